@@ -1,0 +1,259 @@
+"""What can go wrong, by what the caller may do next.
+
+KooPhoneError
+├── Misuse                 the call is wrong as written; nothing was sent (also a ValueError)
+├── Unsent                 nothing left this machine; sending again is safe
+│   ├── NotConnected       no connection (also a ConnectionError)
+│   ├── BadEndpoint        the address or its certificate is wrong (also a ConnectionError)
+│   ├── ConnectTimedOut    no connection in time (also a TimeoutError)
+│   └── QuotaTooSlow       the quota would take longer than allowed; says how long
+├── Refused                the service answered no; `code` says why
+│   ├── SignIn             credentials are missing, wrong or expired
+│   ├── Forbidden          the account may not do this, or not to these ids
+│   ├── NotFound           what was named does not exist
+│   ├── Busy               right call, wrong moment; nothing was done
+│   ├── Throttled          too many calls; `seconds` to wait where known
+│   └── Unavailable        the service cannot serve anyone for now
+├── Unanswered             sent, but no trustworthy answer: it may have happened
+│   ├── ConnectionLost     the connection broke (also a ConnectionError)
+│   └── AnswerTimedOut     the answer did not come in time (also a TimeoutError)
+├── Unreadable             an answer came that is not what the service documents
+├── JobFailed              the job ended with status -1; holds the job
+├── JobUnfinished          the job was still open at the deadline; holds its ticket
+└── PartlyRefused          some ids did not succeed; holds the outcome of every id
+
+All fields are positional, so that errors survive pickling. No text of an error holds a key,
+a token or a signed link.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from koophone_async.batches import Outcome
+
+
+@define(eq=False, slots=False)
+class KooPhoneError(Exception):
+    """Anything this package raises on purpose."""
+
+    operation: str
+    """The operation's name, such as `koophone.commands.run`; empty where there is none."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same call may be made again without anything happening twice."""
+        return False
+
+
+@define(eq=False, slots=False)
+class Misuse(KooPhoneError, ValueError):
+    """The call is wrong as written. Nothing was sent."""
+
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        """Name the field, what is wrong with its value, and the limit."""
+        where = f"{self.operation}: " if self.operation else ""
+        return f"{where}{self.field}: {self.problem}"
+
+
+@define(eq=False, slots=False)
+class Unsent(KooPhoneError):
+    """Nothing left this machine, so sending again is safe."""
+
+    reason: str
+
+    @property
+    def repeatable(self) -> bool:
+        """Always: nothing was sent."""
+        return True
+
+    def __str__(self) -> str:
+        """Say what stood in the way."""
+        return f"{self.operation}: not sent: {self.reason}"
+
+
+@define(eq=False, slots=False)
+class NotConnected(Unsent, ConnectionError):
+    """No connection: the name was not found, or nobody listens."""
+
+
+@define(eq=False, slots=False)
+class BadEndpoint(Unsent, ConnectionError):
+    """The address is none, or its certificate does not verify: sending again cannot help."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Never: the settings must change first."""
+        return False
+
+
+@define(eq=False, slots=False)
+class ConnectTimedOut(Unsent, TimeoutError):
+    """No connection within the connect timeout, or none free in the pool."""
+
+
+@define(eq=False, slots=False)
+class QuotaTooSlow(Unsent):
+    """The quota would let this call through only after `seconds`, longer than allowed."""
+
+    seconds: float
+
+
+@define(eq=False, slots=False)
+class Refused(KooPhoneError):
+    """The service answered no."""
+
+    status: int
+    """The HTTP status; 200 for many refusals of KooPhone."""
+
+    code: str
+    message: str
+    """The service's own words, with signed links cut short."""
+
+    request_id: str | None = None
+
+    again: bool = False
+    """Whether the code proves that nothing was done and that a repeat can succeed."""
+
+    about_ids: bool = False
+    """Whether some ids of the call are the reason; nothing was done for any of them."""
+
+    seconds: float | None = None
+    """How long to wait before a repeat, where the service said so."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the code proves that nothing was done and that a repeat can succeed."""
+        return self.again
+
+    def __str__(self) -> str:
+        """Give the service's code and words, and the request id for its support."""
+        about = f", request {self.request_id}" if self.request_id else ""
+        return f"{self.operation}: {self.code or 'no code'}: {self.message} (HTTP {self.status}{about})"
+
+
+@define(eq=False, slots=False)
+class SignIn(Refused):
+    """The credentials are missing, wrong or expired."""
+
+    renewable: bool = False
+    """Whether a new token may help, which the session has then tried once."""
+
+
+@define(eq=False, slots=False)
+class Forbidden(Refused):
+    """The account may not do this at all, or not to one of these ids."""
+
+
+@define(eq=False, slots=False)
+class NotFound(Refused, LookupError):
+    """Something that the call names does not exist."""
+
+
+@define(eq=False, slots=False)
+class Busy(Refused):
+    """The call is right and the moment is not; nothing was done."""
+
+
+@define(eq=False, slots=False)
+class Throttled(Refused):
+    """Too many calls; nothing was done."""
+
+
+@define(eq=False, slots=False)
+class Unavailable(Refused):
+    """The service cannot serve anyone for now."""
+
+
+@define(eq=False, slots=False)
+class Unanswered(KooPhoneError):
+    """Sent, and no trustworthy answer came: it may have happened, or not."""
+
+    reason: str
+    request_id: str | None = None
+    again: bool = False
+    """Whether the operation may be repeated whatever became of this call."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Only where doing it twice is the same as doing it once."""
+        return self.again
+
+    def __str__(self) -> str:
+        """Say what is known, and that the end is not."""
+        about = f" (request {self.request_id})" if self.request_id else ""
+        return f"{self.operation}: sent, but no trustworthy answer: {self.reason}{about}"
+
+
+@define(eq=False, slots=False)
+class ConnectionLost(Unanswered, ConnectionError):
+    """The connection broke after the request had left."""
+
+
+@define(eq=False, slots=False)
+class AnswerTimedOut(Unanswered, TimeoutError):
+    """The request had left and the answer did not come in time."""
+
+
+@define(eq=False, slots=False)
+class Unreadable(KooPhoneError):
+    """An answer came that is not what the service documents; a write may have happened."""
+
+    status: int
+    reason: str
+    answer: bytes = field(repr=False)
+    """The answer as it came. It may hold secrets, so no text of this error shows it."""
+
+    request_id: str | None = None
+
+    def __str__(self) -> str:
+        """Say what could not be read; the answer itself stays in `answer`."""
+        return f"{self.operation}: unreadable answer (HTTP {self.status}): {self.reason}"
+
+
+@define(eq=False, slots=False)
+class JobFailed(KooPhoneError):
+    """A job ended with status -1."""
+
+    job: object
+    """The job as the service last showed it, with its code, message and output."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        """Give the job's own code and words."""
+        return f"{self.operation}: job failed: {self.reason}"
+
+
+@define(eq=False, slots=False)
+class JobUnfinished(KooPhoneError, TimeoutError):
+    """The deadline came before the end. The job goes on and can be awaited again."""
+
+    ticket: str
+    """Await this again, here or in another process: `koophone.jobs.wait(ticket)`."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        """Say how long was waited and that nothing was lost."""
+        return f"{self.operation}: still running after {self.seconds:.1f} s; await its ticket again"
+
+
+@define(eq=False, slots=False)
+class PartlyRefused(KooPhoneError):
+    """Not every id succeeded. `outcomes` holds what became of every one."""
+
+    outcomes: Mapping[str, Outcome]
+    counts: Mapping[str, int]
+
+    def __str__(self) -> str:
+        """Count the ids by state."""
+        return f"{self.operation}: " + ", ".join(f"{n} {state}" for state, n in self.counts.items())
