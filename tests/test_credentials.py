@@ -1,0 +1,408 @@
+from __future__ import annotations
+
+import asyncio
+import importlib
+import socket
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async.credentials import (
+    AccessKey,
+    Chain,
+    Environment,
+    Metadata,
+    Password,
+    ProfileFile,
+    default_chain,
+)
+from koophone_async.errors import Misuse, Unavailable, Unreadable
+from koophone_async.protocol.signing import Algorithm, Request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from pathlib import Path
+
+SECRETS = ("AKEXAMPLE0000000TEST", "the-secret-key", "the-security-token", "the-password")
+NOW = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+ENVIRONMENT = {
+    "HUAWEICLOUD_SDK_AK": "AKEXAMPLE0000000TEST",
+    "HUAWEICLOUD_SDK_SK": "the-secret-key",
+    "HUAWEICLOUD_SDK_SECURITY_TOKEN": "the-security-token",
+    "HUAWEICLOUD_SDK_PROJECT_ID": "p",
+    "HUAWEICLOUD_SDK_DOMAIN_ID": "d",
+    "HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://iam.example.com",
+}
+KEY = AccessKey(
+    *SECRETS[:3], project_id="p", domain_id="d", iam_endpoint="https://iam.example.com"
+)  # fmt: skip
+
+# The vendor's packages carry no types.
+vendor: Any = importlib.import_module("huaweicloudsdkcore.auth.provider")
+vendor_internal: Any = importlib.import_module("huaweicloudsdkcore.auth.internal")
+
+
+def facts(key: Any) -> tuple[str, str, str | None]:  # noqa: ANN401 - it has no types
+    """What the vendor's credentials hold."""
+    return key.ak, key.sk, key.security_token
+
+
+# What can be held.
+
+
+def test_no_text_of_credentials_shows_a_secret() -> None:
+    password = Password("user", "the-password", "domain", "cn-north-4")
+    texts = f"{KEY!r} {KEY} {password!r} {password} {Environment(ENVIRONMENT)!r} {default_chain(ENVIRONMENT)}"
+
+    assert not [secret for secret in SECRETS if secret in texts]
+    assert "'AKEX…'" in texts
+
+
+def test_a_key_signs_with_one_signer() -> None:
+    signed = KEY.signer.sign(Request("GET", "/", (), {}, None), "localhost", NOW)
+
+    assert KEY.signer is KEY.signer
+    assert signed["X-Security-Token"] == "the-security-token"
+    assert signed["Authorization"].startswith("SDK-HMAC-SHA256 Access=AKEXAMPLE0000000TEST, ")
+
+
+def test_a_derived_key_signs_for_its_region_and_service() -> None:
+    key = AccessKey("A", "S", algorithm=Algorithm.DERIVED, region="cn-north-4", service="cph")
+    signed = key.signer.sign(Request("GET", "/", (), {}, None), "localhost", NOW)
+
+    assert " Credential=A/20250102/cn-north-4/cph, " in signed["Authorization"]
+
+
+@pytest.mark.parametrize("halves", [("", "s"), ("a", ""), ("a\n", "s"), ("a", "s s")])
+def test_a_key_is_one_word(halves: tuple[str, str]) -> None:
+    with pytest.raises(Misuse, match="is empty or holds white space"):
+        AccessKey(*halves)
+
+
+def test_a_key_says_what_else_it_needs() -> None:
+    with pytest.raises(Misuse, match="needs a region and a service"):
+        AccessKey("a", "s", algorithm=Algorithm.DERIVED)
+    with pytest.raises(Misuse, match="expires_at: must be an aware datetime"):
+        AccessKey("a", "s", expires_at=NOW.replace(tzinfo=None))
+
+
+def test_a_password_does_not_end() -> None:
+    assert Password("user", "the-password", "domain", "cn-north-4").expires_at is None
+
+
+# The environment.
+
+
+async def test_the_environment_is_read_as_the_vendor_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+    assert await Environment()() == KEY
+    assert facts(vendor.EnvCredentialProvider.get_basic().get_credentials()) == SECRETS[:3]
+
+
+@pytest.mark.parametrize("environ", [{}, {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}])
+async def test_an_empty_environment_holds_nothing(environ: Mapping[str, str]) -> None:
+    assert await Environment(environ)() is None
+
+
+@pytest.mark.parametrize(
+    "there,missing",
+    [("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"), ("HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_AK")],
+)
+async def test_half_a_key_in_the_environment_names_the_other_half(there: str, missing: str) -> None:
+    with pytest.raises(Misuse, match=f"^{missing}: is not set, though {there} is$"):
+        await Environment({there: "half"})()
+
+
+# The profile file.
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / ".huaweicloud").mkdir()
+    return tmp_path
+
+
+def write(home: Path, text: str) -> Path:
+    path = home / ".huaweicloud" / "credentials"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def at(home: Path, **more: str) -> ProfileFile:
+    return ProfileFile(environ={"HOME": str(home), **more})
+
+
+FULL = """[basic]
+ak = AKEXAMPLE0000000TEST
+sk = the-secret-key
+security_token = the-security-token
+project_id = p
+domain_id = d
+iam_endpoint = https://iam.example.com
+"""
+
+
+async def test_the_file_is_read_as_the_vendor_reads_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(home, FULL)
+    monkeypatch.setenv("HOME", str(home))
+
+    assert await at(home)() == KEY
+    assert facts(vendor.ProfileCredentialProvider.get_basic().get_credentials()) == SECRETS[:3]
+
+
+async def test_a_variable_names_another_file(home: Path) -> None:
+    path = write(home, FULL)
+
+    assert await ProfileFile(environ={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)})() == KEY
+    assert await ProfileFile(path, environ={})() == KEY
+
+
+async def test_a_section_can_be_named(home: Path) -> None:
+    path = write(home, FULL + "[other]\nak=a\nsk=s\n")
+
+    assert await at(home, KOOPHONE_PROFILE="other")() == AccessKey("a", "s")
+    assert await ProfileFile(path, "other", {})() == AccessKey("a", "s")
+
+
+async def test_the_global_section_serves_where_the_basic_one_has_no_key(home: Path) -> None:
+    write(home, "[basic]\nproject_id=p\n[global]\nak=a\nsk=s\ndomain_id=d\n")
+
+    assert await at(home)() == AccessKey("a", "s", domain_id="d")
+
+
+values = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+
+
+@given(secret=values)
+async def test_any_secret_is_read_as_it_is_written(
+    tmp_path_factory: pytest.TempPathFactory, secret: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "credentials"
+    path.write_text(f"\ufeff[basic]\nAK: a%(sk)s\nnonsense\nsk={secret}\n[empty]\n", encoding="utf-8")
+
+    assert await ProfileFile(path)() == AccessKey("a%(sk)s", secret)
+
+
+async def test_no_file_and_no_key_are_nothing(home: Path) -> None:
+    assert await at(home)() is None
+    assert await ProfileFile(environ={})() is None
+    write(home, "[basic]\nak=\nsk\n[other]\nak=a\nsk=s\n")
+    assert await at(home)() is None
+
+
+@pytest.mark.parametrize("there,missing", [("ak", "sk"), ("sk", "ak")])
+async def test_half_a_key_in_the_file_names_file_section_and_half(
+    home: Path, there: str, missing: str
+) -> None:
+    path = write(home, f"[basic]\n{there} = half\n")
+
+    with pytest.raises(Misuse) as raised:
+        await at(home)()
+
+    assert str(raised.value) == f"{path} [basic] {missing}: is not set, though {there} is"
+
+
+async def test_a_missing_section_names_the_file_and_what_it_has(home: Path) -> None:
+    path = write(home, "[basic]\n[global]\n")
+
+    with pytest.raises(Misuse) as raised:
+        await at(home, KOOPHONE_PROFILE="mine")()
+
+    assert str(raised.value) == f"profile: [mine] has no key in {path}; its sections: [basic], [global]"
+
+
+@pytest.mark.parametrize("name", ["HUAWEICLOUD_SDK_CREDENTIALS_FILE", "KOOPHONE_PROFILE"])
+async def test_what_was_named_must_be_there(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Misuse, match="cannot be read: No such file"):
+        await ProfileFile(environ={"HOME": str(tmp_path), name: str(tmp_path / "none")})()
+
+
+@pytest.mark.parametrize(
+    "content,problem",
+    [
+        (b"the-secret-key", r"is not an INI file \(MissingSectionHeaderError\)"),
+        (b"[basic]\nsk=the-secret-key\n=the-secret-key", r"is not an INI file \(ParsingError\)"),
+        (b"the-secret-key \xff", "cannot be read: it is not UTF-8"),
+    ],
+)
+async def test_a_broken_file_is_named_without_its_content(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    path = tmp_path / "credentials"
+    path.write_bytes(content)
+
+    with pytest.raises(Misuse, match=f"credentials: {problem}$") as raised:
+        await ProfileFile(path)()
+
+    assert "the-secret-key" not in str(raised.value)
+    assert raised.value.__context__ is None
+
+
+async def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(Misuse, match="cannot be read: Is a directory"):
+        await ProfileFile(tmp_path)()
+
+
+# The metadata service.
+
+ISSUED = {
+    "credential": {
+        "access": "AKEXAMPLE0000000TEST",
+        "secret": "the-secret-key",
+        "securitytoken": "the-security-token",
+        "expires_at": "2025-01-03T03:04:05.678000Z",
+    }
+}
+PUT, GET = "/meta-data/latest/api/token", "/openstack/latest/securitykey"
+
+
+class Server:
+    """A metadata service that can be told what to answer, and remembers what it was asked."""
+
+    def __init__(self, *, token: int = 200, key: int = 200, body: object = ISSUED) -> None:
+        self.token, self.key, self.body = token, key, body
+        self.seen: list[tuple[str, str, str | None]] = []
+
+    async def put(self, request: web.Request) -> web.Response:
+        self.seen.append(("PUT", request.path, request.headers.get("X-Metadata-Token-Ttl-Seconds")))
+        return web.Response(status=self.token, text="session")
+
+    async def get(self, request: web.Request) -> web.Response:
+        self.seen.append(("GET", request.path, request.headers.get("X-Metadata-Token")))
+        if isinstance(self.body, str):
+            return web.Response(status=self.key, text=self.body)
+        return web.json_response(self.body, status=self.key)
+
+
+@asynccontextmanager
+async def served(server: Server) -> AsyncGenerator[str]:
+    app = web.Application()
+    app.add_routes([web.put(PUT, server.put), web.get(GET, server.get)])
+    async with TestServer(app) as running:
+        yield str(running.make_url("")).rstrip("/")
+
+
+async def test_a_temporary_key_is_asked_for_in_a_session() -> None:
+    server = Server()
+    async with served(server) as endpoint:
+        key = await Metadata(endpoint)()
+
+    ends = datetime(2025, 1, 3, 3, 4, 5, 678000, tzinfo=UTC)
+    assert key == AccessKey(*SECRETS[:3], expires_at=ends)
+    assert server.seen == [("PUT", PUT, "60"), ("GET", GET, "session")]
+
+
+async def test_the_vendor_asks_the_same_service_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    async with served(server) as endpoint:
+        monkeypatch.setattr(vendor_internal.MetadataAccessor, "_METADATA_ENDPOINT", endpoint)
+        theirs = await asyncio.to_thread(vendor_internal.MetadataAccessor().get_credential)
+        ours = await Metadata(endpoint)()
+
+    assert ours is not None
+    assert (ours.access_key, ours.secret_key) == (theirs.access, theirs.secret)
+    assert ours.security_token == theirs.security_token
+    assert server.seen[0][:2] == server.seen[2][:2]
+    assert server.seen[1] == server.seen[3]
+
+
+@pytest.mark.parametrize("status", [404, 405, 503])
+async def test_an_older_service_is_asked_without_a_session(status: int) -> None:
+    server = Server(token=status)
+    async with served(server) as endpoint:
+        assert await Metadata(endpoint)() is not None
+
+    assert server.seen[-1] == ("GET", GET, None)
+
+
+async def test_a_time_without_a_zone_is_utc() -> None:
+    naive = {"credential": ISSUED["credential"] | {"expires_at": "2025-01-03T03:04:05"}}
+    async with served(Server(body=naive)) as endpoint:
+        key = await Metadata(endpoint)()
+
+    assert key is not None
+    assert key.expires_at == datetime(2025, 1, 3, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("status", [302, 401, 404])
+async def test_a_server_without_an_agency_has_no_key(status: int) -> None:
+    async with served(Server(key=status, body="Please configure Cloud Service Agency first")) as endpoint:
+        assert await Metadata(endpoint)() is None
+
+
+async def test_a_machine_without_the_service_has_no_key(unused_tcp_port: int) -> None:
+    assert await Metadata(f"http://127.0.0.1:{unused_tcp_port}")() is None
+
+
+async def test_a_service_that_answers_nothing_is_waited_for_no_longer_than_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert await Metadata(f"http://127.0.0.1:{port}", seconds=0.01)() is None
+
+
+async def test_a_service_in_trouble_is_an_error_and_not_a_missing_key() -> None:
+    async with served(Server(key=503)) as endpoint:
+        with pytest.raises(Unavailable):
+            await Metadata(endpoint)()
+
+
+@pytest.mark.parametrize("body", ["the-secret-key", {}, {"credential": {"access": "the-secret-key"}}])
+async def test_an_answer_that_is_no_key_is_unreadable_and_not_shown(body: object) -> None:
+    async with served(Server(body=body)) as endpoint:
+        with pytest.raises(Unreadable) as raised:
+            await Metadata(endpoint)()
+
+    assert "the-secret-key" not in f"{raised.value} {raised.value!r}"
+
+
+# The chain.
+
+
+async def test_the_first_place_that_holds_something_wins(home: Path) -> None:
+    write(home, "[basic]\nak=from-the-file\nsk=s\n")
+
+    found = await default_chain({"HOME": str(home)})()
+    assert isinstance(found, AccessKey)
+    assert found.access_key == "from-the-file"
+    assert await default_chain({"HOME": str(home), **ENVIRONMENT})() == KEY
+
+
+async def test_the_place_that_answered_is_asked_first_the_next_time() -> None:
+    asked: list[str] = []
+
+    async def empty() -> None:
+        asked.append("empty")
+
+    async def full() -> AccessKey:
+        asked.append("full")
+        return KEY
+
+    chain = Chain(empty, full)
+    assert [await chain(), await chain()] == [KEY, KEY]
+    assert asked == ["empty", "full", "full"]
+
+
+async def test_where_nothing_is_found_the_places_and_the_remedy_are_named(
+    home: Path, unused_tcp_port: int
+) -> None:
+    metadata = Metadata(f"http://127.0.0.1:{unused_tcp_port}")
+    with pytest.raises(Misuse) as raised:
+        await Chain(Environment({}), at(home), metadata)()
+
+    for part in (
+        "environment (HUAWEICLOUD_SDK_AK",
+        str(home),
+        "[basic] or [global]",
+        metadata.endpoint,
+        "Set HUAWEI",
+    ):
+        assert part in str(raised.value)
+    assert "([mine])" in str(ProfileFile(profile="mine"))

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from koophone_async.errors import Misuse, Unavailable
+from koophone_async.renewal import Renewing
+
+
+@frozen
+class Key:
+    """A key of an hour."""
+
+    name: int
+    expires_at: datetime | None
+
+
+class World:
+    """A clock to turn, and a source that counts how often it was asked and can be out of order."""
+
+    def __init__(self, hours: float | None = 1) -> None:
+        self.time = datetime(2025, 1, 2, tzinfo=UTC)
+        self.lifetime = None if hours is None else timedelta(hours=hours)
+        self.asked = 0
+        self.broken = False
+        self.began = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.key = Renewing[Key](self.issue, lambda: self.time)
+
+    async def issue(self) -> Key:
+        self.asked += 1
+        self.began.set()
+        await self.open.wait()
+        if self.broken:
+            raise Unavailable("test", 503, "", "out of order")
+        return Key(self.asked, None if self.lifetime is None else self.time + self.lifetime)
+
+    async def renewal_under_way(self) -> tuple[asyncio.Task[Key], asyncio.Task[Any]]:
+        """Somebody who waits, and the renewal, which stands still until the world is open."""
+        self.open.clear()
+        waiting = asyncio.create_task(self.key.current())
+        await self.began.wait()
+        (renewal,) = asyncio.all_tasks() - {asyncio.current_task(), waiting}
+        return waiting, renewal
+
+    def later(self, **span: float) -> None:
+        self.time += timedelta(**span)
+
+
+async def test_what_is_held_serves_until_five_minutes_before_its_end() -> None:
+    world = World()
+    first = await world.key.current()
+    world.later(minutes=54, seconds=59)
+    assert await world.key.current() is first
+    world.later(seconds=1)
+
+    assert (await world.key.current()).name == 2
+
+
+async def test_what_never_ends_is_asked_for_once() -> None:
+    world = World(hours=None)
+    first = await world.key.current()
+    world.later(days=10_000)
+
+    assert await world.key.current() is first
+
+
+async def test_a_thousand_who_wait_share_one_renewal() -> None:
+    world = World()
+    keys = await asyncio.gather(*(world.key.current() for _ in range(1_000)))
+    world.later(hours=2)
+    next_keys = await asyncio.gather(*(world.key.current() for _ in range(1_000)))
+
+    assert {key.name for key in keys} == {1}
+    assert {key.name for key in next_keys} == {2}
+
+
+async def test_a_renewal_outlives_the_caller_who_began_it() -> None:
+    world = World()
+    first, _ = await world.renewal_under_way()
+    second = asyncio.create_task(world.key.current())
+    first.cancel()
+    world.open.set()
+
+    assert (await second).name == world.asked == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_a_failed_renewal_that_nobody_waits_for_is_silent() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    world = World()
+    world.broken = True
+    waiting, renewal = await world.renewal_under_way()
+    waiting.cancel()
+    world.open.set()
+    await asyncio.wait([waiting, renewal])
+    del renewal
+    gc.collect()
+
+    assert not complaints
+
+
+async def test_a_cancelled_renewal_leaves_the_next_to_begin_anew() -> None:
+    world = World()
+    waiting, renewal = await world.renewal_under_way()
+    renewal.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    world.open.set()
+
+    assert (await world.key.current()).name == 2
+
+
+async def test_a_failed_renewal_leaves_what_is_held_in_service_and_is_repeated_after_a_pause() -> None:
+    world = World()
+    first = await world.key.current()
+    world.broken = True
+    world.later(minutes=56)
+    assert [await world.key.current() for _ in range(3)] == [first] * 3
+    assert world.asked == 2
+    world.later(seconds=30)
+    world.broken = False
+
+    assert (await world.key.current()).name == 3
+
+
+async def test_a_failed_renewal_is_an_error_once_what_was_held_has_ended() -> None:
+    world = World()
+    await world.key.current()
+    world.broken = True
+    world.later(hours=1)
+
+    for asked in (2, 3):
+        with pytest.raises(Unavailable):
+            await world.key.current()
+        assert world.asked == asked
+
+
+async def test_what_lives_shorter_than_the_margin_is_not_asked_for_by_every_call() -> None:
+    world = World(hours=1 / 60)
+    keys = [await world.key.current() for _ in range(3)]
+    world.later(minutes=1)
+
+    assert {key.name for key in keys} == {1}
+    assert (await world.key.current()).name == 2
+
+
+async def test_what_was_refused_is_dropped_and_what_came_since_is_not() -> None:
+    world = World()
+    refused = await world.key.current()
+    assert world.key.forget(refused)
+    fresh = await world.key.current()
+
+    assert world.key.forget(refused)
+    assert await world.key.current() is fresh
+    assert world.key.forget()
+    assert (await world.key.current()).name == 3
+
+
+async def test_forgetting_what_was_never_asked_for_or_given_for_good_brings_nothing_new() -> None:
+    world = World()
+    given = Renewing(Key(0, world.time), lambda: world.time)
+
+    assert not world.key.forget()
+    assert not given.forget()
+    assert (await given.current()).name == 0
+
+
+async def test_a_source_that_holds_nothing_is_named() -> None:
+    async def empty_vault() -> Key | None:
+        return None
+
+    with pytest.raises(Misuse, match=r"credentials: not found in .*empty_vault"):
+        await Renewing(empty_vault, lambda: datetime.now(UTC)).current()
