@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import random
+from asyncio import create_task, gather, get_running_loop, sleep
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async.errors import QuotaTooSlow
+from koophone_async.limits import Limits, read_throttle
+from koophone_async.operation import Quota
+
+WORDS = "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}"
+SIX_A_MINUTE = WORDS.format(6, "1 minute")
+
+
+def now() -> float:
+    return get_running_loop().time()
+
+
+async def throttle(limits: Limits, words: str, retry_after: float | None = None, name: str = "a.b") -> None:
+    with await limits.acquire(name, ()) as permit:
+        permit.sent()
+        permit.throttled(words, retry_after)
+
+
+async def succeed(limits: Limits, quotas: tuple[Quota, ...] = ()) -> float:
+    with await limits.acquire("a.b", quotas) as permit:
+        began = now()
+        permit.sent()
+        permit.answered()
+    return began
+
+
+@pytest.mark.parametrize(
+    "permits, time, quota",
+    [
+        (6, "1 minute", Quota(6, 60)),
+        (100, "1 second", Quota(100, 1)),
+        (30, "10 seconds", Quota(30, 10)),
+        (200, "5 Minutes", Quota(200, 300)),
+        (1000, "1 hour", Quota(1000, 3600)),
+        (5000, "1 day", Quota(5000, 86400)),
+        (" 7 ", " minute", Quota(7, 60)),
+    ],
+)
+def test_the_quota_is_read_from_the_services_words(permits: object, time: str, quota: Quota) -> None:
+    assert read_throttle(WORDS.format(permits, time)) == quota
+    assert read_throttle(WORDS.format(permits, time).upper() + ".") == quota
+
+
+@pytest.mark.parametrize("figures", [("", "1 minute"), (0, "1 minute"), (6, "0 minute"), (6, "1 fortnight")])
+def test_words_without_a_usable_figure_name_no_quota(figures: tuple[object, str]) -> None:
+    assert read_throttle(WORDS.format(*figures)) is None
+
+
+@given(st.text() | st.from_regex(r"limit:\d*,time:\d* ?\w*"))
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    quota = read_throttle(text)
+
+    assert quota is None or (quota.permits > 0 and quota.seconds > 0)
+
+
+async def test_the_words_of_a_429_set_the_quota_and_its_window_is_taken_as_used(limits: Limits) -> None:
+    await throttle(limits, SIX_A_MINUTE)
+
+    times = [await succeed(limits) for _ in range(13)]
+
+    assert times == [60] * 6 + [120] * 6 + [180]
+
+
+async def test_the_words_replace_the_documented_quota_of_the_same_seconds(limits: Limits) -> None:
+    with await limits.acquire("a.b", (Quota(6, 60),)) as permit:
+        permit.throttled(WORDS.format(2, "1 minute"))
+
+    assert [await succeed(limits) for _ in range(4)] == [60, 60, 120, 120]
+
+
+async def test_a_smaller_quota_waits_for_the_answers_of_the_larger_one(limits: Limits) -> None:
+    permits = [await limits.acquire("a.b", (Quota(6, 60),)) for _ in range(6)]
+    permits[0].throttled(WORDS.format(2, "1 minute"))
+    await sleep(1)
+    for permit in permits[1:]:
+        permit.answered()
+
+    assert await succeed(limits) == 61
+
+
+async def test_calls_that_left_before_the_quota_was_known_count_in_it(limits: Limits) -> None:
+    early = await limits.acquire("a.b", ())
+    await throttle(limits, WORDS.format(1, "1 minute"))
+    await sleep(3)
+    early.answered()
+
+    assert await succeed(limits) == 63
+
+
+async def test_calls_that_left_before_the_quota_was_known_count_in_a_later_window_too(limits: Limits) -> None:
+    early = await limits.acquire("a.b", ())
+    await throttle(limits, WORDS.format(2, "1 minute"))
+    await sleep(70)
+    early.answered()
+
+    assert [await succeed(limits) for _ in range(2)] == [70, 130]
+
+
+async def test_a_late_429_with_the_known_figures_changes_nothing(limits: Limits) -> None:
+    early = await limits.acquire("a.b", ())
+    await throttle(limits, SIX_A_MINUTE)
+    await sleep(3)
+    early.throttled(SIX_A_MINUTE)
+
+    assert [await succeed(limits) for _ in range(6)] == [60] * 6
+
+
+async def test_other_operations_are_not_bound_by_a_learned_quota(limits: Limits) -> None:
+    await throttle(limits, SIX_A_MINUTE)
+
+    await limits.acquire("a.c", (), patience=0)
+
+
+async def test_a_429_within_the_known_quota_slows_because_others_use_it_too(limits: Limits) -> None:
+    await throttle(limits, SIX_A_MINUTE)
+    with await limits.acquire("a.b", ()) as permit:
+        permit.throttled(SIX_A_MINUTE)
+
+    times = [await succeed(limits) for _ in range(5)]
+
+    assert 60.05 <= times[0] < 60.1
+    assert times[4] - times[0] > 4
+
+
+async def test_waiting_calls_are_refused_when_a_429_makes_their_wait_too_long(limits: Limits) -> None:
+    permit = await limits.acquire("a.b", (Quota(1, 1),))
+    patient = create_task(limits.acquire("a.b", (), patience=61))
+    hasty = create_task(limits.acquire("a.b", (), patience=10))
+    await sleep(0)
+    permit.throttled(WORDS.format(1, "1 minute"))
+
+    with pytest.raises(QuotaTooSlow) as refused:
+        await hasty
+
+    assert (now(), refused.value.seconds) == (0, 120)
+    await patient
+    assert now() == 60
+
+
+async def test_a_refused_and_cancelled_call_does_not_hold_the_others_up(limits: Limits) -> None:
+    permit = await limits.acquire("a.b", (Quota(1, 1),))
+    hasty = [create_task(limits.acquire("a.b", (), patience=10)) for _ in range(2)]
+    await sleep(0)
+    hasty[0].cancel()
+    permit.throttled(WORDS.format(1, "1 minute"))
+    hasty[1].cancel()
+    await gather(*hasty, return_exceptions=True)
+
+    assert await succeed(limits) == 60
+
+
+async def test_without_figures_calls_pause_as_long_as_the_service_says(limits: Limits) -> None:
+    await throttle(limits, "Too many requests", retry_after=30)
+
+    assert 30 <= await succeed(limits) <= 37.5
+
+
+async def test_without_anything_said_the_pauses_double(limits: Limits) -> None:
+    times = list[float]()
+    for _ in range(8):
+        await throttle(limits, "Too many requests")
+        times.append(now())
+
+    gaps = [late - early for early, late in pairwise(times)]
+    assert [0.05 * 2**n <= gap <= 0.0625 * 2**n for n, gap in enumerate(gaps)] == [True] * 7
+
+
+async def test_a_day_of_nothing_but_429s_is_asked_about_once_a_minute(limits: Limits) -> None:
+    for _ in range(1440):
+        await throttle(limits, "Too many requests")
+
+    assert 0.99 * 86_400 < now() < 1.25 * 86_400
+
+
+async def test_after_two_429s_in_a_row_one_call_at_a_time_asks(limits: Limits) -> None:
+    await throttle(limits, "")
+    await throttle(limits, "")
+    probe = await limits.acquire("a.b", ())
+    others = [create_task(succeed(limits)) for _ in range(3)]
+    await sleep(100)
+    assert not any(task.done() for task in others)
+    probe.unsent()
+    probe.answered()
+
+    await gather(*others)
+
+
+async def test_an_answer_to_a_call_that_left_before_the_429_does_not_end_the_pause(limits: Limits) -> None:
+    await throttle(limits, "")
+    early = await limits.acquire("a.b", ())
+    await throttle(limits, "", retry_after=30)
+    early.answered()
+
+    assert await succeed(limits) >= 30
+
+
+async def test_429s_of_calls_that_left_together_cut_the_rate_once(limits: Limits) -> None:
+    await throttle(limits, "")
+    await succeed(limits)
+    together = [await limits.acquire("a.b", ()) for _ in range(3)]
+    together[0].throttled("")
+    before = limits.estimate("a.b", (), 10)
+    for late in together[1:]:
+        late.throttled("")
+
+    assert limits.estimate("a.b", (), 10) == before
+
+
+async def test_a_late_429_of_a_call_without_a_pace_is_no_second_one(limits: Limits) -> None:
+    early = await limits.acquire("a.b", ())
+    await throttle(limits, "")
+    before = limits.estimate("a.b", (), 10)
+    early.throttled("")
+
+    assert limits.estimate("a.b", (), 10) == before
+
+
+async def test_a_429_cuts_the_rate_to_seven_tenths_and_time_returns_it(limits: Limits) -> None:
+    for _ in range(200):
+        await succeed(limits)
+        await sleep(0.02)
+    await throttle(limits, "")
+    times = [await succeed(limits) for _ in range(500)]
+
+    def rate(begin: float, end: float) -> float:
+        return sum(begin <= time - times[0] < end for time in times) / (end - begin)
+
+    assert rate(0.1, 0.4) == pytest.approx(0.7 * 50, rel=0.12)
+    assert rate(2.8, 3.8) == pytest.approx(50, rel=0.04)
+    assert rate(6, 6.5) > 52
+
+
+async def test_a_rate_that_only_time_has_raised_is_not_taken_for_a_known_one(limits: Limits) -> None:
+    await throttle(limits, "")
+    await succeed(limits)
+    await sleep(1000)
+    burst = [await limits.acquire("a.b", ()) for _ in range(10)]
+    burst[0].throttled("")
+
+    assert limits.estimate("a.b", (), 10) > 5
+
+
+async def test_a_burst_after_a_quiet_time_is_measured_as_a_burst(limits: Limits) -> None:
+    for _ in range(50):
+        await succeed(limits)
+    await sleep(100)
+    for _ in range(100):
+        await succeed(limits)
+    await throttle(limits, "")
+    await succeed(limits)
+
+    assert limits.estimate("a.b", (), 70) == pytest.approx(1, rel=0.05)
+
+
+async def test_when_the_rate_is_back_and_nobody_waits_the_cut_is_forgotten(limits: Limits) -> None:
+    free = await limits.acquire("a.b", ())
+    await throttle(limits, "")
+    assert await limits.acquire("a.b", ()) is not free
+    await sleep(1000)
+    await succeed(limits)
+
+    assert await limits.acquire("a.b", ()) is free
+
+
+async def test_a_refusal_names_the_pace(limits: Limits) -> None:
+    await throttle(limits, "", retry_after=30)
+    with pytest.raises(QuotaTooSlow, match=r"found by trying, about as before\) lets it through in 3\d"):
+        await limits.acquire("a.b", (), patience=1)
+    await succeed(limits)
+
+    with pytest.raises(QuotaTooSlow, match="found by trying, about 1 a second"):
+        await limits.acquire("a.b", (), patience=0)
+
+
+async def test_pauses_of_several_processes_are_spread() -> None:
+    ends = set[float]()
+    for seed in range(5):
+        limits, began = Limits(rng=random.Random(seed)), now()
+        await throttle(limits, "", retry_after=10)
+        ends.add(await succeed(limits) - began)
+
+    assert len(ends) == 5

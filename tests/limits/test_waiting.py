@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from asyncio import Task, create_task, gather, get_running_loop, sleep
+
+import pytest
+
+from koophone_async.errors import QuotaTooSlow
+from koophone_async.limits import MARGIN, Limits, Permit
+from koophone_async.operation import Quota
+
+ONE_A_SECOND = (Quota(1, 1),)
+SIX_A_MINUTE = (Quota(6, 60),)
+
+
+def now() -> float:
+    return get_running_loop().time()
+
+
+async def call(limits: Limits, name: str, quotas: tuple[Quota, ...], log: list[tuple[str, float]]) -> None:
+    with await limits.acquire(name, quotas) as permit:
+        permit.sent()
+        log.append((name, round(now(), 3)))
+        permit.answered()
+
+
+async def held(limits: Limits, quotas: tuple[Quota, ...] = ONE_A_SECOND, count: int = 1) -> list[Permit]:
+    return [await limits.acquire("a.b", quotas) for _ in range(count)]
+
+
+async def start(limits: Limits, quotas: tuple[Quota, ...] = ONE_A_SECOND, name: str = "a.b") -> Task[Permit]:
+    task = create_task(limits.acquire(name, quotas))
+    await sleep(0)
+    return task
+
+
+async def test_without_a_quota_all_calls_share_one_permit(limits: Limits) -> None:
+    first = await limits.acquire("a.b", ())
+    with first:
+        first.sent()
+        first.answered()
+
+    assert await limits.acquire("a.b", ()) is first
+
+
+async def test_a_quota_a_second_counts_from_the_departure_and_a_margin(limits: Limits) -> None:
+    (permit,) = await held(limits)
+    await sleep(5)
+    permit.sent()
+    await sleep(0.5)
+    permit.answered()
+
+    await limits.acquire("a.b", ONE_A_SECOND)
+
+    assert now() == pytest.approx(6 + MARGIN)
+
+
+async def test_a_quota_a_minute_counts_from_the_answer(limits: Limits) -> None:
+    permits = await held(limits, SIX_A_MINUTE, 6)
+    for permit in permits:
+        permit.sent()
+    await sleep(5)
+    permits[0].answered()
+
+    await limits.acquire("a.b", SIX_A_MINUTE)
+
+    assert now() == 65
+
+
+async def test_a_call_that_is_given_up_counts_until_it_cannot_arrive_any_more(limits: Limits) -> None:
+    with await limits.acquire("a.b", (Quota(1, 60),)) as permit:
+        permit.sent()
+
+    await limits.acquire("a.b", (Quota(1, 60),))
+
+    assert now() == pytest.approx(60.2)
+
+
+async def test_a_call_that_never_left_costs_nothing(limits: Limits) -> None:
+    (permit,) = await held(limits)
+    waiting = await start(limits)
+    permit.unsent()
+
+    await waiting
+
+    assert now() == 0
+
+
+@pytest.mark.parametrize("quota", [Quota(1, 1), Quota(1, 60)])
+async def test_saying_it_twice_changes_nothing(limits: Limits, quota: Quota) -> None:
+    for _ in range(2):
+        with await limits.acquire("a.b", (quota,)) as permit:
+            for _ in range(2):
+                permit.sent()
+                permit.answered()
+                permit.throttled("")
+                permit.unsent()
+
+    assert now() == pytest.approx(quota.seconds + (MARGIN if quota.seconds == 1 else 0))
+
+
+async def test_calls_of_one_operation_pass_in_the_order_they_came(limits: Limits) -> None:
+    order = list[int]()
+
+    async def numbered(number: int) -> None:
+        with await limits.acquire("a.b", (Quota(3, 1),)):
+            order.append(number)
+
+    await gather(*(numbered(number) for number in range(50)))
+
+    assert order == list(range(50))
+
+
+async def test_operations_that_share_a_quota_pass_in_the_order_they_came() -> None:
+    limits = Limits({"a": ONE_A_SECOND}, rng=random.Random(1))
+    log = list[tuple[str, float]]()
+
+    await gather(*(call(limits, name, (), log) for name in ("a.x", "a.y", "a.y", "a.x", "a.z", "a.x")))
+
+    assert [name for name, _ in log] == ["a.x", "a.y", "a.y", "a.x", "a.z", "a.x"]
+    assert now() == pytest.approx(5 * (1 + MARGIN))
+
+
+async def test_an_operation_does_not_wait_behind_a_blocked_one() -> None:
+    limits = Limits({"*": (Quota(100, 1),)}, rng=random.Random(1))
+    log = list[tuple[str, float]]()
+    slow = [create_task(call(limits, "a.slow", (Quota(1, 60),), log)) for _ in range(3)]
+    await sleep(1)
+
+    await gather(*(call(limits, "a.fast", (), log) for _ in range(90)))
+
+    assert now() == 1
+    await gather(*slow)
+    assert now() == pytest.approx(120)
+
+
+async def test_a_newcomer_does_not_take_the_permit_of_one_that_waits() -> None:
+    limits = Limits({"*": ONE_A_SECOND}, rng=random.Random(1))
+    await call(limits, "a.first", (), [])
+    newcomer = limits.acquire("a.c", ())
+    # In the very tick in which the permit becomes free, and before the timer.
+    get_running_loop().call_at(1 + MARGIN, newcomer.send, None)
+
+    await limits.acquire("a.b", ())
+
+    newcomer.close()
+    assert now() == pytest.approx(1 + MARGIN)
+
+
+async def test_several_quotas_hold_at_once() -> None:
+    service = {"a": (Quota(5, 1),), "a.b": (Quota(4, 1),), "*": (Quota(8, 10),), "c": ONE_A_SECOND}
+    limits = Limits(service, rng=random.Random(1), margin=0)
+    log = list[tuple[str, float]]()
+
+    await gather(*(call(limits, "a.b.c", (Quota(3, 1),), log) for _ in range(12)))
+
+    assert [time for _, time in log] == [0, 0, 0, 1, 1, 1, 2, 2, 10, 10, 10, 11]
+
+
+async def test_of_several_quotas_a_permit_is_taken_in_all_or_in_none() -> None:
+    limits = Limits({"*": (Quota(2, 1),)}, rng=random.Random(1))
+    await limits.acquire("a.b", (Quota(1, 60),))
+    blocked = await start(limits, (Quota(1, 60),))
+
+    await limits.acquire("a.c", ())
+
+    assert not blocked.done()
+    blocked.cancel()
+
+
+async def test_of_two_quotas_of_the_same_seconds_the_smaller_holds(limits: Limits) -> None:
+    log = list[tuple[str, float]]()
+
+    await gather(*(call(limits, "a.b", (Quota(1, 60), Quota(2, 60)), log) for _ in range(2)))
+
+    assert now() == 60
+
+
+async def test_a_wait_that_is_too_long_is_refused_at_once_with_its_seconds(limits: Limits) -> None:
+    log = list[tuple[str, float]]()
+    for _ in range(6):
+        await call(limits, "a.b", SIX_A_MINUTE, log)
+    await sleep(18)
+
+    with pytest.raises(QuotaTooSlow, match=r"a\.b: not sent: its quota \(6 in 60 s\) .* 42\.0 s") as refused:
+        await limits.acquire("a.b", SIX_A_MINUTE, patience=41)
+
+    assert refused.value.seconds == 42
+    assert now() == 18
+    await limits.acquire("a.b", SIX_A_MINUTE, patience=42)
+    assert now() == 60
+
+
+async def test_those_that_wait_already_lengthen_the_wait(limits: Limits) -> None:
+    await call(limits, "a.b", ONE_A_SECOND, [])
+    waiting = [await start(limits) for _ in range(5)]
+
+    with pytest.raises(QuotaTooSlow) as refused:
+        await limits.acquire("a.b", ONE_A_SECOND, patience=2)
+
+    assert refused.value.seconds == pytest.approx(6 * (1 + MARGIN))
+    for task in waiting:
+        task.cancel()
+
+
+async def test_others_lengthen_the_wait_only_where_the_shared_quota_holds_them() -> None:
+    limits = Limits({"*": (Quota(2, 20),)}, rng=random.Random(1))
+    await call(limits, "a.slow", (Quota(1, 60),), [])
+    blocked = await start(limits, (Quota(1, 60),), "a.slow")
+    assert limits.estimate("a.b", (), 1) == 0
+    await call(limits, "a.b", (), [])
+    waiting = [await start(limits, (), "a.b") for _ in range(2)]
+
+    assert limits.estimate("a.c", (), 1) == 40
+    for task in (*waiting, blocked):
+        task.cancel()
+
+
+async def test_an_estimate_says_when_the_last_of_so_many_calls_can_be_sent(limits: Limits) -> None:
+    assert limits.estimate("a.b", (), 1000) == 0
+    assert limits.estimate("a.c", SIX_A_MINUTE, 0) == 0
+    assert limits.estimate("a.c", SIX_A_MINUTE, 6) == 0
+    assert limits.estimate("a.c", SIX_A_MINUTE, 100) == 16 * 60
+
+
+async def test_an_estimate_counts_what_is_open_and_what_counts_already(limits: Limits) -> None:
+    permits = await held(limits, SIX_A_MINUTE, 3)
+    permits[0].answered()
+    await sleep(10)
+
+    assert [limits.estimate("a.b", SIX_A_MINUTE, n) for n in (3, 4, 5, 6, 7)] == [0, 50, 60, 60, 60]
+
+
+async def test_a_cancelled_wait_leaves_no_trace(limits: Limits) -> None:
+    await call(limits, "a.b", ONE_A_SECOND, [])
+    waiting = [await start(limits) for _ in range(5)]
+    for task in waiting[:4]:
+        task.cancel()
+    await gather(*waiting[:4], return_exceptions=True)
+
+    assert limits.estimate("a.b", ONE_A_SECOND, 1) == pytest.approx(2 * (1 + MARGIN))
+    await waiting[4]
+    assert now() == pytest.approx(1 + MARGIN)
+
+
+async def test_when_all_waits_are_cancelled_no_timer_is_left(limits: Limits) -> None:
+    await call(limits, "a.b", (Quota(1, 60),), [])
+    task = await start(limits, (Quota(1, 60),))
+    task.cancel()
+    await gather(task, return_exceptions=True)
+
+    assert limits._timer is None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_wait_that_is_cancelled_in_the_tick_of_its_grant_gives_the_permit_back(
+    limits: Limits,
+) -> None:
+    (permit,) = await held(limits)
+    first, second = await start(limits), await start(limits)
+    permit.unsent()
+    first.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await second
+
+    assert now() == 0
+
+
+async def test_a_wait_that_is_cancelled_just_before_its_grant_is_passed_over(limits: Limits) -> None:
+    (permit,) = await held(limits)
+    first, second = await start(limits), await start(limits)
+    first.cancel()
+    permit.unsent()
+
+    await second
+
+    assert first.cancelled()
+    assert now() == 0
+
+
+async def test_the_last_wait_may_be_cancelled_just_before_its_grant(limits: Limits) -> None:
+    (permit,) = await held(limits)
+    waiting = await start(limits)
+    waiting.cancel()
+    permit.unsent()
+    await gather(waiting, return_exceptions=True)
+
+    await limits.acquire("a.b", ONE_A_SECOND, patience=0)
+
+
+async def test_a_timeout_bounds_a_wait(limits: Limits) -> None:
+    await held(limits)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(7):
+            await limits.acquire("a.b", ONE_A_SECOND)
+
+    assert now() == 7
+
+
+async def test_where_only_an_answer_can_free_a_permit_no_timer_is_set(limits: Limits) -> None:
+    (permit,) = await held(limits)
+    waiting = await start(limits)
+    assert limits._timer is None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+    permit.sent()
+    await waiting
+
+    assert now() == pytest.approx(1 + MARGIN)
