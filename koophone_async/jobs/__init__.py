@@ -1,0 +1,15 @@
+"""Waiting for jobs: many waits, few requests.
+
+A `Pump` serves all the waits of one session and endpoint. A `Looker` says how one kind of handle
+is looked at, a `Watch` is one wait, a `Ticket` is a wait that another process can take up.
+"""
+
+from __future__ import annotations
+
+from koophone_async.jobs.looker import Looker, Sighting
+from koophone_async.jobs.pump import Pump
+from koophone_async.jobs.target import Pace
+from koophone_async.jobs.ticket import Ticket
+from koophone_async.jobs.watch import Wait, Watch
+
+__all__ = ["Looker", "Pace", "Pump", "Sighting", "Ticket", "Wait", "Watch"]

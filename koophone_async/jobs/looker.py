@@ -1,0 +1,50 @@
+"""How one kind of handle is looked at, and what is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+J_co = TypeVar("J_co", covariant=True)
+
+
+@frozen
+class Sighting(Generic[J_co]):
+    """One job as an answer showed it."""
+
+    id: str
+    ended: bool
+    """False for a status that this version does not know: nothing says that the job is over."""
+
+    job: J_co
+
+
+class Looker(Protocol[J_co]):
+    """Looks at handles of one kind: a KooPhone task, CPH request ids, instances by their state.
+
+    The pump keeps one queue a looker, so the same one must be passed for the same endpoint.
+    """
+
+    @property
+    def most_handles(self) -> int:
+        """How many handles one request takes: KooPhone tasks 1, CPH request ids 20."""
+        ...
+
+    @property
+    def most_jobs(self) -> int | None:
+        """How many jobs one answer holds (CPH: a page of 100), None where there is no limit."""
+        ...
+
+    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[J_co]]]:
+        """Look once, after waiting for the quota, and tell what is listed under each handle.
+
+        A handle that the service does not list yet is missing or empty.
+
+        Raises:
+            KooPhoneError: The look itself failed; nothing is known of any handle.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""The far end: a service with jobs that end when their time has come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from koophone_async.jobs import Sighting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+
+@frozen
+class Job:
+    id: str
+    ends_at: float
+
+
+@define(eq=False)
+class Service:
+    """Lists jobs by handle; `refusal` may raise instead of answering."""
+
+    most_handles: int = 1
+    most_jobs: int | None = None
+    delay: float = 0.0
+    refusal: Callable[[Sequence[str]], None] = field(default=lambda _: None)
+    jobs: dict[str, dict[str, Job]] = field(factory=dict[str, dict[str, Job]])
+    looks: list[tuple[float, tuple[str, ...]]] = field(factory=list[tuple[float, tuple[str, ...]]])
+    looked: asyncio.Event = field(factory=asyncio.Event)
+
+    def start(self, handle: str, durations: Iterable[float]) -> list[str]:
+        now = asyncio.get_running_loop().time()
+        jobs = {f"{handle}.{i}": Job(f"{handle}.{i}", now + lasts) for i, lasts in enumerate(durations)}
+        self.jobs.setdefault(handle, {}).update(jobs)
+        return list(jobs)
+
+    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
+        self.looks.append((asyncio.get_running_loop().time(), tuple(handles)))
+        self.looked.set()
+        await asyncio.sleep(self.delay)
+        self.refusal(handles)
+        now = asyncio.get_running_loop().time()
+        return {
+            handle: [Sighting(job.id, now >= job.ends_at, job) for job in self.jobs[handle].values()]
+            for handle in handles
+            if handle in self.jobs
+        }

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import base64
+import zlib
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async.errors import Misuse
+from koophone_async.jobs import Ticket
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@given(
+    st.text(),
+    st.text(),
+    st.dictionaries(st.text(), st.text()),
+    st.datetimes(timezones=st.just(UTC)),
+)
+def test_a_ticket_reads_back_as_it_was(
+    operation: str, handle: str, jobs: dict[str, str], at: datetime
+) -> None:
+    ticket = Ticket(operation, handle, jobs, at)
+
+    again = Ticket.parse(str(ticket))
+
+    assert again == ticket
+    assert list(again.jobs) == list(jobs)
+
+
+def test_a_ticket_for_a_hundred_jobs_is_short_and_fit_for_a_url() -> None:
+    jobs = {f"{i:032x}": f"instance-{i:04d}" for i in range(100)}
+
+    text = str(Ticket("koophone.commands.run", "task", jobs, AT))
+
+    assert len(text) < 1500
+    assert text.replace("-", "").replace("_", "").replace(".", "").isalnum()
+
+
+def test_a_ticket_keeps_the_moment_whatever_the_time_zone() -> None:
+    at = AT.astimezone(timezone(timedelta(hours=8)))
+
+    assert Ticket.parse(str(Ticket("o", "h", {}, at))).started_at == AT
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "kp2.abc",
+        "kp1.",
+        "kp1.!!!",
+        "kp1.é",
+        "kp1." + base64.urlsafe_b64encode(b"not zlib").decode(),
+        "kp1." + base64.urlsafe_b64encode(zlib.compress(b"{}")).decode(),
+        "kp1." + base64.urlsafe_b64encode(zlib.compress(b'["o","h",{},1e30]')).decode(),
+        "kp1." + base64.urlsafe_b64encode(zlib.compress(b'["o","h",{},9223372036854775807]')).decode(),
+        "kp1." + base64.urlsafe_b64encode(zlib.compress(b" " * 10_000_000)).decode(),
+        str(Ticket("o", "h", {"job": "phone"}, AT))[:-4],
+    ],
+)
+def test_a_broken_ticket_is_the_callers_mistake(broken: str) -> None:
+    with pytest.raises(Misuse, match="ticket"):
+        Ticket.parse(broken)
