@@ -32,6 +32,13 @@ _NARROW: Final = 1e-3
 _NARROWEST: Final = 0.02
 """The least sigma: with less than 2 % of spread, the network's own delays would be modelled."""
 
+_WIDEST: Final = 4.0
+"""The most sigma: with more, evidence of a few jobs that contradict each other would run away."""
+
+_SHORTEST: Final = log(1e-3)
+_LONGEST: Final = log(1e7)
+"""Between a millisecond and four months a median is believed."""
+
 _PRIOR_MEDIAN: Final = 10.0
 _PRIOR_SIGMA: Final = 1.2
 _PRIOR_WEIGHT: Final = 0.15
@@ -215,5 +222,6 @@ class Belief:
 
 
 def _fitted(sums: Evidence) -> Lognormal:
-    mu = sums.first / sums.weight
-    return Lognormal(mu, sqrt(max(_NARROWEST**2, sums.second / sums.weight - mu * mu)))
+    mu = min(max(sums.first / sums.weight, _SHORTEST), _LONGEST)
+    variance = sums.second / sums.weight - mu * mu
+    return Lognormal(mu, sqrt(min(max(_NARROWEST**2, variance), _WIDEST**2)))

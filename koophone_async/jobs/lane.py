@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from koophone_async.jobs.looker import Looker
-    from koophone_async.jobs.target import Pace
+    from koophone_async.jobs.target import Load, Pace
 
 _JITTER: Final = 0.1
 _FULL: Final = 1 - _JITTER
@@ -32,6 +33,7 @@ class Lane:
 
     looker: Looker[Any]
     _pace: Pace
+    _load: Load
     _rng: Random
     targets: dict[str, Target] = field(factory=dict[str, "Target"], init=False)
     rests_until: float = field(default=0.0, init=False)
@@ -47,8 +49,12 @@ class Lane:
     def plan(self, target: Target) -> None:
         """Put a handle where it belongs in the queue."""
         jitter = self._rng.uniform(1 - _JITTER, 1 + _JITTER)
-        target.plan(self._pace, self._pace.waiting * jitter * self._share(target))
+        target.plan(self._pace, self._worth() * jitter * self._share(target))
         self._push(target)
+
+    def _worth(self) -> float:
+        """Tell what one request must be worth now, in seconds of phone-waiting."""
+        return self._pace.waiting * self._load.price(asyncio.get_running_loop().time())
 
     def next(self, now: float) -> tuple[list[Target], float]:
         """Take the handles of the next request, or none and the time at which there will be some."""
@@ -118,11 +124,11 @@ class Lane:
             return first
         if self.looker.most_handles == 1:
             return now
-        at = min(target.late for target in pack)
+        at, worth = min(target.late for target in pack), self._worth()
         while at > now:
             waiting = [target.waiting(at) for target in pack]
-            excess = sum(seconds for seconds, _ in waiting) - _FULL * self._pace.waiting
-            if excess <= 0.01 * self._pace.waiting:
+            excess = sum(seconds for seconds, _ in waiting) - _FULL * worth
+            if excess <= 0.01 * worth:
                 return at
             at -= excess / sum(growth for _, growth in waiting)
         return now

@@ -21,7 +21,7 @@ from koophone_async.errors import (
     Unsent,
 )
 from koophone_async.jobs.lane import Lane
-from koophone_async.jobs.target import Kind, Pace, Target
+from koophone_async.jobs.target import Kind, Load, Pace, Target
 from koophone_async.jobs.watch import Wait, Watch
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Pump:
     _looks: dict[asyncio.Task[Any], _Look] = field(
         factory=dict["asyncio.Task[Any]", _Look], init=False, repr=False
     )
+    _load: Load = field(factory=Load, init=False, repr=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
 
     def watch(  # noqa: PLR0913 - most are named, and have defaults
@@ -132,9 +133,10 @@ class Pump:
 
     def _target(self, looker: Looker[Any], handle: str, kind: str, started: float) -> Target:
         if (lane := self._lanes.get(looker)) is None:
-            lane = self._lanes[looker] = Lane(looker, self.pace, self._rng)
+            lane = self._lanes[looker] = Lane(looker, self.pace, self._load, self._rng)
         if (target := lane.targets.get(handle)) is None:
             whole = self._kinds.setdefault(kind, Kind())
+            self._load.handles += 1
             target = lane.targets[handle] = Target(lane, handle, whole, started, looked=started)
         return target
 
@@ -159,6 +161,7 @@ class Pump:
         lane = target.lane
         target.entry = 0
         del lane.targets[target.handle]
+        self._load.handles -= 1
         if not lane.targets:
             del self._lanes[lane.looker]
         if target.look is not None and not any(other.watches for other in self._looks[target.look].pack):
@@ -205,6 +208,7 @@ class Pump:
                 return at
             task = asyncio.create_task(_looked(lane.looker, [target.handle for target in pack]))
             self._looks[task] = _Look(lane, pack, now)
+            self._load.looked(now)
             for target in pack:
                 target.look = task
             task.add_done_callback(self._answered)
@@ -216,15 +220,17 @@ class Pump:
             target.look = None
         live = [target for target in look.pack if target.watches]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            self._take_in(look, live, task.result(), now)
-        elif live:
-            self._failed(look, live, error, now)
-        for target in live:
-            if target.watches:
-                look.lane.plan(target)
-        if self._lanes:
-            self._turn_by(now)
+        try:
+            if error is None:
+                self._take_in(look, live, task.result(), now)
+            elif live:
+                self._failed(look, live, error, now)
+        finally:  # whatever one answer does to us, the other waits go on
+            for target in live:
+                if target.watches:
+                    look.lane.plan(target)
+            if self._lanes:
+                self._turn_by(now)
 
     def _take_in(
         self, look: _Look, live: list[Target], seen: Mapping[str, Sequence[Sighting[Any]]], now: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import exp
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
@@ -44,6 +45,37 @@ class Pace:
 
     at_once: int = field(default=16, validator=gt(0))
     """Looks in flight."""
+
+
+_WINDOW: Final = 10.0
+"""Seconds within which a look is forgotten."""
+
+_BUSY: Final = 10.0
+"""Looks in that time, or handles to look at, from which a look has its full price."""
+
+
+@define(eq=False)
+class Load:
+    """How much a pump has to do, which decides how dear a look is.
+
+    A request is worth the whole `Pace.waiting` where requests are scarce. Where there is little to do it is
+    worth much less, by the square, so that the end of a single job is seen within a second and not ten.
+    """
+
+    handles: int = 0
+    _looks: float = 0.0
+    _at: float = 0.0
+
+    def looked(self, now: float) -> None:
+        """Count a request."""
+        self._looks, self._at = self._recent(now) + 1, now
+
+    def price(self, now: float) -> float:
+        """Tell what share of its full worth a request must have."""
+        return min(1.0, (self._recent(now) + self.handles) / _BUSY) ** 2
+
+    def _recent(self, now: float) -> float:
+        return self._looks * exp((self._at - now) / _WINDOW)
 
 
 @define(eq=False)

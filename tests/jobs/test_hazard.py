@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, isfinite, log
 from random import Random
 from statistics import NormalDist
 
@@ -123,3 +123,18 @@ def test_an_interval_of_no_width_is_as_good_as_a_duration() -> None:
 
     assert evidence.weight == pytest.approx(3)
     assert evidence.first / evidence.weight == pytest.approx(log(20), abs=1e-4)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 1000), st.floats(0, 1e8), st.floats(1e-9, 1e8), st.integers(0, 1000)),
+        max_size=60,
+    )
+)
+def test_evidence_that_contradicts_itself_never_runs_away(looks: list[tuple[int, float, float, int]]) -> None:
+    belief, account = Belief(), Account()
+    for jobs, low, width, still in looks:
+        belief.learn([Lasted(jobs, low, low + width)], Lasted(still, low), account)
+
+        assert isfinite(belief.shape.mean)
+        assert isfinite(belief.shape.due(low, 10.0, low + 15))

@@ -1,0 +1,41 @@
+"""The service, served on this machine: for tests and trials, with no account."""
+
+from koophone_async.emulator.emulator import Emulator
+from koophone_async.emulator.faults import (
+    Delay,
+    Distort,
+    Duplicate,
+    EndToken,
+    Fail,
+    Fault,
+    Garble,
+    Lose,
+    Omit,
+    Refuse,
+    Reset,
+    Stall,
+    Stick,
+    Throttle,
+    Truncate,
+)
+from koophone_async.emulator.jobs import Durations
+
+__all__ = [
+    "Delay",
+    "Distort",
+    "Duplicate",
+    "Durations",
+    "Emulator",
+    "EndToken",
+    "Fail",
+    "Fault",
+    "Garble",
+    "Lose",
+    "Omit",
+    "Refuse",
+    "Reset",
+    "Stall",
+    "Stick",
+    "Throttle",
+    "Truncate",
+]

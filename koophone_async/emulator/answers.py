@@ -1,0 +1,93 @@
+"""Answers as the documents write them: sealed in the service's envelope, or bent by a fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+
+from koophone_async.emulator.faults import Alteration, Distort, Duplicate
+from koophone_async.protocol.dialect import DIALECTS
+from koophone_async.services.koophone import apps, instances, users
+from koophone_async.wire import encode, in_headers, to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from koophone_async.emulator.world import World
+    from koophone_async.operation import AnyOperation
+    from koophone_async.wire import Json
+
+_NAMES: Final = {"instance_id", "job_id"}
+_STATES: Final = {"status", "running_status"}
+_TASK_IN_SOME: Final = (instances.RESET, instances.BACKUP, users.UNASSIGN)
+"""What answers a task in one edition only."""
+
+
+def sealed(
+    operation: AnyOperation,
+    answer: object,
+    world: World,
+    request_id: str,
+    alterations: Sequence[tuple[Alteration, str | None]] = (),
+) -> tuple[dict[str, str], bytes]:
+    """Write an answer: the headers that are part of it, and the body.
+
+    Args:
+        operation: Of which it is.
+        answer: An instance of the operation's answer class.
+        world: Says in which edition.
+        request_id: For the envelopes that repeat it.
+        alterations: What is to be wrong with it, each with the phone that it is about, if any.
+    """
+    payload: Json = to_wire(answer)
+    headers = {name: str(payload.pop(name)) for name in in_headers(operation.answer)}
+    payload = _as_documented(operation, payload, world)
+    for alteration, phone in alterations:
+        _alter(payload, alteration, phone)
+    return headers, encode(DIALECTS[operation.service].seal(payload, request_id))
+
+
+def _as_documented(operation: AnyOperation, payload: Json, world: World) -> Json:
+    """Spell what the models do not tell: a nested task, no task at all."""
+    if operation in _TASK_IN_SOME and not world.gives_tasks:
+        return {}
+    if operation is apps.INSTALL and not world.newer:
+        return {"data": payload}
+    return payload
+
+
+def _alter(payload: Json, alteration: Alteration, phone: str | None) -> None:
+    """Bend the rows of an answer, wherever they are in it."""
+    if isinstance(alteration, Distort):
+        _distort(payload, alteration.value)
+        return
+    for rows in _lists_of_rows(payload):
+        at = next((i for i, row in enumerate(rows) if phone in (None, row.get("instance_id"))), None)
+        if at is None:
+            continue
+        if isinstance(alteration, Duplicate):
+            rows.insert(at, rows[at])
+        else:
+            del rows[at]
+
+
+def _lists_of_rows(value: Any) -> list[list[Json]]:  # noqa: ANN401 - whatever JSON holds
+    """Find the lists whose rows have a name."""
+    if _is_list(value):
+        return [value] if any(isinstance(row, dict) and _NAMES & row.keys() for row in value) else []
+    inside = cast("Json", value).values() if isinstance(value, dict) else ()
+    return [rows for one in inside for rows in _lists_of_rows(one)]
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _distort(value: Any, number: int) -> None:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, dict):
+        fields = cast("Json", value)
+        fields |= dict.fromkeys(_STATES & fields.keys(), number)
+        for inside in fields.values():
+            _distort(inside, number)
+    elif _is_list(value):
+        for row in value:
+            _distort(row, number)

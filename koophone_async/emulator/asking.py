@@ -1,0 +1,185 @@
+"""Requests as they come, read into the classes of their operations, or refused as the service does."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast, get_origin, get_type_hints
+
+import attrs
+import msgspec
+from attrs import frozen
+
+from koophone_async.emulator.refusals import koophone
+from koophone_async.errors import Misuse
+from koophone_async.services.koophone import apps, instances, orders, streaming, video
+from koophone_async.wire import Edition, decode, from_wire, spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from koophone_async.operation import AnyOperation
+    from koophone_async.wire import Json
+
+# Header tables that do not list it, or call it optional (KooPhone 4.1.7, 4.2, 4.3.1, 4.3.2, 4.4.1).
+_WITHOUT_REQUEST_ID: Final = frozenset(
+    operation.name
+    for operation in (
+        streaming.AUTHORIZE,
+        orders.SKUS,
+        orders.BUY,
+        orders.UNSUBSCRIBE,
+        streaming.PREPARE,
+        streaming.PROGRESS,
+        apps.INSTALL,
+    )
+)
+
+
+@frozen
+class Asked:
+    """What of a request says what is wanted."""
+
+    path: Mapping[str, str]
+    query: Sequence[tuple[str, str]]
+    body: bytes
+    request_id: str | None
+
+
+def read(operation: AnyOperation, asked: Asked, edition: Edition, *, strict: bool) -> Any:  # noqa: ANN401 - the operation's own class
+    """Build the operation's request.
+
+    Args:
+        operation: What is asked for.
+        asked: As it came.
+        edition: Whose numbers are spoken.
+        strict: Whether what the documents refuse is refused; else only what cannot be read is.
+
+    Raises:
+        Refusal: A header, a field or the whole is not as the documents have it.
+    """
+    if strict and operation.service == "koophone":
+        _check_request_id(operation, asked)
+    values = _values(operation, asked)
+    if strict and (code := _precise(operation, values)):
+        raise koophone(code)
+    try:
+        with nullcontext() if strict else attrs.validators.disabled():
+            request = from_wire(operation.request, values, edition)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = str(error) if isinstance(error, Misuse) else f"{type(error).__name__}: {error}"
+        raise koophone("1000", reason) from error
+    if strict:
+        _check_batch(operation, request)
+    return request
+
+
+def _check_request_id(operation: AnyOperation, asked: Asked) -> None:
+    given = asked.request_id or any(name == "x-request-id" and value for name, value in asked.query)
+    if not given and operation.name not in _WITHOUT_REQUEST_ID:
+        raise koophone("0002")
+
+
+def _check_batch(operation: AnyOperation, request: object) -> None:
+    batch = operation.batch
+    if batch is not None and len(getattr(request, batch.field)) > batch.most:
+        raise koophone("1000", f"more than {batch.most} {batch.field}")
+
+
+def _lists(operation: AnyOperation) -> frozenset[str]:
+    """The wire's names of the fields that hold lists."""
+    if operation.name not in _LISTS:
+        kinds, fields = get_type_hints(operation.request), attrs.fields(operation.request)
+        names = (spelling(a).name for a in fields if get_origin(kinds[a.name]) is tuple)
+        _LISTS[operation.name] = frozenset(names)
+    return _LISTS[operation.name]
+
+
+_LISTS: Final[dict[str, frozenset[str]]] = {}
+
+
+def _values(operation: AnyOperation, asked: Asked) -> Json:
+    lists = _lists(operation)
+    values: Json = {}
+    for name, value in asked.query:
+        if name in lists:
+            values.setdefault(name, []).append(value)
+        else:
+            values[name] = value
+    values |= _body(asked.body)
+    values |= asked.path
+    for name in lists & values.keys():
+        # A bare string would be read letter by letter.
+        if not _is_list(values[name]):
+            raise koophone("1000", f"{name} is no list")
+    return values
+
+
+def _body(body: bytes) -> Json:
+    if not body:
+        return {}
+    try:
+        decoded = decode(body)
+    except msgspec.DecodeError as error:
+        raise koophone("1000", f"the body is no JSON: {error}") from error
+    if not isinstance(decoded, dict):
+        raise koophone("1000", "the body is no JSON object")
+    return cast("Json", decoded)
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _precise(operation: AnyOperation, values: Json) -> str | None:
+    """Find the code that tells more than 1000, where the documents have one."""
+    find = _CODES.get(operation.name)
+    return find(values) if find else None
+
+
+def _of_list(values: Json) -> str | None:
+    for name in ("query_start_time", "query_end_time"):
+        try:
+            datetime.fromisoformat(values.get(name) or "2025-01-01 00:00:00")
+        except ValueError:
+            return "5002"
+    return None
+
+
+def _of_video(values: Json) -> str | None:
+    given = values.get("instance_settings")
+    settings = given if _is_list(given) else []
+    rows = [cast("Json", one) for one in settings if isinstance(one, dict)]
+    found = {(str(row.get("network_type")), str(row.get("encoding_type"))) for row in rows}
+    return "1005" if len(found) < len(video.Network) * len(video.Encoding) else None
+
+
+def _of_order(values: Json) -> str | None:
+    if not values.get("os"):
+        return "3003"
+    charge = values.get("chargeParam")
+    charged = cast("Json", charge) if isinstance(charge, dict) else {}
+    period, count = charged.get("periodType"), charged.get("periodNum")
+    if not isinstance(count, int):
+        return None
+    if period == 2 and not 1 <= count <= 9:
+        return "3006"
+    return "3007" if period == 3 and not 1 <= count <= 10 else None
+
+
+def _of_install(values: Json) -> str | None:
+    if str(values.get("fast_install", 0)) not in ("0", "1"):
+        return "3008"
+    try:
+        size = float(values.get("object_size", 0))
+    except (TypeError, ValueError):
+        return "62006"
+    return "62015" if size > apps.MOST_MEGABYTES else None
+
+
+_CODES: Final[Mapping[str, Callable[[Json], str | None]]] = {
+    instances.LIST.name: _of_list,
+    video.SET.name: _of_video,
+    orders.BUY.name: _of_order,
+    apps.INSTALL.name: _of_install,
+}

@@ -1,0 +1,88 @@
+"""What happens to a phone when something that was begun comes to its end."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from koophone_async.emulator.phones import Copying, Running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from koophone_async.emulator.agenda import Due
+    from koophone_async.emulator.phones import Phone
+
+NOT_RUNNING: Final = "CPS.0141"
+"""What a job says of a phone that does not run."""
+
+
+def _run(phone: Phone, due: Due, at: datetime) -> None:
+    """It runs: after a start, a restart or a delivery."""
+    del due, at
+    phone.running = Running.RUNNING
+
+
+def _wipe(phone: Phone, due: Due, at: datetime) -> None:
+    del due, at
+    phone.reset()
+    phone.running = Running.RUNNING
+
+
+def _take_back(phone: Phone, due: Due, at: datetime) -> None:
+    _wipe(phone, due, at)
+    phone.user = None
+    phone.logged_in = False
+
+
+def _back_up(phone: Phone, due: Due, at: datetime) -> None:
+    del due
+    phone.backup, phone.backup_time = Copying.SUCCESSFUL, at
+    phone.loaded = phone.streaming = phone.logged_in = False
+    phone.running = Running.STOPPED
+
+
+def _restore(phone: Phone, due: Due, at: datetime) -> None:
+    del due
+    phone.restore, phone.restore_time = Copying.SUCCESSFUL, at
+    phone.loaded = True
+    phone.running = Running.RUNNING
+
+
+def _assign(phone: Phone, due: Due, at: datetime) -> None:
+    del at
+    phone.drawer.pop("awaited_by", None)
+    phone.user = due.details["user"]
+
+
+def _install(phone: Phone, due: Due, at: datetime) -> str | None:
+    """Install an app, or answer the code of what is in the way."""
+    del at
+    if problem := due.details.get("problem"):
+        return problem
+    if phone.running is not Running.RUNNING:
+        return NOT_RUNNING
+    installed, version = phone.android.apps.get(due.details["package"]), due.details["version"]
+    if installed is not None and _numbers(installed) > _numbers(version):
+        return "KOOPHONE.API.62020"
+    phone.android.apps[due.details["package"]] = version
+    return None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdecimal()]
+
+
+EFFECTS: Final[Mapping[str, Callable[[Phone, Due, datetime], str | None]]] = MappingProxyType(
+    {
+        "run": _run,
+        "wipe": _wipe,
+        "take back": _take_back,
+        "back up": _back_up,
+        "restore": _restore,
+        "assign": _assign,
+        "install": _install,
+    }
+)
+"""By name. An effect answers the error code of the job that ends with it, or None."""

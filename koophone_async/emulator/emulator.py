@@ -1,0 +1,282 @@
+"""The emulator as people hold it: started and stopped, looked at, and told what shall go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from aiohttp import web
+
+from koophone_async.emulator import koophone
+from koophone_async.emulator.accounts import Accounts
+from koophone_async.emulator.control import PREFIX, control
+from koophone_async.emulator.entrance import Entrance
+from koophone_async.emulator.faults import Action, Fault, Plan
+from koophone_async.emulator.iam import Iam
+from koophone_async.emulator.jobs import USUAL, Durations
+from koophone_async.emulator.phones import Fleet
+from koophone_async.emulator.service import MOST_BYTES, Service
+from koophone_async.emulator.serving import Routes
+from koophone_async.emulator.windows import Quotas
+from koophone_async.emulator.world import World
+from koophone_async.wire import Edition, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from koophone_async.credentials import AccessKey
+    from koophone_async.emulator.ledger import Ledger
+    from koophone_async.operation import AnyOperation, Quota
+    from koophone_async.session import Session
+
+REGIONS: Final = {Edition.CHINA: "cn-north-4", Edition.INTERNATIONAL: "ap-southeast-1"}
+"""Where phones stand unless the emulator is told otherwise."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Emulator:
+    """The service, served on this machine: the same operations, phones with state, and a ledger.
+
+    ```python
+    async with Emulator(phones=1000) as emulator:
+        async with emulator.session() as session:
+            await KooPhone(session).commands.run(["phone0001"], "getprop")
+        assert emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1}
+    ```
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, by name
+        self,
+        phones: int = 100,
+        *,
+        seed: int = 1,
+        edition: Edition | str = Edition.CHINA,
+        servers: int = 1,
+        regions: Iterable[str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        now: Callable[[], datetime] = _utc_now,
+        jobs: Durations = USUAL,
+        quotas: Mapping[str, Iterable[Quota]] | None = None,
+        quota_figures: bool = True,
+        strict: bool = True,
+        newer: bool = False,
+        faults: Iterable[Fault] = (),
+        state: Path | None = None,
+    ) -> None:
+        """Describe an emulator; `async with` starts it.
+
+        Args:
+            phones: How many; `phone0001` is the first one's id.
+            seed: The same seed gives the same phones, keys, ids, durations and chances.
+            edition: `china` or `international`.
+            servers: On how many CPH servers the phones stand.
+            regions: Over which regions the servers are spread; at least one server each.
+            host: Where to listen.
+            port: Where to listen; 0 for a free one.
+            now: The wall clock, which signatures and tokens are judged by.
+            jobs: How long jobs take.
+            quotas: By operation (`koophone.commands.run`), service (`koophone`) or `*`; what is not named
+                has the quotas that the documents state.
+            quota_figures: Whether a refusal for a quota tells its figures.
+            strict: Whether requests that the documents refuse are refused.
+            newer: Whether answers have the shape of the vendor's published SDKs of 2026: a task for reset,
+                unassign and backup in both editions, and the task of an install nested once.
+            faults: What goes wrong from the start.
+            state: A file that is read at the start, if it exists, and written at the end.
+        """
+        self._edition = Edition(edition)
+        self._regions = tuple(regions or (REGIONS[self._edition],))
+        self._size = (phones, servers, seed)
+        self._address = (host, port)
+        self._now, self._jobs, self._newer, self._strict = now, jobs, newer, strict
+        self._quotas, self._quota_figures = dict(quotas or {}), quota_figures
+        self._faults = tuple(faults)
+        self._state = state
+        self.accounts: Accounts = Accounts.of(seed, self._regions, now)
+        self.plan: Plan = Plan(seed)
+        self._runner: web.ServerRunner
+        self._service: Service
+
+    async def __aenter__(self) -> Self:
+        """Start to serve on the running loop."""
+        self._begin(self._faults)
+        if self._state is not None and self._state.exists():
+            self._service.world.restore(decode(self._state.read_bytes()))
+        made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MOST_BYTES)
+        server = web.Server(self._serve, request_factory=made, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await self._runner.setup()
+        host, port = self._address
+        site = web.TCPSite(self._runner, host, port, backlog=1024)
+        await site.start()
+        self._address = (host, self._runner.addresses[0][1])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop serving, and write the snapshot."""
+        self._service.stop()
+        await self._runner.cleanup()
+        if self._state is not None:
+            self._state.write_bytes(encode(self.world.to_json()))
+
+    def _begin(self, faults: Iterable[Fault]) -> None:
+        """Make the world anew."""
+        phones, servers, seed = self._size
+        self.plan.replace(faults)
+        world = World(
+            Fleet(seed, phones, servers, self._regions, self._now),
+            self._edition,
+            self._jobs,
+            self.plan,
+            asyncio.get_running_loop().time,
+            random.Random(seed),  # noqa: S311 - the same seed, the same run
+            self._newer,
+        )
+        desks = (*koophone.desks(world, self.accounts.account), Iam(self.accounts, world.ledger))
+        routes = Routes.of(desks, self._edition)
+        quotas = Quotas(self._quotas, self._quota_figures)
+        self._service = Service(world, self.accounts, self._strict, routes, Entrance(self.accounts), quotas)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith(PREFIX):
+            return await control(self, request)
+        return await self._service.answer(request)
+
+    def reset(self) -> None:
+        """Make everything as it was at the start but for the account: no jobs, no faults, an empty ledger."""
+        self._service.stop()
+        self._begin(())
+
+    @property
+    def endpoint(self) -> str:
+        """Where KooPhone is."""
+        host, port = self._address
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    cph_endpoint = endpoint
+    """Where CPH is: at the same place."""
+
+    iam_endpoint = endpoint
+    """Where IAM is: at the same place."""
+
+    @property
+    def world(self) -> World:
+        """What is true now: all that is due has happened."""
+        self._service.world.settle()
+        return self._service.world
+
+    @property
+    def phones(self) -> Fleet:
+        """The phones, to look at and to change."""
+        return self.world.fleet
+
+    @property
+    def ledger(self) -> Ledger:
+        """What really happened."""
+        return self.world.ledger
+
+    @property
+    def access_key(self) -> AccessKey:
+        """A permanent access key of the account."""
+        return self.accounts.access_key
+
+    @property
+    def user(self) -> str:
+        """The account's IAM user."""
+        return self.accounts.account.user
+
+    @property
+    def password(self) -> str:
+        """The user's password."""
+        return self.accounts.account.password
+
+    @property
+    def domain(self) -> str:
+        """The account's name."""
+        return self.accounts.account.domain
+
+    @property
+    def project(self) -> str:
+        """The name of the first region's project."""
+        return self.accounts.account.projects[0].name
+
+    @property
+    def project_id(self) -> str:
+        """The id of the first region's project."""
+        return self.accounts.account.projects[0].id
+
+    def fault(  # noqa: PLR0913 - the conditions of a fault, by name
+        self,
+        action: Action,
+        operation: AnyOperation | str | None = None,
+        *,
+        phone: str | None = None,
+        every: int | None = None,
+        first: int | None = None,
+        probability: float | None = None,
+    ) -> None:
+        """Let something go wrong from now on: `emulator.fault(Reset(executed=True), commands.RUN, first=1)`.
+
+        Args:
+            action: What happens.
+            operation: Only to this operation, or to those of a service (`koophone`).
+            phone: Only to calls that name this phone, or to its jobs.
+            every: Only to each k-th of them.
+            first: Only to the first so many.
+            probability: Only by chance, which the seed decides.
+        """
+        name = operation if isinstance(operation, str) or operation is None else operation.name
+        self.plan.add(Fault(action, name, phone, every, first, probability))
+
+    def heal(self) -> None:
+        """Let nothing go wrong any more."""
+        self.plan.replace(())
+
+    def pay(self, order: str) -> None:
+        """Pay for an order that was made without."""
+        self.world.pay(order)
+
+    def temporary_key(self, seconds: float = 3600) -> AccessKey:
+        """Make a temporary access key with a security token."""
+        return self.accounts.temporary_key(seconds)
+
+    def end_tokens(self) -> None:
+        """End all tokens of users before their time."""
+        self.accounts.end_all()
+
+    def banner(self) -> dict[str, str]:
+        """What a person or a script needs to call the emulator."""
+        key = self.access_key
+        return {
+            "endpoint": self.endpoint,
+            "cph_endpoint": self.cph_endpoint,
+            "iam_endpoint": self.iam_endpoint,
+            "access_key": key.access_key,
+            "secret_key": key.secret_key,
+            "project_id": self.project_id,
+            "user": self.user,
+            "password": self.password,
+        }
+
+    def session(self, **overrides: Any) -> Session:  # noqa: ANN401 - the arguments of Session
+        """Make a session that calls this emulator; arguments of `Session` take the place of its own."""
+        from koophone_async.session import Endpoints, Session  # noqa: PLC0415 - a server needs no client
+
+        endpoints = Endpoints(self.endpoint, self.cph_endpoint, self.iam_endpoint)
+        given: dict[str, Any] = {
+            "credentials": self.access_key,
+            "region": self._regions[0],
+            "edition": self._edition,
+            "endpoints": endpoints,
+            "now": self._now,
+            "environ": {},
+        }
+        return Session(**(given | overrides))

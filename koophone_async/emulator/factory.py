@@ -1,0 +1,223 @@
+"""What a phone is when it leaves the factory: models, Android releases and what they ship.
+
+Everything here is shared by all phones of a model and a release; a phone keeps its own changes only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen
+class Release:
+    """One Android release."""
+
+    number: str
+    sdk: str
+    build: str
+    patch: str
+    """Level of the security patches, a date."""
+
+    kernel: str
+    utc: int
+    """When the image was built, in seconds since 1970; the date of every file that it ships."""
+
+    @property
+    def image(self) -> str:
+        """The name that orders use for it, such as `AOSP9`."""
+        return f"AOSP{self.number}"
+
+
+@frozen
+class Model:
+    """One model of phone, which is what one SKU buys."""
+
+    sku: str
+    edition: str
+    name: str
+    vcpus: int
+    memory: int
+    """GB."""
+
+    storage: int
+    """GB."""
+
+    width: int
+    height: int
+    density: int
+
+    @property
+    def text(self) -> str:
+        """The SKU in words, as lists of instances show it."""
+        return (
+            f"{self.edition} edition | {self.vcpus} vCPUs | {self.memory} GB | {self.storage} GB storage"
+            f" | Maximum resolution: {self.width}p"
+        )
+
+
+RELEASES: Final = (
+    Release("9", "28", "PQ3A.190801.002", "2019-08-01", "4.14.117", 1564617600),
+    Release("10", "29", "QQ3A.200805.001", "2020-08-05", "4.19.95", 1596585600),
+    Release("11", "30", "RQ3A.210805.001.A1", "2021-08-05", "5.4.61", 1628121600),
+)
+
+# The SKU ids are those of the examples of KooPhone 4.2.1 (2025-08-27).
+MODELS: Final = (
+    Model("kp.professional.xlarge.32g.2", "Professional", "KP-P4", 4, 8, 32, 720, 1280, 320),
+    Model("kp.professional.2xlarge.128g.2", "Professional", "KP-P8", 8, 16, 128, 1080, 1920, 480),
+    Model("kp.enterprise.xlarge.32g.2", "Enterprise", "KP-E4", 4, 8, 32, 720, 1280, 320),
+)
+
+_PACKAGES: Final = """
+com.android.bluetooth com.android.calculator2 com.android.calendar com.android.camera2 com.android.contacts
+com.android.deskclock com.android.documentsui com.android.gallery3d com.android.inputmethod.latin
+com.android.launcher3 com.android.packageinstaller com.android.phone com.android.providers.contacts
+com.android.providers.downloads com.android.providers.media com.android.providers.settings
+com.android.settings com.android.shell com.android.systemui com.android.webview
+""".split()
+
+_DIRECTORIES: Final = """
+/acct /apex /bin /config /d /data /data/app /data/data /data/local /data/local/tmp /data/system /dev /etc
+/mnt /mnt/sdcard /odm /proc /product /sdcard /storage /storage/emulated /storage/emulated/0
+/storage/emulated/0/Alarms /storage/emulated/0/Android /storage/emulated/0/Android/data
+/storage/emulated/0/DCIM /storage/emulated/0/Download /storage/emulated/0/Movies /storage/emulated/0/Music
+/storage/emulated/0/Notifications /storage/emulated/0/Pictures /storage/emulated/0/Podcasts
+/storage/emulated/0/Ringtones /storage/self /storage/self/primary /sys /system /system/app /system/bin
+/system/etc /system/fonts /system/framework /system/lib /system/lib64 /system/media /system/priv-app
+/system/usr /system/xbin /vendor /vendor/app /vendor/bin /vendor/etc /vendor/lib64
+""".split()
+
+_SETTINGS: Final = MappingProxyType(
+    {
+        "global/adb_enabled": "1",
+        "global/airplane_mode_on": "0",
+        "global/animator_duration_scale": "1.0",
+        "global/auto_time": "1",
+        "global/bluetooth_on": "0",
+        "global/development_settings_enabled": "1",
+        "global/device_provisioned": "1",
+        "global/stay_on_while_plugged_in": "7",
+        "global/transition_animation_scale": "1.0",
+        "global/wifi_on": "1",
+        "global/window_animation_scale": "1.0",
+        "secure/accessibility_enabled": "0",
+        "secure/default_input_method": "com.android.inputmethod.latin/.LatinIME",
+        "secure/install_non_market_apps": "1",
+        "secure/location_mode": "3",
+        "secure/user_setup_complete": "1",
+        "system/accelerometer_rotation": "0",
+        "system/font_scale": "1.0",
+        "system/haptic_feedback_enabled": "0",
+        "system/screen_brightness": "102",
+        "system/screen_brightness_mode": "0",
+        "system/screen_off_timeout": "2147483647",
+        "system/user_rotation": "0",
+        "system/volume_music": "5",
+    },
+)
+
+
+@frozen(eq=False)
+class Factory:
+    """What all phones of one model and one release share. Nothing here ever changes."""
+
+    model: Model
+    release: Release
+    properties: Mapping[str, str]
+    settings: Mapping[str, str]
+    """Values by `namespace/key`."""
+
+    apps: Mapping[str, str]
+    """Versions of the system's packages, by package."""
+
+    files: Mapping[str, str]
+    """Texts by absolute path; a directory's path ends with a slash."""
+
+
+@cache
+def factory(model: Model, release: Release) -> Factory:
+    """The one factory of a model and a release."""
+    properties = _properties(model, release)
+    apps = {"android": release.number} | dict.fromkeys(_PACKAGES, release.number)
+    return Factory(model, release, properties, _SETTINGS, apps, _files(model, release, properties))
+
+
+def _properties(model: Model, release: Release) -> dict[str, str]:
+    device = model.name.lower().replace("-", "")
+    edition = f"{model.edition} cloud phone"
+    image = f"{release.number}/{release.build}/{release.utc}"
+    return {
+        "com.cph.mainkeys": "0",
+        "dalvik.vm.heapgrowthlimit": "192m",
+        "dalvik.vm.heapsize": "512m",
+        "dev.bootcomplete": "1",
+        "gsm.sim.operator.iso-country": "cn",
+        "gsm.version.baseband": "",
+        "init.svc.adbd": "running",
+        "init.svc.surfaceflinger": "running",
+        "init.svc.zygote": "running",
+        "net.bt.name": "Android",
+        "persist.sys.locale": "en-US",
+        "persist.sys.timezone": "UTC",
+        "persist.sys.usb.config": "adb",
+        "ro.adb.secure": "0",
+        "ro.board.platform": "kunpeng",
+        "ro.boot.hardware": "cph",
+        "ro.bootmode": "unknown",
+        "ro.build.characteristics": "default",
+        "ro.build.date.utc": str(release.utc),
+        "ro.build.description": f"{device}-user {release.number} {release.build} {release.utc} release-keys",
+        "ro.build.display.id": release.build,
+        "ro.build.fingerprint": f"koophone/{device}/{device}:{image}:user/release-keys",
+        "ro.build.id": release.build,
+        "ro.build.tags": "release-keys",
+        "ro.build.type": "user",
+        "ro.build.version.codename": "REL",
+        "ro.build.version.incremental": str(release.utc),
+        "ro.build.version.release": release.number,
+        "ro.build.version.sdk": release.sdk,
+        "ro.build.version.security_patch": release.patch,
+        "ro.crypto.state": "unencrypted",
+        "ro.debuggable": "0",
+        "ro.hardware": "cph",
+        "ro.product.board": "cph",
+        "ro.product.brand": "koophone",
+        "ro.product.cpu.abi": "arm64-v8a",
+        "ro.product.cpu.abilist": "arm64-v8a,armeabi-v7a,armeabi",
+        "ro.product.device": device,
+        "ro.product.locale": "en-US",
+        "ro.product.manufacturer": "koophone",
+        "ro.product.model": model.name,
+        "ro.product.name": device,
+        "ro.secure": "1",
+        "ro.sf.lcd_density": str(model.density),
+        "ro.vendor.product.description": edition,
+        "ro.zygote": "zygote64_32",
+        "sys.boot_completed": "1",
+        "sys.usb.state": "adb",
+        "wlan.driver.status": "ok",
+    }
+
+
+def _files(model: Model, release: Release, properties: Mapping[str, str]) -> dict[str, str]:
+    built = "".join(f"{name}={value}\n" for name, value in properties.items() if name.startswith("ro."))
+    processors = "".join(f"processor\t: {number}\nBogoMIPS\t: 200.00\n\n" for number in range(model.vcpus))
+    kilobytes = model.memory * 1024 * 1024
+    texts = {
+        "/proc/cpuinfo": processors,
+        "/proc/meminfo": f"MemTotal: {kilobytes:>14} kB\nMemFree: {kilobytes // 2:>15} kB\n",
+        "/proc/version": f"Linux version {release.kernel} (build@koophone) #1 SMP PREEMPT\n",
+        "/system/bin/sh": "\x7fELF",
+        "/system/bin/toybox": "\x7fELF",
+        "/system/build.prop": built,
+        "/system/etc/hosts": "127.0.0.1       localhost\n::1             ip6-localhost\n",
+        "/system/framework/framework-res.apk": "PK",
+    }
+    return {f"{path}/": "" for path in _DIRECTORIES} | texts

@@ -1,0 +1,46 @@
+"""Tokens and projects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from koophone_async.emulator.refusals import unauthorized
+from koophone_async.emulator.serving import serves
+from koophone_async.services import iam
+
+if TYPE_CHECKING:
+    from koophone_async.emulator.accounts import Accounts
+    from koophone_async.emulator.ledger import Ledger
+
+
+@frozen
+class Iam:
+    """Signs users in, and lists the account's projects."""
+
+    accounts: Accounts
+    ledger: Ledger
+
+    @serves(iam.CREATE_TOKEN, counted=False)
+    async def token(self, request: iam.CreateToken) -> iam.Token:
+        """Give out a token."""
+        user, project = request.auth.identity.password.user, request.auth.scope.project
+        token = self.accounts.sign_in(user.name, user.password, user.domain.name, project.name)
+        if token is None:
+            raise unauthorized()
+        self.ledger.executed(iam.CREATE_TOKEN.name, [user.name])
+        return token
+
+    @serves(iam.LIST_PROJECTS)
+    async def projects(self, request: iam.ProjectQuery) -> iam.ProjectList:
+        """List the projects, or the one of a name."""
+        return iam.ProjectList(
+            tuple(one for one in self.accounts.account.projects if request.name in (None, one.name))
+        )
+
+    @serves(iam.LIST_ACCESSIBLE)
+    async def accessible(self, request: iam.AccessibleQuery) -> iam.ProjectList:
+        """List the projects, all of which the user may see."""
+        del request
+        return iam.ProjectList(self.accounts.account.projects)

@@ -1,0 +1,251 @@
+"""A fleet that a seed describes, and what it remembers."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from datetime import UTC, datetime, timedelta
+from time import process_time
+
+import pytest
+
+from koophone_async.emulator.android import run
+from koophone_async.emulator.factory import MODELS, RELEASES
+from koophone_async.emulator.phone import Kept
+from koophone_async.emulator.phones import Copying, Fleet, Phone, Running
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+REGIONS = ("cn-north-4", "cn-east-3", "cn-south-1")
+
+
+def fleet_of(count: int, seed: int = 7, servers: int = 6) -> Fleet:
+    return Fleet(seed, count, servers, REGIONS, lambda: NOW)
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return fleet_of(120)
+
+
+def identity(phone: Phone) -> tuple[object, ...]:
+    return (
+        phone.id,
+        phone.cph_id,
+        phone.serial,
+        phone.name,
+        phone.model,
+        phone.release,
+        phone.region,
+        phone.created,
+    )
+
+
+def test_the_same_seed_gives_the_same_fleet(fleet: Fleet) -> None:
+    assert [identity(phone) for phone in fleet] == [identity(phone) for phone in fleet_of(120)]
+    assert [identity(phone) for phone in fleet] != [identity(phone) for phone in fleet_of(120, seed=8)]
+
+
+@pytest.mark.parametrize(
+    "count,first,last",
+    [(1, "phone0001", "phone0001"), (1000, "phone0001", "phone1000"), (12345, "phone00001", "phone12345")],
+)
+def test_ids_are_as_wide_as_the_fleet_needs(count: int, first: str, last: str) -> None:
+    fleet = fleet_of(count)
+
+    assert (fleet.page(0, 1)[0].id, fleet.page(count - 1, 5)[0].id) == (first, last)
+
+
+def test_servers_carry_and_regions_hold_even_runs(fleet: Fleet) -> None:
+    phones = list(fleet)
+
+    assert [phone.server for phone in phones] == [at // 20 for at in range(120)]
+    assert [phone.region for phone in phones] == [REGIONS[at // 40] for at in range(120)]
+
+
+def test_phones_differ_in_model_release_and_serial(fleet: Fleet) -> None:
+    phones = list(fleet)
+
+    assert {phone.model for phone in phones} == set(MODELS)
+    assert {phone.release for phone in phones} == set(RELEASES)
+    assert len({phone.serial for phone in phones}) == len({phone.cph_id for phone in phones}) == 120
+    assert all(NOW - timedelta(days=366) < phone.created <= NOW for phone in phones)
+
+
+def test_a_model_says_what_its_sku_buys() -> None:
+    assert MODELS[0].text == (
+        "Professional edition | 4 vCPUs | 8 GB | 32 GB storage | Maximum resolution: 720p"
+    )
+
+
+def test_the_shell_tells_who_the_phone_is(fleet: Fleet) -> None:
+    phone = fleet["phone0042"]
+
+    shown = run(
+        phone.android, "getprop ro.product.model; getprop ro.build.version.release; getprop ro.serialno", NOW
+    )
+
+    assert shown.output.split() == [phone.model.name, phone.release.number, phone.serial]
+
+
+@pytest.mark.parametrize(
+    "name", ["phone0000", "phone0121", "phone42", "0042", "phone00042", "phone\u0660\u0660\u0664\u0662", ""]
+)
+def test_an_unknown_id_is_no_phone(fleet: Fleet, name: str) -> None:
+    assert name not in fleet
+    with pytest.raises(KeyError):
+        _ = fleet[name]
+
+
+def test_only_a_text_is_an_id(fleet: Fleet) -> None:
+    assert 1 not in fleet
+
+
+def test_a_phone_is_found_by_the_id_of_cph(fleet: Fleet) -> None:
+    assert all(fleet.by_cph_id(phone.cph_id) == phone for phone in fleet)
+    assert all(len(phone.cph_id) == 32 for phone in fleet)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 32, "0" * 32])
+def test_a_foreign_id_of_cph_is_no_phone(fleet: Fleet, name: str) -> None:
+    with pytest.raises(KeyError):
+        fleet.by_cph_id(name)
+
+
+def test_an_id_of_cph_with_a_changed_digit_is_no_phone(fleet: Fleet) -> None:
+    right = fleet["phone0001"].cph_id
+
+    with pytest.raises(KeyError):
+        fleet.by_cph_id(("1" if right[0] == "0" else "0") + right[1:])
+
+
+def test_a_new_phone_runs_and_belongs_to_nobody(fleet: Fleet) -> None:
+    phone = fleet["phone0001"]
+
+    assert (phone.running, phone.user, phone.loaded) == (Running.RUNNING, None, True)
+    assert [phone.frozen, phone.logged_in, phone.streaming, phone.resetting] == [False] * 4
+    assert (phone.backup, phone.restore) == (Copying.PREPARING, Copying.PREPARING)
+    assert (phone.backup_time, phone.restore_time) == (None, None)
+
+
+def test_two_windows_on_one_phone_agree(fleet: Fleet) -> None:
+    one, other = fleet["phone0003"], fleet["phone0003"]
+
+    one.running, one.backup_time = Running.STARTING, NOW
+    one.android.apps["com.a.b"] = "1"
+
+    assert (other.running, other.backup_time, other.android.apps["com.a.b"]) == (Running.STARTING, NOW, "1")
+    assert one == other
+    assert len({one, other, fleet["phone0004"]}) == 2
+
+
+def test_reading_keeps_nothing_and_a_change_taken_back_neither(fleet: Fleet) -> None:
+    for phone in fleet:
+        run(phone.android, "getprop; ls -l /; pm list packages", NOW)
+    phone = fleet["phone0001"]
+    phone.user = "u"
+    phone.user = None
+
+    assert fleet.drawers.by_number == {}
+
+
+def test_a_reset_forgets_what_was_done_on_the_phone_and_not_whose_it_is(fleet: Fleet) -> None:
+    phone = fleet["phone0001"]
+    run(
+        phone.android, "setprop a 1; echo x > /sdcard/a; input tap 1 2; am start com.android.settings/.S", NOW
+    )
+    phone.android.apps["com.a.b"], phone.user, phone.streaming = "1", "u", True
+
+    phone.reset()
+
+    assert dict(phone.drawer) == {"user": "u"}
+    assert len(phone.drawer) == 1
+
+
+def test_bought_phones_come_last_on_a_server_of_their_region(fleet: Fleet) -> None:
+    bought = [fleet.add(f"new-{at}", "cn-east-3", MODELS[1], RELEASES[2]) for at in range(4)]
+
+    assert [phone.id for phone in bought] == ["phone0121", "phone0122", "phone0123", "phone0124"]
+    assert {phone.server for phone in bought} == {2, 3}
+    assert {phone.region for phone in bought} == {"cn-east-3"}
+    assert (bought[0].name, bought[0].model, bought[0].release) == ("new-0", MODELS[1], RELEASES[2])
+    assert bought[0].created == NOW
+    assert list(fleet)[-4:] == bought
+
+
+def test_nothing_is_bought_where_no_server_stands(fleet: Fleet) -> None:
+    with pytest.raises(ValueError, match="moon-1"):
+        fleet.add("new", "moon-1", MODELS[0], RELEASES[0])
+    assert len(fleet) == 120
+
+
+def test_a_removed_phone_is_gone_for_good(fleet: Fleet) -> None:
+    fleet["phone0002"].user = "u"
+    fleet.remove("phone0002")
+    fleet.remove(fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id)
+
+    assert [phone.id for phone in fleet.page(0, 2)] == ["phone0001", "phone0003"]
+    assert (len(fleet), "phone0002" in fleet, fleet.drawers.by_number) == (119, False, {})
+    assert fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id == "phone0122"
+    with pytest.raises(KeyError):
+        fleet.remove("phone0002")
+
+
+def changed(fleet: Fleet) -> Fleet:
+    """A fleet in which something of every kind has happened."""
+    phone = fleet["phone0001"]
+    phone.running, phone.user, phone.backup, phone.backup_time = Running.STOPPED, "u", Copying.FAILED, NOW
+    run(phone.android, "setprop a 1; rm -r /sdcard/Music; echo x > /sdcard/a; input tap 1 2", NOW)
+    fleet.remove("phone0002")
+    fleet.add("new", "cn-south-1", MODELS[2], RELEASES[0])
+    return fleet
+
+
+def test_a_snapshot_brings_everything_back_through_json(fleet: Fleet) -> None:
+    snapshot = changed(fleet).snapshot()
+    later = Fleet(7, 120, 6, REGIONS, lambda: NOW + timedelta(days=3))
+
+    later.restore(json.loads(json.dumps(snapshot)))
+
+    assert later.snapshot() == snapshot
+    assert [identity(phone) for phone in later] == [identity(phone) for phone in fleet]
+    assert (later["phone0001"].running, later["phone0001"].backup_time) == (Running.STOPPED, NOW)
+    assert run(later["phone0001"].android, "cat /sdcard/a; ls -d /sdcard/Mu*", NOW).output.startswith(
+        "x\nls: "
+    )
+
+
+def test_a_snapshot_holds_only_what_differs_and_stays_as_it_was(fleet: Fleet) -> None:
+    assert fleet.snapshot()["changed"] == {}
+
+    snapshot = changed(fleet).snapshot()
+    fleet["phone0001"].android.properties["b"] = "2"
+
+    assert set(snapshot["changed"]) == {"1", "121"}
+    assert snapshot["changed"]["1"]["properties"] == {"a": "1"}
+
+
+def test_a_snapshot_of_another_fleet_is_refused(fleet: Fleet) -> None:
+    with pytest.raises(ValueError, match="another fleet"):
+        fleet.restore(fleet_of(120, seed=8).snapshot())
+
+
+@pytest.mark.parametrize("regions", [(), ("a", "b", "c")])
+def test_every_region_needs_a_server(regions: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="cannot share 2 servers"):
+        Fleet(1, 10, 2, regions, lambda: NOW)
+
+
+def test_a_hundred_thousand_phones_are_ready_in_two_seconds_and_300_mb() -> None:
+    tracemalloc.start()
+    started = process_time()
+    fleet = fleet_of(100_000, servers=1000)
+    seconds, memory = process_time() - started, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert fleet["phone100000"].region == "cn-south-1"
+    assert seconds < 2.0
+    assert memory < 300e6
+
+
+def test_a_fact_about_phones_is_no_fact_about_one_of_them() -> None:
+    assert isinstance(Phone.name, Kept)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from koophone_async.emulator.phones import Copying, Running
+from koophone_async.wire import Edition
+from tests.emulator.calling import Caller, in_both_editions, story
+
+if TYPE_CHECKING:
+    from tests.emulator.calling import Said
+
+ONE = {"instance_ids": ["phone0001"]}
+PAIR = {"user_instances": [{"user_id": "ann", "instance_id": "phone0001"}]}
+
+
+async def listed(call: Caller, **query: object) -> Said:
+    given = {"page_no": "1", "page_size": "100"} | {name: str(value) for name, value in query.items()}
+    return await call("GET", "/v1/instances/batch-query", query=tuple(given.items()))
+
+
+async def row(call: Caller) -> Any:  # noqa: ANN401 - JSON
+    return (await listed(call, instance_id="phone0001")).data["result"][0]
+
+
+@in_both_editions(phones=250)
+async def test_pages_hold_a_hundred_however_many_are_asked_for(call: Caller) -> None:
+    pages = [await listed(call, page_size=200, page_no=page) for page in (1, 2, 3, 4)]
+
+    assert [len(page.data.get("result", [])) for page in pages] == [100, 100, 50, 0]
+    assert (pages[0].body["page_no"], pages[0].body["page_size"], pages[0].body["total_count"]) == (
+        1,
+        100,
+        250,
+    )
+    assert "page_no" not in pages[0].data
+
+
+@in_both_editions()
+async def test_a_row_says_what_the_documents_say(call: Caller) -> None:
+    said = await row(call)
+
+    assert (said["instance_id"], said["instance_name"], said["region"]) == (
+        "phone0001",
+        "phone-00001",
+        call.emulator.project,
+    )
+    assert (said["frozen_status"], said["running_status"], said["assign_status"]) == (0, 2, 0)
+    assert said["project_id"] == call.emulator.project_id
+
+
+@story(phones=12)
+async def test_lists_are_filtered_and_sorted(call: Caller) -> None:
+    third = call.emulator.phones["phone0003"]
+    third.name = "special-1"
+    third.drawer["scene"] = "CLOUD_APP"
+    at = third.created.strftime("%Y-%m-%d %H:%M:%S")
+
+    async def found(**query: object) -> list[str]:
+        return [one["instance_id"] for one in (await listed(call, **query)).data["result"]]
+
+    assert await found(instance_name="special") == ["phone0003"]
+    assert await found(pool_scene_tag="CLOUD_APP") == ["phone0003"]
+    assert await found(query_start_time=at, query_end_time=at) == ["phone0003"]
+    assert (await found(order_by="instance_name"))[-1] == "phone0003"
+    assert (await found(order="desc"))[0] == "phone0012"
+    ages = [call.emulator.phones[id_].created for id_ in await found(order_by="create_time")]
+    assert ages == sorted(ages)
+
+
+@story()
+async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: Caller) -> None:
+    none = await listed(call, query_start_time="noon")
+    order = await listed(call, query_start_time="2025-02-01 00:00:00", query_end_time="2025-01-01 00:00:00")
+
+    assert (none.status, none.code) == (400, "KOOPHONE.API.5002")
+    assert (order.status, order.code) == (400, "KOOPHONE.API.5004")
+
+
+@in_both_editions()
+async def test_a_restart_is_over_after_a_while(call: Caller) -> None:
+    said = await call("POST", "/v1/instances/reboot", ONE)
+    assert said.body == {"error_code": "0", "error_msg": "OK"}
+
+    early = (await row(call))["running_status"]
+    await asyncio.sleep(5)
+
+    assert (early, (await row(call))["running_status"]) == (4, 2)
+
+
+@in_both_editions()
+async def test_all_phones_must_run_to_be_restarted(call: Caller) -> None:
+    call.emulator.phones["phone0002"].running = Running.STOPPED
+
+    said = await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0001", "phone0002"]})
+
+    assert (said.status, said.code) == (400, "KOOPHONE.API.5005")
+    assert call.emulator.phones["phone0001"].running is Running.RUNNING
+
+
+@story()
+async def test_the_china_edition_tells_whether_phones_run(call: Caller) -> None:
+    assert await call.status(["phone0001"]) == [2]
+    await call("POST", "/v1/instances/reboot", ONE)
+    assert await call.status(["phone0001"]) == [4]
+
+
+@story(edition="international")
+async def test_the_international_edition_tells_what_phones_hold(call: Caller) -> None:
+    phone = call.emulator.phones["phone0001"]
+    seen: list[int] = []
+    for change in (
+        {},
+        {"streaming": True},
+        {"resetting": True},
+        {"restore": Copying.FAILED},
+        {"restore": Copying.EXECUTING},
+        {"backup": Copying.FAILED},
+        {"backup": Copying.EXECUTING},
+    ):
+        for name, value in change.items():
+            setattr(phone, name, value)
+        seen += await call.status(["phone0001"])
+
+    assert seen == [2, 3, 0, 6, 1, 5, 4]
+
+
+@story()
+async def test_a_reset_in_china_answers_no_task_and_ends_in_a_running_phone(call: Caller) -> None:
+    await call.run(["phone0001"], "touch /sdcard/mine")
+
+    said = await call("POST", "/v1/instances/batch-reset", ONE)
+    early = await call.status(["phone0001"])
+    await asyncio.sleep(5)
+
+    assert said.body == {"error_code": "0", "error_msg": "OK"}
+    assert (early, await call.status(["phone0001"])) == ([4], [2])
+    assert not call.emulator.phones["phone0001"].android.disk.exists("/sdcard/mine")
+
+
+@pytest.mark.parametrize("path", ["batch-reset", "backup", "unassign"])
+def test_internationally_and_in_newer_answers_there_is_a_task(path: str) -> None:
+    async def told(call: Caller) -> None:
+        await call("POST", "/v1/instances/assign", PAIR)
+        said = await call("POST", f"/v1/instances/{path}", ONE | PAIR)
+        assert said.data["task_id"].startswith("RM_")
+        await asyncio.sleep(5)
+        (job,) = (await call.task(said.data["task_id"])).data["jobs"]
+        assert job["status"] == 2
+
+    story(edition="international")(told)()
+    story(newer=True)(told)()
+
+
+@in_both_editions()
+async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call: Caller) -> None:
+    await call("POST", "/v1/instances/assign", PAIR)
+    await call("POST", "/v1/instances/backup", ONE)
+    assert (await row(call))["backup_status"] == 1
+    await asyncio.sleep(5)
+    saved = await row(call)
+    assert (saved["backup_status"], saved["running_status"]) == (2, 1)
+    assert saved["backup_time"] == "2026-01-01 00:00:05"
+
+    prepared = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    assert [one["status"] for one in prepared.data["status_list"]] == [1]
+    await asyncio.sleep(5)
+
+    assert ((await row(call))["restore_status"], await call.status(["phone0001"])) == (2, [2])
+
+
+@story()
+async def test_users_get_phones_and_give_them_back_wiped(call: Caller) -> None:
+    await call("POST", "/v1/instances/assign", PAIR)
+    again = await call("POST", "/v1/instances/assign", PAIR)
+    assert again.code == "0"
+    assert ((await row(call))["assign_status"], (await row(call))["assign_user"]) == (1, "ann")
+    await call.run(["phone0001"], "touch /sdcard/mine")
+
+    await call("POST", "/v1/instances/unassign", PAIR)
+    assert (await row(call))["assign_status"] == 1
+    await asyncio.sleep(5)
+
+    assert (await row(call))["assign_status"] == 0
+    assert not call.emulator.phones["phone0001"].android.disk.exists("/sdcard/mine")
+
+
+@in_both_editions()
+async def test_a_phone_of_another_user_is_not_given_and_not_taken(call: Caller) -> None:
+    call.emulator.phones["phone0001"].user = "bob"
+
+    given = await call("POST", "/v1/instances/assign", PAIR)
+    taken = await call("POST", "/v1/instances/unassign", PAIR)
+
+    assert given.code == "KPAPI.2209"
+    assert (taken.status, taken.code) == (400, "KOOPHONE.API.2210")
+    assert call.emulator.phones["phone0001"].user == "bob"
+
+
+def test_nothing_happens_twice_however_often_one_looks() -> None:
+    async def told(call: Caller) -> None:
+        await call("POST", "/v1/instances/reboot", ONE)
+        for _ in range(10):
+            await asyncio.sleep(1)
+            await call.status(["phone0001"])
+        assert call.emulator.ledger.executions("koophone.instances.reboot") == {"phone0001": 1}
+        assert len(call.emulator.world.agenda) == 0
+
+    for edition in Edition:
+        story(edition=edition)(told)()

@@ -1,0 +1,333 @@
+"""What is refused before anything happens, what is written down, and the emulator's own interface."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import frozen
+
+from koophone_async.emulator import Delay, Durations, Emulator, Fault, Refuse, Stick
+from koophone_async.emulator.asking import Asked, read
+from koophone_async.operation import Operation, Quota
+from koophone_async.services.koophone import commands
+from koophone_async.services.koophone.commands import Commands
+from koophone_async.virtual_time import VirtualTimeLoop
+from koophone_async.wire import Edition
+from tests.emulator.calling import Caller, in_both_editions, story
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "/v1/instances/async-command"
+ONE = {"instance_ids": ["phone0001"], "command": "echo hi"}
+BARE = {"Content-Type": "application/json"}
+MINUTE = {"koophone.commands.run": [Quota(6, 60)]}
+
+
+async def own(call: Caller, method: str, path: str, body: Any = None) -> tuple[int, Any]:  # noqa: ANN401 - JSON
+    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    address = f"{call.emulator.endpoint}/_emulator/{path}"
+    async with call.http.request(method, address, data=data) as answer:
+        text = await answer.read()
+        return answer.status, json.loads(text) if text else None
+
+
+@in_both_editions()
+async def test_a_request_without_an_id_is_refused_with_status_200(call: Caller) -> None:
+    said = await call("POST", RUN, ONE, headers=BARE)
+
+    assert (said.status, said.code) == (200, "KOOPHONE.API.0002")
+    assert said.body["error_msg"] == "missing request header 'x-request-id'."
+
+
+@story()
+async def test_the_id_of_a_list_may_stand_in_the_query(call: Caller) -> None:
+    query = (("page_no", "1"), ("page_size", "1"), ("x-request-id", "r1"))
+
+    assert (await call("GET", "/v1/instances/batch-query", query=query, headers=BARE)).code == "0"
+
+
+@story()
+async def test_where_no_document_asks_for_an_id_none_is_needed(call: Caller) -> None:
+    said = await call("GET", "/v1/instances/sku", query=(("type", "0"),), headers=BARE)
+
+    assert said.code == "0"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"instance_ids": [f"phone{n:04}" for n in range(101)], "command": "id"},
+        {"instance_ids": [], "command": "id"},
+        {"instance_ids": "phone0001", "command": "id"},
+        {"instance_ids": ["phone0001"], "command": "x" * 1025},
+        {"instance_ids": ["phone0001"]},
+        {"instance_ids": ["x" * 33], "command": "id"},
+        ["phone0001"],
+        b"{",
+        None,
+    ],
+    ids=[
+        "101 ids",
+        "no ids",
+        "no list",
+        "long command",
+        "no command",
+        "long id",
+        "no object",
+        "no JSON",
+        "no body",
+    ],
+)
+def test_what_the_documents_refuse_is_refused(wrong: object) -> None:
+    @story()
+    async def told(call: Caller) -> None:
+        said = await call("POST", RUN, wrong)
+        assert (said.status, said.code) == (400, "KOOPHONE.API.1000")
+        assert call.emulator.ledger.executions(commands.RUN.name) == {}
+        assert call.emulator.ledger.visits[-1].reason
+
+    told()
+
+
+@frozen
+class Several:
+    ids: tuple[str, ...]
+    most: int | None = None
+
+
+def test_a_key_that_is_repeated_in_the_query_is_a_list() -> None:
+    operation = Operation("x.y.list", "GET", "/x", Several, Several, source="none", repeatable=True)
+    asked = Asked({}, (("ids", "a"), ("ids", "b"), ("most", "3")), b"", None)
+
+    assert read(operation, asked, Edition.CHINA, strict=True) == Several(("a", "b"), 3)
+
+
+@story(strict=False, phones=200)
+async def test_an_emulator_that_is_not_strict_takes_what_can_be_read(call: Caller) -> None:
+    ids = [f"phone{n:04}" for n in range(1, 151)]
+
+    said = await call("POST", RUN, {"instance_ids": ids, "command": "true"}, headers=BARE)
+
+    assert len(said.data["cmd_jobs"]) == 150
+
+
+@story(edition="international")
+async def test_one_page_of_the_international_edition_spells_its_errors_otherwise(call: Caller) -> None:
+    said = await call("POST", "/v1/instances/sync-command", {})
+
+    assert set(said.body) == {"error_code", "error_info"}
+
+
+@in_both_editions()
+async def test_paths_that_are_none_are_answered_by_the_gateway(call: Caller) -> None:
+    for method, path in (("GET", "/v1/nothing"), ("GET", RUN), ("DELETE", "/v1/instances/tasks/1")):
+        said = await call(method, path)
+        assert said.status == 404
+        assert said.body == {
+            "error_code": "APIGW.0101",
+            "error_msg": "The API does not exist or has not been published in the environment",
+            "request_id": "r1",
+        }
+
+
+@story()
+async def test_a_body_that_is_far_too_large_is_refused(call: Caller) -> None:
+    said = await call("POST", RUN, b" " * (16 * 2**20 + 1))
+
+    assert said.status == 413
+
+
+@story(quotas=MINUTE)
+async def test_a_quota_is_an_exact_window(call: Caller) -> None:
+    taken: list[int] = []
+    for second in range(130):
+        await asyncio.sleep(second - VirtualTimeLoop.running().time())
+        if (await call.run(["phone0001"])).status == 200:
+            taken.append(second)
+
+    assert taken == [*range(6), *range(60, 66), *range(120, 126)]
+
+
+@story(quotas=MINUTE)
+async def test_one_call_too_many_is_refused_in_the_gateways_words(call: Caller) -> None:
+    for _ in range(6):
+        await call.run(["phone0001"])
+
+    said = await call.run(["phone0001"])
+
+    assert (said.status, said.code) == (429, "APIGW.0308")
+    assert said.body["error_msg"] == (
+        "The throttling threshold has been reached: policy user over ratelimit,limit:6,time:1 minute"
+    )
+    assert call.emulator.ledger.executions(commands.RUN.name) == {"phone0001": 6}
+
+
+@story(quotas={"koophone": [Quota(1, 1)], "*": [Quota(5, 90)]}, quota_figures=False)
+async def test_quotas_may_be_silent_and_hold_for_a_whole_service(call: Caller) -> None:
+    await call.run(["phone0001"])
+
+    said = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
+
+    assert said.body["error_msg"] == "The throttling threshold has been reached"
+    assert "projects" in (await call("GET", "/v3/projects")).body
+
+
+@story()
+async def test_the_own_interface_shows_the_ledger_and_the_requests(call: Caller) -> None:
+    await call.run(["phone0001", "phone0002"])
+    await call.run(["stranger"])
+
+    status, ledger = await own(call, "GET", "ledger")
+    _, visits = await own(call, "GET", "requests")
+
+    assert (status, ledger) == (
+        200,
+        {"executions": {"koophone.commands.run": {"phone0001": 1, "phone0002": 1}}, "requests": 2},
+    )
+    first, second = visits["requests"]
+    assert (first["verdict"], first["status"], first["ids"], first["executed"]) == ("answered", 200, 2, True)
+    assert (second["verdict"], second["code"], second["executed"]) == ("refused", "KOOPHONE.API.1001", False)
+    assert call.emulator.access_key.secret_key not in json.dumps(visits)
+
+
+@in_both_editions()
+async def test_the_own_interface_counts_what_there_is(call: Caller) -> None:
+    await call.run(["phone0001"])
+    await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0002"]})
+
+    _, state = await own(call, "GET", "state")
+
+    assert (state["phones"], state["jobs"], state["tasks"]) == (
+        {"running": 2, "starting": 1},
+        {"running": 1},
+        1,
+    )
+
+
+@story()
+async def test_a_plan_of_faults_is_put_and_read_back(call: Caller) -> None:
+    plan = [{"operation": "koophone.commands.run", "first": 1, "action": {"kind": "refuse", "status": 503}}]
+
+    status, understood = await own(call, "PUT", "faults", plan)
+
+    assert (status, understood[0]["action"]["code"]) == (200, "KOOPHONE.API.9999")
+    assert (await own(call, "GET", "faults"))[1] == understood
+    assert [(await call.run(["phone0001"])).status for _ in range(2)] == [503, 200]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"{",
+        1,
+        [{"action": "explode"}],
+        [{"action": {"kind": "delay", "hours": 1}}],
+        [{"action": 1}],
+        [{"action": "end_token", "phone": "phone0001"}],
+        [{"action": "stall", "probability": 2}],
+        [{"action": "stall", "every": 0}],
+        [{"colour": "red"}],
+    ],
+)
+def test_a_plan_that_is_none_is_refused_and_changes_nothing(wrong: object) -> None:
+    @story(faults=[Fault(Delay(1))])
+    async def told(call: Caller) -> None:
+        status, said = await own(call, "PUT", "faults", wrong)
+        assert (status, list(said)) == (400, ["error"])
+        assert call.emulator.plan.faults == (Fault(Delay(1)),)
+
+    told()
+
+
+@story(faults=[Fault(Refuse())])
+async def test_a_reset_makes_everything_as_it_was(call: Caller) -> None:
+    call.emulator.heal()
+    await call.run(["phone0001"], "setprop debug.color blue")
+
+    status, _ = await own(call, "POST", "reset")
+
+    assert (status, call.emulator.ledger.to_json()) == (204, {"executions": {}, "requests": 0})
+    assert "debug.color" not in call.emulator.phones["phone0001"].android.properties
+    assert call.emulator.plan.faults == ()
+    assert (await call.run(["phone0001"])).code == "0"
+
+
+@story()
+async def test_other_paths_of_the_own_interface_are_none(call: Caller) -> None:
+    assert [(await own(call, method, "nothing"))[0] for method in ("GET", "POST")] == [404, 404]
+    assert call.emulator.ledger.requests == 0
+
+
+def test_a_snapshot_goes_on_where_the_emulator_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    started: list[str] = []
+
+    @story(state=path)
+    async def before(call: Caller) -> None:
+        call.emulator.fault(Stick(), phone="phone0003")
+        said = await call.run(["phone0001", "phone0003"], "setprop debug.color blue")
+        started.append(said.data["task_id"])
+        await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0002"]})
+
+    @story(state=path)
+    async def after(call: Caller) -> None:
+        assert call.emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1, "phone0003": 1}
+        assert call.emulator.phones["phone0001"].android.properties["debug.color"] == "blue"
+        assert [job["status"] for job in (await call.task(started[0])).data["jobs"]] == [1, 1]
+        assert await call.status(["phone0002"]) == [4]
+        await asyncio.sleep(5)
+        assert [job["status"] for job in (await call.task(started[0])).data["jobs"]] == [2, 1]
+        assert await call.status(["phone0002"]) == [2]
+
+    before()
+    after()
+    assert "secret" not in path.read_text()
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"edition": "international"}, {"phones": 4}])
+def test_a_snapshot_of_another_emulator_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    @story(state=tmp_path / "state.json")
+    async def told(_: Caller) -> None:
+        pass
+
+    told()
+    with pytest.raises(ValueError, match="of another"):
+        story(**({"state": tmp_path / "state.json", "regions": ("cn-north-4",)} | other))(_nothing)()
+
+
+async def _nothing(_: Caller) -> None:
+    pass
+
+
+async def test_the_banner_says_all_that_a_caller_needs() -> None:
+    async with Emulator() as emulator:
+        banner = emulator.banner()
+
+        endpoints = ["endpoint", "cph_endpoint", "iam_endpoint"]
+        assert list(banner) == [*endpoints, "access_key", "secret_key", "project_id", "user", "password"]
+        assert banner["endpoint"].startswith("http://127.0.0.1:")
+        assert all(banner.values())
+
+
+async def test_the_same_seed_gives_the_same_keys() -> None:
+    async with Emulator(seed=7) as one, Emulator(seed=7) as other, Emulator(seed=8) as third:
+        assert one.access_key == other.access_key != third.access_key
+        assert one.password not in repr(one.accounts)
+
+
+async def test_an_emulator_may_listen_on_ipv6() -> None:
+    async with Emulator(host="::1") as emulator, Caller(emulator) as call:
+        assert emulator.endpoint.startswith("http://[::1]:")
+        assert (await call.run(["phone0001"])).code == "0"
+
+
+async def test_a_session_of_the_emulator_reaches_it() -> None:
+    async with Emulator(phones=1, jobs=Durations(fixed=0)) as emulator, emulator.session() as session:
+        results = await Commands(session).run_now(["phone0001"], "echo hi")
+
+    assert [result.output for result in results.results] == ["hi\n"]
+    assert emulator.ledger.executions("koophone.commands.run_now") == {"phone0001": 1}

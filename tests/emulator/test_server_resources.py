@@ -1,0 +1,320 @@
+"""Orders, streams, apps and video settings."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+from typing import Any
+
+from koophone_async.emulator.phones import Running
+from tests.emulator.calling import Caller, in_both_editions, story
+
+ONE = {"instance_ids": ["phone0001"]}
+USER = {"user_id": "ann", "instance_id": "phone0001"}
+
+
+def order(call: Caller, *, pay: int = 1, period: int = 2, number: int = 1, **changes: Any) -> Any:  # noqa: ANN401
+    charge = {"chargingMode": 1, "periodType": period, "periodNum": number, "isAutoPay": pay}
+    return {
+        "os": "AOSP9",
+        "instanceSkuId": "kp.professional.xlarge.32g.2",
+        "bandSkuId": "kp.bandwidth",
+        "regionId": call.emulator.project,
+        "instanceNamePrefix": "shop",
+        "bandSize": 4,
+        "count": 2,
+        "chargeParam": charge,
+    } | changes
+
+
+def package(*ids: str, **changes: Any) -> Any:  # noqa: ANN401
+    return {
+        "object_name": "com.example.shop",
+        "file_name": "shop.apk",
+        "object_version": "2.0",
+        "object_size": "12",
+        "biz_type": "apk",
+        "content_type": "application/octet-stream",
+        "content_md5": "",
+        "install_package_url": "https://obs.example/shop.apk?Expires=4102444800",
+        "instance_id_list": list(ids),
+    } | changes
+
+
+def settings() -> list[Any]:
+    rate = {"code_rate": 6000, "fps": 30}
+    group = {f"definition_{height}P": rate for height in (540, 720, 1080)}
+    return [
+        {"network_type": network, "encoding_type": encoding, "video_spec_groups": [group]}
+        for network, encoding in product(("MOBILE_NETWORK", "WIFI", "WIRED"), ("H264", "H265"))
+    ]
+
+
+async def names(call: Caller) -> list[str]:
+    said = await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"), ("page_size", "100")))
+    return [row["instance_name"] for row in said.data["result"]]
+
+
+@in_both_editions()
+async def test_what_is_listed_can_be_bought_and_is_there_after_a_while(call: Caller) -> None:
+    skus = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
+    sku = skus.data["skuSpecResponseList"][0]["skuResponses"][0]
+    assert "4" in sku["bandSize"].split(",")
+
+    said = await call("POST", "/v1/instances/create", order(call, instanceSkuId=sku["cbcSkuId"]))
+    assert [one["instanceName"] for one in said.data["instanceInfos"]] == ["shop-00001", "shop-00002"]
+    bought = [one["instanceId"] for one in said.data["instanceInfos"]]
+    assert len(await names(call)) == 3
+    assert (await call.run(bought)).code == "KOOPHONE.API.1001"
+    await asyncio.sleep(5)
+
+    assert (await names(call))[3:] == ["shop-00001", "shop-00002"]
+    assert (await call.run(bought)).code == "0"
+    assert call.emulator.ledger.executions("koophone.orders.buy") == dict.fromkeys(bought, 1)
+
+
+@story()
+async def test_an_unpaid_order_brings_nothing_until_somebody_pays(call: Caller) -> None:
+    said = await call("POST", "/v1/instances/create", order(call, pay=0, period=3))
+    await asyncio.sleep(3600)
+    assert len(await names(call)) == 3
+    placed = call.emulator.world.orders[said.data["orderId"]]
+    assert (placed.paid, placed.months, placed.cost) == (False, 12, 960.0)
+
+    call.emulator.pay(placed.id)
+    call.emulator.pay(placed.id)
+    await asyncio.sleep(5)
+
+    assert len(await names(call)) == 5
+
+
+@story()
+async def test_orders_that_nobody_can_fill_are_refused_and_nothing_is_bought(call: Caller) -> None:
+    codes = [
+        (await call("POST", "/v1/instances/create", wrong)).code.removeprefix("KOOPHONE.API.")
+        for wrong in (
+            order(call, instanceSkuId="none"),
+            order(call, regionId="nowhere"),
+            order(call, bandSkuId="none"),
+            order(call, bandSize=3),
+            order(call, os="AOSP14"),
+            order(call, os=""),
+            order(call, number=10),
+            order(call, period=3, number=11),
+            order(call, period=3, number=4),
+            order(call, count=1501),
+            order(call, chargeParam="x"),
+        )
+    ]
+
+    assert codes == ["3002", "3002", "3001", "3001", "3003", "3003", "3006", "3007", "3007", "1000", "1000"]
+    assert call.emulator.world.orders == {}
+
+
+@story(edition="international")
+async def test_internationally_ten_years_can_be_bought(call: Caller) -> None:
+    assert (await call("POST", "/v1/instances/create", order(call, period=3, number=10))).code == "0"
+
+
+@in_both_editions()
+async def test_a_subscription_that_is_ended_takes_the_phone_away(call: Caller) -> None:
+    said = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
+    again = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
+
+    assert said.code == "0"
+    assert (again.status, again.code) == (200, "KOOPHONE.API.1012")
+    assert await names(call) == ["phone-00002", "phone-00003"]
+
+
+@story()
+async def test_phones_that_are_paid_by_use_cannot_be_given_back(call: Caller) -> None:
+    call.emulator.phones["phone0002"].drawer["on_demand"] = True
+
+    said = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001", "phone0002"]})
+
+    assert (said.status, said.code) == (400, "KOOPHONE.API.5001")
+    assert len(await names(call)) == 3
+
+
+@story()
+async def test_what_was_begun_on_a_phone_ends_with_its_subscription(call: Caller) -> None:
+    await call("POST", "/v1/instances/reboot", ONE)
+    await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
+    await asyncio.sleep(5)
+
+    assert await names(call) == ["phone-00002", "phone-00003"]
+
+
+@in_both_editions()
+async def test_a_phone_is_prepared_for_a_user_and_streams(call: Caller) -> None:
+    first = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    waiting = await call("POST", "/v1/instances/prepare-progress", USER)
+    await asyncio.sleep(5)
+    ready = await call("POST", "/v1/instances/prepare-progress", USER)
+    keys = [(await call("POST", "/v1/instances/phone0001/auth")).data for _ in range(2)]
+
+    assert first.data["status_list"] == [{"instance_id": "phone0001", "status": 2}]
+    assert (waiting.data["status"], ready.data) == (1, {"status": 0, "waitingCount": 0})
+    assert keys[0]["device_token"] != keys[1]["device_token"]
+    assert keys[0]["resource"]["kp_id"] == "phone0001"
+    assert call.emulator.phones["phone0001"].streaming
+
+
+@story()
+async def test_the_china_edition_knows_fewer_states_of_preparation(call: Caller) -> None:
+    call.emulator.phones["phone0001"].running = Running.STOPPED
+
+    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    progress = await call("POST", "/v1/instances/prepare-progress", USER)
+
+    assert (said.data["status_list"][0]["status"], progress.data["status"]) == (1, 5)
+
+
+@story(edition="international")
+async def test_the_international_edition_knows_fewer_states_of_progress(call: Caller) -> None:
+    phone = call.emulator.phones["phone0001"]
+    phone.running = Running.STOPPED
+
+    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    progress = await call("POST", "/v1/instances/prepare-progress", USER)
+
+    assert (said.data["status_list"][0]["status"], progress.data["status"]) == (6, 2)
+    phone.resetting = True
+    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    assert said.data["status_list"][0]["status"] == 4
+
+
+@in_both_editions()
+async def test_phones_that_cannot_be_prepared_are_refused(call: Caller) -> None:
+    call.emulator.phones["phone0002"].user = "bob"
+    stranger = {"user_id": "ann", "instance_ids": ["stranger"]}
+    taken = {"user_id": "ann", "instance_ids": ["phone0002"]}
+
+    codes = [(await call("POST", "/v1/instances/prepare", body)).code for body in (stranger, taken)]
+    progress = await call("POST", "/v1/instances/prepare-progress", USER | {"instance_id": "stranger"})
+
+    assert codes == ["KOOPHONE.API.4001", "KOOPHONE.API.1001"]
+    assert (progress.status, progress.code) == (200, "KOOPHONE.API.4001")
+
+
+@story()
+async def test_a_phone_that_is_being_backed_up_says_so(call: Caller) -> None:
+    await call("POST", "/v1/instances/backup", ONE)
+
+    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    progress = await call("POST", "/v1/instances/prepare-progress", USER)
+
+    assert (said.data["status_list"][0]["status"], progress.data["status"]) == (3, 3)
+
+
+@in_both_editions()
+async def test_a_phone_that_does_not_run_cannot_stream(call: Caller) -> None:
+    call.emulator.phones["phone0001"].running = Running.STOPPED
+
+    assert (await call("POST", "/v1/instances/phone0001/auth")).code == "KOOPHONE.API.62010"
+
+
+@story(edition="international")
+async def test_streams_are_stopped_and_sessions_released(call: Caller) -> None:
+    phone = call.emulator.phones["phone0001"]
+    access = await call("POST", "/v1/instances/phone0001/auth")
+    assert access.data["streamingId"]
+
+    await call("POST", "/v1/instances/streaming/stop", {"instance_id": "phone0001"})
+    assert (phone.streaming, phone.logged_in) == (False, True)
+    await call("POST", "/v1/instances/session/release", {"instance_id": "phone0001"})
+
+    assert not phone.logged_in
+
+
+@story()
+async def test_the_china_edition_has_no_way_to_stop_a_stream(call: Caller) -> None:
+    for path in ("streaming/stop", "session/release"):
+        said = await call("POST", f"/v1/instances/{path}", {"instance_id": "phone0001"})
+        assert (said.status, said.code) == (404, "APIGW.0101")
+
+
+@in_both_editions()
+async def test_an_app_is_there_when_its_job_has_ended(call: Caller) -> None:
+    said = await call("POST", "/v1/instances/app/install", package("phone0001"))
+    task = said.data["data"]["task_id"]
+    apps = call.emulator.phones["phone0001"].android.apps
+    assert task.startswith("ZGCA")
+    assert "com.example.shop" not in apps
+    await asyncio.sleep(5)
+
+    assert [job["status"] for job in (await call.task(task)).data["jobs"]] == [2]
+    assert apps["com.example.shop"] == "2.0"
+
+
+@story(newer=True)
+async def test_newer_answers_nest_the_task_once(call: Caller) -> None:
+    said = await call("POST", "/v1/instances/app/install", package("phone0001", fast_install="1"))
+
+    assert said.data["task_id"].startswith("FULFILL")
+
+
+@story()
+async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: Caller) -> None:
+    off, late, full = call.emulator.phones
+    off.running = Running.STOPPED
+    old = "https://obs.example/shop.apk?Expires=1700000000"
+    full.android.apps["com.example.shop"] = "10.0"
+    bodies = (
+        package(off.id),
+        package(late.id, install_package_url=old),
+        package(full.id),
+    )
+    tasks = [
+        (await call("POST", "/v1/instances/app/install", body)).data["data"]["task_id"] for body in bodies
+    ]
+    await asyncio.sleep(5)
+
+    jobs = [(await call.task(task)).data["jobs"][0] for task in tasks]
+
+    assert [job["status"] for job in jobs] == [-1, -1, -1]
+    assert [job["error_code"] for job in jobs] == ["CPS.0141", "KOOPHONE.API.62017", "KOOPHONE.API.62020"]
+    assert jobs[2]["error_msg"] == "Version Conflict."
+
+
+@story()
+async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: Caller) -> None:
+    codes = [
+        (await call("POST", "/v1/instances/app/install", package("phone0001", **wrong))).code
+        for wrong in ({"object_size": "big"}, {"object_size": 2049}, {"fast_install": 2}, {"biz_type": "ipa"})
+    ]
+
+    assert [code.removeprefix("KOOPHONE.API.") for code in codes] == ["62006", "62015", "3008", "1000"]
+
+
+@in_both_editions()
+async def test_apps_are_listed_by_page_and_by_type(call: Caller) -> None:
+    phone = call.emulator.phones["phone0001"]
+    phone.android.apps["com.example.shop"] = "2.0"
+
+    async def page(**query: object) -> Any:  # noqa: ANN401 - JSON
+        given = {"page_no": 1, "page_size": 200} | query
+        pairs = tuple((name, str(value)) for name, value in given.items())
+        return await call("GET", "/v1/instances/phone0001/app-list", query=pairs)
+
+    third = await page(app_type=2)
+    assert third.data["result"] == [{"app_pkg": "com.example.shop", "app_name": "shop", "app_version": "2.0"}]
+    system, everything = (await page(app_type=1)).body["total_count"], await page()
+    assert everything.body["total_count"] == system + 1
+    assert len((await page(page_size=5, page_no=2)).data["result"]) == 5
+
+
+@in_both_editions()
+async def test_video_settings_are_kept(call: Caller) -> None:
+    said = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": settings()})
+
+    assert said.body == {"error_code": "0", "error_msg": "OK"}
+    assert call.emulator.phones["phone0001"].drawer["video"] == settings()
+
+
+@story()
+async def test_all_six_video_settings_must_be_there(call: Caller) -> None:
+    for wrong in (settings()[:5], ["x"], "x"):
+        said = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": wrong})
+        expected = "1000" if wrong == "x" else "1005"
+        assert (said.status, said.code) == (400, f"KOOPHONE.API.{expected}")
