@@ -129,6 +129,9 @@ class Refused(KooPhoneError):
     seconds: float | None = None
     """How long to wait before a repeat, where the service said so."""
 
+    nothing_ran: bool = True
+    """Whether the code proves that nothing was done; without proof some of it may have been."""
+
     @property
     def repeatable(self) -> bool:
         """Whether the code proves that nothing was done and that a repeat can succeed."""

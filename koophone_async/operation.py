@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
-from attrs import field, frozen
+import attrs
+from attrs import frozen
 from attrs.validators import gt
 
 Request = TypeVar("Request")
@@ -21,8 +22,8 @@ UNSTATED: Final = 100
 class Quota:
     """At most `permits` calls in any window of `seconds`, for one user of the service."""
 
-    permits: int = field(validator=gt(0))
-    seconds: float = field(validator=gt(0))
+    permits: int = attrs.field(validator=gt(0))
+    seconds: float = attrs.field(validator=gt(0))
 
     @property
     def stamped_at_answer(self) -> bool:
@@ -40,7 +41,7 @@ class Batch:
     """Which field of the request is the list, and how many items the service takes at once."""
 
     field: str
-    most: int = field(validator=gt(0))
+    most: int = attrs.field(validator=gt(0))
     one_region: bool = False
     """Whether all ids of one call must be of one region (KOOPHONE.API.1002)."""
 
@@ -60,21 +61,21 @@ class Operation(Generic[Request, Answer]):
     path: str
     request: type[Request]
     answer: type[Answer]
-    source: str = field(kw_only=True)
+    source: str = attrs.field(kw_only=True)
     """Document, section and date, as the docstring of the method gives it."""
 
-    repeatable: bool = field(kw_only=True)
+    repeatable: bool = attrs.field(kw_only=True)
     """Whether doing it twice is the same as doing it once; for each write a person's judgement."""
 
-    order: bool = field(default=False, kw_only=True)
+    order: bool = attrs.field(default=False, kw_only=True)
     """Whether it costs money. An order is never sent again by any rule."""
 
-    anonymous: bool = field(default=False, kw_only=True)
+    anonymous: bool = attrs.field(default=False, kw_only=True)
     """Whether it is sent without credentials, which only the request for a token is."""
 
-    batch: Batch | None = field(default=None, kw_only=True)
-    quotas: tuple[Quota, ...] = field(default=(), kw_only=True)
-    success: int = field(default=200, kw_only=True)
+    batch: Batch | None = attrs.field(default=None, kw_only=True)
+    quotas: tuple[Quota, ...] = attrs.field(default=(), kw_only=True)
+    success: int = attrs.field(default=200, kw_only=True)
     """The status of a success; the emulator answers with it, the client takes any 2xx."""
 
     @property

@@ -1,0 +1,157 @@
+"""What a field of a request may hold, checked before anything is sent.
+
+Each check is data: the command line prints `limit`, the emulator refuses by the same rule.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+
+from attrs import Attribute, frozen
+
+from koophone_async.errors import Misuse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+ID_MOST: Final = 32
+"""The longest id, in characters, where a document states one."""
+
+
+class Check(Protocol):
+    """A rule for one field that can say itself in words."""
+
+    @property
+    def limit(self) -> str:
+        """The rule in words, such as `at most 1,024 bytes of UTF-8`."""
+        ...
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
+        """Raise `Misuse` where the value breaks the rule."""
+        ...
+
+
+def _refuse(attribute: Attribute[Any], problem: str) -> NoReturn:
+    raise Misuse("", attribute.name, problem)
+
+
+def _utf8(attribute: Attribute[Any], value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        return _refuse(attribute, "holds half of a surrogate pair, which UTF-8 has no bytes for")
+
+
+@frozen
+class Text:
+    """A string of bounded length."""
+
+    most: int
+    least: int = 1
+    unit: str = "characters"
+    ending: tuple[str, ...] = ()
+    pattern: str | None = None
+
+    @property
+    def limit(self) -> str:
+        """The rule in words."""
+        size = f"at most {self.most:,} {self.unit}"
+        ending = f", ending in {' or '.join(self.ending)}" if self.ending else ""
+        return size + ending + (f", matching {self.pattern}" if self.pattern else "")
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
+        """Check type, size and form."""
+        if value is None and attribute.default is None:
+            return
+        if not isinstance(value, str):
+            _refuse(attribute, f"is a {type(value).__name__}; it must be a string")
+        encoded = _utf8(attribute, value)
+        size = len(encoded) if self.unit.startswith("bytes") else len(value)
+        if size < self.least:
+            _refuse(attribute, f"is empty; it must hold {self.limit}")
+        if size > self.most:
+            _refuse(attribute, f"is {size:,} {self.unit} long; {self.limit}")
+        if self.ending and not value.endswith(self.ending):
+            _refuse(attribute, f"is {value!r}; it must end in {' or '.join(self.ending)}")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            _refuse(attribute, f"does not match {self.pattern}")
+
+
+@frozen
+class Between:
+    """A number within bounds, both of them allowed."""
+
+    least: float
+    most: float
+    step: int | None = None
+    unit: str = ""
+
+    @property
+    def limit(self) -> str:
+        """The rule in words."""
+        step = f" in steps of {self.step:,}" if self.step else ""
+        return f"{self.least:,} to {self.most:,}{step} {self.unit}".strip()
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
+        """Check type, bounds and step."""
+        if value is None and attribute.default is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _refuse(attribute, f"is {value!r}; it must be a number, {self.limit}")
+        if not self.least <= value <= self.most or (self.step and value % self.step):
+            _refuse(attribute, f"is {value:,}; it must be {self.limit}")
+
+
+@frozen
+class OneOf:
+    """One of a few values."""
+
+    values: Collection[Any]
+
+    @property
+    def limit(self) -> str:
+        """The rule in words."""
+        return "one of " + ", ".join(str(v.value if isinstance(v, Enum) else v) for v in self.values)
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
+        """Check that the value is listed."""
+        if (value is not None or attribute.default is not None) and value not in self.values:
+            _refuse(attribute, f"is {value!r}; it must be {self.limit}")
+
+
+@frozen
+class Listed:
+    """A list of bounded length, each item by a rule of its own."""
+
+    most: int | None = None
+    least: int = 1
+    each: Check | None = None
+
+    @property
+    def limit(self) -> str:
+        """The rule in words."""
+        size = f"{self.least:,} to {self.most:,} items" if self.most else f"at least {self.least:,} items"
+        return size + (f", each {self.each.limit}" if self.each else "")
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
+        """Check the length and every item."""
+        if len(value) < self.least:
+            _refuse(attribute, f"holds {len(value):,} items; it must hold {self.limit}")
+        if self.most is not None and len(value) > self.most:
+            _refuse(attribute, f"holds {len(value):,} items; it must hold {self.limit}")
+        if self.each is not None:
+            for item in value:
+                self.each(instance, attribute, item)
+
+
+IDS: Final = Listed(each=Text(ID_MOST))
+"""At least one id of at most 32 characters. The most ids of a call are the operation's `batch`."""
+
+
+def ids(values: Iterable[str]) -> tuple[str, ...]:
+    """Take any iterable of ids but a bare string, which would be taken letter by letter."""
+    if isinstance(values, str):
+        raise Misuse("", "ids", f"is the string {values!r}; give a list of ids")
+    return tuple(values)

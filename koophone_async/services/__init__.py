@@ -1,0 +1,1 @@
+"""The operations of each service: a package a service, a module a resource."""

@@ -1,0 +1,74 @@
+"""KooPhone as one client."""
+
+from __future__ import annotations
+
+from koophone_async.batches import Pace
+from koophone_async.batches.chunks import Source
+from koophone_async.services.koophone.apps import Apps
+from koophone_async.services.koophone.commands import Commands
+from koophone_async.services.koophone.ends import Tasks
+from koophone_async.services.koophone.fleet import Fleet
+from koophone_async.services.koophone.instances import Instances
+from koophone_async.services.koophone.orders import Orders
+from koophone_async.services.koophone.streaming import Streaming
+from koophone_async.services.koophone.users import Users
+from koophone_async.services.koophone.video import Video
+from koophone_async.services.koophone.waiting import Jobs
+from koophone_async.session import Channel, Session
+from koophone_async.wire import Edition
+
+
+class KooPhone:
+    """Cloud phones as a service of their own: every documented operation, and fleets of any size.
+
+    ```python
+    started = await koophone.commands.run(ids[:100], "getprop")   # one documented call
+    report = await koophone.fleet(ids).run("getprop")             # any number of ids, to the end
+    ```
+    """
+
+    def __init__(self, session: Session, *, edition: Edition | str | None = None) -> None:
+        """Speak KooPhone through a session.
+
+        Args:
+            session: Shared with any number of other clients.
+            edition: Whose meaning of states is used, `china` or `international`; else the session's.
+        """
+        channel = Channel(session, Edition(edition) if edition else session.edition)
+        tasks = Tasks(channel)
+        self._channel, self._tasks = channel, tasks
+        self.apps = Apps(channel)
+        self.commands = Commands(channel)
+        self.instances = Instances(channel)
+        self.jobs = Jobs(channel, tasks)
+        self.orders = Orders(channel)
+        self.streaming = Streaming(channel)
+        self.users = Users(channel)
+        self.video = Video(channel)
+
+    @property
+    def edition(self) -> Edition:
+        """Whose meaning of states is used."""
+        return self._channel.edition
+
+    def fleet(
+        self,
+        ids: Source,
+        *,
+        concurrency: int = 32,
+        in_flight: int = 100_000,
+        deadline: float | None = None,
+        distinct: bool = False,
+    ) -> Fleet:
+        """Take any number of instances, to do one thing to all of them.
+
+        Args:
+            ids: Ids, or what `instances.list` gives, which knows its region; iterable or async
+                iterable, of any length. No more is drawn from it than is in flight.
+            concurrency: Calls under way at once.
+            in_flight: Ids at once that are drawn and not yet reported.
+            deadline: Seconds after which what is not sent stays so and what runs is left running.
+            distinct: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes
+                an id, so that none is done twice.
+        """
+        return Fleet(self._channel, self._tasks, ids, Pace(concurrency, in_flight, deadline, distinct))

@@ -1,0 +1,187 @@
+"""How the end of a call is found: by its task, and by the instances' state where it has none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from attrs import define, evolve, field, frozen
+
+from koophone_async.batches import Wait
+from koophone_async.errors import NotFound
+from koophone_async.jobs import Sighting
+from koophone_async.operation import Sender
+from koophone_async.services.koophone import jobs
+from koophone_async.services.koophone.instances import (
+    LIST,
+    STATUS,
+    Chosen,
+    ContentState,
+    CopyState,
+    Instance,
+    InstanceQuery,
+    RunningState,
+)
+from koophone_async.services.koophone.jobs import Job, StartedTask, TaskQuery
+from koophone_async.services.koophone.paging import items
+
+SETTLED: Final = 10.0
+"""Seconds after which a state that never changed is taken for the end: a call may end between two
+looks, and a state seen sooner may be the one from before the call."""
+
+_FEW: Final = 10
+"""Up to so many instances are asked for one by one, more by listing all."""
+
+Verdict: TypeAlias = bool | None
+"""Whether a state is a good end, a bad one, or none yet."""
+
+
+@frozen
+class Reached:
+    """An instance in the state that a call was to bring it to, or in one that it ends badly in."""
+
+    succeeded: bool
+    error_code: str | None = None
+    error_message: str | None = None
+    output: str | None = None
+
+
+@frozen(eq=False)
+class Tasks:
+    """Looks at tasks, one a request."""
+
+    _session: Sender
+    most_handles: int = 1
+    most_jobs: int | None = None
+
+    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
+        """See all jobs of a task."""
+        (handle,) = handles
+        task = await self._session.send(jobs.LIST, TaskQuery(handle))
+        return {handle: [Sighting(job.id, job.ended, job) for job in task.jobs]}
+
+
+@define(eq=False)
+class States:
+    """Looks at the state of the instances of a call until each has got where it was to go."""
+
+    _read: Callable[[Sequence[str]], AsyncIterable[tuple[str, Verdict, str]]]
+    """Answers id, verdict and the state's name for those of the ids that the service tells of."""
+
+    most_handles: int = 1
+    most_jobs: int | None = None
+    _open: dict[str, set[str]] = field(factory=dict[str, set[str]], init=False)
+    _moving: set[str] = field(factory=set[str], init=False)
+    _began: dict[str, float] = field(factory=dict[str, float], init=False)
+
+    def watch(self, ids: Iterable[str]) -> Wait:
+        """Wait for these instances together. Their ids stand for the jobs that there are not."""
+        open_ids = set(ids)
+        handle = min(open_ids)
+        self._open[handle] = open_ids
+        self._began[handle] = asyncio.get_running_loop().time()
+        return Wait(self, handle, {id: id for id in open_ids}, tickets=False)
+
+    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Reached]]]:
+        """See where the instances of these calls are now."""
+        of = {id: handle for handle in handles for id in self._open[handle]}
+        seen: dict[str, list[Sighting[Reached]]] = {handle: [] for handle in handles}
+        async for id, verdict, name in self._read(tuple(of)):
+            if id in of:
+                seen[of[id]].append(self._sight(id, of[id], verdict, name))
+        return seen
+
+    def _sight(self, id: str, handle: str, verdict: Verdict, name: str) -> Sighting[Reached]:
+        if verdict is None:
+            self._moving.add(id)
+        waited = asyncio.get_running_loop().time() - self._began[handle]
+        ended = verdict is not None and (id in self._moving or waited >= SETTLED)
+        if ended:
+            self._moving.discard(id)
+            self._open[handle].discard(id)
+        return Sighting(id, ended, Reached(bool(verdict), None, None if verdict else name))
+
+
+@define(eq=False)
+class TasksOrStates:
+    """Looks at tasks that the service may not know, and at their instances where it does not.
+
+    No document says that the RM_ tasks of reset, unassign and backup can be asked for.
+    """
+
+    _tasks: Tasks
+    _states: States
+    most_handles: int = 1
+    most_jobs: int | None = None
+    _waits: dict[str, tuple[Wait, Mapping[str, str]]] = field(
+        factory=dict[str, tuple[Wait, Mapping[str, str]]], init=False
+    )
+
+    def watch(self, started: StartedTask) -> Wait:
+        """Wait for a task, ready to go by its instances' state."""
+        handle, jobs = started.id or "", {job.id: job.instance for job in started.jobs}
+        self._waits[handle] = self._states.watch(jobs.values()), {id: job for job, id in jobs.items()}
+        return Wait(self, handle, jobs)
+
+    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job | Reached]]]:
+        """See all jobs of a task, or where its instances are."""
+        (handle,) = handles
+        try:
+            return await self._tasks.look(handles)
+        except NotFound:
+            wait, job_of = self._waits[handle]
+            seen = (await self._states.look([wait.handle]))[wait.handle]
+            return {handle: [evolve(sighting, id=job_of[sighting.id]) for sighting in seen]}
+
+
+def up(state: object) -> Verdict:
+    """Judge a state after a restart or a reset: the instance must be up, with or without data on it."""
+    return True if state is ContentState.IDLE else ready(state)
+
+
+def ready(state: object) -> Verdict:
+    """Judge a state before streaming: the instance must be up and its data on it."""
+    match state:
+        case RunningState.RUNNING | ContentState.LOADED | ContentState.STREAMING | ContentState.LOADED_AS_WELL:
+            return True
+        case ContentState.RESTORE_FAILED | ContentState.BACKUP_FAILED:
+            return False
+        case _:
+            return None
+
+
+def backed_up(instance: Instance) -> Verdict:
+    """Judge an instance of the list after a backup."""
+    if instance.backup is CopyState.SUCCEEDED:
+        return True
+    return False if instance.backup is CopyState.FAILED else None
+
+
+def unassigned(instance: Instance) -> Verdict:
+    """Judge an instance of the list after it was taken from its user."""
+    return True if instance.is_assigned is False else None
+
+
+def by_status(session: Sender, judge: Callable[[object], Verdict]) -> States:
+    """Look by the state of a hundred instances at once."""
+
+    async def read(ids: Sequence[str]) -> AsyncIterator[tuple[str, Verdict, str]]:
+        answer = await session.send(STATUS, Chosen(ids))
+        for status in answer.statuses:
+            yield status.instance, judge(status.state), str(status.state)
+
+    return States(read)
+
+
+def by_list(session: Sender, judge: Callable[[Instance], Verdict]) -> States:
+    """Look by the list of instances, which all waits of a run share."""
+
+    async def read(ids: Sequence[str]) -> AsyncIterator[tuple[str, Verdict, str]]:
+        queries = [InstanceQuery(id=id) for id in ids] if len(ids) <= _FEW else [InstanceQuery()]
+        for query in queries:
+            async for instance in items(session, LIST, query):
+                what = f"backup {instance.backup!r}, assigned {instance.is_assigned}"
+                yield instance.id, judge(instance), what
+
+    return States(read, most_handles=10**6)

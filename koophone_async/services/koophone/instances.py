@@ -1,0 +1,266 @@
+"""Instances: what there is, how it is, and what is done to it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Final
+from uuid import uuid4
+
+from attrs import field, frozen
+
+from koophone_async.checks import IDS, Between, OneOf, ids
+from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.services.koophone.jobs import Accepted, StartedTask
+from koophone_async.services.koophone.paging import items
+from koophone_async.wire import Edition, wire
+
+
+class RunningState(IntEnum):
+    """Whether an instance runs (KooPhone 4.1.10; in the China edition 4.1.5 too)."""
+
+    UNKNOWN = 0
+    STOPPED = 1
+    RUNNING = 2
+    GOING_OFFLINE = 3
+    STARTING = 4
+    SHUT_DOWN = 5
+
+
+class ContentState(IntEnum):
+    """What an instance holds (international edition, KooPhone 4.1.5)."""
+
+    IDLE = 0
+    RESTORING = 1
+    LOADED = 2
+    STREAMING = 3
+    BACKING_UP = 4
+    BACKUP_FAILED = 5
+    RESTORE_FAILED = 6
+    LOADED_AS_WELL = 7
+    """The document gives 2 and 7 the same meaning."""
+
+
+class CopyState(IntEnum):
+    """How far a backup or a restore is (KooPhone 4.1.10)."""
+
+    PREPARING = 0
+    EXECUTING = 1
+    SUCCEEDED = 2
+    FAILED = 3
+    OTHER = 4
+
+
+class Scene(StrEnum):
+    """What a pool of instances is for."""
+
+    CLOUD_APP = "CLOUD_APP"
+    CLOUD_PHONE = "CLOUD_PHONE"
+
+
+FLAG: Final = {True: 1, False: 0}
+"""How the list of instances writes what is true."""
+
+
+@frozen
+class Instance:
+    """One instance of the tenant."""
+
+    id: str = field(metadata=wire("instance_id"))
+    name: str | None = field(default=None, metadata=wire("instance_name"))
+    region: str | None = None
+    sku: str | None = field(default=None, metadata=wire("instance_sku"))
+    """Words for people, in the edition's language."""
+
+    is_frozen: bool | None = field(default=None, metadata=wire("frozen_status", as_text=int))
+    running: RunningState | int | None = field(default=None, metadata=wire("running_status"))
+    is_logged_in: bool | None = field(default=None, metadata=wire("login_status", as_text=int))
+    is_assigned: bool | None = field(default=None, metadata=wire("assign_status", as_text=int))
+    user: str | None = field(default=None, metadata=wire("assign_user"))
+    billing_mode: str | None = None
+    project_id: str | None = None
+    project_name: str | None = None
+    phone_id: str | None = None
+    """The text "null" in the documents' example."""
+
+    member_name: str | None = None
+    account_name: str | None = None
+    region_name: str | None = None
+    region_name_en: str | None = None
+    backup: CopyState | int | None = field(default=None, metadata=wire("backup_status"))
+    backup_at: datetime | None = field(default=None, metadata=wire("backup_time"))
+    """The answers give no zone; read as UTC, which is stated for the query only."""
+
+    restore: CopyState | int | None = field(default=None, metadata=wire("restore_status"))
+    restore_at: datetime | None = field(default=None, metadata=wire("restore_time"))
+
+
+@frozen
+class InstanceQuery:
+    """Which instances to list."""
+
+    id: str | None = field(default=None, metadata=wire("instance_id"))
+    name: str | None = field(default=None, metadata=wire("instance_name"))
+    since: datetime | None = field(default=None, metadata=wire("query_start_time"))
+    until: datetime | None = field(default=None, metadata=wire("query_end_time"))
+    scene: Scene | None = field(
+        default=None, metadata=wire("pool_scene_tag", "poolSceneTag"), validator=OneOf((*Scene, None))
+    )
+    order: str | None = None
+    order_by: str | None = None
+    pool: str | None = field(default=None, metadata=wire("pool_name"))
+    page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
+    size: int = field(default=100, validator=Between(1, 10**4), metadata=wire("page_size"))
+    # This one call documents its request id as part of the query, and others as a header.
+    request_id: str = field(factory=lambda: uuid4().hex, metadata=wire("x-request-id"))
+
+
+@frozen
+class InstancePage:
+    """One page of the list."""
+
+    items: tuple[Instance, ...] = field(default=(), metadata=wire("result"))
+    page: int | None = field(default=None, metadata=wire("page_no"))
+    size: int | None = field(default=None, metadata=wire("page_size"))
+    total: int | None = field(default=None, metadata=wire("total_count"))
+
+
+@frozen
+class Chosen:
+    """The instances that a call is about."""
+
+    instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instance_ids"))
+
+
+@frozen
+class InstanceStatus:
+    """The state of one instance, in the words of the client's edition."""
+
+    instance: str = field(metadata=wire("instance_id"))
+    state: RunningState | ContentState | int = field(
+        metadata=wire("status", editions={Edition.CHINA: RunningState, Edition.INTERNATIONAL: ContentState})
+    )
+
+
+@frozen
+class InstanceStatuses:
+    """One state for each instance that the service answers for; it may leave some out."""
+
+    statuses: tuple[InstanceStatus, ...] = field(default=(), metadata=wire("status_results"))
+
+
+LIST: Final = Operation(
+    "koophone.instances.list", "GET", "/v1/instances/batch-query",
+    InstanceQuery, InstancePage, source="KooPhone 4.1.10 (2025-12-31)", repeatable=True,
+)  # fmt: skip
+
+# The example asks for two instances and gets one back: one that is missing is no error.
+STATUS: Final = Operation(
+    "koophone.instances.status", "POST", "/v1/instances/batch-query-status",
+    Chosen, InstanceStatuses, source="KooPhone 4.1.5 (2025-12-31)",
+    batch=Batch("instances", most=100, one_region=True), repeatable=True,
+)  # fmt: skip
+
+# The 2025-08-27 edition answers no task.
+RESET: Final = Operation(
+    "koophone.instances.reset", "POST", "/v1/instances/batch-reset",
+    Chosen, StartedTask, source="KooPhone 4.1.6 (2025-12-31)",
+    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+)  # fmt: skip
+
+# All of them must be running, or the whole call is refused (KOOPHONE.API.5005).
+REBOOT: Final = Operation(
+    "koophone.instances.reboot", "POST", "/v1/instances/reboot",
+    Chosen, Accepted, source="KooPhone 4.1.11 (2025-12-31)",
+    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+)  # fmt: skip
+
+# The example shows the body of prepare-progress; the table, which is sent here, a list of ids.
+# The 2025-08-27 edition answers no task.
+BACKUP: Final = Operation(
+    "koophone.instances.backup", "POST", "/v1/instances/backup",
+    Chosen, StartedTask, source="KooPhone 4.3.3 (2025-12-31)",
+    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+)  # fmt: skip
+
+
+@frozen
+class Instances:
+    """The tenant's instances."""
+
+    _session: Sender
+
+    def list(self, query: InstanceQuery = InstanceQuery()) -> AsyncIterator[Instance]:
+        """Give every instance of the tenant that the query describes, page after page.
+
+        Args:
+            query: Filters, all optional: id, name, times (aware; sent as UTC), scene; `size` is
+                how many to ask for at once, and the service may answer fewer.
+
+        Raises:
+            Forbidden: The tenant has not subscribed to the service (KOOPHONE.API.1004).
+
+        API: KooPhone 4.1.10 (2025-12-31)
+        """
+        return items(self._session, LIST, query)
+
+    async def status(self, instances: Iterable[str]) -> InstanceStatuses:
+        """Tell the state of instances now.
+
+        The two editions give the numbers different meanings: `RunningState` in China,
+        `ContentState` internationally.
+
+        Args:
+            instances: At most 100 ids, all of one region.
+
+        Raises:
+            Forbidden: One of the ids is wrong or not yours (KOOPHONE.API.1001).
+
+        API: KooPhone 4.1.5 (2025-12-31)
+        """
+        return await self._session.send(STATUS, Chosen(instances))
+
+    async def reset(self, instances: Iterable[str]) -> StartedTask:
+        """Wipe instances back to their first state.
+
+        Args:
+            instances: At most 100 ids, all of one region.
+
+        Raises:
+            Refused: The service refused the whole call; nothing was wiped.
+            Unanswered: No answer came; the instances may be wiped.
+
+        API: KooPhone 4.1.6 (2025-12-31)
+        """
+        return await self._session.send(RESET, Chosen(instances))
+
+    async def reboot(self, instances: Iterable[str]) -> Accepted:
+        """Restart instances. The answer comes at once; only their state shows the end.
+
+        Args:
+            instances: At most 100 ids, all of one region and all running.
+
+        Raises:
+            Busy: Not all of them are running (KOOPHONE.API.5005); none was restarted.
+            Unanswered: No answer came; they may be restarting.
+
+        API: KooPhone 4.1.11 (2025-12-31)
+        """
+        return await self._session.send(REBOOT, Chosen(instances))
+
+    async def backup(self, instances: Iterable[str]) -> StartedTask:
+        """Copy instances to object storage and release the machines under them.
+
+        Streaming ends with it.
+
+        Args:
+            instances: At most 100 ids, all of one region.
+
+        Raises:
+            Refused: The service refused the whole call; nothing was backed up.
+            Unanswered: No answer came; the backup may be under way.
+
+        API: KooPhone 4.3.3 (2025-12-31)
+        """
+        return await self._session.send(BACKUP, Chosen(instances))

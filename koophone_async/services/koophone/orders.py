@@ -1,0 +1,260 @@
+"""What can be bought, buying it, and ending the subscription."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+from attrs.validators import and_
+
+from koophone_async.checks import IDS, Between, OneOf, Text, ids
+from koophone_async.errors import Misuse
+from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.services.koophone.jobs import Accepted
+from koophone_async.wire import wire
+
+
+class ChargeMode(IntEnum):
+    """How a SKU can be paid for (KooPhone 4.2.1)."""
+
+    SUBSCRIPTION = 0
+    PAY_PER_USE = 1
+    EITHER = 2
+
+
+@frozen
+class SkuQuery:
+    """Which kind of SKU to list."""
+
+    type: str = field(default="0", validator=OneOf(("0",)))
+    """`0`: general cloud terminals, the only kind."""
+
+
+@frozen
+class Band:
+    """The bandwidth product that goes with every instance."""
+
+    id: str = field(metadata=wire("cbcSkuId"))
+    number: str | None = field(default=None, metadata=wire("id"))
+
+
+@frozen
+class SystemImage:
+    """An Android version that a SKU can be bought with."""
+
+    version: str
+    """Such as `AOSP9`: the `os` of an order."""
+
+    pool: str | None = field(default=None, metadata=wire("resPoolId"))
+    id: str | None = None
+    network: str | None = None
+    """`EIP` or `ADN`: the `network` of an order."""
+
+    is_enabled: bool | None = field(default=None, metadata=wire("enable"))
+
+
+@frozen
+class Pools:
+    """The Android versions of a SKU."""
+
+    images: tuple[SystemImage, ...] = field(default=(), metadata=wire("aosp"))
+
+
+@frozen
+class Bundle:
+    """A ready-made choice that the console offers; in the documents' example only."""
+
+    bandwidth: int | None = field(default=None, metadata=wire("bandSize"))
+    scene: str | None = field(default=None, metadata=wire("sceneType"))
+    network: str | None = None
+    storage: str | None = field(default=None, metadata=wire("storageDesc"))
+    description: str | None = field(default=None, metadata=wire("sceneDesc"))
+    description_en: str | None = field(default=None, metadata=wire("sceneDescEn"))
+    tags: str | None = None
+    tags_en: str | None = field(default=None, metadata=wire("tagsEn"))
+
+
+@frozen
+class Sku:
+    """One product."""
+
+    id: str = field(metadata=wire("cbcSkuId", "cbcSkuld"))
+    """The `sku` of an order."""
+
+    type: str | None = None
+    """`ENTERPRISE` or `PROFESSIONAL`."""
+
+    name: str | None = None
+    cpu: str | None = field(default=None, metadata=wire("calcSpec"))
+    storage: str | None = field(default=None, metadata=wire("storageSpec"))
+    description: str | None = field(default=None, metadata=wire("specDesc"))
+    description_en: str | None = field(default=None, metadata=wire("specDescEn"))
+    bandwidths: str | None = field(default=None, metadata=wire("bandSize"))
+    """Comma-separated Mbit/s, such as `2,4,8`."""
+
+    charge_mode: ChargeMode | int | None = field(default=None, metadata=wire("chargeMode"))
+    max_resolution: str | None = field(default=None, metadata=wire("maxResolution"))
+    pools: Pools | None = field(default=None, metadata=wire("poolInfo"))
+    bundles: tuple[Bundle, ...] = field(default=(), metadata=wire("nestInfo"))
+
+
+@frozen
+class RegionSkus:
+    """What one region sells."""
+
+    skus: tuple[Sku, ...] = field(default=(), metadata=wire("skuResponses"))
+    region: str | None = field(default=None, metadata=wire("regionId"))
+
+
+@frozen
+class Skus:
+    """Everything that can be bought."""
+
+    band: Band | None = field(default=None, metadata=wire("bandInfo"))
+    regions: tuple[RegionSkus, ...] = field(default=(), metadata=wire("skuSpecResponseList"))
+
+
+def _longest(charge: Charge, attribute: Attribute[Any], value: int) -> None:
+    most, unit = (9, "months") if charge.period == 2 else (10, "years")
+    if value > most:
+        raise Misuse("", attribute.name, f"is {value}; it must be 1 to {most} {unit}")
+
+
+@frozen
+class Charge:
+    """How long a subscription runs, and whether it is paid and renewed without asking."""
+
+    period: int = field(validator=OneOf((2, 3)), metadata=wire("periodType"))
+    """2: months, 3: years."""
+
+    count: int = field(validator=and_(Between(1, 10), _longest), metadata=wire("periodNum"))
+    """1 to 9 months or 1 to 3 years; the international table prints 1 to 10 years."""
+
+    mode: int = field(default=1, validator=OneOf((1,)), metadata=wire("chargingMode"))
+    """1: yearly or monthly, the only mode. (CPH and the list of SKUs number modes otherwise.)"""
+
+    pay: int = field(default=0, validator=OneOf((0, 1)), metadata=wire("isAutoPay"))
+    """0 leaves an unpaid order, and instances that are not ready."""
+
+    renew: int | None = field(default=None, validator=OneOf((0, 1, None)), metadata=wire("isAutoRenew"))
+
+
+@frozen
+class BuyInstances:
+    """An order of instances. It costs money and is never sent twice."""
+
+    os: str = field(validator=OneOf(("AOSP9", "AOSP11", "AOSP14")))
+    sku: str = field(validator=Text(64), metadata=wire("instanceSkuId"))
+    """`Sku.id` of the list of SKUs."""
+
+    band_sku: str = field(validator=Text(64), metadata=wire("bandSkuId"))
+    """`Skus.band.id` of the list of SKUs."""
+
+    region: str = field(validator=Text(64), metadata=wire("regionId"))
+    prefix: str = field(validator=Text(14), metadata=wire("instanceNamePrefix"))
+    """Instances are called by it and a running number, such as `koophone-00001`."""
+
+    bandwidth: float = field(validator=Between(1, 10_000, unit="Mbit/s"), metadata=wire("bandSize"))
+    """One of the SKU's `bandwidths`."""
+
+    count: int = field(validator=Between(1, 1500))
+    charge: Charge = field(metadata=wire("chargeParam"))
+    network: str | None = None
+    """`EIP` or `ADN` in the documents' examples."""
+
+    node_group: str | None = field(default=None, metadata=wire("nodeGroupId"))
+    instance_type: str | None = field(default=None, metadata=wire("instanceType"))
+    """In an example of 2025-08-27 only, as `specification`."""
+
+    scene_type: str | None = field(default=None, metadata=wire("sceneType"))
+    """In an example of 2025-08-27 only, as `CLOUD_PHONE`."""
+
+
+@frozen
+class OrderedInstance:
+    """An instance that an order will bring."""
+
+    id: str = field(metadata=wire("instanceId"))
+    name: str | None = field(default=None, metadata=wire("instanceName"))
+
+
+@frozen
+class Order:
+    """What was bought."""
+
+    id: str = field(metadata=wire("orderId"))
+    instances: tuple[OrderedInstance, ...] = field(default=(), metadata=wire("instanceInfos"))
+
+
+@frozen
+class DeleteInstances:
+    """Subscriptions to end."""
+
+    instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instanceIdList"))
+
+
+SKUS: Final = Operation(
+    "koophone.orders.skus", "GET", "/v1/instances/sku",
+    SkuQuery, Skus, source="KooPhone 4.2.1 (2025-12-31)", repeatable=True,
+)  # fmt: skip
+
+BUY: Final = Operation(
+    "koophone.orders.buy", "POST", "/v1/instances/create",
+    BuyInstances, Order, source="KooPhone 4.2.2 (2025-12-31)", repeatable=False, order=True,
+)  # fmt: skip
+
+# Pay-per-use instances are refused (KOOPHONE.API.5001). Ending a subscription twice ends it once,
+# but between the two somebody may have been sold the same id again: not repeated.
+UNSUBSCRIBE: Final = Operation(
+    "koophone.orders.unsubscribe", "POST", "/v1/instances/delete",
+    DeleteInstances, Accepted, source="KooPhone 4.2.3 (2025-12-31)",
+    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+)  # fmt: skip
+
+
+@frozen
+class Orders:
+    """Buying instances and giving them back."""
+
+    _session: Sender
+
+    async def skus(self) -> Skus:
+        """List what can be bought, by region.
+
+        API: KooPhone 4.2.1 (2025-12-31)
+        """
+        return await self._session.send(SKUS, SkuQuery())
+
+    async def buy(self, order: BuyInstances) -> Order:
+        """Buy instances. This costs money, and no failure makes the client send it again.
+
+        After an `Unanswered`, look for instances with the order's prefix before buying anew.
+
+        Args:
+            order: At most 1,500 instances of one SKU, their names' prefix of at most 14 characters, and
+                how long they are paid for.
+
+        Raises:
+            Refused: Nothing was bought.
+            Unanswered: No answer came; the order may have been made.
+
+        API: KooPhone 4.2.2 (2025-12-31)
+        """
+        return await self._session.send(BUY, order)
+
+    async def unsubscribe(self, instances: Iterable[str]) -> Accepted:
+        """End the subscriptions of instances and lose them for good.
+
+        Args:
+            instances: At most 100 ids of yearly or monthly instances.
+
+        Raises:
+            Refused: The service refused the whole call, for pay-per-use instances with
+                KOOPHONE.API.5001; nothing was ended.
+            Unanswered: No answer came; the subscriptions may have ended.
+
+        API: KooPhone 4.2.3 (2025-12-31)
+        """
+        return await self._session.send(UNSUBSCRIBE, DeleteInstances(instances))

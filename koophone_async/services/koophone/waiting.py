@@ -1,0 +1,65 @@
+"""Looking at jobs once, and waiting for their end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from attrs import field, frozen
+
+from koophone_async.batches import Report, Sender, of_job, unfinished
+from koophone_async.errors import Misuse
+from koophone_async.jobs import Ticket
+from koophone_async.services.koophone.ends import Tasks
+from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
+
+
+@frozen
+class Jobs:
+    """What became of the work that was started."""
+
+    _session: Sender
+    _tasks: Tasks = field(repr=False)
+
+    async def list(self, task: str) -> Task:
+        """Look once at all jobs of a task.
+
+        Args:
+            task: The id that the starting call answered.
+
+        Raises:
+            NotFound: The service does not know the task, or not yet (KOOPHONE.API.1323).
+
+        API: KooPhone 4.1.3 (2025-12-31)
+        """
+        return await self._session.send(LIST, TaskQuery(task))
+
+    async def wait(self, task: Ticket | str | None, *, timeout: float | None = None) -> Report:
+        """Wait until every job of a task has ended, and give the outcome of each instance.
+
+        Looks are shared with every other wait of the session. A cancelled wait costs nothing, and
+        the jobs go on.
+
+        Args:
+            task: `started.task`, or its string from another process. An outcome's `ticket` will do.
+            timeout: Seconds, after which the open jobs are `unfinished`; each can be awaited on.
+
+        Raises:
+            Misuse: There is no task to wait for, as in the China edition after a reset; or the
+                string is no ticket.
+        """
+        if task is None:
+            problem = "is None: this call gave no task; ask for instances.status"
+            raise Misuse("koophone.jobs.wait", "task", problem)
+        ticket = Ticket.parse(task) if isinstance(task, str) else task
+        now = asyncio.get_running_loop().time
+        began, kind = now(), ticket.operation or "koophone.jobs"
+        report = Report(kind)
+        deadline = None if timeout is None else began + timeout
+        async with self._session.pump.wait(
+            self._tasks, ticket.handle, tuple(ticket.jobs), kind=kind, deadline=deadline
+        ) as wait:
+            async for job_id, job in wait:
+                report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began))
+            for job_id in wait.open:
+                report.keep(unfinished(ticket, job_id, now() - began))
+        return report

@@ -1,0 +1,292 @@
+"""The one converter between models and JSON.
+
+A model's field says how the wire spells it (`wire("job_id")`); everything else is derived from
+its type. Answers are read with patience, because the service's documents contradict each
+other: numbers that come as strings and strings that come as numbers, nulls, unknown fields
+and unknown members of enums are read and not refused.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum, IntEnum, StrEnum
+from functools import cache
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+from urllib.parse import quote
+
+import attrs
+import msgspec
+from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from koophone_async.errors import Misuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from koophone_async.operation import Operation
+
+T = TypeVar("T")
+Place = Literal["path", "query", "body", "header"]
+Json = dict[str, Any]
+
+_WIRE: Final = "wire"
+
+
+class Edition(StrEnum):
+    """The two books of KooPhone, which give some numbers different meanings."""
+
+    CHINA = "china"
+    INTERNATIONAL = "international"
+
+
+@attrs.frozen
+class Spelling:
+    """How the wire spells one field."""
+
+    name: str
+    also: tuple[str, ...] = ()
+    """Other spellings that are read and never written."""
+
+    place: Place | None = None
+    editions: Mapping[Edition, type[Enum]] | None = None
+    """Which enum a number means, where the editions differ."""
+
+    as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None
+    """How values are written that the wire wants otherwise than their type is written: by a table or a function."""
+
+
+def wire(
+    name: str,
+    *also: str,
+    place: Place | None = None,
+    editions: Mapping[Edition, type[Enum]] | None = None,
+    as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None,
+) -> dict[str, Spelling]:
+    """Give the metadata of a field that the wire spells `name`."""
+    return {_WIRE: Spelling(name, also, place, editions, as_text)}
+
+
+def spelling(attribute: attrs.Attribute[Any]) -> Spelling:
+    """Tell how the wire spells a field: as its metadata says, else by its own name."""
+    found = attribute.metadata.get(_WIRE)
+    return found if isinstance(found, Spelling) else Spelling(attribute.name)
+
+
+def _text(value: Any, _: type) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    raise TypeError(f"expected text, not {type(value).__name__}")
+
+
+def _integer(value: Any, _: type) -> int:
+    if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise TypeError(f"expected a whole number, not {value!r:.40}")
+
+
+def _truth(value: Any, _: type) -> bool:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    return bool(_integer(value, int))
+
+
+def _moment(value: Any, _: type) -> datetime:
+    """Read a time; one without a zone is UTC, as KooPhone states for its queries."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+    read = datetime.fromisoformat(value)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _known(members: type[Enum], fallback: type) -> Callable[[Any, type], Any]:
+    """Read a member of an enum; a value that this version does not know stays what it is."""
+    known: Mapping[Any, Enum] = {member.value: member for member in members}
+    plain = _integer if fallback is int else _text
+
+    def read(value: Any, _: type) -> Any:
+        value = plain(value, fallback)
+        return known.get(value, value)
+
+    return read
+
+
+def _is_open_enum(kind: Any) -> bool:
+    """Whether a type is `SomeEnum | int`, `SomeEnum | str` or `SomeEnum | None`."""
+    if get_origin(kind) not in (Union, UnionType):
+        return False
+    members = [member for member in get_args(kind) if member is not NoneType]
+    return any(isinstance(member, type) and issubclass(member, Enum) for member in members)
+
+
+def _member(value: Any, enum: type[Enum]) -> Enum:
+    return enum(_integer(value, int) if issubclass(enum, int) else _text(value, str))
+
+
+def _open_enum(kind: Any) -> Callable[[Any, type], Any]:
+    members = [member for member in get_args(kind) if member is not NoneType]
+    enum = next(member for member in members if issubclass(member, Enum))
+    is_open = len(members) > 1
+    read = _known(enum, int if int in members else str) if is_open else lambda value, _: _member(value, enum)
+    if NoneType not in get_args(kind):
+        return read
+    return lambda value, to: None if value in (None, "") else read(value, to)
+
+
+def _field(attribute: attrs.Attribute[Any], edition: Edition) -> object:
+    spelt = spelling(attribute)
+    hook = _known(spelt.editions[edition], int) if spelt.editions else None
+    return override(rename=spelt.name, struct_hook=hook)
+
+
+def _respelt(value: Json, also: Mapping[str, str]) -> Json:
+    """Give fields in another spelling the name that they are written by, where that is not there itself."""
+    return {also.get(name, name): held for name, held in value.items()} | {
+        name: held for name, held in value.items() if name not in also
+    }
+
+
+def _reader(converter: Converter, edition: Edition) -> Callable[[type], Callable[[Any, type], Any]]:
+    def factory(model: type) -> Callable[[Any, type], Any]:
+        fields = attrs.fields(attrs.resolve_types(model))
+        overrides: Json = {a.name: _field(a, edition) for a in fields}
+        quick: Any = make_dict_structure_fn(
+            model, converter, _cattrs_detailed_validation=False, **overrides
+        )
+        also = {other: spelling(a).name for a in fields for other in spelling(a).also}
+
+        def read(value: Json, to: type) -> Any:
+            try:
+                return quick(value, to) if not also else quick(_respelt(value, also), to)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                # A null, or nothing in quotes where the model has no text, counts as missing.
+                present = {name: held for name, held in value.items() if held not in (None, "")}
+                if len(present) == len(value):
+                    raise
+                return quick(_respelt(present, also), to)
+
+        return read
+
+    return factory
+
+
+def _writer(converter: Converter) -> Callable[[type], Callable[[Any], Any]]:
+    def factory(model: type) -> Callable[[Any], Any]:
+        def written(attribute: attrs.Attribute[Any]) -> object:
+            spelt = spelling(attribute)
+            text = spelt.as_text
+            hook = text if text is None or callable(text) else text.get
+            return override(rename=spelt.name, omit_if_default=attribute.default is None, unstruct_hook=hook)
+
+        fields = attrs.fields(attrs.resolve_types(model))
+        overrides: Json = {a.name: written(a) for a in fields}
+        return make_dict_unstructure_fn(model, converter, **overrides)
+
+    return factory
+
+
+@cache
+def _converter(edition: Edition) -> Converter:
+    converter = Converter(detailed_validation=False)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(bool, _truth)
+    # Said for themselves, because they are also a str and an int.
+    converter.register_structure_hook(StrEnum, _member)
+    converter.register_structure_hook(IntEnum, _member)
+    converter.register_structure_hook(datetime, _moment)
+    converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
+    converter.register_structure_hook_factory(_is_open_enum, _open_enum)
+    converter.register_structure_hook_factory(attrs.has, _reader(converter, edition))
+    converter.register_unstructure_hook_factory(attrs.has, _writer(converter))
+    return converter
+
+
+def from_wire(model: type[T], value: Any, edition: Edition = Edition.CHINA) -> T:
+    """Build a model from decoded JSON.
+
+    Raises:
+        ValueError, TypeError, KeyError: The value is not what the model documents.
+    """
+    return _converter(edition).structure(value, model)
+
+
+def to_wire(model: object) -> Any:
+    """Turn a model into what JSON holds. Optional fields that are None are left out."""
+    return _converter(Edition.CHINA).unstructure(model)
+
+
+decode: Final = msgspec.json.Decoder().decode
+encode: Final = msgspec.json.Encoder().encode
+
+
+@cache
+def in_headers(model: Any) -> tuple[str, ...]:
+    """Name the fields of an answer that come as response headers."""
+    return tuple(spelling(a).name for a in attrs.fields(model) if spelling(a).place == "header")
+
+
+@attrs.frozen
+class Placed:
+    """A request with every field in its place."""
+
+    path: str
+    query: Sequence[tuple[str, str]]
+    body: bytes | None
+
+
+@cache
+def _places(request: Any, method: str, path: str) -> tuple[tuple[str, Place], ...]:
+    rest: Place = "query" if method in ("GET", "DELETE") else "body"
+
+    def place(attribute: attrs.Attribute[Any]) -> Place:
+        spelt = spelling(attribute)
+        return spelt.place or ("path" if f"{{{spelt.name}}}" in path else rest)
+
+    return tuple((spelling(a).name, place(a)) for a in attrs.fields(request))
+
+
+def place(operation: Operation[Any, Any], request: object, **around: str | None) -> Placed:
+    """Put every field of a request where it belongs.
+
+    Args:
+        operation: The constant that names method and path.
+        request: An instance of its request class.
+        around: What the client knows for all calls, such as `project_id`.
+
+    Raises:
+        Misuse: A value that the path needs is missing or empty.
+    """
+    values: Json = to_wire(request)
+    places = _places(type(request), operation.method, operation.path)
+    path = dict(around)
+    path |= {name: str(values.pop(name, "")) for name, where in places if where == "path"}
+    query = [
+        pair for name, where in places if where == "query" for pair in _pairs(name, values.pop(name, None))
+    ]
+    body = encode(values) if any(where == "body" for _, where in places) else None
+    return Placed(_path(operation, path), query, body)
+
+
+def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> str:
+    path = operation.path
+    for name, value in values.items():
+        slot = f"{{{name}}}"
+        if slot in path:
+            if not (value or "").strip("."):
+                raise Misuse(operation.name, name, "is empty or only dots; the path of this call needs it")
+            path = path.replace(slot, quote(value, safe="~"))
+    return path
+
+
+def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
+    if value is None:
+        return []
+    if isinstance(value, list | tuple):
+        return [(name, str(item)) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, bool):
+        return [(name, "true" if value else "false")]
+    return [(name, str(value))]
