@@ -70,8 +70,8 @@ _KOOPHONE: Final[Mapping[Meaning, str]] = {
     _MISSING_IDS: "2210 4001",
     _BUSY: "9002",
     _BUSY_IDS: "2005 2006",
-    _LATER: "2003",
-    _LATER_IDS: "2209 5005",
+    _LATER: "2003 2209",
+    _LATER_IDS: "5005",
     _EXPIRED: "6001",
     _OUTAGE: "3009 4999 9001 9003 9999",
     # 62010, 62017, 62020 and 62021 are found while an app is being downloaded or installed, so other

@@ -1,0 +1,558 @@
+"""The session: one send path for every operation of every service.
+
+Place the fields, wait for the quota, sign, send, read, and either answer or raise; what may be
+sent again is decided in `retry`, what a code means in `protocol.codes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
+from uuid import uuid4
+
+import aiohttp
+import attrs
+from attrs import define, field, frozen
+from yarl import URL
+
+from koophone_async import wire
+from koophone_async.credentials import (
+    AccessKey,
+    Credentials,
+    Password,
+    Provider,
+    default_chain,
+)
+from koophone_async.errors import (
+    AnswerTimedOut,
+    BadEndpoint,
+    ConnectionLost,
+    ConnectTimedOut,
+    KooPhoneError,
+    Misuse,
+    NotConnected,
+    Refused,
+    SignIn,
+    Throttled,
+    Unanswered,
+    Unreadable,
+)
+from koophone_async.jobs import Pump
+from koophone_async.limits import Limits, Permit
+from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
+from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.redaction import redact
+from koophone_async.protocol.signing import Request as Unsigned
+from koophone_async.protocol.signing import target
+from koophone_async.renewal import Renewing
+from koophone_async.retry import Budget, Retries
+from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
+from koophone_async.wire import Edition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import SimpleNamespace
+
+log: Final = logging.getLogger("koophone_async")
+
+MOST_SIGNED: Final = 12 * 2**20
+"""The largest body that may be signed with an access key, in bytes; larger ones need a token."""
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def utc_now() -> datetime:
+    """Tell the time; the wall clock unless a caller brings its own."""
+    return datetime.now(UTC)
+
+
+@frozen
+class Timeouts:
+    """How long to wait, in seconds; None is for ever."""
+
+    connect: float | None = 10.0
+    """For a connection, a free place in the pool included."""
+
+    answer: float | None = 60.0
+    """For the next bytes of the answer, once the request has left."""
+
+    call: float | None = None
+    """For one call as a whole, with its wait for the quota and its repeats."""
+
+
+@frozen
+class Endpoints:
+    """Where the services are. None: derived from region and edition where that is known."""
+
+    koophone: str | None = None
+    cph: str | None = None
+    iam: str | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Endpoints:
+        """Read KOOPHONE_ENDPOINT, KOOPHONE_CPH_ENDPOINT and HUAWEICLOUD_SDK_IAM_ENDPOINT."""
+        return cls(
+            environ.get("KOOPHONE_ENDPOINT"),
+            environ.get("KOOPHONE_CPH_ENDPOINT"),
+            environ.get("HUAWEICLOUD_SDK_IAM_ENDPOINT"),
+        )
+
+
+@define(eq=False)
+class Dispatch:
+    """What a caller learns of a call while it is under way, and still knows when it is cancelled."""
+
+    sent: bool = False
+    """Whether anything may have left this machine that is not known to have come to nothing."""
+
+    permit: Permit | None = None
+    """What the quota granted for the attempt under way."""
+
+    halves: bool = False
+    """Whether the caller halves a batch that is refused for its ids; such a refusal is not repeated."""
+
+    def leave(self) -> None:
+        """Note that the request's head goes out now."""
+        self.sent = True
+        if self.permit is not None:
+            self.permit.sent()
+
+
+class Session:
+    """Signed, rate-limited calls over one pool of connections.
+
+    ```python
+    async with Session() as session:
+        koophone = KooPhone(session)
+    ```
+    Without arguments everything comes from the environment (`HUAWEICLOUD_SDK_AK`, ...), the
+    profile file or the metadata service of a cloud server.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | Provider | None = None,
+        *,
+        region: str | None = None,
+        edition: Edition | str | None = None,
+        endpoints: Endpoints | None = None,
+        timeouts: Timeouts = Timeouts(),
+        retries: Retries = Retries(),
+        quotas: Mapping[str, tuple[Quota, ...]] | None = None,
+        patience: float | None = None,
+        connections: int = 100,
+        proxy: str | None = None,
+        http: aiohttp.ClientSession | None = None,
+        now: Callable[[], datetime] = utc_now,
+        rng: random.Random | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Set up a session; the network is first touched by the first call.
+
+        Args:
+            credentials: An `AccessKey`, a `Password`, or a provider of either.
+            region: Such as `cn-north-4`; else KOOPHONE_REGION.
+            edition: `china` or `international`; else KOOPHONE_EDITION, else `china`.
+            endpoints: Where the services are; else the environment, else the published hosts.
+            timeouts: For connecting, for the answer, for a whole call.
+            retries: How often and how long a call is sent again.
+            quotas: More quotas, by operation (`koophone.commands.run`), service (`koophone`) or `*`.
+            patience: How many seconds a call may wait for its quota; longer raises `QuotaTooSlow`.
+            connections: The most connections at once.
+            proxy: The address of an HTTP proxy.
+            http: A session of the caller's own. It stays open, and stops repeating PUT, DELETE and
+                GET by itself: aiohttp does that silently, also after the service has acted.
+            now: The wall clock.
+            rng: Where jitter comes from.
+            environ: The environment.
+
+        Raises:
+            Misuse: An endpoint is not https (plain http is for loopback), the proxy is none, or the edition
+                is unknown.
+        """
+        self._environ = environ
+        self._region = region or environ.get("KOOPHONE_REGION")
+        self.edition = _edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
+        self._endpoints = endpoints or Endpoints.from_environment(environ)
+        self._origins: dict[str, URL] = {}
+        for service, address in attrs.asdict(self._endpoints).items():
+            if address:
+                self._origins[service] = _origin(service, address)
+        self._timeouts = timeouts
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.answer
+        )
+        rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self.rng = rng
+        self.limits = Limits(quotas or {}, rng=rng)
+        self.pump = Pump(rng=rng)
+        self._budget = Budget(retries, rng)
+        self._patience = patience
+        self._connections = connections
+        self._proxy = _checked_proxy(proxy) if proxy else None
+        self._http = http
+        self._owns_http = http is None
+        if http is not None:
+            _adopt(http)
+        self.now = now
+        self._credentials: Renewing[Credentials] = Renewing(credentials or default_chain(environ), now)
+        self._tokens: Renewing[Token] = Renewing(self._fetch_token, now)
+
+    async def __aenter__(self) -> Self:
+        """Open the pool of connections."""
+        self._pool()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the pool of connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """End all waits and close the pool of connections; one that the caller brought stays open."""
+        await self.pump.aclose()
+        if self._http is not None and self._owns_http:
+            await self._http.close()
+            self._http = None
+
+    def __repr__(self) -> str:
+        """Show where it points; never what it signs with."""
+        return f"<Session {self.edition.value} {self._region or 'no region'}>"
+
+    async def send(
+        self,
+        operation: Operation[Request, Answer],
+        request: Request,
+        *,
+        edition: Edition | None = None,
+        dispatch: Dispatch | None = None,
+        **around: str | None,
+    ) -> Answer:
+        """Send one request and read its answer.
+
+        Args:
+            operation: The constant that says how.
+            request: An instance of its request class.
+            edition: In whose words states are read; else the session's own.
+            dispatch: Learns whether the call has left, for callers that may be cancelled.
+            around: What the path needs beside the request, such as `project_id`.
+
+        Raises:
+            Misuse: The request is wrong as written; nothing was sent.
+            Unsent: Nothing left this machine.
+            Refused: The service answered no.
+            Unanswered: It may have happened.
+            Unreadable: The answer is not what the service documents.
+        """
+        _check_batch(operation, request)
+        call = _Call(
+            operation,
+            wire.place(operation, request, **around),
+            getattr(request, "request_id", None) or uuid4().hex,
+            edition or self.edition,
+            dispatch or Dispatch(),
+        )
+        limit = asyncio.timeout(self._timeouts.call)
+        try:
+            async with limit:
+                return await self._repeat(call)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise call.timed_out(f"no end within {self._timeouts.call} s") from error
+
+    async def _repeat(self, call: _Call[Answer]) -> Answer:
+        """Send until there is an answer, or an error after which nothing may be sent."""
+        loop = asyncio.get_running_loop()
+        began, attempt = loop.time(), 0
+        while True:
+            attempt += 1
+            try:
+                answer = await self._attempt(call)
+            except KooPhoneError as error:
+                wait = self._wait(call, error, attempt, loop.time() - began)
+                if wait is None:
+                    raise
+                log.debug("%s: again in %.2f s after: %s", call.operation.name, wait, error)
+            else:
+                self._budget.succeeded()
+                return answer
+            await asyncio.sleep(wait)
+
+    def _wait(self, call: _Call[Any], error: KooPhoneError, attempt: int, elapsed: float) -> float | None:
+        if isinstance(error, SignIn):
+            is_renewed = error.renewable and self._renew(call)
+            return 0.0 if is_renewed and not call.operation.order else None
+        if isinstance(error, Refused) and error.about_ids and call.dispatch.halves:
+            return None
+        return self._budget.wait(call.operation, error, attempt, elapsed)
+
+    async def _attempt(self, call: _Call[Answer]) -> Answer:
+        operation = call.operation
+        with await self.limits.acquire(operation.name, operation.quotas, patience=self._patience) as permit:
+            call.begin(permit)
+            try:
+                return await self._ask(call, await self._headers(call), permit)
+            except BaseException:
+                permit.unsent()  # without effect once it has left
+                raise
+
+    async def _ask(self, call: _Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
+        try:
+            received = await self._exchange(call, headers)
+            answer = read(call.operation, received, call.edition, call.request_id)
+        except Throttled as error:
+            permit.throttled(error.message, error.seconds)
+            call.came_to_nothing()
+            raise
+        except Refused as error:
+            permit.answered()
+            if error.nothing_ran:
+                call.came_to_nothing()
+            raise
+        permit.answered()
+        return answer
+
+    async def _headers(self, call: _Call[Any]) -> dict[str, str]:
+        placed = call.placed
+        headers = {"x-request-id": call.request_id}
+        if placed.body is not None:
+            headers["Content-Type"] = "application/json"
+        if call.operation.anonymous:
+            return headers
+        proof = call.proof = await self._proof(call)
+        if isinstance(proof, Token):
+            return headers | {"X-Auth-Token": proof.value}
+        if call.operation.service == "iam" and proof.domain_id:
+            headers["X-Domain-Id"] = proof.domain_id
+        elif proof.project_id:
+            headers["X-Project-Id"] = proof.project_id
+        if placed.body is not None and len(placed.body) > MOST_SIGNED:
+            problem = (
+                f"is {len(placed.body):,} bytes; a signed one holds at most {MOST_SIGNED:,}: use a Password"
+            )
+            raise Misuse(call.operation.name, "body", problem)
+        origin = self.origin(call.operation.service)
+        unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
+        return headers | proof.signer.sign(unsigned, origin.host_port_subcomponent, self.now())
+
+    async def _proof(self, call: _Call[Any]) -> AccessKey | Token:
+        """Get what signs the call, which has not left whatever becomes of a request for a token."""
+        try:
+            credentials = await self._credentials.current()
+            return await self._tokens.current() if isinstance(credentials, Password) else credentials
+        except (Unanswered, Unreadable) as error:
+            raise NotConnected(call.operation.name, f"not signed in: {error}") from error
+
+    async def _exchange(self, call: _Call[Any], headers: Mapping[str, str]) -> Received:
+        operation, placed, dispatch = call.operation, call.placed, call.dispatch
+        url = URL(f"{self.origin(operation.service)}{target(placed.path, placed.query)}", encoded=True)
+        try:
+            async with self._pool().request(
+                operation.method, url, data=placed.body, headers=headers, allow_redirects=False,
+                proxy=self._proxy, timeout=self._timeout, trace_request_ctx=dispatch,
+            ) as response:  # fmt: skip
+                try:
+                    body = await response.read()
+                except (aiohttp.ClientError, OSError):
+                    if response.status < 300:
+                        raise
+                    body = b""
+                return Received(response.status, response.headers, body)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            # Not `from error`: its text may quote an answer, and tracebacks print it.
+            raise call.failure(error) from None
+
+    def origin(self, service: str) -> URL:
+        """Tell where a service is: as was said, else the published host of edition or region.
+
+        Raises:
+            Misuse: Nothing says where it is.
+        """
+        if service not in self._origins:
+            self._origins[service] = self._published(service)
+        return self._origins[service]
+
+    def _published(self, service: str) -> URL:
+        if service == "koophone":
+            if self.edition is Edition.CHINA:
+                return URL("https://koophone.myhuaweicloud.com")
+            raise Misuse(
+                "", "KOOPHONE_ENDPOINT", "is not set; the host of the international edition is not published"
+            )
+        if not self._region:
+            raise Misuse(
+                "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
+            )
+        return URL(f"https://{service}.{self._region}.myhuaweicloud.com")
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            # Shorter than the minute that gateways keep a connection, so that the client is the
+            # one to close it and no write meets a closing one.
+            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
+            self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+            _adopt(self._http)
+        return self._http
+
+    def _renew(self, call: _Call[Any]) -> bool:
+        """Forget the token that was refused, once a call; many calls may find out at the same time."""
+        if call.is_renewed:
+            return False
+        call.is_renewed = True
+        if isinstance(call.proof, Token):
+            return self._tokens.forget(call.proof)
+        # A permanent key that is refused stays so, and the vendor locks a key after five refusals.
+        is_temporary = isinstance(call.proof, AccessKey) and call.proof.security_token is not None
+        return is_temporary and self._credentials.forget(call.proof)
+
+    async def _fetch_token(self) -> Token:
+        credentials = await self._credentials.current()
+        if not isinstance(credentials, Password):
+            raise Misuse(
+                CREATE_TOKEN.name, "credentials", "are an access key; a token needs a user's password"
+            )
+        who = CreateToken.of(credentials.user, credentials.password, credentials.domain, credentials.project)
+        return await self.send(CREATE_TOKEN, who)
+
+
+@frozen
+class Channel:
+    """A session as one client uses it: in its edition, and with what all its paths need."""
+
+    session: Session
+    edition: Edition
+    around: Mapping[str, str | None] = field(factory=dict[str, str | None])
+
+    @property
+    def pump(self) -> Pump:
+        """Who looks at jobs for all clients of the session."""
+        return self.session.pump
+
+    def estimate(self, operation: AnyOperation, calls: int) -> float:
+        """Tell the least time that the quotas leave for so many calls, in seconds."""
+        return self.session.limits.estimate(operation.name, operation.quotas, calls)
+
+    async def send(
+        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+    ) -> Answer:
+        """Send one request; see `Session.send`."""
+        return await self.session.send(
+            operation, request, edition=self.edition, dispatch=dispatch, **self.around
+        )
+
+
+@define(eq=False)
+class _Call(Generic[Answer]):
+    """One call on its way."""
+
+    operation: Operation[Any, Answer]
+    placed: wire.Placed
+    request_id: str
+    edition: Edition
+    dispatch: Dispatch
+    proof: AccessKey | Token | None = None
+    """What the attempt under way was signed with."""
+
+    is_renewed: bool = False
+    is_in_doubt: bool = False
+    """Whether an earlier attempt may have happened."""
+
+    def begin(self, permit: Permit) -> None:
+        """Start another attempt."""
+        self.dispatch.permit = permit
+        self.is_in_doubt = self.dispatch.sent
+
+    def came_to_nothing(self) -> None:
+        """Note that the attempt under way has done nothing for certain."""
+        self.dispatch.sent = self.is_in_doubt
+
+    def timed_out(self, reason: str) -> KooPhoneError:
+        """The time was over, before or after the request had left."""
+        if self.dispatch.sent:
+            return AnswerTimedOut(self.operation.name, reason, self.request_id, self.operation.repeatable)
+        return ConnectTimedOut(self.operation.name, reason)
+
+    def failure(self, error: Exception) -> KooPhoneError:
+        """Say what a failed exchange means. The kind of exception alone does not tell.
+
+        Whether something left is known from the trace. One more case is sure: a write that met a
+        closing transport, because head and body go out in one piece.
+        """
+        name, reason = self.operation.name, _reason(error)
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
+            return BadEndpoint(name, reason)
+        if any(isinstance(e, aiohttp.ClientConnectionResetError) for e in (error, error.__cause__)):
+            self.came_to_nothing()
+        if isinstance(error, TimeoutError):
+            return self.timed_out(reason)
+        if not self.dispatch.sent:
+            return NotConnected(name, reason)
+        return ConnectionLost(name, reason, self.request_id, self.operation.repeatable)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "what came back is no HTTP"  # its text would quote it
+    return redact(str(error)) or type(error).__name__
+
+
+def _adopt(http: aiohttp.ClientSession) -> None:
+    """Learn when a request leaves, and keep aiohttp from sending GET, PUT and DELETE twice."""
+
+    async def left(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        if isinstance(context.trace_request_ctx, Dispatch):
+            context.trace_request_ctx.leave()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(left)
+    trace.freeze()
+    http.trace_configs.append(trace)
+    # aiohttp repeats them on a broken connection also where the service has acted already, and
+    # offers no public switch.
+    http._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
+def _check_batch(operation: AnyOperation, request: object) -> None:
+    batch = operation.batch
+    if batch is not None:
+        count = len(getattr(request, batch.field))
+        if count > batch.most:
+            problem = (
+                f"holds {count:,} items; one call takes at most {batch.most:,} (a fleet takes any number)"
+            )
+            raise Misuse(operation.name, batch.field, problem)
+
+
+def _edition(value: Edition | str) -> Edition:
+    try:
+        return Edition(value)
+    except ValueError:
+        raise Misuse("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
+
+
+def _checked_proxy(address: str) -> URL:
+    try:
+        url = URL(address)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise Misuse("", "proxy", f"is {redact(address)!r}; it must be http://host:port")
+    return url
+
+
+def _origin(service: str, address: str) -> URL:
+    try:
+        url = URL(address).origin()
+    except ValueError:
+        raise Misuse("", f"endpoints.{service}", f"is {redact(address)!r}, which is no address") from None
+    if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
+        raise Misuse(
+            "", f"endpoints.{service}", f"is {redact(address)!r}; it must be https (http on loopback only)"
+        )
+    return url
