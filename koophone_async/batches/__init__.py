@@ -1,0 +1,25 @@
+"""Fan-out: any number of ids, chunks of the size that the service takes, one outcome for every id.
+
+A chunk that is refused for some of its ids is halved until these stand alone; what cannot be
+known is `unknown` and never success or failure.
+"""
+
+from koophone_async.batches.outcomes import COLUMNS, Estimate, Outcome, Report, State
+from koophone_async.batches.run import Ended, Pace, Reading, Run, Sender, Verb, Wait, of_job, unfinished
+
+__all__ = [
+    "COLUMNS",
+    "Ended",
+    "Estimate",
+    "Outcome",
+    "Pace",
+    "Reading",
+    "Report",
+    "Run",
+    "Sender",
+    "State",
+    "Verb",
+    "Wait",
+    "of_job",
+    "unfinished",
+]

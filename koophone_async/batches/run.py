@@ -1,0 +1,469 @@
+"""One verb over any number of ids, with an outcome for each.
+
+A few workers draw ids, build chunks and send them; nobody waits in a task of his own for a
+phone. Jobs are watched by the session's pump, which calls back as each one ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Sized,
+)
+from typing import Any, Final, Generic, Protocol, Self
+
+import anyio
+from attrs import define, evolve, frozen
+
+from koophone_async.batches.chunks import Chunker, Item, Source, identify, problem
+from koophone_async.batches.outcomes import Estimate, Outcome, Report, State
+from koophone_async.errors import KooPhoneError, Misuse, Refused, Unsent
+from koophone_async.jobs import Looker, Pump, Ticket, Watch
+from koophone_async.operation import Answer, Operation, Request
+from koophone_async.session import Dispatch
+
+
+class Sender(Protocol):
+    """What carries a chunk, and tells whether it has left when the run is cancelled meanwhile."""
+
+    @property
+    def pump(self) -> Pump:
+        """Who looks at the jobs of this session."""
+        ...
+
+    def estimate(self, operation: Operation[Any, Any], calls: int) -> float:
+        """Tell the least time that the quotas leave for so many calls."""
+        ...
+
+    async def send(
+        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+    ) -> Answer:
+        """Send one request."""
+        ...
+
+
+class Ended(Protocol):
+    """A job, or a state waited for, at its end."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        ...
+
+    @property
+    def error_code(self) -> str | None:
+        """The service's code where it did not."""
+        ...
+
+    @property
+    def error_message(self) -> str | None:
+        """The service's words."""
+        ...
+
+    @property
+    def output(self) -> str | None:
+        """What it printed."""
+        ...
+
+
+@frozen
+class Wait:
+    """Jobs that a call started, and how to look at them."""
+
+    looker: Looker[Any]
+    handle: str
+    jobs: Mapping[str, str]
+    """Job id to id."""
+
+    tickets: bool = True
+    """Whether another process can await them by the handle."""
+
+
+@frozen
+class Reading:
+    """What an answer says of the ids of its call: an end for some, a wait for others."""
+
+    ends: Iterable[Outcome] = ()
+    wait: Wait | None = None
+
+
+@frozen
+class Verb(Generic[Request, Answer]):
+    """What a run does to every id."""
+
+    operation: Operation[Request, Answer]
+    request: Callable[[Sequence[str]], Request]
+    read: Callable[[Answer, Sequence[str]], Reading]
+    ask: Callable[[Sender, Request, Dispatch], Awaitable[Answer]] | None = None
+    """For answers that take more than one call, such as lists by the page."""
+
+    sample: Sequence[str] = ("any",)
+    """Ids to try the arguments with before anything is drawn."""
+
+    @property
+    def most(self) -> int:
+        """How many ids one call takes."""
+        return self.operation.batch.most if self.operation.batch else 1
+
+    @property
+    def by_region(self) -> bool:
+        """Whether all ids of one call must be of one region."""
+        return self.operation.batch is not None and self.operation.batch.one_region
+
+
+@frozen
+class Pace:
+    """How a run spends connections and memory."""
+
+    concurrency: int = 32
+    """Calls under way at once."""
+
+    in_flight: int = 100_000
+    """Ids at once that are drawn and not yet reported; no more are held, however long the input is."""
+
+    deadline: float | None = None
+    """Seconds after which what is not sent stays so, and what still runs is left running."""
+
+    distinct: bool = False
+    """Whether the caller vouches that no id comes twice; then none is remembered."""
+
+
+_CANCELLED: Final = "cancelled"
+
+
+@define(eq=False)
+class _Watching:
+    """Jobs of one call that are being watched."""
+
+    wait: Wait
+    jobs: dict[str, str]
+    """Open ones, job id to id."""
+
+    began: float
+    watch: Watch[Any] | None = None
+
+
+class Run(Generic[Request, Answer]):
+    """A verb over ids: iterate it for each outcome as it comes, or await it for the report.
+
+    It starts when it is first iterated or awaited. When it is cancelled, `report` still holds
+    what became of every id that was drawn, and of the rest where the input is a list.
+    """
+
+    def __init__(self, session: Sender, verb: Verb[Request, Answer], source: Source, pace: Pace) -> None:
+        """Prepare a run; nothing is drawn and nothing sent yet.
+
+        Raises:
+            Misuse: The verb's arguments are wrong, whatever the ids.
+        """
+        verb.request(verb.sample)
+        self._session = session
+        self._verb = verb
+        self._source = source
+        self._items = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        self._pace = pace
+        self._chunker = Chunker(verb.most, verb.by_region)
+        self._drawing = asyncio.Lock()
+        self._is_dry = False
+        self._keeps = True
+        self._seen: dict[str, Outcome | None] = {}
+        self._open = 0
+        self._watched: set[_Watching] = set()
+        self._ready: deque[Outcome] = deque()
+        self._changed = asyncio.Event()
+        self._driver: asyncio.Task[None] | None = None
+        self.report = Report(verb.operation.name)
+
+    def estimate(self) -> Estimate:
+        """Say before the start how many calls this is and how long the quotas make it last.
+
+        Raises:
+            Misuse: The input has no length.
+        """
+        if not isinstance(self._source, Sized):
+            raise Misuse(self._verb.operation.name, "ids", "have no length, so they cannot be estimated")
+        count = len(self._source)
+        calls = math.ceil(count / self._verb.most)
+        return Estimate(count, calls, self._session.estimate(self._verb.operation, calls))
+
+    async def __aenter__(self) -> Self:
+        """Use it in a block to be sure that it is cancelled when the block is left early."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cancel what is left."""
+        await self.cancel()
+
+    def __await__(self) -> Generator[Any, None, Report]:
+        """Run to the end and give the report, with the outcomes in the order of the ids."""
+        return self._finish().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Outcome]:
+        """Give each outcome as it comes. They are counted in `report`, and not kept in it."""
+        self._keeps = False
+        self._start()
+        try:
+            while self._ready or not self._is_over:
+                while self._ready:
+                    yield self._ready.popleft()
+                self._changed.set()
+                await self._until(lambda: self._ready or self._is_over)
+            self._reraise()
+        finally:
+            await self.cancel()
+
+    async def cancel(self) -> None:
+        """Stop: what has not been sent stays so, jobs go on unwatched. `report` says which is which."""
+        if self._driver is not None and not self._driver.done():
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+
+    @property
+    def _is_over(self) -> bool:
+        return self._driver is not None and self._driver.done()
+
+    def _start(self) -> None:
+        if self._driver is None:
+            self._driver = asyncio.create_task(self._drive(), name=self._verb.operation.name)
+            self._driver.add_done_callback(lambda _: self._changed.set())
+
+    async def _finish(self) -> Report:
+        self._start()
+        try:
+            await self._until(lambda: self._is_over)
+        finally:
+            await self.cancel()
+        self._reraise()
+        return self.report
+
+    def _reraise(self) -> None:
+        """Raise what the caller's own input raised; what the service did is an outcome."""
+        if self._driver is not None and not self._driver.cancelled():
+            error = self._driver.exception()
+            if error is not None:
+                raise error
+
+    async def _until(self, condition: Callable[[], object]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _drive(self) -> None:
+        try:
+            with anyio.move_on_after(self._pace.deadline):
+                async with anyio.create_task_group() as group:
+                    for _ in range(self._pace.concurrency):
+                        group.start_soon(self._work)
+                await self._until(lambda: not self._open)
+        except BaseExceptionGroup as raised:
+            raise _only(raised) from None
+        finally:
+            self._give_up()
+
+    async def _work(self) -> None:
+        while (chunk := await self._next()) is not None:
+            await self._send(chunk)
+
+    async def _next(self) -> list[str] | None:
+        """Draw ids until a chunk is full; None when the input has ended and all are taken."""
+        async with self._drawing:
+            await self._until(self._has_room)
+            if not self._is_dry:
+                chunk = await self._draw()
+                if chunk is not None:
+                    return chunk
+                self._is_dry = True
+            return self._chunker.rest()
+
+    def _has_room(self) -> bool:
+        # What is held for a chunk does not count: nothing else would ever make room for it.
+        flying = self._open - self._chunker.held + len(self._ready)
+        return not flying or flying + self._verb.most <= self._pace.in_flight
+
+    async def _draw(self) -> list[str] | None:
+        if isinstance(self._items, Iterator):
+            return next(filter(None, map(self._take, self._items)), None)
+        async for item in self._items:
+            chunk = self._take(item)
+            if chunk:
+                return chunk
+        return None
+
+    def _take(self, item: Item) -> list[str] | None:
+        """Take one id that is new; answer a chunk when one is full."""
+        id, region = identify(item)
+        wrong = problem(id)
+        id = str(id)
+        if self._keeps or not self._pace.distinct:
+            if id in self._seen:
+                return None
+            self._seen[id] = None
+        self._open += 1
+        if wrong:
+            self._end(Outcome(id, State.NOT_SENT, error_message=wrong))
+            return None
+        return self._chunker.add(id, region)
+
+    async def _send(self, chunk: Sequence[str]) -> None:
+        """Send a chunk, and its halves where it is refused for some of its ids."""
+        parts = [chunk]
+        while parts:
+            part = parts.pop()
+            began, dispatch = _now(), Dispatch(halves=len(part) > 1)
+            try:
+                answer = await self._ask(part, dispatch)
+            except asyncio.CancelledError:
+                self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, _CANCELLED, began)
+                for rest in parts:
+                    self._end_all(rest, State.NOT_SENT, _CANCELLED, began)
+                raise
+            except Refused as error:
+                if error.about_ids and len(part) > 1:
+                    parts += _halves(part)
+                else:
+                    state = State.REFUSED if error.nothing_ran else State.FAILED
+                    self._end_all(part, state, error.message, began, error.code)
+            except Misuse as error:
+                if len(part) > 1:
+                    parts += _halves(part)
+                else:
+                    self._end_all(part, State.NOT_SENT, str(error), began)
+            except Unsent as error:
+                self._end_all(part, State.NOT_SENT, str(error), began)
+            except KooPhoneError as error:
+                self._end_all(part, State.UNKNOWN, str(error), began)
+            else:
+                self._settle(part, self._verb.read(answer, part), began)
+
+    async def _ask(self, part: Sequence[str], dispatch: Dispatch) -> Answer:
+        verb = self._verb
+        request = verb.request(part)
+        if verb.ask is not None:
+            return await verb.ask(self._session, request, dispatch)
+        return await self._session.send(verb.operation, request, dispatch)
+
+    def _settle(self, part: Sequence[str], reading: Reading, began: float) -> None:
+        """Take each id's end, or the job to watch for it; an id that the answer leaves out is unknown."""
+        missing = dict.fromkeys(part)
+        for outcome in reading.ends:
+            if outcome.id in missing:
+                del missing[outcome.id]
+                self._end(evolve(outcome, seconds=_now() - began))
+        if reading.wait is not None:
+            jobs: dict[str, str] = {}
+            for job, id in reading.wait.jobs.items():
+                if id in missing:
+                    del missing[id]
+                    jobs[job] = id
+            if jobs:
+                self._watch(reading.wait, jobs, began)
+        self._end_all(missing, State.UNKNOWN, "the answer says nothing about this id", began)
+
+    def _watch(self, wait: Wait, jobs: dict[str, str], began: float) -> None:
+        watching = _Watching(wait, jobs, began)
+        self._watched.add(watching)
+
+        def on_end(job_id: str, job: Ended | None) -> None:
+            id = jobs.pop(job_id)
+            if not jobs:
+                self._watched.discard(watching)
+            self._end(of_job(id, job_id, job, _now() - began))
+
+        def on_over(watch: Watch[Any]) -> None:
+            if jobs:
+                self._leave_running(watching, str(watch.error or "still running"))
+
+        watching.watch = self._session.pump.watch(
+            wait.looker,
+            wait.handle,
+            tuple(jobs),
+            kind=self._verb.operation.name,
+            on_end=on_end,
+            on_over=on_over,
+        )
+
+    def _give_up(self) -> None:
+        """Give an outcome to everything that was asked for and has none."""
+        for watching in tuple(self._watched):
+            self._leave_running(watching)
+        while chunk := self._chunker.rest():
+            self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+        if isinstance(self._source, Collection) and isinstance(self._items, Iterator):
+            for chunk in filter(None, map(self._take, self._items)):
+                self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+            while chunk := self._chunker.rest():
+                self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+        if self._keeps:
+            self.report.outcomes = {id: outcome for id, outcome in self._seen.items() if outcome is not None}
+
+    def _leave_running(self, watching: _Watching, why: str = "still running") -> None:
+        self._watched.discard(watching)
+        if watching.watch is not None:
+            watching.watch.cancel()
+        wait = watching.wait
+        ticket = Ticket(self._verb.operation.name, wait.handle, watching.jobs)
+        for job in watching.jobs:
+            self._end(unfinished(ticket, job, _now() - watching.began, why, can_be_awaited=wait.tickets))
+
+    def _end_all(
+        self, ids: Iterable[str], state: State, message: str, began: float, code: str | None = None
+    ) -> None:
+        seconds = _now() - began
+        for id in ids:
+            self._end(Outcome(id, state, error_code=code, error_message=message, seconds=seconds))
+
+    def _end(self, outcome: Outcome) -> None:
+        self._open -= 1
+        self.report.add(outcome)
+        if self._keeps:
+            self._seen[outcome.id] = outcome
+        else:
+            self._ready.append(outcome)
+        self._changed.set()
+
+
+def unfinished(
+    ticket: Ticket, job_id: str, seconds: float, why: str = "still running", *, can_be_awaited: bool = True
+) -> Outcome:
+    """Say that a job was left running, and how to await it on."""
+    id = ticket.jobs[job_id]
+    own = str(evolve(ticket, jobs={job_id: id})) if can_be_awaited else None
+    return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)
+
+
+def _halves(part: Sequence[str]) -> list[Sequence[str]]:
+    """Cut in two, the first half last, because the next part to send is taken from the end."""
+    half = len(part) // 2
+    return [part[half:], part[:half]]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def of_job(id: str, job_id: str, job: Ended | None, seconds: float) -> Outcome:
+    """Say what the end of its job means for an id; None is a job that the service has lost."""
+    if job is None:
+        message = "the service does not know its job any more"
+        return Outcome(id, State.UNKNOWN, job_id, error_message=message, seconds=seconds)
+    state = State.SUCCEEDED if job.succeeded else State.FAILED
+    return Outcome(id, state, job_id, job.error_code or None, job.error_message or None, job.output, seconds)
+
+
+def _only(raised: BaseException) -> BaseException:
+    """Take the first error out of the groups that task groups wrap around it."""
+    while isinstance(raised, BaseExceptionGroup):
+        raised = raised.exceptions[0]
+    return raised

@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from koophone_async import KooPhone, Quota, State
+from koophone_async.emulator import (
+    Delay,
+    Duplicate,
+    Durations,
+    Emulator,
+    Fail,
+    Garble,
+    Lose,
+    Omit,
+    Refuse,
+    Reset,
+    Stick,
+    Truncate,
+)
+from koophone_async.errors import Misuse, PartlyRefused
+from koophone_async.jobs import Ticket
+from koophone_async.services.koophone import commands, instances, users
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from koophone_async import Report
+    from koophone_async.services.koophone.instances import Instance
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=300)]
+
+RUN = commands.RUN.name
+
+
+def ids(emulator: Emulator, count: int = 300) -> list[str]:
+    return [phone.id for phone in emulator.phones][:count]
+
+
+def states(report: Report) -> dict[str, int]:
+    return {state.value: count for state, count in report.counts.items() if count}
+
+
+async def test_every_phone_runs_the_command_once_and_has_one_outcome(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    asked = ids(emulator)
+
+    report = await koophone.fleet(asked).run("getprop ro.serialno")
+
+    assert [outcome.id for outcome in report] == asked
+    assert states(report) == {"succeeded": 300}
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(asked, 1)
+    assert len({outcome.output for outcome in report}) == 300
+
+
+async def test_duplicates_are_dropped_and_the_order_is_kept(emulator: Emulator, koophone: KooPhone) -> None:
+    asked = ids(emulator, 5)
+
+    report = await koophone.fleet([*reversed(asked), *asked]).run("id")
+
+    assert list(report.outcomes) == asked[::-1]
+    assert set(emulator.ledger.executions(RUN).values()) == {1}
+
+
+async def test_outcomes_come_as_each_phone_finishes(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Delay(seconds=30), commands.RUN, first=1)
+
+    run = koophone.fleet(ids(emulator)).run("id")
+    when = [(asyncio.get_running_loop().time(), outcome.id) async for outcome in run]
+
+    assert when[0][0] + 25 < when[-1][0]
+    assert len({id for _, id in when}) == run.report.total == 300
+    assert not run.report.outcomes
+
+
+async def test_an_async_iterable_is_drawn_only_as_far_as_is_in_flight(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    drawn = most = 0
+
+    async def source() -> AsyncIterator[str]:
+        nonlocal drawn
+        for id in ids(emulator):
+            drawn += 1
+            yield id
+
+    run = koophone.fleet(source(), in_flight=150, concurrency=4).run("id")
+    done = 0
+    async for _ in run:
+        most = max(most, drawn - done)
+        done += 1
+
+    assert (drawn, done) == (300, 300)
+    assert 100 <= most <= 150
+
+
+async def test_listed_instances_are_grouped_by_their_region(koophone: KooPhone, emulator: Emulator) -> None:
+    async def mixed() -> AsyncIterator[Instance]:
+        listed = [instance async for instance in koophone.instances.list()]
+        for pair in zip(listed[:150], listed[150:], strict=True):
+            for instance in pair:
+                yield instance
+
+    report = await koophone.fleet(mixed()).run("id")
+
+    assert states(report) == {"succeeded": 300}
+    assert [r.status for r in emulator.ledger.visits if r.operation == RUN] == [200] * 4
+
+
+test_listed_instances_are_grouped_by_their_region = pytest.mark.emulator(
+    servers=2, regions=("cn-north-4", "cn-east-3")
+)(test_listed_instances_are_grouped_by_their_region)
+
+
+@pytest.mark.parametrize("bad", [1, 3, 7])
+async def test_bad_ids_stand_alone_after_at_most_2_k_log_n_more_calls(
+    emulator: Emulator, koophone: KooPhone, bad: int
+) -> None:
+    asked = ids(emulator, 100 - bad)
+    for n in range(bad):
+        asked.insert(n * 13, f"nobody{n}")
+
+    report = await koophone.fleet(asked).run("id")
+
+    assert states(report) == {"succeeded": 100 - bad, "refused": bad}
+    assert report.failures == {"KOOPHONE.API.1001": bad}
+    assert emulator.ledger.executions(RUN) == {id: 1 for id in asked if not id.startswith("nobody")}
+    calls = sum(1 for request in emulator.ledger.visits if request.operation == RUN)
+    assert calls - 1 <= 2 * bad * 7
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "executions"),
+    [
+        (Reset(executed=False), "unknown", 0),
+        (Reset(executed=True), "unknown", 1),
+        (Truncate(), "unknown", 1),
+        (Garble("body"), "unknown", 1),
+        (Garble("head"), "unknown", 1),
+        (Refuse(500), "unknown", 0),
+        (Refuse(500, executed=True), "unknown", 1),
+        (Refuse(200, "KOOPHONE.API.2004"), "refused", 0),
+        (Refuse(200, "KOOPHONE.API.77777"), "failed", 0),
+    ],
+    ids=str,
+)
+async def test_a_call_that_fails_leaves_no_phone_executed_twice_or_without_outcome(
+    emulator: Emulator, koophone: KooPhone, fault: Reset, state: str, executions: int
+) -> None:
+    emulator.fault(fault, commands.RUN)
+
+    report = await koophone.fleet(ids(emulator, 150)).run("id")
+
+    assert states(report) == {state: 150}
+    assert set(emulator.ledger.executions(RUN).values()) == ({executions} if executions else set())
+
+
+async def test_rows_that_are_doubled_or_missing_in_an_answer_do_not_confuse_the_others(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    first, second = ids(emulator, 2)
+    emulator.fault(Omit(), commands.RUN, phone=first)
+    emulator.fault(Duplicate(), commands.RUN, phone=second)
+
+    report = await koophone.fleet(ids(emulator, 10)).run("id")
+
+    assert states(report) == {"succeeded": 9, "unknown": 1}
+    assert report[first].state is State.UNKNOWN
+
+
+async def test_jobs_that_fail_are_lost_or_never_end_have_each_their_state(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    failing, lost, stuck = ids(emulator, 3)
+    emulator.fault(Fail("CPS.0005"), phone=failing)
+    emulator.fault(Lose(), phone=lost)
+    emulator.fault(Stick(), phone=stuck)
+
+    report = await koophone.fleet(ids(emulator, 50), deadline=600).run("id")
+
+    assert states(report) == {"succeeded": 47, "failed": 1, "unknown": 1, "unfinished": 1}
+    assert (report[failing].error_code, report[lost].state) == ("CPS.0005", State.UNKNOWN)
+    assert Ticket.parse(report[stuck].ticket or "").jobs == {report[stuck].job_id: stuck}
+
+
+async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    report = await koophone.fleet(ids(emulator, 3), deadline=5).run("id")
+    unfinished = next(iter(report))
+
+    later = await koophone.jobs.wait(unfinished.ticket)
+
+    assert unfinished.state is State.UNFINISHED
+    assert states(later) == {"succeeded": 1}
+    assert emulator.ledger.executions(RUN)[unfinished.id] == 1
+
+
+test_an_unfinished_phone_is_awaited_on_by_its_ticket = pytest.mark.emulator(jobs=Durations(fixed=30))(
+    test_an_unfinished_phone_is_awaited_on_by_its_ticket
+)
+
+
+async def test_a_cancelled_run_says_what_became_of_every_phone(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Delay(seconds=60), commands.RUN, every=2)
+    run = koophone.fleet(ids(emulator), concurrency=2).run("id")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(20):
+            await run
+
+    assert states(run.report) == {"succeeded": 200, "unknown": 100}
+    assert list(run.report.outcomes) == ids(emulator)
+
+
+async def test_ids_of_a_list_that_were_never_reached_are_not_sent(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Delay(seconds=60), commands.RUN)
+    run = koophone.fleet(ids(emulator), concurrency=1).run("id")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(5):
+            await run
+
+    assert states(run.report) == {"unknown": 100, "not_sent": 200}
+
+
+async def test_leaving_the_iteration_early_cancels_the_rest(emulator: Emulator, koophone: KooPhone) -> None:
+    async with koophone.fleet(ids(emulator), concurrency=1).run("id") as run:
+        async for outcome in run:
+            assert outcome.ok
+            break
+
+    assert run.report.total == 300
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == RUN]
+
+
+async def test_an_error_of_the_callers_own_input_is_raised_after_the_rest_has_its_outcomes(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    def broken() -> Iterator[str]:
+        yield from ids(emulator, 100)
+        raise OSError("the file is gone")
+
+    run = koophone.fleet(broken()).run("id")
+
+    with pytest.raises(OSError, match="the file is gone"):
+        await run
+    assert run.report.total == 100
+
+
+async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone: KooPhone) -> None:
+    asked = ["", "x" * 33, 7, *ids(emulator, 2)]
+
+    report = await koophone.fleet(asked).run("id")  # type: ignore[arg-type]
+
+    assert states(report) == {"not_sent": 3, "succeeded": 2}
+    assert report["x" * 33].error_message == "the id is 33 characters long; at most 32"
+    assert report["7"].error_message == "the id is a int; it must be a string"
+
+
+async def test_wrong_arguments_are_refused_before_anything_is_drawn(koophone: KooPhone) -> None:
+    with pytest.raises(Misuse, match=r"command: is 1,025 bytes of UTF-8 long; at most 1,024 bytes of UTF-8"):
+        await koophone.fleet(["a"]).run("x" * 1025)
+
+
+async def test_the_report_tells_failures_by_code_and_raises_for_them(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    report = await koophone.fleet([*ids(emulator, 3), "nobody"]).run("id")
+
+    with pytest.raises(PartlyRefused, match="3 succeeded, 1 refused") as raised:
+        report.raise_for_failures()
+    assert raised.value.outcomes["nobody"].error_code == "KOOPHONE.API.1001"
+    assert set(report.failed()) == {"nobody"}
+    assert report.to_rows()[-1] == {
+        "id": "nobody",
+        "state": "refused",
+        "job_id": None,
+        "error_code": "KOOPHONE.API.1001",
+        "error_message": report["nobody"].error_message,
+        "output": None,
+        "seconds": report.to_rows()[-1]["seconds"],
+    }
+
+
+@pytest.mark.emulator(quotas={RUN: (Quota(2, 60),)})
+async def test_a_run_says_before_it_starts_how_long_the_quota_makes_it(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    async with emulator.session(quotas={RUN: (Quota(2, 60),)}) as slow:
+        run = KooPhone(slow).fleet(ids(emulator)).run("id")
+
+        assert (run.estimate().ids, run.estimate().calls) == (300, 3)
+        assert 60 <= run.estimate().seconds <= 61
+        assert states(await run) == {"succeeded": 300}
+    with pytest.raises(Misuse, match="have no length"):
+        koophone.fleet(iter(())).run("id").estimate()
+
+
+@pytest.mark.emulator(quotas={RUN: (Quota(2, 60),)})
+async def test_a_quota_that_nobody_told_of_is_learned_from_the_refusal(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    report = await koophone.fleet(ids(emulator)).run("id")
+
+    assert states(report) == {"succeeded": 300}
+    assert set(emulator.ledger.executions(RUN).values()) == {1}
+
+
+@pytest.mark.parametrize("edition", ["china", "international"])
+@pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
+async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str, edition: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with Emulator(phones=120, edition=edition, now=loop.now) as emulator, emulator.session() as session:  # type: ignore[attr-defined]
+        report = await getattr(KooPhone(session).fleet(ids(emulator)), verb)()
+
+        assert states(report) == {"succeeded": 120}
+        operation = getattr(instances, verb.upper()).name
+        assert set(emulator.ledger.executions(operation).values()) == {1}
+
+
+@pytest.mark.parametrize("edition", ["china", "international"])
+async def test_instances_are_given_prepared_and_taken_back(edition: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with Emulator(phones=5, edition=edition, now=loop.now) as emulator, emulator.session() as session:  # type: ignore[attr-defined]
+        koophone, asked = KooPhone(session), ids(emulator)
+        fleet, user_of = koophone.fleet(asked), {id: f"user{n}" for n, id in enumerate(asked)}
+
+        assert states(await fleet.assign(user_of)) == {"accepted": 5}
+        assert emulator.phones[asked[1]].user == "user1"
+        assert states(await koophone.fleet(asked[1:2]).prepare("user1")) == {"succeeded": 1}
+        assert states(await fleet.unassign(user_of)) == {"succeeded": 5}
+        assert emulator.phones[asked[1]].user is None
+        assert set(emulator.ledger.executions(users.UNASSIGN.name).values()) == {1}
+
+
+async def test_a_phone_without_a_user_in_the_mapping_is_not_sent_and_the_others_are(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    first, second = ids(emulator, 2)
+
+    report = await koophone.fleet([first, second]).assign({first: "u"})
+
+    assert states(report) == {"accepted": 1, "not_sent": 1}
+    assert "user" in (report[second].error_message or "")
+
+
+@pytest.mark.emulator(edition="international")
+async def test_verbs_of_one_instance_fan_out_in_bounded_calls(emulator: Emulator, koophone: KooPhone) -> None:
+    fleet = koophone.fleet(ids(emulator, 20), concurrency=5)
+
+    tokens = await fleet.authorize()
+    apps = await fleet.apps()
+
+    assert len({getattr(outcome.value, "token", None) for outcome in tokens}) == 20
+    assert all(isinstance(outcome.value, tuple) and outcome.value for outcome in apps)
+    assert states(await fleet.stop_streaming()) == states(await fleet.release_session()) == {"accepted": 20}
+    assert "token" not in repr(tokens["phone0001"].value) or tokens["phone0001"].value is None
