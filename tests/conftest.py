@@ -11,6 +11,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+pytest_plugins = ["koophone_async.testing"]
+
 Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)
 
 settings.register_profile("unhurried", deadline=None)

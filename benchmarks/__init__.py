@@ -1,0 +1,1 @@
+"""What this package costs, beside the floor and the vendor's SDK."""

@@ -1,0 +1,40 @@
+"""Install an app on a fleet and list where it failed, and why.
+
+    python examples/install_app.py ids.txt com.example.shop shop.apk 1.4.2 35 "https://...signed link..."
+
+A phone whose installation is `unknown` may have the app: look at its list of apps before trying again,
+as this does.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from koophone_async import KooPhone, Report, Session, State
+from koophone_async.services.koophone.apps import AppType, Package
+
+
+async def install(ids: Sequence[str], package: Package) -> Report:
+    async with Session() as session:
+        koophone = KooPhone(session)
+        report = await koophone.fleet(ids).install(package)
+        doubtful = [outcome.id for outcome in report if outcome.state is State.UNKNOWN]
+        async for look in koophone.fleet(doubtful).apps(AppType.THIRD_PARTY):
+            names = [app.package for app in look.value] if isinstance(look.value, tuple) else []
+            print(f"{look.id}: unknown, and the app is {'there' if package.name in names else 'not there'}")
+    return report
+
+
+def explain(report: Report) -> None:
+    for code, count in report.failures.most_common():
+        print(f"{count:6,} x {code}")
+    for outcome in report.failed().values():
+        print(f"{outcome.id}: {outcome.state}: {outcome.error_code or '-'} {outcome.error_message or ''}")
+
+
+if __name__ == "__main__":
+    file, name, apk, version, size, url = sys.argv[1:]
+    done = asyncio.run(install(Path(file).read_text().split(), Package(name, apk, version, size, url)))
+    explain(done)
+    sys.exit(0 if done.ok else 1)

@@ -1,0 +1,74 @@
+"""pytest fixtures for code that uses this package: an emulator, a session to it, virtual time.
+
+In your `conftest.py`:
+
+    pytest_plugins = ["koophone_async.testing"]
+
+and then, with pytest-asyncio:
+
+    @pytest.mark.emulator(phones=10, edition="international")
+    async def test_a_command_reaches_every_phone_once(emulator: Emulator, koophone: KooPhone) -> None:
+        await koophone.fleet(phone.id for phone in emulator.phones).run("id")
+
+        assert set(emulator.ledger.executions("koophone.commands.run").values()) == {1}
+
+A test marked `virtual_time` runs on a loop whose time jumps to the next timer whenever nothing
+else can happen, so that an hour of jobs takes a second; client and server share its clock.
+Outside pytest, `run_virtually(main())` does the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from koophone_async.emulator import Emulator
+from koophone_async.services.koophone.client import KooPhone
+from koophone_async.session import Session, utc_now
+from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+__all__ = ["VirtualTimeLoop", "emulator", "koophone", "run_virtually", "session"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    config.addinivalue_line("markers", "emulator(**options): what the `emulator` fixture is made with")
+    config.addinivalue_line("markers", "virtual_time: run on a loop whose time jumps to the next timer")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, type[asyncio.AbstractEventLoop]]:
+    """Choose the loop of a test by its marker."""
+    is_virtual = item.get_closest_marker("virtual_time") is not None
+    return {"loop": VirtualTimeLoop if is_virtual else asyncio.SelectorEventLoop}
+
+
+@pytest_asyncio.fixture
+async def emulator(request: pytest.FixtureRequest) -> AsyncIterator[Emulator]:
+    """Serve 100 phones on loopback, or what the marker `emulator` says, for one test."""
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"now": loop.now if isinstance(loop, VirtualTimeLoop) else utc_now}
+    for marker in reversed(list(request.node.iter_markers("emulator"))):
+        options |= marker.kwargs
+    async with Emulator(**options) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def session(emulator: Emulator) -> AsyncIterator[Session]:
+    """Open a session that calls the emulator."""
+    async with emulator.session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def koophone(session: Session) -> KooPhone:
+    """Give a client in the emulator's edition."""
+    return KooPhone(session)
