@@ -49,7 +49,9 @@ class Lane:
     def plan(self, target: Target) -> None:
         """Put a handle where it belongs in the queue."""
         jitter = self._rng.uniform(1 - _JITTER, 1 + _JITTER)
-        target.plan(self._pace, self._worth() * jitter * self._share(target))
+        # What has outlasted all that is believed may never end: it is not worth a cheap look.
+        worth = self._pace.waiting if target.is_outlier else self._worth()
+        target.plan(self._pace, worth * jitter * self._share(target))
         self._push(target)
 
     def _worth(self) -> float:

@@ -50,7 +50,7 @@ class Pace:
 _WINDOW: Final = 10.0
 """Seconds within which a look is forgotten."""
 
-_BUSY: Final = 10.0
+_BUSY: Final = 40.0
 """Looks in that time, or handles to look at, from which a look has its full price."""
 
 
@@ -174,6 +174,11 @@ class Target:
         patience = min(_LONGEST, pace.patience + max(0.0, age - shape.tail) / 8)
         self.late = self._missed_at + pace.spacing if self._missed else self.looked + patience
         self.due = self.started + shape.due(age, worth / self._counted, self.late - self.started)
+
+    @property
+    def is_outlier(self) -> bool:
+        """Whether its jobs have lasted longer than any that is believed in."""
+        return self.looked - self.started > self.kind.belief.shape.tail
 
     @property
     def outgrown(self) -> bool:
