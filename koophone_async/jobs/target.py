@@ -50,8 +50,11 @@ class Pace:
 _WINDOW: Final = 10.0
 """Seconds within which a look is forgotten."""
 
-_BUSY: Final = 40.0
+_BUSY: Final = 60.0
 """Looks in that time, or handles to look at, from which a look has its full price."""
+
+_CHEAPEST: Final = 0.02
+"""The least price: a fifth of a second of waiting for what is worth ten."""
 
 
 @define(eq=False)
@@ -72,7 +75,7 @@ class Load:
 
     def price(self, now: float) -> float:
         """Tell what share of its full worth a request must have."""
-        return min(1.0, (self._recent(now) + self.handles) / _BUSY) ** 2
+        return max(_CHEAPEST, min(1.0, (self._recent(now) + self.handles) / _BUSY) ** 2)
 
     def _recent(self, now: float) -> float:
         return self._looks * exp((self._at - now) / _WINDOW)
