@@ -254,7 +254,7 @@ class JobUnfinished(KooPhoneError, TimeoutError):
 class PartlyRefused(KooPhoneError):
     """Not every id succeeded. `outcomes` holds what became of every one."""
 
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Outcome] = field(repr=False)
     counts: Mapping[str, int]
 
     def __str__(self) -> str:

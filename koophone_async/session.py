@@ -174,9 +174,9 @@ class Session:
             Misuse: An endpoint is not https (plain http is for loopback), the proxy is none, or the edition
                 is unknown.
         """
-        self._environ = environ
-        self._region = region or environ.get("KOOPHONE_REGION")
-        self.edition = _edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
+        self.environ = environ
+        self.region = region or environ.get("KOOPHONE_REGION")
+        self.edition = edition_of(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins: dict[str, URL] = {}
         for service, address in attrs.asdict(self._endpoints).items():
@@ -199,7 +199,7 @@ class Session:
         if http is not None:
             _adopt(http)
         self.now = now
-        self._credentials: Renewing[Credentials] = Renewing(credentials or default_chain(environ), now)
+        self.credentials: Renewing[Credentials] = Renewing(credentials or default_chain(environ), now)
         self._tokens: Renewing[Token] = Renewing(self._fetch_token, now)
 
     async def __aenter__(self) -> Self:
@@ -220,7 +220,7 @@ class Session:
 
     def __repr__(self) -> str:
         """Show where it points; never what it signs with."""
-        return f"<Session {self.edition.value} {self._region or 'no region'}>"
+        return f"<Session {self.edition.value} {self.region or 'no region'}>"
 
     async def send(
         self,
@@ -229,6 +229,7 @@ class Session:
         *,
         edition: Edition | None = None,
         dispatch: Dispatch | None = None,
+        region: str | None = None,
         **around: str | None,
     ) -> Answer:
         """Send one request and read its answer.
@@ -238,6 +239,7 @@ class Session:
             request: An instance of its request class.
             edition: In whose words states are read; else the session's own.
             dispatch: Learns whether the call has left, for callers that may be cancelled.
+            region: Where the service is; else the session's region. An endpoint that was said goes before it.
             around: What the path needs beside the request, such as `project_id`.
 
         Raises:
@@ -254,6 +256,8 @@ class Session:
             getattr(request, "request_id", None) or uuid4().hex,
             edition or self.edition,
             dispatch or Dispatch(),
+            self.origin(operation.service, region),
+            around.get("project_id"),
         )
         limit = asyncio.timeout(self._timeouts.call)
         try:
@@ -328,28 +332,27 @@ class Session:
             return headers | {"X-Auth-Token": proof.value}
         if call.operation.service == "iam" and proof.domain_id:
             headers["X-Domain-Id"] = proof.domain_id
-        elif proof.project_id:
-            headers["X-Project-Id"] = proof.project_id
+        elif project := call.project or proof.project_id:
+            headers["X-Project-Id"] = project
         if placed.body is not None and len(placed.body) > MOST_SIGNED:
             problem = (
                 f"is {len(placed.body):,} bytes; a signed one holds at most {MOST_SIGNED:,}: use a Password"
             )
             raise Misuse(call.operation.name, "body", problem)
-        origin = self.origin(call.operation.service)
         unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
-        return headers | proof.signer.sign(unsigned, origin.host_port_subcomponent, self.now())
+        return headers | proof.signer.sign(unsigned, call.origin.host_port_subcomponent or "", self.now())
 
     async def _proof(self, call: _Call[Any]) -> AccessKey | Token:
         """Get what signs the call, which has not left whatever becomes of a request for a token."""
         try:
-            credentials = await self._credentials.current()
+            credentials = await self.credentials.current()
             return await self._tokens.current() if isinstance(credentials, Password) else credentials
         except (Unanswered, Unreadable) as error:
             raise NotConnected(call.operation.name, f"not signed in: {error}") from error
 
     async def _exchange(self, call: _Call[Any], headers: Mapping[str, str]) -> Received:
         operation, placed, dispatch = call.operation, call.placed, call.dispatch
-        url = URL(f"{self.origin(operation.service)}{target(placed.path, placed.query)}", encoded=True)
+        url = URL(f"{call.origin}{target(placed.path, placed.query)}", encoded=True)
         try:
             async with self._pool().request(
                 operation.method, url, data=placed.body, headers=headers, allow_redirects=False,
@@ -366,28 +369,26 @@ class Session:
             # Not `from error`: its text may quote an answer, and tracebacks print it.
             raise call.failure(error) from None
 
-    def origin(self, service: str) -> URL:
+    def origin(self, service: str, region: str | None = None) -> URL:
         """Tell where a service is: as was said, else the published host of edition or region.
 
         Raises:
             Misuse: Nothing says where it is.
         """
-        if service not in self._origins:
-            self._origins[service] = self._published(service)
-        return self._origins[service]
+        return self._origins.get(service) or self._published(service, region or self.region)
 
-    def _published(self, service: str) -> URL:
+    def _published(self, service: str, region: str | None) -> URL:
         if service == "koophone":
             if self.edition is Edition.CHINA:
                 return URL("https://koophone.myhuaweicloud.com")
             raise Misuse(
                 "", "KOOPHONE_ENDPOINT", "is not set; the host of the international edition is not published"
             )
-        if not self._region:
+        if not region:
             raise Misuse(
                 "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
             )
-        return URL(f"https://{service}.{self._region}.myhuaweicloud.com")
+        return URL(f"https://{service}.{region}.myhuaweicloud.com")
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._http is None:
@@ -407,10 +408,10 @@ class Session:
             return self._tokens.forget(call.proof)
         # A permanent key that is refused stays so, and the vendor locks a key after five refusals.
         is_temporary = isinstance(call.proof, AccessKey) and call.proof.security_token is not None
-        return is_temporary and self._credentials.forget(call.proof)
+        return is_temporary and self.credentials.forget(call.proof)
 
     async def _fetch_token(self) -> Token:
-        credentials = await self._credentials.current()
+        credentials = await self.credentials.current()
         if not isinstance(credentials, Password):
             raise Misuse(
                 CREATE_TOKEN.name, "credentials", "are an access key; a token needs a user's password"
@@ -454,6 +455,10 @@ class _Call(Generic[Answer]):
     request_id: str
     edition: Edition
     dispatch: Dispatch
+    origin: URL
+    project: str | None
+    """The project that the path names."""
+
     proof: AccessKey | Token | None = None
     """What the attempt under way was signed with."""
 
@@ -529,7 +534,12 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
             raise Misuse(operation.name, batch.field, problem)
 
 
-def _edition(value: Edition | str) -> Edition:
+def edition_of(value: Edition | str) -> Edition:
+    """Read the name of an edition.
+
+    Raises:
+        Misuse: It is none.
+    """
     try:
         return Edition(value)
     except ValueError:

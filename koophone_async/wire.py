@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 from urllib.parse import quote
@@ -54,7 +54,7 @@ class Spelling:
     """Which enum a number means, where the editions differ."""
 
     as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None
-    """How values are written that the wire wants otherwise than their type is written: by a table or a function."""
+    """How values are written that the wire wants unlike others of their type: a table or a function."""
 
 
 def wire(
@@ -126,11 +126,14 @@ def _member(value: Any, enum: type[Enum]) -> Enum:
     return enum(_integer(value, int) if issubclass(enum, int) else _text(value, str))
 
 
+def _as(enum: type[Enum], value: Any, _: type) -> Enum:
+    return _member(value, enum)
+
+
 def _open_enum(kind: Any) -> Callable[[Any, type], Any]:
     members = [member for member in get_args(kind) if member is not NoneType]
     enum = next(member for member in members if issubclass(member, Enum))
-    is_open = len(members) > 1
-    read = _known(enum, int if int in members else str) if is_open else lambda value, _: _member(value, enum)
+    read = _known(enum, int if int in members else str) if len(members) > 1 else partial(_as, enum)
     if NoneType not in get_args(kind):
         return read
     return lambda value, to: None if value in (None, "") else read(value, to)
@@ -153,9 +156,8 @@ def _reader(converter: Converter, edition: Edition) -> Callable[[type], Callable
     def factory(model: type) -> Callable[[Any, type], Any]:
         fields = attrs.fields(attrs.resolve_types(model))
         overrides: Json = {a.name: _field(a, edition) for a in fields}
-        quick: Any = make_dict_structure_fn(
-            model, converter, _cattrs_detailed_validation=False, **overrides
-        )
+        make = cast("Callable[..., Callable[[Any, type], Any]]", make_dict_structure_fn)
+        quick = make(model, converter, _cattrs_detailed_validation=False, **overrides)
         also = {other: spelling(a).name for a in fields for other in spelling(a).also}
 
         def read(value: Json, to: type) -> Any:
@@ -261,7 +263,8 @@ def place(operation: Operation[Any, Any], request: object, **around: str | None)
         Misuse: A value that the path needs is missing or empty.
     """
     values: Json = to_wire(request)
-    places = _places(type(request), operation.method, operation.path)
+    # mypy takes a class's __hash__ for that of its instances.
+    places = _places(type(request), operation.method, operation.path)  # type: ignore[arg-type]
     path = dict(around)
     path |= {name: str(values.pop(name, "")) for name, where in places if where == "path"}
     query = [
@@ -276,7 +279,7 @@ def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> s
     for name, value in values.items():
         slot = f"{{{name}}}"
         if slot in path:
-            if not (value or "").strip("."):
+            if not value or not value.strip("."):
                 raise Misuse(operation.name, name, "is empty or only dots; the path of this call needs it")
             path = path.replace(slot, quote(value, safe="~"))
     return path

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_PAGING: Final = ("page_no", "page_size", "total_count")
+PAGING: Final = ("page_no", "page_size", "total_count")
+"""What KooPhone puts beside a list or beside its `data`."""
 
 
 @frozen
@@ -54,7 +55,7 @@ def _words(answer: Mapping[str, Any]) -> str:
 
 
 def _paging(answer: Mapping[str, Any]) -> Json:
-    return {k: answer[k] for k in _PAGING if k in answer}
+    return {k: answer[k] for k in PAGING if k in answer}
 
 
 def _envelope(answer: Any) -> Json:
@@ -70,7 +71,7 @@ class _KooPhone:
     def open(self, answer: Any) -> Opened:
         answer = _envelope(answer)
         data = answer.get("data")
-        inside = data if isinstance(data, dict) else {}
+        inside: Json = cast("Json", data) if isinstance(data, dict) else {}
         code = answer.get("error_code")
         code = inside.get("error_code") if code in (None, "") else code
         if code not in (None, "", "0", 0):
@@ -82,11 +83,11 @@ class _KooPhone:
         if isinstance(data, list):
             return Opened({"data": data} | _paging(answer))
         nested = inside.get("data")
-        payload = nested if isinstance(nested, dict) else inside
+        payload = cast("Json", nested) if isinstance(nested, dict) else inside
         return Opened(_paging(answer) | _paging(inside) | payload)
 
     def seal(self, payload: Json, request_id: str) -> Json:
-        inside = {k: v for k, v in payload.items() if k not in _PAGING}
+        inside = {k: v for k, v in payload.items() if k not in PAGING}
         data: Json = {"data": inside} if inside else {}
         return data | _paging(payload) | {"error_code": "0", "error_msg": "OK"}
 
@@ -102,7 +103,8 @@ class _Cph:
         answer = _envelope(answer) if answer is not None else {}
         request_id = answer.get("request_id")
         code = answer.get("error_code")
-        if code not in (None, "", "0", 0):
+        # A job that failed is shown with its own code, which is not one of the look (CPH 5.4.1).
+        if code not in (None, "", "0", 0) and "job_id" not in answer:
             return Opened(code=str(code), message=_words(answer), request_id=request_id)
         return Opened(answer, request_id=request_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from koophone_async import wire
 from koophone_async.errors import KooPhoneError, SignIn, Unanswered, Unavailable, Unreadable
 from koophone_async.protocol.codes import meaning
 from koophone_async.protocol.dialect import DIALECTS, Opened
+from koophone_async.protocol.quick import ODD, quick_reader
 from koophone_async.protocol.redaction import redact
 
 if TYPE_CHECKING:
@@ -47,6 +49,17 @@ def read(
         Unanswered: The status or the code does not prove that a write came to nothing.
         Unreadable: The answer is not what the service documents.
     """
+    quick = quick_reader(operation, edition) if received.status < 300 else None
+    if quick is not None:
+        with suppress(*ODD):
+            return quick(received.body)
+    return read_patiently(operation, received, edition, request_id)
+
+
+def read_patiently(
+    operation: Operation[Any, Answer], received: Received, edition: Edition, request_id: str | None
+) -> Answer:
+    """Turn an answer of any form into the operation's model; raises as `read` does."""
     succeeded = received.status < 300
     try:
         opened = DIALECTS[operation.service].open(wire.decode(received.body) if received.body else None)
@@ -56,7 +69,7 @@ def read(
         opened = Opened(message=received.body.decode(errors="replace"))
     if opened.code is not None or not succeeded:
         raise _refusal(operation, received, opened, request_id)
-    placed = wire.in_headers(operation.answer)
+    placed = wire.in_headers(operation.answer)  # type: ignore[arg-type]  # as in `wire.place`
     payload = opened.payload | {name: received.headers[name] for name in placed if name in received.headers}
     try:
         return wire.from_wire(operation.answer, payload, edition)

@@ -14,7 +14,7 @@ from koophone_async.services.koophone.streaming import Streaming
 from koophone_async.services.koophone.users import Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
-from koophone_async.session import Channel, Session
+from koophone_async.session import Channel, Session, edition_of
 from koophone_async.wire import Edition
 
 
@@ -34,7 +34,7 @@ class KooPhone:
             session: Shared with any number of other clients.
             edition: Whose meaning of states is used, `china` or `international`; else the session's.
         """
-        channel = Channel(session, Edition(edition) if edition else session.edition)
+        channel = Channel(session, edition_of(edition) if edition else session.edition)
         tasks = Tasks(channel)
         self._channel, self._tasks = channel, tasks
         self.apps = Apps(channel)

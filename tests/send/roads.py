@@ -1,0 +1,124 @@
+"""Ways to the far end that are broken before anything can leave."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from attrs import define, field
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+NOBODY = "127.0.0.9"
+"""A loopback address where nobody listens."""
+
+
+def _queue(detours: Iterable[str | None]) -> deque[str | None]:
+    return deque(detours)
+
+
+@define(eq=False)
+class Road(AbstractResolver):
+    """Leads to the scripted hosts first, each once, and then to the far end; None is a name not found."""
+
+    detours: deque[str | None] = field(converter=_queue, factory=deque["str | None"])
+    asked: int = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        address = self.detours.popleft() if self.detours else "127.0.0.1"
+        if address is None:
+            raise OSError(None, "Name or service not known")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+        ]
+
+    async def close(self) -> None:
+        pass
+
+    def session(self, trust: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            resolver=self, use_dns_cache=False, ssl=trust or ssl.create_default_context()
+        )
+        return aiohttp.ClientSession(connector=connector)
+
+
+@define(eq=False)
+class Crowd:
+    """A listener whose queue is full, so that whoever connects waits without an end."""
+
+    host: str
+    port: int
+    _sockets: list[socket.socket] = field(factory=list[socket.socket], init=False)
+
+    async def __aenter__(self) -> Self:
+        listener = socket.create_server((self.host, self.port), backlog=0)
+        self._sockets.append(listener)
+        for _ in range(3):
+            waiting = socket.socket()
+            waiting.settimeout(0)
+            waiting.connect_ex((self.host, self.port))
+            self._sockets.append(waiting)
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for each in self._sockets:
+            each.close()
+
+
+@define
+class Certificate:
+    """A self-signed certificate of `localhost`, as a server shows it and as a client trusts it."""
+
+    server: ssl.SSLContext
+    trust: ssl.SSLContext
+
+    @classmethod
+    def make(cls, folder: Path) -> Certificate:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        pem = folder / "localhost.pem"
+        encoded = certificate.public_bytes(serialization.Encoding.PEM)
+        pem.write_bytes(
+            encoded
+            + key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(pem)
+        return cls(server, ssl.create_default_context(cadata=encoded.decode()))

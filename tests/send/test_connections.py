@@ -1,0 +1,320 @@
+"""What connections do beside the table: reuse, silent resending, pools, large bodies, time, cancelling."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import pytest
+from attrs import define, field, frozen
+from yarl import URL
+
+from koophone_async import Quota, Retries, Timeouts
+from koophone_async.errors import AnswerTimedOut, ConnectionLost, ConnectTimedOut, NotConnected
+from koophone_async.operation import AnyOperation, Operation
+from koophone_async.session import Dispatch
+from tests.send.far_end import (
+    Connection,
+    FarEnd,
+    Turn,
+    close_after_request,
+    reset_after_request,
+    stall,
+    well,
+)
+from tests.send.operations import COLUMNS, READ, RUN, SET, Note, Said, session
+from tests.send.roads import Crowd, Road
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+ERASE: Final = Operation(
+    "koophone.notes.erase", "DELETE", "/v1/notes", Note, Said, source="made up", repeatable=False
+)
+PUT_ONCE: Final = Operation(
+    "koophone.notes.put", "PUT", "/v1/notes", Note, Said, source="made up", repeatable=False
+)
+OPEN: Final = Operation(
+    "koophone.notes.open", "POST", "/v1/notes/{id}/open", Note, Said, source="made up", repeatable=False
+)
+ONCE: Final = Retries(attempts=1)
+
+
+@frozen
+class Long:
+    text: str = "x" * 8_000_000
+
+
+WRITE_LONG: Final = Operation(
+    "koophone.notes.long", "POST", "/v1/notes", Long, Said, source="made up", repeatable=False
+)
+
+
+@pytest.mark.parametrize("operation", [PUT_ONCE, ERASE, READ, SET], ids=lambda o: o.name)
+@pytest.mark.parametrize("breaks", [reset_after_request, close_after_request])
+@pytest.mark.parametrize("owner", ["ours", "the caller's"])
+async def test_aiohttp_sends_nothing_again_by_itself(
+    operation: AnyOperation, breaks: Turn, owner: str
+) -> None:
+    http = aiohttp.ClientSession() if owner == "the caller's" else None
+    async with FarEnd([well, breaks]) as far, session(far.url, http=http, retries=ONCE) as ours:
+        await ours.send(operation, Note())
+        with pytest.raises(ConnectionLost):
+            await ours.send(operation, Note())
+
+    assert (len(far.connections), far.requests, far.executions) == (1, 2, 2)
+    if http:
+        await http.close()
+
+
+async def test_aiohttp_left_alone_would_send_it_again() -> None:
+    async with FarEnd([well, reset_after_request]) as far, aiohttp.ClientSession() as http:
+        for _ in range(2):
+            async with http.put(URL(far.url)) as answer:
+                await answer.read()
+
+    assert far.executions == 3
+
+
+async def test_a_session_of_the_callers_own_stays_open() -> None:
+    async with FarEnd() as far, aiohttp.ClientSession() as http:
+        async with session(far.url, http=http) as ours:
+            await ours.send(RUN, Note())
+
+        assert not http.closed
+
+
+async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
+    async with FarEnd() as far, aiohttp.ClientSession() as http, session(far.url, http=http) as ours:
+        await ours.send(RUN, Note())
+        async with http.get(URL(far.url)) as answer:
+            assert answer.status == 200
+
+    assert far.executions == 2
+
+
+def test_a_call_without_a_permit_leaves_too() -> None:
+    dispatch = Dispatch()
+
+    dispatch.leave()
+
+    assert dispatch.sent
+
+
+async def test_calls_share_a_connection() -> None:
+    async with FarEnd() as far, session(far.url) as ours:
+        for _ in range(3):
+            await ours.send(RUN, Note())
+
+    assert (len(far.connections), far.executions) == (1, 3)
+
+
+async def well_then_close(connection: Connection) -> bool:
+    await well(connection)
+    connection.writer.close()
+    return False
+
+
+@pytest.mark.parametrize("operation", [READ, RUN, OPEN], ids=lambda o: o.name)
+async def test_a_connection_that_the_service_closed_between_calls_is_not_used(
+    operation: AnyOperation,
+) -> None:
+    async with FarEnd([well_then_close]) as far, session(far.url, retries=ONCE) as ours:
+        await ours.send(operation, Note())
+        await asyncio.sleep(1)
+        await ours.send(operation, Note())
+
+    assert (len(far.connections), far.executions) == (2, 2)
+
+
+@define(eq=False)
+class Closing:
+    """Lets the far end close its first connection just before a second request is written to it."""
+
+    far: FarEnd
+    has_body: bool
+    is_done: bool = False
+    http: aiohttp.ClientSession = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        trace = aiohttp.TraceConfig()
+        if self.has_body:
+            trace.on_request_chunk_sent.append(self.close)
+        else:
+            trace.on_request_headers_sent.append(self.close)
+        self.http = aiohttp.ClientSession(trace_configs=[trace])
+
+    async def close(self, _: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
+        if self.far.requests == 1 and not self.is_done:
+            self.is_done = True
+            self.far.connections[0].transport.abort()
+            (protocol,) = self.http.connector._acquired  # type: ignore[union-attr]  # noqa: SLF001
+            while protocol.transport is not None and not protocol.transport.is_closing():  # noqa: ASYNC110 - the loop's own callback
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
+async def test_a_write_that_meets_a_closing_connection_has_not_left(operation: AnyOperation) -> None:
+    async with FarEnd() as far:
+        http = Closing(far, operation is RUN).http
+        async with http, session(far.url, http=http) as ours:
+            await ours.send(operation, Note())
+            await ours.send(operation, Note())
+
+    assert (len(far.connections), far.requests, far.executions) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
+async def test_a_write_that_meets_a_closing_connection_says_so(operation: AnyOperation) -> None:
+    dispatch = Dispatch()
+    async with FarEnd() as far:
+        http = Closing(far, operation is RUN).http
+        async with http, session(far.url, http=http, retries=ONCE) as ours:
+            await ours.send(operation, Note())
+            with pytest.raises(NotConnected):
+                await ours.send(operation, Note(), dispatch=dispatch)
+
+    assert not dispatch.sent
+
+
+async def reset_within_the_body(connection: Connection) -> bool:
+    await connection.head()
+    await connection.reader.readexactly(100_000)
+    return connection.reset()
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_body_that_was_cut_on_its_way_has_left() -> None:
+    dispatch = Dispatch()
+    async with FarEnd([reset_within_the_body]) as far, session(far.url) as ours:
+        with pytest.raises(ConnectionLost):
+            await ours.send(WRITE_LONG, Long(), dispatch=dispatch)
+
+    assert dispatch.sent
+    assert far.requests == 1
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_a_wait_for_a_free_connection_ends_in_time_and_is_made_again(column: str) -> None:
+    free = asyncio.Event()
+
+    async def held(connection: Connection) -> bool:
+        await connection.request(executed=True)
+        await free.wait()
+        await connection.answer(200, b'{"error_code":"0"}')
+        return True
+
+    async with FarEnd([held]) as far, session(far.url, connections=1) as ours:
+        first = asyncio.create_task(ours.send(RUN, Note()))
+        await far.arrived.wait()
+        second = asyncio.create_task(ours.send(COLUMNS[column], Note()))
+        await asyncio.sleep(2.01)
+        free.set()
+        ends = await asyncio.gather(first, second, return_exceptions=True)
+
+    is_order = column == "order"
+    assert type(ends[1]) is (ConnectTimedOut if is_order else Said)
+    assert far.executions == (1 if is_order else 2)
+
+
+async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> None:
+    async with FarEnd([stall]) as far, session(far.url, connections=1, timeouts=Timeouts(connect=1)) as ours:
+        first = asyncio.create_task(ours.send(RUN, Note()))
+        await far.arrived.wait()
+        with pytest.raises(ConnectTimedOut):
+            await ours.send(RUN, Note())
+        first.cancel()
+
+    assert far.requests == 1
+
+
+async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None:
+    dispatch = Dispatch()
+    async with FarEnd([stall]) as far, session(far.url, timeouts=Timeouts(call=3)) as ours:
+        with pytest.raises(AnswerTimedOut, match="no end within 3 s"):
+            await ours.send(RUN, Note(), dispatch=dispatch)
+
+        assert asyncio.get_running_loop().time() == pytest.approx(3, abs=0.1)
+    assert (dispatch.sent, far.executions) == (True, 1)
+
+
+async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() -> None:
+    dispatch = Dispatch()
+    slow = Timeouts(connect=None, call=3)
+    async with (
+        FarEnd() as far,
+        Crowd("127.0.0.3", far.port),
+        Road(["127.0.0.3"]).session() as http,
+        session(far.url, http=http, timeouts=slow) as ours,
+    ):
+        with pytest.raises(ConnectTimedOut):
+            await ours.send(RUN, Note(), dispatch=dispatch)
+
+    assert (dispatch.sent, far.requests) == (False, 0)
+
+
+async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() -> None:
+    quotas = {RUN.name: (Quota(1, 600),)}
+    async with FarEnd() as far, session(far.url, quotas=quotas, timeouts=Timeouts(call=3)) as ours:
+        await ours.send(RUN, Note())
+        with pytest.raises(ConnectTimedOut):
+            await ours.send(RUN, Note())
+
+    assert far.requests == 1
+
+
+@pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
+async def test_a_call_cancelled_before_its_head_left_is_known_not_to_have_left(
+    operation: AnyOperation,
+) -> None:
+    dispatch = Dispatch()
+    async with (
+        FarEnd() as far,
+        Crowd("127.0.0.3", far.port),
+        Road(["127.0.0.3"]).session() as http,
+        session(far.url, http=http) as ours,
+    ):
+        call = asyncio.create_task(ours.send(operation, Note(), dispatch=dispatch))
+        await asyncio.sleep(1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    assert (dispatch.sent, far.requests) == (False, 0)
+
+
+async def test_a_call_cancelled_before_its_head_left_gives_its_permit_back() -> None:
+    quotas = {RUN.name: (Quota(1, 600),)}
+    async with FarEnd() as far, Crowd("127.0.0.3", far.port), Road(["127.0.0.3"]).session() as http:
+        async with session(far.url, http=http, quotas=quotas) as ours:
+            call = asyncio.create_task(ours.send(RUN, Note()))
+            await asyncio.sleep(1)
+            call.cancel()
+            await ours.send(RUN, Note())
+
+        assert asyncio.get_running_loop().time() < 2
+    assert far.executions == 1
+
+
+@pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
+async def test_a_call_cancelled_after_its_head_left_may_have_happened(operation: AnyOperation) -> None:
+    dispatch = Dispatch()
+    async with FarEnd([stall]) as far, session(far.url) as ours:
+        call = asyncio.create_task(ours.send(operation, Note(), dispatch=dispatch))
+        await far.arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    assert (dispatch.sent, far.requests) == (True, 1)
+
+
+async def test_a_session_that_was_closed_opens_again() -> None:
+    async with FarEnd() as far:
+        ours = session(far.url)
+        for _ in range(2):
+            async with ours:
+                await ours.send(RUN, Note())
+
+    assert far.executions == 2

@@ -1,0 +1,164 @@
+"""Every method of the clients: one request, to the documented place, with a request id and a signature."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pytest
+
+from koophone_async import Edition, Iam, KooPhone
+from koophone_async.catalogue import OPERATIONS
+from koophone_async.services.koophone.apps import AppType, Package
+from koophone_async.services.koophone.instances import ContentState, InstanceQuery, InstanceStatus
+from koophone_async.services.koophone.orders import BuyInstances, Charge
+from koophone_async.services.koophone.users import Holding
+from koophone_async.services.koophone.video import Definitions, Encoding, Network, Rate, VideoSetting
+from tests.send.far_end import Connection, FarEnd
+from tests.send.operations import KEY, session
+from tests.send.test_sign_in import is_signed
+
+if TYPE_CHECKING:
+    from koophone_async.wire import Json
+
+Rows = tuple[list[str], int | None, int | None]
+Call = Callable[[KooPhone, Iam], Awaitable[Any]]
+
+PACKAGE: Final = Package("com.example", "a.apk", "1.0", "120", "https://obs.example/a.apk?Signature=x")
+ORDER: Final = BuyInstances("AOSP11", "s", "b", "cn-north-7", "koophone", 4, 1, Charge(2, 1))
+RATE: Final = Rate(6000, 30)
+SETTINGS: Final = [VideoSetting(n, e, [Definitions(RATE, RATE, RATE)]) for n in Network for e in Encoding]
+STREAMED: Final = {"instance_ids": ["a", "b"], "user_id": "u"}
+COMMAND: Final = {"instance_ids": ["a", "b"], "command": "id"}
+HOLDING: Final = {"user_id": "u", "instance_id": "a"}
+HOLDINGS: Final = {"user_instances": [HOLDING]}
+INSTALLED: Final = {"instance_id_list": ["a"], "content_md5": ""}
+BOUGHT: Final = {"os": "AOSP11", "instanceSkuId": "s", "count": 1}
+HELD: Final = {"instance_ids": ["a", "b"]}
+
+
+async def listed(items: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in items]
+
+
+CALLS: Final[dict[str, tuple[Call, dict[str, Any] | None]]] = {
+    # operation: call, and what of its body is certain
+    "koophone.apps.install": (lambda k, _: k.apps.install(["a"], PACKAGE), INSTALLED),
+    "koophone.apps.list": (lambda k, _: listed(k.apps.list("a", AppType.THIRD_PARTY)), None),
+    "koophone.commands.run": (lambda k, _: k.commands.run(["a", "b"], "id"), COMMAND),
+    "koophone.commands.run_now": (lambda k, _: k.commands.run_now(("a", "b"), "id"), COMMAND),
+    "koophone.instances.backup": (lambda k, _: k.instances.backup(["a", "b"]), HELD),
+    "koophone.instances.list": (lambda k, _: listed(k.instances.list(InstanceQuery(id="a"))), None),
+    "koophone.instances.reboot": (lambda k, _: k.instances.reboot(["a", "b"]), HELD),
+    "koophone.instances.reset": (lambda k, _: k.instances.reset(["a", "b"]), HELD),
+    "koophone.instances.status": (lambda k, _: k.instances.status(["a", "b"]), HELD),
+    "koophone.jobs.list": (lambda k, _: k.jobs.list("t1"), None),
+    "koophone.orders.buy": (lambda k, _: k.orders.buy(ORDER), BOUGHT),
+    "koophone.orders.skus": (lambda k, _: k.orders.skus(), None),
+    "koophone.orders.unsubscribe": (lambda k, _: k.orders.unsubscribe(["a"]), {"instanceIdList": ["a"]}),
+    "koophone.streaming.authorize": (lambda k, _: k.streaming.authorize("a"), None),
+    "koophone.streaming.prepare": (lambda k, _: k.streaming.prepare("u", ["a", "b"]), STREAMED),
+    "koophone.streaming.progress": (lambda k, _: k.streaming.progress("u", "a"), HOLDING),
+    "koophone.streaming.release": (lambda k, _: k.streaming.release("a"), {"instance_id": "a"}),
+    "koophone.streaming.stop": (lambda k, _: k.streaming.stop("a"), {"instance_id": "a"}),
+    "koophone.users.assign": (lambda k, _: k.users.assign([Holding("u", "a")]), HOLDINGS),
+    "koophone.users.unassign": (lambda k, _: k.users.unassign([Holding("u", "a")]), HOLDINGS),
+    "koophone.video.set": (lambda k, _: k.video.set(["a", "b"], SETTINGS), HELD),
+    "iam.projects.accessible": (lambda _, i: i.projects.accessible(), None),
+    "iam.projects.list": (lambda _, i: i.projects.list("cn-north-4"), None),
+    "iam.tokens.create": (lambda _, i: i.tokens.create("ann", "pw", "acme", "cn-north-4"), {}),
+}  # fmt: skip
+EVERYTHING: Final[Json] = {"device_token": "t", "status": 2, "orderId": "o1", "result": [], "task_id": "t1"}
+
+
+async def says_everything(connection: Connection) -> bool:
+    await connection.request(executed=True)
+    token = {"expires_at": "2026-01-02T00:00:00.000000Z"}
+    body = msgspec.json.encode({"data": EVERYTHING, "projects": [], "token": token})
+    await connection.answer(200, body, X_Subject_Token="t")
+    return True
+
+
+def test_every_operation_of_both_clients_is_called() -> None:
+    assert set(CALLS) == {name for name, o in OPERATIONS.items() if o.service in ("koophone", "iam")}
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_method_makes_its_one_documented_request(name: str) -> None:
+    call, body = CALLS[name]
+    operation = OPERATIONS[name]
+    async with FarEnd(usual=says_everything) as far, session(far.url) as ours:
+        await call(KooPhone(ours), Iam(ours))
+
+    (arrival,) = far.arrivals
+    assert arrival.method == operation.method
+    slot = re.sub(r"{\w+}", r"[at]1?", operation.path)
+    assert re.fullmatch(slot, arrival.target.partition("?")[0])
+    assert re.fullmatch("[0-9a-f]{32}", arrival.headers["x-request-id"])
+    assert operation.anonymous or is_signed(arrival, KEY.secret_key)
+    assert (arrival.body == b"") is (body is None)
+    if body is not None:
+        assert arrival.headers["content-type"] == "application/json"
+        assert body.items() <= msgspec.json.decode(arrival.body).items()
+
+
+async def test_a_list_says_its_request_id_in_the_query_and_in_the_header() -> None:
+    async with FarEnd(usual=says_everything) as far, session(far.url) as ours:
+        await listed(KooPhone(ours).instances.list())
+
+    (arrival,) = far.arrivals
+    assert f"x-request-id={arrival.headers['x-request-id']}" in arrival.target
+
+
+async def test_two_calls_have_two_request_ids_and_a_repeat_keeps_its_own() -> None:
+    async def away(connection: Connection) -> bool:
+        await connection.request(executed=False)
+        await connection.answer(503, b"", Retry_After="1")
+        return True
+
+    async with FarEnd([away], usual=says_everything) as far, session(far.url) as ours:
+        for _ in range(2):
+            await KooPhone(ours).commands.run(["a"], "id")
+
+    first, repeat, second = (arrival.headers["x-request-id"] for arrival in far.arrivals)
+    assert first == repeat != second
+
+
+async def test_a_client_reads_states_in_its_own_edition() -> None:
+    async def loaded(connection: Connection) -> bool:
+        await connection.request(executed=True)
+        await connection.answer(200, b'{"data":{"status_results":[{"instance_id":"a","status":2}]}}')
+        return True
+
+    async with FarEnd(usual=loaded) as far, session(far.url, edition="china") as ours:
+        statuses = await KooPhone(ours, edition=Edition.INTERNATIONAL).instances.status(["a"])
+
+    assert statuses.statuses == (InstanceStatus("a", ContentState.LOADED),)
+
+
+PAGES: Final[dict[str, list[Rows]]] = {
+    "the total is told": [(["a", "b"], 2, 3), (["c"], 2, 3)],
+    "the total is not told": [(["a", "b"], None, None), (["c"], None, None), ([], None, None)],
+    "pages are smaller than asked for": [(["a"], 1, 2), (["b"], 1, 2)],
+}
+
+
+@pytest.mark.parametrize("pages", PAGES.values(), ids=PAGES)
+async def test_a_list_is_followed_to_its_end(pages: list[Rows]) -> None:
+    async def page(connection: Connection) -> bool:
+        await connection.request(executed=True)
+        ids, size, total = pages[connection.far.requests - 1]
+        rows = [{"instance_id": id} for id in ids]
+        held = {"data": {"result": rows}, "page_size": size, "total_count": total}
+        await connection.answer(200, msgspec.json.encode(held))
+        return True
+
+    async with FarEnd(usual=page) as far, session(far.url) as ours:
+        found = await listed(KooPhone(ours).instances.list())
+
+    assert [instance.id for instance in found] == [id for ids, *_ in pages for id in ids]
+    assert [re.findall(r"page_no=(\d+)", a.target) for a in far.arrivals] == [
+        [str(n + 1)] for n in range(len(pages))
+    ]

@@ -1,0 +1,215 @@
+"""How often and how long: attempts, waits, the budget, the deadline; and what the quota learns on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import pytest
+
+from koophone_async import Quota, Retries
+from koophone_async.errors import (
+    Busy,
+    KooPhoneError,
+    Misuse,
+    NotFound,
+    QuotaTooSlow,
+    Throttled,
+    Unavailable,
+    Unreadable,
+)
+from koophone_async.operation import Batch, Operation
+from koophone_async.session import Dispatch
+from tests.send.far_end import (
+    FarEnd,
+    Turn,
+    cut,
+    reset_after_request,
+    reset_unread,
+    says,
+    silence,
+    stall,
+    well,
+)
+from tests.send.operations import READ, RUN, SET, Note, Said, session
+
+LIMIT: Final = "The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute"
+AWAY: Final = says(503, executed=True)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_call_is_sent_three_times_at_most() -> None:
+    async with FarEnd(usual=AWAY) as far, session(far.url) as ours:
+        with pytest.raises(Unavailable):
+            await ours.send(READ, Note())
+
+    assert far.requests == 3
+
+
+async def test_an_outage_costs_at_most_a_tenth_more_calls() -> None:
+    calls = 1_000
+    async with FarEnd(usual=AWAY) as far, session(far.url) as ours:
+        ends = await asyncio.gather(*(ours.send(READ, Note()) for _ in range(calls)), return_exceptions=True)
+
+    assert all(isinstance(end, Unavailable) for end in ends)
+    assert calls < far.requests <= 1.1 * calls
+
+
+async def test_a_throttled_crowd_costs_at_most_a_tenth_more_calls() -> None:
+    calls = 1_100
+    async with FarEnd(usual=says(200, "KOOPHONE.API.2005")) as far, session(far.url) as ours:
+        ends = await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(calls)), return_exceptions=True)
+
+    assert all(isinstance(end, Busy) for end in ends)
+    assert calls < far.requests <= 1.1 * calls
+
+
+@pytest.mark.parametrize("successes, is_sent_again", [(14, True), (13, False)])
+async def test_successes_refill_the_budget(successes: int, *, is_sent_again: bool) -> None:
+    turns = [reset_unread, *[well] * successes, reset_unread]
+    async with FarEnd(turns) as far, session(far.url, retries=Retries(budget=14)) as ours:
+        for _ in range(successes):
+            await ours.send(READ, Note())
+        await asyncio.gather(ours.send(READ, Note()), return_exceptions=True)
+
+    assert far.requests == successes + is_sent_again
+
+
+async def test_waits_are_short_after_a_transient_failure_and_longer_after_a_busy_answer() -> None:
+    busy = says(200, "KOOPHONE.API.2005")
+    async with FarEnd([AWAY, AWAY, well, busy, busy]) as far, session(far.url) as ours:
+        await ours.send(READ, Note())
+        transient = now()
+        await ours.send(READ, Note())
+
+    assert far.requests == 6
+    assert 0 < transient < 0.15
+    assert 0.15 < now() - transient < 3
+
+
+async def test_the_wait_that_the_service_names_is_kept() -> None:
+    async with FarEnd([says(503, Retry_After="40")]) as far, session(far.url) as ours:
+        await ours.send(RUN, Note())
+
+    assert 40 <= now() < 41
+
+
+async def test_no_attempt_starts_after_the_deadline() -> None:
+    async with (
+        FarEnd([says(503, Retry_After="40")]) as far,
+        session(far.url, retries=Retries(deadline=39)) as ours,
+    ):
+        with pytest.raises(Unavailable) as caught:
+            await ours.send(RUN, Note())
+
+    assert (far.requests, caught.value.seconds) == (1, 40)
+    assert now() < 1
+
+
+async def test_figures_in_a_throttle_become_the_quota_of_that_operation_alone() -> None:
+    async with FarEnd([says(429, "APIG.0308", LIMIT)]) as far, session(far.url) as ours:
+        await ours.send(RUN, Note())
+        throttled = now()
+        await ours.send(SET, Note())
+
+    assert throttled >= 60
+    assert now() - throttled < 1
+
+
+async def test_a_quota_that_takes_too_long_is_refused_at_once_with_the_seconds() -> None:
+    quotas = {RUN.name: (Quota(1, 600),)}
+    async with FarEnd() as far, session(far.url, quotas=quotas, patience=5) as ours:
+        await ours.send(RUN, Note())
+        with pytest.raises(QuotaTooSlow) as caught:
+            await ours.send(RUN, Note())
+
+    assert caught.value.seconds == pytest.approx(600, abs=1)
+    assert (far.requests, now() < 1) == (1, True)
+
+
+async def test_every_attempt_takes_a_permit() -> None:
+    quotas = {SET.name: (Quota(1, 60),)}
+    async with FarEnd([reset_after_request]) as far, session(far.url, quotas=quotas) as ours:
+        await ours.send(SET, Note())
+
+    assert far.requests == 2
+    assert now() >= 60
+
+
+async def test_what_an_earlier_attempt_may_have_done_is_not_forgotten() -> None:
+    dispatch = Dispatch()
+    async with FarEnd([reset_after_request, says(429, Retry_After="50")]) as far, session(far.url) as ours:
+        call = asyncio.create_task(ours.send(SET, Note(), dispatch=dispatch))
+        await asyncio.sleep(10)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    assert (far.requests, far.executions, dispatch.sent) == (2, 1, True)
+
+
+async def test_a_refusal_for_its_ids_is_left_to_a_caller_who_halves() -> None:
+    async with FarEnd(usual=says(200, "KOOPHONE.API.2005")) as far, session(far.url) as ours:
+        with pytest.raises(Busy) as caught:
+            await ours.send(RUN, Note(), dispatch=Dispatch(halves=True))
+
+    assert (far.requests, caught.value.about_ids) == (1, True)
+
+
+async def test_an_error_names_operation_code_words_and_request() -> None:
+    refusal = says(200, "KOOPHONE.API.4001", "instance not exist.")
+    async with FarEnd([refusal]) as far, session(far.url) as ours:
+        with pytest.raises(NotFound) as caught:
+            await ours.send(RUN, Note())
+
+    request = far.arrivals[0].headers["x-request-id"]
+    assert str(caught.value) == (
+        f"koophone.notes.run: KOOPHONE.API.4001: instance not exist. (HTTP 200, request {request})"
+    )
+
+
+@pytest.mark.parametrize("turn", [reset_after_request, stall, cut(200, then=silence)])
+async def test_an_error_of_an_unanswered_call_names_the_request(turn: Turn) -> None:
+    async with FarEnd([turn]) as far, session(far.url) as ours:
+        with pytest.raises(KooPhoneError) as caught:
+            await ours.send(RUN, Note())
+
+    assert far.arrivals[0].headers["x-request-id"] in str(caught.value)
+
+
+async def test_an_unreadable_answer_is_kept() -> None:
+    async with FarEnd([says(200, message="<html>")]) as far, session(far.url) as ours:
+        with pytest.raises(Unreadable) as caught:
+            await ours.send(RUN, Note())
+
+    assert caught.value.answer == b"<html>"
+
+
+async def test_a_call_takes_no_more_items_than_the_document_allows() -> None:
+    listed: Operation[Note, Said] = Operation(
+        "koophone.notes.list",
+        "POST",
+        "/v1/notes",
+        Note,
+        Said,
+        source="made up",
+        repeatable=True,
+        batch=Batch("id", 3),
+    )
+    async with FarEnd() as far, session(far.url) as ours:
+        await ours.send(listed, Note("abc"))
+        with pytest.raises(Misuse, match="id: holds 4 items; one call takes at most 3"):
+            await ours.send(listed, Note("abcd"))
+
+    assert far.requests == 1
+
+
+async def test_a_throttle_without_a_wait_ends_after_three_attempts() -> None:
+    async with FarEnd(usual=says(429)) as far, session(far.url) as ours:
+        with pytest.raises(Throttled):
+            await ours.send(RUN, Note())
+
+    assert (far.requests, far.executions) == (3, 0)

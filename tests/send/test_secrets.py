@@ -1,0 +1,161 @@
+"""No secret in any text: repr, errors, log, tracebacks, whatever the far end says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pytest
+from attrs import frozen
+
+from koophone_async import AccessKey, KooPhone, Password, Retries
+from koophone_async.errors import KooPhoneError
+from koophone_async.operation import Operation
+from koophone_async.services.iam import Token, TokenFacts
+from koophone_async.services.koophone.apps import Package
+from koophone_async.services.koophone.streaming import StreamAccess
+from koophone_async.virtual_time import EPOCH
+from tests.send.far_end import Connection, FarEnd, Turn, cut, end, garbage, reset_after_request, says, stall
+from tests.send.operations import RUN, Note, session
+from tests.send.test_sign_in import account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEVICE_TOKEN: Final = "dee5081f40c83ddea3ded91c387351e9"
+SIGNED: Final = f"https://obs.example/app.apk?AccessKeyId=HSTAZ7UE&Signature=BdSN1CflPrz{DEVICE_TOKEN}"
+KEY: Final = AccessKey("AKPUBLICHALF", "sk-very-secret", "st-very-secret")
+USER: Final = Password("ann", "pw-very-secret", "acme", "cn-north-4")
+SECRETS: Final = (
+    "sk-very-secret",
+    "st-very-secret",
+    "pw-very-secret",
+    "token-1",
+    DEVICE_TOKEN,
+    "BdSN1CflPrz",
+)
+
+
+@frozen
+class Install:
+    url: str = SIGNED
+
+
+@frozen
+class Number:
+    said: int
+
+
+INSTALL: Final = Operation(
+    "koophone.notes.install", "POST", "/v1/notes", Install, Number, source="made up", repeatable=True
+)
+
+
+COUNT: Final = Operation(
+    "koophone.notes.count", "GET", "/v1/notes", Note, Number, source="made up", repeatable=True
+)
+
+
+def texts(error: BaseException) -> Iterator[str]:
+    yield str(error)
+    yield repr(error)
+    yield "".join(traceback.format_exception(error))
+
+
+def body(held: object) -> Turn:
+    return says(200, message=msgspec.json.encode(held).decode())
+
+
+REFUSALS: Final[dict[str, Turn]] = {
+    "signed link in a refusal": says(200, "KOOPHONE.API.62017", f"Download failed: {SIGNED}."),
+    "token in a refusal": says(403, "KOOPHONE.API.6002", f"X-Auth-Token: {DEVICE_TOKEN}"),
+    "signed link in a page": says(404, message=f"<html>{SIGNED}</html>"),
+    "signed link in an outage": says(500, message=f'{{"error_code":"X","error_msg":"{SIGNED}"}}'),
+    "garbage": garbage,
+    "cut": cut(200, f'{{"device_token":"{DEVICE_TOKEN}"'.encode(), then=end),
+    "no JSON": says(200, message=f"device_token={DEVICE_TOKEN}"),
+    "JSON that is no envelope": body([DEVICE_TOKEN]),
+    "a token for a number": body({"error_code": "0", "data": {"said": DEVICE_TOKEN}}),
+    "a token for an object": body({"error_code": "0", "data": DEVICE_TOKEN}),
+    "reset": reset_after_request,
+    "stall": stall,
+}
+
+
+@pytest.mark.parametrize("turn", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("operation", [INSTALL, COUNT], ids=["install", "count"])
+async def test_no_failure_tells_a_secret(
+    turn: Turn, operation: Operation[Any, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    request = Install() if operation is INSTALL else Note()
+    async with FarEnd(usual=turn) as far, session(far.url, KEY, retries=Retries(attempts=2)) as ours:
+        ends = await asyncio.gather(ours.send(operation, request), return_exceptions=True)
+
+    error = ends[0]
+    assert isinstance(error, KooPhoneError)
+    told = [*texts(error), *texts(pickle.loads(pickle.dumps(error))), caplog.text]  # noqa: S301 - our own
+    assert far.requests
+    assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
+
+
+@pytest.mark.parametrize("turn", REFUSALS.values(), ids=REFUSALS)
+async def test_no_failed_sign_in_tells_a_secret(turn: Turn, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    iam = account(iam=[turn] * 20)
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(KooPhoneError) as caught:
+            await ours.send(RUN, Note())
+
+    told = [*texts(caught.value), caplog.text]
+    assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
+
+
+async def test_a_call_that_goes_well_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    iam = account(dead={"token-1"})
+    async with iam.far as far, session(far.url, USER) as ours:
+        await ours.send(RUN, Note())
+
+    assert far.executions == 1
+    assert [secret for secret in SECRETS if secret in caplog.text] == []
+
+
+async def test_nothing_that_people_print_shows_a_secret() -> None:
+    async def given() -> AccessKey:
+        await asyncio.sleep(0)
+        return KEY
+
+    shown = [
+        KEY,
+        USER,
+        KEY.signer,
+        Token(TokenFacts(EPOCH), "token-1"),
+        StreamAccess(DEVICE_TOKEN),
+        Package("com.example", "a.apk", "1", "12", SIGNED),
+        session("http://localhost:1", KEY),
+        session("http://localhost:1", USER, proxy="http://ann:pw-very-secret@localhost:3128"),
+        session("http://localhost:1", given),
+        KooPhone(session("http://localhost:1", KEY)),
+    ]
+
+    told = [text for each in shown for text in (repr(each), str(each), f"{each}")]
+    assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
+
+
+async def test_an_unreadable_answer_is_shown_by_its_field_alone() -> None:
+    async def odd(connection: Connection) -> bool:
+        await connection.request(executed=True)
+        await connection.answer(200, DEVICE_TOKEN.encode())
+        return True
+
+    async with FarEnd([odd]) as far, session(far.url) as ours:
+        with pytest.raises(KooPhoneError) as caught:
+            await ours.send(RUN, Note())
+
+    assert DEVICE_TOKEN not in "".join(texts(caught.value))
+    assert vars(caught.value)["answer"] == DEVICE_TOKEN.encode()

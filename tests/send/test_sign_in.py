@@ -1,0 +1,353 @@
+"""What calls are signed with: keys, temporary keys, tokens; when a new one is asked for, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+import pytest
+from attrs import define, field, frozen
+
+from koophone_async import AccessKey, Password
+from koophone_async.errors import Misuse, NotConnected, SignIn, Throttled, Unsent
+from koophone_async.operation import Operation
+from koophone_async.protocol.signing import Request, parse_authorization, verify
+from koophone_async.services.iam import LIST_ACCESSIBLE, AccessibleQuery
+from koophone_async.session import MOST_SIGNED, Dispatch
+from koophone_async.virtual_time import VirtualTimeLoop
+from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says
+from tests.send.operations import BUY, KEY, READ, RUN, SET, Note, Said, session
+
+USER: Final = Password("ann", "a password", "acme", "cn-north-4")
+EXPIRED: Final = says(401, "KOOPHONE.API.6001", "Authenticate Failed!")
+
+
+@define(eq=False)
+class Account:
+    """IAM and KooPhone in one: hands out tokens, and takes only those that have not died."""
+
+    far: FarEnd
+    life: timedelta = timedelta(hours=24)
+    dead: set[str] = field(factory=set[str])
+    signed_in: int = 0
+    iam: list[Turn] = field(factory=list[Turn])
+
+    async def turn(self, connection: Connection) -> bool:
+        await connection.request(executed=False)
+        arrival = self.far.arrivals[-1]
+        if arrival.target == "/v3/auth/tokens":
+            return await self.hand_out(connection)
+        if arrival.headers.get("x-auth-token") in self.dead:
+            await connection.answer(
+                401, b'{"error_code":"KOOPHONE.API.6001","error_msg":"Authenticate Failed!"}'
+            )
+        else:
+            self.far.executions += 1
+            await connection.answer(200, b'{"data":{"said":"done"},"projects":[]}')
+        return True
+
+    async def hand_out(self, connection: Connection) -> bool:
+        self.signed_in += 1
+        if self.iam:
+            return await self.iam.pop(0)(Again(connection))
+        ends = VirtualTimeLoop.running().now() + self.life
+        body = msgspec.json.encode({"token": {"expires_at": ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}})
+        await connection.answer(201, body, X_Subject_Token=f"token-{self.signed_in}")
+        return True
+
+
+class Again(Connection):
+    """A connection whose request was read already."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.far, connection.reader, connection.writer)
+
+    async def request(self, *, executed: bool) -> None:
+        """Nothing is left to read."""
+
+
+def account(**options: object) -> Account:
+    far = FarEnd()
+    served = Account(far, **options)  # type: ignore[arg-type]
+    far.usual = served.turn
+    return served
+
+
+def tokens(far: FarEnd) -> list[str]:
+    return [a.headers["x-auth-token"] for a in far.arrivals if a.target != "/v3/auth/tokens"]
+
+
+async def test_a_hundred_calls_at_once_sign_in_once() -> None:
+    iam = account()
+    async with iam.far as far, session(far.url, USER) as ours:
+        await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)))
+
+    assert (iam.signed_in, far.executions) == (1, 100)
+    assert set(tokens(far)) == {"token-1"}
+
+
+async def test_signing_in_says_who_and_for_which_project_and_is_itself_not_signed() -> None:
+    iam = account()
+    async with iam.far as far, session(far.url, USER) as ours:
+        await ours.send(RUN, Note())
+
+    asked = far.arrivals[0]
+    body = msgspec.json.decode(asked.body)["auth"]
+    assert body["identity"]["password"]["user"] == {
+        "name": "ann",
+        "password": "a password",
+        "domain": {"name": "acme"},
+    }
+    assert body["scope"] == {"project": {"name": "cn-north-4"}}
+    assert not {"authorization", "x-auth-token"} & set(asked.headers)
+
+
+async def test_a_token_is_renewed_before_it_ends() -> None:
+    iam = account(life=timedelta(hours=1))
+    async with iam.far as far, session(far.url, USER) as ours:
+        for seconds in (0, 54 * 60, 2 * 60):
+            await asyncio.sleep(seconds)
+            await ours.send(RUN, Note())
+
+    assert tokens(far) == ["token-1", "token-1", "token-2"]
+    assert far.executions == 3
+
+
+@pytest.mark.parametrize("operation", [READ, SET, RUN], ids=["read", "repeatable write", "other write"])
+async def test_a_token_that_died_early_is_renewed_once_and_the_call_sent_again(
+    operation: Operation[Note, Said],
+) -> None:
+    iam = account(dead={"token-1"})
+    async with iam.far as far, session(far.url, USER) as ours:
+        await ours.send(operation, Note())
+
+    assert tokens(far) == ["token-1", "token-2"]
+    assert (iam.signed_in, far.executions) == (2, 1)
+
+
+async def test_a_hundred_calls_whose_token_died_renew_it_once() -> None:
+    iam = account(dead={"token-1"})
+    async with iam.far as far, session(far.url, USER) as ours:
+        await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)))
+
+    assert (iam.signed_in, far.executions) == (2, 100)
+
+
+async def test_a_second_refused_token_is_the_end() -> None:
+    iam = account(dead={"token-1", "token-2"})
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(SignIn):
+            await ours.send(RUN, Note())
+
+    assert (iam.signed_in, far.executions) == (2, 0)
+
+
+async def test_an_order_whose_token_died_is_not_sent_again_but_the_next_has_a_new_token() -> None:
+    iam = account(dead={"token-1"})
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(SignIn):
+            await ours.send(BUY, Note())
+        await ours.send(BUY, Note())
+
+    assert tokens(far) == ["token-1", "token-2"]
+    assert far.executions == 1
+
+
+async def test_a_401_about_an_instance_renews_nothing() -> None:
+    iam = account()
+    async with iam.far as far, session(far.url, USER) as ours:
+        await ours.send(RUN, Note())
+        far.turns.append(says(401, "KOOPHONE.API.1001"))
+        await ours.close()
+        with pytest.raises(Exception, match=r"KOOPHONE\.API\.1001"):
+            await ours.send(RUN, Note())
+        await ours.send(RUN, Note())
+
+    assert iam.signed_in == 1
+
+
+@pytest.mark.parametrize("lost", [reset_after_request, garbage])
+async def test_a_call_that_could_not_sign_in_has_not_left_whatever_became_of_the_sign_in(lost: Turn) -> None:
+    dispatch = Dispatch()
+    iam = account(iam=[lost] * 20)
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(
+            NotConnected, match=r"run: not sent: not signed in: iam\.tokens\.create"
+        ) as caught:
+            await ours.send(RUN, Note(), dispatch=dispatch)
+
+    assert (dispatch.sent, caught.value.repeatable, tokens(far)) == (False, True, [])
+
+
+async def test_a_sign_in_that_was_lost_is_made_again() -> None:
+    iam = account(iam=[reset_after_request])
+    async with iam.far as far, session(far.url, USER) as ours:
+        await ours.send(RUN, Note())
+
+    assert (iam.signed_in, far.executions) == (2, 1)
+
+
+async def test_a_wrong_password_is_tried_once() -> None:
+    wrong = says(401, message='{"error":{"code":401,"message":"The username or password is wrong."}}')
+    iam = account(iam=[wrong] * 5)
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(SignIn, match="password is wrong") as caught:
+            await ours.send(RUN, Note())
+
+    assert caught.value.operation == "iam.tokens.create"
+    assert (iam.signed_in, tokens(far)) == (1, [])
+
+
+async def test_a_throttled_sign_in_slows_no_other_operation() -> None:
+    words = "The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute"
+    iam = account(iam=[says(429, "APIG.0308", words)] * 20)
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(Throttled):
+            await ours.send(RUN, Note())
+
+        assert ours.limits.estimate(RUN.name, (), 50) == 0
+    assert tokens(far) == []
+
+
+async def test_a_token_answer_without_a_token_is_not_taken_for_one() -> None:
+    iam = account(iam=[says(201, message='{"token":{"expires_at":"2026-01-02T00:00:00.000000Z"}}')] * 20)
+    async with iam.far as far, session(far.url, USER) as ours:
+        with pytest.raises(Unsent, match="missing 'X-Subject-Token'"):
+            await ours.send(RUN, Note())
+
+    assert tokens(far) == []
+
+
+def is_signed(arrival: Arrival, secret: str) -> bool:
+    claim = parse_authorization(arrival.headers["authorization"])
+    assert claim is not None
+    path, _, query = arrival.target.partition("?")
+    pairs = [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&")) if name]
+    return verify(claim, secret, Request(arrival.method, path, pairs, arrival.headers, arrival.body))
+
+
+@pytest.mark.parametrize("operation", [READ, RUN], ids=lambda o: o.name)
+async def test_what_arrives_carries_a_signature_that_fits(operation: Operation[Note, Said]) -> None:
+    async with FarEnd() as far, session(far.url) as ours:
+        await ours.send(operation, Note())
+
+    assert is_signed(far.arrivals[0], KEY.secret_key)
+    assert far.arrivals[0].headers["x-sdk-date"] == "20260101T000000Z"
+
+
+async def test_every_attempt_is_signed_at_its_own_time() -> None:
+    async with FarEnd([says(503, Retry_After="30")]) as far, session(far.url) as ours:
+        await ours.send(RUN, Note())
+
+    dates = [arrival.headers["x-sdk-date"] for arrival in far.arrivals]
+    assert dates[0] == "20260101T000000Z"
+    assert dates[1] >= "20260101T000030Z"
+    assert is_signed(far.arrivals[1], KEY.secret_key)
+
+
+@frozen
+class Keys:
+    """A provider of temporary keys, each good for an hour."""
+
+    given: list[AccessKey] = field(factory=list[AccessKey])
+
+    async def __call__(self) -> AccessKey:
+        number = len(self.given) + 1
+        ends = VirtualTimeLoop.running().now() + timedelta(hours=1)
+        self.given.append(AccessKey(f"AK{number}", "secret", f"session-{number}", expires_at=ends))
+        return self.given[-1]
+
+
+async def test_a_temporary_key_sends_its_security_token_under_the_signature() -> None:
+    async with FarEnd() as far, session(far.url, Keys()) as ours:
+        await ours.send(RUN, Note())
+
+    arrival = far.arrivals[0]
+    assert arrival.headers["x-security-token"] == "session-1"
+    assert "x-security-token" in arrival.headers["authorization"]
+    assert is_signed(arrival, "secret")
+
+
+async def test_a_temporary_key_is_renewed_before_it_ends_and_when_it_is_refused() -> None:
+    keys = Keys()
+    async with FarEnd() as far, session(far.url, keys) as ours:
+        await ours.send(RUN, Note())
+        await asyncio.sleep(56 * 60)
+        await ours.close()
+        far.turns.append(EXPIRED)
+        await ours.send(RUN, Note())
+
+    assert [a.headers["x-security-token"] for a in far.arrivals] == ["session-1", "session-2", "session-3"]
+    assert far.executions == 2
+
+
+async def test_a_temporary_key_that_was_given_for_good_cannot_be_renewed() -> None:
+    async with FarEnd([EXPIRED]) as far, session(far.url, AccessKey("AK", "secret", "session")) as ours:
+        with pytest.raises(SignIn):
+            await ours.send(RUN, Note())
+
+    assert far.requests == 1
+
+
+async def test_a_permanent_key_that_was_refused_is_not_asked_for_again() -> None:
+    given: list[AccessKey] = []
+
+    async def provider() -> AccessKey:
+        given.append(KEY)
+        return KEY
+
+    async with FarEnd(usual=EXPIRED) as far, session(far.url, provider) as ours:
+        with pytest.raises(SignIn):
+            await ours.send(RUN, Note())
+
+    assert (len(given), far.requests) == (1, 1)
+
+
+async def test_a_key_says_its_project_to_services_and_its_account_to_iam() -> None:
+    key = AccessKey("AK", "secret", project_id="p1", domain_id="d1")
+    iam = account()
+    async with iam.far as far, session(far.url, key) as ours:
+        await ours.send(RUN, Note())
+        await ours.send(LIST_ACCESSIBLE, AccessibleQuery())
+
+    run, listed = (arrival.headers for arrival in far.arrivals)
+    assert (run.get("x-project-id"), run.get("x-domain-id")) == ("p1", None)
+    assert (listed.get("x-project-id"), listed.get("x-domain-id")) == (None, "d1")
+    assert all(is_signed(arrival, "secret") for arrival in far.arrivals)
+
+
+@frozen
+class Long:
+    text: str
+
+
+LONG: Final = Operation(
+    "koophone.notes.long", "POST", "/v1/notes", Long, Said, source="made up", repeatable=False
+)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
+    note = Long("x" * (MOST_SIGNED + excess - len('{"text":""}')))
+    async with FarEnd() as far, session(far.url) as ours:
+        if excess:
+            with pytest.raises(
+                Misuse, match="body: is 12,582,913 bytes; a signed one holds at most 12,582,912"
+            ):
+                await ours.send(LONG, note)
+        else:
+            await ours.send(LONG, note)
+
+    assert far.requests == 1 - excess
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_body_beyond_12_megabytes_goes_with_a_token() -> None:
+    iam = account()
+    async with iam.far as far, session(far.url, USER) as ours:
+        await ours.send(LONG, Long("x" * MOST_SIGNED))
+
+    assert far.executions == 1

@@ -1,0 +1,220 @@
+"""What a field may hold, and how a refusal says it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import pytest
+from attrs import field, frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async import AccessKey, Endpoints, Session
+from koophone_async.checks import IDS, Between, Check, Listed, OneOf, Text, ids
+from koophone_async.errors import Misuse
+from koophone_async.services.koophone.apps import AppQuery, InstallApp, Package
+from koophone_async.services.koophone.commands import RunCommand
+from koophone_async.services.koophone.instances import Chosen, InstanceQuery
+from koophone_async.services.koophone.orders import BuyInstances, Charge
+from koophone_async.services.koophone.streaming import OneInstance, PrepareInstances, ProgressQuery
+from koophone_async.services.koophone.users import Holding, Holdings
+from koophone_async.services.koophone.video import (
+    Definitions,
+    Encoding,
+    Network,
+    Rate,
+    SetVideo,
+    VideoSetting,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Size(IntEnum):
+    SMALL = 1
+    LARGE = 2
+
+
+def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str | None:
+    model = attrs.make_class("Model", {"held": field(default=default, validator=check)})
+    try:
+        model(value)
+    except Misuse as error:
+        return error.problem if error.field == "held" else f"of {error.field}"
+    return None
+
+
+@pytest.mark.parametrize(
+    "check, value, expected",
+    [
+        (Text(3), "abc", None),
+        (Text(3), "abcd", "is 4 characters long; at most 3 characters"),
+        (Text(3), "", "is empty; it must hold at most 3 characters"),
+        (Text(3, least=0), "", None),
+        (Text(3), 5, "is a int; it must be a string"),
+        (Text(3), None, "is a NoneType; it must be a string"),
+        (Text(4, unit="bytes of UTF-8"), "éé", None),
+        (Text(4, unit="bytes of UTF-8"), "ééé", "is 6 bytes of UTF-8 long; at most 4 bytes of UTF-8"),
+        (Text(4), "\ud800", "holds half of a surrogate pair, which UTF-8 has no bytes for"),
+        (Text(9, ending=(".apk", ".xapk")), "a.apk", None),
+        (Text(9, ending=(".apk", ".xapk")), "a.exe", "is 'a.exe'; it must end in .apk or .xapk"),
+        (Text(9, pattern="[a-z]+"), "abc", None),
+        (Text(9, pattern="[a-z]+"), "ab1", "does not match [a-z]+"),
+        (Between(1, 9), 9, None),
+        (Between(1, 9), 9.5, "is 9.5; it must be 1 to 9"),
+        (Between(1, 9), "5", "is '5'; it must be a number, 1 to 9"),
+        (Between(1, 9), True, "is True; it must be a number, 1 to 9"),
+        (Between(1, 9), float("nan"), "is nan; it must be 1 to 9"),
+        (Between(100, 10_000, step=100, unit="kbit/s"), 10_000, None),
+        (Between(100, 10_000, step=100), 150, "is 150; it must be 100 to 10,000 in steps of 100"),
+        (OneOf((1, 2)), 2, None),
+        (OneOf((1, 2)), 3, "is 3; it must be one of 1, 2"),
+        (OneOf(tuple(Size)), 3, "is 3; it must be one of 1, 2"),
+        (OneOf((1, 2)), None, "is None; it must be one of 1, 2"),
+        (Listed(2), (1, 2), None),
+        (Listed(2), (), "holds 0 items; it must hold 1 to 2 items"),
+        (Listed(2), (1, 2, 3), "holds 3 items; it must hold 1 to 2 items"),
+        (Listed(), (), "holds 0 items; it must hold at least 1 items"),
+        (Listed(each=Text(1)), ("a", "bc"), "is 2 characters long; at most 1 characters"),
+    ],
+)
+def test_a_check_says_what_is_wrong_and_the_limit(check: Check, value: object, expected: str | None) -> None:
+    assert problem(check, value) == expected
+
+
+@pytest.mark.parametrize("check", [Text(3), Between(1, 9), OneOf((1, 2))])
+def test_what_is_optional_may_be_left_out(check: Check) -> None:
+    assert problem(check, None, default=None) is None
+    assert problem(check, object(), default=None) is not None
+
+
+@pytest.mark.parametrize(
+    "check, limit",
+    [
+        (Text(1024, unit="bytes of UTF-8"), "at most 1,024 bytes of UTF-8"),
+        (Text(100, ending=(".apk",), pattern=".+"), "at most 100 characters, ending in .apk, matching .+"),
+        (Between(100, 10_000, step=100, unit="kbit/s"), "100 to 10,000 in steps of 100 kbit/s"),
+        (OneOf((Size.SMALL, "x")), "one of 1, x"),
+        (Listed(10, each=Text(32)), "1 to 10 items, each at most 32 characters"),
+        (IDS, "at least 1 items, each at most 32 characters"),
+    ],
+)
+def test_a_check_says_its_limit_in_words(check: Check, limit: str) -> None:
+    assert check.limit == limit
+
+
+@given(st.text(max_size=20), st.integers(1, 12))
+def test_bytes_are_counted_as_they_are_sent(text: str, most: int) -> None:
+    sound = 0 < len(text.encode(errors="surrogatepass")) <= most
+
+    assert (problem(Text(most, unit="bytes of UTF-8"), text) is None) is sound
+
+
+def test_one_id_is_not_taken_letter_by_letter() -> None:
+    with pytest.raises(Misuse, match="ids: is the string 'phone'; give a list of ids"):
+        ids("phone")
+
+
+def test_ids_may_come_from_anywhere() -> None:
+    assert ids(x for x in "ab") == ids(["a", "b"]) == ids({"a": 1, "b": 2}) == ("a", "b")
+
+
+SETTINGS: Final = [
+    VideoSetting(n, e, [Definitions(Rate(6000, 30), Rate(6000, 30), Rate(8000, 60))])
+    for n in Network
+    for e in Encoding
+]
+CHARGE: Final = Charge(2, 1)
+PACKAGE: Final = Package("com.example", "a.apk", "1.0", "120", "https://obs.example/a.apk?Signature=x")
+
+
+def order(**changes: Any) -> BuyInstances:  # noqa: ANN401 - of any field
+    sound: dict[str, Any] = {
+        "os": "AOSP11", "sku": "s", "band_sku": "b", "region": "cn-north-7", "prefix": "koophone",
+        "bandwidth": 4, "count": 1, "charge": CHARGE,
+    }  # fmt: skip
+    return BuyInstances(**sound | changes)
+
+
+@frozen
+class Case:
+    """A request that breaks one documented limit, and the words that must name it."""
+
+    make: Callable[[], object]
+    words: str
+
+
+CASES: Final = [
+    Case(lambda: RunCommand([], "id"), "instances: holds 0 items"),
+    Case(lambda: RunCommand(["x" * 33], "id"), "instances: is 33 characters long; at most 32"),
+    Case(lambda: RunCommand(["a"], ""), "command: is empty"),
+    Case(lambda: RunCommand(["a"], "é" * 513), "command: is 1,026 bytes of UTF-8 long; at most 1,024"),
+    Case(lambda: RunCommand("abc", "id"), "ids: is the string"),
+    Case(lambda: Chosen([1]), "instances: is a int"),  # type: ignore[list-item]
+    Case(lambda: OneInstance(""), "instance: is empty"),
+    Case(lambda: PrepareInstances("", ["a"]), "user: is empty"),
+    Case(lambda: ProgressQuery("u" * 33, "a"), "user: is 33 characters"),
+    Case(lambda: Holding("u", "i" * 33), "instance: is 33 characters"),
+    Case(lambda: Holdings([]), "pairs: holds 0 items"),
+    Case(lambda: InstanceQuery(page=0), "page: is 0; it must be 1 to"),
+    Case(lambda: InstanceQuery(scene="X"), "scene: is 'X'; it must be one of"),  # type: ignore[arg-type]
+    Case(lambda: AppQuery("a", size=201), "size: is 201; it must be 1 to 200"),
+    Case(lambda: AppQuery("a", 3), "type: is 3; it must be one of 1, 2"),  # type: ignore[arg-type]
+    Case(lambda: Rate(150, 30), "code_rate: is 150; it must be 100 to 10,000 in steps of 100 kbit/s"),
+    Case(lambda: Rate(10_100, 30), "code_rate: is 10,100"),
+    Case(lambda: Rate(100, 25), "fps: is 25; it must be one of 30, 60"),
+    Case(lambda: SetVideo(["a"], SETTINGS[:5]), "settings: lacks WIRED with H265; all six combinations"),
+    Case(lambda: SetVideo(["a"], []), "lacks MOBILE_NETWORK with H264, MOBILE_NETWORK with H265, WIFI"),
+    Case(lambda: Package("n", "a.apk", "1", "2049", "https://x"), "size: is 2049 MB; .* at most 2,048"),
+    Case(lambda: Package("n", "a.apk", "1", "0", "https://x"), "size: is 0 MB"),
+    Case(lambda: Package("n", "a.apk", "1", "big", "https://x"), "size: is 'big'; it must be a number of MB"),
+    Case(lambda: Package("n", "a.apk", "1", "1", "obs://x"), "url: is no http"),
+    Case(lambda: Package("n" * 101, "a.apk", "1", "1", "https://x"), "name: is 101 characters"),
+    Case(lambda: InstallApp.of(PACKAGE, []), "instances: holds 0 items; it must hold at least 1"),
+    Case(lambda: order(os="AOSP1"), "os: is 'AOSP1'; it must be one of AOSP9, AOSP11, AOSP14"),
+    Case(lambda: order(count=1501), "count: is 1,501; it must be 1 to 1,500"),
+    Case(lambda: order(prefix="x" * 15), "prefix: is 15 characters long; at most 14"),
+    Case(lambda: Charge(2, 10), "count: is 10; it must be 1 to 9 months"),
+    Case(lambda: Charge(3, 11), "count: is 11; it must be 1 to 10"),
+    Case(lambda: Charge(4, 1), "period: is 4; it must be one of 2, 3"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.words)
+def test_a_request_that_breaks_a_limit_names_the_field_and_the_limit(case: Case) -> None:
+    with pytest.raises(Misuse, match=case.words):
+        case.make()
+
+
+def test_requests_at_their_limits_are_taken() -> None:
+    RunCommand(["x" * 32], "é" * 512)
+    SetVideo(["a"], SETTINGS)
+    InstallApp.of(Package("n", "a.apk", "1", "2048", "https://x"), ["a"])
+    order(count=1500, prefix="x" * 14, charge=Charge(3, 10))
+
+
+@pytest.mark.parametrize(
+    "address, words",
+    [
+        ("http://koophone.example", "it must be https"),
+        ("http://127.0.0.1.example", "it must be https"),
+        ("ftp://localhost", "it must be https"),
+        ("koophone.example", "which is no address"),
+        ("https://", "which is no address"),
+        ("https://[::1", "which is no address"),
+        ("https://host:99999", "which is no address"),
+    ],
+)
+def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:
+    with pytest.raises(Misuse, match=rf"endpoints\.koophone: is .*{words}"):
+        Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=address), environ={})
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_plain_http_is_for_loopback(host: str) -> None:
+    session = Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=f"http://{host}:8080/"), environ={})
+
+    assert str(session.origin("koophone")) == f"http://{host}:8080"

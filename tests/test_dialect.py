@@ -1,0 +1,125 @@
+"""The envelopes, beside what the documents' own bodies show of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async.errors import Throttled, Unavailable
+from koophone_async.operation import Operation
+from koophone_async.protocol.dialect import DIALECTS, Dialect, Opened
+from koophone_async.protocol.reading import Received, read
+from koophone_async.services.koophone.commands import RUN
+from koophone_async.services.koophone.jobs import LIST, Accepted
+from koophone_async.wire import Edition, encode
+
+KOOPHONE, CPH, IAM = DIALECTS["koophone"], DIALECTS["cph"], DIALECTS["iam"]
+REMOVE: Operation[Accepted, Accepted] = Operation(
+    "cph.tags.remove", "DELETE", "/v1/tags", Accepted, Accepted, source="made up", repeatable=True
+)
+names = st.text("abc_", min_size=1, max_size=4)
+payloads = st.dictionaries(names, st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@given(payloads, st.integers(0, 9))
+def test_what_is_sealed_is_opened_as_it_was(dialect: Dialect, payload: dict[str, Any], page: int) -> None:
+    payload |= {"page_no": page}
+    before = payload.copy()
+
+    opened = dialect.open(dialect.seal(payload, "r1"))
+
+    assert opened.code is None
+    assert {name: held for name, held in opened.payload.items() if name != "request_id"} == before
+    assert payload == before
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize("code", ["KOOPHONE.API.1001", "401", "CPS.0005"])
+def test_a_refusal_is_opened_as_it_was_written(dialect: Dialect, code: str) -> None:
+    opened = dialect.open(dialect.refuse(code, "no.", "r1"))
+
+    assert (opened.code, opened.message) == (code, "no.")
+
+
+def test_koophone_answers_nothing_but_success_where_there_is_nothing_to_say() -> None:
+    assert KOOPHONE.seal({}, "r1") == {"error_code": "0", "error_msg": "OK"}
+
+
+def test_cph_gives_its_request_id_with_success_and_failure() -> None:
+    assert CPH.open({"request_id": "r1", "jobs": []}) == Opened(
+        {"request_id": "r1", "jobs": []}, request_id="r1"
+    )
+    assert CPH.open({"request_id": "r1", "error_code": "CPS.1", "error_msg": "no"}) == Opened(
+        code="CPS.1", message="no", request_id="r1"
+    )
+
+
+def test_an_empty_answer_of_cph_is_a_success() -> None:
+    assert CPH.open(None) == Opened({})
+    assert read(REMOVE, Received(204, {}, b""), Edition.CHINA, "r1") == Accepted()
+
+
+@pytest.mark.parametrize(
+    "answer, code, message",
+    [
+        ({"error": {"code": 401, "message": "wrong"}}, "401", "wrong"),
+        ({"error": {"code": None, "message": None}}, "", ""),
+        ({"error": {}}, "", ""),
+        ({"error_code": "APIG.0301", "error_msg": "wrong"}, "APIG.0301", "wrong"),
+    ],
+)
+def test_iam_refuses_in_two_ways(answer: object, code: str, message: str) -> None:
+    assert IAM.open(answer) == Opened(code=code, message=message)
+
+
+def test_a_refusal_by_the_gateway_keeps_the_gateways_request_id() -> None:
+    body = {"error_code": "APIG.0308", "error_msg": "slow down", "request_id": "gateway-1"}
+
+    with pytest.raises(Throttled) as caught:
+        read(RUN, Received(429, {}, encode(body)), Edition.CHINA, "ours")
+
+    assert caught.value.request_id == "gateway-1"
+
+
+DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    "headers, seconds",
+    [
+        ({}, None),
+        ({"Retry-After": ""}, None),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": " 120 "}, 120),
+        ({"Retry-After": "²"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:29:30 GMT", "Date": DATE}, 90),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:27:00 GMT", "Date": DATE}, 0),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:29:30 GMT"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:29:30 -0000", "Date": DATE}, None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:29:30 +99999999999999", "Date": DATE}, None),
+    ],
+)
+def test_the_wait_is_read_as_seconds_or_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
+    with pytest.raises(Throttled) as caught:
+        read(LIST, Received(429, headers, b""), Edition.CHINA, None)
+
+    assert caught.value.seconds == seconds
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_no_wait_that_a_service_can_write_breaks_the_reading(value: str, date: str) -> None:
+    with pytest.raises(Unavailable):
+        read(LIST, Received(503, {"Retry-After": value, "Date": date}, b""), Edition.CHINA, None)
+
+
+def test_of_a_web_page_only_the_beginning_is_kept() -> None:
+    with pytest.raises(Unavailable) as caught:
+        read(LIST, Received(502, {}, b"<html>" + b"x" * 10_000), Edition.CHINA, None)
+
+    assert len(caught.value.message) == 500

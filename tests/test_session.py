@@ -1,0 +1,117 @@
+"""Where a session points and what it is made of, before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+import koophone_async
+from koophone_async import AccessKey, Edition, Endpoints, KooPhone, Password, Quota, Session
+from koophone_async.errors import Misuse
+from koophone_async.services.koophone.commands import RUN
+from koophone_async.session import Channel, utc_now
+
+KEY = AccessKey("AKOFTHETEST", "secret-key-of-the-test")
+
+
+def test_exported_names_are_sorted_and_there() -> None:
+    names = koophone_async.__all__
+
+    assert sorted(names) == list(names)
+    assert len(set(names)) == len(names)
+    assert all(getattr(koophone_async, name).__module__.startswith("koophone_async") for name in names)
+
+
+def test_endpoints_come_from_the_environment() -> None:
+    environ = {
+        "KOOPHONE_ENDPOINT": "https://koophone.example",
+        "KOOPHONE_CPH_ENDPOINT": "https://cph.example:8443",
+        "HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://iam.example",
+    }
+    session = Session(KEY, environ=environ)
+
+    origins = [str(session.origin(service)) for service in ("koophone", "cph", "iam")]
+    assert origins == ["https://koophone.example", "https://cph.example:8443", "https://iam.example"]
+
+
+def test_endpoints_that_were_given_come_before_the_environment() -> None:
+    session = Session(
+        KEY,
+        endpoints=Endpoints("https://given.example"),
+        environ={"KOOPHONE_ENDPOINT": "https://other.example"},
+    )
+
+    assert str(session.origin("koophone")) == "https://given.example"
+
+
+def test_published_hosts_are_known_by_edition_and_region() -> None:
+    session = Session(KEY, environ={"KOOPHONE_REGION": "cn-north-4"})
+
+    assert str(session.origin("koophone")) == "https://koophone.myhuaweicloud.com"
+    assert str(session.origin("cph")) == "https://cph.cn-north-4.myhuaweicloud.com"
+    assert str(session.origin("iam")) == "https://iam.cn-north-4.myhuaweicloud.com"
+
+
+def test_a_region_that_was_given_comes_before_the_environment() -> None:
+    session = Session(KEY, region="af-north-1", environ={"KOOPHONE_REGION": "cn-north-4"})
+
+    assert str(session.origin("cph")) == "https://cph.af-north-1.myhuaweicloud.com"
+
+
+@pytest.mark.parametrize(
+    "edition, service, missing",
+    [("international", "koophone", "KOOPHONE_ENDPOINT"), ("china", "cph", "KOOPHONE_REGION")],
+)
+def test_a_host_that_nobody_published_must_be_said(edition: str, service: str, missing: str) -> None:
+    with pytest.raises(Misuse, match=f"{missing}: is not set"):
+        Session(KEY, edition=edition, environ={}).origin(service)
+
+
+async def test_a_call_to_a_host_that_nobody_said_is_not_sent() -> None:
+    async with Session(KEY, edition="international", environ={}) as session:
+        with pytest.raises(Misuse, match="KOOPHONE_ENDPOINT"):
+            await KooPhone(session).orders.skus()
+
+
+@pytest.mark.parametrize(
+    "given, environ, edition",
+    [
+        (None, {}, Edition.CHINA),
+        (None, {"KOOPHONE_EDITION": "international"}, Edition.INTERNATIONAL),
+        ("china", {"KOOPHONE_EDITION": "international"}, Edition.CHINA),
+        (Edition.INTERNATIONAL, {}, Edition.INTERNATIONAL),
+    ],
+)
+def test_the_edition_is_said_once(given: str | None, environ: dict[str, str], edition: Edition) -> None:
+    session = Session(KEY, edition=given, environ=environ)
+
+    assert session.edition is KooPhone(session).edition is edition
+
+
+def test_an_edition_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(Misuse, match="edition: is 'chinese'; it must be china or international"):
+        Session(KEY, edition="chinese", environ={})
+
+
+async def test_credentials_are_looked_for_where_the_ecosystem_keeps_them() -> None:
+    environ = {"HUAWEICLOUD_SDK_AK": "AKONLY"}
+    async with Session(environ=environ) as session:
+        with pytest.raises(Misuse, match="HUAWEICLOUD_SDK_SK: is not set, though HUAWEICLOUD_SDK_AK is"):
+            await KooPhone(session).orders.skus()
+
+
+def test_a_session_shows_where_it_points_and_not_what_it_signs_with() -> None:
+    assert repr(Session(KEY, region="cn-north-4", environ={})) == "<Session china cn-north-4>"
+    assert repr(Session(Password("ann", "pw", "acme", "p"), environ={})) == "<Session china no region>"
+
+
+async def test_a_client_can_be_told_what_its_quotas_allow() -> None:
+    session = Session(KEY, quotas={"koophone": [Quota(1, 60)]}, environ={})  # type: ignore[dict-item]
+    channel = Channel(session, Edition.CHINA)
+
+    assert channel.estimate(RUN, 1) == 0
+    assert channel.estimate(RUN, 3) == pytest.approx(120, abs=1)
+    assert channel.pump is session.pump
+
+
+def test_the_wall_clock_is_aware() -> None:
+    assert utc_now().utcoffset() is not None

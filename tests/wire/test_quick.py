@@ -1,0 +1,197 @@
+"""The quick way to read an answer gives what the patient one gives, or leaves the answer to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async import wire
+from koophone_async.errors import KooPhoneError
+from koophone_async.protocol.quick import ODD, quick_reader
+from koophone_async.protocol.reading import Received, read, read_patiently
+from koophone_async.services.cph import jobs as cph_jobs
+from koophone_async.services.cph import phones, servers
+from koophone_async.services.iam import CREATE_TOKEN
+from koophone_async.services.koophone import apps, commands, instances, jobs, orders, streaming, users
+from koophone_async.wire import Edition, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from koophone_async.operation import AnyOperation
+
+OPERATIONS: Final = (
+    apps.INSTALL, commands.RUN, commands.RUN_NOW, instances.LIST, instances.STATUS, instances.REBOOT,
+    jobs.LIST, orders.SKUS, streaming.PREPARE, users.UNASSIGN, cph_jobs.LIST, phones.LIST, phones.SHOW,
+    servers.LIST, servers.SHOW,
+)  # fmt: skip
+
+ODDITIES: Final = st.sampled_from(
+    [None, "", "null", "2", 2, -1, 10**20, 2.0, 2.5, True, False, "true", "yes", [], {}, ["x"], {"a": 1}]
+)
+TIMES: Final = st.sampled_from(
+    ["2024-05-24 17:34:58", "2017-10-10T00:00:00Z", "2024-05-24T17:34:58.123456", "2024-05-24T17:34:58+08:00",
+     "20240524T1734+08:00", "2024-05-24T17:34-05", "2024-05-24", "2024-05-24T24:00:00", "soon", "1716572098"]
+)  # fmt: skip
+
+
+PLAIN: Final[dict[Any, st.SearchStrategy[object]]] = {
+    bool: st.sampled_from([0, 1, True, False, "true", "false"]),
+    int: st.integers(-9, 2**40),
+    datetime: TIMES,
+}
+
+
+def plain(kind: Any) -> st.SearchStrategy[object]:  # noqa: ANN401 - any type
+    """Give what a document leads to expect of a type."""
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if isinstance(kind, type) and attrs.has(kind):
+        return objects(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from([member.value for member in kind])
+    members = [plain(part) for part in get_args(kind) if part not in (NoneType, ...)]
+    if get_origin(kind) is tuple:
+        return st.lists(members[0], max_size=3)
+    return st.one_of(members) if members else st.text(max_size=4)
+
+
+@cache
+def objects(model: Any) -> st.SearchStrategy[Json]:  # noqa: ANN401 - any model
+    """Give JSON objects for a model: mostly as documented, with fields left out, spelled otherwise or odd."""
+    fields = attrs.fields(attrs.resolve_types(model))
+    required = {a.name for a in fields if a.default is attrs.NOTHING}
+    values = {
+        name: st.one_of(plain(a.type), plain(a.type), plain(a.type), ODDITIES)
+        for a in fields
+        for name in (wire.spelling(a).name, *wire.spelling(a).also)
+    }
+    usual = {wire.spelling(a).name: plain(a.type) for a in fields if a.name in required}
+    rest = {wire.spelling(a).name: plain(a.type) for a in fields if a.name not in required}
+    return st.fixed_dictionaries(usual, optional=rest) | st.fixed_dictionaries({}, optional=values)
+
+
+PAGING: Final = st.fixed_dictionaries({}, optional=dict.fromkeys(("page_no", "total_count"), ODDITIES))
+CODE: Final = st.sampled_from([None, "", "0", 0, "1", False])
+CODES: Final = st.fixed_dictionaries({}, optional={"error_code": CODE})
+
+
+def in_data(payload: object) -> Json:
+    return {"data": payload}
+
+
+def together(*parts: Json) -> Json:
+    return {name: value for part in parts for name, value in part.items()}
+
+
+@cache
+def answers(operation: AnyOperation) -> st.SearchStrategy[object]:
+    """Give bodies of a service, in its envelope or one that is nearly so."""
+    model: Any = operation.answer
+    payload = objects(model)
+    if operation.service == "cph":
+        return st.builds(together, payload, CODES)
+    nested = st.builds(in_data, payload)
+    data: st.SearchStrategy[object] = st.one_of(payload, payload, payload, nested, ODDITIES)
+    return st.builds(together, st.builds(in_data, data), PAGING, CODES)
+
+
+def refuse(_: bytes) -> object:
+    raise ValueError("no twin")
+
+
+@pytest.mark.parametrize("edition", Edition)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@given(data=st.data())
+def test_what_the_quick_way_reads_the_patient_way_reads_the_same(
+    operation: AnyOperation, edition: Edition, data: st.DataObject
+) -> None:
+    body = wire.encode(data.draw(answers(operation)))
+    quick = quick_reader(operation, edition) or refuse
+    try:
+        found = quick(body)
+    except ODD:
+        return
+    patient = read_patiently(operation, Received(200, {}, body), edition, None)
+    assert (found, repr(found)) == (patient, repr(patient))
+
+
+HERE: Final = Path(__file__).parent
+
+
+@pytest.mark.parametrize(
+    "operation, example",
+    [
+        (instances.LIST, "examples/001__4.1.10__batch_query_instances__response-200.json"),
+        (instances.STATUS, "examples/002__4.1.5__batch_query_status__response-200.json"),
+        (commands.RUN_NOW, "examples/001__4.1.1__sync_command__response-200.json"),
+        (jobs.LIST, "examples/001__4.1.3__get_task__response-200.json"),
+        (phones.LIST, "examples-cph/003__4.3.1__list_cloud_phones__response.json"),
+    ],
+)
+def test_the_documents_own_examples_take_the_quick_way(operation: AnyOperation, example: str) -> None:
+    body = (HERE / example).read_bytes()
+    quick = quick_reader(operation, Edition.INTERNATIONAL)
+
+    assert quick is not None
+    assert quick(body) == read_patiently(operation, Received(200, {}, body), Edition.INTERNATIONAL, None)
+
+
+def told(reader: Callable[[], object]) -> str:
+    """Tell what a reader gives or raises."""
+    try:
+        return repr(reader())
+    except KooPhoneError as error:
+        return repr(error)
+
+
+@pytest.mark.parametrize(
+    "operation, body",
+    [
+        (instances.LIST, {"error_code": "0", "page_no": 2, "data": {"page_no": None}}),
+        (instances.LIST, {"error_code": "0", "page_no": 2, "data": {"page_no": 1}}),
+        (instances.LIST, {"error_code": "0", "page_no": 2, "data": {"data": {"page_no": 3}, "page_no": 1}}),
+        (instances.LIST, {"error_code": "0", "data": {"result": [{"instance_id": 1}]}}),
+        (
+            instances.LIST,
+            {"error_code": "0", "data": {"result": [{"instance_id": "a", "frozen_status": "y"}]}},
+        ),
+        (instances.LIST, {"error_code": "0", "data": {"result": [{"instance_id": "a", "frozen_status": 2}]}}),
+        (instances.LIST, {"error_code": "0", "data": {"result": [{"instance_id": "a", "backup_time": ""}]}}),
+        (phones.LIST, {"phones": [{"phone_id": "a", "traffic_type": ""}]}),
+        (phones.LIST, {"phones": [{"phone_id": "a", "create_time": "20240524T1734+08:00"}]}),
+        (cph_jobs.LIST, {"jobs": [{"job_id": "a", "status": 1, "node_id": "s"}]}),
+        (cph_jobs.LIST, {"jobs": [{"job_id": "a", "status": 1, "node_id": "s", "server_id": None}]}),
+        (jobs.LIST, {"error_code": False, "data": {"jobs": []}}),
+    ],
+)
+def test_an_unusual_answer_is_read_as_if_there_were_no_quick_way(operation: AnyOperation, body: Json) -> None:
+    received = Received(200, {}, wire.encode(body))
+
+    assert told(lambda: read(operation, received, Edition.CHINA, None)) == told(
+        lambda: read_patiently(operation, received, Edition.CHINA, None)
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"error_code": "1", "error_msg": "no"}', b"\xff"])
+def test_what_is_no_success_is_left_to_the_patient_way(body: bytes) -> None:
+    quick = quick_reader(jobs.LIST, Edition.CHINA)
+
+    assert quick is not None
+    with pytest.raises(ODD):
+        quick(body)
+    with pytest.raises(KooPhoneError):
+        read_patiently(jobs.LIST, Received(200, {}, body), Edition.CHINA, None)
+
+
+def test_what_comes_partly_in_headers_has_no_quick_way() -> None:
+    assert quick_reader(CREATE_TOKEN, Edition.CHINA) is None
