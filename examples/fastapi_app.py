@@ -5,7 +5,7 @@ curl -X POST localhost:8000/run -H 'content-type: application/json' \
         -d '{"ids": ["phone0001"], "command": "id"}'
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, HTTPException, Request
@@ -18,12 +18,14 @@ from koophone_async.errors import Misuse
 
 
 class Order(BaseModel):
+    """What to run, where."""
+
     ids: list[str]
     command: str
 
 
 @asynccontextmanager
-async def one_session(app: FastAPI) -> AsyncIterator[None]:
+async def one_session(app: FastAPI) -> AsyncGenerator[None]:
     async with Session() as session:
         app.state.koophone = KooPhone(session)
         yield

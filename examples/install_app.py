@@ -20,9 +20,9 @@ async def install(ids: Sequence[str], package: Package) -> Report:
         koophone = KooPhone(session)
         report = await koophone.fleet(ids).install(package)
         doubtful = [outcome.id for outcome in report if outcome.state is State.UNKNOWN]
-        async for look in koophone.fleet(doubtful).apps(AppType.THIRD_PARTY):
-            names = [app.package for app in look.value] if isinstance(look.value, tuple) else []
-            print(f"{look.id}: unknown, and the app is {'there' if package.name in names else 'not there'}")
+        for id in doubtful:
+            names = {app.package async for app in koophone.apps.list(id, AppType.THIRD_PARTY)}
+            print(f"{id}: unknown, and the app is {'there' if package.name in names else 'not there'}")
     return report
 
 

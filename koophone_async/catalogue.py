@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from koophone_async.operation import AnyOperation, Operation
 
@@ -25,7 +25,7 @@ _MODULES: Final = (
 
 
 def _stated(module: ModuleType) -> Iterator[AnyOperation]:
-    return (value for value in vars(module).values() if isinstance(value, Operation))
+    return (cast("AnyOperation", value) for value in vars(module).values() if isinstance(value, Operation))
 
 
 def _collect() -> dict[str, AnyOperation]:

@@ -43,7 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
+    config: pytest.Config,  # noqa: ARG001 - as the hook is called
+    item: pytest.Item,
 ) -> Mapping[str, type[asyncio.AbstractEventLoop]]:
     """Choose the loop of a test by its marker."""
     is_virtual = item.get_closest_marker("virtual_time") is not None

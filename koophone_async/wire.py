@@ -23,7 +23,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from koophone_async.errors import Misuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from koophone_async.operation import Operation
 
@@ -225,9 +225,13 @@ decode: Final = msgspec.json.Decoder().decode
 encode: Final = msgspec.json.Encoder().encode
 
 
-@cache
-def in_headers(model: Any) -> tuple[str, ...]:
+def in_headers(model: type[Any]) -> tuple[str, ...]:
     """Name the fields of an answer that come as response headers."""
+    return _in_headers(cast("Hashable", model))
+
+
+@cache
+def _in_headers(model: Any) -> tuple[str, ...]:
     return tuple(spelling(a).name for a in attrs.fields(model) if spelling(a).place == "header")
 
 
@@ -264,7 +268,7 @@ def place(operation: Operation[Any, Any], request: object, **around: str | None)
     """
     values: Json = to_wire(request)
     # mypy takes a class's __hash__ for that of its instances.
-    places = _places(type(request), operation.method, operation.path)  # type: ignore[arg-type]
+    places = _places(cast("Hashable", type(request)), operation.method, operation.path)
     path = dict(around)
     path |= {name: str(values.pop(name, "")) for name, where in places if where == "path"}
     query = [

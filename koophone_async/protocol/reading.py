@@ -69,7 +69,7 @@ def read_patiently(
         opened = Opened(message=received.body.decode(errors="replace"))
     if opened.code is not None or not succeeded:
         raise _refusal(operation, received, opened, request_id)
-    placed = wire.in_headers(operation.answer)  # type: ignore[arg-type]  # as in `wire.place`
+    placed = wire.in_headers(operation.answer)
     payload = opened.payload | {name: received.headers[name] for name in placed if name in received.headers}
     try:
         return wire.from_wire(operation.answer, payload, edition)

@@ -23,6 +23,7 @@ from koophone_async.emulator import (
 from koophone_async.errors import Misuse, PartlyRefused
 from koophone_async.jobs import Ticket
 from koophone_async.services.koophone import commands, instances, users
+from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -97,6 +98,7 @@ async def test_an_async_iterable_is_drawn_only_as_far_as_is_in_flight(
     assert 100 <= most <= 150
 
 
+@pytest.mark.emulator(servers=2, regions=("cn-north-4", "cn-east-3"))
 async def test_listed_instances_are_grouped_by_their_region(koophone: KooPhone, emulator: Emulator) -> None:
     async def mixed() -> AsyncIterator[Instance]:
         listed = [instance async for instance in koophone.instances.list()]
@@ -108,11 +110,6 @@ async def test_listed_instances_are_grouped_by_their_region(koophone: KooPhone, 
 
     assert states(report) == {"succeeded": 300}
     assert [r.status for r in emulator.ledger.visits if r.operation == RUN] == [200] * 4
-
-
-test_listed_instances_are_grouped_by_their_region = pytest.mark.emulator(
-    servers=2, regions=("cn-north-4", "cn-east-3")
-)(test_listed_instances_are_grouped_by_their_region)
 
 
 @pytest.mark.parametrize("bad", [1, 3, 7])
@@ -133,7 +130,7 @@ async def test_bad_ids_stand_alone_after_at_most_2_k_log_n_more_calls(
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "executions"),
+    "fault, state, executions",
     [
         (Reset(executed=False), "unknown", 0),
         (Reset(executed=True), "unknown", 1),
@@ -186,6 +183,7 @@ async def test_jobs_that_fail_are_lost_or_never_end_have_each_their_state(
     assert Ticket.parse(report[stuck].ticket or "").jobs == {report[stuck].job_id: stuck}
 
 
+@pytest.mark.emulator(jobs=Durations(fixed=30))
 async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
@@ -199,12 +197,9 @@ async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
     assert emulator.ledger.executions(RUN)[unfinished.id] == 1
 
 
-test_an_unfinished_phone_is_awaited_on_by_its_ticket = pytest.mark.emulator(jobs=Durations(fixed=30))(
-    test_an_unfinished_phone_is_awaited_on_by_its_ticket
-)
-
-
-async def test_a_cancelled_run_says_what_became_of_every_phone(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_a_cancelled_run_says_what_became_of_every_phone(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
     emulator.fault(Delay(seconds=60), commands.RUN, every=2)
     run = koophone.fleet(ids(emulator), concurrency=2).run("id")
 
@@ -315,8 +310,8 @@ async def test_a_quota_that_nobody_told_of_is_learned_from_the_refusal(
 @pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
 async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str, edition: str) -> None:
-    loop = asyncio.get_running_loop()
-    async with Emulator(phones=120, edition=edition, now=loop.now) as emulator, emulator.session() as session:  # type: ignore[attr-defined]
+    now = VirtualTimeLoop.running().now
+    async with Emulator(phones=120, edition=edition, now=now) as emulator, emulator.session() as session:
         report = await getattr(KooPhone(session).fleet(ids(emulator)), verb)()
 
         assert states(report) == {"succeeded": 120}
@@ -326,8 +321,8 @@ async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str,
 
 @pytest.mark.parametrize("edition", ["china", "international"])
 async def test_instances_are_given_prepared_and_taken_back(edition: str) -> None:
-    loop = asyncio.get_running_loop()
-    async with Emulator(phones=5, edition=edition, now=loop.now) as emulator, emulator.session() as session:  # type: ignore[attr-defined]
+    now = VirtualTimeLoop.running().now
+    async with Emulator(phones=5, edition=edition, now=now) as emulator, emulator.session() as session:
         koophone, asked = KooPhone(session), ids(emulator)
         fleet, user_of = koophone.fleet(asked), {id: f"user{n}" for n, id in enumerate(asked)}
 
@@ -358,6 +353,6 @@ async def test_verbs_of_one_instance_fan_out_in_bounded_calls(emulator: Emulator
     apps = await fleet.apps()
 
     assert len({getattr(outcome.value, "token", None) for outcome in tokens}) == 20
-    assert all(isinstance(outcome.value, tuple) and outcome.value for outcome in apps)
+    assert all(outcome.value for outcome in apps)
     assert states(await fleet.stop_streaming()) == states(await fleet.release_session()) == {"accepted": 20}
     assert "token" not in repr(tokens["phone0001"].value) or tokens["phone0001"].value is None

@@ -2,23 +2,25 @@ from __future__ import annotations
 
 import asyncio
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from koophone_async import KooPhone, State, virtual_time
-from koophone_async.batches import Report
+from koophone_async import KooPhone, State
 from koophone_async.batches.chunks import Chunker
 from koophone_async.emulator import Durations, Emulator, Fault, Refuse, Reset, Throttle, Truncate
 from koophone_async.errors import Misuse
 from koophone_async.services.koophone import commands, orders
 from koophone_async.services.koophone.apps import AppType, Package
 from koophone_async.services.koophone.video import Definitions, Encoding, Network, Rate, VideoSetting
+from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 
 if TYPE_CHECKING:
+    from koophone_async.batches import Report
     from koophone_async.emulator.faults import Action
+    from koophone_async.services.koophone.apps import App
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=120)]
 
@@ -42,22 +44,17 @@ async def test_an_app_is_installed_on_every_phone(emulator: Emulator, koophone: 
     assert "s3cret" not in repr(report) + repr(SHOP)
 
 
-async def test_the_apps_of_a_phone_come_from_all_pages(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_the_apps_of_a_phone_come_from_all_pages(koophone: KooPhone) -> None:
     await koophone.fleet(["phone0001"]).install(SHOP)
 
     report = await koophone.fleet(["phone0001"]).apps(AppType.THIRD_PARTY)
 
-    value = report["phone0001"].value
-    assert isinstance(value, tuple)
-    assert "com.example.shop" in {app.package for app in value}
-    assert {app.package async for app in koophone.apps.list("phone0001", AppType.THIRD_PARTY)} == {
-        app.package for app in value
-    }
+    listed = cast("tuple[App, ...]", report["phone0001"].value)
+    assert "com.example.shop" in {app.package for app in listed}
+    assert tuple([app async for app in koophone.apps.list("phone0001", AppType.THIRD_PARTY)]) == listed
 
 
-async def test_a_command_that_is_waited_for_has_its_output_at_once(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_command_that_is_waited_for_has_its_output_at_once(koophone: KooPhone) -> None:
     report = await koophone.fleet(["phone0001", "phone0002"]).run_now("cat /nope; exit 3")
 
     assert report.counts == {State.FAILED: 2}
@@ -65,9 +62,7 @@ async def test_a_command_that_is_waited_for_has_its_output_at_once(
     assert report["phone0001"].error_code == "CPS.0191"
 
 
-async def test_a_job_can_be_awaited_by_its_task_and_by_its_string(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_job_can_be_awaited_by_its_task_and_by_its_string(koophone: KooPhone) -> None:
     started = await koophone.commands.run(["phone0001", "phone0002"], "getprop ro.serialno")
 
     here = await koophone.jobs.wait(started.task)
@@ -118,7 +113,9 @@ async def test_a_task_that_the_service_does_not_know_is_settled_by_the_phones_st
     assert report.counts == {State.SUCCEEDED: 120}
 
 
-FAULTS = st.sampled_from([Reset(), Reset(executed=True), Truncate(), Throttle(), Refuse(503, retry_after=1), Refuse()])
+FAULTS = st.sampled_from(
+    [Reset(), Reset(executed=True), Truncate(), Throttle(), Refuse(503, retry_after=1), Refuse()]
+)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -132,9 +129,10 @@ def test_whatever_happens_every_distinct_id_has_one_outcome_and_no_phone_runs_tw
     asked: list[str], faults: list[tuple[Action, int]], cancel_after: float | None, seed: int
 ) -> None:
     async def story() -> tuple[Report, dict[str, int]]:
-        now = asyncio.get_running_loop().now  # type: ignore[attr-defined]
+        now = VirtualTimeLoop.running().now
         plan = [Fault(action, commands.RUN.name, every=every) for action, every in faults]
-        async with Emulator(phones=200, seed=seed, now=now, faults=plan) as emulator, emulator.session() as session:
+        emulator = Emulator(phones=200, seed=seed, now=now, faults=plan)
+        async with emulator, emulator.session() as session:
             run = KooPhone(session).fleet(asked, concurrency=3).run("id")
             try:
                 async with asyncio.timeout(cancel_after):
@@ -143,7 +141,7 @@ def test_whatever_happens_every_distinct_id_has_one_outcome_and_no_phone_runs_tw
                 assert cancel_after is not None
             return run.report, emulator.ledger.executions(commands.RUN.name)
 
-    report, executions = virtual_time.run_virtually(story())
+    report, executions = run_virtually(story())
 
     assert list(report.outcomes) == list(dict.fromkeys(asked))
     assert report.total == len(report)
@@ -159,7 +157,7 @@ def test_whatever_happens_every_distinct_id_has_one_outcome_and_no_phone_runs_tw
     by_region=st.booleans(),
 )
 def test_chunks_hold_every_id_once_in_order_and_one_region_each(
-    items: list[tuple[str, str | None]], most: int, by_region: bool
+    items: list[tuple[str, str | None]], most: int, *, by_region: bool
 ) -> None:
     chunker, region_of = Chunker(most, by_region), dict(items)
     chunks = [chunk for id, region in items if (chunk := chunker.add(id, region))]

@@ -143,7 +143,9 @@ def up(state: object) -> Verdict:
 def ready(state: object) -> Verdict:
     """Judge a state before streaming: the instance must be up and its data on it."""
     match state:
-        case RunningState.RUNNING | ContentState.LOADED | ContentState.STREAMING | ContentState.LOADED_AS_WELL:
+        case RunningState.RUNNING:
+            return True
+        case ContentState.LOADED | ContentState.LOADED_AS_WELL | ContentState.STREAMING:
             return True
         case ContentState.RESTORE_FAILED | ContentState.BACKUP_FAILED:
             return False

@@ -32,7 +32,10 @@ class Page(Protocol[Item_co]):
 
 
 async def items(
-    session: Sender, operation: Operation[Any, Any], query: Any, page: int = 1
+    session: Sender,
+    operation: Operation[Any, Any],
+    query: Any,  # noqa: ANN401 - attrs.evolve takes any model
+    page: int = 1,
 ) -> AsyncIterator[Any]:
     """Ask for page after page until the answered ones hold all rows, or one is empty."""
     while True:

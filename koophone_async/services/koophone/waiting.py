@@ -33,7 +33,7 @@ class Jobs:
         """
         return await self._session.send(LIST, TaskQuery(task))
 
-    async def wait(self, task: Ticket | str | None, *, timeout: float | None = None) -> Report:
+    async def wait(self, task: Ticket | str | None, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109 - the end of a wait is no failure here
         """Wait until every job of a task has ended, and give the outcome of each instance.
 
         Looks are shared with every other wait of the session. A cancelled wait costs nothing, and
