@@ -1,0 +1,57 @@
+"""The commands of `koophone`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from koophone_async import __version__
+from koophone_async.cli import api, awaiting, configuration, demonstration, execution, serving
+from koophone_async.cli.generated import add_operations
+from koophone_async.cli.settings import Settings
+from koophone_async.wire import Edition
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"koophone-async {__version__}")
+        raise typer.Exit
+
+
+def start(
+    context: typer.Context,
+    *,
+    region: Annotated[str | None, typer.Option(help="Such as cn-north-4. Else KOOPHONE_REGION.")] = None,
+    edition: Annotated[Edition | None, typer.Option(help="Else KOOPHONE_EDITION, else china.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="The section of ~/.huaweicloud/credentials. Else KOOPHONE_PROFILE.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what is done.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Huawei Cloud's cloud phones: run commands on thousands, call every operation, or emulate them all.
+
+    Credentials come from HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, from the profile file, or from the
+    metadata service of a cloud server; `koophone config` shows what is in effect. `koophone demo` needs none.
+    """
+    if verbose:
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        logging.getLogger("koophone_async").setLevel(logging.DEBUG)
+    context.obj = Settings.of(
+        os.environ, KOOPHONE_REGION=region, KOOPHONE_EDITION=edition, KOOPHONE_PROFILE=profile
+    )
+
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app.callback()(start)
+app.command("demo")(demonstration.run)
+app.command("exec", cls=execution.AfterDashes)(execution.run)
+app.command("emulator")(serving.run)
+app.command("api")(api.run)
+app.command("config")(configuration.run)
+add_operations(app)[("jobs",)].command("wait")(awaiting.run)

@@ -1,0 +1,103 @@
+"""JSON that a person writes, checked against the library's models so that no field gets lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeAlias, cast, get_args, get_origin
+
+import attrs
+
+from koophone_async.errors import Misuse
+from koophone_async.wire import from_wire, spelling
+
+Wire: TypeAlias = dict[str, Any]
+Attribute: TypeAlias = "attrs.Attribute[Any]"
+Options: TypeAlias = "Mapping[attrs.Attribute[Any], str]"
+"""How a field is called on the command line."""
+
+Hint: TypeAlias = Any
+"""What an annotation holds: types, unions and generics have no type in common."""
+
+
+def without_none(hint: Hint) -> Hint:
+    """Give what a type is when it is not None."""
+    members = [member for member in get_args(hint) if member is not NoneType]
+    return members[0] if members and NoneType in get_args(hint) else hint
+
+
+def origin(hint: Hint) -> object:
+    """Give what a generic type is made of."""
+    return get_origin(hint)
+
+
+def json_of(text: str) -> object:
+    """Read what `--body` says: JSON, or the file that it names after @.
+
+    Raises:
+        Misuse: It is no JSON, or there is no such file.
+    """
+    try:
+        read: object = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except OSError as error:
+        raise Misuse("", f"--body {text}", f"cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise Misuse("", "--body", f"is not JSON: {error}") from None
+    else:
+        return read
+
+
+def json_object(text: str) -> Wire:
+    """Read what `--body` says, which must be an object."""
+    value = json_of(text)
+    if isinstance(value, dict):
+        return cast("Wire", value)
+    raise Misuse("", "--body", "is no JSON object")
+
+
+def structure(model: type, value: object, options: Options | None = None) -> object:
+    """Build a model from its fields as the API spells them, and let no field get lost.
+
+    Raises:
+        Misuse: A field is missing, unknown, not of its type, or breaks a rule of the model.
+    """
+    problems = [*_problems(model, value, options or {})]
+    if problems:
+        raise Misuse("", "request", "; ".join(problems))
+    try:
+        return from_wire(cast("type[object]", model), value)
+    except Misuse:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Misuse("", "--body", f"is not what {model.__name__} takes: {error}") from None
+
+
+def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{where or 'the body'} is no JSON object"
+        return
+    wire = cast("Wire", value)
+    fields: Sequence[Attribute] = attrs.fields(attrs.resolve_types(model))
+    known = {name for a in fields for name in (spelling(a).name, *spelling(a).also)}
+    unknown = [name for name in wire if name not in known]
+    if unknown:
+        yield f"{where}{', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}"
+    for attribute in fields:
+        yield from _field_problems(attribute, wire, options, where)
+
+
+def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: str) -> Iterator[str]:
+    name, hint = spelling(attribute).name, without_none(attribute.type)
+    inner = get_args(hint)[0] if origin(hint) is tuple else hint
+    is_given = any(spelt in wire for spelt in (name, *spelling(attribute).also))
+    if not is_given and attribute.default is attrs.NOTHING:
+        if attrs.has(inner) and options:
+            yield from _problems(inner, {}, options, f"{where}{name}.")
+        else:
+            yield f"{options.get(attribute, where + name)} is missing"
+    if attrs.has(inner) and name in wire:
+        value = cast("object", wire[name])
+        for item in cast("list[object]", value) if isinstance(value, list) else [value]:
+            yield from _problems(inner, item, options, f"{where}{name}.")

@@ -1,0 +1,147 @@
+"""The command line in this process, and as a process of its own, against an emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from subprocess import PIPE, Popen
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+import pytest
+from typer.testing import CliRunner
+
+from koophone_async.cli import api, awaiting, configuration, execution, generated
+from koophone_async.cli.app import app
+from koophone_async.cli.running import ended
+from koophone_async.emulator import Emulator
+from koophone_async.testing import run_virtually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "koophone_async.cli")
+_WORK = (api, awaiting, configuration, execution, generated)
+_OURS = ("HUAWEICLOUD_", "KOOPHONE_")
+
+
+@attrs.frozen
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Line: TypeAlias = Sequence[str] | Callable[[Ended], Sequence[str]]
+"""Words, or what makes them of what was printed before."""
+
+Invoke: TypeAlias = Callable[..., Ended]
+
+
+def settings_of(banner: dict[str, str]) -> dict[str, str]:
+    return {
+        "KOOPHONE_ENDPOINT": banner["endpoint"],
+        "HUAWEICLOUD_SDK_IAM_ENDPOINT": banner["iam_endpoint"],
+        "HUAWEICLOUD_SDK_AK": banner["access_key"],
+        "HUAWEICLOUD_SDK_SK": banner["secret_key"],
+    }
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.startswith(_OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def koophone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Run commands in virtual time, against an emulator on the same loop."""
+
+    async def all_of(lines: Sequence[Line], edition: str) -> Ended:
+        so_far = Ended(0, "", "")
+        async with Emulator(250, edition=edition) as emulator:
+            for name, value in (settings_of(emulator.banner()) | {"KOOPHONE_EDITION": edition}).items():
+                monkeypatch.setenv(name, value)
+            for line in lines:
+                code = await _here(line(so_far) if callable(line) else line, monkeypatch)
+                out, err = capsys.readouterr()
+                so_far = Ended(code, so_far.out + out, so_far.err + err)
+        return so_far
+
+    def invoke(*lines: Line, edition: str = "china") -> Ended:
+        return run_virtually(all_of(lines, edition))
+
+    return invoke
+
+
+async def _here(line: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let typer read the line, and run what it would on the loop that the emulator is on."""
+    begun: list[Coroutine[Any, Any, Any]] = []
+    with monkeypatch.context() as patch:
+        for module in _WORK:
+            patch.setattr(module, "execute", begun.append)
+        parsed = CliRunner().invoke(app, line)
+    if not begun:
+        return parsed.exit_code
+    return int(await ended(begun[0]))
+
+
+class Process(Popen[str]):
+    """A command as a process of its own, with pipes."""
+
+    def end(self, text: str | None = None) -> Ended:
+        out, err = self.communicate(text, timeout=60)
+        return Ended(self.returncode, out, err)
+
+
+Start: TypeAlias = Callable[..., Process]
+
+
+@contextmanager
+def started(
+    *line: str, environ: Mapping[str, str] | None = None, stdout: IO[str] | int = PIPE
+) -> Generator[Process]:
+    environment = {**os.environ, **(environ or {})}
+    command = [*COMMAND, *line]
+    with Process(command, env=environment, text=True, stdin=PIPE, stdout=stdout, stderr=PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="package")
+def emulator() -> Iterator[dict[str, str]]:
+    """The variables that lead to an emulator that runs as a process of its own."""
+    with started("emulator", "--phones", "250") as process:
+        assert process.stdout
+        banner: dict[str, str] = json.loads(process.stdout.readline())
+        yield settings_of(banner)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+@pytest.fixture
+def start(emulator: dict[str, str]) -> Iterator[Start]:
+    """Start commands as processes of their own."""
+    with ExitStack() as stack:
+
+        def start(
+            *line: str, environ: Mapping[str, str] | None = None, stdout: IO[str] | int = PIPE
+        ) -> Process:
+            return stack.enter_context(started(*line, environ=emulator | dict(environ or {}), stdout=stdout))
+
+        yield start

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async.batches import Outcome, State
+from koophone_async.cli.printing import Format, printer
+from koophone_async.cli.rows import OUTCOME, grouped, plain, rows
+from koophone_async.services.koophone.instances import RunningState, Scene
+from koophone_async.services.koophone.jobs import Accepted, StartedJob, StartedTask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from koophone_async.cli.rows import Row
+
+ROWS: list[Row] = [
+    {"id": "p1", "state": "failed", "output": "a\nb\n", "value": {"x": [1]}, "none": None},
+    {"id": "p2", "state": "succeeded", "output": "世界", "value": None, "none": None},
+]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def printed(capsys: pytest.CaptureFixture[str], output: Format, taken: Sequence[Row], *columns: str) -> str:
+    with printer(output, columns) as out:
+        for row in taken:
+            out.row(row)
+    return capsys.readouterr().out
+
+
+def test_a_table_to_a_pipe_has_a_row_a_line_with_nothing_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, Format.TABLE, ROWS).splitlines() == [
+        "ID  STATE      OUTPUT  VALUE",
+        'p1  failed     a\\nb    {"x": [1]}',
+        "p2  succeeded  世界",
+    ]
+
+
+def test_a_long_cell_stays_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "x" * 5000 in printed(capsys, Format.TABLE, [{"output": "x" * 5000}])
+
+
+def test_control_codes_of_a_phone_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, Format.TABLE, [{"output": "\x1b[2Jgone\x9b\r"}])
+
+    assert out.splitlines()[1] == "\\x1b[2Jgone\\x9b\\x0d"
+
+
+@given(st.lists(st.fixed_dictionaries({"id": TEXT, "output": TEXT | st.none()}), max_size=5))
+def test_json_and_json_lines_lose_nothing(taken: list[Row]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        lines, array = io.StringIO(), io.StringIO()
+        for output, stream in ((Format.JSONL, lines), (Format.JSON, array)):
+            patch.setattr("sys.stdout", stream)
+            with printer(output) as out:
+                for row in taken:
+                    out.row(row)
+
+    assert json.loads(array.getvalue()) == taken
+    assert [json.loads(line) for line in lines.getvalue().split("\n")[:-1]] == taken
+
+
+@given(st.lists(st.fixed_dictionaries({"id": TEXT, "output": TEXT}), min_size=1, max_size=5))
+def test_csv_is_read_back_as_it_was(taken: list[Row]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        stream = io.StringIO()
+        patch.setattr("sys.stdout", stream)
+        with printer(Format.CSV) as out:
+            for row in taken:
+                out.row(row)
+
+    stream.seek(0)
+    assert list(csv.DictReader(io.StringIO(stream.getvalue(), newline=""))) == taken
+
+
+@pytest.mark.parametrize(
+    "output, text",
+    [(Format.CSV, "id,state\n"), (Format.JSON, "[]\n"), (Format.JSONL, ""), (Format.TABLE, "")],
+)
+def test_no_rows_are_printed_as_none(capsys: pytest.CaptureFixture[str], output: Format, text: str) -> None:
+    assert printed(capsys, output, [], "id", "state") == text
+
+
+def test_csv_without_rows_or_columns_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, Format.CSV, []) == ""
+
+
+def test_rows_taken_before_an_error_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        with printer(Format.JSON) as out:
+            out.row({"id": "p1"})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert json.loads(capsys.readouterr().out) == [{"id": "p1"}]
+
+
+def test_nothing_more_is_printed_to_a_reader_that_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    def left_alone() -> None:
+        with printer(Format.TABLE) as out:
+            out.row({"id": "p1"})
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        left_alone()
+
+    assert capsys.readouterr().out == ""
+
+
+def test_an_outcome_has_the_columns_that_people_script_against() -> None:
+    assert OUTCOME == ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
+
+
+def test_values_are_printed_in_words() -> None:
+    @frozen
+    class Model:
+        running: RunningState | int
+        at: datetime
+
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+
+    assert plain(
+        (Model(RunningState.RUNNING, moment), Model(99, moment), Scene.CLOUD_APP, {1: State.FAILED})
+    ) == [
+        {"running": "RUNNING", "at": "2026-01-02T00:00:00+00:00"},
+        {"running": 99, "at": "2026-01-02T00:00:00+00:00"},
+        "CLOUD_APP",
+        {"1": "failed"},
+    ]
+
+
+def test_a_list_inside_an_answer_gives_the_rows() -> None:
+    started = StartedTask("t1", (StartedJob("p1", "j1"), StartedJob("p2", "j2")))
+
+    assert [*rows(started)] == [
+        {"task_id": "t1", "instance": "p1", "id": "j1"},
+        {"task_id": "t1", "instance": "p2", "id": "j2"},
+    ]
+    assert [*rows(Accepted())] == [{"state": "accepted"}]
+
+
+def test_the_largest_group_comes_first() -> None:
+    outcomes = [
+        Outcome("p1", State.FAILED, error_code="X"),
+        *(Outcome(f"p{n}", State.SUCCEEDED) for n in (2, 3)),
+    ]
+
+    assert [(row["ids"], row["count"], row["error_code"]) for row in grouped(outcomes)] == [
+        ("p[2-3]", 2, None),
+        ("p1", 1, "X"),
+    ]

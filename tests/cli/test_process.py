@@ -1,0 +1,345 @@
+"""The command line as people run it: processes, pipes, signals, a terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import sys
+from subprocess import PIPE, Popen
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import COMMAND, Process, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Ended, Start
+
+BANNER = [
+    *("endpoint", "cph_endpoint", "iam_endpoint", "access_key", "secret_key"),
+    *("project_id", "user", "password"),
+]
+COUNTED = ("exec", "phone0001", "phone0002", "nope", "--sync", "--output")
+
+
+def test_the_emulator_prints_one_line_of_json_and_stops_when_it_is_told(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with started("emulator", "--phones", "3", "--edition", "international", "--state", str(state)) as process:
+        assert process.stdout
+        banner = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        ended = process.end()
+
+    assert list(banner) == BANNER
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert state.stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "line, problem",
+    [
+        (("--faults", "/none"), "/none: cannot be read: No such file"),
+        (("--faults", "{text}"), "is not JSON"),
+        (("--faults", "{json}"), "koophone:"),
+        (("--state", "{text}"), "--state: is no snapshot of an emulator"),
+        (("--host", "256.0.0.1"), "emulator: cannot start"),
+        (("--phones", "0"), "--phones"),
+    ],
+)
+def test_an_emulator_that_cannot_start_says_why(line: tuple[str, ...], problem: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no json")
+    (tmp_path / "json").write_text('[{"action": "explode"}]')
+    files = {"text": tmp_path / "text", "json": tmp_path / "json"}
+
+    with started("emulator", *(word.format(**files) for word in line)) as process:
+        ended = process.end()
+
+    assert ended.code == 2
+    assert problem in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_the_demo_ends_with_the_ledger_in_agreement() -> None:
+    with started("demo", "--phones", "12", "--command", "getprop ro.build.version.release") as process:
+        ended = process.end()
+
+    *groups, total, ledger = ended.out.splitlines()
+    assert (ended.code, ended.err) == (0, "")
+    assert sum(int(re.findall(r"  x([0-9]+) succeeded: [0-9]+$", line)[0]) for line in groups) == 12
+    assert re.fullmatch(r"12 phones: 12 succeeded in [0-9.]+ s with [0-9]+ requests", total)
+    assert ledger == "ledger: each of the 12 phones executed the command exactly once"
+
+
+def test_the_demo_streams_outcomes_too() -> None:
+    with started("demo", "--phones", "2", "--output", "jsonl") as process:
+        ended = process.end()
+
+    assert {row["id"]: row["state"] for row in ended.rows} == {
+        "phone0001": "succeeded",
+        "phone0002": "succeeded",
+    }
+    assert "exactly once" in ended.err
+
+
+def rows_of(output: str, ended: Ended) -> list[tuple[str, str]]:
+    match output:
+        case "json":
+            rows = json.loads(ended.out)
+        case "jsonl":
+            rows = ended.rows
+        case "csv":
+            rows = list(csv.DictReader(ended.out.splitlines()))
+        case _:
+            rows = [
+                dict(zip(("id", "state"), line.split(), strict=False)) for line in ended.out.splitlines()[1:]
+            ]
+    return sorted((row["id"], row["state"]) for row in rows)
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl", "csv"])
+def test_each_output_has_a_row_for_each_phone(start: Start, output: str) -> None:
+    ended = start(*COUNTED, output, "--", "id -u").end()
+
+    assert rows_of(output, ended) == [
+        ("nope", "refused"),
+        ("phone0001", "succeeded"),
+        ("phone0002", "succeeded"),
+    ]
+    assert (ended.code, ended.err) == (1, "koophone: 2 succeeded, 1 refused\n")
+
+
+def test_all_succeeded_is_exit_0(start: Start) -> None:
+    assert start("exec", "phone0001", "--sync", "--", "id -u").end().code == 0
+
+
+def test_ids_come_from_stdin(start: Start) -> None:
+    ended = start("exec", "-", "--sync", "--output", "jsonl", "--", "id -u").end("phone0001\nphone0002\n")
+
+    assert [row["output"] for row in ended.rows] == ["2000\n", "2000\n"]
+
+
+@pytest.mark.parametrize(
+    "environ, said",
+    [
+        ({"HUAWEICLOUD_SDK_SK": "wrong"}, "nothing was done"),
+        ({"KOOPHONE_ENDPOINT": "http://127.0.0.1:9"}, "not sent"),
+        ({"HUAWEICLOUD_SDK_SK": ""}, "HUAWEICLOUD_SDK_SK: is not set"),
+    ],
+)
+@pytest.mark.parametrize("line", [("exec", "phone0001", "--", "id"), ("orders", "skus")])
+def test_nothing_begun_is_exit_3(
+    start: Start, line: tuple[str, ...], environ: dict[str, str], said: str
+) -> None:
+    ended = start(*line, environ=environ).end()
+
+    assert ended.code == 3
+    assert said in ended.err or "orders.skus" in ended.err
+    assert "koophone config" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_wrong_usage_is_exit_2(start: Start) -> None:
+    assert start("exec", "--no-such-option").end().code == 2
+
+
+@pytest.fixture
+def stalling(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An emulator that never answers calls that name phone0150."""
+    plan = tmp_path / "plan.json"
+    plan.write_text('[{"operation": "koophone.commands.run_now", "phone": "phone0150", "action": "stall"}]')
+    with started("emulator", "--phones", "150", "--faults", str(plan)) as process:
+        assert process.stdout
+        banner = json.loads(process.stdout.readline())
+        yield {
+            "KOOPHONE_ENDPOINT": banner["endpoint"],
+            "HUAWEICLOUD_SDK_AK": banner["access_key"],
+            "HUAWEICLOUD_SDK_SK": banner["secret_key"],
+        }
+
+
+@pytest.mark.parametrize("output", ["jsonl", "csv"])
+def test_ctrl_c_still_prints_what_finished_and_what_did_not(stalling: dict[str, str], output: str) -> None:
+    ids = [f"phone{number:04}" for number in range(1, 151)]
+    with started("exec", *ids, "--sync", "--output", output, "--", "id -u", environ=stalling) as process:
+        assert process.stdout
+        assert process.stderr
+        out = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out += process.stdout.read()
+        said, code = process.stderr.read(), process.wait()
+
+    # Whether the second call had left when the signal came is for the machine to say.
+    assert [out.count("succeeded"), out.count("unknown") + out.count("not_sent")] == [100, 50]
+    assert re.fullmatch("koophone: interrupted: 100 succeeded, 50 (unknown|not_sent)\n", said)
+    assert code == 130
+
+
+def in_a_terminal(line: tuple[str, ...], environ: dict[str, str], *, stdout: bool = False) -> tuple[str, str]:
+    """Run a command with a terminal as stderr; answer stdout and what the terminal got."""
+    controller, terminal = pty.openpty()
+    with Popen(  # noqa: S603 - the command is our own
+        [*COMMAND, *line],
+        env=os.environ | environ | {"TERM": "xterm", "NO_COLOR": "1"},
+        stdout=terminal if stdout else PIPE,
+        stderr=terminal,
+        text=True,
+    ) as process:
+        os.close(terminal)
+        seen = b""
+        while chunk := _read(controller):
+            seen += chunk
+        os.close(controller)
+        return process.communicate()[0] or "", seen.decode()
+
+
+def _read(controller: int) -> bytes:
+    try:
+        return os.read(controller, 65536)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
+
+
+def test_progress_is_shown_on_a_terminal_and_rows_stay_on_stdout(emulator: dict[str, str]) -> None:
+    out, seen = in_a_terminal(("exec", "--all", "--sync", "--output", "jsonl", "--", "id -u"), emulator)
+
+    assert len(out.splitlines()) == 250
+    assert "250/" in seen
+    assert "succeeded" in seen
+
+
+def test_a_terminal_that_gets_the_rows_gets_no_progress_between_them(emulator: dict[str, str]) -> None:
+    line = ("exec", "phone0001", "--sync", "--output", "jsonl", "--", "id -u")
+
+    _, seen = in_a_terminal(line, emulator, stdout=True)
+
+    assert json.loads(seen)["state"] == "succeeded"
+
+
+def test_a_terminal_gets_a_drawn_table(emulator: dict[str, str]) -> None:
+    _, seen = in_a_terminal(("instances", "status", "phone0001"), emulator | {"COLUMNS": "80"}, stdout=True)
+
+    assert "───" in seen
+    assert "RUNNING" in seen
+
+
+def test_a_table_that_does_not_fit_is_printed_a_field_a_line(emulator: dict[str, str]) -> None:
+    line = ("instances", "list", "--id", "phone0001")
+
+    _, seen = in_a_terminal(line, emulator | {"COLUMNS": "60"}, stdout=True)
+
+    assert re.search(r"^id +phone0001\r$", seen, re.MULTILINE)
+
+
+def test_a_reader_that_goes_away_is_no_error(start: Start) -> None:
+    process = start("instances", "list", "--output", "jsonl")
+    assert process.stdout
+    assert process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.stderr.read() == ""
+    assert process.wait(60) == 141
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_last_bytes_may_be_unwanted_too(start: Start, unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = ("exec", "phone0001", "--sync", "--", "id -u")
+    with os.fdopen(writer, "w") as gone:
+        process = start(*line, environ={"PYTHONUNBUFFERED": unbuffered}, stdout=gone)
+
+    assert process.stderr
+    assert process.stderr.read() == ""
+
+
+def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
+    hide = "import sys; sys.modules['koophone_async.cli.app'] = None"
+    program = f"{hide}; from koophone_async.cli import main; main()"
+    with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
+        ended = process.end()
+
+    assert "ModuleNotFoundError" in ended.err
+
+
+def test_ctrl_c_while_it_starts_is_quiet() -> None:
+    program = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "koophone_async.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from koophone_async.cli import main
+main()
+"""
+    with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
+        ended = process.end()
+
+    assert (ended.code, ended.err) == (130, "")
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from koophone_async.cli import main; main()"
+    with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
+        ended = process.end()
+
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "pip install 'koophone-async[cli]'" in ended.err
+
+
+def test_the_version_and_the_log_are_asked_for_by_options(start: Start) -> None:
+    assert re.fullmatch(r"koophone-async [0-9.]+\n", start("--version").end().out)
+    logged = start("-v", "orders", "skus", environ={"KOOPHONE_ENDPOINT": "http://127.0.0.1:9"}).end().err
+
+    assert "koophone_async: koophone.orders.skus: again in" in logged
+
+
+def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator: dict[str, str]) -> None:
+    ended = start("--region", "cn-north-4", "config", "--output", "jsonl").end()
+
+    shown = {row["setting"]: (row["value"], row["source"]) for row in ended.rows}
+    assert shown["region"] == ("cn-north-4", "option of the command line")
+    assert shown["endpoint koophone"] == (emulator["KOOPHONE_ENDPOINT"], "environment KOOPHONE_ENDPOINT")
+    assert shown["endpoint cph"] == ("https://cph.cn-north-4.myhuaweicloud.com", "published host")
+    assert shown["credentials"][0].startswith("permanent access key")
+    assert emulator["HUAWEICLOUD_SDK_SK"] not in ended.out
+    assert emulator["HUAWEICLOUD_SDK_AK"] not in ended.out
+    assert ended.code == 0
+
+
+def test_config_shows_what_is_missing_or_temporary(start: Start) -> None:
+    environ = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "hunter2", "KOOPHONE_REGION": "", "KOOPHONE_ENDPOINT": ""}
+    ended = start("--edition", "international", "config", "--output", "jsonl", environ=environ).end()
+
+    shown = {row["setting"]: (row["value"], row["source"]) for row in ended.rows}
+    assert shown["region"] == ("", "not set")
+    assert shown["edition"] == ("international", "option of the command line")
+    assert shown["endpoint koophone"][0] is None
+    assert shown["endpoint koophone"][1].startswith("KOOPHONE_ENDPOINT is not set")
+    assert shown["credentials"][0].startswith("temporary access key")
+    assert "hunter2" not in ended.out
+
+
+def test_config_without_credentials_is_exit_3_and_says_what_to_set(start: Start) -> None:
+    ended = start("config", environ={"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}).end()
+
+    assert ended.code == 3
+    assert "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK" in ended.err
+
+
+def test_help_and_exec_start_without_the_emulator_and_without_rich() -> None:
+    program = "import sys, koophone_async.cli.app; print(*sys.modules)"
+    with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
+        loaded = process.end().out.split()
+
+    assert "koophone_async.cli.app" in loaded
+    assert [name for name in loaded if name.startswith(("koophone_async.emulator", "rich"))] == []
