@@ -1,0 +1,135 @@
+"""Bandwidths of servers whose network the service defines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+
+from koophone_async.checks import Between, Text
+from koophone_async.errors import Misuse
+from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.written import TIME
+from koophone_async.wire import wire
+
+
+class Sharing(IntEnum):
+    """Whether servers share a bandwidth (CPH 5.2.1)."""
+
+    DEDICATED = 0
+    SHARED = 1
+
+
+class ChargedBy(IntEnum):
+    """What a bandwidth is paid by (CPH 5.2.1)."""
+
+    BANDWIDTH = 0
+    TRAFFIC = 1
+
+
+@frozen
+class Bandwidth:
+    """One bandwidth."""
+
+    id: str = field(metadata=wire("band_width_id"))
+    name: str | None = field(default=None, metadata=wire("band_width_name"))
+    size: int | None = field(default=None, metadata=wire("band_width_size"))
+    """Mbit/s."""
+
+    charged_by: ChargedBy | int | None = field(default=None, metadata=wire("band_width_charge_mode"))
+    sharing: Sharing | int | None = field(default=None, metadata=wire("band_width_share_type"))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+
+
+@frozen
+class BandwidthQuery:
+    """Which part of the bandwidths to list."""
+
+    offset: int = field(default=0, validator=Between(0, 10**9))
+    limit: int = field(default=100, validator=Between(1, 100))
+
+
+@frozen
+class BandwidthPage:
+    """One page of the bandwidths."""
+
+    items: tuple[Bandwidth, ...] = field(default=(), metadata=wire("band_widths"))
+    total: int | None = field(default=None, metadata=wire("count"))
+    """Not documented for this list."""
+
+
+@frozen
+class BandwidthSize:
+    """A size that the service takes: the larger it is, the coarser its steps."""
+
+    limit: str = "1 to 300 Mbit/s in steps of 1, to 1,000 in steps of 50, above in steps of 500"
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
+        """Check that the size is a step of its range."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Misuse("", attribute.name, f"is {value!r}; it must be a whole number, {self.limit}")
+        step = 1 if value <= 300 else 50 if value <= 1000 else 500
+        if value < 1 or value % step:
+            raise Misuse("", attribute.name, f"is {value:,}; it must be {self.limit}")
+
+
+@frozen
+class UpdateBandwidth:
+    """A new size for a shared bandwidth."""
+
+    bandwidth: str = field(validator=Text(64), metadata=wire("band_width_id"))
+    size: int = field(validator=BandwidthSize(), metadata=wire("band_width_size"))
+    """Mbit/s."""
+
+
+# No answer tells a total, and that of 2020-07-30 is not paged at all.
+LIST: Final = Operation(
+    "cph.bandwidths.list", "GET", "/v1/{project_id}/cloud-phone/bandwidths",
+    BandwidthQuery, BandwidthPage, source="CPH 5.2.1 (2025-02-08)", repeatable=True,
+)  # fmt: skip
+
+UPDATE: Final = Operation(
+    "cph.bandwidths.update", "PUT", "/v1/{project_id}/cloud-phone/bandwidths/{band_width_id}",
+    UpdateBandwidth, Accepted, source="CPH 5.2.2 (2025-02-08)", repeatable=True,
+)  # fmt: skip
+
+
+@frozen
+class Bandwidths:
+    """The bandwidths of servers whose network the service defines."""
+
+    _session: Sender
+
+    def list(self, query: BandwidthQuery = BandwidthQuery()) -> AsyncIterator[Bandwidth]:
+        """Give every bandwidth of servers whose network the service defines.
+
+        Args:
+            query: Where to begin, and how many to ask for at once (at most 100).
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.2.1 (2025-02-08)
+        """
+        return items(self._session, LIST, query)
+
+    async def update(self, bandwidth: str, size: int) -> Accepted:
+        """Give a shared bandwidth another size.
+
+        Args:
+            bandwidth: Its id; a dedicated one is refused (CPS.0160).
+            size: In Mbit/s: up to 300 in steps of 1, up to 1,000 in steps of 50, above in steps of 500.
+
+        Raises:
+            Refused: Nothing was changed.
+            Unanswered: No answer came; the size may have changed.
+
+        API: CPH 5.2.2 (2025-02-08)
+        """
+        return await self._session.send(UPDATE, UpdateBandwidth(bandwidth, size))

@@ -1,0 +1,225 @@
+"""Orders of servers: in a network of one's own, in one of the service's, and bare.
+
+An order costs money and has no key that would keep it from being made twice, so no rule sends one
+again. After an `Unanswered`, look for servers with the order's name before ordering anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+
+from koophone_async.checks import Between, Listed, OneOf, Text
+from koophone_async.errors import Misuse
+from koophone_async.operation import Operation
+from koophone_async.services.cph.bandwidths import Sharing
+from koophone_async.services.cph.parts import (
+    KEYPAIR,
+    MODEL,
+    ONE_ADDRESS,
+    TRUE_OR_FALSE,
+    UUID,
+    DiskType,
+    OwnNetwork,
+    Phones,
+    RenewableTerm,
+    ServerBandwidth,
+    ServerTerm,
+    Term,
+    some_ids,
+)
+from koophone_async.wire import wire
+
+EXTRA: Final = "huaweicloudsdkcph 3.1.219"
+"""Where operations are from that no document has: the vendor's SDK, generated from its own API."""
+
+MOST: Final = 10
+"""The most servers of one order, and of one call that deletes them."""
+
+NAME: Final = Text(60, pattern=r"[A-Za-z0-9_\u4e00-\u9fff-]+")
+"""A server's name: letters, digits, Chinese characters, `_` and `-`."""
+
+
+@frozen
+class OwnBandwidth:
+    """The name under which a network card's IPv6 bandwidth goes when servers are bought."""
+
+    id: str = field(validator=Text(64), metadata=wire("band_width_id"))
+
+
+@frozen
+class NetworkCard:
+    """A network card of the servers to be bought."""
+
+    subnet: str = field(validator=UUID, metadata=wire("subnet_id"))
+    is_ipv6: bool | None = field(default=None, metadata=wire("ipv6_enable"))
+    ipv6_bandwidth: OwnBandwidth | None = None
+    """The shared bandwidth for IPv6."""
+
+
+def _not_for_many(order: BuyServers, attribute: Attribute[Any], count: int) -> None:
+    if order.public_address.existing and count > 1:
+        raise Misuse("", attribute.name, f"is {count}; an address that exists serves 1 server (CPS.0251)")
+
+
+@frozen(kw_only=True)
+class BuyServers(OwnNetwork):
+    """An order of servers in a network of the tenant's own."""
+
+    name: str = field(validator=NAME, metadata=wire("server_name"))
+    """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
+
+    model: str = field(validator=MODEL, metadata=wire("server_model_name"))
+    count: int = field(default=1, validator=[Between(1, MOST), _not_for_many])
+    term: ServerTerm = field(metadata=wire("extend_param"))
+    cards: tuple[NetworkCard, ...] = field(validator=Listed(), metadata=wire("nics"))
+
+
+def _without_id(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
+    if bandwidth.id is None and value is None:
+        raise Misuse("", attribute.name, "is missing; it must be said where no id is given")
+
+
+def _if_shared(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
+    if bandwidth.id is None and bandwidth.sharing == Sharing.SHARED and value is None:
+        raise Misuse("", attribute.name, "is missing; a shared bandwidth needs 1 to 300 Mbit/s")
+
+
+@frozen
+class SystemBandwidth:
+    """The bandwidth of servers in a network of the service's: one that exists, or of some kind."""
+
+    sharing: Sharing | int | None = field(
+        default=None,
+        validator=[OneOf((*Sharing, None)), _without_id],
+        metadata=wire("band_width_share_type"),
+    )
+    id: str | None = field(default=None, validator=Text(64), metadata=wire("band_width_id"))
+    """One that exists; it comes before what else is said."""
+
+    size: int | None = field(
+        default=None,
+        validator=[Between(1, 300, unit="Mbit/s"), _if_shared],
+        metadata=wire("band_width_size"),
+    )
+    """Mbit/s, at most 300; a dedicated bandwidth has 300 where nothing is said."""
+
+
+@frozen(kw_only=True)
+class BuyServersV1(Phones):
+    """An order of servers in a network of the service's, as of 2020."""
+
+    name: str = field(validator=Text(60, pattern=r"[A-Za-z0-9_-]+"), metadata=wire("server_name"))
+    """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
+
+    model: str = field(validator=MODEL, metadata=wire("server_model_name"))
+    count: int = field(default=1, validator=Between(1, MOST))
+    bandwidth: SystemBandwidth = field(metadata=wire("band_width"))
+    term: Term = field(metadata=wire("extend_param"))
+    is_vnc: bool | None = field(default=None, metadata=wire("vnc_enable", as_text=TRUE_OR_FALSE))
+    """Whether the phones can be reached by VNC. On the wire it is text."""
+
+    subnet: str | None = field(
+        default=None, validator=Text(43, pattern=r"[0-9.]+/[0-9]+"), metadata=wire("subnet_cidr")
+    )
+    """Such as `172.31.0.0/16`, which the first order gets by itself; it must overlap no other subnet."""
+
+
+@frozen
+class BareDisk:
+    """Disks of a bare server."""
+
+    type: DiskType | str = field(validator=OneOf((*DiskType,)), metadata=wire("volume_type"))
+    size: int = field(validator=Between(1, 32_768, unit="GiB"))
+    """GiB."""
+
+    count: int | None = field(default=None, validator=Between(1, 10**4))
+    """1 where nothing is said."""
+
+
+@frozen
+class BareCard:
+    """A network card of a bare server."""
+
+    subnet: str = field(validator=UUID, metadata=wire("subnet_id"))
+    is_ipv6: bool | None = field(default=None, metadata=wire("ipv6_enable"))
+    ipv6_bandwidth: str | None = field(default=None, validator=Text(64), metadata=wire("ipv6_band_width_id"))
+    """The id of the shared bandwidth for IPv6."""
+
+
+@frozen(kw_only=True)
+class BareAddress:
+    """The public address of a bare server: one that exists, a new one, or none."""
+
+    bandwidth: ServerBandwidth = field(metadata=wire("band_width"))
+    existing: tuple[str, ...] | None = field(
+        default=None, converter=some_ids, validator=ONE_ADDRESS, metadata=wire("ids")
+    )
+    """The id of one public address; `type` and `count` mean nothing then."""
+
+    type: str | None = field(default=None, validator=Text(64))
+    """Such as `5_bgp`."""
+
+    count: int | None = field(default=None, validator=Between(0, 1))
+    """0 where nothing is said."""
+
+
+@frozen(kw_only=True)
+class BuyBareServers:
+    """An order of servers without phones."""
+
+    name: str = field(validator=NAME, metadata=wire("server_name"))
+    """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
+
+    model: str = field(validator=MODEL, metadata=wire("server_model_name"))
+    count: int = field(default=1, validator=Between(1, MOST))
+    term: RenewableTerm = field(metadata=wire("order_param"))
+    cards: tuple[BareCard, ...] = field(validator=Listed(), metadata=wire("nics"))
+    public_address: BareAddress = field(metadata=wire("public_ip"))
+    keypair: str = field(validator=KEYPAIR, metadata=wire("keypair_name"))
+    """The key pair that signs in to the server."""
+
+    zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
+    disk: BareDisk | None = field(default=None, metadata=wire("data_volume"))
+    image: str | None = field(default=None, validator=Text(36), metadata=wire("image_id"))
+    """An image of bare servers; the service's own where nothing is said."""
+
+    enterprise_project: str | None = field(
+        default=None, validator=Text(64), metadata=wire("enterprise_project_id")
+    )
+
+
+@frozen
+class Order:
+    """What was ordered."""
+
+    id: str | None = field(default=None, metadata=wire("order_id"))
+    product: str | None = field(default=None, metadata=wire("product_id"))
+
+
+@frozen
+class ServerOrder(Order):
+    """What was ordered, and the servers that it will bring."""
+
+    servers: tuple[str, ...] = field(default=(), metadata=wire("server_ids"))
+    """Their ids."""
+
+
+# A flavor with several addresses a phone takes no address that exists (CPS.0252), which no flavor
+# tells beforehand. Its example orders one server and is answered with two ids.
+BUY: Final = Operation(
+    "cph.servers.buy", "POST", "/v2/{project_id}/cloud-phone/servers",
+    BuyServers, ServerOrder, source="CPH 5.1.4 (2025-02-08)", repeatable=False, order=True,
+)  # fmt: skip
+
+# The path is that of the list of phones. Some flavors can only be bought the other way (CPS.0256).
+BUY_V1: Final = Operation(
+    "cph.servers.buy_v1", "POST", "/v1/{project_id}/cloud-phone/phones",
+    BuyServersV1, Order, source="CPH 4.1.4 (2020-07-30)", repeatable=False, order=True,
+)  # fmt: skip
+
+BUY_BARE: Final = Operation(
+    "cph.servers.buy_bare", "POST", "/v2.1/{project_id}/cloud-phone/servers",
+    BuyBareServers, ServerOrder, source=EXTRA, repeatable=False, order=True,
+)  # fmt: skip

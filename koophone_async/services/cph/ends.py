@@ -1,0 +1,121 @@
+"""How the end of a call is found: what its answer says at once, and its jobs by its request id."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from koophone_async.batches import Outcome, Reading, Sender, State, Wait
+from koophone_async.jobs import Allowance, Sighting
+from koophone_async.operation import Quota
+from koophone_async.services.cph.commands import CommandResult, CommandResults
+from koophone_async.services.cph.connections import Connections
+from koophone_async.services.cph.jobs import LIST, MOST_JOBS, MOST_REQUESTS, Job, JobQuery, JobState
+from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.started import JobEntry, Started
+
+LOOKS: Final = Quota(60, 60)
+"""How often jobs are looked at unless the client is told otherwise. No document states a quota."""
+
+
+@frozen(eq=False)
+class Requests:
+    """Looks at the jobs of calls by their request ids, twenty calls or a page of a hundred jobs at once."""
+
+    _session: Sender
+    allowance: Allowance = field(factory=lambda: Allowance(LOOKS))
+    most_handles: int = MOST_REQUESTS
+    most_jobs: int | None = MOST_JOBS
+
+    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
+        """See the jobs of these calls, as many pages as it takes to find those that are waited for.
+
+        Answers do not tell which call began a job, and list those that were seen to end before.
+        """
+        awaited = {job: handle for handle in handles for job in self._session.pump.awaited(self, handle)}
+        seen: dict[str, list[Sighting[Job]]] = {handle: [] for handle in handles}
+        rows = 0
+        async for job in items(self._session, LIST, JobQuery(handles)):
+            if rows and not rows % MOST_JOBS:
+                self.allowance.take(asyncio.get_running_loop().time())  # one more page
+            rows += 1
+            if handle := awaited.pop(job.id, None):
+                seen[handle].append(Sighting(job.id, job.ended, job))
+                if not awaited:
+                    break
+        return seen
+
+    def of(
+        self, started: Started, ids: Sequence[str], value: Callable[[Job], object] | None = None
+    ) -> Reading:
+        """Read what a call began and what it refused, both with HTTP 200 and in one list."""
+        jobs = {entry.id: _target(entry, ids) for entry in started.jobs if entry.id}
+        wait = Wait(self, started.request, jobs, value=value) if started.request and jobs else None
+        return Reading(tuple(refusals(started, ids)), wait)
+
+    def of_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
+        """Read what phones did while the call waited. What was still running then is looked at on."""
+        ended = [_outcome(one, ids) for one in answer.results if one.state != JobState.RUNNING]
+        running = {one.id: _target(one, ids) for one in answer.results if one.state == JobState.RUNNING and one.id}
+        return Reading(ended, Wait(self, answer.request, running) if answer.request and running else None)
+
+
+def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
+    """Tell of every phone or server that a call refused. An entry with neither job nor reason says nothing."""
+    for entry in started.refused:
+        if entry.error_code or entry.error_message:
+            yield Outcome(
+                _target(entry, ids),
+                State.REFUSED,
+                error_code=entry.error_code or None,
+                error_message=entry.error_message or None,
+            )
+
+
+def of_connections(answer: Connections, _: Sequence[str]) -> Reading:
+    """Read who can be streamed from and who cannot."""
+    good = [Outcome(one.phone, State.ACCEPTED, value=one.access) for one in answer.connections]
+    bad = [
+        Outcome(
+            one.phone, State.REFUSED, error_code=one.error_code or None, error_message=one.error_message or None
+        )
+        for one in answer.refused
+    ]
+    return Reading([*good, *bad])
+
+
+def accepted(_: object, ids: Sequence[str]) -> Reading:
+    """Read the answer to a call that has no job."""
+    return Reading([Outcome(id, State.ACCEPTED) for id in ids])
+
+
+def listed(job: Job) -> object:
+    """Read the listing that a job found, as far as its output goes; None where it failed."""
+    return job.listing if job.succeeded else None
+
+
+def _target(entry: JobEntry | CommandResult, ids: Sequence[str]) -> str:
+    """Tell whom an entry is about: of a call with one id it needs not say."""
+    named = entry.phone if isinstance(entry, CommandResult) else entry.target
+    return named or (ids[0] if len(ids) == 1 else "")
+
+
+_STATES: Final[Mapping[object, State]] = {
+    JobState.SUCCEEDED: State.SUCCEEDED,
+    JobState.FAILED: State.FAILED,
+}
+
+
+def _outcome(result: CommandResult, ids: Sequence[str]) -> Outcome:
+    was_begun = result.id or not result.error_code
+    return Outcome(
+        _target(result, ids),
+        _STATES.get(result.state, State.UNKNOWN if was_begun else State.REFUSED),
+        result.id,
+        result.error_code or None,
+        result.error_message or None,
+        result.output,
+    )

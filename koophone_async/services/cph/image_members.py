@@ -1,0 +1,118 @@
+"""Who an image is shared with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final
+
+from attrs import field, frozen
+
+from koophone_async.checks import Text
+from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.images import MILLISECONDS, OneImage
+from koophone_async.services.cph.started import Accepted
+from koophone_async.wire import wire
+
+PROJECT_ID: Final = Text(64)
+"""The id of the project that stands for the other account."""
+
+
+@frozen
+class AddMember(OneImage):
+    """An account to share an image with."""
+
+    project: str = field(validator=PROJECT_ID, metadata=wire("member"))
+    """The document marks it optional; without it there is nobody to share with."""
+
+
+@frozen
+class RemoveMember(OneImage):
+    """An account to share an image with no longer."""
+
+    project: str = field(validator=PROJECT_ID, metadata=wire("member_id"))
+
+
+@frozen
+class Member:
+    """One account that an image is shared with."""
+
+    project: str = field(metadata=wire("member_id"))
+    image: str | None = field(default=None, metadata=wire("image_id"))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=MILLISECONDS))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=MILLISECONDS))
+
+
+@frozen
+class Members:
+    """All accounts that an image is shared with, at most 10."""
+
+    members: tuple[Member, ...] = ()
+
+
+LIST: Final = Operation(
+    "cph.image_members.list", "GET", "/v1/{project_id}/cloud-phone/images/{image_id}/members",
+    OneImage, Members, source="CPH 5.9.4 (2025-02-08)", repeatable=True,
+)  # fmt: skip
+
+ADD: Final = Operation(
+    "cph.image_members.add", "POST", "/v1/{project_id}/cloud-phone/images/{image_id}/members",
+    AddMember, Accepted, source="CPH 5.9.3 (2025-02-08)", repeatable=True,
+)  # fmt: skip
+
+REMOVE: Final = Operation(
+    "cph.image_members.remove", "DELETE",
+    "/v1/{project_id}/cloud-phone/images/{image_id}/members/{member_id}",
+    RemoveMember, Accepted, source="CPH 5.9.5 (2025-02-08)", repeatable=True,
+)  # fmt: skip
+
+
+@frozen
+class ImageMembers:
+    """The accounts that images are shared with."""
+
+    _session: Sender
+
+    async def list(self, image: str) -> AsyncIterator[Member]:
+        """Give every account that an image of one's own is shared with.
+
+        Args:
+            image: One id.
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.9.4 (2025-02-08)
+        """
+        for member in (await self._session.send(LIST, OneImage(image))).members:
+            yield member
+
+    async def add(self, image: str, project: str) -> Accepted:
+        """Share an image with another account in the same region.
+
+        Args:
+            image: One id of one's own.
+            project: The other account's project id in that region; at most 10 accounts an image.
+
+        Raises:
+            Refused: It was not shared.
+            Unanswered: No answer came; it may be shared.
+
+        API: CPH 5.9.3 (2025-02-08)
+        """
+        return await self._session.send(ADD, AddMember(image, project))
+
+    async def remove(self, image: str, project: str) -> Accepted:
+        """Share an image with an account no longer.
+
+        Args:
+            image: One id of one's own.
+            project: The other account's project id.
+
+        Raises:
+            Refused: It stays shared.
+            Unanswered: No answer came; it may be shared no longer.
+
+        API: CPH 5.9.5 (2025-02-08)
+        """
+        return await self._session.send(REMOVE, RemoveMember(image, project))

@@ -1,0 +1,151 @@
+"""Phone properties as people give them, as the wire carries them, and setting them.
+
+People give a mapping; the wire wants a JSON object in a string. Names and values are checked
+before they are sent, by `property_list`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import msgspec
+from attrs import Attribute, field, frozen
+
+from koophone_async.checks import ID_MOST, Listed, Text
+from koophone_async.errors import Misuse
+from koophone_async.operation import UNSTATED, Batch, Operation
+from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED, Properties
+from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.written import Written
+from koophone_async.wire import decode, encode, wire
+
+Given: TypeAlias = Properties | Mapping[str, str | int | bool]
+"""Properties as people give them. Values are sent as text: True as 1, False as 0."""
+
+if TYPE_CHECKING:
+    Held: TypeAlias = Mapping[str, str]
+else:
+    Held = Any  # the wire brings a text or an object, which the converter of the field reads
+
+
+def checked(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Check what a person gives, and turn every value into text.
+
+    A name that the documents call out of use is taken, with a `DeprecationWarning`.
+
+    Raises:
+        Misuse: A name is not known, or a value is not allowed; says which, and what is.
+    """
+    texts = {name: _text_of(name, value) for name, value in properties.items()}
+    for name in texts:
+        _warn(name)
+    return texts
+
+
+def _text_of(name: str, value: object) -> str:
+    if not isinstance(value, str | int):
+        raise Misuse("", name, f"is a {type(value).__name__}; it must be text, a number or a boolean")
+    text = value if isinstance(value, str) else str(int(value))
+    rule = RULES.get(FORMER.get(name, name))
+    if rule is not None:
+        rule.check(name, text)
+    elif name not in UNEXPLAINED:
+        near = "".join(f"; {known} is the nearest" for known in get_close_matches(name, RULES, 1))
+        raise Misuse("", name, f"is no property that the documents know{near}")
+    return text
+
+
+def _warn(name: str) -> None:
+    """Warn whoever gave the property to a request that it is out of use."""
+    if name in RULES and not RULES[name].is_deprecated:
+        return
+    instead = f"; it is {FORMER[name]} now" if name in FORMER else ""
+    warnings.warn(f"the property {name} is out of use{instead}", DeprecationWarning, stacklevel=5)
+
+
+def held(properties: Given | str) -> dict[str, str]:
+    """Take properties: those of a mapping are checked, those of a JSON text are taken as they are.
+
+    A text is what the wire carries, and the way to send a property that is newer than this package.
+
+    Raises:
+        Misuse: A name or a value is wrong, or the text holds no JSON object.
+    """
+    return taken(properties) if isinstance(properties, str) else checked(properties)
+
+
+def taken(text: str) -> dict[str, str]:
+    """Take properties from a JSON text as they are.
+
+    Raises:
+        Misuse: The text holds no JSON object.
+    """
+    texts = _read(text)
+    if texts is None:
+        raise Misuse("", "property", "holds no JSON object")
+    return texts
+
+
+def shown(properties: object) -> dict[str, str]:
+    """Read what the service shows: a JSON object in a text or, in an example of 2020-07-30, without one.
+
+    Where it is neither, such as empty, there are no properties.
+    """
+    return _read(properties) or {}
+
+
+def _read(properties: object) -> dict[str, str] | None:
+    found: Any = properties
+    if isinstance(properties, str):
+        with suppress(msgspec.DecodeError):
+            found = decode(properties)
+    if not isinstance(found, Mapping):
+        return None
+    values = cast("Mapping[str, object]", found)
+    return {name: value if isinstance(value, str) else _text(value) for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    return encode(value).decode()
+
+
+JSON_TEXT: Final = Written(_text)
+"""A mapping as a JSON object in a string."""
+
+
+def _some(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
+    if not value:
+        raise Misuse("", attribute.name, "is empty; give at least one property")
+
+
+@frozen
+class PropertyUpdate:
+    """What the properties of one phone shall be; those that are not named stay."""
+
+    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    properties: Held = field(converter=held, validator=_some, metadata=wire("property", as_text=JSON_TEXT))
+    custom: Mapping[str, str] | None = field(default=None, metadata=wire("custom_property"))
+    """Properties of one's own, with the others at most 7,800 bytes. Only the vendor's SDK knows it."""
+
+
+def _updates(updates: Iterable[PropertyUpdate]) -> tuple[PropertyUpdate, ...]:
+    return tuple(updates)
+
+
+@frozen
+class UpdateProperties:
+    """New properties for many phones."""
+
+    phones: tuple[PropertyUpdate, ...] = field(converter=_updates, validator=Listed())
+
+
+# Some properties take effect only after a restart; the documents do not say which (CPH 5.3.10).
+UPDATE_PROPERTIES: Final = Operation(
+    "cph.phones.update_properties", "POST", "/v1/{project_id}/cloud-phone/phones/batch-update-property",
+    UpdateProperties, Started, source="CPH 5.3.10 (2025-02-08)",
+    batch=Batch("phones", most=UNSTATED), repeatable=True,
+)  # fmt: skip

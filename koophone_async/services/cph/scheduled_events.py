@@ -1,0 +1,226 @@
+"""Maintenance that the service plans for servers. Only the vendor's SDK knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from attrs import Attribute, field, frozen
+from attrs.validators import optional
+
+from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text
+from koophone_async.errors import Misuse
+from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.buying import EXTRA
+from koophone_async.services.cph.paging import Next, marked
+from koophone_async.services.cph.server import ServerState
+from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.written import COMMAS, TIME, comma_list, moment
+from koophone_async.wire import wire
+
+EVENT_ID: Final = Text(36, unit="bytes of UTF-8")
+"""An event's id."""
+
+
+class EventState(StrEnum):
+    """Where a planned event stands."""
+
+    INQUIRING = "inquiring"
+    """It waits to be authorized."""
+
+    SCHEDULED = "scheduled"
+    EXECUTING = "executing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class EventType(StrEnum):
+    """What is to be done to the server."""
+
+    DISK_REPLACEMENT = "localdisk-recovery"
+    MAINTENANCE = "system-maintenance"
+
+
+class Authorization(StrEnum):
+    """What the tenant lets the service do."""
+
+    MAINTENANCE = "maintenance"
+    REDEPLOY = "redeploy"
+
+
+@frozen
+class ScheduledEvent:
+    """One planned event of one server."""
+
+    id: str = field(metadata=wire("event_id"))
+    server: str | None = field(default=None, metadata=wire("server_id"))
+    server_name: str | None = None
+    server_model: str | None = field(default=None, metadata=wire("server_model_name"))
+    server_state: ServerState | int | None = None
+    type: EventType | str | None = None
+    authorization: Authorization | str | None = field(default=None, metadata=wire("authorization_type"))
+    state: EventState | str | None = None
+    published_at: datetime | None = field(default=None, metadata=wire("publish_time", as_text=TIME))
+    started_at: datetime | None = field(default=None, metadata=wire("start_time", as_text=TIME))
+    finished_at: datetime | None = field(default=None, metadata=wire("finish_time", as_text=TIME))
+    not_before: datetime | None = field(default=None, metadata=wire("not_before", as_text=TIME))
+    """When it is planned to begin."""
+
+    not_after: datetime | None = field(default=None, metadata=wire("not_after", as_text=TIME))
+    """When it is planned to be over."""
+
+    latest_start: datetime | None = field(default=None, metadata=wire("not_before_deadline", as_text=TIME))
+    """The latest that its beginning can be moved to."""
+
+    description: str | None = None
+
+
+def _some(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else comma_list(values)
+
+
+@frozen(kw_only=True)
+class EventQuery:
+    """Which planned events to list."""
+
+    event: str | None = field(default=None, validator=EVENT_ID, metadata=wire("event_id"))
+    server: str | None = field(default=None, validator=Text(ID_MOST), metadata=wire("server_id"))
+    since: datetime | None = field(default=None, metadata=wire("publish_since", as_text=TIME))
+    """Published then or later."""
+
+    until: datetime | None = field(default=None, metadata=wire("publish_until", as_text=TIME))
+    states: tuple[str, ...] | None = field(
+        default=None,
+        converter=_some,
+        validator=optional(Listed(each=OneOf((*EventState,)))),
+        metadata=wire("state", as_text=COMMAS),
+    )
+    types: tuple[str, ...] | None = field(
+        default=None,
+        converter=_some,
+        validator=optional(Listed(each=OneOf((*EventType,)))),
+        metadata=wire("type", as_text=COMMAS),
+    )
+    limit: int = field(default=100, validator=Between(1, 100))
+    marker: str | None = None
+
+
+@frozen
+class EventPage:
+    """One page of the planned events."""
+
+    items: tuple[ScheduledEvent, ...] = field(default=(), metadata=wire("scheduled_events"))
+    next: Next | None = field(default=None, metadata=wire("page_info"))
+    total: int | None = field(default=None, metadata=wire("count"))
+
+
+def _start(at: datetime | str | None) -> str:
+    """Write when to begin; an empty text is at once."""
+    return moment(at) if isinstance(at, datetime) else at or ""
+
+
+@frozen
+class RescheduleEvent:
+    """Another time for a planned event."""
+
+    event: str = field(validator=EVENT_ID, metadata=wire("event_id"))
+    start: str = field(default="", converter=_start, metadata=wire("not_before"))
+    """Empty: at once."""
+
+
+def _some_start(at: datetime | str | None) -> str | None:
+    return None if at is None else _start(at)
+
+
+def _maintenance_only(request: AuthorizeEvent, attribute: Attribute[Any], value: str | None) -> None:
+    if value is not None and request.authorization != Authorization.MAINTENANCE:
+        raise Misuse("", attribute.name, "is given; only maintenance can be given a time")
+
+
+@frozen
+class AuthorizeEvent:
+    """Leave for the service to do what it has planned."""
+
+    event: str = field(validator=EVENT_ID, metadata=wire("event_id"))
+    authorization: Authorization | str = field(
+        validator=OneOf((*Authorization,)), metadata=wire("authorization_type")
+    )
+    start: str | None = field(
+        default=None, converter=_some_start, validator=_maintenance_only, metadata=wire("not_before")
+    )
+    """For maintenance. Empty: at once."""
+
+
+LIST: Final = Operation(
+    "cph.scheduled_events.list", "GET", "/v1/{project_id}/cloud-phone/scheduled-events",
+    EventQuery, EventPage, source=EXTRA, repeatable=True,
+)  # fmt: skip
+
+# Not repeated: a second "at once" finds the event under way and is refused as if nothing had come of it.
+RESCHEDULE: Final = Operation(
+    "cph.scheduled_events.reschedule", "PUT", "/v1/{project_id}/cloud-phone/scheduled-events/{event_id}",
+    RescheduleEvent, Accepted, source=EXTRA, repeatable=False,
+)  # fmt: skip
+
+AUTHORIZE: Final = Operation(
+    "cph.scheduled_events.authorize", "POST",
+    "/v1/{project_id}/cloud-phone/scheduled-events/{event_id}/authorize",
+    AuthorizeEvent, Accepted, source=EXTRA, repeatable=False,
+)  # fmt: skip
+
+
+@frozen
+class ScheduledEvents:
+    """Maintenance that the service plans for servers."""
+
+    _session: Sender
+
+    def list(self, query: EventQuery = EventQuery()) -> AsyncIterator[ScheduledEvent]:
+        """Give every planned event that the query describes, page after page.
+
+        Args:
+            query: Filters, all optional: event, server, when it was published, states, types; `limit` is
+                how many to ask for at once (at most 100).
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: huaweicloudsdkcph 3.1.219
+        """
+        return marked(self._session, LIST, query)
+
+    async def authorize(
+        self, event: str, authorization: Authorization, start: datetime | None = None
+    ) -> Accepted:
+        """Let the service do what it has planned for a server.
+
+        Args:
+            event: Its id.
+            authorization: Maintenance, or putting the server's work on another machine.
+            start: Aware, and more than five minutes from now; for maintenance only. Else at once.
+
+        Raises:
+            Refused: Nothing was authorized.
+            Unanswered: No answer came; it may be authorized.
+
+        API: huaweicloudsdkcph 3.1.219
+        """
+        return await self._session.send(AUTHORIZE, AuthorizeEvent(event, authorization, start))
+
+    async def reschedule(self, event: str, start: datetime | None = None) -> Accepted:
+        """Move the beginning of a planned event.
+
+        Args:
+            event: Its id.
+            start: Aware, and more than five minutes from now; else at once.
+
+        Raises:
+            Refused: The event stays where it was.
+            Unanswered: No answer came; the event may have been moved.
+
+        API: huaweicloudsdkcph 3.1.219
+        """
+        return await self._session.send(RESCHEDULE, RescheduleEvent(event, start))

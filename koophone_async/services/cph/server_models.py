@@ -1,0 +1,129 @@
+"""Flavors of servers, and where they are sold."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from attrs import field, frozen
+
+from koophone_async.checks import Between, OneOf
+from koophone_async.operation import Operation
+from koophone_async.services.cph.buying import EXTRA
+from koophone_async.services.cph.paging import Next
+from koophone_async.wire import wire
+
+
+class ProductType(IntEnum):
+    """What a flavor is for (CPH 5.1.3)."""
+
+    PHONES = 0
+    GAMING = 1
+
+
+@frozen
+class SystemDisk:
+    """The disk that a server starts from, where that is one in the cloud."""
+
+    size: int | None = None
+    type: str | None = field(default=None, metadata=wire("volume_type"))
+
+
+@frozen
+class Hardware:
+    """What a server of some flavor is made of, in words for people."""
+
+    cpu: str | None = None
+    memory: str | None = None
+    disk: str | None = None
+    network: str | None = field(default=None, metadata=wire("network_interface"))
+    gpu: str | None = None
+    bare_flavor: str | None = field(default=None, metadata=wire("bms_flavor"))
+    gpus: int | None = field(default=None, metadata=wire("gpu_count"))
+    numa_nodes: int | None = field(default=None, metadata=wire("numa_count"))
+    system_disk: SystemDisk | None = field(default=None, metadata=wire("os_volume"))
+
+
+@frozen
+class ServerModel:
+    """A flavor of servers."""
+
+    name: str = field(metadata=wire("server_model_name"))
+    """Such as `physical.rx1.xlarge`: the `model` of an order."""
+
+    type: str | None = field(default=None, metadata=wire("server_type"))
+    """Such as `Hi1616`."""
+
+    cores: int | None = field(default=None, metadata=wire("cpu"))
+    memory: int | None = None
+    """GB; the flavors of phones count in MB."""
+
+    hardware: Hardware | None = field(default=None, metadata=wire("extend_spec"))
+    product_type: ProductType | int | None = None
+    free_size: int | None = None
+    """GB of disk that cost nothing more."""
+
+    most_disks: int | None = field(default=None, metadata=wire("disk_max_num"))
+    """0: its disks are its own. Only the vendor's SDK knows it."""
+
+
+class Sale(StrEnum):
+    """Whether a flavor can be bought."""
+
+    AVAILABLE = "available"
+    SOLD_OUT = "sellout"
+
+
+@frozen
+class Offering:
+    """A flavor of servers in one zone, and whether it can be bought there."""
+
+    model: str = field(metadata=wire("model_name"))
+    zone: str | None = field(default=None, metadata=wire("available_zone"))
+    sale: Sale | str | None = field(default=None, metadata=wire("sell_status"))
+
+
+@frozen
+class ModelQuery:
+    """Which flavors to list."""
+
+    product_type: ProductType | int | None = field(default=None, validator=OneOf((*ProductType, None)))
+    # The document has no pages; the vendor's SDK has.
+    limit: int | None = field(default=None, validator=Between(1, 100))
+    marker: str | None = None
+
+
+@frozen
+class ModelPage:
+    """One page of the flavors; the document of 2025 gives all at once."""
+
+    items: tuple[ServerModel, ...] = field(default=(), metadata=wire("server_models"))
+    next: Next | None = field(default=None, metadata=wire("page_info"))
+
+
+@frozen
+class OfferingQuery:
+    """Which part of the offerings to list."""
+
+    limit: int = field(default=100, validator=Between(1, 1000))
+    marker: str | None = None
+
+
+@frozen
+class OfferingPage:
+    """One page of the offerings."""
+
+    items: tuple[Offering, ...] = field(default=(), metadata=wire("models"))
+    next: Next | None = field(default=None, metadata=wire("page_info"))
+    total: int | None = field(default=None, metadata=wire("count"))
+
+
+MODELS: Final = Operation(
+    "cph.servers.models", "GET", "/v1/{project_id}/cloud-phone/server-models",
+    ModelQuery, ModelPage, source="CPH 5.1.3 (2025-02-08)", repeatable=True,
+)  # fmt: skip
+
+OFFERINGS: Final = Operation(
+    "cph.servers.offerings", "GET", "/v1/{project_id}/server-model-offerings",
+    OfferingQuery, OfferingPage, source=EXTRA, repeatable=True,
+)  # fmt: skip

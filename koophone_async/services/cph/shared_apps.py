@@ -1,0 +1,153 @@
+"""Apps in the storage that all phones of a server share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Final
+
+from attrs import field, frozen
+
+from koophone_async.checks import ID_MOST, IDS, Between, OneOf, Text, ids
+from koophone_async.operation import UNSTATED, Batch, Operation, Sender
+from koophone_async.services.cph.buying import EXTRA
+from koophone_async.services.cph.paging import Next, marked
+from koophone_async.services.cph.shared_files import BUCKET, TAR
+from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.written import TIME
+from koophone_async.wire import wire
+
+PACKAGE: Final = Text(128, pattern=r"(?=.*\.)[A-Za-z][A-Za-z0-9_.]*[A-Za-z0-9_]")
+"""A package name: letters, digits, `_` and at least one `.`, first a letter, and last no `.`."""
+
+
+@frozen
+class PushApp:
+    """An app as a tar file in a bucket, for the shared storage of servers."""
+
+    package: str = field(validator=PACKAGE, metadata=wire("package_name"))
+    bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
+    path: str = field(validator=TAR, metadata=wire("object_path"))
+    servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
+    preinstall: int | None = field(
+        default=None, validator=OneOf((0, 1, None)), metadata=wire("pre_install_app")
+    )
+    """1 installs it on the phones too."""
+
+
+@frozen
+class DeleteApp:
+    """An app to delete from the shared storage of servers. A DELETE with a body."""
+
+    package: str = field(validator=PACKAGE, metadata=wire("package_name", place="body"))
+    servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids", place="body"))
+
+
+@frozen
+class SharedAppQuery:
+    """Whose shared apps to list."""
+
+    server: str = field(validator=Text(ID_MOST), metadata=wire("server_id"))
+    package: str | None = field(default=None, validator=PACKAGE, metadata=wire("package_name"))
+    limit: int = field(default=100, validator=Between(1, 500))
+    marker: str | None = None
+
+
+@frozen
+class SharedApp:
+    """An app that phones of a server share."""
+
+    package: str = field(metadata=wire("package_name"))
+    versions: tuple[str, ...] = ()
+
+
+@frozen
+class SharedAppPage:
+    """One page of a server's shared apps."""
+
+    items: tuple[SharedApp, ...] = field(default=(), metadata=wire("share_apps"))
+    next: Next | None = field(default=None, metadata=wire("page_info"))
+    seen_at: datetime | None = field(default=None, metadata=wire("collect_time", as_text=TIME))
+    """When the service last looked at the server, which it does every two hours."""
+
+
+PUSH: Final = Operation(
+    "cph.shared_apps.push", "POST", "/v1/{project_id}/cloud-phone/phones/share-apps",
+    PushApp, Started, source="CPH 5.1.10 (2025-02-08)",
+    batch=Batch("servers", most=100), repeatable=False,
+)  # fmt: skip
+
+DELETE: Final = Operation(
+    "cph.shared_apps.delete", "DELETE", "/v1/{project_id}/cloud-phone/phones/share-apps",
+    DeleteApp, Started, source="CPH 5.1.11 (2025-02-08)",
+    batch=Batch("servers", most=UNSTATED), repeatable=False,
+)  # fmt: skip
+
+# A server with more than 10,000 different apps is not looked at, and an app with an odd name or
+# version, or with more than some 60 versions, may be missing.
+LIST: Final = Operation(
+    "cph.shared_apps.list", "GET", "/v1/{project_id}/servers/{server_id}/share-apps-snapshot",
+    SharedAppQuery, SharedAppPage, source=EXTRA, repeatable=True,
+)  # fmt: skip
+
+
+@frozen
+class SharedApps:
+    """Apps that all phones of a server share."""
+
+    _session: Sender
+
+    async def push(
+        self, servers: Iterable[str], package: str, bucket: str, path: str, *, preinstall: bool = False
+    ) -> Started:
+        """Unpack an app from object storage in the shared storage of servers.
+
+        The service must have been granted access to the bucket before. An app that was taken from a
+        newer Android must not go to a server that has phones of an older one; servers of the flavor
+        physical.kg1.4xlarge.a.cp need twice the tar file's size free.
+
+        Args:
+            servers: At most 100 ids.
+            package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
+            bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
+            path: Of the tar file in the bucket: at most 1,024 letters, digits and `. / - _ + # =`, ending in
+                `.tar`.
+            preinstall: Whether to install it on the phones too.
+
+        Raises:
+            Refused: The service refused the whole call; nothing was pushed.
+            Unanswered: No answer came; the app may be under way.
+
+        API: CPH 5.1.10 (2025-02-08)
+        """
+        app = PushApp(package, bucket, path, servers, 1 if preinstall else None)
+        return await self._session.send(PUSH, app)
+
+    async def delete(self, servers: Iterable[str], package: str) -> Started:
+        """Delete an app from the shared storage of servers.
+
+        Args:
+            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
+
+        Raises:
+            Refused: The service refused the whole call; nothing was deleted.
+            Unanswered: No answer came; the app may be gone.
+
+        API: CPH 5.1.11 (2025-02-08)
+        """
+        return await self._session.send(DELETE, DeleteApp(package, servers))
+
+    def list(self, server: str, package: str | None = None) -> AsyncIterator[SharedApp]:
+        """Give the shared apps of a server, as the service saw them at most two hours ago.
+
+        Args:
+            server: Its id.
+            package: Only this one.
+
+        Raises:
+            NotFound: There is no such server.
+
+        API: huaweicloudsdkcph 3.1.219
+        """
+        return marked(self._session, LIST, SharedAppQuery(server, package))

@@ -1,0 +1,175 @@
+"""Operations that only the table of permissions names (CPH 7.1 of 2025-02-08).
+
+Method and path are known; what they take and what they answer is documented nowhere. So they are
+offered as they are: any query, any body, and the answer as JSON. None of them is ever sent twice
+unless it only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final, Self
+
+from attrs import define, field, frozen, make_class
+
+from koophone_async.errors import Unreadable
+from koophone_async.operation import Operation, Sender
+from koophone_async.wire import decode, encode, wire
+
+SOURCE: Final = "CPH 7.1 (2025-02-08), the path only"
+
+
+@frozen
+class Anything:
+    """Whatever a call may take. `Anything.of` builds one."""
+
+    @staticmethod
+    def of(query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None) -> Anything:
+        """Put values into the query and into the body, under the names that they have on the wire."""
+        query, body = query or {}, body or {}
+        return _shape(tuple(query), tuple(body))(*query.values(), *body.values())
+
+
+@cache
+def _shape(query: tuple[str, ...], body: tuple[str, ...]) -> type[Anything]:
+    """Make a request class with these fields, which the session then places like those of any other."""
+    spelt = [wire(name, place="query") for name in query] + [wire(name, place="body") for name in body]
+    fields = {f"field_{n}": field(metadata=metadata) for n, metadata in enumerate(spelt)}
+    return make_class("Anything", fields, bases=(Anything,), frozen=True)
+
+
+@define(init=False, eq=False, repr=False, slots=False)
+class Raw(bytes):
+    """An answer as JSON text; `value` is what it holds."""
+
+    def __new__(cls, answer: object) -> Self:
+        """Write down what was read."""
+        return super().__new__(cls, encode(answer))
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401 - documented nowhere
+        """What the JSON holds."""
+        return decode(self)
+
+
+LIST_AVAILABILITY_ZONES: Final = Operation(
+    "cph.undocumented.list_availability_zones", "GET", "/v1/{project_id}/cloud-phone/availability-zones",
+    Anything, Raw, source=SOURCE, repeatable=True,
+)  # fmt: skip
+
+LIST_SUBNETS: Final = Operation(
+    "cph.undocumented.list_subnets", "GET", "/v1/{project_id}/cloud-phone/subnets",
+    Anything, Raw, source=SOURCE, repeatable=True,
+)  # fmt: skip
+
+LIST_PEERING_ROUTES: Final = Operation(
+    "cph.undocumented.list_peering_routes", "GET", "/v1/{project_id}/cloud-phone/peering-routes",
+    Anything, Raw, source=SOURCE, repeatable=True,
+)  # fmt: skip
+
+CREATE_PEERING_ROUTES: Final = Operation(
+    "cph.undocumented.create_peering_routes", "POST", "/v1/{project_id}/cloud-phone/peering-routes",
+    Anything, Raw, source=SOURCE, repeatable=False,
+)  # fmt: skip
+
+DELETE_PEERING_ROUTES: Final = Operation(
+    "cph.undocumented.delete_peering_routes", "DELETE", "/v1/{project_id}/cloud-phone/peering-routes",
+    Anything, Raw, source=SOURCE, repeatable=False,
+)  # fmt: skip
+
+# A phone with the id phone-export would have the same path.
+EXPORT_PHONE_DETAILS: Final = Operation(
+    "cph.undocumented.export_phone_details", "GET", "/v1/{project_id}/cloud-phone/phones/phone-export",
+    Anything, Raw, source=SOURCE, repeatable=True,
+)  # fmt: skip
+
+CREATE_AGENCY: Final = Operation(
+    "cph.undocumented.create_agency", "POST", "/v1/{project_id}/agencies",
+    Anything, Raw, source=SOURCE, repeatable=False,
+)  # fmt: skip
+
+CHECK_AGENCY: Final = Operation(
+    "cph.undocumented.check_agency", "GET", "/v1/{project_id}/agencies",
+    Anything, Raw, source=SOURCE, repeatable=True,
+)  # fmt: skip
+
+
+@frozen
+class Undocumented:
+    """Raw calls. What they take and answer is documented nowhere and may change at any time."""
+
+    _session: Sender
+
+    async def list_availability_zones(self, query: Mapping[str, object] | None = None) -> Raw:
+        """Ask for the zones, and by its permission's name for the server types that are sold out there.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(LIST_AVAILABILITY_ZONES, Anything.of(query))
+
+    async def list_subnets(self, query: Mapping[str, object] | None = None) -> Raw:
+        """Ask for the subnets.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(LIST_SUBNETS, Anything.of(query))
+
+    async def list_peering_routes(self, query: Mapping[str, object] | None = None) -> Raw:
+        """Ask for the routes of peering connections.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(LIST_PEERING_ROUTES, Anything.of(query))
+
+    async def create_peering_routes(self, body: Mapping[str, object]) -> Raw:
+        """Add routes of a peering connection; CPS.0200 to 0203 speak of its `peering_id`.
+
+        Raises:
+            Refused: Nothing was added.
+            Unanswered: No answer came; the routes may be there.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(CREATE_PEERING_ROUTES, Anything.of(body=body))
+
+    async def delete_peering_routes(
+        self, query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None
+    ) -> Raw:
+        """Remove routes of a peering connection; whether query or body names them is not known.
+
+        Raises:
+            Refused: Nothing was removed.
+            Unanswered: No answer came; the routes may be gone.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(DELETE_PEERING_ROUTES, Anything.of(query, body))
+
+    async def export_phone_details(self, query: Mapping[str, object] | None = None) -> bytes:
+        """Ask for the details of all phones; the answer may be a file, and is given as it came.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        try:
+            return await self._session.send(EXPORT_PHONE_DETAILS, Anything.of(query))
+        except Unreadable as error:
+            return error.answer
+
+    async def create_agency(self, body: Mapping[str, object] | None = None) -> Raw:
+        """Create the agency by which the service may act for the account.
+
+        Raises:
+            Refused: There is no new agency.
+            Unanswered: No answer came; the agency may be there.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(CREATE_AGENCY, Anything.of(body=body))
+
+    async def check_agency(self, query: Mapping[str, object] | None = None) -> Raw:
+        """Ask whether the service may act for the account.
+
+        API: CPH 7.1 (2025-02-08), the path only
+        """
+        return await self._session.send(CHECK_AGENCY, Anything.of(query))

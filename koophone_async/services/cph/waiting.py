@@ -1,0 +1,73 @@
+"""Looking at jobs once, and waiting for their end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from attrs import field, frozen
+
+from koophone_async.batches import Report, Sender, of_job, unfinished
+from koophone_async.errors import Misuse
+from koophone_async.jobs import Ticket
+from koophone_async.services.cph import jobs
+from koophone_async.services.cph.ends import Requests, refusals
+from koophone_async.services.cph.started import Started, StartedOne
+
+
+@frozen
+class Jobs(jobs.Jobs):
+    """What became of the work that was started."""
+
+    _session: Sender
+    _requests: Requests = field(repr=False)
+
+    async def wait(
+        self, started: Started | StartedOne | Ticket | str, *, timeout: float | None = None
+    ) -> Report:
+        """Wait until every job of a call has ended, and give the outcome of each phone or server.
+
+        Looks are shared with every other wait of the client. A cancelled wait costs nothing, and the
+        jobs go on.
+
+        Args:
+            started: What the call answered, whose refused entries are in the report too. Or an outcome's
+                `ticket`, or `started.ticket` as a string from another process.
+            timeout: Seconds, after which the open jobs are `unfinished`; each can be awaited on.
+
+        Raises:
+            Misuse: Jobs were begun and the answer names no request to look them up by; or the string is
+                no ticket.
+        """
+        now = asyncio.get_running_loop().time
+        began, ticket = now(), _ticket(started)
+        kind = ticket.operation or "cph.jobs"
+        report = Report(kind)
+        for refusal in refusals(_started(started)):
+            report.keep(refusal)
+        deadline = None if timeout is None else began + timeout
+        async with self._session.pump.wait(
+            self._requests, ticket.handle, tuple(ticket.jobs), kind=kind, deadline=deadline
+        ) as wait:
+            async for job_id, job in wait:
+                report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began))
+            for job_id in wait.open:
+                report.keep(unfinished(ticket, job_id, now() - began))
+        return report
+
+
+def _started(given: Started | StartedOne | Ticket | str) -> Started:
+    if isinstance(given, StartedOne):
+        return given.started
+    return given if isinstance(given, Started) else Started()
+
+
+def _ticket(given: Started | StartedOne | Ticket | str) -> Ticket:
+    if isinstance(given, str):
+        return Ticket.parse(given)
+    if isinstance(given, Ticket):
+        return given
+    started = _started(given)
+    jobs = {job: target or job for job, target in started.begun.items()}
+    if jobs and not started.request:
+        raise Misuse("cph.jobs.wait", "started", "names no request; look at each job with jobs.show")
+    return Ticket("", started.request or "", jobs)

@@ -1,0 +1,162 @@
+"""The CPH client: in which region and in which project it calls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from attrs import define, field
+
+from koophone_async.credentials import AccessKey, Password
+from koophone_async.errors import Misuse, NotFound
+from koophone_async.services.cph.channel import REGIONS, ProjectChannel
+from koophone_async.services.cph.client import CloudPhone
+from koophone_async.services.cph.commands import RUN_NOW
+from koophone_async.services.cph.jobs import JobState
+from koophone_async.session import Endpoints, Session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from koophone_async.credentials import Credentials
+
+KEY: Final = AccessKey("access", "secret")
+SIGNED_IN: Final = {"token": {"expires_at": "2999-01-01T00:00:00Z"}}
+
+
+@define
+class Service:
+    """CPH and IAM at one address; keeps what it was asked."""
+
+    projects: dict[str, str] = field(factory=lambda: {"cn-north-4": "id-4", "cn-east-3": "id-3"})
+    job: dict[str, Any] = field(factory=lambda: {"job_id": "j1", "status": 2})
+    asked: list[str] = field(factory=list[str])
+    headers: list[str | None] = field(factory=list[str | None])
+    at: str = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path_qs)
+        self.headers.append(request.headers.get("X-Project-Id"))
+        if request.path == "/v3/auth/tokens":
+            return web.json_response(SIGNED_IN, status=201, headers={"X-Subject-Token": "t"})
+        if request.path == "/v3/projects":
+            await asyncio.sleep(0)
+            rows = [{"name": name, "id": id} for name, id in self.projects.items()]
+            return web.json_response({"projects": rows})
+        return web.json_response(self.job)
+
+    def session(
+        self,
+        credentials: Credentials = KEY,
+        region: str | None = "cn-north-4",
+        environ: dict[str, str] | None = None,
+    ) -> Session:
+        endpoints = Endpoints(cph=self.at, iam=self.at)
+        return Session(credentials, region=region, endpoints=endpoints, environ=environ or {})
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    service = Service()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", service.answer)
+    async with TestServer(application) as server:
+        service.at = str(server.make_url("/"))
+        yield service
+
+
+async def test_a_project_that_is_said_is_used(service: Service) -> None:
+    async with service.session(AccessKey("a", "s", project_id="other")) as session:
+        await CloudPhone(session, project_id="mine").jobs.show("j1")
+
+    assert service.asked == ["/v1/mine/cloud-phone/jobs/j1"]
+    assert service.headers == ["mine"]
+
+
+async def test_the_project_of_the_environment_goes_before_that_of_the_key(service: Service) -> None:
+    environ = {"HUAWEICLOUD_SDK_PROJECT_ID": "environment"}
+    async with service.session(AccessKey("a", "s", project_id="key"), environ=environ) as session:
+        assert await CloudPhone(session).project_id() == "environment"
+
+
+async def test_the_project_of_the_key_saves_the_look_up(service: Service) -> None:
+    async with service.session(AccessKey("a", "s", project_id="key")) as session:
+        assert await CloudPhone(session).project_id() == "key"
+
+    assert service.asked == []
+
+
+async def test_a_project_that_nobody_said_is_looked_up_once_for_all_who_call(service: Service) -> None:
+    async with service.session() as session:
+        cph = CloudPhone(session)
+        await asyncio.gather(*(cph.jobs.show("j1") for _ in range(3)))
+
+    assert service.asked == ["/v3/projects?name=cn-north-4", *["/v1/id-4/cloud-phone/jobs/j1"] * 3]
+
+
+async def test_another_region_has_another_project(service: Service) -> None:
+    environ = {"HUAWEICLOUD_SDK_PROJECT_ID": "environment"}
+    async with service.session(AccessKey("a", "s", project_id="key"), environ=environ) as session:
+        assert await CloudPhone(session, region="cn-east-3").project_id() == "id-3"
+
+
+async def test_a_password_calls_in_the_project_that_its_token_is_for(service: Service) -> None:
+    service.projects = {"cn-north-4": "id-4", "cn-north-4_shop": "id-shop"}
+    who = Password("user", "password", "account", "cn-north-4_shop")
+    async with service.session(who) as session:
+        assert await CloudPhone(session).project_id() == "id-shop"
+
+
+async def test_an_account_without_the_project_is_told_so(service: Service) -> None:
+    service.projects = {}
+    async with service.session() as session:
+        with pytest.raises(NotFound, match="the account has no project cn-north-4"):
+            await CloudPhone(session).project_id()
+
+
+async def test_without_project_and_region_a_call_says_what_is_missing(service: Service) -> None:
+    async with service.session(region=None) as session:
+        with pytest.raises(Misuse, match="project_id: is not given, and no region to look it up by"):
+            await CloudPhone(session).jobs.show("j1")
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_known_regions_have_hosts(region: str) -> None:
+    session = Session(KEY, environ={})
+
+    CloudPhone(session, project_id="p", region=region)
+
+    assert str(session.origin("cph", region)) == f"https://cph.{region}.myhuaweicloud.com"
+
+
+def test_an_unknown_region_needs_an_endpoint() -> None:
+    with pytest.raises(
+        Misuse, match="region: is 'xx-new-1'; without an endpoint it must be one of af-north-1"
+    ):
+        CloudPhone(Session(KEY, environ={}), project_id="p", region="xx-new-1")
+
+    endpoints = Endpoints(cph="https://cph.example.com")
+    CloudPhone(Session(KEY, endpoints=endpoints, environ={}), project_id="p", region="xx-new-1")
+
+
+def test_nowhere_to_call_is_told_at_once() -> None:
+    with pytest.raises(Misuse, match="KOOPHONE_REGION: is not set"):
+        CloudPhone(Session(KEY, environ={}), project_id="p")
+
+
+async def test_a_job_that_failed_is_shown_and_not_raised(service: Service) -> None:
+    service.job = {"job_id": "j1", "status": -1, "error_code": "CPS.0054", "error_msg": "Timed out."}
+    async with service.session() as session:
+        job = await CloudPhone(session, project_id="p").jobs.show("j1")
+
+    assert (job.state, job.error_code) == (JobState.FAILED, "CPS.0054")
+
+
+async def test_a_client_can_tell_how_long_its_quotas_make_calls_last() -> None:
+    channel = ProjectChannel(Session(KEY, environ={}), "cn-north-4", "p")
+
+    assert channel.estimate(RUN_NOW, 12) >= 60
+    assert channel.pump is channel.session.pump

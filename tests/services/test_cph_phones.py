@@ -1,0 +1,157 @@
+"""Phones, images, commands and jobs of CPH: what is checked, what is sent, what is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from koophone_async.errors import Misuse
+from koophone_async.services.cph.commands import (
+    RUN_NOW,
+    InstallApp,
+    InstallSplitApp,
+    OnServers,
+    PushFile,
+    RunCommand,
+    UninstallApp,
+)
+from koophone_async.services.cph.connections import WantConnections
+from koophone_async.services.cph.image_members import AddMember
+from koophone_async.services.cph.images import ImageQuery
+from koophone_async.services.cph.jobs import Job, JobQuery, JobState
+from koophone_async.services.cph.listings import Listing
+from koophone_async.services.cph.phone_images import PhoneImageQuery
+from koophone_async.services.cph.phone_models import PhoneModel
+from koophone_async.services.cph.phones import (
+    OnePhone,
+    PhoneChange,
+    PhoneQuery,
+    RenamePhone,
+    ResetPhones,
+    RestartPhones,
+    StopPhones,
+)
+from koophone_async.services.cph.properties import PropertyUpdate, UpdateProperties
+from koophone_async.services.cph.storage import EXPAND, Export, NewSize, Restore
+from koophone_async.services.cph.traffic import RouteTraffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TAR: Final = "obs://bucket/a.tar"
+APK: Final = "obs://bucket/a.apk"
+
+
+WRONG: Final[list[tuple[Callable[[], object], str]]] = [
+    (lambda: OnePhone("x" * 33), "phone: is 33 characters long; at most 32"),
+    (lambda: OnePhone("phone-export"), "phone: does not match"),
+    (lambda: RenamePhone("p1", "n" * 61), "name: is 61 characters long; at most 60"),
+    (lambda: RenamePhone("p1", "a b"), "name: does not match"),
+    (lambda: PhoneQuery(limit=201), "limit: is 201; it must be 1 to 200"),
+    (lambda: PhoneQuery(state=5), "state: is 5; it must be one of 0, 1, 2"),  # type: ignore[arg-type]
+    (lambda: StopPhones([]), "phones: holds 0 items; it must hold at least 1"),
+    (lambda: StopPhones("p1"), "ids: is the string 'p1'"),
+    (lambda: RestartPhones("p1"), "phones: is the string 'p1'"),
+    (lambda: ResetPhones([]), "phones: holds 0 items"),
+    (lambda: ResetPhones(["p1"], "i" * 33), "image: is 33 characters long; at most 32"),
+    (lambda: WantConnections(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
+    (lambda: UpdateProperties([]), "phones: holds 0 items"),
+    (lambda: PropertyUpdate("p1", {}), "properties: is empty"),
+    (lambda: PropertyUpdate("p1", "[1]"), "property: holds no JSON object"),
+    (lambda: PhoneChange("p1", "[]"), "property: holds no JSON object"),
+    (lambda: PropertyUpdate("p1", "{"), "property: holds no JSON object"),
+    (lambda: RouteTraffic(["p1"], "left"), "route: is 'left'; it must be one of direct, routing"),  # type: ignore[arg-type]
+    (lambda: Export("p1", [], "bucket", "o"), "include: holds 0 items"),
+    (lambda: Export("p1", ["/system"], "bucket", "o"), "include: does not match"),
+    (lambda: Export("p1", ["/data/../etc passwd"], "bucket", "o"), "include: does not match"),
+    (lambda: Export("p1", ["/data/" + "x" * 4096], "bucket", "o"), "include: is 4,102 bytes of UTF-8 long"),
+    (lambda: Export("p1", ["/data"], "Bucket", "o"), "bucket: does not match"),
+    (lambda: Export("p1", ["/data"], "bu", "o"), "bucket: does not match"),
+    (lambda: Export("p1", ["/data"], "bucket", "ä"), "path: does not match"),
+    (lambda: Export("p1", ["/data"], "bucket", "o", ["data"]), "exclude: does not match"),
+    (lambda: Restore("p1", "bucket", "o" * 1025), "path: is 1,025 characters long; at most 1,024"),
+    (lambda: NewSize("p1", 32_769), "size: is 32,769; it must be 1 to 32,768 GiB"),
+    (lambda: JobQuery([f"r{n}" for n in range(21)]), "requests: holds 21 items; it must hold 1 to 20 items"),
+    (lambda: JobQuery(["r1"], limit=101), "limit: is 101; it must be 1 to 100"),
+    (lambda: ImageQuery(limit=101), "limit: is 101; it must be 1 to 100"),
+    (lambda: PhoneImageQuery("mine"), "scope: is 'mine'; it must be one of public"),  # type: ignore[arg-type]
+    (lambda: AddMember("i1", ""), "project: is empty"),
+    (
+        lambda: PushFile.on(["p1"], "obs://bucket/a.zip"),
+        "content: is 'obs://bucket/a.zip'; it must end in .tar",
+    ),
+    (lambda: PushFile.on(["p1"], "https://bucket/a.tar"), "content: does not match obs://"),
+    (lambda: PushFile.on(["p1"], f"obs://{'x' * 1015}.tar"), "content: is 1,025 bytes of UTF-8 long"),
+    (lambda: InstallApp.on(["p1"], TAR), "at most 1,024 bytes of UTF-8: options if any, then obs://"),
+    (lambda: InstallApp.on(["p1"], f"{APK} {APK}"), "content: is 'obs://bucket/a.apk obs://"),
+    (lambda: InstallApp.on(["p1"], f"{APK} -r"), "options if any, then obs://"),
+    (lambda: InstallSplitApp.on(["p1"], " ".join([APK] * 51)), "then 1 to 50 obs://bucket/path/file.apk"),
+    (
+        lambda: InstallSplitApp.on(["p1"], f"{APK} {'x' * 8100}"),
+        "is 8,119 bytes of UTF-8 long; at most 8,100",
+    ),
+    (lambda: UninstallApp.on(["p1"], "com.example; rm"), "content: does not match"),
+    (lambda: RunCommand.on(["p1"], "é" * 513), "content: is 1,026 bytes of UTF-8 long; at most 1,024"),
+    (lambda: RunCommand.on(["p1"], ""), "content: is empty"),
+    (lambda: RunCommand.on([], "id"), "phones: and servers are both empty"),
+    (lambda: RunCommand(phones=["p"], servers=["s"], content="id"), "phones: and servers are both given"),
+    (lambda: RunCommand.on(OnServers([f"s{n}" for n in range(101)]), "id"), "servers: holds 101 items"),
+    (
+        lambda: RunCommand(phones=["p"], content="id", command="push"),
+        "command: is 'push'; it must be one of shell",
+    ),
+]
+
+
+@pytest.mark.parametrize("build, problem", WRONG, ids=[f"{n} {words}" for n, (_, words) in enumerate(WRONG)])
+def test_what_is_wrong_is_refused_with_its_limit_before_anything_is_sent(
+    build: Callable[[], object], problem: str
+) -> None:
+    with pytest.raises(Misuse) as raised:
+        build()
+
+    assert problem in str(raised.value)
+
+
+def test_fifty_packages_and_their_options_go_in_one_call() -> None:
+    content = "-t -r " + " ".join([APK] * 50)
+
+    assert InstallSplitApp.on(["p1"], content).content == content
+
+
+def test_the_command_that_is_waited_for_takes_15_phones_and_6_calls_a_minute() -> None:
+    assert RUN_NOW.batch is not None
+    assert RUN_NOW.batch.most == 15
+    assert [(quota.permits, quota.seconds) for quota in RUN_NOW.quotas] == [(6, 60)]
+
+
+def test_only_larger_disks_cost_money() -> None:
+    assert (EXPAND.order, EXPAND.repeatable) == (True, False)
+
+
+def test_a_job_tells_whether_it_has_ended_and_what_it_is_about() -> None:
+    jobs = [Job("j1", 1, phone="p1", server="s1"), Job("j2", JobState.FAILED, server="s1"), Job("j3", 7)]
+
+    assert [(job.ended, job.succeeded, job.target) for job in jobs] == [
+        (False, False, "p1"),
+        (True, False, "s1"),
+        (False, False, ""),
+    ]
+    assert Job("j4", 2, encoding_server="e1", server="s1").target == "e1"
+
+
+def test_the_listing_of_a_job_is_read_from_its_output() -> None:
+    assert (
+        Job("j1", 2, output='{"files_in_path": ["1\\t a\\t b\\t c\\t d\\t "]}').listing.files[0].name == "d"
+    )
+    assert Job("j2", 1).listing == Listing(is_cut=True)
+
+
+def test_a_model_says_whether_its_servers_share_out_storage() -> None:
+    said = [
+        PhoneModel("m", specification=text).has_shared_storage
+        for text in ('{"max_share_disk_size_g":50}', "{", "1")
+    ]
+
+    assert said == [True, False, False]

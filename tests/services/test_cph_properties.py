@@ -1,0 +1,101 @@
+"""Properties of phones: which are known, what they may hold, and when they are out of use."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from koophone_async.errors import Misuse
+from koophone_async.services.cph.phones import PhoneChange
+from koophone_async.services.cph.properties import PropertyUpdate, checked, held
+from koophone_async.services.cph.property_list import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from koophone_async.services.cph.properties import Given
+
+GOOD: Final[dict[str, tuple[Any, str]]] = {
+    "com.cph.mainkeys": (True, "1"),
+    "ro.com.cph.non_root": (False, "0"),
+    "com.cph.bandwidth_limit": (-1, "-1"),
+    "gsm.operator.numeric": (46000, "46000"),
+    "gsm.operator.alpha": ("中国移动 (CMCC)", "中国移动 (CMCC)"),
+    "com.cph.cg.app_port": ("10000", "10000"),
+    "com.cph.cg.heartbeat_url": ("https://a.b/c", "https://a.b/c"),
+    "persist.sys.locale": ("en-US", "en-US"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_property_is_sent_as_text(name: str) -> None:
+    value, text = GOOD[name]
+
+    assert checked({name: value}) == {name: text}
+
+
+BAD: Final[dict[str, tuple[Any, str]]] = {
+    "com.cph.mainkeys": (2, "must be 0 (no) or 1 (yes)"),
+    "com.cph.bandwidth_limit": (0, "must be -1 (no limit) or 1 to 99,999,999 kbit/s"),
+    "sys.prop.writeimsi": ("4600216246171131", "must be 0 to 15 digits"),
+    "sys.prop.writewifissid": ("", "must be 1 to 64 letters, digits and - _ . /"),
+    "com.cph.cg.h5_port": (11001, "must be a port from 10000 to 11000"),
+    "com.cph.cg.event_notify_url": ("http" + "a" * 253, "must be at most 256 characters"),
+    "persist.sys.locale": (["en"], "is a list; it must be text, a number or a boolean"),
+    "com.cph.mainkey": (1, "no property that the documents know; com.cph.mainkeys is the nearest"),
+    "quite.another": (1, "is no property that the documents know"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_property_that_is_wrong_is_named_with_what_it_may_be(name: str) -> None:
+    value, problem = BAD[name]
+
+    with pytest.raises(Misuse) as raised:
+        checked({name: value})
+
+    assert str(raised.value).startswith(f"{name}: ")
+    assert problem in str(raised.value)
+
+
+OUT_OF_USE: Final[dict[str, tuple[str | int, str]]] = {
+    "ro.product.name": ("monbox", "the property ro.product.name is out of use"),
+    "qemu.hw.mainkeys": (1, "the property qemu.hw.mainkeys is out of use"),
+    "ro.com.cph.audio_format": ("pcm", "the property ro.com.cph.audio_format is out of use"),
+    "imsi": ("460", "the property imsi is out of use; it is sys.prop.writeimsi now"),
+    "sys.prop.write_phonenum": (1, "it is sys.prop.writephonenum now"),
+    "iccid": ("42947a38410b137c", "the property iccid is out of use"),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_USE)
+def test_a_property_that_is_out_of_use_is_sent_with_a_warning(name: str) -> None:
+    value, words = OUT_OF_USE[name]
+
+    with pytest.warns(DeprecationWarning, match=words):
+        assert checked({name: value}) == {name: str(value)}
+
+
+@pytest.mark.parametrize("give", [PropertyUpdate, PhoneChange])
+def test_the_warning_points_at_who_gave_the_property(give: Callable[[str, Given], object]) -> None:
+    with pytest.warns(DeprecationWarning, match="out of use") as caught:
+        give("p1", {"ro.product.name": "monbox"})
+
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_rule_holds_for_the_former_names_of_a_property_too() -> None:
+    with pytest.raises(Misuse, match="imsi: is 'x'; it must be 0 to 15 digits"):
+        checked({"imsi": "x"})
+
+
+def test_properties_as_a_text_are_taken_as_they_are() -> None:
+    with warnings.catch_warnings(action="error"):
+        assert held('{"a.newer.one": true, "imsi": "x"}') == {"a.newer.one": "true", "imsi": "x"}
+
+
+def test_every_rule_says_itself_in_words() -> None:
+    assert all(rule.meaning and rule.limit for rule in RULES.values())
+    assert len(RULES) == 38

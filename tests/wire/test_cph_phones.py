@@ -1,0 +1,294 @@
+"""The documents' own bodies for phones, images, commands and jobs, read and written without loss.
+
+`examples-cph/` holds them as printed, one file a body: document, section, operation, direction.
+003 is the document of 2020-07-30, 004 that of 2025-02-08.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import pytest
+
+from koophone_async import wire
+from koophone_async.errors import Unreadable
+from koophone_async.protocol.reading import Received, read
+from koophone_async.services.cph import (
+    commands,
+    connections,
+    image_members,
+    images,
+    jobs,
+    phone,
+    phone_images,
+    phone_models,
+    phones,
+    properties,
+    storage,
+    traffic,
+    undocumented,
+)
+from koophone_async.wire import Edition
+
+if TYPE_CHECKING:
+    from koophone_async.operation import AnyOperation
+
+EXAMPLES: Final = Path(__file__).parent / "examples-cph"
+SECTIONS: Final = (
+    *("003__3__", "003__4.3.", "003__4.4.", "003__4.7."),
+    *("004__4__", "004__5.3.", "004__5.4.", "004__5.7.", "004__5.9.", "004__6.1__"),
+)
+Json = dict[str, Any]
+Said: TypeAlias = "dict[str, Said] | list[Said] | str | float | bool | None"
+
+OPERATIONS: Final[dict[str, AnyOperation]] = {
+    "list_cloud_phones": phones.LIST,
+    "get_cloud_phone_detail": phones.SHOW,
+    "get_phone_connections": connections.CONNECTIONS,
+    "list_cloud_phone_models": phone_models.MODELS,
+    "list_phone_images": phone_images.LIST,
+    "reset_cloud_phone": phones.RESET,
+    "restart_cloud_phone": phones.RESTART,
+    "power_off_cloud_phone": phones.STOP,
+    "update_phone_number": phones.RENAME,
+    "update_cloud_phone_property": properties.UPDATE_PROPERTIES,
+    "export_phone_data": storage.EXPORT,
+    "restore_phone_data": storage.RESTORE,
+    "update_phone_traffic": traffic.ROUTE,
+    "expand_phone_data_volume": storage.EXPAND,
+    "query_jobs": jobs.SHOW,
+    "list_jobs": jobs.LIST,
+    "push_file": commands.PUSH,
+    "install_apk": commands.INSTALL,
+    "install_multiple_apks": commands.INSTALL_SPLIT,
+    "uninstall_apk": commands.UNINSTALL,
+    "run_shell_command": commands.RUN,
+    "run_sync_command": commands.RUN_NOW,
+    "list_custom_images": images.LIST,
+    "delete_image": images.DELETE,
+    "add_image_member": image_members.ADD,
+    "list_image_members": image_members.LIST,
+    "delete_image_member": image_members.REMOVE,
+    "list_availability_zones": undocumented.LIST_AVAILABILITY_ZONES,
+    "list_subnets": undocumented.LIST_SUBNETS,
+    "list_peering_routes": undocumented.LIST_PEERING_ROUTES,
+    "delete_peering_routes": undocumented.DELETE_PEERING_ROUTES,
+    "create_peering_routes": undocumented.CREATE_PEERING_ROUTES,
+    "export_phone_details": undocumented.EXPORT_PHONE_DETAILS,
+    "create_agency": undocumented.CREATE_AGENCY,
+    "check_agency": undocumented.CHECK_AGENCY,
+}
+"""The documents' operations and ours."""
+
+PATHS: Final[dict[str, Json]] = {
+    "update_phone_number": {"phone_id": "p1"},
+    "add_image_member": {"image_id": "i1"},
+}
+
+EXPIRED: Final = {
+    "device_ip": "phone_ip",
+    "intranet_ip": "server_ip",
+    "access_ip": "public_ip",
+    "node_id": "server_id",
+}
+"""Names that the service still sends beside those that took their place, with the same values."""
+
+UNPRINTED: Final[dict[str, tuple[AnyOperation, Json]]] = {
+    "commands that were waited for": (
+        commands.RUN_NOW,
+        {
+            "request_id": "r1",
+            "jobs": [
+                {
+                    "phone_id": "p1",
+                    "job_id": "j1",
+                    "status": -1,
+                    "error_code": "CPS.0191",
+                    "error_msg": "Run command failed.",
+                    "execute_msg": "ls: cannot access '/system': No such file or directory",
+                },
+                {"phone_id": "p2", "job_id": "j2", "status": 2, "execute_msg": "xxxxx"},
+            ],
+        },
+    ),
+    "a phone with all that the tables have": (
+        phones.SHOW,
+        {
+            "phone_id": "p1",
+            "vnc_enable": "false",
+            "has_encrypt": True,
+            "metadata": {
+                "probation_begin_time": "2020-07-30T00:00:00Z",
+                "probation_end_time": "2020-08-30T00:00:00Z",
+            },
+            "property": '{"com.cph.mainkeys":"1"}',
+            "custom_property": {"shop": "7"},
+            "access_infos": [],
+        },
+    ),
+    "phones with a total": (phones.LIST, {"phones": [{"phone_id": "p1", "status": -9}], "count": 1}),
+    "images with a next page": (
+        phone_images.LIST,
+        {
+            "phone_images": [{"image_id": "i1", "is_support_encrypt": True, "receive_status": 0}],
+            "page_info": {"next_marker": "m2"},
+        },
+    ),
+    "an image that another account shares": (
+        images.LIST,
+        {"image_infos": [{"image_id": "i1", "image_type": "share", "src_project_id": "p2"}], "total": 1},
+    ),
+}
+"""Answers that are printed outside of JSON or not at all, by the tables and the vendor's SDK."""
+
+
+def files(direction: str) -> list[Path]:
+    return sorted(file for file in EXAMPLES.glob(f"*__{direction}*.json") if file.name.startswith(SECTIONS))
+
+
+def operation_of(file: Path) -> AnyOperation:
+    return OPERATIONS[file.name.split("__")[2]]
+
+
+def plain(value: Said) -> Said:
+    """Give what a body says: without nulls and expired names, and JSON in a text as what it holds."""
+    if isinstance(value, list):
+        return [plain(row) for row in value]
+    if not isinstance(value, dict):
+        return value
+    said = {k: v for k, v in value.items() if v is not None and EXPIRED.get(k) not in value}
+    return {k: json.loads(str(v)) if k == "property" else plain(v) for k, v in said.items()}
+
+
+def answered(operation: AnyOperation, body: Json) -> Json:
+    received = Received(200, {}, json.dumps(body).encode())
+    written: Json = wire.to_wire(read(operation, received, Edition.CHINA, None))
+    return written
+
+
+@pytest.mark.parametrize("file", files("request"), ids=lambda file: file.stem)
+def test_a_printed_request_is_read_and_written_without_loss(file: Path) -> None:
+    operation, body = operation_of(file), json.loads(file.read_text("utf-8"))
+
+    request = wire.from_wire(operation.request, body | PATHS.get(file.name.split("__")[2], {}))
+    placed = wire.place(operation, request, project_id="p1")
+
+    assert placed.body is not None
+    assert plain(json.loads(placed.body)) == plain(body)
+    assert not placed.query
+
+
+@pytest.mark.parametrize("file", files("response"), ids=lambda file: file.stem)
+def test_a_printed_answer_is_read_and_written_without_loss(file: Path) -> None:
+    body = json.loads(file.read_text("utf-8"))
+    if "imei" in body:  # a number here, text by its table
+        body["imei"] = str(body["imei"])
+
+    written = answered(operation_of(file), body)
+
+    assert plain({"request_id": body.get("request_id")} | written) == plain(body)
+
+
+@pytest.mark.parametrize("name", UNPRINTED)
+def test_an_answer_by_the_tables_is_read_and_written_without_loss(name: str) -> None:
+    operation, body = UNPRINTED[name]
+
+    assert answered(operation, body) == body
+
+
+def test_properties_are_read_from_an_object_as_an_example_of_2020_has_them() -> None:
+    details = wire.from_wire(phone.PhoneDetails, {"phone_id": "p1", "property": {"imsi": "46", "n": 7}})
+
+    assert details.properties == {"imsi": "46", "n": "7"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", None])
+def test_a_phone_is_shown_whatever_its_properties_are(text: str | None) -> None:
+    assert wire.from_wire(phone.PhoneDetails, {"phone_id": "p1", "property": text}).properties == {}
+
+
+def test_addresses_are_read_from_their_expired_names() -> None:
+    old = {"phone_id": "p1", "access_infos": [{"device_ip": "a", "intranet_ip": "b", "access_ip": "c"}]}
+
+    (port,) = wire.from_wire(phone.PhoneDetails, old).ports
+
+    assert (port.phone_ip, port.server_ip, port.public_ip) == ("a", "b", "c")
+
+
+def test_models_are_read_by_the_name_that_the_table_of_2020_has() -> None:
+    page = wire.from_wire(
+        phone_models.PhoneModelPage, {"phone_model": [{"phone_model_name": "m", "cpu": 2.0}]}
+    )
+
+    assert [(model.name, model.cpu) for model in page.items] == [("m", 2)]
+
+
+def test_a_state_that_is_not_known_stays_a_number() -> None:
+    assert wire.from_wire(phone.Phone, {"phone_id": "p1", "status": 99}).state == 99
+
+
+def test_the_ticket_of_a_connection_is_in_no_text() -> None:
+    body = {"phone_id": "p1", "access_info": {"ticket": "s3cret"}}
+
+    connection = wire.from_wire(connections.Connection, body)
+
+    assert connection.access.ticket == "s3cret"
+    assert "s3cret" not in repr(connection)
+
+
+def test_job_requests_are_joined_by_commas_in_the_query() -> None:
+    placed = wire.place(jobs.LIST, jobs.JobQuery(["r1", "r2"]), project_id="p1")
+
+    assert placed.path == "/v1/p1/cloud-phone/jobs"
+    assert placed.query == [("request_ids", "r1,r2"), ("offset", "0"), ("limit", "100")]
+    assert wire.from_wire(jobs.JobQuery, {"request_ids": ["r1,r2"]}).requests == ("r1", "r2")
+
+
+def test_times_of_a_query_are_milliseconds() -> None:
+    query = wire.from_wire(images.ImageQuery, {"create_since": 1713320018058})
+
+    assert wire.place(images.LIST, query, project_id="p1").query[0] == ("create_since", "1713320018058")
+
+
+def test_anything_goes_where_it_was_said_to() -> None:
+    request = undocumented.Anything.of({"vpc_id": "v 1"}, {"peering_id": "x", "routes": [{"a": 1}]})
+
+    placed = wire.place(undocumented.DELETE_PEERING_ROUTES, request, project_id="p1")
+
+    assert placed.path == "/v1/p1/cloud-phone/peering-routes"
+    assert placed.query == [("vpc_id", "v 1")]
+    assert placed.body is not None
+    assert json.loads(placed.body) == {"peering_id": "x", "routes": [{"a": 1}]}
+
+
+def test_nothing_is_sent_where_nothing_was_said() -> None:
+    placed = wire.place(undocumented.CREATE_AGENCY, undocumented.Anything.of(), project_id="p1")
+
+    assert (placed.path, placed.query, placed.body) == ("/v1/p1/agencies", [], None)
+
+
+@pytest.mark.parametrize("name", [name for name, o in OPERATIONS.items() if o.source == undocumented.SOURCE])
+def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
+    body = b'{"request_id":"r1","rows":[{"a":1.5}]}'
+
+    answer: undocumented.Raw = read(OPERATIONS[name], Received(200, {}, body), Edition.CHINA, None)
+
+    assert bytes(answer) == body
+    assert answer.value == {"request_id": "r1", "rows": [{"a": 1.5}]}
+
+
+def test_a_file_for_an_answer_is_kept_by_the_error() -> None:
+    with pytest.raises(Unreadable) as raised:
+        read(undocumented.EXPORT_PHONE_DETAILS, Received(200, {}, b"PK\x03"), Edition.CHINA, None)
+
+    assert raised.value.answer == b"PK\x03"
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_body_or_a_path_to_be_known_by() -> None:
+    named = {operation.name for operation in OPERATIONS.values()}
+    printed = {file.name.split("__")[2] for direction in ("request", "response") for file in files(direction)}
+
+    assert len(named) == len(OPERATIONS) == 35
+    assert printed <= set(OPERATIONS)
