@@ -1,0 +1,141 @@
+"""Expressions are read as they are meant, and what is wrong is told with its column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async.errors import Misuse
+from koophone_async.selection import parse
+from koophone_async.selection.grammar import DEEPEST, SIGNS, Comparison, Not, Several, Term, Value, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VALUES = st.builds(
+    Value, st.none() | st.text(max_size=8) | st.sampled_from(["and", "null", "a b", '"', "\\"])
+)
+NAMES = st.from_regex("[a-z_]{1,8}", fullmatch=True).filter(
+    lambda name: name not in ("and", "or", "not", "in")
+)
+COMPARISONS = st.builds(Comparison, NAMES, st.sampled_from(SIGNS), st.tuples(VALUES)) | st.builds(
+    Comparison, NAMES, st.sampled_from(["in", "not in"]), st.lists(VALUES, min_size=1, max_size=3).map(tuple)
+)
+
+
+def several(word: str) -> Callable[[st.SearchStrategy[Term]], st.SearchStrategy[Several]]:
+    return lambda terms: st.builds(Several, st.just(word), st.lists(terms, min_size=2, max_size=3).map(tuple))
+
+
+TERMS: st.SearchStrategy[Term] = st.recursive(
+    COMPARISONS,
+    lambda terms: st.builds(Not, terms) | several("and")(terms) | several("or")(terms),
+    max_leaves=8,
+)
+
+
+@frozen
+class Row:
+    a: str = ""
+    b: str = ""
+    c: str = ""
+
+
+@given(TERMS)
+def test_what_is_written_is_read_as_the_same(term: Term) -> None:
+    assert read(str(term)) == term
+
+
+@given(st.text(alphabet="ab \"'\\()=!<>~,notri", max_size=30))
+def test_any_text_is_an_expression_or_misuse_with_a_column(text: str) -> None:
+    try:
+        where = parse(text)
+    except Misuse as error:
+        column = int(error.problem.removeprefix("column ").partition(":")[0])
+        assert 1 <= column <= len(text) + 1
+    else:
+        assert parse(str(where)) == where
+        assert hash(parse(str(where))) == hash(where)
+
+
+@pytest.mark.parametrize("a, b, c", [(a, b, c) for a in ("", "1") for b in ("", "1") for c in ("", "1")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a == 1 or b == 1 and c == 1",
+        "(a == 1 or b == 1) and c == 1",
+        "not a == 1 and b == 1",
+        "not (a == 1 and b == 1)",
+        "not not a == 1",
+        "a != 1 or not b in (1) and not (c == 1 or a == 1)",
+        "a == b or b != 1",
+    ],
+)
+def test_and_binds_more_than_or_and_not_most_of_all(text: str, a: str, b: str, c: str) -> None:
+    said = text.replace("in (1)", "in ('1',)").replace(" 1", " '1'").replace("== b", "== 'b'")
+
+    assert parse(text)(Row(a, b, c)) is eval(said, {"a": a, "b": b, "c": c})  # noqa: S307 - the texts above
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("a == shop-1", "shop-1"),
+        ('a == "shop 1"', "shop 1"),
+        ("a == 'say \"hi\"'", 'say "hi"'),
+        (r'a == "a \"b\" \\ \c"', r'a "b" \ c'),
+        ("a=='and'", "and"),
+        ("a==2025-02-08T12:00:00Z", "2025-02-08T12:00:00Z"),
+        ("a\n==\tü", "ü"),
+        ("a == ''", ""),
+        ("a == 'null'", "null"),
+    ],
+)
+def test_words_need_quotes_only_for_spaces_signs_and_keywords(text: str, value: str) -> None:
+    assert parse(text)(Row(a=value))
+    assert parse(str(parse(text)))(Row(a=value))
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("", "column 1: expected a field, not or (, not the end"),
+        ("a", "column 2: expected ==, !=, <, <=, >, >=, ~, !~ or in after a, not the end"),
+        ("a = 1", "column 3: expected ==, !=, <, <=, >, >=, ~, !~ or in after a, not '='"),
+        ("a == ", "column 6: expected a value, not the end"),
+        ("a == and", "column 6: expected a value, not 'and'"),
+        ("a == b c", "column 8: expected and, or, or the end, not 'c'"),
+        ("a == b AND c == d", "column 8: expected and, or, or the end, not 'AND'"),
+        ("(a == b", "column 8: expected ), not the end"),
+        ("a in b", "column 6: expected (, not 'b'"),
+        ("a in (b c", "column 9: expected , or ), not 'c'"),
+        ("a not b", "column 7: expected in, not 'b'"),
+        ("'a' == b", "column 1: expected a field, not or (, not 'a'"),
+        ("in == b", "column 1: expected a field, not or (, not 'in'"),
+        ("a ==  'b", "column 7: the quote is not closed"),
+        ("a ==  \\", "column 7: '\\\\' means nothing here"),
+        ("a == !", "column 6: '!' means nothing here"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_column(text: str, problem: str) -> None:
+    with pytest.raises(Misuse) as caught:
+        parse(text)
+
+    assert (caught.value.field, caught.value.problem) == ("where", problem)
+
+
+@pytest.mark.parametrize("opened", ["(", "not "])
+def test_what_is_nested_too_deep_is_refused(opened: str) -> None:
+    deep = opened * (DEEPEST - 1) + "a == 1" + ")" * (DEEPEST - 1) * (opened == "(")
+    assert parse(deep).fields == ("a",)
+
+    with pytest.raises(Misuse, match="more than 100 conditions stand in one another"):
+        parse(opened + deep)
+
+
+def test_many_conditions_beside_each_other_are_no_depth() -> None:
+    assert parse(" and ".join(["not (a == 1)"] * 1000)).fields == ("a",)
