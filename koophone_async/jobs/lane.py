@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from koophone_async.jobs.looker import Paced
 from koophone_async.jobs.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from koophone_async.jobs.looker import Looker
+    from koophone_async.jobs.looker import Allowance, Looker
     from koophone_async.jobs.target import Load, Pace
 
 _JITTER: Final = 0.1
@@ -44,7 +45,12 @@ class Lane:
     _overdue: list[Entry] = field(factory=list[Entry], init=False)
     """Those that are, by the waiting that a look ends, the most last."""
 
+    _allowance: Allowance | None = field(init=False)
     _numbers: Iterator[int] = field(factory=lambda: count(1), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Keep to what the looker allows itself."""
+        self._allowance = self.looker.allowance if isinstance(self.looker, Paced) else None
 
     def plan(self, target: Target) -> None:
         """Put a handle where it belongs in the queue."""
@@ -60,8 +66,9 @@ class Lane:
 
     def next(self, now: float) -> tuple[list[Target], float]:
         """Take the handles of the next request, or none and the time at which there will be some."""
-        if now < self.rests_until:
-            return [], self.rests_until
+        rests_until = max(self.rests_until, self._allowance.free_at if self._allowance else 0.0)
+        if now < rests_until:
+            return [], rests_until
         pack = list(self._packed(now))
         at = self._worth_it(pack, now) if pack else inf
         if at <= now:
@@ -69,6 +76,11 @@ class Lane:
         for target in pack:
             self._push(target)
         return [], at
+
+    def sent(self, now: float) -> None:
+        """Count a request."""
+        if self._allowance is not None:
+            self._allowance.take(now)
 
     def failed(self, now: float, seconds: float | None) -> None:
         """Rest after a look that failed: as long as the service said, or longer with each failure."""
@@ -84,7 +96,7 @@ class Lane:
     def _share(self, target: Target) -> float:
         """Tell how much of a request a handle takes up."""
         share = 1 / self.looker.most_handles
-        return max(share, len(target.open) / self.looker.most_jobs) if self.looker.most_jobs else share
+        return max(share, target.size / self.looker.most_jobs) if self.looker.most_jobs else share
 
     def _push(self, target: Target) -> None:
         target.entry = next(self._numbers)
@@ -97,7 +109,7 @@ class Lane:
         """Take handles as long as one request has room for them and one answer for their jobs."""
         jobs, room = 0, self.looker.most_handles
         while room and (target := self._pop(now)):
-            jobs += len(target.open)
+            jobs += target.size
             full = self.looker.most_jobs is not None and jobs > self.looker.most_jobs
             if room < self.looker.most_handles and (full or target.alone):
                 self._push(target)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from koophone_async.operation import Quota
 
 J_co = TypeVar("J_co", covariant=True)
 
@@ -21,6 +24,24 @@ class Sighting(Generic[J_co]):
     """False for a status that this version does not know: nothing says that the job is over."""
 
     job: J_co
+
+
+@define(eq=False)
+class Allowance:
+    """How often a looker may ask: a sixth of its quota at once, and the rest evenly.
+
+    A window that is used up at once would leave the jobs unseen for the rest of it.
+    """
+
+    quota: Quota
+    free_at: float = field(default=-inf, init=False)
+    """When the next request may be sent, by the loop's clock."""
+
+    def take(self, now: float) -> None:
+        """Count a request."""
+        at_once = max(1, self.quota.permits // 6)
+        every = self.quota.seconds / max(1, self.quota.permits - at_once)
+        self.free_at = max(self.free_at, now - (at_once - 1) * every) + every
 
 
 class Looker(Protocol[J_co]):
@@ -47,4 +68,14 @@ class Looker(Protocol[J_co]):
         Raises:
             KooPhoneError: The look itself failed; nothing is known of any handle.
         """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A looker that asks no more often than it allows itself."""
+
+    @property
+    def allowance(self) -> Allowance:
+        """What is left of it, for as long as the looker lives."""
         ...

@@ -25,7 +25,7 @@ from koophone_async.jobs.target import Kind, Load, Pace, Target
 from koophone_async.jobs.watch import Wait, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Self
 
     from koophone_async.jobs.looker import Looker, Sighting
@@ -115,6 +115,11 @@ class Pump:
             )
         )
 
+    def awaited(self, looker: Looker[Any], handle: str) -> Collection[str]:
+        """Tell which jobs of a handle are waited for and not known to have ended."""
+        lane = self._lanes.get(looker)
+        return lane.targets[handle].open.keys() if lane and handle in lane.targets else ()
+
     async def aclose(self) -> None:
         """End all waits, with what is open unfinished, and cancel the looks in flight."""
         looks = list(self._looks)
@@ -183,16 +188,18 @@ class Pump:
         """Send what is worth it, and sleep until something else is."""
         self._timer = None
         now = asyncio.get_running_loop().time()
-        plans = [self._replan(kind, now) for kind in self._kinds.values()]
+        cheaper = self._load.has_fallen(now)
+        plans = [self._replan(kind, now, cheaper=cheaper) for kind in self._kinds.values()]
         sends = [self._send(lane, now) for lane in tuple(self._lanes.values())]
-        if (wake := min([inf, *plans, *sends])) < inf:
+        falls = self._load.falls_by(now) if self._lanes else inf
+        if (wake := min([falls, *plans, *sends])) < inf:
             self._turn_by(wake)
 
-    def _replan(self, kind: Kind, now: float) -> float:
-        """Plan all looks of a kind anew if much was learned, and not so often that planning costs much."""
-        if not kind.targets or not kind.surprised():
+    def _replan(self, kind: Kind, now: float, *, cheaper: bool) -> float:
+        """Plan all looks of a kind anew if much changed, and not so often that planning costs much."""
+        if not kind.targets or not (cheaper or kind.surprised()):
             return inf
-        if now < kind.plan_at:
+        if now < kind.plan_at and not cheaper:
             return kind.plan_at
         kind.planned, kind.plan_at = kind.belief.shape, now + _PLANNING * len(kind.targets)
         for target in kind.targets:
@@ -209,6 +216,7 @@ class Pump:
             task = asyncio.create_task(_looked(lane.looker, [target.handle for target in pack]))
             self._looks[task] = _Look(lane, pack, now)
             self._load.looked(now)
+            lane.sent(now)
             for target in pack:
                 target.look = task
             task.add_done_callback(self._answered)
@@ -244,6 +252,8 @@ class Pump:
         """Look again later, or end the waits if there is no hope of an answer."""
         if isinstance(error, Refused) and error.code in _UNLISTED and len(look.pack) == 1:
             self._take_in(look, live, {}, now)
+            for target in live:
+                target.alone = True  # with others it would have them refused too
         elif _passing(error):
             seconds = error.seconds if isinstance(error, Refused | QuotaTooSlow) else None
             look.lane.failed(now, seconds)

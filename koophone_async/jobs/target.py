@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import exp
+from math import exp, inf
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
@@ -47,7 +47,7 @@ class Pace:
     """Looks in flight."""
 
 
-_WINDOW: Final = 10.0
+_WINDOW: Final = 3.0
 """Seconds within which a look is forgotten."""
 
 _BUSY: Final = 60.0
@@ -68,6 +68,8 @@ class Load:
     handles: int = 0
     _looks: float = 0.0
     _at: float = 0.0
+    _paid: float = 0.0
+    """The highest price of looks that are planned."""
 
     def looked(self, now: float) -> None:
         """Count a request."""
@@ -75,7 +77,21 @@ class Load:
 
     def price(self, now: float) -> float:
         """Tell what share of its full worth a request must have."""
-        return max(_CHEAPEST, min(1.0, (self._recent(now) + self.handles) / _BUSY) ** 2)
+        price = max(_CHEAPEST, min(1.0, (self._recent(now) + self.handles) / _BUSY) ** 2)
+        self._paid = max(self._paid, price)
+        return price
+
+    def has_fallen(self, now: float) -> bool:
+        """Tell whether looks that were planned at a higher price should be planned anew."""
+        paid, self._paid = self._paid, 0.0
+        if self.price(now) < paid / 2:
+            return True
+        self._paid = paid
+        return False
+
+    def falls_by(self, now: float) -> float:
+        """Tell when to ask again: the price falls with time, and with each handle that is done."""
+        return now + _WINDOW / 4 if self.handles < _BUSY and self._paid > _CHEAPEST else inf
 
     def _recent(self, now: float) -> float:
         return self._looks * exp((self._at - now) / _WINDOW)
@@ -124,6 +140,9 @@ class Target:
     open: dict[str, float] = field(factory=dict[str, float], init=False)
     """The age at which each open job was last seen open."""
 
+    size: int = field(default=0, init=False)
+    """How many jobs were ever waited for: an answer lists those that have ended too."""
+
     watches: dict[Watch[Any], None] = field(factory=dict["Watch[Any]", None], init=False)
     due: float = field(default=0.0, init=False)
     """When a look at it is worth its share of a request."""
@@ -150,6 +169,7 @@ class Target:
         before = len(self.open)
         for job in watch.open:
             self.open.setdefault(job, 0.0)
+        self.size += len(self.open) - before
         self.kind.jobs += len(self.open) - before
         self.kind.targets.setdefault(self)
         self.watches[watch] = None
