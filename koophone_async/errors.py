@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +107,15 @@ class QuotaTooSlow(Unsent):
     seconds: float
 
 
+@frozen
+class Failure:
+    """One id of a call that the service refused, in its own words."""
+
+    id: str
+    code: str
+    message: str
+
+
 @define(eq=False, slots=False)
 class Refused(KooPhoneError):
     """The service answered no."""
@@ -131,6 +140,9 @@ class Refused(KooPhoneError):
 
     nothing_ran: bool = True
     """Whether the code proves that nothing was done; without proof some of it may have been."""
+
+    failures: tuple[Failure, ...] = ()
+    """The servers that cloud mobile gaming refused, each for a reason of its own."""
 
     @property
     def repeatable(self) -> bool:

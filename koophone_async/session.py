@@ -62,6 +62,9 @@ log: Final = logging.getLogger("koophone_async")
 MOST_SIGNED: Final = 12 * 2**20
 """The largest body that may be signed with an access key, in bytes; larger ones need a token."""
 
+_BESIDE: Final = {"gaming": "cph"}
+"""Services that are served where another is."""
+
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -133,7 +136,7 @@ class Session:
     profile file or the metadata service of a cloud server.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but one are named, and have defaults
         self,
         credentials: Credentials | Provider | None = None,
         *,
@@ -375,6 +378,7 @@ class Session:
         Raises:
             Misuse: Nothing says where it is.
         """
+        service = _BESIDE.get(service, service)
         return self._origins.get(service) or self._published(service, region or self.region)
 
     def _published(self, service: str, region: str | None) -> URL:

@@ -28,6 +28,8 @@ class Opened:
     code: str | None = None
     message: str = ""
     request_id: str | None = None
+    failures: tuple[Json, ...] = ()
+    """What single servers were refused for, as cloud mobile gaming lists it (CPH 7.1.1, 2020-07-30)."""
 
 
 class Dialect(Protocol):
@@ -56,6 +58,12 @@ def _words(answer: Mapping[str, Any]) -> str:
 
 def _paging(answer: Mapping[str, Any]) -> Json:
     return {k: answer[k] for k in PAGING if k in answer}
+
+
+def _failures(answer: Json) -> tuple[Json, ...]:
+    listed = answer.get("failures")
+    rows = cast("list[object]", listed) if isinstance(listed, list) else []
+    return tuple(cast("Json", row) for row in rows if isinstance(row, dict))
 
 
 def _envelope(answer: Any) -> Json:
@@ -105,7 +113,7 @@ class _Cph:
         code = answer.get("error_code")
         # A job that failed is shown with its own code, which is not one of the look (CPH 5.4.1).
         if code not in (None, "", "0", 0) and "job_id" not in answer:
-            return Opened(code=str(code), message=_words(answer), request_id=request_id)
+            return Opened(None, str(code), _words(answer), request_id, _failures(answer))
         return Opened(answer, request_id=request_id)
 
     def seal(self, payload: Json, request_id: str) -> Json:

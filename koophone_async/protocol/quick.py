@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from types import GenericAlias, NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union, cast, get_args, get_origin
+from types import GenericAlias, MemberDescriptorType, NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 import attrs
 import msgspec
 from attrs import frozen
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
 from koophone_async.protocol.dialect import PAGING
 from koophone_async.wire import Edition, in_headers, spelling
@@ -27,7 +27,7 @@ from koophone_async.wire import Edition, in_headers, spelling
 if TYPE_CHECKING:
     from koophone_async.operation import Answer, Operation
 
-ODD: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError)
+ODD: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
 """What is raised for an answer that the patient way must read."""
 
 Reader: TypeAlias = Callable[[bytes], Any]
@@ -35,12 +35,11 @@ Names: TypeAlias = dict[str, Any]
 """What the generated code calls by a name."""
 
 
+_ABSENT: Final = UnsetType
+"""The type of what must not be there: no JSON is of it."""
+
 _TRUTH: Final = {False: False, True: True, "false": False, "true": True}
 """0 and 1 are in it too, being equal to these."""
-
-
-class _OddError(ValueError):
-    """The answer is not of the usual form."""
 
 
 class _NoTwinError(Exception):
@@ -90,6 +89,7 @@ class _Kind:
 _PLAIN: Final[Mapping[Any, _Kind]] = {
     str: _Kind(str),
     int: _Kind(int),
+    float: _Kind(float),
     bool: _Kind(bool | int | str, "truth[{}]"),
     datetime: _Kind(str, "moment({})"),
 }
@@ -100,27 +100,40 @@ def _twin(model: Any, edition: Edition) -> _Twin:
     attributes = attrs.fields(attrs.resolve_types(model))
     spelled = {spelling(a).name: a.name for a in attributes}
     others = {f"_{n}": other for n, other in enumerate(o for a in attributes for o in spelling(a).also)}
-    names: Names = {"model": model, "moment": _moment, "truth": _TRUTH, "refuse": _refuse_others}
+    names: Names = {"model": model, "moment": _moment, "truth": _TRUTH}
     kinds = {a.name: _field(a, edition, names) for a in attributes}
     struct = msgspec.defstruct(
         model.__name__,
         [(a.name, kinds[a.name].json, _default(a)) for a in attributes]
-        + [(name, Raw | UnsetType, UNSET) for name in others],
+        + [(name, _ABSENT, UNSET) for name in others],
         rename={name: wire for wire, name in spelled.items()} | others,
         kw_only=True,
         gc=False,
     )
-    values = [
-        f"{a.alias}=" * a.kw_only + kinds[a.name].code.format(f"t.{a.name}") for a in attributes if a.init
-    ]
-    check = f"    refuse({', '.join(f't.{name}' for name in others)})\n" if others else ""
-    exec(f"def make(t):\n{check}    return model({', '.join(values)})", names)  # noqa: S102 - made of our own names
+    values = {name: kind.code.format(f"t.{name}") for name, kind in kinds.items()}
+    lines = ["def make(t):", *_construction(model, values, names)]
+    exec("\n    ".join(lines), names)  # noqa: S102 - made of the models' own names
     return _Twin(struct, names["make"], spelled | {wire: name for name, wire in others.items()})
 
 
-def _refuse_others(*others: object) -> None:
-    if any(other is not UNSET for other in others):
-        raise _OddError
+def _construction(model: Any, values: Mapping[str, str], names: Names) -> list[str]:
+    """Write the lines that build a model of the code of its values.
+
+    Where the model's `__init__` does nothing but fill slots, they are filled without it, in three
+    quarters of the time.
+    """
+    attributes: tuple[Any, ...] = attrs.fields(model)
+    if any(a.converter or a.validator or not a.init for a in attributes) or _has_hooks(model):
+        called = (f"{a.alias}=" * a.kw_only + values[a.name] for a in attributes if a.init)
+        return [f"return model({', '.join(called)})"]
+    names["new"] = object.__new__
+    fill = [f"{_named(getattr(model, name).__set__, names)}(m, {code})" for name, code in values.items()]
+    return ["m = new(model)", *fill, "return m"]
+
+
+def _has_hooks(model: Any) -> bool:
+    slotted = all(isinstance(getattr(model, a.name, None), MemberDescriptorType) for a in attrs.fields(model))
+    return not slotted or hasattr(model, "__attrs_pre_init__") or hasattr(model, "__attrs_post_init__")
 
 
 def _default(attribute: attrs.Attribute[Any]) -> Any:
@@ -203,20 +216,20 @@ def _koophone(twin: _Twin) -> Reader:
     # Inside wins, a null there too, so that must be told from nothing.
     inside = [(name, int | UnsetType | None, UNSET) for _, name in paging]
     data = msgspec.defstruct(
-        "Data", [*inside, ("_nested", Raw | UnsetType, UNSET)], bases=(twin.struct,),
+        "Data", [*inside, ("_nested", _ABSENT, UNSET)], bases=(twin.struct,),
         rename={name: wire for wire, name in paging} | {"_nested": "data"}, kw_only=True, gc=False,
     )  # fmt: skip
+    is_optional = not any(member.required for member in msgspec.structs.fields(data))
+    absent: Any = msgspec.field(default_factory=data) if is_optional else msgspec.NODEFAULT
+    beside = [(name, int | None, None) for name, _ in paging]
     envelope = msgspec.defstruct(
-        "Envelope", [("error_code", str | int), ("data", data), *((n, int | None, None) for n, _ in paging)],
-        kw_only=True, gc=False,
-    )  # fmt: skip
+        "Envelope", [("error_code", Literal["0", 0]), ("data", data, absent), *beside], kw_only=True, gc=False
+    )
     opened, make = msgspec.json.Decoder(envelope).decode, twin.make
 
     def read(body: bytes) -> Any:
         answer: Any = opened(body)
         inside = answer.data
-        if answer.error_code not in ("0", 0) or inside._nested is not UNSET:  # noqa: SLF001 - made above
-            raise _OddError
         for beside, name in paging:
             if getattr(inside, name) is UNSET:
                 setattr(inside, name, getattr(answer, beside))
@@ -230,18 +243,11 @@ def _cph(twin: _Twin) -> Reader:
     if "error_code" in twin.spelled:
         raise _NoTwinError
     result = msgspec.defstruct(
-        "Result", [("_code", str | int | None, None)], bases=(twin.struct,), rename={"_code": "error_code"},
-        kw_only=True, gc=False,
+        "Result", [("_code", Literal["", "0", 0] | None, None)], bases=(twin.struct,),
+        rename={"_code": "error_code"}, kw_only=True, gc=False,
     )  # fmt: skip
-    opened, make = msgspec.json.Decoder(cast("Any", result)).decode, twin.make
-
-    def read(body: bytes) -> Any:
-        answer: Any = opened(body)
-        if answer._code not in (None, "", "0", 0):  # noqa: SLF001 - made above
-            raise _OddError
-        return make(answer)
-
-    return read
+    opened, make = msgspec.json.Decoder(result).decode, twin.make
+    return lambda body: make(opened(body))
 
 
 _ENVELOPES: Final[Mapping[str, Callable[[_Twin], Reader]]] = {

@@ -10,7 +10,7 @@ import msgspec
 from attrs import frozen
 
 from koophone_async import wire
-from koophone_async.errors import KooPhoneError, SignIn, Unanswered, Unavailable, Unreadable
+from koophone_async.errors import Failure, KooPhoneError, SignIn, Unanswered, Unavailable, Unreadable
 from koophone_async.protocol.codes import meaning
 from koophone_async.protocol.dialect import DIALECTS, Opened
 from koophone_async.protocol.quick import ODD, quick_reader
@@ -63,7 +63,7 @@ def read_patiently(
     succeeded = received.status < 300
     try:
         opened = DIALECTS[operation.service].open(wire.decode(received.body) if received.body else None)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         if succeeded:
             raise _unreadable(operation, received, error, request_id) from None
         opened = Opened(message=received.body.decode(errors="replace"))
@@ -103,9 +103,15 @@ def _refusal(
         operation.name, received.status, opened.code or "", words, request_id, again, known.about_ids, seconds
     )
     refusal.nothing_ran = known.nothing_ran or again
+    refusal.failures = tuple(map(_failure, opened.failures))
     if isinstance(refusal, SignIn):
         refusal.renewable = known.renew
     return refusal
+
+
+def _failure(listed: Mapping[str, Any]) -> Failure:
+    words = redact(str(listed.get("error_msg") or "")[:_MOST_WORDS])
+    return Failure(str(listed.get("server_id") or ""), str(listed.get("error_code") or ""), words)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -309,3 +309,10 @@ def test_a_field_is_read_by_its_type(name: str, held: object, expected: object) 
 def test_a_member_that_a_closed_enum_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="5G"):
         wire.from_wire(Everything, {"key": "a", "network": "5G"})
+
+
+def test_an_answer_that_is_nested_without_end_is_unreadable() -> None:
+    deep = Received(200, {}, b'{"data":' + b"[" * 100_000)
+
+    with pytest.raises(Unreadable, match="RecursionError"):
+        read(jobs.LIST, deep, Edition.CHINA, None)

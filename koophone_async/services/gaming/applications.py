@@ -1,0 +1,256 @@
+"""Applications: games, and where they are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Final
+
+from attrs import field, frozen
+
+from koophone_async.checks import ID_MOST, Between, Text
+from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.written import TIME
+from koophone_async.services.gaming.versions import MISSPELT, WORD, Version
+from koophone_async.wire import wire
+
+
+@frozen
+class ApplicationQuery:
+    """Which applications to list, newest first."""
+
+    name: str | None = field(default=None, validator=Text(64, pattern=WORD))
+    """Also a part of one."""
+
+    offset: int = field(default=0, validator=Between(0, 10**9))
+    limit: int = field(default=100, validator=Between(1, 100))
+
+
+@frozen
+class Application:
+    """An application as the list shows it."""
+
+    id: str = field(metadata=wire("app_id"))
+    name: str
+    package: str = field(metadata=wire("package_name"))
+    activity: str | None = field(default=None, metadata=wire("launch_activity"))
+    """What is started; it is given with a version, not with the application."""
+
+    description: str | None = None
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+
+
+@frozen
+class ApplicationPage:
+    """One page of the list."""
+
+    items: tuple[Application, ...] = field(default=(), metadata=wire("apps"))
+    total: int | None = field(default=None, metadata=wire("count"))
+    """Not documented for this list."""
+
+
+@frozen
+class ApplicationDetail:
+    """An application with all of its versions."""
+
+    name: str
+    package: str = field(metadata=wire("package_name"))
+    description: str | None = None
+    versions: tuple[Version, ...] = field(default=(), metadata=wire("app_versions"))
+
+
+@frozen
+class NewApplication:
+    """An application to create."""
+
+    name: str = field(validator=Text(64, pattern=WORD))
+    package: str = field(validator=Text(128, pattern=WORD), metadata=wire("package_name"))
+    description: str | None = field(default=None, validator=Text(256, least=0))
+
+
+@frozen
+class CreatedApplication:
+    """An application that was created."""
+
+    id: str = field(metadata=wire("app_id"))
+    request: str | None = field(default=None, metadata=wire("request_id"))
+
+
+@frozen
+class ChosenApplication:
+    """The application that a call is about."""
+
+    application: str = field(validator=Text(ID_MOST), metadata=wire("app_id"))
+
+
+@frozen
+class DeployedQuery(ChosenApplication):
+    """The application whose deployments to list."""
+
+    offset: int = field(default=0, validator=Between(0, 10**9))
+    limit: int = field(default=100, validator=Between(1, 100))
+
+
+@frozen
+class OnServer:
+    """A version of an application that is deployed on a server."""
+
+    server: str = field(metadata=wire("server_id"))
+    # The tables describe this one as the name of the package.
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    code: str | None = field(default=None, metadata=wire("version_code"))
+    name: str | None = field(default=None, metadata=wire("version_name"))
+    activity: str | None = field(default=None, metadata=wire("launch_activity"))
+
+
+@frozen
+class OnServerPage:
+    """One page of the servers that have an application."""
+
+    items: tuple[OnServer, ...] = field(default=(), metadata=wire("servers"))
+    total: int | None = field(default=None, metadata=wire("count"))
+    """Not documented for this list."""
+
+
+@frozen
+class OnPhone:
+    """A version of an application that is deployed on a phone."""
+
+    phone: str = field(metadata=wire("phone_id"))
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    code: str | None = field(default=None, metadata=wire("version_code"))
+    name: str | None = field(default=None, metadata=wire("version_name"))
+    activity: str | None = field(default=None, metadata=wire("launch_activity"))
+
+
+@frozen
+class OnPhonePage:
+    """One page of the phones that have an application."""
+
+    items: tuple[OnPhone, ...] = field(default=(), metadata=wire("phones"))
+    total: int | None = field(default=None, metadata=wire("count"))
+    """Not documented for this list."""
+
+
+SERVERS: Final = Operation(
+    "gaming.applications.servers", "GET", "/v1/{project_id}/cloud-phone/apps/{app_id}/servers",
+    DeployedQuery, OnServerPage, source="CPH 5.1.1 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+PHONES: Final = Operation(
+    "gaming.applications.phones", "GET", "/v1/{project_id}/cloud-phone/apps/{app_id}/phones",
+    DeployedQuery, OnPhonePage, source="CPH 5.1.2 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+LIST: Final = Operation(
+    "gaming.applications.list", "GET", "/v1/{project_id}/cloud-phone/apps",
+    ApplicationQuery, ApplicationPage, source="CPH 5.1.3 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+SHOW: Final = Operation(
+    "gaming.applications.show", "GET", "/v1/{project_id}/cloud-phone/apps/{app_id}",
+    ChosenApplication, ApplicationDetail, source="CPH 5.1.4 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+# Nothing says that name or package must be unique, so a repeat may make a second one.
+CREATE: Final = Operation(
+    "gaming.applications.create", "POST", "/v1/{project_id}/cloud-phone/apps",
+    NewApplication, CreatedApplication, source="CPH 5.1.5 (2020-07-30)", repeatable=False, success=201,
+)  # fmt: skip
+
+DELETE: Final = Operation(
+    "gaming.applications.delete", "DELETE", "/v1/{project_id}/cloud-phone/apps/{app_id}",
+    ChosenApplication, Accepted, source="CPH 5.1.6 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+
+@frozen
+class Applications:
+    """Games, and where they are deployed."""
+
+    _session: Sender
+
+    def servers(self, application: str) -> AsyncIterator[OnServer]:
+        """Give every server that has an application, with the version there, in pages of 100.
+
+        Args:
+            application: Its id, at most 32 characters.
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.1.1 (2020-07-30)
+        """
+        return items(self._session, SERVERS, DeployedQuery(application))
+
+    def phones(self, application: str) -> AsyncIterator[OnPhone]:
+        """Give every phone that has an application, with the version there, in pages of 100.
+
+        Args:
+            application: Its id, at most 32 characters.
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.1.2 (2020-07-30)
+        """
+        return items(self._session, PHONES, DeployedQuery(application))
+
+    def list(self, name: str | None = None) -> AsyncIterator[Application]:
+        """Give every application, newest first, in pages of 100.
+
+        Args:
+            name: Only those whose name has this in it.
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.1.3 (2020-07-30)
+        """
+        return items(self._session, LIST, ApplicationQuery(name))
+
+    async def show(self, application: str) -> ApplicationDetail:
+        """Tell everything of one application, its versions too.
+
+        Args:
+            application: Its id, at most 32 characters.
+
+        Raises:
+            Refused: The service refused to tell, or there is no such application.
+
+        API: CPH 5.1.4 (2020-07-30)
+        """
+        return await self._session.send(SHOW, ChosenApplication(application))
+
+    async def create(self, name: str, package: str, description: str | None = None) -> CreatedApplication:
+        """Make an application, which has no version yet. There can be 10,000 in all.
+
+        Args:
+            name: At most 64 letters, digits, `-`, `.` and `_`.
+            package: At most 128 of the same, such as `com.example.game`.
+            description: At most 256 characters.
+
+        Raises:
+            Refused: Nothing was created.
+            Unanswered: No answer came; the application may be there, as `list` tells.
+
+        API: CPH 5.1.5 (2020-07-30)
+        """
+        return await self._session.send(CREATE, NewApplication(name, package, description))
+
+    async def delete(self, application: str) -> Accepted:
+        """Delete an application that has no version and is in no application pool.
+
+        Args:
+            application: Its id, at most 32 characters.
+
+        Raises:
+            Refused: It has versions or is in a pool, or is not there; nothing was deleted.
+            Unanswered: No answer came; the application may be gone.
+
+        API: CPH 5.1.6 (2020-07-30)
+        """
+        return await self._session.send(DELETE, ChosenApplication(application))

@@ -1,0 +1,55 @@
+"""Cloud mobile gaming as one client."""
+
+from __future__ import annotations
+
+from koophone_async.batches import Pace, Sender
+from koophone_async.batches.chunks import Source
+from koophone_async.jobs import Allowance
+from koophone_async.services.cph.ends import LOOKS
+from koophone_async.services.gaming.applications import Applications
+from koophone_async.services.gaming.deployments import Deployments
+from koophone_async.services.gaming.fleet import Fleet
+from koophone_async.services.gaming.versions import Versions
+
+
+class Gaming:
+    """Games on cloud phones: applications, their versions, and where these are deployed.
+
+    ```python
+    report = await cph.gaming.fleet(servers).deploy([version])
+    ```
+    """
+
+    def __init__(self, channel: Sender, allowance: Allowance | None = None) -> None:
+        """Speak of games through the channel of a project, as `CloudPhone` does.
+
+        Args:
+            channel: Sends in one project of one region.
+            allowance: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
+        """
+        self._channel = channel
+        self._allowance = allowance or Allowance(LOOKS)
+        self.applications = Applications(channel)
+        self.deployments = Deployments(channel, self._allowance)
+        self.versions = Versions(channel)
+
+    def fleet(
+        self,
+        ids: Source,
+        *,
+        concurrency: int = 32,
+        in_flight: int = 100_000,
+        deadline: float | None = None,
+        distinct: bool = False,
+    ) -> Fleet:
+        """Take any number of servers, or of phones for `update`, to do one thing to all of them.
+
+        Args:
+            ids: Iterable or async iterable, of any length. No more is drawn from it than is in flight.
+            concurrency: Calls under way at once.
+            in_flight: Ids at once that are drawn and not yet reported.
+            deadline: Seconds after which what is not sent stays so and what runs is left running.
+            distinct: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes an id, so
+                that none is done twice.
+        """
+        return Fleet(self._channel, self._allowance, ids, Pace(concurrency, in_flight, deadline, distinct))

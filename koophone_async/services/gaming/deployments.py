@@ -1,0 +1,267 @@
+"""Deployments: which versions are on which servers and phones, and bringing them there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from koophone_async.batches import Report, Sender, Wait, of_job, unfinished
+from koophone_async.checks import ID_MOST, Between, Text
+from koophone_async.errors import Misuse
+from koophone_async.jobs import Allowance, Ticket
+from koophone_async.operation import UNSTATED, Batch, Operation
+from koophone_async.services.cph.ends import LOOKS
+from koophone_async.services.cph.paging import items
+from koophone_async.services.gaming.ends import Together, refusals
+from koophone_async.services.gaming.requests import (
+    DeployVersions,
+    PushVersions,
+    RemoveVersions,
+    UndeployVersions,
+    UpdateVersions,
+)
+from koophone_async.services.gaming.started import Started
+from koophone_async.services.gaming.versions import MISSPELT
+from koophone_async.wire import wire
+
+
+@frozen
+class Deployed:
+    """A version of an application that is on a server or a phone."""
+
+    application: str = field(metadata=wire("app_id"))
+    package: str | None = field(default=None, metadata=wire("package_name"))
+    name: str | None = None
+    """The application's."""
+
+    description: str | None = None
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    version_code: str | None = None
+    version_name: str | None = None
+    activity: str | None = field(default=None, metadata=wire("launch_activity"))
+
+
+@frozen
+class DeployedPage:
+    """One page of what is on a server or a phone."""
+
+    items: tuple[Deployed, ...] = field(default=(), metadata=wire("apps"))
+    total: int | None = field(default=None, metadata=wire("count"))
+    """Not documented for this list."""
+
+
+@frozen
+class ServerQuery:
+    """The server whose applications to list."""
+
+    server: str = field(validator=Text(ID_MOST), metadata=wire("server_id"))
+    offset: int = field(default=0, validator=Between(0, 10**9))
+    limit: int = field(default=100, validator=Between(1, 100))
+
+
+@frozen
+class PhoneQuery:
+    """The phone whose applications to list."""
+
+    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    offset: int = field(default=0, validator=Between(0, 10**9))
+    limit: int = field(default=100, validator=Between(1, 100))
+
+
+ON_SERVER: Final = Operation(
+    "gaming.deployments.on_server", "GET", "/v1/{project_id}/cloud-phone/servers/{server_id}/apps",
+    ServerQuery, DeployedPage, source="CPH 5.3.1 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+# The answer mixes a job a server (30), a job a server and version (31) and a job a phone and version (32).
+DEPLOY: Final = Operation(
+    "gaming.deployments.deploy", "POST", "/v1/{project_id}/cloud-phone/servers/action",
+    DeployVersions, Started, source="CPH 5.3.2 (2020-07-30)",
+    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+)  # fmt: skip
+
+REMOVE: Final = Operation(
+    "gaming.deployments.remove", "POST", "/v1/{project_id}/cloud-phone/servers/action",
+    RemoveVersions, Started, source="CPH 5.3.3 (2020-07-30)",
+    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+)  # fmt: skip
+
+PUSH: Final = Operation(
+    "gaming.deployments.push", "POST", "/v1/{project_id}/cloud-phone/servers/action",
+    PushVersions, Started, source="CPH 5.3.4 (2020-07-30)",
+    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+)  # fmt: skip
+
+# The answer mixes a job a server (40), a job a server and version (41) and a job a phone and version (42).
+UNDEPLOY: Final = Operation(
+    "gaming.deployments.undeploy", "POST", "/v1/{project_id}/cloud-phone/servers/action",
+    UndeployVersions, Started, source="CPH 5.3.5 (2020-07-30)",
+    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+)  # fmt: skip
+
+ON_PHONE: Final = Operation(
+    "gaming.deployments.on_phone", "GET", "/v1/{project_id}/cloud-phone/phones/{phone_id}/apps",
+    PhoneQuery, DeployedPage, source="CPH 5.3.6 (2020-07-30)", repeatable=True,
+)  # fmt: skip
+
+# The example answers a call on one phone with the jobs of two.
+UPDATE: Final = Operation(
+    "gaming.deployments.update", "POST", "/v1/{project_id}/cloud-phone/phones/{phone_id}/action",
+    UpdateVersions, Started, source="CPH 5.3.7 (2020-07-30)", repeatable=False, success=201,
+)  # fmt: skip
+
+
+@frozen
+class Deployments:
+    """Versions on servers and phones."""
+
+    _session: Sender
+    _allowance: Allowance = field(factory=lambda: Allowance(LOOKS), repr=False)
+
+    def on_server(self, server: str) -> AsyncIterator[Deployed]:
+        """Give every version that is on a server, in pages of 100.
+
+        Args:
+            server: Its id.
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.3.1 (2020-07-30)
+        """
+        return items(self._session, ON_SERVER, ServerQuery(server))
+
+    async def deploy(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
+        """Start bringing versions to servers, and installing them on all their phones.
+
+        Args:
+            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            versions: Their ids; each goes to every one of the servers.
+
+        Raises:
+            Refused: The service refused the whole call.
+            Unanswered: No answer came; the versions may be on their way.
+
+        API: CPH 5.3.2 (2020-07-30)
+        """
+        return await self._session.send(DEPLOY, DeployVersions.of(servers, versions))
+
+    async def remove(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
+        """Start deleting the packages of versions from servers. On the phones nothing changes.
+
+        Args:
+            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            versions: Their ids.
+
+        Raises:
+            Refused: The service refused the whole call.
+            Unanswered: No answer came; the packages may be gone.
+
+        API: CPH 5.3.3 (2020-07-30)
+        """
+        return await self._session.send(REMOVE, RemoveVersions.of(servers, versions))
+
+    async def push(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
+        """Start bringing the packages of versions to servers, without installing them; `update` can then.
+
+        Args:
+            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            versions: Their ids; each goes to every one of the servers.
+
+        Raises:
+            Refused: The service refused the whole call.
+            Unanswered: No answer came; the packages may be on their way.
+
+        API: CPH 5.3.4 (2020-07-30)
+        """
+        return await self._session.send(PUSH, PushVersions.of(servers, versions))
+
+    async def undeploy(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
+        """Start uninstalling versions from all phones of servers, and deleting the packages there.
+
+        Args:
+            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            versions: Their ids.
+
+        Raises:
+            Refused: The service refused the whole call.
+            Unanswered: No answer came; the versions may be gone.
+
+        API: CPH 5.3.5 (2020-07-30)
+        """
+        return await self._session.send(UNDEPLOY, UndeployVersions.of(servers, versions))
+
+    def on_phone(self, phone: str) -> AsyncIterator[Deployed]:
+        """Give every version that is on a phone, in pages of 100.
+
+        Args:
+            phone: Its id.
+
+        Raises:
+            Refused: The service refused to list.
+
+        API: CPH 5.3.6 (2020-07-30)
+        """
+        return items(self._session, ON_PHONE, PhoneQuery(phone))
+
+    async def update(self, phone: str, versions: Iterable[str]) -> Started:
+        """Start putting versions on a phone whose packages were pushed to its server before.
+
+        Args:
+            phone: Its id.
+            versions: Their ids.
+
+        Raises:
+            Refused: The service refused; nothing was changed.
+            Unanswered: No answer came; the phone may be changing.
+
+        API: CPH 5.3.7 (2020-07-30)
+        """
+        return await self._session.send(UPDATE, UpdateVersions.of(phone, versions))
+
+    async def wait(self, started: Started | Ticket | str, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109
+        """Wait until every job of a call has ended, and give the outcome of each server.
+
+        After an update it is the outcome of the phone. An outcome's `value` is a `Deployment`, which tells of
+        each job with the phone and version that it was for. One server's jobs are one wait: it succeeded if
+        all of them did. A cancelled wait costs nothing, and the jobs go on.
+
+        Args:
+            started: What the call answered, or the ticket of an unfinished outcome, here or from another
+                process; of a ticket's jobs only the ids are known.
+            timeout: Seconds, after which the open servers are `unfinished`; each can be awaited on.
+
+        Raises:
+            Misuse: The string is no ticket, or the answer has jobs and no request id to look them up by.
+        """
+        together, report = Together(self._session, self._allowance), Report("gaming.deployments")
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        if isinstance(started, Started):
+            if started.jobs and not started.request:
+                problem = "has jobs and no request id to look them up by"
+                raise Misuse("gaming.deployments.wait", "started", problem)
+            for outcome in refusals(started, started.targets):
+                report.keep(outcome)
+            wait = together.watch(started, started.targets)
+        else:
+            ticket = Ticket.parse(started) if isinstance(started, str) else started
+            wait = together.resume(ticket.handle, ticket.jobs)
+        if wait is not None:
+            await self._until(wait, report, deadline)
+        return report
+
+    async def _until(self, wait: Wait, report: Report, deadline: float | None) -> None:
+        now = asyncio.get_running_loop().time
+        began, kind = now(), report.operation
+        ticket = Ticket(kind, wait.handle, wait.jobs)
+        async with self._session.pump.wait(
+            wait.looker, wait.handle, tuple(wait.jobs), kind=kind, deadline=deadline
+        ) as ends:
+            async for key, deployment in ends:
+                outcome = of_job(wait.jobs[key], key, deployment, now() - began)
+                report.keep(evolve(outcome, value=deployment))
+            for key in ends.open:
+                report.keep(unfinished(ticket, key, now() - began))

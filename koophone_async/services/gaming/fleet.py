@@ -1,0 +1,111 @@
+"""Every verb of cloud mobile gaming over any number of servers or phones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from attrs import field, frozen
+
+from koophone_async.batches import Pace, Reading, Run, Sender, Verb
+from koophone_async.batches.chunks import Source
+from koophone_async.errors import Refused
+from koophone_async.jobs import Allowance
+from koophone_async.operation import Operation
+from koophone_async.services.gaming import deployments
+from koophone_async.services.gaming.ends import Together, refusals
+from koophone_async.services.gaming.requests import (
+    DeployVersions,
+    PushVersions,
+    RemoveVersions,
+    UndeployVersions,
+    UpdateVersions,
+)
+from koophone_async.services.gaming.started import RefusedServer, Started
+from koophone_async.session import Dispatch
+
+Request = TypeVar("Request")
+
+
+@frozen
+class Fleet:
+    """Any number of servers, or of phones for `update`, and what can be done to all of them.
+
+    Every verb gives a `Run`: iterate it for outcomes as they come, or await it for the report. Every
+    distinct id gets exactly one outcome, once all jobs for it have ended: those of a server's phones are
+    the server's too. An outcome's `value` is a `Deployment`, which tells of each job with the phone and
+    version that it was for; its `job_id` holds the ids of all of them, joined by commas.
+    """
+
+    _session: Sender
+    _allowance: Allowance
+    _ids: Source
+    _pace: Pace = field(factory=Pace)
+
+    def deploy(self, versions: Iterable[str]) -> Run[DeployVersions, Started]:
+        """Bring versions to servers and install them on all their phones.
+
+        Args:
+            versions: Their ids; each goes to every one of the servers.
+        """
+        wanted = tuple(versions)
+        return self._run(deployments.DEPLOY, lambda ids: DeployVersions.of(ids, wanted))
+
+    def push(self, versions: Iterable[str]) -> Run[PushVersions, Started]:
+        """Bring the packages of versions to servers, without installing them.
+
+        Args:
+            versions: Their ids; each goes to every one of the servers.
+        """
+        wanted = tuple(versions)
+        return self._run(deployments.PUSH, lambda ids: PushVersions.of(ids, wanted))
+
+    def remove(self, versions: Iterable[str]) -> Run[RemoveVersions, Started]:
+        """Delete the packages of versions from servers; on the phones nothing changes.
+
+        Args:
+            versions: Their ids.
+        """
+        wanted = tuple(versions)
+        return self._run(deployments.REMOVE, lambda ids: RemoveVersions.of(ids, wanted))
+
+    def undeploy(self, versions: Iterable[str]) -> Run[UndeployVersions, Started]:
+        """Uninstall versions from all phones of servers, and delete the packages there.
+
+        Args:
+            versions: Their ids.
+        """
+        wanted = tuple(versions)
+        return self._run(deployments.UNDEPLOY, lambda ids: UndeployVersions.of(ids, wanted))
+
+    def update(self, versions: Iterable[str]) -> Run[UpdateVersions, Started]:
+        """Put versions on phones, in calls of one, whose packages were pushed to their servers before.
+
+        Args:
+            versions: Their ids.
+        """
+        wanted = tuple(versions)
+        return self._run(deployments.UPDATE, lambda ids: UpdateVersions.of(ids[0], wanted))
+
+    def _run(
+        self, operation: Operation[Request, Started], request: Callable[[Sequence[str]], Request]
+    ) -> Run[Request, Started]:
+        together = Together(self._session, self._allowance)
+
+        def read(started: Started, ids: Sequence[str]) -> Reading:
+            return Reading(refusals(started, ids), together.watch(started, ids))
+
+        async def ask(session: Sender, request: Request, dispatch: Dispatch) -> Started:
+            try:
+                return await session.send(operation, request, dispatch)
+            except Refused as error:
+                if not error.failures or (error.about_ids and dispatch.halves):
+                    raise
+                return _by_server(error)
+
+        return Run(self._session, Verb(operation, request, read, ask), self._ids, self._pace)
+
+
+def _by_server(error: Refused) -> Started:
+    failures = tuple(RefusedServer(each.id, each.code, each.message) for each in error.failures)
+    return Started(error.request_id, (), failures, error.code, error.message)

@@ -1,0 +1,84 @@
+"""The requests that change what is deployed where. Four of them share a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from attrs import field, frozen
+
+from koophone_async.checks import ID_MOST, IDS, Text, ids
+from koophone_async.wire import wire
+
+
+@frozen
+class VersionsOnServers:
+    """Every one of these versions, on every one of these servers."""
+
+    versions: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("app_version_ids"))
+    servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
+
+
+@frozen
+class _OnServers:
+    """One of the four requests that share a path: the one key of the body tells them apart."""
+
+    what: VersionsOnServers
+
+    @classmethod
+    def of(cls, servers: Iterable[str], versions: Iterable[str]) -> Self:
+        """Say what and where."""
+        return cls(VersionsOnServers(versions, servers))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers of the call."""
+        return self.what.servers
+
+
+@frozen
+class DeployVersions(_OnServers):
+    """Versions to install on all phones of servers."""
+
+    what: VersionsOnServers = field(metadata=wire("batch_deploy_app_version"))
+
+
+@frozen
+class RemoveVersions(_OnServers):
+    """Versions whose packages to delete from servers."""
+
+    what: VersionsOnServers = field(metadata=wire("batch_remove_app_version"))
+
+
+@frozen
+class PushVersions(_OnServers):
+    """Versions whose packages to bring to servers."""
+
+    what: VersionsOnServers = field(metadata=wire("batch_push_app_version"))
+
+
+@frozen
+class UndeployVersions(_OnServers):
+    """Versions to take off servers and all their phones."""
+
+    what: VersionsOnServers = field(metadata=wire("batch_undeploy_app_version"))
+
+
+@frozen
+class ChosenVersions:
+    """The versions that a phone is to have."""
+
+    versions: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("app_version_ids"))
+
+
+@frozen
+class UpdateVersions:
+    """Versions to put on one phone."""
+
+    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    what: ChosenVersions = field(metadata=wire("update_app_version"))
+
+    @classmethod
+    def of(cls, phone: str, versions: Iterable[str]) -> Self:
+        """Say what and where."""
+        return cls(phone, ChosenVersions(versions))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from koophone_async.credentials import AccessKey
+from koophone_async.services.gaming.client import Gaming
+from koophone_async.session import Channel, Endpoints, Session
+from koophone_async.wire import Edition
+from tests.gaming.service import GameService
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest.fixture
+def service() -> GameService:
+    return GameService()
+
+
+@pytest.fixture
+async def gaming(service: GameService) -> AsyncIterator[Gaming]:
+    async with TestServer(service.application) as server:
+        endpoints = Endpoints(cph=str(server.make_url("/")))
+        async with Session(AccessKey("access", "secret"), endpoints=endpoints, environ={}) as session:
+            yield Gaming(Channel(session, Edition.CHINA, {"project_id": "P"}))

@@ -1,0 +1,274 @@
+"""What is begun is awaited to its end: all jobs of a server or phone together."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from koophone_async import State
+from koophone_async.errors import Misuse, Refused
+from koophone_async.services.gaming.ends import Deployment, refusals
+from koophone_async.services.gaming.started import JobKind, RefusedServer, Started, StartedJob
+
+if TYPE_CHECKING:
+    from koophone_async import Report
+    from koophone_async.batches import Run
+    from koophone_async.services.gaming.client import Gaming
+    from koophone_async.services.gaming.fleet import Fleet
+    from tests.gaming.service import GameService
+
+pytestmark = pytest.mark.virtual_time
+
+SERVERS = [f"s{n}" for n in range(250)]
+
+
+def states(report: Report) -> dict[str, int]:
+    return {state.value: count for state, count in report.counts.items() if count}
+
+
+async def test_a_deployment_is_done_when_all_its_jobs_are(gaming: Gaming) -> None:
+    started = await gaming.deployments.deploy(["s1", "s2"], ["v1", "v2"])
+
+    report = await gaming.deployments.wait(started)
+
+    assert states(report) == {"succeeded": 2}
+    assert all(40 <= outcome.seconds < 80 for outcome in report)  # the server's own jobs took 5 and 10
+    value = report["s1"].value
+    assert isinstance(value, Deployment)
+    assert [part.started.kind for part in value.parts] == [30, 31, 32, 32, 31, 32, 32]
+
+
+@pytest.mark.parametrize("seconds", [*permutations([5, 60, 120])], ids=str)
+async def test_it_is_not_done_before_the_last_whichever_that_is(
+    service: GameService, gaming: Gaming, seconds: tuple[int, ...]
+) -> None:
+    service.seconds = dict(zip((30, 31, 32), seconds, strict=True))
+
+    report = await gaming.fleet(SERVERS[:3]).deploy(["v1", "v2"])
+
+    assert states(report) == {"succeeded": 3}
+    assert all(120 <= outcome.seconds < 180 for outcome in report)
+
+
+async def test_a_failure_is_told_with_the_phone_and_version_that_it_was_for(
+    service: GameService, gaming: Gaming
+) -> None:
+    service.failing = {"s1-b"}
+
+    report = await gaming.deployments.wait(await gaming.deployments.undeploy(["s1", "s2"], ["v1"]))
+
+    assert states(report) == {"failed": 1, "succeeded": 1}
+    failed = report["s1"]
+    assert failed.error_code == "CPS.0061"
+    assert failed.error_message == "phone s1-b, version v1: No space. (1 of 4 jobs failed)"
+    assert isinstance(failed.value, Deployment)
+    assert [part.started.kind for part in failed.value.failed] == [JobKind.UNINSTALL]
+
+
+async def test_an_update_is_awaited_for_its_phone(gaming: Gaming) -> None:
+    started = await gaming.deployments.update("p1", ["v1", "v2"])
+
+    report = await gaming.deployments.wait(started)
+
+    assert [outcome.id for outcome in report] == ["p1"]
+    assert report["p1"].state is State.SUCCEEDED
+
+
+async def test_two_jobs_of_one_id_are_both_awaited(gaming: Gaming) -> None:
+    started = await gaming.deployments.push(["s1"], ["v1"])
+    (push,) = started.jobs
+    install = StartedJob(JobKind.INSTALL, push.id, "s1", "p1", "v1")
+
+    report = await gaming.deployments.wait(Started(started.request, (push, install)))
+
+    value = report["s1"].value
+    assert isinstance(value, Deployment)
+    assert [part.succeeded for part in value.parts] == [True, True]
+    assert report["s1"].job_id == push.id
+
+
+async def test_servers_in_failures_are_refused_by_name(service: GameService, gaming: Gaming) -> None:
+    service.refused = {"s2"}
+
+    report = await gaming.deployments.wait(await gaming.deployments.push(["s1", "s2"], ["v1"]))
+
+    assert states(report) == {"succeeded": 1, "refused": 1}
+    assert (report["s2"].error_code, report["s2"].error_message) == ("CPS.1028", "Server is frozen.")
+
+
+async def test_a_server_for_which_no_job_was_begun_has_failed(gaming: Gaming) -> None:
+    refused = StartedJob(JobKind.PUSH, None, "s1", None, "v1", "CPS.9999", "odd")
+    begun = await gaming.deployments.push(["s2"], ["v1"])
+
+    report = await gaming.deployments.wait(Started(begun.request, (refused, *begun.jobs)))
+
+    assert report["s1"].state is State.FAILED
+    assert report["s1"].error_code == "CPS.9999"
+    assert report["s2"].state is State.SUCCEEDED
+
+
+async def test_a_job_that_was_not_begun_beside_one_that_was_is_a_failure_of_both(gaming: Gaming) -> None:
+    begun = await gaming.deployments.push(["s1"], ["v1"])
+    refused = StartedJob(JobKind.PUSH, None, "s1", None, "v2")
+
+    report = await gaming.deployments.wait(Started(begun.request, (*begun.jobs, refused)))
+
+    assert report["s1"].state is State.FAILED
+    assert report["s1"].error_message == (
+        "server s1, version v2: the service does not say why (1 of 2 jobs failed)"
+    )
+
+
+async def test_a_job_that_the_service_loses_leaves_its_server_unknown(
+    service: GameService, gaming: Gaming
+) -> None:
+    service.forgotten = {"s1-a"}
+
+    report = await gaming.deployments.wait(await gaming.deployments.deploy(["s1", "s2"], ["v1"]))
+
+    assert states(report) == {"unknown": 1, "succeeded": 1}
+    assert report["s1"].state is State.UNKNOWN
+
+
+async def test_what_is_unfinished_is_awaited_on_by_its_ticket(gaming: Gaming) -> None:
+    started = await gaming.deployments.deploy(["s1"], ["v1"])
+
+    early = await gaming.deployments.wait(started, timeout=15)
+    ticket = early["s1"].ticket
+    assert early["s1"].state is State.UNFINISHED
+    assert ticket is not None
+    late = await gaming.deployments.wait(ticket)
+
+    assert late["s1"].state is State.SUCCEEDED
+    assert late["s1"].job_id == early["s1"].job_id == "j0,j1,j2,j3"
+
+
+async def test_a_cancelled_wait_looks_no_more_and_the_jobs_go_on(
+    service: GameService, gaming: Gaming
+) -> None:
+    started = await gaming.deployments.deploy(["s1"], ["v1"])
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(15):
+            await gaming.deployments.wait(started)
+
+    looks = len(service.calls("/jobs"))
+    await asyncio.sleep(600)
+
+    assert len(service.calls("/jobs")) == looks > 0
+    assert (await gaming.deployments.wait(started)).ok
+
+
+async def test_an_answer_without_a_request_id_cannot_be_awaited(gaming: Gaming) -> None:
+    with pytest.raises(Misuse, match="no request id"):
+        await gaming.deployments.wait(Started(None, (StartedJob(JobKind.PUSH, "j1", "s1"),)))
+
+
+async def test_a_call_that_began_nothing_is_over(service: GameService, gaming: Gaming) -> None:
+    assert (await gaming.deployments.wait(Started("r1"))).total == 0
+    assert not service.asked
+
+
+async def test_the_servers_of_a_refused_call_that_are_not_named_have_its_code(gaming: Gaming) -> None:
+    named = RefusedServer("s1", "CPS.1028", "Server is frozen.")
+    begun = await gaming.deployments.push(["s2"], ["v1"])
+
+    outcomes = list(refusals(Started("r1", begun.jobs, (named,), "CPS.1040", "No."), ["s1", "s2", "s3"]))
+
+    assert [(outcome.id, outcome.error_code) for outcome in outcomes] == [
+        ("s1", "CPS.1028"),
+        ("s3", "CPS.1040"),
+    ]
+
+
+async def test_what_is_no_ticket_is_not_awaited(gaming: Gaming) -> None:
+    with pytest.raises(Misuse, match="does not start with"):
+        await gaming.deployments.wait("r1")
+
+
+VERBS = {
+    "deploy": "batch_deploy_app_version",
+    "push": "batch_push_app_version",
+    "remove": "batch_remove_app_version",
+    "undeploy": "batch_undeploy_app_version",
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_fleet_does_it_once_to_every_server(service: GameService, gaming: Gaming, verb: str) -> None:
+    fleet: Fleet = gaming.fleet([*SERVERS, *SERVERS])
+    run: Run[Any, Started] = getattr(fleet, verb)(iter(["v1"]))
+
+    report = await run
+
+    assert [outcome.id for outcome in report] == SERVERS
+    assert states(report) == {"succeeded": 250}
+    bodies = [body[VERBS[verb]] for *_, body in service.calls("/servers/action")]
+    assert sorted(len(body["server_ids"]) for body in bodies) == [50, 100, 100]
+    assert {tuple(body["app_version_ids"]) for body in bodies} == {("v1",)}
+    assert sorted(server for body in bodies for server in body["server_ids"]) == sorted(SERVERS)
+
+
+async def test_a_fleet_tells_of_each_server_as_it_ends(service: GameService, gaming: Gaming) -> None:
+    service.failing, service.refused = {"s7-a"}, {"s8"}
+
+    run = gaming.fleet(SERVERS[:10]).deploy(["v1"])
+    outcomes = {outcome.id: outcome async for outcome in run}
+
+    assert states(run.report) == {"succeeded": 8, "failed": 1, "refused": 1}
+    assert isinstance(outcomes["s7"].value, Deployment)
+    assert outcomes["s7"].error_message == "phone s7-a, version v1: No space. (1 of 4 jobs failed)"
+    assert outcomes["s8"].error_code == "CPS.1028"
+    assert outcomes["s1"].seconds >= 40 > outcomes["s8"].seconds
+
+
+async def test_phones_are_updated_one_a_call_and_awaited_twenty_a_look(
+    service: GameService, gaming: Gaming
+) -> None:
+    phones = [f"p{n}" for n in range(60)]
+
+    report = await gaming.fleet(phones).update(["v1"])
+
+    assert states(report) == {"succeeded": 60}
+    assert len(service.calls("/action")) == 60
+    looks = [query["request_ids"].split(",") for *_, query, _ in service.calls("/jobs")]
+    assert len(looks) < 30
+    assert max(len(look) for look in looks) == 20
+
+
+async def test_what_a_fleet_leaves_running_is_awaited_on_by_its_ticket(gaming: Gaming) -> None:
+    report = await gaming.fleet(["s1", "s2"], deadline=20).deploy(["v1"])
+
+    assert states(report) == {"unfinished": 2}
+    for outcome in report:
+        assert outcome.ticket is not None
+        late = await gaming.deployments.wait(outcome.ticket)
+        assert [(end.id, end.state) for end in late] == [(outcome.id, State.SUCCEEDED)]
+
+
+async def test_an_update_that_names_only_another_phone_is_unknown(
+    service: GameService, gaming: Gaming
+) -> None:
+    service.answer = {"request_id": "r1", "jobs": [{"job_type": 32, "job_id": "j1", "phone_id": "p2"}]}
+
+    report = await gaming.fleet(["p1"]).update(["v1"])
+
+    assert report["p1"].state is State.UNKNOWN
+
+
+async def test_a_fleet_without_versions_is_refused_before_it_starts(gaming: Gaming) -> None:
+    with pytest.raises(Misuse, match="versions: holds 0 items"):
+        await gaming.fleet(SERVERS).deploy([])
+
+
+async def test_a_refusal_of_the_whole_call_is_an_error(service: GameService, gaming: Gaming) -> None:
+    service.status = 400
+    service.answer = {"request_id": "r1", "error_code": "CPS.1040", "error_msg": "App pool cannot be scaled."}
+
+    with pytest.raises(Refused) as raised:
+        await gaming.deployments.deploy(["s1"], ["v1"])
+
+    assert raised.value.code == "CPS.1040"
