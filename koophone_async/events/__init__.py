@@ -1,0 +1,77 @@
+"""The receiver of game events: what the service calls you for, as typed events in your handlers.
+
+```python
+receiver = Receiver(journal="events.db")
+
+
+@receiver.on_enter
+async def entered(event: GameEntered) -> None:
+    print(event.phone, event.session, event.at)
+
+
+app.add_subapp("/cph", receiver.aiohttp())  # or: fastapi_app.mount("/cph", receiver.asgi())
+```
+"""
+
+from koophone_async.events.access import Cipher, Encoding, Grant, Mode, Stamp, Validity
+from koophone_async.events.asgi import Asgi
+from koophone_async.events.calls import (
+    ENTER,
+    HEARTBEAT,
+    INBOUND,
+    INTERVAL,
+    QUIT,
+    VERIFY,
+    Answer,
+    Head,
+    Inbound,
+    properties,
+    read_access,
+    read_event,
+    write,
+)
+from koophone_async.events.counts import Counts
+from koophone_async.events.delivery import Delivery
+from koophone_async.events.presence import Playing, Presence
+from koophone_async.events.receiver import Bounds, Receiver
+from koophone_async.events.refusals import Reason
+from koophone_async.events.told import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
+from koophone_async.events.web import serve
+
+__all__ = [
+    "ENTER",
+    "HEARTBEAT",
+    "INBOUND",
+    "INTERVAL",
+    "QUIT",
+    "VERIFY",
+    "Access",
+    "Answer",
+    "Asgi",
+    "Bounds",
+    "Cipher",
+    "Counts",
+    "Delivery",
+    "Encoding",
+    "Event",
+    "GameEntered",
+    "GameQuit",
+    "Grant",
+    "Head",
+    "Heartbeat",
+    "Inbound",
+    "Kind",
+    "Mode",
+    "PhoneEvent",
+    "Playing",
+    "Presence",
+    "Reason",
+    "Receiver",
+    "Stamp",
+    "Validity",
+    "properties",
+    "read_access",
+    "read_event",
+    "serve",
+    "write",
+]

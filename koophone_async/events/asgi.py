@@ -1,0 +1,74 @@
+"""The receiver as an ASGI application, with nothing but the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import frozen
+
+from koophone_async.errors import KooPhoneError
+from koophone_async.events.calls import Head
+from koophone_async.events.refusals import Reason, Rejected
+
+if TYPE_CHECKING:
+    from koophone_async.events.calls import Answer
+    from koophone_async.events.receiver import Receiver
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+
+@frozen
+class Asgi:
+    """A receiver that ASGI servers and frameworks can call."""
+
+    _receiver: Receiver
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a call, or run the receiver as long as the server does."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await _reply(await self._receiver.receive(_head(scope), _body(receive)), send)
+        else:
+            await send({"type": "websocket.close"})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._receiver.__aenter__()
+        except KooPhoneError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        try:
+            await receive()
+        finally:
+            await self._receiver.__aexit__(None, None, None)
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _head(scope: Message) -> Head:
+    # By the specification the path begins with root_path; some frameworks leave that out.
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return Head(scope["method"], path, headers)
+
+
+async def _body(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Rejected(Reason.CUT)
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+async def _reply(answer: Answer, send: Send) -> None:
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,116 @@
+"""What the service tells: a player entered or quit a game, a phone is alive, an access asks to be let in."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import ClassVar, Final, TypeAlias
+
+from attrs import field, frozen
+
+from koophone_async.checks import Between, Text
+from koophone_async.wire import Json, to_wire, wire
+
+
+class Kind(StrEnum):
+    """What an event tells."""
+
+    ENTER = "enter"
+    QUIT = "quit"
+    HEARTBEAT = "heartbeat"
+
+
+MOST_ID: Final = 128
+"""The longest id, in characters. No document states one; those of the examples have 32."""
+
+_ID: Final = Text(MOST_ID)
+_ID_OR_NONE: Final = Text(MOST_ID, least=0)
+_SECONDS: Final = Between(0, 1e10, unit="seconds")
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+@frozen
+class PhoneEvent:
+    """What all events tell: which phone, which game, which session, when."""
+
+    kind: ClassVar[Kind]
+
+    phone: str = field(validator=_ID, metadata=wire("phone_id"))
+    app: str = field(validator=_ID, metadata=wire("app_id"))
+    session: str = field(validator=_ID, metadata=wire("session_id"))
+    at: datetime = field(converter=_utc, metadata=wire("time", as_text=_written))
+    """When it happened by the phone's clock, in UTC."""
+
+    @property
+    def key(self) -> str:
+        """A name that is the same for every delivery of this event: use it to do a thing only once."""
+        parts = (self.kind, self.phone, self.app, self.session, self.at.isoformat())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    def public(self) -> Json:
+        """Give the event as JSON holds it, with its kind and without its ticket."""
+        told = to_wire(self)
+        told.pop("ticket", None)
+        return {"event": self.kind.value, **told}
+
+
+@frozen
+class GameEntered(PhoneEvent):
+    """A player entered a game (CPH 6.2, 2020-07-30)."""
+
+    kind: ClassVar[Kind] = Kind.ENTER
+
+    error: str | None = field(default=None, metadata=wire("error_msg"))
+    ticket: str | None = field(default=None, repr=False)
+
+
+@frozen
+class GameQuit(PhoneEvent):
+    """A player quit a game (CPH 6.3, 2020-07-30)."""
+
+    kind: ClassVar[Kind] = Kind.QUIT
+
+    played: int = field(validator=_SECONDS, metadata=wire("run_time"))
+    """Seconds by the document's table; its example, 41000, reads like milliseconds. Given as it came."""
+
+    error: str | None = field(default=None, metadata=wire("error_msg"))
+    ticket: str | None = field(default=None, repr=False)
+
+
+@frozen
+class Heartbeat(PhoneEvent):
+    """A phone is alive, and says what is played on it (CPH 6.4, 2020-07-30)."""
+
+    kind: ClassVar[Kind] = Kind.HEARTBEAT
+
+    app: str = field(default="", validator=_ID_OR_NONE, metadata=wire("app_id"))
+    """Empty when no game runs."""
+
+    session: str = field(default="", validator=_ID_OR_NONE, metadata=wire("session_id"))
+    """Empty when no game runs."""
+
+
+Event: TypeAlias = GameEntered | GameQuit | Heartbeat
+"""Anything that is told and needs no answer."""
+
+
+@frozen
+class Access:
+    """A client asks to be let into a session (CPH 6.1, 2020-07-30)."""
+
+    session: str = field(validator=_ID, metadata=wire("session_id"))
+    ticket: str = field(repr=False, validator=Text(4096))
+    stamp: int = field(metadata=wire("auth_ts"))
+    """Milliseconds since 1970; `Validity` says of what."""
+
+    # The vendor's own page misspells the name in its example.
+    data: str = field(repr=False, metadata=wire("encrypted_data", "encypted_data"))
+    iv: str = field(repr=False, metadata=wire("aes_iv"))
