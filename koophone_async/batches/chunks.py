@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import AsyncIterable, Iterable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias
 
 from attrs import define, field
 
 from koophone_async.checks import ID_MOST
 
 
-@runtime_checkable
-class Located(Protocol):
-    """Something with an id that may know its region, such as a listed instance."""
+class Named(Protocol):
+    """Something with an id, such as what a list gives; it may know its `region` or its `server` too."""
 
     @property
     def id(self) -> str:
         """The id that calls name it by."""
         ...
 
-    @property
-    def region(self) -> str | None:
-        """Where it is; calls that take one region are grouped by it."""
-        ...
 
-
-Item: TypeAlias = str | Located
+Item: TypeAlias = str | Named
 Source: TypeAlias = Iterable[Item] | AsyncIterable[Item]
 
 
-def identify(item: Item) -> tuple[str, str | None]:
-    """Give the id and, where it is known, the region. What is neither is left for `problem` to name."""
-    return (item.id, item.region) if not isinstance(item, str) and isinstance(item, Located) else (item, None)
+def identify(item: object) -> tuple[object, str | None]:
+    """Give the id and, where it is known, the region. What has no id is left for `problem` to name."""
+    if isinstance(item, str):
+        return item, None
+    return getattr(item, "id", item), getattr(item, "region", None)
 
 
 def problem(id: object) -> str | None:
@@ -72,3 +69,83 @@ class Chunker:
         chunk = self._open.pop(key)
         self.held -= len(chunk)
         return chunk
+
+
+@define
+class Lanes:
+    """Collects ids by lane, where the work of a lane is done one after the other, such as on a server.
+
+    Chunks are of one lane each. Lanes take turns, and each has a bound of ids under way.
+    """
+
+    most: int
+    """Ids under way in a lane."""
+
+    chunk: int
+    """Ids of a chunk; at most `most`."""
+
+    held: int = field(default=0, init=False)
+    """Ids that were taken and wait for their turn."""
+
+    _waiting: dict[str, deque[str]] = field(factory=dict[str, deque[str]], init=False)
+    _under_way: Counter[str] = field(factory=Counter[str], init=False)
+    _lane_of: dict[str, str] = field(factory=dict[str, str], init=False)
+    """Of each id under way."""
+
+    _full: dict[str, None] = field(factory=dict[str, None], init=False)
+    """Lanes with room and a whole chunk, the one whose turn it is first."""
+
+    _partial: dict[str, None] = field(factory=dict[str, None], init=False)
+    """Lanes with room and less than that."""
+
+    def add(self, id: str, lane: str) -> None:
+        """Take an id."""
+        self._waiting.setdefault(lane, deque()).append(id)
+        self.held += 1
+        self._place(lane)
+
+    def give(self, *, partial: bool = False) -> list[str] | None:
+        """Give a chunk of the lane whose turn it is, a partial one only where that will do."""
+        turns = self._full or (self._partial if partial else {})
+        for lane in turns:
+            ids = self._drawn(lane, self.chunk)
+            self._lane_of |= dict.fromkeys(ids, lane)
+            self._under_way[lane] += len(ids)
+            self._full.pop(lane, None)  # to the end of the line
+            self._place(lane)
+            return ids
+        return None
+
+    def ended(self, id: str) -> None:
+        """Make room for another where this one was under way."""
+        lane = self._lane_of.pop(id, None)
+        if lane is not None:
+            self._under_way[lane] -= 1
+            if not self._under_way[lane]:
+                del self._under_way[lane]
+            self._place(lane)
+
+    def rest(self) -> list[str] | None:
+        """Give what waits in some lane, for good; None when nothing does."""
+        for lane, waiting in self._waiting.items():
+            ids = self._drawn(lane, len(waiting))
+            self._place(lane)
+            return ids
+        return None
+
+    def _drawn(self, lane: str, count: int) -> list[str]:
+        waiting = self._waiting[lane]
+        ids = [waiting.popleft() for _ in range(min(count, len(waiting)))]
+        self.held -= len(ids)
+        if not waiting:
+            del self._waiting[lane]
+        return ids
+
+    def _place(self, lane: str) -> None:
+        waiting = len(self._waiting.get(lane, ()))
+        has_room = self._under_way[lane] + self.chunk <= self.most
+        for turns, fits in ((self._full, waiting >= self.chunk), (self._partial, 0 < waiting < self.chunk)):
+            if fits and has_room:
+                turns.setdefault(lane)
+            else:
+                turns.pop(lane, None)

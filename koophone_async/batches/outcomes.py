@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 from koophone_async.errors import PartlyRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 class State(StrEnum):
@@ -42,7 +42,7 @@ class State(StrEnum):
 GOOD: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
 
 
-COLUMNS: Final = ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
+COLUMNS: Final[tuple[str, ...]] = ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
 """What a row of every output holds, in its order."""
 
 
@@ -72,7 +72,7 @@ class Outcome:
 
     def to_row(self) -> dict[str, object]:
         """Give the flat fields, in the order of `COLUMNS`."""
-        row = {name: getattr(self, name) for name in COLUMNS}
+        row: dict[str, object] = {name: getattr(self, name) for name in COLUMNS}
         return row | {"state": self.state.value, "seconds": round(self.seconds, 3)}
 
 
@@ -81,11 +81,11 @@ class Report:
     """The sum of a run, growing while it runs."""
 
     operation: str
-    counts: Counter[State] = field(factory=Counter)
-    failures: Counter[str] = field(factory=Counter)
+    counts: Counter[State] = field(factory=Counter[State])
+    failures: Counter[str] = field(factory=Counter[str])
     """How many ids ended badly, by the service's code; by the state where there is no code."""
 
-    outcomes: dict[str, Outcome] = field(factory=dict, repr=False)
+    outcomes: dict[str, Outcome] = field(factory=dict[str, Outcome], repr=False)
     """By id in the order they were asked for. Empty where the run was iterated: then it is not kept twice."""
 
     def add(self, outcome: Outcome) -> None:

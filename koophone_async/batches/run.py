@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -22,12 +22,13 @@ from collections.abc import (
     Sequence,
     Sized,
 )
-from typing import Any, Final, Generic, Protocol, Self
+from itertools import islice
+from typing import Any, Final, Generic, Protocol, Self, cast
 
 import anyio
 from attrs import define, evolve, frozen
 
-from koophone_async.batches.chunks import Chunker, Item, Source, identify, problem
+from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
 from koophone_async.batches.outcomes import Estimate, Outcome, Report, State
 from koophone_async.errors import KooPhoneError, Misuse, Refused, Unsent
 from koophone_async.jobs import Looker, Pump, Ticket, Watch
@@ -90,6 +91,9 @@ class Wait:
     tickets: bool = True
     """Whether another process can await them by the handle."""
 
+    value: Callable[[Any], object] | None = None
+    """What a job that ended tells beside its output."""
+
 
 @frozen
 class Reading:
@@ -112,10 +116,16 @@ class Verb(Generic[Request, Answer]):
     sample: Sequence[str] = ("any",)
     """Ids to try the arguments with before anything is drawn."""
 
+    lane: Callable[[Item], str | None] | None = None
+    """Whose work is done one after the other, such as a server's; None where that is not known."""
+
+    is_single: bool = False
+    """Whether one call takes one id, where its list holds something else."""
+
     @property
     def most(self) -> int:
         """How many ids one call takes."""
-        return self.operation.batch.most if self.operation.batch else 1
+        return self.operation.batch.most if self.operation.batch and not self.is_single else 1
 
     @property
     def by_region(self) -> bool:
@@ -138,6 +148,10 @@ class Pace:
 
     distinct: bool = False
     """Whether the caller vouches that no id comes twice; then none is remembered."""
+
+    in_lane: int = 30
+    """Ids at once of one lane, where its work is done one after the other. They go in three calls, so that
+    the next ones are there before it has nothing to do."""
 
 
 _CANCELLED: Final = "cancelled"
@@ -172,9 +186,12 @@ class Run(Generic[Request, Answer]):
         self._session = session
         self._verb = verb
         self._source = source
-        self._items = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        self._items = aiter(source) if isinstance(source, AsyncIterable) else self._until_dry(iter(source))
         self._pace = pace
         self._chunker = Chunker(verb.most, verb.by_region)
+        self._lane = verb.lane
+        self._lanes = Lanes(pace.in_lane, min(verb.most, max(1, pace.in_lane // 3)))
+        self._step = self._lanes.chunk if verb.lane else verb.most
         self._drawing = asyncio.Lock()
         self._is_dry = False
         self._keeps = True
@@ -195,8 +212,16 @@ class Run(Generic[Request, Answer]):
         if not isinstance(self._source, Sized):
             raise Misuse(self._verb.operation.name, "ids", "have no length, so they cannot be estimated")
         count = len(self._source)
-        calls = math.ceil(count / self._verb.most)
+        calls = self._calls(count)
         return Estimate(count, calls, self._session.estimate(self._verb.operation, calls))
+
+    def _calls(self, count: int) -> int:
+        lane, source = self._verb.lane, self._source
+        if lane is None or not isinstance(source, Collection):
+            return math.ceil(count / self._verb.most)
+        lanes = Counter(map(lane, source))
+        free = math.ceil(lanes.pop(None, 0) / self._verb.most)
+        return free + sum(math.ceil(count / self._lanes.chunk) for count in lanes.values())
 
     async def __aenter__(self) -> Self:
         """Use it in a block to be sure that it is cancelled when the block is left early."""
@@ -279,33 +304,54 @@ class Run(Generic[Request, Answer]):
     async def _next(self) -> list[str] | None:
         """Draw ids until a chunk is full; None when the input has ended and all are taken."""
         async with self._drawing:
-            await self._until(self._has_room)
-            if not self._is_dry:
-                chunk = await self._draw()
-                if chunk is not None:
+            while True:
+                if chunk := self._lanes.give() or await self._draw() or self._left_over():
                     return chunk
-                self._is_dry = True
-            return self._chunker.rest()
+                if self._is_dry and not self._lanes.held:
+                    return None
+                if not self._may_draw():
+                    self._changed.clear()
+                    await self._changed.wait()
 
-    def _has_room(self) -> bool:
+    def _left_over(self) -> list[str] | None:
+        """Give less than a chunk where nothing more can be drawn for it now."""
+        if self._may_draw():
+            return None
+        return self._lanes.give(partial=True) or (self._chunker.rest() if self._is_dry else None)
+
+    def _may_draw(self) -> bool:
+        flying = self._flying
+        return not self._is_dry and (not flying or flying + self._step <= self._pace.in_flight)
+
+    @property
+    def _flying(self) -> int:
         # What is held for a chunk does not count: nothing else would ever make room for it.
-        flying = self._open - self._chunker.held + len(self._ready)
-        return not flying or flying + self._verb.most <= self._pace.in_flight
+        return self._open - self._chunker.held + len(self._ready)
 
     async def _draw(self) -> list[str] | None:
+        """Draw until a chunk is full, or no more may be drawn."""
+        if not self._may_draw():
+            return None
         if isinstance(self._items, Iterator):
-            return next(filter(None, map(self._take, self._items)), None)
+            room = max(1, self._pace.in_flight - self._flying)
+            return next(filter(None, map(self._take, islice(self._items, room))), None)
         async for item in self._items:
             chunk = self._take(item)
-            if chunk:
+            if chunk or not self._may_draw():
                 return chunk
+        self._is_dry = True
         return None
+
+    def _until_dry(self, source: Iterator[Item]) -> Iterator[Item]:
+        try:
+            yield from source
+        finally:
+            self._is_dry = True
 
     def _take(self, item: Item) -> list[str] | None:
         """Take one id that is new; answer a chunk when one is full."""
-        id, region = identify(item)
-        wrong = problem(id)
-        id = str(id)
+        given, region = identify(item)
+        id, wrong = str(given), problem(given)
         if self._keeps or not self._pace.distinct:
             if id in self._seen:
                 return None
@@ -314,42 +360,37 @@ class Run(Generic[Request, Answer]):
         if wrong:
             self._end(Outcome(id, State.NOT_SENT, error_message=wrong))
             return None
-        return self._chunker.add(id, region)
+        lane = self._lane and self._lane(item)
+        if lane is None:
+            return self._chunker.add(id, region)
+        self._lanes.add(id, lane)
+        return self._lanes.give()
 
     async def _send(self, chunk: Sequence[str]) -> None:
         """Send a chunk, and its halves where it is refused for some of its ids."""
         parts = [chunk]
         while parts:
             part = parts.pop()
-            began, dispatch = _now(), Dispatch(halves=len(part) > 1)
+            began, dispatch, request = _now(), Dispatch(halves=len(part) > 1), None
             try:
-                answer = await self._ask(part, dispatch)
+                request = self._verb.request(part)
+                answer = await self._ask(request, dispatch)
             except asyncio.CancelledError:
                 self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, _CANCELLED, began)
                 for rest in parts:
                     self._end_all(rest, State.NOT_SENT, _CANCELLED, began)
                 raise
-            except Refused as error:
-                if error.about_ids and len(part) > 1:
-                    parts += _halves(part)
-                else:
-                    state = State.REFUSED if error.nothing_ran else State.FAILED
-                    self._end_all(part, state, error.message, began, error.code)
-            except Misuse as error:
-                if len(part) > 1:
-                    parts += _halves(part)
-                else:
-                    self._end_all(part, State.NOT_SENT, str(error), began)
-            except Unsent as error:
-                self._end_all(part, State.NOT_SENT, str(error), began)
             except KooPhoneError as error:
-                self._end_all(part, State.UNKNOWN, str(error), began)
+                if len(part) > 1 and (request is None or _is_about_ids(error)):
+                    parts += _halves(part)
+                else:
+                    state, message, code = _of_error(error)
+                    self._end_all(part, state, message, began, code)
             else:
                 self._settle(part, self._verb.read(answer, part), began)
 
-    async def _ask(self, part: Sequence[str], dispatch: Dispatch) -> Answer:
+    async def _ask(self, request: Request, dispatch: Dispatch) -> Answer:
         verb = self._verb
-        request = verb.request(part)
         if verb.ask is not None:
             return await verb.ask(self._session, request, dispatch)
         return await self._session.send(verb.operation, request, dispatch)
@@ -379,7 +420,10 @@ class Run(Generic[Request, Answer]):
             id = jobs.pop(job_id)
             if not jobs:
                 self._watched.discard(watching)
-            self._end(of_job(id, job_id, job, _now() - began))
+            outcome = of_job(id, job_id, job, _now() - began)
+            if job is not None and wait.value is not None:
+                outcome = evolve(outcome, value=wait.value(job))
+            self._end(outcome)
 
         def on_over(watch: Watch[Any]) -> None:
             if jobs:
@@ -398,15 +442,18 @@ class Run(Generic[Request, Answer]):
         """Give an outcome to everything that was asked for and has none."""
         for watching in tuple(self._watched):
             self._leave_running(watching)
-        while chunk := self._chunker.rest():
-            self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+        self._leave_unsent()
+        self._lane = None  # what is not sent needs none
         if isinstance(self._source, Collection) and isinstance(self._items, Iterator):
             for chunk in filter(None, map(self._take, self._items)):
                 self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
-            while chunk := self._chunker.rest():
-                self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+            self._leave_unsent()
         if self._keeps:
             self.report.outcomes = {id: outcome for id, outcome in self._seen.items() if outcome is not None}
+
+    def _leave_unsent(self) -> None:
+        while chunk := self._chunker.rest() or self._lanes.rest():
+            self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
 
     def _leave_running(self, watching: _Watching, why: str = "still running") -> None:
         self._watched.discard(watching)
@@ -426,6 +473,7 @@ class Run(Generic[Request, Answer]):
 
     def _end(self, outcome: Outcome) -> None:
         self._open -= 1
+        self._lanes.ended(outcome.id)
         self.report.add(outcome)
         if self._keeps:
             self._seen[outcome.id] = outcome
@@ -441,6 +489,22 @@ def unfinished(
     id = ticket.jobs[job_id]
     own = str(evolve(ticket, jobs={job_id: id})) if can_be_awaited else None
     return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)
+
+
+def _is_about_ids(error: KooPhoneError) -> bool:
+    """Whether some ids of the call are the reason, and nothing was done for any of them."""
+    return isinstance(error, Refused) and error.about_ids
+
+
+def _of_error(error: KooPhoneError) -> tuple[State, str, str | None]:
+    """Say what a call that failed means for its ids: state, message and code."""
+    match error:
+        case Refused():
+            return (State.REFUSED if error.nothing_ran else State.FAILED), error.message, error.code
+        case Unsent() | Misuse():
+            return State.NOT_SENT, str(error), None
+        case _:
+            return State.UNKNOWN, str(error), None
 
 
 def _halves(part: Sequence[str]) -> list[Sequence[str]]:
@@ -465,5 +529,5 @@ def of_job(id: str, job_id: str, job: Ended | None, seconds: float) -> Outcome:
 def _only(raised: BaseException) -> BaseException:
     """Take the first error out of the groups that task groups wrap around it."""
     while isinstance(raised, BaseExceptionGroup):
-        raised = raised.exceptions[0]
+        raised = cast("BaseExceptionGroup[BaseException]", raised).exceptions[0]
     return raised

@@ -356,3 +356,18 @@ async def test_verbs_of_one_instance_fan_out_in_bounded_calls(emulator: Emulator
     assert all(outcome.value for outcome in apps)
     assert states(await fleet.stop_streaming()) == states(await fleet.release_session()) == {"accepted": 20}
     assert "token" not in repr(tokens["phone0001"].value) or tokens["phone0001"].value is None
+
+
+async def test_missing_credentials_are_looked_for_once_a_call_and_not_once_a_phone(emulator: Emulator) -> None:
+    looked = 0
+
+    async def nowhere() -> None:
+        nonlocal looked
+        looked += 1
+
+    async with emulator.session(credentials=nowhere) as session:
+        report = await KooPhone(session).fleet(ids(emulator)).run("id")
+
+    assert states(report) == {"not_sent": 300}
+    assert "credentials" in (next(iter(report)).error_message or "")
+    assert looked <= 3

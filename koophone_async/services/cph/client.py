@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from koophone_async.batches import Pace
+from koophone_async.batches.chunks import Source
 from koophone_async.errors import Misuse
+from koophone_async.jobs import Allowance
+from koophone_async.operation import Quota
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import Commands
 from koophone_async.services.cph.encoding_servers import EncodingServers
+from koophone_async.services.cph.ends import LOOKS, Requests
+from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
 from koophone_async.services.cph.images import Images
-from koophone_async.services.cph.jobs import Jobs
 from koophone_async.services.cph.keypairs import Keypairs
 from koophone_async.services.cph.phone_images import PhoneImages
 from koophone_async.services.cph.phones import Phones
 from koophone_async.services.cph.scheduled_events import ScheduledEvents
+from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
 from koophone_async.services.cph.servers import Servers
 from koophone_async.services.cph.shared_apps import SharedApps
 from koophone_async.services.cph.shared_files import SharedFiles
@@ -22,19 +30,28 @@ from koophone_async.services.cph.storage import Storage
 from koophone_async.services.cph.tags import Tags
 from koophone_async.services.cph.traffic import Traffic
 from koophone_async.services.cph.undocumented import Undocumented
+from koophone_async.services.cph.waiting import Jobs
 from koophone_async.session import Session
 
 
 class CloudPhone:
-    """Cloud phones on servers of one's own: every operation, in one project of one region.
+    """Cloud phones on servers of one's own: every operation, and fleets of any size, in one project.
 
     ```python
-    started = await cph.commands.run(ids[:100], "getprop")   # one documented call
-    jobs = [job async for job in cph.jobs.list([started.request])]
+    started = await cph.commands.run(ids[:100], "getprop")        # one documented call
+    report = await cph.jobs.wait(started)                         # and its end, one job for each phone
+    report = await cph.fleet(cph.phones.list()).run("getprop")    # any number of phones, to the end
     ```
     """
 
-    def __init__(self, session: Session, *, project_id: str | None = None, region: str | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        project_id: str | None = None,
+        region: str | None = None,
+        looks: Quota = LOOKS,
+    ) -> None:
         """Speak CPH through a session.
 
         Args:
@@ -42,6 +59,8 @@ class CloudPhone:
             project_id: The project that all paths name. Else HUAWEICLOUD_SDK_PROJECT_ID, else that of the
                 credentials, else the project named like the region, looked up at the first call.
             region: Such as `cn-north-4`; else the session's.
+            looks: How often jobs are looked at, at most, by all waits of this client together. A look
+                tells of a hundred jobs.
 
         Raises:
             Misuse: Nothing says where the service is: no endpoint, and no region where it is known to be.
@@ -52,13 +71,14 @@ class CloudPhone:
             problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
             raise Misuse("", "region", problem)
         channel = ProjectChannel(session, region, project_id)
-        self._channel = channel
+        requests = Requests(channel, Allowance(looks))
+        self._channel, self._requests = channel, requests
         self.bandwidths = Bandwidths(channel)
         self.commands = Commands(channel)
         self.encoding_servers = EncodingServers(channel)
         self.image_members = ImageMembers(channel)
         self.images = Images(channel)
-        self.jobs = Jobs(channel)
+        self.jobs = Jobs(channel, requests)
         self.keypairs = Keypairs(channel)
         self.phone_images = PhoneImages(channel)
         self.phones = Phones(channel)
@@ -80,3 +100,58 @@ class CloudPhone:
             NotFound: The account has no project named like the region.
         """
         return await self._channel.project()
+
+    def fleet(  # noqa: PLR0913 - all but one are named, and have defaults
+        self,
+        phones: Source,
+        *,
+        server_of: Callable[[str], str | None] | None = None,
+        a_server: int = 30,
+        concurrency: int = 32,
+        in_flight: int = 100_000,
+        deadline: float | None = None,
+        distinct: bool = False,
+    ) -> PhoneFleet:
+        """Take any number of phones, to do one thing to all of them.
+
+        Args:
+            phones: Ids, or what `phones.list` gives, which knows its server; iterable or async iterable,
+                of any length. No more is drawn from it than is in flight.
+            server_of: Tells the server of a phone's id, such as `{...}.get`, where only ids are given.
+            a_server: Phones of one server for which ADB work is under way at once. A server does it one
+                after the other; with more the work of others waits longer, with fewer it may run out
+                before the next look. Phones whose server is not known have no bound.
+            concurrency: Calls under way at once.
+            in_flight: Phones at once that are drawn and not yet reported.
+            deadline: Seconds after which what is not sent stays so and what runs is left running.
+            distinct: You vouch that no phone comes twice. Otherwise each is remembered, some 100 bytes
+                an id, so that nothing is done twice.
+        """
+        pace = Pace(concurrency, in_flight, deadline, distinct, a_server)
+        return PhoneFleet(self._channel, self._requests, phones, pace, server_of)
+
+    def server_fleet(
+        self, servers: Source, *, concurrency: int = 32, deadline: float | None = None
+    ) -> ServerFleet:
+        """Take any number of servers, to do one thing to all of them.
+
+        Args:
+            servers: Ids, or what `servers.list` and `tags.find` give; iterable or async iterable.
+            concurrency: Calls under way at once.
+            deadline: Seconds after which what is not sent stays so and what runs is left running.
+        """
+        pace = Pace(concurrency, deadline=deadline)
+        return ServerFleet(self._channel, self._requests, servers, pace)
+
+    def encoding_fleet(
+        self, encoding_servers: Source, *, concurrency: int = 32, deadline: float | None = None
+    ) -> EncodingFleet:
+        """Take any number of encoding servers.
+
+        Args:
+            encoding_servers: Ids, or what `encoding_servers.list` gives; iterable or async iterable.
+            concurrency: Calls under way at once.
+            deadline: Seconds after which what is not sent stays so and what runs is left running.
+        """
+        pace = Pace(concurrency, deadline=deadline)
+        return EncodingFleet(self._channel, self._requests, encoding_servers, pace)

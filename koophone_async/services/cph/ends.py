@@ -12,7 +12,7 @@ from koophone_async.batches import Outcome, Reading, Sender, State, Wait
 from koophone_async.jobs import Allowance, Sighting
 from koophone_async.operation import Quota
 from koophone_async.services.cph.commands import CommandResult, CommandResults
-from koophone_async.services.cph.connections import Connections
+from koophone_async.services.cph.connections import Connections, Unconnected
 from koophone_async.services.cph.jobs import LIST, MOST_JOBS, MOST_REQUESTS, Job, JobQuery, JobState
 from koophone_async.services.cph.paging import items
 from koophone_async.services.cph.started import JobEntry, Started
@@ -58,33 +58,23 @@ class Requests:
 
     def of_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
         """Read what phones did while the call waited. What was still running then is looked at on."""
-        ended = [_outcome(one, ids) for one in answer.results if one.state != JobState.RUNNING]
-        running = {one.id: _target(one, ids) for one in answer.results if one.state == JobState.RUNNING and one.id}
-        return Reading(ended, Wait(self, answer.request, running) if answer.request and running else None)
+        ended = [result for result in answer.results if result.state != JobState.RUNNING]
+        running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
+        wait = Wait(self, answer.request, running) if answer.request and running else None
+        return Reading([_outcome(result, ids) for result in ended], wait)
 
 
 def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
-    """Tell of every phone or server that a call refused. An entry with neither job nor reason says nothing."""
+    """Tell of all that a call refused. An entry with neither job nor reason says nothing."""
     for entry in started.refused:
         if entry.error_code or entry.error_message:
-            yield Outcome(
-                _target(entry, ids),
-                State.REFUSED,
-                error_code=entry.error_code or None,
-                error_message=entry.error_message or None,
-            )
+            yield _refused(_target(entry, ids), entry)
 
 
 def of_connections(answer: Connections, _: Sequence[str]) -> Reading:
     """Read who can be streamed from and who cannot."""
     good = [Outcome(one.phone, State.ACCEPTED, value=one.access) for one in answer.connections]
-    bad = [
-        Outcome(
-            one.phone, State.REFUSED, error_code=one.error_code or None, error_message=one.error_message or None
-        )
-        for one in answer.refused
-    ]
-    return Reading([*good, *bad])
+    return Reading([*good, *(_refused(one.phone, one) for one in answer.refused)])
 
 
 def accepted(_: object, ids: Sequence[str]) -> Reading:
@@ -95,6 +85,11 @@ def accepted(_: object, ids: Sequence[str]) -> Reading:
 def listed(job: Job) -> object:
     """Read the listing that a job found, as far as its output goes; None where it failed."""
     return job.listing if job.succeeded else None
+
+
+def _refused(id: str, why: JobEntry | Unconnected) -> Outcome:
+    code, words = why.error_code or None, why.error_message or None
+    return Outcome(id, State.REFUSED, error_code=code, error_message=words)
 
 
 def _target(entry: JobEntry | CommandResult, ids: Sequence[str]) -> str:

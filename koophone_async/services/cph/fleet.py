@@ -1,0 +1,311 @@
+"""Every verb of CPH over any number of phones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from attrs import field, frozen
+
+from koophone_async.batches import Pace, Reading, Run, Sender, Verb
+from koophone_async.batches.chunks import Item, Source, identify
+from koophone_async.checks import ids
+from koophone_async.errors import Misuse
+from koophone_async.operation import Operation
+from koophone_async.services.cph import commands, phones, storage, traffic
+from koophone_async.services.cph.commands import (
+    AdbCommand,
+    CommandResults,
+    InstallApp,
+    InstallSplitApp,
+    PushFile,
+    RunCommand,
+    UninstallApp,
+)
+from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
+from koophone_async.services.cph.ends import Requests, of_connections
+from koophone_async.services.cph.jobs import Job
+from koophone_async.services.cph.phones import (
+    PhoneChange,
+    PhoneReset,
+    ResetPhones,
+    RestartPhones,
+    StopPhones,
+)
+from koophone_async.services.cph.properties import (
+    UPDATE_PROPERTIES,
+    Given,
+    PropertyUpdate,
+    UpdateProperties,
+    held,
+)
+from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.storage import (
+    ExpandVolumes,
+    Export,
+    ExportData,
+    NewSize,
+    Restore,
+    RestoreData,
+)
+from koophone_async.services.cph.traffic import Route, RouteTraffic
+from koophone_async.wire import encode
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+Adb = TypeVar("Adb", bound=AdbCommand)
+
+_ANY: Final = ("any",)
+_PHONE: Final = "{phone}"
+
+
+@frozen
+class Fleet:
+    """Any number of ids, and how something is done to all of them.
+
+    Every verb gives a `Run`: iterate it for outcomes as they come, or await it for the report.
+    Duplicates are dropped, and every distinct id gets exactly one outcome.
+    """
+
+    _session: Sender
+    _requests: Requests
+    _ids: Source
+    _pace: Pace
+
+    def _run(
+        self,
+        operation: Operation[Request, Answer],
+        request: Callable[[Sequence[str]], Request],
+        read: Callable[[Answer, Sequence[str]], Reading],
+        *,
+        is_single: bool = False,
+    ) -> Run[Request, Answer]:
+        return Run(self._session, Verb(operation, request, read, is_single=is_single), self._ids, self._pace)
+
+    def _start(
+        self,
+        operation: Operation[Request, Started],
+        request: Callable[[Sequence[str]], Request],
+        *,
+        sample: Sequence[str] = _ANY,
+        lane: Callable[[Item], str | None] | None = None,
+        value: Callable[[Job], object] | None = None,
+    ) -> Run[Request, Started]:
+        def read(started: Started, ids: Sequence[str]) -> Reading:
+            return self._requests.of(started, ids, value)
+
+        verb = Verb(operation, request, read, sample=sample, lane=lane)
+        return Run(self._session, verb, self._ids, self._pace)
+
+
+@frozen
+class PhoneFleet(Fleet):
+    """Any number of phones, and what can be done to all of them.
+
+    A server does the ADB work of its phones one after the other, while other work for them waits.
+    Where the server of a phone is known, such work is sent in small calls that go to the servers
+    in turn, and a server gets more only as it gets done.
+    """
+
+    _server_of: Callable[[str], str | None] | None = field(default=None, repr=False)
+
+    def run(self, command: str) -> Run[RunCommand, Started]:
+        """Run a shell command and give the first 1,024 bytes of its output.
+
+        Args:
+            command: At most 1,024 bytes of UTF-8; not one that runs long.
+        """
+        return self._adb(commands.RUN, RunCommand, command)
+
+    def run_now(self, command: str) -> Run[RunCommand, CommandResults]:
+        """Run a short shell command in calls that wait for it, 15 phones a call and six calls a minute.
+
+        `estimate()` of what this gives tells how many calls and seconds that is, before it starts.
+
+        Args:
+            command: At most 1,024 bytes of UTF-8; a phone may take 2 s for it.
+        """
+        return self._run(
+            commands.RUN_NOW,
+            lambda phones: RunCommand.on(phones, command),
+            self._requests.of_results,
+        )
+
+    def push(self, tar: str) -> Run[PushFile, Started]:
+        """Unpack a tar file at the root of the file system of each phone.
+
+        Args:
+            tar: `obs://bucket/path/file.tar`, at most 1,024 bytes; the file at most 6 GB.
+        """
+        return self._adb(commands.PUSH, PushFile, tar)
+
+    def install(self, apk: str, options: str = "") -> Run[InstallApp, Started]:
+        """Install an app that is one package.
+
+        Args:
+            apk: `obs://bucket/path/file.apk`, with the options at most 1,024 bytes; the file at most 2 GB.
+            options: Such as `-t -r`.
+        """
+        return self._adb(commands.INSTALL, InstallApp, f"{options} {apk}".strip())
+
+    def install_split(self, apks: Iterable[str], options: str = "") -> Run[InstallSplitApp, Started]:
+        """Install one app that is split into several packages.
+
+        Args:
+            apks: At most 50 of `obs://bucket/path/file.apk`, with the options at most 8,100 bytes.
+            options: Such as `-t -r`.
+        """
+        return self._adb(commands.INSTALL_SPLIT, InstallSplitApp, f"{options} {' '.join(ids(apks))}".strip())
+
+    def uninstall(self, package: str) -> Run[UninstallApp, Started]:
+        """Remove an app.
+
+        Args:
+            package: The name of its package, such as `com.example.app`; at most 1,024 bytes.
+        """
+        return self._adb(commands.UNINSTALL, UninstallApp, package)
+
+    def stop(self) -> Run[StopPhones, Started]:
+        """Stop running phones. `restart` starts them again."""
+        return self._start(phones.STOP, StopPhones)
+
+    def restart(
+        self, image: str | None = None, properties: Given | None = None
+    ) -> Run[RestartPhones, Started]:
+        """Restart phones, or start those that are stopped.
+
+        Args:
+            image: The image that all of them change to.
+            properties: What changes with it on all of them.
+        """
+        text = None if properties is None else encode(held(properties)).decode()
+        return self._start(
+            phones.RESTART,
+            lambda phones: RestartPhones([PhoneChange(phone, text) for phone in phones], image),
+        )
+
+    def reset(
+        self, image: str | None = None, properties: Given | None = None, *, forgets: bool | None = None
+    ) -> Run[ResetPhones, Started]:
+        """Wipe phones back to their first state. What they held is lost.
+
+        Args:
+            image: The image that all of them change to.
+            properties: What changes with it on all of them.
+            forgets: Whether they lose all properties that were ever set.
+        """
+        text = None if properties is None else encode(held(properties)).decode()
+        return self._start(
+            phones.RESET,
+            lambda phones: ResetPhones([PhoneReset(phone, text, forgets) for phone in phones], image),
+        )
+
+    def update_properties(
+        self, properties: Given, custom: Mapping[str, str] | None = None
+    ) -> Run[UpdateProperties, Started]:
+        """Change properties of phones. Some take effect only after a restart.
+
+        Args:
+            properties: The same for all of them; those that are not named stay.
+            custom: Properties of one's own, with the others at most 7,800 bytes.
+        """
+        text = encode(held(properties)).decode()
+        return self._start(
+            UPDATE_PROPERTIES,
+            lambda phones: UpdateProperties([PropertyUpdate(phone, text, custom) for phone in phones]),
+        )
+
+    def export(
+        self,
+        include: Iterable[str],
+        bucket: str,
+        path: str | Mapping[str, str],
+        exclude: Iterable[str] = (),
+    ) -> Run[ExportData, Started]:
+        """Pack data of each phone into object storage.
+
+        Args:
+            include: Absolute paths in /data or /cache, at most 4,096 bytes each.
+            bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
+            path: Where to, at most 1,024 characters: a text with `{phone}` in it, such as
+                `backups/{phone}.tar`, or a path for each phone.
+            exclude: Absolute paths that are left out, even where they are included.
+
+        Raises:
+            Misuse: All phones would go to the same path.
+        """
+        if isinstance(path, str) and _PHONE not in path:
+            raise Misuse(storage.EXPORT.name, "path", f"holds no {_PHONE}, and each phone needs its own")
+        included, excluded, to = ids(include), ids(exclude), _paths(path)
+        return self._start(
+            storage.EXPORT,
+            lambda phones: ExportData([Export(id, included, bucket, to(id), excluded) for id in phones]),
+            sample=_sample(path),
+        )
+
+    def restore(self, bucket: str, path: str | Mapping[str, str]) -> Run[RestoreData, Started]:
+        """Unpack an export on each phone, which may be another than it came from. Then restart them.
+
+        Args:
+            bucket: Where the exports are.
+            path: One that all phones get, or a text with `{phone}` in it, or a path for each phone.
+        """
+        of = _paths(path)
+        return self._start(
+            storage.RESTORE,
+            lambda phones: RestoreData([Restore(id, bucket, of(id)) for id in phones]),
+            sample=_sample(path),
+        )
+
+    def expand(self, size: int | Mapping[str, int]) -> Run[ExpandVolumes, Started]:
+        """Buy larger data disks for phones. It costs money and cannot be taken back.
+
+        Args:
+            size: GiB up to 32,768, not less than now: for all of them, or for each phone.
+        """
+
+        def of(phone: str) -> int:
+            return size if isinstance(size, int) else size.get(phone, 0)
+
+        return self._start(
+            storage.EXPAND,
+            lambda phones: ExpandVolumes([NewSize(phone, of(phone)) for phone in phones]),
+            sample=_sample(size),
+        )
+
+    def route_traffic(self, route: Route) -> Run[RouteTraffic, Started]:
+        """Lead the traffic of phones directly, or through an encoding container.
+
+        Args:
+            route: Where to; an encoding container must run.
+        """
+        return self._start(traffic.ROUTE, lambda phones: RouteTraffic(phones, route))
+
+    def connections(self, client: ClientType) -> Run[WantConnections, Connections]:
+        """Get what a client connects to each phone with, ten a call: the outcome's `value` is an `Access`.
+
+        Args:
+            client: The kind of client that will stream.
+        """
+        return self._run(CONNECTIONS, lambda phones: WantConnections(phones, client), of_connections)
+
+    def _adb(self, operation: Operation[Adb, Started], command: type[Adb], content: str) -> Run[Adb, Started]:
+        return self._start(operation, lambda phones: command.on(phones, content), lane=self._server)
+
+    def _server(self, item: Item) -> str | None:
+        """Tell where a phone is: as the list showed it, else as the caller knows."""
+        server: str | None = getattr(item, "server", None)
+        if server is None and self._server_of is not None:
+            id, _ = identify(item)
+            server = self._server_of(str(id))
+        return server
+
+
+def _paths(path: str | Mapping[str, str]) -> Callable[[str], str]:
+    if isinstance(path, str):
+        return lambda phone: path.replace(_PHONE, phone)
+    return lambda phone: path.get(phone, "")
+
+
+def _sample(given: str | int | Mapping[str, object]) -> Sequence[str]:
+    return _ANY if isinstance(given, str | int) else tuple(given)[:1]

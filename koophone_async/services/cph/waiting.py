@@ -22,7 +22,10 @@ class Jobs(jobs.Jobs):
     _requests: Requests = field(repr=False)
 
     async def wait(
-        self, started: Started | StartedOne | Ticket | str, *, timeout: float | None = None
+        self,
+        started: Started | StartedOne | Ticket | str,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the end of a wait is no failure here
     ) -> Report:
         """Wait until every job of a call has ended, and give the outcome of each phone or server.
 

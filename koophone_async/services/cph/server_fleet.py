@@ -1,0 +1,130 @@
+"""Every verb of CPH over any number of servers, and of encoding servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from koophone_async.batches import Run
+from koophone_async.checks import ids
+from koophone_async.services.cph import encoding_servers, keypairs, servers, shared_apps, shared_files
+from koophone_async.services.cph.encoding_servers import RestartEncodingServers
+from koophone_async.services.cph.ends import accepted, listed
+from koophone_async.services.cph.fleet import Fleet
+from koophone_async.services.cph.keypairs import ServerKeypair, UpdateKeypairs
+from koophone_async.services.cph.servers import ChosenServers
+from koophone_async.services.cph.shared_apps import DeleteApp, PushApp
+from koophone_async.services.cph.shared_files import DeleteFiles, ListFiles, PushFiles
+from koophone_async.services.cph.started import Accepted, Started
+from koophone_async.services.cph.tags import ADD, REMOVE, AddTags, RemoveTags, Tag
+
+
+@frozen
+class ServerFleet(Fleet):
+    """Any number of servers, and what can be done to all of them."""
+
+    def restart(self) -> Run[ChosenServers, Started]:
+        """Restart servers, and with them every phone on them."""
+        return self._start(servers.RESTART, ChosenServers)
+
+    def update_keypair(self, keypair: str | Mapping[str, str]) -> Run[UpdateKeypairs, Started]:
+        """Let another key pair open the phones of each server.
+
+        Args:
+            keypair: Its name, at most 64 bytes: for all of them, or for each server.
+        """
+
+        def of(server: str) -> str:
+            return keypair if isinstance(keypair, str) else keypair.get(server, "")
+
+        return self._start(
+            keypairs.UPDATE,
+            lambda servers: UpdateKeypairs(tuple(ServerKeypair(id, of(id)) for id in servers)),
+            sample=("any",) if isinstance(keypair, str) else tuple(keypair)[:1],
+        )
+
+    def push_files(self, bucket: str, path: str) -> Run[PushFiles, Started]:
+        """Unpack a tar file from object storage in the storage that the phones of each server share.
+
+        Args:
+            bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
+            path: Of the tar file in the bucket, at most 1,024 characters. Its content must lie under
+                `/data` or `/cache`.
+        """
+        return self._start(shared_files.PUSH, lambda servers: PushFiles(bucket, path, servers))
+
+    def list_files(self, path: str, offset: int = 0, limit: int = 50) -> Run[ListFiles, Started]:
+        """List a directory in the shared storage of each server: the outcome's `value` is a `Listing`.
+
+        Args:
+            path: Such as `/data/data`.
+            offset: How many files to pass over.
+            limit: At most 50 files, fewer where the 1,024 bytes of an output do not hold them; then
+                the listing `is_cut`.
+        """
+        return self._start(
+            shared_files.LIST, lambda servers: ListFiles(path, servers, offset, limit), value=listed
+        )
+
+    def delete_files(self, paths: Iterable[str]) -> Run[DeleteFiles, Started]:
+        """Delete files from the shared storage of each server.
+
+        Args:
+            paths: Absolute paths of at most 4,096 bytes each.
+        """
+        files = ids(paths)
+        return self._start(shared_files.DELETE, lambda servers: DeleteFiles(files, servers))
+
+    def push_app(
+        self, package: str, bucket: str, path: str, *, preinstall: bool = False
+    ) -> Run[PushApp, Started]:
+        """Unpack an app from object storage in the shared storage of each server.
+
+        Args:
+            package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
+            bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
+            path: Of the tar file in the bucket, at most 1,024 characters.
+            preinstall: Whether to install it on the phones too.
+        """
+        also = 1 if preinstall else None
+        return self._start(shared_apps.PUSH, lambda servers: PushApp(package, bucket, path, servers, also))
+
+    def delete_app(self, package: str) -> Run[DeleteApp, Started]:
+        """Delete an app from the shared storage of each server.
+
+        Args:
+            package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
+        """
+        return self._start(shared_apps.DELETE, lambda servers: DeleteApp(package, servers))
+
+    def add_tags(self, tags: Mapping[str, str]) -> Run[AddTags, Accepted]:
+        """Give each server the same tags, in calls of one server.
+
+        Args:
+            tags: Keys of at most 127 characters, and values of at most 255.
+        """
+        given = _tags(tags)
+        return self._run(ADD, lambda servers: AddTags(servers[0], given), accepted, is_single=True)
+
+    def remove_tags(self, tags: Mapping[str, str]) -> Run[RemoveTags, Accepted]:
+        """Take tags from each server, in calls of one server.
+
+        Args:
+            tags: Keys and values; the service wants the values too.
+        """
+        given = _tags(tags)
+        return self._run(REMOVE, lambda servers: RemoveTags(servers[0], given), accepted, is_single=True)
+
+
+@frozen
+class EncodingFleet(Fleet):
+    """Any number of encoding servers."""
+
+    def restart(self) -> Run[RestartEncodingServers, Started]:
+        """Restart encoding servers."""
+        return self._start(encoding_servers.RESTART, RestartEncodingServers)
+
+
+def _tags(given: Mapping[str, str]) -> tuple[Tag, ...]:
+    return tuple(Tag(key, value) for key, value in given.items())

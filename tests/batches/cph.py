@@ -1,0 +1,170 @@
+"""A CPH service on loopback, in which each server does its jobs one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Json = dict[str, Any]
+
+
+@define
+class Job:
+    id: str
+    target: Json
+    """Which phone or server it is about, as the answer names it."""
+
+    began: float
+    ends: float
+    output: str = ""
+    code: str = ""
+
+    def shown(self, now: float) -> Json:
+        if now < self.ends:
+            return {"job_id": self.id, "status": 1, **self.target}
+        failed = {"error_code": self.code, "error_msg": "Run command failed."} if self.code else {}
+        status = -1 if self.code else 2
+        return {"job_id": self.id, "status": status, "execute_msg": self.output, **self.target, **failed}
+
+
+@define
+class CloudPhoneService:
+    """Phones are named `server-phone`, and refuse what `refused` names them for."""
+
+    seconds: Callable[[], float] = lambda: 1.0
+    """How long the next job lasts."""
+
+    refused: dict[str, str] = field(factory=dict[str, str])
+    """Codes of refused entries by phone or server."""
+
+    rejected: dict[str, str] = field(factory=dict[str, str])
+    """Codes by phone for which whole calls are refused."""
+
+    failing: dict[str, str] = field(factory=dict[str, str])
+    unlisted: set[str] = field(factory=set[str])
+    """Phones whose jobs are never listed."""
+
+    forgotten: set[str] = field(factory=set[str])
+    """Request ids that are not known, and no call that names them is answered."""
+
+    output: Callable[[str], str] = lambda target: f"out of {target}"
+    asked: list[tuple[str, str, Any]] = field(factory=list[tuple[str, str, Any]])
+    """Method, the end of the path, body or query of every call but those for jobs."""
+
+    looks: list[tuple[float, int, int]] = field(factory=list[tuple[float, int, int]])
+    """When jobs were asked for, by how many request ids, and how many were answered."""
+
+    executed: Counter[str] = field(factory=Counter[str])
+    most_at_once: Counter[str] = field(factory=Counter[str])
+    """The most ADB jobs that a server had before it at once."""
+
+    free_at: defaultdict[str, float] = field(factory=lambda: defaultdict[str, float](float))
+    """When a server has done all its jobs."""
+
+    worked: defaultdict[str, float] = field(factory=lambda: defaultdict[str, float](float))
+    """Seconds of work that a server was given."""
+
+    _ends: defaultdict[str, list[float]] = field(factory=lambda: defaultdict[str, list[float]](list))
+    jobs: dict[str, list[Job]] = field(factory=dict[str, list[Job]])
+    _numbers: Iterator[int] = field(factory=lambda: count(1))
+
+    @property
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.router.add_get("/v1/P/cloud-phone/jobs", self._list)
+        application.router.add_route("*", "/v1/P/{path:.*}", self._start)
+        return application
+
+    async def _start(self, request: web.Request) -> web.Response:
+        text = await request.text()
+        body = json.loads(text) if text else dict(request.query)
+        path = request.path.removeprefix("/v1/P/").removeprefix("cloud-phone/")
+        self.asked.append((request.method, path, body))
+        if path.endswith("tags/action"):
+            return web.Response(status=204)
+        targets = _targets(body)
+        for code in (self.rejected[id] for _, id in targets if id in self.rejected):
+            answer = {"error_code": code, "error_msg": "There is no such phone.", "request_id": "r0"}
+            return web.json_response(answer, status=400)
+        if path.endswith("batch-connection"):
+            return web.json_response(self._connections([id for _, id in targets]))
+        return web.json_response(self._begun(targets, is_serial=path.endswith("/commands")))
+
+    def _begun(self, targets: list[tuple[str, str]], *, is_serial: bool) -> Json:
+        name = f"r{next(self._numbers)}"
+        entries: list[Json] = []
+        jobs = self.jobs[name] = []
+        for kind, id in targets:
+            if id in self.refused:
+                entries.append({kind: id, "error_code": self.refused[id], "error_msg": "Not now."})
+                continue
+            job = self._job(kind, id, is_serial=is_serial)
+            jobs.append(job)
+            entries.append({kind: id, "job_id": job.id})
+        return {"request_id": name, "jobs": entries}
+
+    def _job(self, kind: str, id: str, *, is_serial: bool) -> Job:
+        self.executed[id] += 1
+        now, server, lasts = asyncio.get_running_loop().time(), id.partition("-")[0], self.seconds()
+        began = max(now, self.free_at[server]) if is_serial else now
+        self.worked[server] += lasts
+        self.free_at[server] = began + lasts
+        job = Job(f"j{next(self._numbers)}", {kind: id}, began, began + lasts)
+        job.output, job.code = self.output(id), self.failing.get(id, "")
+        if is_serial:
+            ends = self._ends[server] = [end for end in self._ends[server] if end > now] + [job.ends]
+            self.most_at_once[server] = max(self.most_at_once[server], len(ends))
+        return job
+
+    def _connections(self, phones: list[str]) -> Json:
+        good = [
+            {"phone_id": id, "access_info": {"access_port": 1, "ticket": "s3cret"}}
+            for id in phones
+            if id not in self.refused
+        ]
+        bad = [
+            {"phone_id": id, "error_code": self.refused[id], "error_msg": "Not now."}
+            for id in phones
+            if id in self.refused
+        ]
+        return {"request_id": "r0", "connect_infos": good, "errors": bad}
+
+    async def _list(self, request: web.Request) -> web.Response:
+        now = asyncio.get_running_loop().time()
+        requests = request.query["request_ids"].split(",")
+        offset, limit = int(request.query["offset"]), int(request.query["limit"])
+        if self.forgotten & set(requests):
+            self.looks.append((now, len(requests), 0))
+            answer = {"error_code": "CPS.0050", "error_msg": "The job list is not found."}
+            return web.json_response(answer, status=404)
+        jobs = [job for name in requests for job in self.jobs.get(name, ())]
+        listed = [job for job in jobs if not self.unlisted & set(job.target.values())]
+        page = [job.shown(now) for job in listed[offset : offset + limit]]
+        self.looks.append((now, len(requests), len(page)))
+        return web.json_response({"request_id": "look", "jobs": page})
+
+
+def _targets(body: Json) -> list[tuple[str, str]]:
+    """Find the ids of a call, with the name that its answer has for them."""
+    for field_, kind in (
+        ("phone_ids", "phone_id"),
+        ("server_ids", "server_id"),
+        ("encode_server_ids", "encode_server_id"),
+    ):
+        if field_ in body:
+            ids = body[field_]
+            return [(kind, id) for id in (ids.split(",") if isinstance(ids, str) else ids)]
+    for field_ in ("phones", "servers", "storage_infos", "restore_infos"):
+        for one in body.get(field_, ()):
+            kind = "phone_id" if "phone_id" in one else "server_id"
+            return [(kind, each[kind]) for each in body[field_]]
+    return []

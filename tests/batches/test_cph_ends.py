@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from koophone_async import State
+from koophone_async.credentials import AccessKey
+from koophone_async.errors import Misuse
+from koophone_async.jobs import Ticket
+from koophone_async.operation import Quota
+from koophone_async.services.cph.client import CloudPhone
+from koophone_async.services.cph.connections import ClientType
+from koophone_async.services.cph.listings import Listing
+from koophone_async.services.cph.started import JobEntry, Started, StartedOne
+from koophone_async.session import Endpoints, Session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from koophone_async import Report
+    from tests.batches.cph import CloudPhoneService
+
+pytestmark = pytest.mark.virtual_time
+
+PHONES = [f"s{n % 5}-{n}" for n in range(150)]
+
+
+@asynccontextmanager
+async def answering(call: dict[str, Any], look: dict[str, Any]) -> AsyncGenerator[CloudPhone]:
+    """Answer every call with one body, and every look at jobs with another."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(look if request.method == "GET" else call)
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(application) as server:
+        endpoints = Endpoints(cph=str(server.make_url("/")))
+        async with Session(AccessKey("access", "secret"), endpoints=endpoints, environ={}) as session:
+            yield CloudPhone(session, project_id="P", region="cn-north-4")
+
+
+def states(report: Report) -> dict[str, int]:
+    return {state.value: count for state, count in report.counts.items() if count}
+
+
+async def test_refused_entries_stand_beside_jobs(service: CloudPhoneService, cph: CloudPhone) -> None:
+    service.refused = {"s0-0": "CPS.0099", "s1-1": "CPS.0053"}
+    service.failing = {"s2-2": "CPS.0191"}
+
+    report = await cph.fleet(PHONES).run("id")
+
+    assert states(report) == {"succeeded": 147, "refused": 2, "failed": 1}
+    assert (report["s0-0"].error_code, report["s0-0"].error_message) == ("CPS.0099", "Not now.")
+    assert report["s2-2"].output == "out of s2-2"
+    assert set(service.executed.values()) == {1}
+
+
+async def test_a_call_that_is_refused_for_its_ids_is_halved(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
+    service.rejected = {"s0-0": "CPS.0005"}
+
+    report = await cph.fleet(PHONES).stop()
+
+    assert states(report) == {"succeeded": 149, "refused": 1}
+    assert report["s0-0"].error_code == "CPS.0005"
+    assert len(service.asked) <= 2 + 2 * 7
+
+
+@pytest.mark.parametrize("count", [99, 100, 101])
+async def test_a_page_that_is_full_is_followed_where_jobs_are_missing(
+    service: CloudPhoneService, cph: CloudPhone, count: int
+) -> None:
+
+    report = await cph.fleet([f"s9-{n}" for n in range(count)]).expand(50)
+
+    assert states(report) == {"succeeded": count}
+    followed = [rows for _, _, rows in service.looks if rows < min(count, 100)]
+    assert bool(followed) is (count > 100)
+
+
+async def test_a_job_that_is_never_listed_is_lost(service: CloudPhoneService, cph: CloudPhone) -> None:
+    service.unlisted = {"s0-0"}
+
+    report = await cph.fleet(PHONES[:100]).run("id")
+
+    assert states(report) == {"succeeded": 99, "unknown": 1}
+    assert report["s0-0"].state is State.UNKNOWN
+
+
+async def test_waits_of_one_client_share_looks(service: CloudPhoneService, cph: CloudPhone) -> None:
+    for phone in PHONES[:40]:
+        await cph.commands.run([phone], "id")
+    waits = [cph.jobs.wait(Started(name, (JobEntry(id=jobs[0].id),))) for name, jobs in service.jobs.items()]
+
+    reports = [await wait for wait in waits]
+
+    assert [states(report) for report in reports] == [{"succeeded": 1}] * 40
+    assert len(service.looks) <= 60
+
+
+async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneService, cph: CloudPhone) -> None:
+    slow = CloudPhone(cph._channel.session, project_id="P", region="cn-north-4", looks=Quota(6, 60))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    service.seconds = lambda: 3.0
+
+    await slow.fleet(PHONES, server_of=lambda id: id.partition("-")[0]).run("id")
+
+    times = [at for at, _, _ in service.looks]
+    assert max(sum(0 <= other - at < 60 for other in times) for at in times) <= 6
+
+
+async def test_a_listing_that_was_cut_is_read_as_far_as_it_goes(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
+    row = r'"4096\t Jul\t 28\t 15:28\t file%02d "'
+    whole = '{"files_in_path": [' + ", ".join(row % n for n in range(60)) + "]}"
+    service.output = lambda _: whole[:1024]
+    service.failing = {"s2": "CPS.0160"}
+
+    report = await cph.server_fleet(["s1", "s2"]).list_files("/data", limit=50)
+
+    value = report["s1"].value
+    assert isinstance(value, Listing)
+    assert (value.is_cut, value.files[-1].name) == (True, f"file{len(value.files) - 1:02d}")
+    assert (report["s2"].state, report["s2"].value) == (State.FAILED, None)
+
+
+async def test_who_cannot_be_connected_to_is_refused(service: CloudPhoneService, cph: CloudPhone) -> None:
+    service.refused = {"s0-0": "CPS.0018"}
+
+    report = await cph.fleet(PHONES[:25]).connections(ClientType.IOS)
+
+    assert states(report) == {"accepted": 24, "refused": 1}
+    assert [len(body["phone_ids"]) for *_, body in service.asked] == [10, 10, 5]
+
+
+async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: CloudPhone) -> None:
+    report = await cph.server_fleet(["s1", "s2"]).add_tags({"team": "shop"})
+
+    assert states(report) == {"accepted": 2}
+    assert sorted(path for _, path, _ in service.asked) == [
+        "cph-server/s1/tags/action",
+        "cph-server/s2/tags/action",
+    ]
+
+
+@pytest.mark.parametrize(
+    "row, state",
+    [
+        ({"status": 2, "job_id": "j"}, State.SUCCEEDED),
+        ({"status": -1, "job_id": "j", "error_code": "CPS.0191"}, State.FAILED),
+        ({"error_code": "CPS.0005", "error_msg": "None."}, State.REFUSED),
+        ({"status": 7, "job_id": "j"}, State.UNKNOWN),
+        ({"status": 1}, State.UNKNOWN),
+    ],
+)
+async def test_what_a_phone_did_while_the_call_waited_is_its_end(row: dict[str, Any], state: State) -> None:
+    async with answering({"request_id": "r", "jobs": [{"phone_id": "p", **row}]}, {}) as cph:
+        report = await cph.fleet(["p"]).run_now("id")
+
+    assert report["p"].state is state
+
+
+async def test_what_still_ran_when_the_call_was_over_is_looked_at_on() -> None:
+    jobs = [{"job_id": "j", "status": 1}]
+    later = {"jobs": [{"job_id": "j", "status": 2, "execute_msg": "late", "phone_id": "p"}]}
+    async with answering({"request_id": "r", "jobs": jobs}, later) as cph:
+        report = await cph.fleet(["p"]).run_now("sleep 3")
+
+    assert (report["p"].state, report["p"].output) == (State.SUCCEEDED, "late")
+
+
+@pytest.mark.parametrize("entry", [{"phone_id": "p"}, {"phone_id": "q", "job_id": "j"}])
+async def test_an_entry_that_says_nothing_of_a_phone_leaves_it_unknown(entry: dict[str, str]) -> None:
+    async with answering({"request_id": "r", "jobs": [entry]}, {"jobs": []}) as cph:
+        report = await cph.fleet(["p"]).run("id")
+
+    assert report["p"].state is State.UNKNOWN
+
+
+async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPhone) -> None:
+    started = await cph.servers.restart(["s1"])
+    ticket = Ticket("", started.request or "", started.begun)
+
+    nameless = StartedOne(started.request, None, started.jobs[0].id)
+    reports = [await cph.jobs.wait(what) for what in (started, ticket, str(ticket), nameless)]
+
+    assert [states(report) for report in reports] == [{"succeeded": 1}] * 4
+    assert [id for report in reports for id in report.outcomes] == ["s1"] * 3 + [nameless.id]
+
+
+async def test_jobs_without_a_request_cannot_be_awaited(cph: CloudPhone) -> None:
+    with pytest.raises(Misuse, match="names no request"):
+        await cph.jobs.wait(Started(None, (JobEntry(phone="p", id="j"),)))
+
+
+async def test_refusals_alone_need_no_look(service: CloudPhoneService, cph: CloudPhone) -> None:
+    service.refused = {"s1": "CPS.0053"}
+
+    report = await cph.jobs.wait(await cph.servers.restart(["s1"]))
+
+    assert states(report) == {"refused": 1}
+    assert not service.looks

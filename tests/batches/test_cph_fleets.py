@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from koophone_async import Session, State
+from koophone_async.emulator import Durations, Emulator
+from koophone_async.errors import Misuse
+from koophone_async.services.cph import commands, jobs
+from koophone_async.services.cph.client import CloudPhone
+from koophone_async.services.cph.connections import Access, ClientType
+from koophone_async.services.cph.listings import Listing
+from koophone_async.services.cph.traffic import Route
+
+if TYPE_CHECKING:
+    from koophone_async import Report
+    from koophone_async.services.cph.phone import Phone
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=60, servers=3)]
+
+BUCKET = "backups"
+
+
+@pytest.fixture
+def cph(session: Session, emulator: Emulator) -> CloudPhone:
+    return CloudPhone(session, project_id=emulator.project_id)
+
+
+async def listed(cph: CloudPhone) -> list[Phone]:
+    return [phone async for phone in cph.phones.list()]
+
+
+async def servers(cph: CloudPhone) -> list[str]:
+    return [server.id async for server in cph.servers.list()]
+
+
+def states(report: Report) -> dict[str, int]:
+    return {state.value: count for state, count in report.counts.items() if count}
+
+
+async def test_every_phone_of_a_list_runs_the_command_once(cph: CloudPhone, emulator: Emulator) -> None:
+    report = await cph.fleet(cph.phones.list()).run("getprop ro.serialno")
+
+    assert states(report) == {"succeeded": 60}
+    assert len({outcome.output for outcome in report}) == 60
+    assert set(emulator.ledger.executions(commands.RUN.name).values()) == {1}
+
+
+@pytest.mark.emulator(phones=5000, servers=50, jobs=Durations(2.0))
+async def test_5000_phones_take_no_longer_than_the_slowest_server_with_few_looks(
+    cph: CloudPhone, emulator: Emulator
+) -> None:
+    began = asyncio.get_running_loop().time()
+
+    report = await cph.fleet(cph.phones.list()).run("getprop ro.serialno")
+
+    took = asyncio.get_running_loop().time() - began
+    assert states(report) == {"succeeded": 5000}
+    assert took <= 1.15 * slowest(emulator)
+    assert most_looks_a_minute(emulator) <= 60
+    done = emulator.ledger.executions(commands.RUN.name)
+    assert (len(done), set(done.values())) == (5000, {1})
+
+
+def slowest(emulator: Emulator) -> float:
+    """Tell how long the server worked that had most to do."""
+    seconds = Counter[str]()
+    for work in emulator.world.estate.works.by_id.values():
+        assert work.began is not None
+        assert work.ends is not None
+        seconds[work.server] += work.ends - work.began  # type: ignore[assignment]
+    return max(seconds.values())
+
+
+def most_looks_a_minute(emulator: Emulator) -> int:
+    looks = [datetime.fromisoformat(v.at) for v in emulator.ledger.visits if v.operation == jobs.LIST.name]
+    return max(sum(0 <= (other - look).total_seconds() < 60 for other in looks) for look in looks)
+
+
+async def test_an_app_is_pushed_installed_and_removed(cph: CloudPhone) -> None:
+    fleet = cph.fleet(await listed(cph))
+
+    for run in (
+        fleet.push("obs://bucket/data.tar"),
+        fleet.install("obs://bucket/com.example.shop.apk", "-r"),
+        fleet.install_split(["obs://bucket/com.example.game.apk", "obs://bucket/more.apk"]),
+        fleet.uninstall("com.example.shop"),
+    ):
+        assert states(await run) == {"succeeded": 60}
+
+
+async def test_phones_are_stopped_restarted_and_wiped(cph: CloudPhone) -> None:
+    fleet = cph.fleet([phone.id for phone in await listed(cph)])
+
+    assert states(await fleet.stop()) == {"succeeded": 60}
+    assert states(await fleet.run("id")) == {"refused": 60}
+    assert states(await fleet.restart(properties={"ro.install.auto": 1})) == {"succeeded": 60}
+    assert states(await fleet.reset(properties={"ro.install.auto": 0})) == {"succeeded": 60}
+
+
+async def test_properties_change(cph: CloudPhone) -> None:
+    phone, *_ = await listed(cph)
+
+    report = await cph.fleet([phone]).update_properties({"ro.horizontal.screen": True})
+
+    assert report[phone.id].ok
+    assert (await cph.phones.show(phone.id)).properties["ro.horizontal.screen"] == "1"
+
+
+async def test_data_go_to_another_phone(cph: CloudPhone) -> None:
+    one, other, *_ = [phone.id for phone in await listed(cph)]
+    await cph.fleet([one]).run("echo hello > /sdcard/note")
+
+    exported = await cph.fleet([one]).export(["/data/media"], BUCKET, "kept/{phone}.tar")
+    restored = await cph.fleet([other]).restore(BUCKET, {other: f"kept/{one}.tar"})
+    read = await cph.fleet([other]).run("cat /sdcard/note")
+
+    assert (exported.ok, restored.ok) == (True, True)
+    assert read[other].output == "hello\n"
+
+
+async def test_disks_grow_routes_change_and_clients_connect(cph: CloudPhone) -> None:
+    phone, *_ = await listed(cph)
+    fleet = cph.fleet([phone])
+
+    assert states(await fleet.expand({phone.id: 100})) in ({"succeeded": 1}, {"refused": 1})
+    assert states(await fleet.route_traffic(Route.DIRECT)) == {"succeeded": 1}
+    value = (await fleet.connections(ClientType.ANDROID))[phone.id].value
+    assert isinstance(value, Access)
+    assert value.ticket
+    assert value.ticket not in repr(value)
+
+
+async def test_a_command_that_is_waited_for_tells_its_time_before_it_starts(cph: CloudPhone) -> None:
+    run = cph.fleet([phone.id for phone in await listed(cph)] * 4).run_now("id")
+    whole = cph.fleet([phone.id for phone in await listed(cph)]).run_now("id")
+
+    assert (run.estimate().calls, whole.estimate().calls) == (16, 4)
+    assert run.estimate().seconds >= 120
+    assert whole.estimate().seconds == 0
+    assert states(await whole) == {"succeeded": 60}
+
+
+async def test_servers_restart_and_take_other_keys_and_tags(cph: CloudPhone) -> None:
+    fleet = cph.server_fleet(cph.servers.list())
+    tagged = cph.server_fleet(await servers(cph))
+
+    assert states(await fleet.restart()) == {"succeeded": 3}
+    assert states(await tagged.update_keypair("KeyPair-1")) == {"succeeded": 3}
+    assert states(await tagged.add_tags({"team": "shop"})) == {"accepted": 3}
+    assert len([one async for one in cph.tags.find({"team": ["shop"]})]) == 3
+    assert states(await cph.server_fleet(cph.tags.find()).remove_tags({"team": "shop"})) == {"accepted": 3}
+
+
+async def test_encoding_servers_restart(cph: CloudPhone) -> None:
+    found = [one async for one in cph.encoding_servers.list()]
+
+    report = await cph.encoding_fleet(found).restart()
+
+    assert states(report) == ({"succeeded": len(found)} if found else {})
+
+
+async def test_shared_files_and_apps_come_are_listed_and_go(cph: CloudPhone) -> None:
+    fleet = cph.server_fleet(await servers(cph))
+
+    assert states(await fleet.push_files(BUCKET, "level.tar")) == {"succeeded": 3}
+    for outcome in await fleet.list_files("/data"):
+        assert isinstance(outcome.value, Listing)
+        assert [file.name for file in outcome.value.files] == ["level"]
+    assert states(await fleet.delete_files(["/data/level"])) == {"succeeded": 3}
+    assert states(await fleet.push_app("com.example.game", BUCKET, "game.tar")) == {"succeeded": 3}
+    assert states(await fleet.delete_app("com.example.game")) == {"succeeded": 3}
+
+
+async def test_a_call_is_awaited_with_its_refused_phones(cph: CloudPhone) -> None:
+    phone, *_ = await listed(cph)
+    nobody = "f" * 32
+
+    started = await cph.commands.run([phone.id, nobody], "id")
+    report = await cph.jobs.wait(started)
+
+    assert states(report) == {"succeeded": 1, "refused": 1}
+    assert report[nobody].error_code == "CPS.0005"
+
+
+@pytest.mark.emulator(jobs=Durations(fixed=50))
+async def test_what_is_left_running_is_awaited_on_by_its_ticket(cph: CloudPhone, emulator: Emulator) -> None:
+    phone, *_ = await listed(cph)
+    started = await cph.commands.run([phone.id], "id")
+
+    late = (await cph.jobs.wait(started, timeout=5))[phone.id]
+    run = await cph.fleet([phone], deadline=5).run("id")
+    ends = [await cph.jobs.wait(ticket) for ticket in (late.ticket, run[phone.id].ticket) if ticket]
+
+    assert late.state is run[phone.id].state is State.UNFINISHED
+    assert [states(end) for end in ends] == [{"succeeded": 1}] * 2
+    assert emulator.ledger.executions(commands.RUN.name)[phone.id] == 2
+
+
+def test_an_export_of_all_phones_to_one_path_is_refused_before_it_starts(cph: CloudPhone) -> None:
+    with pytest.raises(Misuse, match=r"holds no {phone}"):
+        _ = cph.fleet([]).export(["/data"], BUCKET, "all.tar")
+
+
+async def test_a_phone_that_a_mapping_leaves_out_is_not_sent(cph: CloudPhone) -> None:
+    one, other, *_ = [phone.id for phone in await listed(cph)]
+
+    report = await cph.fleet([one, other]).restore(BUCKET, {one: "nothing.tar"})
+
+    assert (report[one].error_code, report[other].state) == ("CPS.0172", State.NOT_SENT)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from koophone_async import State
+from koophone_async.jobs import Allowance, Pump
+from koophone_async.operation import Quota
+from koophone_async.services.cph.ends import Requests
+from koophone_async.services.cph.started import JobEntry, Started
+
+if TYPE_CHECKING:
+    from koophone_async.services.cph.client import CloudPhone
+    from tests.batches.cph import CloudPhoneService
+
+pytestmark = pytest.mark.virtual_time
+
+
+def asked(quota: Quota, wishes: list[float]) -> list[float]:
+    """Tell when requests are sent that are wished for so many seconds after each other."""
+    allowance, now, times = Allowance(quota), 0.0, list[float]()
+    for after in wishes:
+        now = max(now + after, allowance.free_at)
+        allowance.take(now)
+        times.append(now)
+    return times
+
+
+@given(
+    quota=st.builds(Quota, st.integers(2, 80), st.sampled_from([10.0, 60.0])),
+    wishes=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.5, 2.0, 30.0]), min_size=1, max_size=200),
+)
+def test_no_window_sees_more_looks_than_are_allowed(quota: Quota, wishes: list[float]) -> None:
+    times = asked(quota, wishes)
+
+    assert max(sum(0 <= other - at < quota.seconds for other in times) for at in times) <= quota.permits
+
+
+def test_a_sixth_may_be_asked_at_once_and_the_rest_evenly() -> None:
+    times = asked(Quota(60, 60), [0.0] * 60)
+
+    assert times[:10] == pytest.approx([0.0] * 10)
+    assert [later - sooner for sooner, later in pairwise(times[9:])] == pytest.approx([1.2] * 50)
+
+
+async def test_looks_go_on_at_the_same_pace_however_many_waits_come_and_go(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
+    for _ in range(40):
+        await cph.jobs.wait(await cph.commands.run(["s1-1"], "id"))
+
+    times = [at for at, _, _ in service.looks]
+    assert max(sum(0 <= other - at < 60 for other in times) for at in times) <= 60
+
+
+async def test_a_further_page_is_counted_as_a_look(service: CloudPhoneService, cph: CloudPhone) -> None:
+    phones = [f"s1-{n}" for n in range(250)]
+    first, second, third = [await cph.commands.run(phones[n : n + 100], "id") for n in (0, 100, 200)]
+    allowance = Allowance(Quota(60, 60))
+    requests = Requests(cph._channel, allowance)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    seen = await requests.look([started.request or "" for started in (first, second, third)])
+
+    assert [rows for _, _, rows in service.looks] == [100, 100, 50]
+    assert allowance.free_at == pytest.approx(asyncio.get_running_loop().time() - 7 * 1.2)
+    assert not any(seen.values())
+
+
+async def test_jobs_of_a_call_that_the_service_lists_with_others_are_told_apart(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
+    service.seconds = lambda: 20.0
+    calls = [await cph.commands.run([f"s{n}-1", f"s{n}-2"], "id") for n in range(30)]
+
+    reports = await asyncio.gather(*map(cph.jobs.wait, calls))
+
+    assert [list(report.outcomes) for report in reports] == [[f"s{n}-1", f"s{n}-2"] for n in range(30)]
+    assert max(requests for _, requests, _ in service.looks) == 20
+
+
+async def test_a_call_that_is_not_known_has_others_refused_once(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
+    service.seconds = lambda: 40.0
+    calls = [await cph.commands.run([f"s{n}-1"], "id") for n in range(20)]
+    service.forgotten = {calls[7].request or ""}
+
+    reports = await asyncio.gather(*map(cph.jobs.wait, calls))
+
+    assert Counter(outcome.state for report in reports for outcome in report) == {
+        State.SUCCEEDED: 19,
+        State.UNKNOWN: 1,
+    }
+    refused = [requests for _, requests, rows in service.looks if not rows]
+    assert [requests for requests in refused if requests > 1] == [20]
+
+
+async def test_a_pump_awaits_nothing_of_a_handle_that_it_does_not_know(cph: CloudPhone) -> None:
+    requests = Requests(cph._channel)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    assert not Pump().awaited(requests, "r1")
+
+
+async def test_an_entry_without_a_name_is_of_the_only_phone_of_its_call(cph: CloudPhone) -> None:
+    requests = Requests(cph._channel)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    started = Started("r", (JobEntry(id="j"), JobEntry(error_code="CPS.0005")))
+
+    one, two = requests.of(started, ["p"]), requests.of(started, ["p", "q"])
+
+    assert one.wait is not None
+    assert two.wait is not None
+    assert (dict(one.wait.jobs), [end.id for end in one.ends]) == ({"j": "p"}, ["p"])
+    assert (dict(two.wait.jobs), [end.id for end in two.ends]) == ({"j": ""}, [""])
