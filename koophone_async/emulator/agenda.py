@@ -47,6 +47,10 @@ class Agenda:
         """Let something happen later."""
         heapq.heappush(self._heap, (due.at, next(self._order), due))
 
+    def next(self, latest: float) -> float:
+        """When the next thing happens; `latest` where that is later."""
+        return min(self._heap[0][0], latest) if self._heap else latest
+
     def until(self, now: float) -> Iterator[Due]:
         """Take out what is due, earliest first."""
         while self._heap and self._heap[0][0] <= now:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 from koophone_async.emulator.faults import Alteration, Distort, Duplicate
 from koophone_async.protocol.dialect import DIALECTS
+from koophone_async.services.cph import image_members, tags
+from koophone_async.services.cph.undocumented import Raw
 from koophone_async.services.koophone import apps, instances, users
 from koophone_async.wire import encode, in_headers, to_wire
 
@@ -16,10 +19,13 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
     from koophone_async.wire import Json
 
-_NAMES: Final = {"instance_id", "job_id"}
+_NAMES: Final = {"instance_id", "job_id", "phone_id", "server_id", "encode_server_id"}
 _STATES: Final = {"status", "running_status"}
 _TASK_IN_SOME: Final = (instances.RESET, instances.BACKUP, users.UNASSIGN)
 """What answers a task in one edition only."""
+
+_WITHOUT_REQUEST_ID: Final = (tags.LIST, tags.SHOW, tags.FIND, tags.COUNT, image_members.LIST)
+"""The answers of CPH that name no request (CPH 5.8.1 to 5.8.3, 5.9.4 of 2025-02-08)."""
 
 
 def sealed(
@@ -38,11 +44,15 @@ def sealed(
         request_id: For the envelopes that repeat it.
         alterations: What is to be wrong with it, each with the phone that it is about, if any.
     """
-    payload: Json = to_wire(answer)
+    payload: Json = answer.value if isinstance(answer, Raw) else to_wire(answer)
+    if operation.success == HTTPStatus.NO_CONTENT:
+        return {}, b""
     headers = {name: str(payload.pop(name)) for name in in_headers(operation.answer)}
     payload = _as_documented(operation, payload, world)
     for alteration, phone in alterations:
         _alter(payload, alteration, phone)
+    if operation in _WITHOUT_REQUEST_ID:
+        return headers, encode(payload)
     return headers, encode(DIALECTS[operation.service].seal(payload, request_id))
 
 
@@ -61,13 +71,17 @@ def _alter(payload: Json, alteration: Alteration, phone: str | None) -> None:
         _distort(payload, alteration.value)
         return
     for rows in _lists_of_rows(payload):
-        at = next((i for i, row in enumerate(rows) if phone in (None, row.get("instance_id"))), None)
+        at = next((i for i, row in enumerate(rows) if phone is None or phone in _named(row)), None)
         if at is None:
             continue
         if isinstance(alteration, Duplicate):
             rows.insert(at, rows[at])
         else:
             del rows[at]
+
+
+def _named(row: Json) -> set[Any]:
+    return {row[name] for name in _NAMES & row.keys()}
 
 
 def _lists_of_rows(value: Any) -> list[list[Json]]:  # noqa: ANN401 - whatever JSON holds

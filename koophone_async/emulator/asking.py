@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
 from attrs import frozen
 
-from koophone_async.emulator.refusals import koophone
+from koophone_async.emulator import wrong
+from koophone_async.emulator.refusals import cph, koophone
+from koophone_async.emulator.serving import only_words
 from koophone_async.errors import Misuse
+from koophone_async.services.cph import jobs, tags
+from koophone_async.services.cph.commands import AdbCommand
+from koophone_async.services.cph.undocumented import Anything
 from koophone_async.services.koophone import apps, instances, orders, streaming, video
 from koophone_async.wire import Edition, decode, from_wire, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from koophone_async.emulator.refusals import Refusal
     from koophone_async.operation import AnyOperation
     from koophone_async.wire import Json
 
@@ -60,15 +66,16 @@ def read(operation: AnyOperation, asked: Asked, edition: Edition, *, strict: boo
     """
     if strict and operation.service == "koophone":
         _check_request_id(operation, asked)
+    if operation.request is Anything:
+        return Anything.of(dict(asked.query), _body(operation, asked.body))
     values = _values(operation, asked)
     if strict and (code := _precise(operation, values)):
-        raise koophone(code)
+        raise cph(code) if _is_cph(operation) else koophone(code)
     try:
         with nullcontext() if strict else attrs.validators.disabled():
             request = from_wire(operation.request, values, edition)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = str(error) if isinstance(error, Misuse) else f"{type(error).__name__}: {error}"
-        raise koophone("1000", reason) from error
+        raise _unreadable(operation, error) from error
     if strict:
         _check_batch(operation, request)
     return request
@@ -83,16 +90,38 @@ def _check_request_id(operation: AnyOperation, asked: Asked) -> None:
 def _check_batch(operation: AnyOperation, request: object) -> None:
     batch = operation.batch
     if batch is not None and len(getattr(request, batch.field)) > batch.most:
-        raise koophone("1000", f"more than {batch.most} {batch.field}")
+        reason = f"more than {batch.most} {batch.field}"
+        if _is_cph(operation):
+            raise cph(wrong.too_many(operation), batch.most, reason=reason)
+        raise koophone("1000", reason)
+
+
+def _unreadable(operation: AnyOperation, error: Exception) -> Refusal:
+    reason = str(error) if isinstance(error, Misuse) else f"{type(error).__name__}: {error}"
+    if _is_cph(operation):
+        return cph(wrong.code(operation, error), reason=reason)
+    return koophone("1000", reason)
+
+
+def _is_cph(operation: AnyOperation) -> bool:
+    return operation.service == "cph"
 
 
 def _lists(operation: AnyOperation) -> frozenset[str]:
     """The wire's names of the fields that hold lists."""
     if operation.name not in _LISTS:
         kinds, fields = get_type_hints(operation.request), attrs.fields(operation.request)
-        names = (spelling(a).name for a in fields if get_origin(kinds[a.name]) is tuple)
+        names = (spelling(a).name for a in fields if _holds_list(kinds[a.name]))
         _LISTS[operation.name] = frozenset(names)
     return _LISTS[operation.name]
+
+
+# The quick start asks so for jobs (CPH 4, 2025-02-08), and so did the list of 2020-07-30.
+_ALSO: Final = {(jobs.LIST.name, "request_id"): "request_ids"}
+
+
+def _holds_list(kind: Any) -> bool:  # noqa: ANN401 - any annotation
+    return get_origin(kind) is tuple or any(get_origin(part) is tuple for part in get_args(kind))
 
 
 _LISTS: Final[dict[str, frozenset[str]]] = {}
@@ -101,29 +130,40 @@ _LISTS: Final[dict[str, frozenset[str]]] = {}
 def _values(operation: AnyOperation, asked: Asked) -> Json:
     lists = _lists(operation)
     values: Json = {}
-    for name, value in asked.query:
+    for given, value in asked.query:
+        name = _ALSO.get((operation.name, given), given)
         if name in lists:
             values.setdefault(name, []).append(value)
         else:
             values[name] = value
-    values |= _body(asked.body)
+    values |= _body(operation, asked.body)
     values |= asked.path
     for name in lists & values.keys():
         # A bare string would be read letter by letter.
         if not _is_list(values[name]):
-            raise koophone("1000", f"{name} is no list")
+            raise _unreadable(operation, KeyError(name))
+    for name, word in only_words(operation).items() if _is_cph(operation) else ():
+        if name in values and values[name] != word:
+            raise _unreadable(operation, KeyError(name))
+    return _one_of_two(operation, values)
+
+
+def _one_of_two(operation: AnyOperation, values: Json) -> Json:
+    """Forget the servers where phones are named too, as CPH does with commands (CPH 5.7.1)."""
+    if issubclass(operation.request, AdbCommand) and values.get("phone_ids"):
+        return {name: value for name, value in values.items() if name != "server_ids"}
     return values
 
 
-def _body(body: bytes) -> Json:
+def _body(operation: AnyOperation, body: bytes) -> Json:
     if not body:
         return {}
     try:
         decoded = decode(body)
     except msgspec.DecodeError as error:
-        raise koophone("1000", f"the body is no JSON: {error}") from error
+        raise _unreadable(operation, error) from error
     if not isinstance(decoded, dict):
-        raise koophone("1000", "the body is no JSON object")
+        raise _unreadable(operation, TypeError("the body is no JSON object"))
     return cast("Json", decoded)
 
 
@@ -182,4 +222,5 @@ _CODES: Final[Mapping[str, Callable[[Json], str | None]]] = {
     video.SET.name: _of_video,
     orders.BUY.name: _of_order,
     apps.INSTALL.name: _of_install,
+    tags.ADD.name: wrong.reserved,
 }

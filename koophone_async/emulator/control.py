@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from koophone_async.emulator.emulator import Emulator
+    from koophone_async.emulator.works import Work
     from koophone_async.emulator.world import World
 
 PREFIX: Final = "/_emulator/"
@@ -69,12 +70,22 @@ def _state(world: World) -> dict[str, Any]:
         "tasks": len(world.tasks),
         "jobs": jobs,
         "pending": len(world.agenda),
+        "servers": Counter(server.state.name.lower() for server in world.estate.servers),
+        "cph_jobs": Counter(_state_of(work, now) for work in world.estate.works.by_id.values()),
         "orders": [
             {"id": o.id, "instances": len(o.instances), "cost": o.cost, "paid": o.paid}
             for o in world.orders.values()
         ],
         "faults": len(world.plan.faults),
     }
+
+
+def _state_of(work: Work, now: float) -> str:
+    if work.began is None:
+        return "waiting"
+    if not work.ended(now):
+        return "running"
+    return "failed" if work.code else "succeeded"
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
-from koophone_async.emulator import koophone
+from koophone_async.emulator import cph, koophone
 from koophone_async.emulator.accounts import Accounts
 from koophone_async.emulator.control import PREFIX, control
 from koophone_async.emulator.entrance import Entrance
@@ -141,7 +141,8 @@ class Emulator:
             self._newer,
         )
         desks = (*koophone.desks(world, self.accounts.account), Iam(self.accounts, world.ledger))
-        routes = Routes.of(desks, self._edition)
+        projects = cph.desks(world, self.accounts.account)
+        routes = Routes.of(desks, self._edition, projects)
         quotas = Quotas(self._quotas, self._quota_figures)
         self._service = Service(world, self.accounts, self._strict, routes, Entrance(self.accounts), quotas)
 

@@ -43,6 +43,8 @@ class Fleet:
     """How many phones the seed describes."""
 
     servers: int
+    """How many the seed describes; more can be opened."""
+
     regions: tuple[str, ...] = field(converter=tuple[str, ...])
     now: Callable[[], datetime] = field(repr=False)
     epoch: datetime = field(init=False)
@@ -56,6 +58,11 @@ class Fleet:
     """The phones there are, ascending."""
 
     _next: int = field(init=False, repr=False)
+    _opened: list[str] = field(factory=list[str], init=False, repr=False)
+    """The regions of the servers that were opened later."""
+
+    _newest: tuple[tuple[int, int], list[int]] = field(default=((-1, 0), []), init=False, repr=False)
+    """The phones in the order of their making, the newest first, and what there was when that was found."""
 
     def __attrs_post_init__(self) -> None:
         if not 1 <= len(self.regions) <= self.servers:
@@ -110,7 +117,36 @@ class Fleet:
 
     def region_of(self, server: int) -> str:
         """The region that a server stands in."""
+        if server >= self.servers:
+            return self._opened[server - self.servers]
         return self.regions[server * len(self.regions) // self.servers]
+
+    def open_server(self, region: str) -> int:
+        """Open one more server, with no phones on it, and answer its index."""
+        self._opened.append(region)
+        return self.servers + len(self._opened) - 1
+
+    @property
+    def ever(self) -> int:
+        """How many servers there ever were."""
+        return self.servers + len(self._opened)
+
+    def on_server(self, server: int) -> list[Phone]:
+        """The phones that a server carries: its run of the seed's, and those that were added to it."""
+        first, end = (-(-at * self.count // self.servers) + 1 for at in (server, server + 1))
+        low, high, added = (bisect_left(self._numbers, at) for at in (first, end, self.count + 1))
+        low, high = min(low, added), min(high, added)
+        phones = (Phone(self, number) for number in (*self._numbers[low:high], *self._numbers[added:]))
+        return [phone for phone in phones if phone.server == server]
+
+    def newest(self) -> list[Phone]:
+        """All phones, the newest first."""
+        # Numbers only grow, and at the same next number phones only leave: the pair names one state.
+        state = (self._next, len(self._numbers))
+        if self._newest[0] != state:
+            numbers = sorted(self._numbers, key=lambda number: (Phone(self, number).created, number))
+            self._newest = (state, numbers[::-1])
+        return [Phone(self, number) for number in self._newest[1]]
 
     def _number(self, phone: str) -> int:
         digits = phone.removeprefix(_PREFIX)
@@ -120,13 +156,16 @@ class Fleet:
         at = bisect_left(self._numbers, number)
         return at < len(self._numbers) and self._numbers[at] == number
 
-    def add(self, name: str, region: str, model: Model, release: Release) -> Phone:
-        """Add a phone that is bought now, on one of the servers of a region.
+    def add(
+        self, name: str, region: str, model: Model, release: Release, server: int | None = None
+    ) -> Phone:
+        """Add a phone that is bought now, on a server or on any of the seed's in a region.
 
         Raises:
             ValueError: The fleet has no servers in this region.
         """
-        standing = [server for server in range(self.servers) if self.region_of(server) == region]
+        seeded = range(self.servers) if server is None else (server,)
+        standing = [one for one in seeded if self.region_of(one) == region]
         if not standing:
             raise ValueError(f"no servers in region {region}")
         phone = Phone(self, self._next)
@@ -153,6 +192,7 @@ class Fleet:
         return self._described() | {
             "epoch": self.epoch.isoformat(),
             "next": self._next,
+            "opened": list(self._opened),
             "removed": gone,
             "added": [number for number in self._numbers if number > self.count],
             "changed": changed,
@@ -174,6 +214,7 @@ class Fleet:
         self.epoch = datetime.fromisoformat(snapshot["epoch"])
         self._numbers = [number for number in range(1, self.count + 1) if number not in gone]
         self._numbers += snapshot["added"]
-        self._next = snapshot["next"]
+        self._next, self._opened = snapshot["next"], list(snapshot["opened"])
+        self._newest = ((-1, 0), [])
         changed = snapshot["changed"].items()
         self.drawers.by_number = {int(number): copy.deepcopy(drawer) for number, drawer in changed}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
+from koophone_async.emulator.wording import CPS
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.services.koophone import commands
 from koophone_async.wire import Edition
@@ -93,9 +94,7 @@ _WORDS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         **{f"KOOPHONE.API.{number}": words for number, words in _KOOPHONE.items()},
         "KPAPI.2209": (400, "No device can be assigned."),
-        "CPS.0005": (400, "Phone is not found."),
-        "CPS.0141": (400, "Phone is not in running status."),
-        "CPS.0191": (400, "Run command failed."),
+        **CPS,
         "APIGW.0101": (404, "The API does not exist or has not been published in the environment"),
         "APIGW.0301": (401, "Incorrect IAM authentication information"),
     }
@@ -148,6 +147,12 @@ def refusal(code: str, reason: str = "", *, detail: str = "") -> Refusal:
 def koophone(number: str, reason: str = "") -> Refusal:
     """Refuse with a code of KooPhone, by its number."""
     return refusal(f"KOOPHONE.API.{number}", reason)
+
+
+def cph(code: str, *figures: object, reason: str = "") -> Refusal:
+    """Refuse with a code of CPH, with what its words leave room for."""
+    status, said = CPS[code]
+    return Refusal(status, code, said.format(*figures) if figures else said, reason)
 
 
 def throttled(limit: int, per: str, retry_after: float | None = None, *, figures: bool = True) -> Refusal:

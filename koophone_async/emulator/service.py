@@ -100,7 +100,9 @@ class _Exchange:
 
     @property
     def request_id(self) -> str:
-        """What the caller calls the request."""
+        """What the caller calls the request, or the service where it names requests itself."""
+        if self.operation is not None and self.operation.service == "cph":
+            return self.service.world.hex()
         return self.request.headers.get("x-request-id", "")
 
     async def run(self) -> web.StreamResponse:
@@ -115,7 +117,9 @@ class _Exchange:
 
     async def _answer(self) -> web.StreamResponse:
         service, world = self.service, self.service.world
-        route, in_path = service.routes.match(self.request.method, self.path)
+        found = service.routes.match(self.request.method, self.path)
+        # Where only the body tells which operation is meant, it must be read before anything else.
+        route = found.route(await self._read() if len(found.routes) > 1 else b"")
         operation = self.operation = route.operation
         self.visit.operation = operation.name
         body = await self._arrive(operation)
@@ -123,7 +127,7 @@ class _Exchange:
         signed = Request(self.request.method, self.path, self.query, headers, body)
         service.entrance.check(operation, signed)
         service.quotas.take(operation, world.clock())
-        asked = asking.Asked(in_path, self.query, body, headers.get("x-request-id"))
+        asked = asking.Asked(found.path, self.query, body, headers.get("x-request-id"))
         wanted = asking.read(operation, asked, world.edition, strict=service.strict)
         ids = _ids(operation, wanted)
         self.visit.ids = len(ids)
@@ -142,6 +146,9 @@ class _Exchange:
                 self.service.accounts.end(self.request.headers.get("X-Auth-Token", ""))
             else:
                 raise _Reset
+        return await self._read()
+
+    async def _read(self) -> bytes:
         try:
             return await self.request.read()
         except web.HTTPRequestEntityTooLarge as error:
@@ -219,12 +226,20 @@ def _refused(refuse: Refuse) -> Refusal:
 
 
 def _ids(operation: AnyOperation, request: object) -> list[str]:
-    """Name what a request is about: its instances, or its task."""
+    """Name what a request is about: its instances, phones or servers, or its task."""
     if operation.batch is not None:
-        items = getattr(request, operation.batch.field)
-        return list(dict.fromkeys(getattr(item, "instance", item) for item in items))
-    named = getattr(request, "instance", None) or getattr(request, "task", None)
+        items = getattr(request, operation.batch.field) or getattr(request, "servers", ())
+        return list(dict.fromkeys(_named(item) or str(item) for item in items))
+    named = _named(request)
     return [named] if named else []
+
+
+def _named(item: object) -> str | None:
+    """Find the id in what holds one."""
+    return next((found for name in _IDS if (found := getattr(item, name, None))), None)
+
+
+_IDS: Final = ("instance", "task", "phone", "server", "key", "bandwidth", "image", "event", "job")
 
 
 def _close(request: web.BaseRequest, last: bytes = b"") -> None:

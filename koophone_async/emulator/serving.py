@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeGuard, TypeVar
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
 from urllib.parse import unquote
 
+import attrs
+import msgspec
 from attrs import define, field, frozen
 
-from koophone_async.emulator.refusals import refusal
+from koophone_async.checks import OneOf
+from koophone_async.emulator.refusals import cph, refusal
+from koophone_async.emulator.wording import NO_PERMISSION
 from koophone_async.operation import Answer, AnyOperation, Operation, Request
+from koophone_async.wire import decode, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from koophone_async.wire import Edition
+    from koophone_async.wire import Edition, Json
 
 Desk = TypeVar("Desk")
 Method: TypeAlias = Callable[[Desk, Request], Coroutine[Any, Any, Answer]]
@@ -53,6 +60,51 @@ class Route:
     answer: Callable[[Any], Coroutine[Any, Any, Any]]
     counted: bool
 
+    def fits(self, body: Json) -> bool:
+        """Whether a body is one of this operation and not of another with the same method and path."""
+        words = only_words(self.operation)
+        if words:
+            return all(body.get(name) == word for name, word in words.items())
+        return _needed(self.operation) <= body.keys()
+
+
+@cache
+def only_words(operation: AnyOperation) -> Mapping[str, object]:
+    """The fields of a body that can only have one value, such as the `command` of ADB work."""
+    only = [(spelling(field), field.validator) for field in _in_body(operation)]
+    return {s.name: next(iter(v.values)) for s, v in only if isinstance(v, OneOf) and len(v.values) == 1}
+
+
+@cache
+def _needed(operation: AnyOperation) -> frozenset[str]:
+    """The fields that a body must have."""
+    return frozenset(spelling(field).name for field in _in_body(operation) if field.default is attrs.NOTHING)
+
+
+def _in_body(operation: AnyOperation) -> list[attrs.Attribute[Any]]:
+    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(operation.request)
+    return [field for field in fields if f"{{{spelling(field).name}}}" not in operation.path]
+
+
+@frozen
+class Found:
+    """What a path leads to: mostly one operation, else several that the body tells apart."""
+
+    routes: list[Route]
+    path: Mapping[str, str]
+    """The values in the path."""
+
+    def route(self, body: bytes) -> Route:
+        """Tell which one is meant; where no body says so the first, which then refuses it."""
+        if len(self.routes) == 1:
+            return self.routes[0]
+        try:
+            decoded = decode(body)
+        except msgspec.DecodeError:
+            return self.routes[0]
+        values = cast("Json", decoded) if isinstance(decoded, dict) else {}
+        return next((route for route in self.routes if route.fits(values)), self.routes[0])
+
 
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
@@ -62,43 +114,69 @@ def _pattern(path: str) -> re.Pattern[str]:
 class Routes:
     """All operations that an edition has, by method and path."""
 
-    _plain: dict[tuple[str, str], Route] = field(factory=dict[tuple[str, str], Route])
-    _patterns: dict[str, list[tuple[re.Pattern[str], Route]]] = field(
-        factory=dict[str, list[tuple[re.Pattern[str], Route]]]
+    _plain: dict[tuple[str, str], list[Route]] = field(factory=dict[tuple[str, str], list[Route]])
+    _patterns: dict[tuple[str, str], tuple[re.Pattern[str], list[Route]]] = field(
+        factory=dict[tuple[str, str], tuple[re.Pattern[str], list[Route]]]
     )
 
     @classmethod
-    def of(cls, desks: Iterable[object], edition: Edition) -> Routes:
-        """Gather what the methods of some desks serve."""
+    def of(
+        cls, desks: Iterable[object], edition: Edition, projects: Mapping[str, Iterable[object]] = {}
+    ) -> Routes:
+        """Gather what the methods of some desks serve.
+
+        Args:
+            desks: Those without a project.
+            edition: What it does not have is left out.
+            projects: The desks of each project, whose id is part of their paths.
+        """
         routes = cls()
-        for desk in desks:
-            for served in vars(type(desk)).values():
-                if _is_served(served) and served.only in (None, edition):
-                    routes.add(_bound(desk, served))
+        for served, desk in _served(desks, edition):
+            routes.add(served.operation.path, _bound(desk, served))
+        for project, own in projects.items():
+            for served, desk in _served(own, edition):
+                routes.add(served.operation.path.replace(_PROJECT, project), _bound(desk, served))
+        for own in islice(projects.values(), 1):
+            for served, _ in _served(own, edition):
+                routes.add(served.operation.path, Route(served.operation, _forbidden, counted=False))
         return routes
 
-    def add(self, route: Route) -> None:
+    def add(self, path: str, route: Route) -> None:
         """Serve one more operation."""
-        operation = route.operation
-        if "{" in operation.path:
-            patterns = self._patterns.setdefault(operation.method, [])
-            patterns.append((_pattern(operation.path), route))
+        key = (route.operation.method, path)
+        if "{" in path:
+            self._patterns.setdefault(key, (_pattern(path), []))[1].append(route)
         else:
-            self._plain[operation.method, operation.path] = route
+            self._plain.setdefault(key, []).append(route)
 
-    def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+    def match(self, method: str, path: str) -> Found:
         """Find what serves a path, and the values in the path.
 
         Raises:
             Refusal: Nothing does (404, APIGW.0101).
         """
         path = path.rstrip("/")
-        if route := self._plain.get((method, path)):
-            return route, _NOTHING
-        for pattern, route in self._patterns.get(method, ()):
-            if found := pattern.fullmatch(path):
-                return route, {name: unquote(value) for name, value in found.groupdict().items()}
+        if routes := self._plain.get((method, path)):
+            return Found(routes, _NOTHING)
+        for (wanted, _), (pattern, routes) in self._patterns.items():
+            if wanted == method and (found := pattern.fullmatch(path)):
+                return Found(routes, {name: unquote(value) for name, value in found.groupdict().items()})
         raise refusal("APIGW.0101")
+
+
+_PROJECT: Final = "{project_id}"
+
+
+def _served(desks: Iterable[object], edition: Edition) -> Iterator[tuple[Served[Any, Any, Any], object]]:
+    for desk in desks:
+        for served in vars(type(desk)).values():
+            if _is_served(served) and served.only in (None, edition):
+                yield served, desk
+
+
+async def _forbidden(_: object) -> NoReturn:
+    """Refuse whatever is asked of a project that is not the caller's."""
+    raise cph(NO_PERMISSION)
 
 
 _NOTHING: Final[Mapping[str, str]] = {}

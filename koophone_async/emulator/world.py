@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import asdict, define, field
+from attrs import Factory, asdict, define, field
 
 from koophone_async.emulator import jobs
 from koophone_async.emulator.agenda import Agenda, Due
 from koophone_async.emulator.effects import EFFECTS
+from koophone_async.emulator.estate import Estate
 from koophone_async.emulator.faults import Fail, Lose, Stick
 from koophone_async.emulator.jobs import PhoneJob
 from koophone_async.emulator.ledger import Ledger
 from koophone_async.emulator.phones import Copying, Fleet, Phone
 from koophone_async.emulator.refusals import koophone, words
+from koophone_async.emulator.steps import STEPS, pay
 from koophone_async.services.koophone.jobs import StartedJob, StartedTask
 from koophone_async.wire import Edition
 
@@ -65,6 +67,9 @@ class World:
     sequences: dict[str, int] = field(factory=dict[str, int])
     """The last running number of each name prefix."""
 
+    estate: Estate = Factory(lambda world: Estate(world.fleet, world.agenda), takes_self=True)
+    """What CPH has beside phones."""
+
     @property
     def china(self) -> bool:
         """Whether the China edition is spoken."""
@@ -83,9 +88,11 @@ class World:
         """Let everything happen that is due."""
         now, wall = self.clock(), self.fleet.now()
         for due in self.agenda.until(now):
-            if due.phone in self.fleet:
-                # Whoever looks late must still see when it happened.
-                at = (wall - timedelta(seconds=now - due.at)).astimezone(UTC).replace(microsecond=0)
+            # Whoever looks late must still see when it happened.
+            at = (wall - timedelta(seconds=now - due.at)).astimezone(UTC).replace(microsecond=0)
+            if step := STEPS.get(due.effect):
+                step(self, due, at)
+            elif due.phone in self.fleet:
                 self._happen(due, at)
 
     def _happen(self, due: Due, at: datetime) -> None:
@@ -139,7 +146,14 @@ class World:
         self.agenda.add(Due(at, effect, phone.id, None, details))
 
     def pay(self, order: str) -> None:
-        """Pay for an order, so that its phones are delivered after a while."""
+        """Pay for an order, so that its phones or servers are delivered after a while.
+
+        Raises:
+            KeyError: There is no such order.
+        """
+        if order in self.estate.orders:
+            pay(self, self.estate.orders[order])
+            return
         placed = self.orders[order]
         if not placed.paid:
             placed.paid = True
@@ -205,6 +219,7 @@ class World:
             "undelivered": sorted(self.undelivered),
             "sequences": self.sequences,
             "ledger": self.ledger.to_json(),
+            "estate": self.estate.to_json(now),
         }
 
     def restore(self, said: Mapping[str, Any]) -> None:
@@ -223,3 +238,4 @@ class World:
         self.undelivered = set(said["undelivered"])
         self.sequences = dict(said["sequences"])
         self.ledger.restore(said["ledger"])
+        self.estate.restore(said["estate"], now)

@@ -1,0 +1,88 @@
+"""Encoding servers, of which every server has one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from koophone_async.emulator import wording
+from koophone_async.emulator.refusals import cph
+from koophone_async.emulator.serving import serves
+from koophone_async.services.cph import encoding_servers
+from koophone_async.services.cph.encoding_servers import (
+    EncodingAccess,
+    EncodingFilter,
+    EncodingServer,
+    EncodingState,
+    EncodingType,
+)
+from koophone_async.services.cph.started import JobEntry, Started
+
+if TYPE_CHECKING:
+    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.servers import Server
+
+
+@frozen
+class EncodingServers:
+    """Lists and restarts encoding servers."""
+
+    site: Site
+
+    @serves(encoding_servers.LIST)
+    async def list(
+        self, request: encoding_servers.EncodingServerQuery
+    ) -> encoding_servers.EncodingServerPage:
+        """Give one page of the encoding servers; there is no total."""
+        found = [server for server in self.site.servers() if _fits(server, request)]
+        page = found[request.offset : request.offset + request.limit]
+        return encoding_servers.EncodingServerPage(tuple(map(_row, page)))
+
+    @serves(encoding_servers.RESTART, counted=False)
+    async def restart(self, request: encoding_servers.RestartEncodingServers) -> Started:
+        """Restart encoding servers; only this answer tells which job is whose."""
+        call, rows = self.site.world.hex(), list[JobEntry]()
+        no = cph(wording.NO_ENCODER)
+        for encoder in dict.fromkeys(request.encoding_servers):
+            server = self.site.estate.servers.encoders.get(encoder)
+            if server is None or server not in self.site.servers():
+                rows.append(JobEntry(encoding_server=encoder, error_code=no.code, error_message=no.message))
+                continue
+            work = self.site.file(encoding_servers.RESTART, call, server, {}, encoder=encoder)
+            rows.append(JobEntry(encoding_server=encoder, id=work.id))
+        return Started(call, tuple(rows))
+
+
+def _state(server: Server) -> EncodingState:
+    if server.encoder_restarting:
+        return EncodingState.RESTARTING
+    return EncodingState.CREATING if server.state.is_creating else EncodingState.RUNNING
+
+
+def _fits(server: Server, query: encoding_servers.EncodingServerQuery) -> bool:
+    wanted = EncodingState.CREATING if query.state in _CREATING else query.state
+    return (
+        query.server in (None, server.id)
+        and query.type in (None, EncodingType.SERVER)
+        and wanted in (None, _state(server))
+    )
+
+
+_CREATING = (EncodingFilter.CREATING_100, EncodingFilter.CREATING_1014)
+
+
+def _row(server: Server) -> EncodingServer:
+    inside, outside = server.internal_ip, server.public_ip
+    access = EncodingAccess(6900, 6900, inside, None, outside, inside, outside, "cph_app_server")
+    return EncodingServer(
+        server.encoder,
+        f"ENCODE_{server.name}",
+        "10.237.0.2",
+        None,
+        server.id,
+        server.keypair,
+        EncodingType.SERVER,
+        _state(server),
+        (access,),
+    )

@@ -1,0 +1,187 @@
+"""Models of phones, and the images that they can be given."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from koophone_async.emulator import wording
+from koophone_async.emulator.cph.site import Site, marked
+from koophone_async.emulator.estate import OwnImage, when
+from koophone_async.emulator.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
+from koophone_async.emulator.refusals import cph
+from koophone_async.emulator.serving import serves
+from koophone_async.services.cph import image_members, images, phone_images, phone_models
+from koophone_async.services.cph.image_members import Member
+from koophone_async.services.cph.images import Image, ImageState, ImageType
+from koophone_async.services.cph.phone_images import ImageScope, PhoneImage, Publicity
+from koophone_async.services.cph.phone_models import (
+    DiskMode,
+    ImageLabel,
+    ModelVersion,
+    PhoneModel,
+    Product,
+    SaleState,
+)
+from koophone_async.services.cph.started import Accepted
+from koophone_async.wire import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from koophone_async.emulator.factory import Release
+
+MOST_MEMBERS: Final = 10
+BYTES: Final = 1_306_150_912
+"""What every image weighs."""
+
+
+@frozen
+class Images:
+    """Lists models and images, and shares images with others."""
+
+    site: Site
+
+    @serves(phone_models.MODELS)
+    async def models(self, request: phone_models.PhoneModelQuery) -> phone_models.PhoneModelPage:
+        """Give one page of the models, all of which are on sale; there is no total."""
+        found = [_model(flavor) for flavor in PHONES.values() if request.state is not SaleState.OFFLINE]
+        return phone_models.PhoneModelPage(tuple(found[request.offset : request.offset + request.limit]))
+
+    @serves(phone_images.LIST)
+    async def for_phones(self, request: phone_images.PhoneImageQuery) -> phone_images.PhoneImagePage:
+        """List the images that phones can be given: all of them where nothing is said."""
+        scope = request.scope or ImageScope.ALL
+        rows: list[PhoneImage] = []
+        if scope in (ImageScope.PUBLIC, ImageScope.ALL):
+            rows += [_public(id_, release) for id_, release in PUBLIC.items()]
+        rows += [_offered(image) for image in self._own() if scope in (ImageScope.ALL, _scope(image))]
+        return phone_images.PhoneImagePage(*marked(rows, request.marker, request.limit or 500))
+
+    @serves(images.LIST)
+    async def list(self, request: images.ImageQuery) -> images.ImagePage:
+        """Give one page of the tenant's own images, and of those that others share."""
+        found = [image for image in self._own() if _fits(image, request)]
+        page = found[request.offset : request.offset + request.limit]
+        return images.ImagePage(tuple(map(self._row, page)), len(found))
+
+    @serves(images.DELETE)
+    async def delete(self, request: images.OneImage) -> Accepted:
+        """Delete an image of one's own."""
+        del self.site.estate.images[self._image(request.image).id]
+        return Accepted()
+
+    @serves(image_members.LIST)
+    async def members(self, request: images.OneImage) -> image_members.Members:
+        """List who an image is shared with."""
+        image = self._image(request.image)
+        return image_members.Members(tuple(_member(image, *one) for one in image.members.items()))
+
+    @serves(image_members.ADD)
+    async def share(self, request: image_members.AddMember) -> Accepted:
+        """Share an image; with more than ten the service has no code of its own (CPS.0196)."""
+        image = self._image(request.image)
+        if request.project not in image.members and len(image.members) >= MOST_MEMBERS:
+            raise cph(wording.QUOTA)
+        image.members.setdefault(request.project, int(self.site.now.timestamp() * 1000))
+        return Accepted()
+
+    @serves(image_members.REMOVE)
+    async def unshare(self, request: image_members.RemoveMember) -> Accepted:
+        """Share an image with somebody no longer."""
+        if self._image(request.image).members.pop(request.project, None) is None:
+            raise cph(wording.NO_RESOURCE, reason=request.project)
+        return Accepted()
+
+    def _own(self) -> Sequence[OwnImage]:
+        return [image for image in self.site.estate.images.values() if image.region == self.site.region]
+
+    def _image(self, id_: str) -> OwnImage:
+        """Find an image of the tenant's own.
+
+        Raises:
+            Refusal: There is none, or it is somebody else's (CPS.0166).
+        """
+        image = self.site.estate.images.get(id_)
+        if image is None or image.region != self.site.region or image.shared_by is not None:
+            raise cph(wording.NO_IMAGE, reason=id_)
+        return image
+
+    def _row(self, image: OwnImage) -> Image:
+        is_own = image.shared_by is None
+        return Image(
+            image.id,
+            image.name,
+            ImageType.PRIVATE if is_own else ImageType.SHARED,
+            ImageState(image.state),
+            f"AOSP {image.release.removeprefix('AOSP')}.0",
+            BYTES,
+            self.site.domain,
+            self.site.project if is_own else None,
+            image.shared_by,
+            when(image.created),
+            when(image.updated),
+        )
+
+
+def _scope(image: OwnImage) -> ImageScope:
+    return ImageScope.PRIVATE if image.shared_by is None else ImageScope.SHARED
+
+
+def _fits(image: OwnImage, query: images.ImageQuery) -> bool:
+    made = when(image.created)
+    return (
+        query.id in (None, image.id)
+        and (query.name or "") in image.name
+        and query.type in (None, _scope(image).value)
+        and query.state in (None, image.state)
+        and query.shared_by in (None, image.shared_by)
+        and (query.since is None or made >= query.since)
+        and (query.until is None or made <= query.until)
+    )
+
+
+def _public(id_: str, release: Release) -> PhoneImage:
+    return PhoneImage(
+        id_, "AOSP", "aosp", f"AOSP{release.number}", Publicity.PUBLIC, ImageLabel.PHONE, can_encrypt=True
+    )
+
+
+def _offered(image: OwnImage) -> PhoneImage:
+    publicity = Publicity.PRIVATE if image.shared_by is None else None
+    return PhoneImage(
+        image.id, image.name, "aosp", image.release, publicity, ImageLabel.PHONE, can_encrypt=False
+    )
+
+
+def _member(image: OwnImage, project: str, since: int) -> Member:
+    at = when("1970-01-01T00:00:00+00:00") + timedelta(milliseconds=since)
+    return Member(project, image.id, at, at)
+
+
+def _model(flavor: PhoneFlavor) -> PhoneModel:
+    model, server = flavor.model, SERVERS[flavor.server]
+    more = {"eip_count": 1, "vip_count": 1}
+    shared = {"max_share_disk_size_g": flavor.shared_storage} if flavor.shared_storage else {}
+    return PhoneModel(
+        flavor.name,
+        flavor.server,
+        SaleState.ON_SALE,
+        model.vcpus,
+        model.memory * 1024,
+        model.storage,
+        f"{model.width}x{model.height}",
+        encode(more | shared).decode(),
+        flavor.name,
+        flavor.capacity,
+        ImageLabel.PHONE,
+        Product(server.product_type or 0),
+        ModelVersion.V2 if flavor.own_disk else ModelVersion.V1,
+        model.density,
+        "60",
+        DiskMode.OWN if flavor.own_disk else DiskMode.SHARED,
+        60,
+        60,
+    )

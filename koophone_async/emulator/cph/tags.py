@@ -1,0 +1,102 @@
+"""Tags of servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from koophone_async.emulator import wording
+from koophone_async.emulator.refusals import cph
+from koophone_async.emulator.serving import serves
+from koophone_async.services.cph import tags
+from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.tags import CountTagged, SeenTag, Tagged, TagValues
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.servers import Server
+
+MOST: Final = 20
+"""The most tags of a server: the service has a limit and does not say which (CPS.0307)."""
+
+
+@frozen
+class Tags:
+    """Tags servers, and finds them by it."""
+
+    site: Site
+
+    @serves(tags.LIST)
+    async def list(self, request: tags.TagQuery) -> tags.TagPage:
+        """List every key of the project, with its values."""
+        found: dict[str, dict[str, None]] = {}
+        for server in self.site.servers():
+            for key, value in server.tags.items():
+                found.setdefault(key, {})[value] = None
+        rows = [TagValues(key, tuple(sorted(values))) for key, values in sorted(found.items())]
+        return tags.TagPage(tuple(rows[request.offset : request.offset + request.limit]), len(rows))
+
+    @serves(tags.SHOW)
+    async def show(self, request: tags.TagsOf) -> tags.SeenTags:
+        """List the tags of a server."""
+        return tags.SeenTags(_seen(self._server(request.server)))
+
+    @serves(tags.FIND)
+    async def find(self, request: tags.FindTagged) -> tags.TaggedPage:
+        """Give one page of the servers that fit."""
+        found = self._found(request)
+        page = found[request.offset : request.offset + request.limit]
+        return tags.TaggedPage(tuple(Tagged(one.id, one.name, None, _seen(one)) for one in page), len(found))
+
+    @serves(tags.COUNT)
+    async def count(self, request: CountTagged) -> tags.TaggedCount:
+        """Count the servers that fit."""
+        return tags.TaggedCount(len(self._found(request)))
+
+    @serves(tags.ADD, counted=False)
+    async def add(self, request: tags.AddTags) -> Accepted:
+        """Tag a server; a key that is there gets the new value."""
+        server = self._server(request.server)
+        given = {tag.key: tag.value for tag in request.tags}
+        if len({**server.tags, **given}) > MOST:
+            raise cph(wording.TOO_MANY_TAGS)
+        server.tags.update(given)
+        self.site.world.ledger.executed(tags.ADD.name, [server.id])
+        return Accepted()
+
+    @serves(tags.REMOVE, counted=False)
+    async def remove(self, request: tags.RemoveTags) -> Accepted:
+        """Take away the tags of these keys and values."""
+        server = self._server(request.server)
+        for tag in request.tags:
+            if server.tags.get(tag.key) == tag.value:
+                del server.tags[tag.key]
+        self.site.world.ledger.executed(tags.REMOVE.name, [server.id])
+        return Accepted()
+
+    def _server(self, server: str) -> Server:
+        return self.site.server(server, wording.NO_RESOURCE)
+
+    def _found(self, query: CountTagged) -> Sequence[Server]:
+        return [server for server in self.site.servers() if _fits(server, query)]
+
+
+def _fits(server: Server, query: CountTagged) -> bool:
+    if query.is_untagged:
+        return not server.tags and _is_named(server, query)
+    wanted = all(
+        one.key in server.tags and (not one.values or server.tags[one.key] in one.values)
+        for one in query.tags
+    )
+    return wanted and _is_named(server, query)
+
+
+def _is_named(server: Server, query: CountTagged) -> bool:
+    return all(match.value == server.name for match in query.matches)
+
+
+def _seen(server: Server) -> tuple[SeenTag, ...]:
+    return tuple(SeenTag(key, value) for key, value in server.tags.items())
