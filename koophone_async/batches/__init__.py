@@ -4,8 +4,10 @@ A chunk that is refused for some of its ids is halved until these stand alone; w
 known is `unknown` and never success or failure.
 """
 
+from koophone_async.batches.ends import of_job, unfinished
 from koophone_async.batches.outcomes import COLUMNS, Estimate, Outcome, Report, State
-from koophone_async.batches.run import Ended, Pace, Reading, Run, Sender, Verb, Wait, of_job, unfinished
+from koophone_async.batches.run import Run
+from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
 
 __all__ = [
     "COLUMNS",

@@ -42,7 +42,15 @@ class State(StrEnum):
 GOOD: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
 
 
-COLUMNS: Final[tuple[str, ...]] = ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
+COLUMNS: Final[tuple[str, ...]] = (
+    "id",
+    "state",
+    "job_id",
+    "error_code",
+    "error_message",
+    "output",
+    "seconds",
+)
 """What a row of every output holds, in its order."""
 
 
@@ -63,7 +71,7 @@ class Outcome:
     """What the service answered for this id, where it answers more than an output."""
 
     ticket: str | None = field(default=None, repr=False)
-    """For what is unfinished: await it on with `koophone.jobs.wait(ticket)`."""
+    """For what is unfinished: await it on with `jobs.wait(ticket)` of the same client."""
 
     @property
     def ok(self) -> bool:

@@ -12,147 +12,30 @@ from collections import Counter, deque
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
-    Awaitable,
     Callable,
     Collection,
     Generator,
     Iterable,
     Iterator,
-    Mapping,
     Sequence,
     Sized,
 )
 from itertools import islice
-from typing import Any, Final, Generic, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
 
 import anyio
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 
 from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
+from koophone_async.batches.ends import of_error, of_job, unfinished
 from koophone_async.batches.outcomes import Estimate, Outcome, Report, State
-from koophone_async.errors import KooPhoneError, Misuse, Refused, Unsent
-from koophone_async.jobs import Looker, Pump, Ticket, Watch
-from koophone_async.operation import Answer, Operation, Request
+from koophone_async.errors import KooPhoneError, Misuse, Refused
+from koophone_async.jobs import Ticket, Watch
+from koophone_async.operation import Answer, Request
 from koophone_async.session import Dispatch
 
-
-class Sender(Protocol):
-    """What carries a chunk, and tells whether it has left when the run is cancelled meanwhile."""
-
-    @property
-    def pump(self) -> Pump:
-        """Who looks at the jobs of this session."""
-        ...
-
-    def estimate(self, operation: Operation[Any, Any], calls: int) -> float:
-        """Tell the least time that the quotas leave for so many calls."""
-        ...
-
-    async def send(
-        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
-    ) -> Answer:
-        """Send one request."""
-        ...
-
-
-class Ended(Protocol):
-    """A job, or a state waited for, at its end."""
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it ended well."""
-        ...
-
-    @property
-    def error_code(self) -> str | None:
-        """The service's code where it did not."""
-        ...
-
-    @property
-    def error_message(self) -> str | None:
-        """The service's words."""
-        ...
-
-    @property
-    def output(self) -> str | None:
-        """What it printed."""
-        ...
-
-
-@frozen
-class Wait:
-    """Jobs that a call started, and how to look at them."""
-
-    looker: Looker[Any]
-    handle: str
-    jobs: Mapping[str, str]
-    """Job id to id."""
-
-    tickets: bool = True
-    """Whether another process can await them by the handle."""
-
-    value: Callable[[Any], object] | None = None
-    """What a job that ended tells beside its output."""
-
-
-@frozen
-class Reading:
-    """What an answer says of the ids of its call: an end for some, a wait for others."""
-
-    ends: Iterable[Outcome] = ()
-    wait: Wait | None = None
-
-
-@frozen
-class Verb(Generic[Request, Answer]):
-    """What a run does to every id."""
-
-    operation: Operation[Request, Answer]
-    request: Callable[[Sequence[str]], Request]
-    read: Callable[[Answer, Sequence[str]], Reading]
-    ask: Callable[[Sender, Request, Dispatch], Awaitable[Answer]] | None = None
-    """For answers that take more than one call, such as lists by the page."""
-
-    sample: Sequence[str] = ("any",)
-    """Ids to try the arguments with before anything is drawn."""
-
-    lane: Callable[[Item], str | None] | None = None
-    """Whose work is done one after the other, such as a server's; None where that is not known."""
-
-    is_single: bool = False
-    """Whether one call takes one id, where its list holds something else."""
-
-    @property
-    def most(self) -> int:
-        """How many ids one call takes."""
-        return self.operation.batch.most if self.operation.batch and not self.is_single else 1
-
-    @property
-    def by_region(self) -> bool:
-        """Whether all ids of one call must be of one region."""
-        return self.operation.batch is not None and self.operation.batch.one_region
-
-
-@frozen
-class Pace:
-    """How a run spends connections and memory."""
-
-    concurrency: int = 32
-    """Calls under way at once."""
-
-    in_flight: int = 100_000
-    """Ids at once that are drawn and not yet reported; no more are held, however long the input is."""
-
-    deadline: float | None = None
-    """Seconds after which what is not sent stays so, and what still runs is left running."""
-
-    distinct: bool = False
-    """Whether the caller vouches that no id comes twice; then none is remembered."""
-
-    in_lane: int = 30
-    """Ids at once of one lane, where its work is done one after the other. They go in three calls, so that
-    the next ones are there before it has nothing to do."""
-
+if TYPE_CHECKING:
+    from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
 
 _CANCELLED: Final = "cancelled"
 
@@ -384,7 +267,7 @@ class Run(Generic[Request, Answer]):
                 if len(part) > 1 and (request is None or _is_about_ids(error)):
                     parts += _halves(part)
                 else:
-                    state, message, code = _of_error(error)
+                    state, message, code = of_error(error)
                     self._end_all(part, state, message, began, code)
             else:
                 self._settle(part, self._verb.read(answer, part), began)
@@ -482,29 +365,9 @@ class Run(Generic[Request, Answer]):
         self._changed.set()
 
 
-def unfinished(
-    ticket: Ticket, job_id: str, seconds: float, why: str = "still running", *, can_be_awaited: bool = True
-) -> Outcome:
-    """Say that a job was left running, and how to await it on."""
-    id = ticket.jobs[job_id]
-    own = str(evolve(ticket, jobs={job_id: id})) if can_be_awaited else None
-    return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)
-
-
 def _is_about_ids(error: KooPhoneError) -> bool:
     """Whether some ids of the call are the reason, and nothing was done for any of them."""
     return isinstance(error, Refused) and error.about_ids
-
-
-def _of_error(error: KooPhoneError) -> tuple[State, str, str | None]:
-    """Say what a call that failed means for its ids: state, message and code."""
-    match error:
-        case Refused():
-            return (State.REFUSED if error.nothing_ran else State.FAILED), error.message, error.code
-        case Unsent() | Misuse():
-            return State.NOT_SENT, str(error), None
-        case _:
-            return State.UNKNOWN, str(error), None
 
 
 def _halves(part: Sequence[str]) -> list[Sequence[str]]:
@@ -515,15 +378,6 @@ def _halves(part: Sequence[str]) -> list[Sequence[str]]:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def of_job(id: str, job_id: str, job: Ended | None, seconds: float) -> Outcome:
-    """Say what the end of its job means for an id; None is a job that the service has lost."""
-    if job is None:
-        message = "the service does not know its job any more"
-        return Outcome(id, State.UNKNOWN, job_id, error_message=message, seconds=seconds)
-    state = State.SUCCEEDED if job.succeeded else State.FAILED
-    return Outcome(id, state, job_id, job.error_code or None, job.error_message or None, job.output, seconds)
 
 
 def _only(raised: BaseException) -> BaseException:

@@ -1,0 +1,43 @@
+"""What the end of a job, a call that failed, and the lack of an end mean for an id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from koophone_async.batches.outcomes import Outcome, State
+from koophone_async.errors import KooPhoneError, Misuse, Refused, Unsent
+
+if TYPE_CHECKING:
+    from koophone_async.batches.verb import Ended
+    from koophone_async.jobs import Ticket
+
+
+def of_job(id: str, job_id: str, job: Ended | None, seconds: float) -> Outcome:
+    """Say what the end of its job means for an id; None is a job that the service has lost."""
+    if job is None:
+        message = "the service does not know its job any more"
+        return Outcome(id, State.UNKNOWN, job_id, error_message=message, seconds=seconds)
+    state = State.SUCCEEDED if job.succeeded else State.FAILED
+    return Outcome(id, state, job_id, job.error_code or None, job.error_message or None, job.output, seconds)
+
+
+def unfinished(
+    ticket: Ticket, job_id: str, seconds: float, why: str = "still running", *, can_be_awaited: bool = True
+) -> Outcome:
+    """Say that a job was left running, and how to await it on."""
+    id = ticket.jobs[job_id]
+    own = str(evolve(ticket, jobs={job_id: id})) if can_be_awaited else None
+    return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)
+
+
+def of_error(error: KooPhoneError) -> tuple[State, str, str | None]:
+    """Say what a call that failed means for its ids: state, message and code."""
+    match error:
+        case Refused():
+            return (State.REFUSED if error.nothing_ran else State.FAILED), error.message, error.code
+        case Unsent() | Misuse():
+            return State.NOT_SENT, str(error), None
+        case _:
+            return State.UNKNOWN, str(error), None
