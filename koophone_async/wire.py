@@ -96,6 +96,8 @@ def _truth(value: Any, _: type) -> bool:
 
 def _moment(value: Any, _: type) -> datetime:
     """Read a time; one without a zone is UTC, as KooPhone states for its queries."""
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
     read = datetime.fromisoformat(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 from koophone_async.emulator.faults import Alteration, Distort, Duplicate
 from koophone_async.protocol.dialect import DIALECTS
-from koophone_async.services.cph import image_members, tags
+from koophone_async.services.cph import image_members, phones, tags
 from koophone_async.services.cph.undocumented import Raw
 from koophone_async.services.koophone import apps, instances, users
 from koophone_async.wire import encode, in_headers, to_wire
@@ -26,6 +26,9 @@ _TASK_IN_SOME: Final = (instances.RESET, instances.BACKUP, users.UNASSIGN)
 
 _WITHOUT_REQUEST_ID: Final = (tags.LIST, tags.SHOW, tags.FIND, tags.COUNT, image_members.LIST)
 """The answers of CPH that name no request (CPH 5.8.1 to 5.8.3, 5.9.4 of 2025-02-08)."""
+
+_EXPIRED: Final = {"device_ip": "phone_ip", "intranet_ip": "server_ip", "access_ip": "public_ip"}
+"""Former names in the ports of a phone, and those of today: both are sent (CPH 5.3.2, 2025-02-08)."""
 
 
 def sealed(
@@ -57,12 +60,19 @@ def sealed(
 
 
 def _as_documented(operation: AnyOperation, payload: Json, world: World) -> Json:
-    """Spell what the models do not tell: a nested task, no task at all."""
+    """Spell what the models do not tell: a nested task, no task at all, names that have expired."""
     if operation in _TASK_IN_SOME and not world.gives_tasks:
         return {}
     if operation is apps.INSTALL and not world.newer:
         return {"data": payload}
+    if operation is phones.SHOW:
+        ports = [port | _expired(port) for port in payload["access_infos"]]
+        return payload | {"access_infos": ports}
     return payload
+
+
+def _expired(port: Json) -> Json:
+    return {former: port[name] for former, name in _EXPIRED.items() if name in port}
 
 
 def _alter(payload: Json, alteration: Alteration, phone: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
-from koophone_async.emulator import cph, koophone
+from koophone_async.emulator import cph, gaming, koophone
 from koophone_async.emulator.accounts import Accounts
 from koophone_async.emulator.control import PREFIX, control
 from koophone_async.emulator.entrance import Entrance
@@ -104,12 +104,16 @@ class Emulator:
         self.plan: Plan = Plan(seed)
         self._runner: web.ServerRunner
         self._service: Service
+        self._line = gaming.Line()
+        self._games: gaming.Games
 
     async def __aenter__(self) -> Self:
         """Start to serve on the running loop."""
         self._begin(self._faults)
         if self._state is not None and self._state.exists():
-            self._service.world.restore(decode(self._state.read_bytes()))
+            said = decode(self._state.read_bytes())
+            self._service.world.restore(said)
+            self._games.library.restore(said["games"])
         made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MOST_BYTES)
         server = web.Server(self._serve, request_factory=made, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
@@ -123,14 +127,18 @@ class Emulator:
     async def __aexit__(self, *_: object) -> None:
         """Stop serving, and write the snapshot."""
         self._service.stop()
+        self._games.silence()
+        await self._line.close()
         await self._runner.cleanup()
         if self._state is not None:
-            self._state.write_bytes(encode(self.world.to_json()))
+            said = self.world.to_json() | {"games": self._games.library.to_json()}
+            self._state.write_bytes(encode(said))
 
     def _begin(self, faults: Iterable[Fault]) -> None:
         """Make the world anew."""
         phones, servers, seed = self._size
         self.plan.replace(faults)
+        agenda = gaming.GameAgenda()
         world = World(
             Fleet(seed, phones, servers, self._regions, self._now),
             self._edition,
@@ -139,9 +147,14 @@ class Emulator:
             asyncio.get_running_loop().time,
             random.Random(seed),  # noqa: S311 - the same seed, the same run
             self._newer,
+            agenda=agenda,
         )
+        library = gaming.Library(world.fleet)
+        self._games = gaming.Games(world, library, self._line)
         desks = (*koophone.desks(world, self.accounts.account), Iam(self.accounts, world.ledger))
-        projects = cph.desks(world, self.accounts.account)
+        of_gaming = gaming.desks(world, agenda, library, self.accounts.account)
+        of_cph = cph.desks(world, self.accounts.account)
+        projects = {project: [*of_cph[project], *of_gaming[project]] for project in of_cph}
         routes = Routes.of(desks, self._edition, projects)
         quotas = Quotas(self._quotas, self._quota_figures)
         self._service = Service(world, self.accounts, self._strict, routes, Entrance(self.accounts), quotas)
@@ -154,6 +167,7 @@ class Emulator:
     def reset(self) -> None:
         """Make everything as it was at the start but for the account: no jobs, no faults, an empty ledger."""
         self._service.stop()
+        self._games.silence()
         self._begin(())
 
     @property
@@ -178,6 +192,11 @@ class Emulator:
     def phones(self) -> Fleet:
         """The phones, to look at and to change."""
         return self.world.fleet
+
+    @property
+    def games(self) -> gaming.Games:
+        """Games to start and to stop on phones, whose events go to the URLs in their properties."""
+        return self._games
 
     @property
     def ledger(self) -> Ledger:

@@ -13,6 +13,8 @@ from koophone_async.emulator.flavors import PUBLIC
 from koophone_async.emulator.servers import Servers
 from koophone_async.emulator.storage import Storage
 from koophone_async.emulator.works import Works
+from koophone_async.services.cph.images import ImageState
+from koophone_async.services.cph.phone_images import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,8 +52,16 @@ class OwnImage:
     """The project of who shares it."""
 
     state: int = 1
+    receipt: int = 0
+    """What became of the offer of who shares it; only one that was accepted can be used."""
+
     members: dict[str, int] = field(factory=dict[str, int])
     """Since when it is shared with whom: milliseconds since 1970, by project."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether phones can be given it."""
+        return self.state == ImageState.READY and (self.shared_by is None or self.receipt == Receipt.ACCEPTED)
 
 
 @define
@@ -137,11 +147,11 @@ class Estate:
         return blake2b("/".join((str(self.fleet.seed), *names)).encode(), digest_size=16).hexdigest()
 
     def release_of(self, image: str, region: str) -> Release | None:
-        """The Android of an image; None where a region has no such image, or none that is ready."""
+        """The Android of an image; None where a region has no such image, or none that can be used."""
         if image in PUBLIC:
             return PUBLIC[image]
         own = self.images.get(image)
-        if own is None or own.region != region or own.state != 1:
+        if own is None or own.region != region or not own.is_usable:
             return None
         return next(release for release in RELEASES if release.image == own.release)
 

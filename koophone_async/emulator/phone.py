@@ -96,6 +96,10 @@ def _written(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
+ALIKE: Final = 240
+"""How many phones in a row have the same Android, as those have that were bought together."""
+
+
 @define(unsafe_hash=True)
 class Phone:
     """One phone of a fleet. Setting a field changes the phone, whoever looks at it."""
@@ -111,7 +115,7 @@ class Phone:
         lambda model: model.sku,
     )
     release = Kept[Release](
-        lambda phone: RELEASES[phone.digest[1] % len(RELEASES)],
+        lambda phone: RELEASES[(phone.fleet.seed + (phone.number - 1) // ALIKE) % len(RELEASES)],
         lambda image: next(release for release in RELEASES if release.image == image),
         lambda release: release.image,
     )

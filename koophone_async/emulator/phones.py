@@ -156,9 +156,7 @@ class Fleet:
         at = bisect_left(self._numbers, number)
         return at < len(self._numbers) and self._numbers[at] == number
 
-    def add(
-        self, name: str, region: str, model: Model, release: Release, server: int | None = None
-    ) -> Phone:
+    def add(self, name: str, region: str, model: Model, release: Release, server: int | None = None) -> Phone:
         """Add a phone that is bought now, on a server or on any of the seed's in a region.
 
         Raises:

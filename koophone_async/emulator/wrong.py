@@ -48,6 +48,7 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "phone_ids": "CPS.0080",
         "state": "CPS.0010",
         "status": "CPS.0010",
+        "verdict": "CPS.0010",
         "job": "CPS.0048",
         "requests": "CPS.0049",
         "request_ids": "CPS.0049",

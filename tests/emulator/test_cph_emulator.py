@@ -50,7 +50,7 @@ def test_every_operation_of_cph_is_served_once() -> None:
     ]
 
     assert sorted(handlers) == sorted(stated)
-    assert len(handlers) == 69
+    assert len(handlers) == 70
 
 
 def test_a_snapshot_keeps_servers_jobs_queues_exports_orders_and_the_rest(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from koophone_async.emulator.phones import Running
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import phones, storage
 from koophone_async.services.cph.connections import ClientType
+from koophone_async.services.cph.image_members import Verdict
 from koophone_async.services.cph.images import ImageQuery, ImageType
 from koophone_async.services.cph.phone import PhoneState
-from koophone_async.services.cph.phone_images import ImageScope, PhoneImageQuery
+from koophone_async.services.cph.phone_images import ImageScope, PhoneImageQuery, Receipt
 from koophone_async.services.cph.phone_models import SaleState
 from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset
 from koophone_async.services.cph.properties import PropertyUpdate
@@ -230,6 +231,27 @@ async def test_what_the_documents_forbid_is_refused_in_the_services_words(call: 
     assert nobody.status == 404
 
 
+@told()
+async def test_an_answer_to_an_offer_is_yes_or_no(call: Caller) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/images/{'0' * 32}/members"
+
+    said = [await call("PUT", path, body) for body in ({"status": "maybe"}, {})]
+
+    assert [one.code for one in said] == ["CPS.0010", "CPS.0010"]
+
+
+@told()
+async def test_the_ports_of_a_phone_are_told_by_their_former_names_too(call: Caller) -> None:
+    phone = call.emulator.phones["phone0001"].cph_id
+
+    said = await call("GET", f"/v1/{call.emulator.project_id}/cloud-phone/phones/{phone}")
+
+    (port,) = said.body["access_infos"]
+    today = [port[name] for name in ("phone_ip", "server_ip", "public_ip")]
+    assert [port[name] for name in ("device_ip", "intranet_ip", "access_ip")] == today
+    assert all(today)
+
+
 @story()
 async def test_models_and_images_are_listed_by_whose_they_are(scene: Scene) -> None:
     models = [model async for model in scene.cph.phones.models()]
@@ -273,6 +295,37 @@ async def test_a_phone_is_given_an_image_of_ones_own(scene: Scene) -> None:
     await scene.end(await scene.cph.phones.restart(scene.phones[:1], image=image.id))
 
     assert (await scene.cph.phones.show(scene.phones[0])).image == image.id
+
+
+@story()
+async def test_an_image_that_others_share_is_used_only_once_it_is_accepted(scene: Scene) -> None:
+    one, cph = scene.phones[:1], scene.cph
+
+    async def offer() -> tuple[str, object]:
+        (image,) = [image async for image in cph.phone_images.list(PhoneImageQuery(ImageScope.SHARED))]
+        return image.id, image.receipt
+
+    image, pending = await offer()
+    started = [await cph.phones.restart(one, image=image), await cph.phones.reset(one, image=image)]
+    refused = [some.jobs[0].error_code for some in started]
+    assert (pending, refused) == (Receipt.PENDING, ["CPS.0166"] * 2)
+    await cph.image_members.answer(image, Verdict.REJECTED)
+    assert await offer() == (image, Receipt.REJECTED)
+    assert (await cph.phones.reset(one, image=image)).jobs[0].error_code == "CPS.0166"
+    await cph.image_members.answer(image, Verdict.ACCEPTED)
+    assert await offer() == (image, Receipt.ACCEPTED)
+    await scene.end(await cph.phones.reset(one, image=image))
+    assert (await cph.phones.show(one[0])).image == image
+
+
+@story()
+async def test_only_what_others_share_can_be_accepted(scene: Scene) -> None:
+    own = [image.id async for image in scene.cph.images.list(ImageQuery(type=ImageType.PRIVATE))]
+
+    for image in (own[0], "0" * 32):
+        with pytest.raises(Refused) as refused:
+            await scene.cph.image_members.answer(image, Verdict.ACCEPTED)
+        assert refused.value.code == "CPS.0166"
 
 
 @story()

@@ -516,6 +516,18 @@ async def test_an_event_cannot_be_moved_to_what_is_no_time(call: Caller) -> None
     assert (await call("PUT", path, {"not_before": ""})).status == 200
 
 
+@told()
+async def test_states_of_events_are_wanted_one_by_one_or_joined_by_commas(call: Caller) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events"
+
+    async def found(*states: str) -> int:
+        said = await call("GET", path, query=tuple(("state", state) for state in states))
+        return len(said.body["scheduled_events"])
+
+    assert [await found("failed", "inquiring"), await found("failed,inquiring")] == [1, 1]
+    assert [await found("inquiring"), await found("failed", "canceled")] == [1, 0]
+
+
 @story()
 async def test_what_only_the_table_of_permissions_names_is_answered_somehow(scene: Scene) -> None:
     raw = scene.cph.undocumented

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from time import process_time
 
 import pytest
@@ -66,9 +67,16 @@ def test_phones_differ_in_model_release_and_serial(fleet: Fleet) -> None:
     phones = list(fleet)
 
     assert {phone.model for phone in phones} == set(MODELS)
-    assert {phone.release for phone in phones} == set(RELEASES)
     assert len({phone.serial for phone in phones}) == len({phone.cph_id for phone in phones}) == 120
     assert all(NOW - timedelta(days=366) < phone.created <= NOW for phone in phones)
+
+
+def test_phones_that_stand_in_a_row_have_the_same_android() -> None:
+    phones = list(Fleet(7, 1000, 1, REGIONS[:1], lambda: NOW))
+    rows = [(release, len(list(alike))) for release, alike in groupby(phones, lambda phone: phone.release)]
+
+    assert [count for _, count in rows] == [240, 240, 240, 240, 40]
+    assert {release for release, _ in rows} == set(RELEASES)
 
 
 def test_a_model_says_what_its_sku_buys() -> None:

@@ -29,7 +29,7 @@ from koophone_async.services.cph import (
 )
 from koophone_async.services.cph.commands import Commands, OnServers
 from koophone_async.services.cph.connections import ClientType
-from koophone_async.services.cph.image_members import ImageMembers
+from koophone_async.services.cph.image_members import ImageMembers, Verdict
 from koophone_async.services.cph.images import Images
 from koophone_async.services.cph.jobs import Jobs
 from koophone_async.services.cph.phone_images import PhoneImages
@@ -216,6 +216,12 @@ CALLS: Final[dict[str, tuple[Callable[[Channel], Awaitable[object]], str, str, A
         "DELETE",
         f"{CLOUD}/images/i1/members/p2",
         None,
+    ),
+    "cph.image_members.answer": (
+        lambda c: ImageMembers(c).answer("i1", Verdict.REJECTED),
+        "PUT",
+        f"{CLOUD}/images/i1/members",
+        {"status": "rejected"},
     ),
     "cph.undocumented.list_availability_zones": (
         lambda c: Undocumented(c).list_availability_zones(),

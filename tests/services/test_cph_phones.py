@@ -17,7 +17,7 @@ from koophone_async.services.cph.commands import (
     UninstallApp,
 )
 from koophone_async.services.cph.connections import WantConnections
-from koophone_async.services.cph.image_members import AddMember
+from koophone_async.services.cph.image_members import AddMember, AnswerOffer
 from koophone_async.services.cph.images import ImageQuery
 from koophone_async.services.cph.jobs import Job, JobQuery, JobState
 from koophone_async.services.cph.listings import Listing
@@ -55,6 +55,7 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: RestartPhones("p1"), "phones: is the string 'p1'"),
     (lambda: ResetPhones([]), "phones: holds 0 items"),
     (lambda: ResetPhones(["p1"], "i" * 33), "image: is 33 characters long; at most 32"),
+    (lambda: AnswerOffer("i1", "maybe"), "verdict: is 'maybe'; it must be one of accepted, rejected"),
     (lambda: WantConnections(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
     (lambda: UpdateProperties([]), "phones: holds 0 items"),
     (lambda: PropertyUpdate("p1", {}), "properties: is empty"),

@@ -119,11 +119,15 @@ class FarEnd:
 
     async def serve(self, request: web.Request) -> web.Response:
         sent = await request.read()
-        query = {name: ",".join(request.query.getall(name)) for name in request.query}
+        query = {name: values[0] if len(values) == 1 else values for name, values in _all(request).items()}
         body = json.loads(sent) if sent else None
         self.arrivals.append(Arrival(f"{request.method} {request.path}", query, body))
         answer = self.answers.pop(0) if self.answers else None
         return web.json_response(answer) if answer is not None else web.Response(status=204)
+
+
+def _all(request: web.Request) -> dict[str, list[str]]:
+    return {name: request.query.getall(name) for name in request.query}
 
 
 @pytest.fixture
@@ -654,14 +658,14 @@ async def test_shared_apps_are_listed(far: FarEnd, channel: Channel) -> None:
     assert far.arrivals[0].line == "GET /v1/p1/servers/s1/share-apps-snapshot"
 
 
-async def test_states_and_types_of_events_are_joined_by_commas(far: FarEnd, channel: Channel) -> None:
+async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(far: FarEnd, channel: Channel) -> None:
     far.answers += [{}]
     query = EventQuery(states=[EventState.INQUIRING, "scheduled"], since=NOON)
 
     assert not [event async for event in ScheduledEvents(channel).list(query)]
     assert far.arrivals[0].query == {
         "publish_since": "2026-01-01T12:00:00Z",
-        "state": "inquiring,scheduled",
+        "state": ["inquiring", "scheduled"],
         "limit": "100",
     }
 

@@ -14,9 +14,9 @@ from koophone_async.emulator.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
 from koophone_async.emulator.refusals import cph
 from koophone_async.emulator.serving import serves
 from koophone_async.services.cph import image_members, images, phone_images, phone_models
-from koophone_async.services.cph.image_members import Member
+from koophone_async.services.cph.image_members import Member, Verdict
 from koophone_async.services.cph.images import Image, ImageState, ImageType
-from koophone_async.services.cph.phone_images import ImageScope, PhoneImage, Publicity
+from koophone_async.services.cph.phone_images import ImageScope, PhoneImage, Publicity, Receipt
 from koophone_async.services.cph.phone_models import (
     DiskMode,
     ImageLabel,
@@ -37,10 +37,12 @@ MOST_MEMBERS: Final = 10
 BYTES: Final = 1_306_150_912
 """What every image weighs."""
 
+_RECEIPTS: Final = {Verdict.ACCEPTED: Receipt.ACCEPTED, Verdict.REJECTED: Receipt.REJECTED}
+
 
 @frozen
 class Images:
-    """Lists models and images, and shares images with others."""
+    """Lists models and images, shares images with others, and takes or declines theirs."""
 
     site: Site
 
@@ -95,17 +97,23 @@ class Images:
             raise cph(wording.NO_RESOURCE, reason=request.project)
         return Accepted()
 
+    @serves(image_members.ANSWER)
+    async def answer(self, request: image_members.AnswerOffer) -> Accepted:
+        """Take or decline an image that another tenant shares; the last word counts."""
+        self._image(request.image, is_own=False).receipt = _RECEIPTS[Verdict(request.verdict)]
+        return Accepted()
+
     def _own(self) -> Sequence[OwnImage]:
         return [image for image in self.site.estate.images.values() if image.region == self.site.region]
 
-    def _image(self, id_: str) -> OwnImage:
-        """Find an image of the tenant's own.
+    def _image(self, id_: str, *, is_own: bool = True) -> OwnImage:
+        """Find an image of the tenant's own, or one that another tenant shares.
 
         Raises:
-            Refusal: There is none, or it is somebody else's (CPS.0166).
+            Refusal: There is none, or it is the other kind (CPS.0166).
         """
         image = self.site.estate.images.get(id_)
-        if image is None or image.region != self.site.region or image.shared_by is not None:
+        if image is None or image.region != self.site.region or (image.shared_by is None) != is_own:
             raise cph(wording.NO_IMAGE, reason=id_)
         return image
 
@@ -150,9 +158,16 @@ def _public(id_: str, release: Release) -> PhoneImage:
 
 
 def _offered(image: OwnImage) -> PhoneImage:
-    publicity = Publicity.PRIVATE if image.shared_by is None else None
+    is_own = image.shared_by is None
     return PhoneImage(
-        image.id, image.name, "aosp", image.release, publicity, ImageLabel.PHONE, can_encrypt=False
+        image.id,
+        image.name,
+        "aosp",
+        image.release,
+        Publicity.PRIVATE if is_own else None,
+        ImageLabel.PHONE,
+        can_encrypt=False,
+        receipt=None if is_own else Receipt(image.receipt),
     )
 
 

@@ -31,6 +31,7 @@ from koophone_async.services.cph.tags import Tags
 from koophone_async.services.cph.traffic import Traffic
 from koophone_async.services.cph.undocumented import Undocumented
 from koophone_async.services.cph.waiting import Jobs
+from koophone_async.services.gaming.client import Gaming
 from koophone_async.session import Session
 
 
@@ -76,6 +77,7 @@ class CloudPhone:
         self.bandwidths = Bandwidths(channel)
         self.commands = Commands(channel)
         self.encoding_servers = EncodingServers(channel)
+        self.gaming = Gaming(channel, requests.allowance)
         self.image_members = ImageMembers(channel)
         self.images = Images(channel)
         self.jobs = Jobs(channel, requests)

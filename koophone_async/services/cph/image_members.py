@@ -1,21 +1,30 @@
-"""Who an image is shared with."""
+"""Who an image is shared with, and whether they take it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import Text
+from koophone_async.checks import OneOf, Text
 from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.buying import EXTRA
 from koophone_async.services.cph.images import MILLISECONDS, OneImage
 from koophone_async.services.cph.started import Accepted
 from koophone_async.wire import wire
 
 PROJECT_ID: Final = Text(64)
 """The id of the project that stands for the other account."""
+
+
+class Verdict(StrEnum):
+    """What to say to another account that shares an image."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
 
 
 @frozen
@@ -31,6 +40,13 @@ class RemoveMember(OneImage):
     """An account to share an image with no longer."""
 
     project: str = field(validator=PROJECT_ID, metadata=wire("member_id"))
+
+
+@frozen
+class AnswerOffer(OneImage):
+    """What to say to an image that another account shares."""
+
+    verdict: Verdict | str = field(validator=OneOf((*Verdict,)), metadata=wire("status"))
 
 
 @frozen
@@ -66,10 +82,15 @@ REMOVE: Final = Operation(
     RemoveMember, Accepted, source="CPH 5.9.5 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
+ANSWER: Final = Operation(
+    "cph.image_members.answer", "PUT", "/v1/{project_id}/cloud-phone/images/{image_id}/members",
+    AnswerOffer, Accepted, source=EXTRA, repeatable=True,
+)  # fmt: skip
+
 
 @frozen
 class ImageMembers:
-    """The accounts that images are shared with."""
+    """The accounts that images are shared with, and one's own answer to those that share theirs."""
 
     _session: Sender
 
@@ -116,3 +137,20 @@ class ImageMembers:
         API: CPH 5.9.5 (2025-02-08)
         """
         return await self._session.send(REMOVE, RemoveMember(image, project))
+
+    async def answer(self, image: str, verdict: Verdict) -> Accepted:
+        """Take or decline an image that another account shares.
+
+        One that was not accepted cannot be used; `phone_images.list` shows where each offer stands.
+
+        Args:
+            image: One id of a shared image.
+            verdict: Accepted or rejected.
+
+        Raises:
+            Refused: The offer stays as it was.
+            Unanswered: No answer came; the offer may be taken or declined.
+
+        API: huaweicloudsdkcph 3.1.219
+        """
+        return await self._session.send(ANSWER, AnswerOffer(image, verdict))

@@ -17,7 +17,7 @@ from koophone_async.services.cph.buying import EXTRA
 from koophone_async.services.cph.paging import Next, marked
 from koophone_async.services.cph.server import ServerState
 from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import COMMAS, TIME, comma_list, moment
+from koophone_async.services.cph.written import TIME, comma_list, moment
 from koophone_async.wire import wire
 
 EVENT_ID: Final = Text(36, unit="bytes of UTF-8")
@@ -92,17 +92,18 @@ class EventQuery:
     """Published then or later."""
 
     until: datetime | None = field(default=None, metadata=wire("publish_until", as_text=TIME))
+    # The SDK calls these lists `csv`, and its client sends each value under a name of its own all the same.
     states: tuple[str, ...] | None = field(
         default=None,
         converter=_some,
         validator=optional(Listed(each=OneOf((*EventState,)))),
-        metadata=wire("state", as_text=COMMAS),
+        metadata=wire("state"),
     )
     types: tuple[str, ...] | None = field(
         default=None,
         converter=_some,
         validator=optional(Listed(each=OneOf((*EventType,)))),
-        metadata=wire("type", as_text=COMMAS),
+        metadata=wire("type"),
     )
     limit: int = field(default=100, validator=Between(1, 100))
     marker: str | None = None

@@ -1,0 +1,27 @@
+"""The page that says how far everything is proven is that of today."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.coverage import PAGE, SERVICES, Proof, page, rows
+from tests.interop.differences import ONLY_OURS
+
+# The vendor's signer takes the time in a way that Python 3.12 and newer warn of.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:datetime.datetime.utcnow:DeprecationWarning:huaweicloudsdkcore"
+)
+
+
+def test_the_page_is_up_to_date_or_make_it_with_python_m_tests_interop_coverage() -> None:
+    assert PAGE.read_text("utf-8") == page()
+
+
+def test_every_operation_is_of_a_service_that_the_page_has() -> None:
+    assert {row.service for row in rows()} == SERVICES.keys()
+
+
+def test_what_the_vendors_client_does_not_have_is_all_of_cph_that_it_does_not_drive() -> None:
+    own = [row for row in rows() if row.service == "cph" and row.proof is not Proof.DRIVEN]
+
+    assert {row.name for row in own} == ONLY_OURS.keys()

@@ -1,0 +1,65 @@
+"""The vendor's client and ours say the same to the service."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.interop.calls import an_id
+from tests.interop.differences import DIFFERENT, NOT_SENT, ONLY_OURS
+from tests.interop.places import leaves, without_numbers
+from tests.interop.recording import CALLS, VARIED, compared
+from tests.interop.stated import stated
+from tests.interop.vendor import OPERATIONS, places
+
+# The vendor's signer takes the time in a way that Python 3.12 and newer warn of.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:datetime.datetime.utcnow:DeprecationWarning:huaweicloudsdkcore"
+)
+
+
+@pytest.mark.parametrize("n", range(len(VARIED)), ids=[f"{call.ours}-{n}" for n, call in enumerate(VARIED)])
+def test_method_path_query_and_body_are_the_same_but_for_what_is_said(n: int) -> None:
+    both = compared()[n]
+    said = DIFFERENT.get(both.call.ours)
+
+    assert both.differences in ({}, said.places if said else {})
+
+
+def test_every_difference_that_is_said_is_there() -> None:
+    assert sorted({both.call.ours for both in compared() if both.differences}) == sorted(DIFFERENT)
+    assert all(difference.reason for difference in DIFFERENT.values())
+
+
+def test_each_operation_of_the_vendors_client_is_called() -> None:
+    assert len(OPERATIONS) == 59
+    assert {call.vendor for call in CALLS} == set(OPERATIONS)
+
+
+def test_each_operation_of_ours_is_called() -> None:
+    ours = {name for name in stated() if name.startswith("cph.")}
+
+    assert ours - {call.ours for call in CALLS} == ONLY_OURS.keys()
+    assert {call.ours for call in CALLS} <= ours
+
+
+def test_each_call_goes_where_its_operation_says() -> None:
+    operations = stated()
+    for both in compared():
+        operation = operations[both.call.ours]
+        shape = operation.path.split("/")
+        path = both.ours.path.split("/")
+
+        assert both.ours.method == operation.method
+        assert [a for a, b in zip(shape, path, strict=True) if a != b and not a.startswith("{")] == []
+
+
+def test_everything_that_the_vendors_requests_can_hold_is_sent_but_for_what_is_said() -> None:
+    sent = {
+        f"{call.vendor} {without_numbers(place)}"
+        for call in VARIED
+        for place, _ in leaves(dict(call.given(an_id)))
+    }
+    can_hold = {f"{name} {place}" for name in OPERATIONS for place in places(name)}
+
+    left_out = {place for place in can_hold if not any(f"{one}.".startswith(f"{place}.") for one in sent)}
+    assert left_out == NOT_SENT.keys()
