@@ -104,7 +104,7 @@ def _unreadable(operation: AnyOperation, error: Exception) -> Refusal:
 
 
 def _is_cph(operation: AnyOperation) -> bool:
-    return operation.service == "cph"
+    return operation.service in ("cph", "gaming")
 
 
 def _lists(operation: AnyOperation) -> frozenset[str]:

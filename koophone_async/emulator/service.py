@@ -101,7 +101,7 @@ class _Exchange:
     @property
     def request_id(self) -> str:
         """What the caller calls the request, or the service where it names requests itself."""
-        if self.operation is not None and self.operation.service == "cph":
+        if self.operation is not None and self.operation.service in ("cph", "gaming"):
             return self.service.world.hex()
         return self.request.headers.get("x-request-id", "")
 

@@ -24,6 +24,7 @@ from koophone_async.services.cph import (
     tags,
     traffic,
 )
+from koophone_async.services.gaming import applications, deployments, versions
 from koophone_async.wire import spelling
 
 if TYPE_CHECKING:
@@ -132,12 +133,19 @@ _SPECIAL: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         (shared_files.LIST.name, "path"): "CPS.0199",
         (bandwidths.UPDATE.name, "bandwidth"): "CPS.0033",
         (buying.BUY.name, "count"): "CPS.0024",
+        (applications.LIST.name, "name"): _OTHER,
+        (applications.CREATE.name, "name"): _OTHER,
+        (versions.CREATE.name, "name"): _OTHER,
     }
 )
 """Codes of fields that mean something else elsewhere."""
 
 _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
     {
+        deployments.DEPLOY.name: CROWDED,
+        deployments.PUSH.name: CROWDED,
+        deployments.REMOVE.name: CROWDED,
+        deployments.UNDEPLOY.name: CROWDED,
         commands.RUN_NOW.name: "CPS.0209",
         connections.CONNECTIONS.name: "CPS.0359",
         encoding_servers.RESTART.name: "CPS.0122",
@@ -154,9 +162,11 @@ _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
 
 def too_many(operation: AnyOperation) -> str:
     """Find the code for a list that is longer than the documents allow."""
+    if found := _TOO_MANY.get(operation.name):
+        return found
     batch = operation.batch
     wire = "" if batch is None else spelling(getattr(attrs.fields(operation.request), batch.field)).name
-    return _TOO_MANY.get(operation.name, CROWDED if wire == "server_ids" else _UNSTATED)
+    return CROWDED if wire == "server_ids" else _UNSTATED
 
 
 def code(operation: AnyOperation, error: Exception) -> str:

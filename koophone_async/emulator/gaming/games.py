@@ -1,0 +1,215 @@
+"""Games that are played: what a test makes happen on phones, told to the URLs in their properties.
+
+A phone takes its URLs up when it starts. Where it has one to verify accesses at, a game starts only when the
+answer has the player's key. Each call is sent once and what came of it is kept: nothing says that phones
+try again (CPH 6, 2020-07-30).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from koophone_async.emulator import android
+from koophone_async.emulator.gaming.player import Call, Player, Round, TurnedAway
+from koophone_async.emulator.phones import Running
+from koophone_async.errors import Misuse
+from koophone_async.events import (
+    ENTER,
+    HEARTBEAT,
+    INTERVAL,
+    QUIT,
+    VERIFY,
+    Access,
+    Cipher,
+    GameEntered,
+    GameQuit,
+    Heartbeat,
+    Mode,
+    write,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from koophone_async.emulator.gaming.library import Library, Version
+    from koophone_async.emulator.gaming.line import Line
+    from koophone_async.emulator.phones import Phone
+    from koophone_async.emulator.world import World
+    from koophone_async.events import Event, Inbound
+    from koophone_async.wire import Json
+
+_REMEMBERED: Final = 1000
+_NONCE_BYTES: Final = {Mode.GCM: 12, Mode.CBC: 16}
+
+
+@define(eq=False)
+class Games:
+    """Starts and stops games on phones.
+
+    ```python
+    await emulator.games.start(phone, application, Player(ticket, key))
+    await emulator.games.stop(phone)
+    ```
+    """
+
+    _world: World
+    library: Library
+    """Which games there are, and on which phones."""
+
+    _line: Line
+    cipher: Cipher = field(factory=Cipher)
+    """How players' apps encrypt; the document leaves it open, so it must be the receiver's own choice."""
+
+    calls: deque[Call] = field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
+    """The last 1,000 calls of all phones, oldest first."""
+
+    _rounds: dict[str, Round] = field(factory=dict[str, Round], init=False)
+    _beats: dict[str, asyncio.TimerHandle] = field(factory=dict[str, "asyncio.TimerHandle"], init=False)
+    _sending: set[asyncio.Task[None]] = field(factory=set["asyncio.Task[None]"], init=False)
+    _rng: random.Random = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._rng = random.Random(f"{self._world.fleet.seed}/games")  # noqa: S311 - the same seed, the same ids
+
+    async def start(
+        self, phone: str, application: str, player: Player | None = None, *, session: str | None = None
+    ) -> Round:
+        """Let somebody enter a game on a phone.
+
+        Args:
+            phone: By CPH's id.
+            application: The game's id.
+            player: Needed where the phone verifies accesses.
+            session: The id of the session; else one is made up.
+
+        Raises:
+            Misuse: The phone does not run or plays already, the game is not on it, or no player is given.
+            TurnedAway: The access was not verified.
+        """
+        standing = self._free(phone)
+        self._version(phone, application)
+        id_ = session or self._rng.randbytes(16).hex()
+        if url := standing.android.properties.get(VERIFY.setting):
+            await self._verify(phone, url, id_, player)
+            self._free(phone)  # much may have happened meanwhile
+        version = self._version(phone, application)
+        package, ticket = self.library.applications[application].package, player.ticket if player else None
+        began = Round(phone, application, package, id_, self._now(), ticket)
+        android.run(standing.android, f"am start -n {package}/{version.activity}", began.since)
+        self._rounds[phone] = began
+        await self._tell(ENTER, phone, GameEntered(phone, application, id_, began.since, ticket=began.ticket))
+        self._beat_later(phone)
+        return began
+
+    async def stop(self, phone: str, error: str | None = None) -> Round:
+        """Let the player of a phone quit. The phone goes on beating its heart, with no game in it.
+
+        Args:
+            phone: By CPH's id.
+            error: What the event says went wrong.
+
+        Raises:
+            Misuse: Nobody plays on this phone.
+        """
+        ended = self.on(phone)
+        if ended is None:
+            raise Misuse("", "phone", f"{phone} plays nothing")
+        del self._rounds[phone]
+        now = self._now()
+        android.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
+        played = int((now - ended.since).total_seconds())
+        quitted = GameQuit(phone, ended.application, ended.session, now, played, error, ended.ticket)
+        await self._tell(QUIT, phone, quitted)
+        return ended
+
+    def on(self, phone: str) -> Round | None:
+        """Tell what is played on a phone. A game ends with its process, and no event tells of that."""
+        found = self._rounds.get(phone)
+        if found is None or not self._runs(phone):
+            return None
+        return found if found.package in self._phone(phone).android.processes else None
+
+    @property
+    def playing(self) -> tuple[Round, ...]:
+        """Every game that runs."""
+        return tuple(found for phone in self._rounds if (found := self.on(phone)))
+
+    def silence(self) -> None:
+        """Let no heart beat any more, and drop what is being sent."""
+        for timer in self._beats.values():
+            timer.cancel()
+        for task in self._sending:
+            task.cancel()
+        self._beats.clear()
+
+    def _now(self) -> datetime:
+        return self._world.fleet.now().astimezone(UTC).replace(microsecond=0)
+
+    def _phone(self, phone: str) -> Phone:
+        return self._world.fleet.by_cph_id(phone)
+
+    def _runs(self, phone: str) -> bool:
+        self._world.settle()
+        try:
+            return self._phone(phone).running is Running.RUNNING
+        except KeyError:
+            return False
+
+    def _free(self, phone: str) -> Phone:
+        if not self._runs(phone):
+            raise Misuse("", "phone", f"{phone} is none that runs")
+        if self.on(phone):
+            raise Misuse("", "phone", f"{phone} plays already")
+        return self._phone(phone)
+
+    def _version(self, phone: str, application: str) -> Version:
+        for version in self.library.installed(phone):
+            if version.application == application:
+                return version
+        raise Misuse("", "application", f"{application} is not on the phone {phone}")
+
+    async def _verify(self, phone: str, url: str, session: str, player: Player | None) -> None:
+        if player is None:
+            raise Misuse("", "player", "is needed: the phone has accesses verified")
+        salt = self._rng.randbytes(_NONCE_BYTES[self.cipher.mode])
+        iv, data = self.cipher.seal(player.key, salt, player.content)
+        stamp = int((self._world.fleet.now() + timedelta(seconds=player.stamp)).timestamp() * 1000)
+        access = Access(session, player.ticket, stamp, data, iv)
+        status, answer = await self._call(VERIFY, phone, url, write(access))
+        if status != 200 or answer.get("aes_key") != self.cipher.key_encoding.write(player.key):
+            raise TurnedAway(VERIFY.name, status)
+
+    async def _tell(self, inbound: Inbound, phone: str, event: Event) -> None:
+        if url := self._phone(phone).android.properties.get(inbound.setting):
+            await self._call(inbound, phone, url, write(event))
+
+    async def _call(self, inbound: Inbound, phone: str, url: str, body: bytes) -> tuple[int, Json]:
+        at = self._now()
+        status, answer = await self._line.post(url, body)
+        self.calls.append(Call(inbound, phone, url, at, status))
+        return status, answer
+
+    def _beat_later(self, phone: str) -> None:
+        """Set the timer of the next heartbeat, unless one is set or the phone has no interval."""
+        seconds = self._phone(phone).android.properties.get(INTERVAL, "")
+        if seconds.isdecimal() and int(seconds) and phone not in self._beats:
+            self._beats[phone] = asyncio.get_running_loop().call_later(int(seconds), self._beat, phone)
+
+    def _beat(self, phone: str) -> None:
+        del self._beats[phone]
+        if not self._runs(phone):
+            self._rounds.pop(phone, None)
+            return
+        played = self.on(phone)
+        app, session = (played.application, played.session) if played else ("", "")
+        beat = Heartbeat(phone=phone, at=self._now(), app=app, session=session)
+        task = asyncio.get_running_loop().create_task(self._tell(HEARTBEAT, phone, beat))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        self._beat_later(phone)

@@ -1,0 +1,314 @@
+"""Games that are played: what phones tell the receiver whose URLs are in their properties."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+from attrs import define, field
+
+from koophone_async.emulator.gaming.player import Player, TurnedAway
+from koophone_async.emulator.phones import Running
+from koophone_async.errors import Misuse
+from koophone_async.events import (
+    Access,
+    Cipher,
+    Encoding,
+    Event,
+    GameEntered,
+    GameQuit,
+    Grant,
+    Heartbeat,
+    Mode,
+    Receiver,
+    properties,
+    serve,
+)
+from koophone_async.virtual_time import VirtualTimeLoop
+from tests.emulator.gaming_calling import story
+
+if TYPE_CHECKING:
+    from tests.emulator.gaming_calling import Scene
+
+KEY: Final = bytes(range(32))
+PLAYER: Final = Player("a-ticket", KEY, b"sealed")
+GRANT: Final = Grant(KEY, "a-ticket", b"sealed")
+
+
+@define
+class Ear:
+    """A receiver, and what it heard."""
+
+    receiver: Receiver
+    heard: list[Event] = field(factory=list[Event])
+
+    async def note(self, event: Event) -> None:
+        self.heard.append(event)
+
+    @property
+    def beats(self) -> list[tuple[str, str]]:
+        return [(one.app, one.session) for one in self.heard if isinstance(one, Heartbeat)]
+
+
+@asynccontextmanager
+async def listening(scene: Scene, cipher: Cipher | None = None, interval: int = 30) -> AsyncGenerator[Ear]:
+    """Let a receiver hear of all phones, which have a game on them."""
+    ear = Ear(Receiver(now=VirtualTimeLoop.running().now, cipher=cipher or Cipher()))
+    ear.receiver.on_enter(ear.note)
+    ear.receiver.on_quit(ear.note)
+    ear.receiver.on_heartbeat(ear.note)
+    async with serve(ear.receiver) as address:
+        told = properties(address, interval)
+        await scene.cph.fleet(scene.phones).restart(properties=told)
+        yield ear
+
+
+def granting(ear: Ear, grant: Grant | None = GRANT) -> None:
+    @ear.receiver.on_verify
+    async def look_up(access: Access) -> Grant | None:
+        assert access.session
+        return grant
+
+
+def silent(*names: str) -> dict[str, str]:
+    """Give properties of a phone that does without some URLs, of nobody who listens."""
+    told = properties(f"http://127.0.0.1:{unused_port()}", 30)
+    return {name: value for name, value in told.items() if not name.endswith(names)}
+
+
+@story()
+async def test_a_round_is_told_from_its_beginning_to_its_end(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, phone = scene.emulator.games, scene.phones[0]
+    async with listening(scene) as ear:
+        granting(ear)
+        began = await games.start(phone, application, PLAYER, session="s1")
+        assert games.playing == (began,)
+        assert [one.session for one in ear.receiver.presence.playing()] == ["s1"]
+        await asyncio.sleep(95)
+        ended = await games.stop(phone, "tired")
+        await asyncio.sleep(1)
+
+    entered, *beats, quitted = ear.heard
+    assert isinstance(entered, GameEntered)
+    assert isinstance(quitted, GameQuit)
+    assert (entered.phone, entered.app, entered.session) == (phone, application, "s1")
+    assert [(beat.at - entered.at).seconds for beat in beats] == [30, 60, 90]
+    assert ear.beats == [(application, "s1")] * 3
+    assert (quitted.played, quitted.error, quitted.session) == (95, "tired", "s1")
+    assert ended == began
+    assert games.on(phone) is None
+    assert entered.ticket == quitted.ticket == "a-ticket"
+
+
+@story()
+async def test_a_phone_without_a_game_beats_on_and_says_so(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, phone = scene.emulator.games, scene.phones[0]
+    async with listening(scene) as ear:
+        granting(ear)
+        await games.start(phone, application, PLAYER)
+        await games.stop(phone)
+        await asyncio.sleep(61)
+
+    assert ear.beats == [("", "")] * 2
+
+
+@story()
+async def test_a_phone_that_stops_falls_silent(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, (phone, other, *_) = scene.emulator.games, scene.phones
+    async with listening(scene) as ear:
+        granting(ear, Grant(KEY))
+        await games.start(phone, application, PLAYER)
+        await games.start(other, application, Player("another", KEY))
+        scene.emulator.phones.by_cph_id(phone).running = Running.STOPPED
+        scene.emulator.phones.remove(scene.emulator.phones.by_cph_id(other).id)
+        await asyncio.sleep(100)
+
+        assert games.playing == ()
+    assert ear.beats == []
+
+
+@story()
+async def test_a_game_ends_with_its_process(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, phone = scene.emulator.games, scene.phones[0]
+    await games.start(phone, application)
+    running = (await scene.cph.commands.run_now([phone], "ps -A")).results[0].output or ""
+    await scene.cph.commands.run_now([phone], "am force-stop com.example.chess")
+
+    assert "com.example.chess" in running
+    assert games.on(phone) is None
+    with pytest.raises(Misuse, match="plays nothing"):
+        await games.stop(phone)
+    await games.start(phone, application)
+    assert games.on(phone)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.BASE64, Encoding.HEX])
+@pytest.mark.parametrize("mode", list(Mode))
+def test_players_encrypt_as_the_receiver_was_told(mode: Mode, encoding: Encoding) -> None:
+    cipher = Cipher(mode, encoding, Encoding.HEX)
+
+    @story()
+    async def told(scene: Scene) -> None:
+        application, _ = await scene.deployed()
+        scene.emulator.games.cipher = cipher
+        async with listening(scene, cipher) as ear:
+            granting(ear)
+            await scene.emulator.games.start(scene.phones[0], application, PLAYER)
+
+        assert ear.receiver.counts.admitted == 1
+
+    told()
+
+
+@story()
+async def test_who_is_not_verified_does_not_play(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, phone = scene.emulator.games, scene.phones[0]
+    async with listening(scene) as ear:
+        granting(ear)
+        with pytest.raises(Misuse, match="player: is needed"):
+            await games.start(phone, application)
+        with pytest.raises(TurnedAway, match=r"events\.verify: turned away with status 403"):
+            await games.start(phone, application, Player("a-ticket", KEY[::-1], b"sealed"))
+        with pytest.raises(TurnedAway):
+            await games.start(phone, application, Player("a-ticket", KEY, b"sealed", stamp=-60))
+        await asyncio.sleep(100)
+
+    assert (ear.heard, games.playing) == ([], ())
+    assert [call.status for call in games.calls] == [403, 403]
+
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def _wrong_key(_: web.Request) -> web.Response:
+    return web.json_response({"aes_key": "another"})
+
+
+async def _no_json(_: web.Request) -> web.Response:
+    return web.Response(text="welcome")
+
+
+async def _no_object(_: web.Request) -> web.Response:
+    return web.json_response([])
+
+
+@pytest.mark.parametrize("answer", [_wrong_key, _no_json, _no_object])
+def test_an_answer_without_the_key_is_no_verification(answer: Answer) -> None:
+    @story()
+    async def told(scene: Scene) -> None:
+        application, _ = await scene.deployed()
+        app = web.Application()
+        app.router.add_post("/verify", answer)
+        async with TestServer(app) as server:
+            told = properties(str(server.make_url("")), 30)
+            await scene.cph.fleet(scene.phones).restart(properties=told)
+            with pytest.raises(TurnedAway, match="200"):
+                await scene.emulator.games.start(scene.phones[0], application, PLAYER)
+
+    told()
+
+
+@story()
+async def test_a_game_goes_on_where_nobody_listens(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, phone = scene.emulator.games, scene.phones[0]
+    await scene.cph.fleet(scene.phones).restart(properties=silent("sign_check_url"))
+
+    await games.start(phone, application)
+    await asyncio.sleep(31)
+    await games.stop(phone)
+
+    assert [(call.inbound.name, call.status) for call in games.calls] == [
+        ("events.enter", 0),
+        ("events.heartbeat", 0),
+        ("events.quit", 0),
+    ]
+
+
+@story()
+async def test_a_phone_calls_only_the_urls_that_it_took_up(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, (phone, other, *_) = scene.emulator.games, scene.phones
+    await scene.cph.fleet([phone]).update_properties(silent())
+    await scene.cph.fleet([other]).restart(
+        properties=silent("sign_check_url", "event_notify_url", "interval")
+    )
+
+    await games.start(phone, application)
+    await games.start(other, application)
+    await asyncio.sleep(100)
+
+    assert list(games.calls) == []
+
+
+@story()
+async def test_a_game_starts_where_it_is_and_nothing_else_runs(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, (phone, still, *_) = scene.emulator.games, scene.phones
+    scene.emulator.phones.by_cph_id(still).running = Running.STOPPED
+    other = await scene.application("go")
+    await games.start(phone, application)
+
+    with pytest.raises(Misuse, match="plays already"):
+        await games.start(phone, application)
+    with pytest.raises(Misuse, match="none that runs"):
+        await games.start(still, application)
+    with pytest.raises(Misuse, match="is not on the phone"):
+        await games.start(scene.phones[2], other)
+    with pytest.raises(Misuse, match="none that runs"):
+        await games.start("nobody", application)
+
+
+@story()
+async def test_of_two_who_come_at_once_one_plays(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    games, phone = scene.emulator.games, scene.phones[0]
+    async with listening(scene) as ear:
+        granting(ear, Grant(KEY))
+        players = [Player("one", KEY), Player("two", KEY)]
+        done = await asyncio.gather(
+            *(games.start(phone, application, player) for player in players), return_exceptions=True
+        )
+
+    assert sorted(type(one).__name__ for one in done) == ["Misuse", "Round"]
+
+
+@story()
+async def test_a_reset_drops_what_is_being_sent(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    asked = asyncio.Event()
+
+    async def hang(_: web.Request) -> web.Response:
+        asked.set()
+        await asyncio.sleep(9)
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/heartbeats", hang)
+    async with TestServer(app) as server:
+        told = properties(str(server.make_url("")), 30)
+        heart = {name: value for name, value in told.items() if "heartbeat" in name}
+        await scene.cph.fleet(scene.phones).restart(properties=heart)
+        games = scene.emulator.games
+        await games.start(scene.phones[0], application)
+        await asked.wait()
+        scene.emulator.reset()
+        await asyncio.sleep(100)
+
+    assert list(games.calls) == []
+    assert scene.emulator.games.playing == ()
+
+
+def test_tickets_and_keys_are_in_no_text() -> None:
+    assert "a-ticket" not in repr(PLAYER)
+    assert repr(KEY) not in repr(PLAYER)

@@ -1,0 +1,36 @@
+"""What is wrong with a request of gaming is said in CPH's codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.emulator.calling import story
+
+if TYPE_CHECKING:
+    from tests.emulator.calling import Caller, Said
+
+
+@story()
+async def test_a_wrong_field_is_told_by_its_code(call: Caller) -> None:
+    async def code(path: str, body: object) -> str:
+        said: Said = await call("POST", f"/v1/{call.emulator.project_id}/cloud-phone/{path}", body)
+        return said.code
+
+    many = [f"server-{number}" for number in range(101)]
+
+    assert await code("apps", {"name": "!", "package_name": "a.b"}) == "CPS.0078"
+    assert await code("apps", {"name": "chess"}) == "CPS.0173"
+    assert await code("servers/action", {}) == "CPS.0078"
+    assert await code("servers/action", {"batch_push_app_version": {"app_version_ids": ["v"]}}) == "CPS.0094"
+    for action in ("deploy", "push", "remove", "undeploy"):
+        body = {f"batch_{action}_app_version": {"app_version_ids": ["v"], "server_ids": many}}
+        assert await code("servers/action", body) == "CPS.0096"
+
+
+@story()
+async def test_the_service_names_each_request_of_gaming_anew(call: Caller) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/apps"
+
+    answers = [await call("GET", path) for _ in range(2)]
+
+    assert len({answer.body["request_id"] for answer in answers} - {"", "r1"}) == 2
