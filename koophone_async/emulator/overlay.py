@@ -83,10 +83,10 @@ class FleetDrawer(MutableMapping[str, Any]):
     def _inside(self) -> dict[str, Any]:
         return self._drawers.by_number.get(self._number, {})
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - what JSON holds
         return self._inside()[key]
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - what JSON holds
         self._drawers.by_number.setdefault(self._number, {})[key] = value
 
     def __delitem__(self, key: str) -> None:

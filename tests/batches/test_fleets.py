@@ -358,7 +358,7 @@ async def test_verbs_of_one_instance_fan_out_in_bounded_calls(emulator: Emulator
     assert "token" not in repr(tokens["phone0001"].value) or tokens["phone0001"].value is None
 
 
-async def test_missing_credentials_are_looked_for_once_a_call_and_not_once_a_phone(emulator: Emulator) -> None:
+async def test_missing_credentials_are_looked_for_once_a_call_not_once_a_phone(emulator: Emulator) -> None:
     looked = 0
 
     async def nowhere() -> None:

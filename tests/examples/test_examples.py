@@ -77,7 +77,9 @@ async def test_an_app_is_installed_and_what_failed_is_listed(
 ) -> None:
     emulator.fault(Fail("KOOPHONE.API.62021"), phone="phone0003")
     emulator.fault(Lose(), phone="phone0005")
-    shop = Package("com.example.shop", "shop.apk", "1.4.2", "35", "https://obs.example/shop.apk?Signature=s3cret")
+    shop = Package(
+        "com.example.shop", "shop.apk", "1.4.2", "35", "https://obs.example/shop.apk?Signature=s3cret"
+    )
 
     report = await install_app.install([f"phone{n:04}" for n in range(1, 11)], shop)
     install_app.explain(report)
