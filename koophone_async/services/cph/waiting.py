@@ -34,7 +34,7 @@ class Jobs(jobs.Jobs):
 
         Args:
             started: What the call answered, whose refused entries are in the report too. Or an outcome's
-                `ticket`, or `started.ticket` as a string from another process.
+                `ticket`, also one from another process.
             timeout: Seconds, after which the open jobs are `unfinished`; each can be awaited on.
 
         Raises:
