@@ -189,6 +189,11 @@ class Emulator:
         return self._service.world
 
     @property
+    def served(self) -> frozenset[str]:
+        """The names of the operations that are served in this edition."""
+        return self._service.routes.names
+
+    @property
     def phones(self) -> Fleet:
         """The phones, to look at and to change."""
         return self.world.fleet

@@ -149,6 +149,14 @@ class Routes:
         else:
             self._plain.setdefault(key, []).append(route)
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Name all operations that are served."""
+        patterned = (routes for _, routes in self._patterns.values())
+        return frozenset(
+            route.operation.name for routes in (*self._plain.values(), *patterned) for route in routes
+        )
+
     def match(self, method: str, path: str) -> Found:
         """Find what serves a path, and the values in the path.
 
