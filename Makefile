@@ -9,7 +9,7 @@ LOCKED := .venv/.locked
 .PHONY: help demo test lint types check build bench lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Run a command on 1,000 phones of a local emulator
 	@$(BIN)/koophone demo
@@ -33,6 +33,13 @@ build: $(READY) ## Build wheel and source distribution into dist/
 
 bench: $(READY) ## Measure, side by side with the floor and the vendor's SDK
 	@$(BIN)/python -m benchmarks
+
+.PHONY: bench-check bench-plots
+bench-check: bench ## Measure, and fail where a ratio to the floor fell back by more than 20 %
+	@$(BIN)/python -m benchmarks.check
+
+bench-plots: ## Draw what the last bench measured into docs/
+	@$(BIN)/python -m benchmarks.plots
 
 lock: ## Resolve the newest versions of all dependencies into requirements.lock
 	@$(PYTHON) -m venv build/lock

@@ -1,4 +1,4 @@
-"""Every operation that the documents and the vendor's SDK have is here: method, handler and command by name."""
+"""Every operation of the documents and of the vendor's SDK is here: method, handler and command by name."""
 
 from __future__ import annotations
 

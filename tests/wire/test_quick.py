@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 
 import attrs
 import pytest
+from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import wire
-from koophone_async.errors import KooPhoneError
+from koophone_async.checks import Between
+from koophone_async.errors import KooPhoneError, Misuse
+from koophone_async.operation import Operation
 from koophone_async.protocol.quick import ODD, quick_reader
 from koophone_async.protocol.reading import Received, read, read_patiently
 from koophone_async.services.cph import jobs as cph_jobs
 from koophone_async.services.cph import phones, servers
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, instances, jobs, orders, streaming, users
+from koophone_async.services.koophone.jobs import JobState
 from koophone_async.wire import Edition, Json
 
 if TYPE_CHECKING:
@@ -195,3 +199,60 @@ def test_what_is_no_success_is_left_to_the_patient_way(body: bytes) -> None:
 
 def test_what_comes_partly_in_headers_has_no_quick_way() -> None:
     assert quick_reader(CREATE_TOKEN, Edition.CHINA) is None
+
+
+@frozen
+class Nothing:
+    """A request of no fields."""
+
+
+def loud(name: str) -> str:
+    return name.upper()
+
+
+@frozen(kw_only=True)
+class Port:
+    """Built by its own `__init__`, which checks and converts."""
+
+    number: int = field(validator=Between(1, 65535), metadata=wire.wire("port"))
+    state: JobState = JobState.RUNNING
+    name: str = field(default="adb", converter=loud)
+
+
+@frozen
+class WithFactory:
+    """Has a default that is made anew."""
+
+    names: tuple[str, ...] = field(factory=tuple[str, ...])
+
+
+@frozen
+class WithMapping:
+    """Has a field that only the patient way reads."""
+
+    labels: dict[str, str]
+
+
+@frozen
+class WithEither:
+    """Has a field of two types."""
+
+    value: int | str
+
+
+def answering(model: type) -> AnyOperation:
+    return Operation("cph.tests.ask", "GET", "/", Nothing, model, source="", repeatable=True)
+
+
+def test_a_model_that_checks_and_converts_does_so_in_the_quick_way() -> None:
+    quick = quick_reader(answering(Port), Edition.CHINA)
+
+    assert quick is not None
+    assert quick(b'{"port": 5555, "state": 2}') == Port(number=5555, state=JobState.SUCCEEDED)
+    with pytest.raises(Misuse, match="number"):
+        quick(b'{"port": 0}')
+
+
+@pytest.mark.parametrize("model", [WithFactory, WithMapping, WithEither])
+def test_a_model_of_other_types_has_no_quick_way(model: type) -> None:
+    assert quick_reader(answering(model), Edition.CHINA) is None

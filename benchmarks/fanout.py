@@ -1,0 +1,95 @@
+"""One command on 10,000 phones, whose jobs take 2 s, to the end of every job."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from benchmarks import vendor
+from benchmarks.clients import asking, bare, drive, session
+from benchmarks.measure import FLOOR, OURS, VENDOR, Result, report, tasks_by_turns
+from benchmarks.server import Server, serving
+from koophone_async import wire
+from koophone_async.services.koophone.client import KooPhone
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import aiohttp
+
+PHONES: Final = 10_000
+SECONDS: Final = 2.0
+THREADS: Final = 64
+IDS: Final = [f"i{n:07}" for n in range(PHONES)]
+
+
+@define
+class _Counted:
+    """A piece of work, and the requests that each run of it took."""
+
+    server: Server
+    work: Callable[[], Awaitable[int]]
+    requests: list[float] = field(factory=list[float])
+
+    async def __call__(self) -> None:
+        """Do it once."""
+        self.server.set(seconds=SECONDS)
+        ended = await self.work()
+        self.requests.append(self.server.set())
+        if ended != PHONES:
+            raise RuntimeError(f"{ended} of {PHONES} phones ended")
+
+
+async def _floor(http: aiohttp.ClientSession, address: str) -> int:
+    """Post every chunk, wait as long as jobs take, and look once at each task: nobody can do with less."""
+    bodies = [
+        wire.encode({"instance_ids": IDS[at : at + 100], "command": "id"}) for at in range(0, PHONES, 100)
+    ]
+    tasks: list[str] = []
+
+    async def start(body: bytes) -> None:
+        answer = await asking(http, "POST", f"{address}/v1/instances/async-command", body)()
+        tasks.append(wire.decode(answer)["data"]["task_id"])
+
+    await drive([partial(start, body) for body in bodies], 32)
+    await asyncio.sleep(SECONDS)
+    looks = [asking(http, "GET", f"{address}/v1/instances/tasks/{task}") for task in tasks]
+    await drive(looks, 32)
+    return PHONES
+
+
+async def _measured(server: Server) -> list[Result]:
+    sdk = vendor.client(server.address, THREADS)
+    async with session(server.address) as ours, bare() as http:
+        koophone = KooPhone(ours)
+
+        async def run() -> int:
+            report = await koophone.fleet(IDS).run("id")
+            return sum(outcome.ok for outcome in report)
+
+        ways = {
+            FLOOR: _Counted(server, lambda: _floor(http, server.address)),
+            OURS: _Counted(server, run),
+            VENDOR: _Counted(server, lambda: asyncio.to_thread(vendor.fan_out, sdk, IDS, THREADS)),
+        }
+        cpu, wall = await tasks_by_turns(ways, runs=5)
+    case = f"{PHONES:,} phones, jobs of {SECONDS:g} s"
+    requests = {who: way.requests[1:] for who, way in ways.items()}
+    return [
+        Result("fan-out", case, "s", wall, most=2.3 / 2.04, absolute=2.3),
+        Result("fan-out", case, "s CPU", cpu, most=0.15 / 0.06, absolute=0.15, guarded=True),
+        Result("fan-out", case, "requests", requests, most=250 / 200, absolute=250),
+    ]
+
+
+def results() -> Sequence[Result]:
+    """Measure, with the server in a process of its own."""
+    with serving() as server:
+        return asyncio.run(_measured(server))
+
+
+if __name__ == "__main__":
+    report(results())

@@ -1,0 +1,156 @@
+"""The main curves as SVG: what a phone costs, looks against delay, throughput against concurrency."""
+
+from __future__ import annotations
+
+from math import ceil, floor, log10
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import escape
+
+from attrs import frozen
+
+from benchmarks.measure import FLOOR, OURS, Result, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+DOCS: Final = Path("docs")
+
+WIDTH, HEIGHT = 640, 400
+LEFT, RIGHT, TOP, BOTTOM = 70, 150, 40, 60
+COLOURS: Final = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#475569")
+
+Point = tuple[float, float]
+
+
+@frozen
+class Axis:
+    """One axis, logarithmic from a power of ten to another."""
+
+    title: str
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, title: str, values: Sequence[float]) -> Axis:
+        """Span all values."""
+        return cls(title, 10.0 ** floor(log10(min(values))), 10.0 ** ceil(log10(max(values))))
+
+    def place(self, value: float) -> float:
+        """Tell where a value stands, from 0 to 1."""
+        return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
+
+    def ticks(self) -> list[float]:
+        """Give the powers of ten."""
+        return [10.0**power for power in range(round(log10(self.low)), round(log10(self.high)) + 1)]
+
+
+@frozen
+class Plot:
+    """Curves by name, on two axes."""
+
+    title: str
+    x: Axis
+    y: Axis
+    curves: Mapping[str, Sequence[Point]]
+
+    @classmethod
+    def of(cls, title: str, x: str, y: str, curves: Mapping[str, Sequence[Point]]) -> Plot:
+        """Find the axes that show all points."""
+        xs, ys = zip(*(point for curve in curves.values() for point in curve), strict=True)
+        return cls(title, Axis.over(x, xs), Axis.over(y, ys), curves)
+
+    def svg(self) -> str:
+        """Draw it."""
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+            f'font-family="sans-serif" font-size="12"><rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
+        )
+        return "\n".join([head, *self._frame(), *self._curves(), "</svg>", ""])
+
+    def _at(self, point: Point) -> Point:
+        x = LEFT + self.x.place(point[0]) * (WIDTH - LEFT - RIGHT)
+        return round(x, 1), round(HEIGHT - BOTTOM - self.y.place(point[1]) * (HEIGHT - TOP - BOTTOM), 1)
+
+    def _frame(self) -> Iterator[str]:
+        yield _text(LEFT, TOP - 16, self.title, "start", 14)
+        yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, self.x.title)
+        yield f'<g transform="rotate(-90)">{_text(-(TOP + HEIGHT - BOTTOM) / 2, 16, self.y.title)}</g>'
+        for tick in self.x.ticks():
+            x, _ = self._at((tick, self.y.low))
+            yield f'<path d="M{x} {TOP}V{HEIGHT - BOTTOM}" stroke="#ddd"/>'
+            yield _text(x, HEIGHT - BOTTOM + 18, f"{tick:,g}")
+        for tick in self.y.ticks():
+            _, y = self._at((self.x.low, tick))
+            yield f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#ddd"/>'
+            yield _text(LEFT - 6, y + 4, f"{tick:,g}", "end")
+
+    def _curves(self) -> Iterator[str]:
+        for number, (name, points) in enumerate(self.curves.items()):
+            colour = COLOURS[number % len(COLOURS)]
+            places = [self._at(point) for point in points]
+            line = " ".join(f"{x},{y}" for x, y in places)
+            yield f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
+            yield "".join(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places)
+            y = TOP + 10 + 18 * number
+            yield f'<circle cx="{WIDTH - RIGHT + 16}" cy="{y - 4}" r="4" fill="{colour}"/>'
+            yield _text(WIDTH - RIGHT + 26, y, name, "start")
+
+
+def _text(x: float, y: float, words: str, anchor: str = "middle", size: int = 12) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}">{escape(words)}</text>'
+
+
+def cost(results: Sequence[Result]) -> Plot:
+    """Show what a phone costs against how many there are."""
+    rows = [r for r in results if r.part == "scaling" and r.unit.startswith("µs")]
+    points = [(_number(r.case), median(r.samples[OURS])) for r in rows]
+    return Plot.of("What a phone costs", "phones", "µs of CPU a phone", {OURS: points})
+
+
+def looks(results: Sequence[Result]) -> Plot:
+    """Show looks against delay, a point for each width of the durations."""
+    rows = [r for r in results if r.part == "looks"]
+    pairs = [(each, next(r for r in rows if r.case == each.case and r.unit == "s late"))
+             for each in rows if each.unit == "looks a job"]  # fmt: skip
+    curves = {
+        who: [(median(late.samples[who]), median(many.samples[who])) for many, late in pairs]
+        for who in pairs[0][0].samples
+    }
+    return Plot.of("Looks against delay, for widths 0.2, 0.6, 1.2", "seconds late", "looks a job", curves)
+
+
+def throughput(results: Sequence[Result]) -> Plot:
+    """Show calls a second against how many are under way."""
+    rows = [r for r in results if r.unit == "a second" and r.case.startswith("shell")]
+    names = {OURS: "ours", FLOOR: "bare aiohttp"}
+    curves = {
+        f"{names[who]}, {delay}": [(_at_once(r), median(r.samples[who])) for r in rows if _delay(r) == delay]
+        for delay in ("0 ms", "50 ms")
+        for who in (OURS, FLOOR)
+    }
+    return Plot.of("Calls a second, shell on 100 phones", "calls at once", "calls a second", curves)
+
+
+def _at_once(result: Result) -> float:
+    return _number(result.case.split(", ")[1])
+
+
+def _delay(result: Result) -> str:
+    return result.case.rpartition(", ")[2]
+
+
+def _number(words: str) -> float:
+    return float(words.split(maxsplit=1)[0].replace(",", ""))
+
+
+def main() -> None:
+    """Draw what `python -m benchmarks` measured."""
+    results = read()
+    for name, plot in {"cost": cost, "looks": looks, "throughput": throughput}.items():
+        (DOCS / f"bench-{name}.svg").write_text(plot(results).svg())
+
+
+if __name__ == "__main__":
+    main()

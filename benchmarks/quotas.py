@@ -1,0 +1,93 @@
+"""Quotas: what a permit costs, and whether more than the limit ever fit into a window."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections import deque
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.measure import FLOOR, OURS, Result, report, scaled, tasks_by_turns
+from koophone_async.limits import Limits
+from koophone_async.operation import Quota
+from koophone_async.virtual_time import run_virtually
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOOPS: Final = 20_000
+OPEN: Final = (Quota(10**9, 1),)
+"""A quota that is never used up."""
+
+TIGHT: Final = (Quota(100, 1),)
+WAITERS: Final = 1000
+
+
+async def _ours() -> None:
+    limits = Limits({}, rng=Random(1))
+    for _ in range(LOOPS):
+        with await limits.acquire("some.operation", OPEN) as permit:
+            permit.sent()
+            permit.answered()
+
+
+async def _floor() -> None:
+    """Keep the exact log of a window, and nothing else."""
+    log: deque[float] = deque()
+    for _ in range(LOOPS):
+        now = time.monotonic()
+        while log and log[0] <= now - 1:
+            log.popleft()
+        log.append(now)
+
+
+async def _cost() -> Result:
+    cpu, _ = await tasks_by_turns({FLOOR: _floor, OURS: _ours}, runs=9)
+    return Result("quotas", "a permit that is free", "µs CPU", scaled(cpu, 1e6 / LOOPS), guarded=True)
+
+
+async def _granted() -> list[float]:
+    """Let 1,000 calls wait for 100 a second, and tell when each was let through."""
+    limits, clock = Limits({}, rng=Random(1)), asyncio.get_running_loop().time
+    times: list[float] = []
+
+    async def call() -> None:
+        with await limits.acquire("some.operation", TIGHT) as permit:
+            permit.sent()
+            times.append(clock())
+            await asyncio.sleep(0.05)
+            permit.answered()
+
+    await asyncio.gather(*(call() for _ in range(WAITERS)))
+    return times
+
+
+def _accuracy() -> list[Result]:
+    """Look at every window of a second, in virtual time."""
+    times = run_virtually(_granted())
+    fullest = max(bisect_left(times, began + 1) - number for number, began in enumerate(times))
+    ideal = (WAITERS / TIGHT[0].permits - 1) * TIGHT[0].seconds
+    case = f"{WAITERS:,} calls, {TIGHT[0].permits} a second"
+    return [
+        Result(
+            "quotas",
+            f"{case}: the fullest second",
+            "calls",
+            {OURS: [fullest], FLOOR: [TIGHT[0].permits]},
+            most=1.0,
+        ),
+        Result(
+            "quotas", f"{case}: the last is let through", "s", {OURS: [times[-1]], FLOOR: [ideal]}, most=1.03
+        ),
+    ]
+
+
+def results() -> Sequence[Result]:
+    """Measure cost in real time and accuracy in virtual time."""
+    return [asyncio.run(_cost()), *_accuracy()]
+
+
+if __name__ == "__main__":
+    report(results())

@@ -1,0 +1,144 @@
+"""One request of each kind: what it costs the client, and how many a second there are."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from attrs import frozen
+
+from benchmarks import vendor
+from benchmarks.clients import asking, bare, drive, session
+from benchmarks.measure import FLOOR, OURS, VENDOR, Result, Samples, report, scaled, tasks_by_turns
+from benchmarks.server import PROJECT, Server, phone, serving
+from koophone_async import wire
+from koophone_async.services.cph import commands, jobs, phones
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    import aiohttp
+
+    from koophone_async.operation import AnyOperation
+    from koophone_async.session import Session
+
+Ways: TypeAlias = "dict[str, Callable[[], Awaitable[object]]]"
+
+IDS: Final = [str(phone(number)["phone_id"]) for number in range(100)]
+CONCURRENCIES: Final = (1, 4, 16, 64, 256)
+DELAY: Final = 0.050
+"""Seconds that the server takes in the second half."""
+
+
+@frozen
+class _Kind:
+    """One kind of request: of ours, as bytes, of the vendor, and what it is held to."""
+
+    name: str
+    method: str
+    path: str
+    body: bytes | None
+    operation: AnyOperation
+    request: Callable[[], object]
+    by_vendor: Callable[[Any], object]
+    most: float
+    absolute: float
+
+    def ours(self, session: Session) -> Callable[[], Awaitable[object]]:
+        """Make the request anew, as a caller would, and send it."""
+        return lambda: session.send(self.operation, self.request(), project_id=PROJECT)
+
+    def bare(self, http: aiohttp.ClientSession, address: str) -> Callable[[], Awaitable[object]]:
+        """Send its bytes."""
+        return asking(http, self.method, f"{address}/v1/{PROJECT}/cloud-phone/{self.path}", self.body)
+
+
+def _kinds(task: str) -> Sequence[_Kind]:
+    run = partial(commands.RunCommand.on, IDS, "getprop")
+    return (
+        _Kind(
+            "list of 100 phones", "GET", "phones?limit=100", None,
+            phones.LIST, lambda: phones.PhoneQuery(limit=100), lambda sdk: vendor.listing(sdk)(),
+            0.50 / 0.16, 0.50,
+        ),
+        _Kind(
+            "shell on 100", "POST", "phones/commands", wire.encode(wire.to_wire(run())),
+            commands.RUN, run, lambda sdk: vendor.shell(sdk, IDS), 0.25 / 0.11, 0.25,
+        ),
+        _Kind(
+            "100 jobs", "GET", f"jobs?request_ids={task}&limit=100", None,
+            jobs.LIST, lambda: jobs.JobQuery([task]), lambda sdk: vendor.looking(sdk, task),
+            0.30 / 0.10, 0.30,
+        ),
+    )  # fmt: skip
+
+
+async def _measured(server: Server) -> list[Result]:
+    found: list[Result] = []
+    async with session(server.address) as ours, bare() as http:
+        for kind in _kinds(_task(server)):
+            ways = {FLOOR: kind.bare(http, server.address), OURS: kind.ours(ours)}
+            cpu = dict(await _cpu_a_request(ways, 300))
+            cpu[VENDOR] = await _cpu_of_the_vendor(server, kind)
+            limits: Any = {"most": kind.most, "absolute": kind.absolute}
+            found.append(Result("requests", kind.name, "ms CPU", cpu, **limits, guarded=True))
+        for kind in _kinds(_task(server)):
+            ways = {FLOOR: kind.bare(http, server.address), OURS: kind.ours(ours)}
+            found += await _throughput(server, kind.name, ways)
+    return found
+
+
+def _driven(ways: Ways, times: int, concurrency: int) -> Ways:
+    """Make so many calls of each way, from so many workers."""
+    return {who: partial(_drive, way, times, concurrency) for who, way in ways.items()}
+
+
+async def _drive(way: Callable[[], Awaitable[object]], times: int, concurrency: int) -> None:
+    await drive(repeat(way, times), concurrency)
+
+
+def _task(server: Server) -> str:
+    """Start jobs that have ended, to look at."""
+    server.set()
+    return str(vendor.shell(vendor.client(server.address, 1), IDS).request_id)
+
+
+async def _cpu_a_request(ways: Ways, times: int) -> Samples:
+    """Measure each way from 16 workers."""
+    works = _driven(ways, times, 16)
+    cpu, _ = await tasks_by_turns(works, runs=9)
+    return scaled(cpu, 1e3 / times)
+
+
+async def _cpu_of_the_vendor(server: Server, kind: _Kind) -> Sequence[float]:
+    sdk, times = vendor.client(server.address, 16), 100
+    call = partial(kind.by_vendor, sdk)
+    work = {VENDOR: lambda: asyncio.to_thread(vendor.in_threads, call, times, 16)}
+    cpu, _ = await tasks_by_turns(work, runs=5)
+    return scaled(cpu, 1e3 / times)[VENDOR]
+
+
+async def _throughput(server: Server, name: str, ways: Ways) -> list[Result]:
+    found: list[Result] = []
+    for delay in (0.0, DELAY):
+        server.set(delay=delay)
+        for concurrency in CONCURRENCIES:
+            times = min(600, 20 * concurrency) if delay else 400
+            cpu, wall = await tasks_by_turns(_driven(ways, times, concurrency), runs=3)
+            case = f"{name}, {concurrency} at once, {delay * 1e3:.0f} ms"
+            rates = {who: [times / seconds for seconds in runs] for who, runs in wall.items()}
+            found.append(Result("requests", case, "ms CPU", scaled(cpu, 1e3 / times)))
+            found.append(Result("requests", case, "a second", rates, more_is_better=True))
+    return found
+
+
+def results() -> Sequence[Result]:
+    """Measure, with the server in a process of its own."""
+    with serving() as server:
+        return asyncio.run(_measured(server))
+
+
+if __name__ == "__main__":
+    report(results())

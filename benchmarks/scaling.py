@@ -1,0 +1,132 @@
+"""What a phone costs, from 1,000 phones to 1,000,000, to the end of its job.
+
+Nothing goes over the network and time is virtual, or a million would take a quarter of an hour: each
+request is placed and encoded, each answer made, decoded and read. What the network costs is in `fanout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from attrs import define, field
+
+from benchmarks.measure import FLOOR, OURS, Result, report
+from koophone_async import wire
+from koophone_async.batches import Pace
+from koophone_async.jobs import Pump
+from koophone_async.protocol.reading import Received, read
+from koophone_async.services.koophone.ends import Tasks
+from koophone_async.services.koophone.fleet import Fleet
+from koophone_async.virtual_time import run_virtually
+from koophone_async.wire import Edition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from koophone_async.operation import Answer, AnyOperation, Operation, Request
+    from koophone_async.session import Dispatch
+
+SIZES: Final = {1_000: 9, 10_000: 5, 100_000: 3, 1_000_000: 2}
+"""How many phones, and how often."""
+
+MIDDLE: Final = 10_000
+SECONDS: Final = 2.0
+ROUND_TRIP: Final = 0.05
+
+
+def _new_pump() -> Pump:
+    return Pump(rng=Random(1))
+
+
+@define(eq=False)
+class _Service:
+    """Carries requests to a service in the same process, which starts jobs that take two seconds."""
+
+    pump: Pump = field(factory=_new_pump)
+    requests: int = 0
+    _tasks: dict[str, tuple[float, list[str]]] = field(factory=dict[str, tuple[float, list[str]]])
+    _numbers: Iterator[int] = field(factory=count)
+
+    def estimate(self, operation: AnyOperation, calls: int) -> float:
+        """Tell that there is no quota."""
+        return 0.0
+
+    async def send(
+        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+    ) -> Answer:
+        """Answer after a round trip."""
+        self.requests += 1
+        placed = wire.place(operation, request)
+        await asyncio.sleep(ROUND_TRIP)
+        data = self._start(placed.body) if placed.body else self._look(placed.path)
+        body = msgspec.json.encode({"data": data, "error_code": "0", "error_msg": "OK"})
+        return read(operation, Received(200, {}, body), Edition.CHINA, None)
+
+    def _start(self, body: bytes) -> dict[str, Any]:
+        ids: list[str] = msgspec.json.decode(body)["instance_ids"]
+        task = f"task{next(self._numbers)}"
+        jobs = [f"{task}-{id}" for id in ids]
+        self._tasks[task] = asyncio.get_running_loop().time(), jobs
+        started = [{"instance_id": id, "job_id": job} for id, job in zip(ids, jobs, strict=True)]
+        return {"task_id": task, "cmd_jobs": started}
+
+    def _look(self, path: str) -> dict[str, Any]:
+        task = path.rpartition("/")[2]
+        began, jobs = self._tasks[task]
+        state = 2 if asyncio.get_running_loop().time() >= began + SECONDS else 1
+        if state == 2:
+            del self._tasks[task]  # what the service remembers is not the client's cost
+        return {"jobs": [{"job_id": job, "status": state, "execute_msg": "13"} for job in jobs]}
+
+
+async def _run(service: _Service, phones: int) -> float:
+    """Run a command on so many phones; tells the microseconds of CPU that each took."""
+    gc.collect()
+    began = time.process_time()
+    ids = (f"i{n:07}" for n in range(phones))
+    fleet = Fleet(service, Tasks(service), ids, Pace(distinct=True))
+    ended = 0
+    async for outcome in fleet.run("id"):
+        ended += outcome.ok
+    if ended != phones:
+        raise RuntimeError(f"{ended} of {phones} phones ended")
+    return (time.process_time() - began) / phones * 1e6
+
+
+async def _microseconds_a_phone(phones: int) -> tuple[float, int]:
+    service = _Service()
+    cost = await _run(service, phones)
+    await service.pump.aclose()
+    return cost, service.requests
+
+
+def results() -> Sequence[Result]:
+    """Measure every size; the floor is what a phone of 10,000 costs, so that the ratio shows the growth."""
+    run_virtually(_microseconds_a_phone(MIDDLE))
+    runs = {
+        phones: [run_virtually(_microseconds_a_phone(phones)) for _ in range(n)]
+        for phones, n in SIZES.items()
+    }
+    costs = {phones: [cost for cost, _ in pairs] for phones, pairs in runs.items()}
+    requests = {phones: [count / phones * 100 for _, count in pairs] for phones, pairs in runs.items()}
+    return [
+        result
+        for phones in SIZES
+        for result in (
+            Result(
+                "scaling", f"{phones:,} phones", "µs CPU each",
+                {OURS: costs[phones], FLOOR: costs[MIDDLE]}, most=1.2, guarded=True,
+            ),
+            Result("scaling", f"{phones:,} phones", "requests/100", {OURS: requests[phones], FLOOR: [2.0]}),
+        )
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    report(results())
