@@ -15,6 +15,7 @@ import pytest
 
 from koophone_async import AccessKey, Iam, KooPhone, Session
 from koophone_async.catalogue import OPERATIONS
+from koophone_async.services.cph.client import CloudPhone
 from koophone_async.wire import Spelling, spelling
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 DOCUMENTED: Final = json.loads(Path(__file__).with_name("koophone-operations.json").read_text("utf-8"))
 SESSION: Final = Session(AccessKey("A", "B"), environ={})
-CLIENTS: Final = {"koophone": KooPhone(SESSION), "iam": Iam(SESSION)}
+CPH: Final = CloudPhone(SESSION, region="cn-north-4")
+CLIENTS: Final = {"koophone": KooPhone(SESSION), "iam": Iam(SESSION), "cph": CPH, "gaming": CPH.gaming}
 OURS: Final = [operation for operation in OPERATIONS.values() if operation.service in CLIENTS]
 KOOPHONE: Final = [operation for operation in OURS if operation.service == "koophone"]
 BATCHES: Final = [operation for operation in OPERATIONS.values() if operation.batch]
@@ -64,10 +66,16 @@ def test_its_section_its_list_and_its_maximum_are_those_of_the_document(operatio
         assert operation.batch.most == (row["most"] or 100)
 
 
+def test_it_has_every_operation_of_every_service_and_nothing_else() -> None:
+    assert len(OPERATIONS) == len({*OPERATIONS}) == len(OURS)
+    assert [*OPERATIONS] == sorted(OPERATIONS)
+    assert "other.phones.list" not in OPERATIONS
+
+
 @every
 def test_it_is_kept_under_its_own_name(operation: AnyOperation) -> None:
     assert OPERATIONS[operation.name] is operation
-    assert re.fullmatch(r"[a-z]+(\.[a-z_]+){2,3}", operation.name)
+    assert re.fullmatch(r"[a-z]+\.[a-z_]+\.[a-z_]+[a-z0-9]", operation.name)
 
 
 @koophone
@@ -93,7 +101,7 @@ def test_its_method_has_its_name_and_gives_its_source(operation: AnyOperation) -
 def test_no_method_lacks_its_operation(operation: AnyOperation) -> None:
     service, resource, _ = operation.name.split(".")
     held: object = getattr(CLIENTS[service], resource)
-    beside = {"koophone.jobs.wait"}
+    beside = {"koophone.jobs.wait", "cph.jobs.wait", "gaming.deployments.wait"}
     public = {name for name in vars(type(held)) if name[0] != "_"}
 
     assert {f"{service}.{resource}.{name}" for name in public} - beside <= set(OPERATIONS)
@@ -119,10 +127,10 @@ def test_its_models_are_frozen_and_say_what_they_are(operation: AnyOperation) ->
 
 
 @pytest.mark.parametrize("operation", BATCHES, ids=by_name)
-def test_its_list_is_a_field_of_its_request(operation: AnyOperation) -> None:
+def test_its_list_is_a_part_of_its_request(operation: AnyOperation) -> None:
     batch: Any = operation.batch
 
-    assert batch.field in spellings(operation.request)
+    assert hasattr(operation.request, batch.field)
     assert batch.most > 0
 
 

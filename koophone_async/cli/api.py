@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.bodies import json_object, structure
+from koophone_async.cli.bodies import Wire, json_object, structure
 from koophone_async.cli.complaints import Exit
 from koophone_async.cli.printing import Format, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.running import execute
+from koophone_async.cli.services import service
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import Misuse
 from koophone_async.operation import AnyOperation
+from koophone_async.services.cph.undocumented import Anything, Raw
 from koophone_async.wire import to_wire
 
 _RAW = (Format.JSON, Format.JSONL)
@@ -82,10 +84,16 @@ async def _call(having: Settings, name: str | None, body: str, output: Format) -
     operation = _operation(name)
     if output not in _RAW:
         raise Misuse("", "--output", f"is {output}; an answer is json or jsonl")
-    request = structure(operation.request, json_object(body))
+    request = _request(operation, json_object(body))
     async with having.session(anonymous=operation.anonymous) as session:
-        answer = to_wire(await session.send(operation, request))
-    sys.stdout.write(
-        json.dumps(answer, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n"
-    )
+        answer = await service(operation.service).sender(session).send(operation, request)
+    told: object = answer.value if isinstance(answer, Raw) else to_wire(answer)
+    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n")
     return Exit.DONE
+
+
+def _request(operation: AnyOperation, body: Wire) -> object:
+    if operation.request is not Anything:
+        return structure(operation.request, body)
+    in_query = operation.method in ("GET", "DELETE")
+    return Anything.of(query=body) if in_query else Anything.of(body=body)

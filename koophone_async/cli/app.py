@@ -9,8 +9,16 @@ from typing import Annotated
 import typer
 
 from koophone_async import __version__
-from koophone_async.cli import api, awaiting, configuration, demonstration, execution, serving
-from koophone_async.cli.generated import add_operations
+from koophone_async.cli import (
+    api,
+    configuration,
+    demonstration,
+    execution,
+    receiving,
+    serving,
+    tenancy,
+)
+from koophone_async.cli.generated import add_operations, group, groups
 from koophone_async.cli.settings import Settings
 from koophone_async.wire import Edition
 
@@ -54,4 +62,12 @@ app.command("exec", cls=execution.AfterDashes)(execution.run)
 app.command("emulator")(serving.run)
 app.command("api")(api.run)
 app.command("config")(configuration.run)
-add_operations(app)[("jobs",)].command("wait")(awaiting.run)
+events = typer.Typer(help="What the service tells: players entering and quitting games, heartbeats.")
+events.callback(no_args_is_help=True)(lambda: None)
+events.command("serve")(receiving.run)
+app.add_typer(events, name="events")
+add_operations(app, "koophone")
+cph = group(tenancy.start.__doc__, lambda: groups("cph", "gaming"))
+cph.callback()(tenancy.start)
+app.add_typer(cph, name="cph")
+app.add_typer(group("IAM, as far as the cloud phones need it.", lambda: groups("iam")), name="iam")

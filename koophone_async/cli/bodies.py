@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import NoneType
-from typing import Any, TypeAlias, cast, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 
@@ -15,17 +15,21 @@ from koophone_async.wire import from_wire, spelling
 
 Wire: TypeAlias = dict[str, Any]
 Attribute: TypeAlias = "attrs.Attribute[Any]"
-Options: TypeAlias = "Mapping[attrs.Attribute[Any], str]"
-"""How a field is called on the command line."""
+Options: TypeAlias = Mapping[str, str]
+"""How a field is called on the command line, by where the API has it."""
 
 Hint: TypeAlias = Any
 """What an annotation holds: types, unions and generics have no type in common."""
 
 
-def without_none(hint: Hint) -> Hint:
-    """Give what a type is when it is not None."""
-    members = [member for member in get_args(hint) if member is not NoneType]
-    return members[0] if members and NoneType in get_args(hint) else hint
+_UNIONS: Final[tuple[object, ...]] = (UnionType, Union)
+
+
+def first(hint: Hint) -> Hint:
+    """Give the first type of a union; others are None, or what newer services may send."""
+    if not any(origin(hint) is union for union in _UNIONS):
+        return hint
+    return next(member for member in get_args(hint) if member is not NoneType)
 
 
 def origin(hint: Hint) -> object:
@@ -33,7 +37,7 @@ def origin(hint: Hint) -> object:
     return get_origin(hint)
 
 
-def json_of(text: str) -> object:
+def json_of(text: str, option: str = "--body") -> object:
     """Read what `--body` says: JSON, or the file that it names after @.
 
     Raises:
@@ -42,19 +46,19 @@ def json_of(text: str) -> object:
     try:
         read: object = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
     except OSError as error:
-        raise Misuse("", f"--body {text}", f"cannot be read: {error.strerror}") from None
+        raise Misuse("", f"{option} {text}", f"cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise Misuse("", "--body", f"is not JSON: {error}") from None
+        raise Misuse("", option, f"is not JSON: {error}") from None
     else:
         return read
 
 
-def json_object(text: str) -> Wire:
+def json_object(text: str, option: str = "--body") -> Wire:
     """Read what `--body` says, which must be an object."""
-    value = json_of(text)
+    value = json_of(text, option)
     if isinstance(value, dict):
         return cast("Wire", value)
-    raise Misuse("", "--body", "is no JSON object")
+    raise Misuse("", option, "is no JSON object")
 
 
 def structure(model: type, value: object, options: Options | None = None) -> object:
@@ -89,14 +93,14 @@ def _problems(model: type, value: object, options: Options, where: str = "") -> 
 
 
 def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: str) -> Iterator[str]:
-    name, hint = spelling(attribute).name, without_none(attribute.type)
+    name, hint = spelling(attribute).name, first(attribute.type)
     inner = get_args(hint)[0] if origin(hint) is tuple else hint
     is_given = any(spelt in wire for spelt in (name, *spelling(attribute).also))
     if not is_given and attribute.default is attrs.NOTHING:
-        if attrs.has(inner) and options:
-            yield from _problems(inner, {}, options, f"{where}{name}.")
+        if attrs.has(hint) and options:
+            yield from _problems(hint, {}, options, f"{where}{name}.")
         else:
-            yield f"{options.get(attribute, where + name)} is missing"
+            yield f"{options.get(where + name, where + name)} is missing"
     if attrs.has(inner) and name in wire:
         value = cast("object", wire[name])
         for item in cast("list[object]", value) if isinstance(value, list) else [value]:

@@ -18,6 +18,7 @@ from koophone_async.credentials import Credentials, Password
 from koophone_async.errors import Misuse
 from koophone_async.session import Session, Timeouts
 
+_PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
 _ENDPOINTS: Final = {
     "koophone": "KOOPHONE_ENDPOINT",
     "cph": "KOOPHONE_CPH_ENDPOINT",
@@ -48,6 +49,7 @@ def _in_effect(session: Session, having: Settings) -> Iterator[Row]:
     yield _row(
         "profile", having.environ.get("KOOPHONE_PROFILE"), _source(having, "KOOPHONE_PROFILE", "not set")
     )
+    yield _row("project", having.environ.get(_PROJECT), _source(having, _PROJECT, "named like the region"))
     for service, variable in _ENDPOINTS.items():
         yield _endpoint(session, having, service, variable)
     for name, seconds in attrs.asdict(Timeouts()).items():

@@ -10,9 +10,10 @@ from typer.core import TyperCommand
 
 from koophone_async.cli.bodies import Hint
 from koophone_async.cli.complaints import Exit
+from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.printing import Format
 from koophone_async.cli.running import execute, print_outcomes
-from koophone_async.cli.selection import All, Ids, IdsFile, Selection
+from koophone_async.cli.selection import All, Ids, IdsFile, Selection, Where
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import Misuse
 from koophone_async.services.koophone.client import KooPhone
@@ -22,7 +23,7 @@ Timeout = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", min=0, help="When to stop waiting; what still runs is left running."),
 ]
-Concurrency = Annotated[int, typer.Option(min=1, help="Calls under way at once, of at most 100 ids each.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Calls under way at once.")]
 Group = Annotated[
     bool, typer.Option("--group", help="One row for all ids that ended alike: phone[0001-0480].")
 ]
@@ -50,6 +51,7 @@ def run(
     *,
     ids: Ids = None,
     ids_file: IdsFile = None,
+    where: Where = None,
     everything: All = False,
     sync: Annotated[bool, typer.Option("--sync", help="Use calls that wait; for short commands.")] = False,
     output: Output = Format.TABLE,
@@ -64,9 +66,10 @@ def run(
 
     Exit code: 0 all succeeded, 1 some did not, 2 usage, 3 nothing was begun, 130 interrupted.
     """
+    given = {"ids": ids, "ids_file": ids_file, "where": where, "everything": everything}
 
     async def work(having: Settings, words: Sequence[str]) -> Exit:
-        chosen = Selection.of(ids, ids_file, everything=everything)
+        chosen = Selection.of(INSTANCES, given)
         if not words:
             raise Misuse("", "command", "is missing: koophone exec ID... -- COMMAND")
         command = " ".join(words)

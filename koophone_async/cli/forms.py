@@ -2,107 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum
 from inspect import Parameter, signature
-from typing import Annotated, Any, Final, TypeAlias, cast, get_args, get_type_hints
+from typing import Any, Final, TypeAlias, cast, get_args, get_type_hints, is_typeddict
 
 import attrs
 import typer
-from attrs import field, frozen
+from attrs import frozen
 
-from koophone_async.checks import OneOf
 from koophone_async.cli import words
 from koophone_async.cli.bodies import (
     Attribute,
     Hint,
     Wire,
+    first,
     json_object,
     json_of,
     origin,
     structure,
-    without_none,
 )
+from koophone_async.cli.values import TIME, Free, Given, Kind, Scalar, Values, kind_of, made, option
 from koophone_async.errors import Misuse
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
-Given: TypeAlias = Mapping[str, Any]
-
 _OWN: Final = ("page", "request_id")
 """Fields that the library fills itself."""
 
-_IDS: Final = ("self", "instances", "pairs")
-"""Parameters that the choice of instances takes the place of."""
-
 BODY: Final = "Fields as the API spells them: JSON, or @FILE. Options come on top."
-
-
-@frozen
-class Kind:
-    """How a value is written on the command line."""
-
-    type: Hint
-    """What typer reads: a type, or an enum made of the choices."""
-
-    values: Mapping[str, Any] = field(factory=dict[str, Any])
-    """What the choices stand for."""
-
-    def value(self, given: object) -> object:
-        """Give what was written as the library takes it."""
-        return self.values[given.value] if isinstance(given, Enum) else given
-
-
-def kind_of(hint: Hint, checks: Iterable[object] = ()) -> Kind:
-    """Say how values of a type are written, as choices where there are only a few."""
-    plain = without_none(hint)
-    listed = [value for check in checks if isinstance(check, OneOf) for value in check.values]
-    members = listed or (list(plain) if isinstance(plain, type) and issubclass(plain, Enum) else [])
-    values = {_label(member): member for member in members if member is not None}
-    if values:
-        return Kind(StrEnum("Choice", {label: label for label in values}), values)
-    return Kind(plain if plain in (int, float, bool) else str)
-
-
-def _label(member: object) -> str:
-    match member:
-        case IntEnum():
-            return member.name.lower().replace("_", "-")
-        case Enum():
-            return str(member.value)
-        case _:
-            return str(member)
-
-
-@frozen
-class Scalar:
-    """A parameter that is one value."""
-
-    name: str
-    kind: Kind
-    parameters: tuple[Parameter, ...]
-
-    @classmethod
-    def of(cls, parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> Scalar:  # noqa: A002 - typer's word
-        """Make an option, or an argument of what names the thing that the call is about."""
-        name = parameter.name
-        attribute = next((a for a in attrs.fields(operation.request) if a.name == name), None)
-        kind = kind_of(hint, words.checks(attribute) if attribute else ())
-        text = words.sentence(help, words.limit(attribute) if attribute else "")
-        is_named = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
-        if is_named or name == "instance":
-            info: Any = typer.Argument(metavar="ID" if name == "instance" else name.upper(), help=text)
-        else:
-            secret = name == "password"
-            info = typer.Option(f"--{name.replace('_', '-')}", help=text, prompt=secret, hide_input=secret)
-        optional = parameter.default is not Parameter.empty
-        return cls(name, kind, (_parameter(name, kind.type, info, required=not optional),))
-
-    def read(self, given: Given) -> Iterator[tuple[str, object]]:
-        """Give the value if it was given."""
-        if given[self.name] is not None:
-            yield self.name, self.kind.value(given[self.name])
 
 
 @frozen
@@ -112,6 +41,7 @@ class Leaf:
     path: tuple[Attribute, ...]
     kind: Kind
     help: str
+    is_list: bool = False
 
     @property
     def name(self) -> str:
@@ -121,13 +51,19 @@ class Leaf:
     @property
     def option(self) -> str:
         """The option as it is written."""
-        return f"--{self.name.replace('_', '-')}"
+        return option(self.name)
+
+    @property
+    def wire_path(self) -> str:
+        """Where the API has it, with dots between the names."""
+        return ".".join(spelling(attribute).name for attribute in self.path)
 
     @property
     def parameter(self) -> Parameter:
         """The option as typer takes it."""
         spelt = f"{self.option}/--no-{self.option[2:]}" if self.kind.type is bool else self.option
-        return _parameter(self.name, self.kind.type, typer.Option(spelt, help=self.help), required=False)
+        kind = list[str] if self.is_list else self.kind.type
+        return made(self.name, kind, typer.Option(spelt, help=self.help), required=False)
 
     def put(self, value: object, into: Wire) -> None:
         """Put a value where the API has it."""
@@ -135,6 +71,14 @@ class Leaf:
         for name in outer:
             into = into.setdefault(name, {})
         into[last] = value.value if isinstance(value, Enum) else value
+
+    def given(self, given: Given) -> object:
+        """Give what was written; None where nothing was."""
+        value = given[self.name]
+        if self.is_list:
+            joined = ",".join(value or ())
+            return (joined if spelling(self.path[-1]).as_text else value) or None
+        return None if value is None else self.kind.value(value)
 
 
 @frozen
@@ -148,7 +92,11 @@ class Model:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The options."""
-        return (*(leaf.parameter for leaf in self.leaves), _body(BODY))
+        lists = [
+            spelling(a).name for a in attrs.fields(attrs.resolve_types(self.model)) if _is_objects(a.type)
+        ]
+        only = f" Only there: {', '.join(lists)}." if lists else ""
+        return (*(leaf.parameter for leaf in self.leaves), _body(BODY + only))
 
     def read(self, given: Given) -> Iterator[tuple[str, object]]:
         """Give the object.
@@ -158,9 +106,9 @@ class Model:
         """
         wire = json_object(given["body"]) if given["body"] is not None else {}
         for leaf in self.leaves:
-            if given[leaf.name] is not None:
-                leaf.put(leaf.kind.value(given[leaf.name]), wire)
-        yield self.name, structure(self.model, wire, {leaf.path[-1]: leaf.option for leaf in self.leaves})
+            if (value := leaf.given(given)) is not None:
+                leaf.put(value, wire)
+        yield self.name, structure(self.model, wire, {leaf.wire_path: leaf.option for leaf in self.leaves})
 
 
 @frozen
@@ -184,7 +132,7 @@ class Many:
         yield self.name, tuple(structure(self.model, item) for item in cast("list[object]", items))
 
 
-Slot: TypeAlias = Scalar | Model | Many
+Slot: TypeAlias = Scalar | Values | Free | Model | Many
 
 
 @frozen
@@ -201,7 +149,7 @@ class Form:
             tuple(
                 _slot(parameter, hints[name], said.get(name, ""), operation)
                 for name, parameter in signature(method).parameters.items()
-                if name not in _IDS
+                if name != "self"
             )
         )
 
@@ -216,42 +164,58 @@ class Form:
 
 
 def _slot(parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> Slot:  # noqa: A002 - typer's word
-    if attrs.has(hint):
-        return Model(parameter.name, hint, tuple(_leaves(hint)))
-    item = get_args(hint)[0] if origin(hint) is Iterable else None
+    plain = first(hint)
+    item = get_args(plain)[0] if origin(plain) is Iterable else None
+    if attrs.has(plain):
+        return Model(parameter.name, plain, tuple(_leaves(plain)))
     if item is not None and attrs.has(item):
         return Many(parameter.name, item, help)
+    if origin(plain) is Mapping and get_args(plain)[-1] is object:
+        return Free.of(parameter)
+    if item is not None or origin(plain) is Mapping or is_typeddict(plain):
+        return Values.of(parameter, plain, help, operation)
     return Scalar.of(parameter, hint, help, operation)
 
 
 def _leaves(model: type, above: tuple[Attribute, ...] = ()) -> Iterator[Leaf]:
-    said = words.fields(model)
     for attribute in attrs.fields(attrs.resolve_types(model)):
-        hint, path = without_none(attribute.type), (*above, attribute)
+        hint, path = first(attribute.type), (*above, attribute)
         if attrs.has(hint):
             yield from _leaves(hint, path)
-            continue
-        kind = kind_of(hint, words.checks(attribute))
-        if attribute.name in _OWN or len(kind.values) == 1:
-            continue
+        elif attribute.name not in _OWN:
+            yield from _leaf(model, path, hint)
+
+
+def _leaf(model: type, path: tuple[Attribute, ...], hint: Hint) -> Iterator[Leaf]:
+    """Make an option of a field, unless only JSON can say it or only one value is allowed."""
+    attribute, is_list = path[-1], origin(hint) is tuple
+    if _is_objects(hint):
+        return
+    kind = Kind(str) if is_list else kind_of(hint, words.checks(attribute))
+    if len(kind.values) != 1:
         limit = "" if kind.values else words.limit(attribute)
-        yield Leaf(path, kind, words.sentence(said.get(attribute.name, ""), limit, _default(attribute, hint)))
+        said = words.fields(model).get(attribute.name, "")
+        yield Leaf(path, kind, words.sentence(said, limit, _default(path, hint)), is_list)
 
 
-def _default(attribute: Attribute, hint: Hint) -> str:
+def _is_objects(hint: Hint) -> bool:
+    """Whether a field is a list of objects, which only JSON can say."""
+    plain = first(hint)
+    return origin(plain) is tuple and attrs.has(get_args(plain)[0])
+
+
+def _default(path: Sequence[Attribute], hint: Hint) -> str:
+    *above, attribute = path
     if attribute.default is attrs.NOTHING:
-        return "Required"
+        is_always = all(outer.default is attrs.NOTHING for outer in above)
+        group = "-".join(outer.name.replace("_", "-") for outer in above)
+        return "Required" if is_always else f"Required with any other --{group} option"
+    if origin(hint) is tuple:
+        return "Once for each value"
     if hint is datetime:
-        return "A time such as 2026-01-31T12:00:00Z"
-    return "" if attribute.default in (None, "") else f"Default: {attribute.default}"
-
-
-def _parameter(name: str, kind: Hint, info: Hint, *, required: bool) -> Parameter:
-    annotated: Hint = Annotated
-    annotation = annotated[kind if required else kind | None, info]
-    default = Parameter.empty if required else None
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        return TIME
+    return "" if attribute.default in (None, "", ()) else f"Default: {attribute.default}"
 
 
 def _body(help: str, *, required: bool = False) -> Parameter:  # noqa: A002 - typer's word
-    return _parameter("body", str, typer.Option("--body", metavar="JSON", help=help), required=required)
+    return made("body", str, typer.Option("--body", metavar="JSON", help=help), required=required)

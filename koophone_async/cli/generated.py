@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+import sys
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from functools import cached_property, partial
 from inspect import Parameter, Signature
+from itertools import groupby
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from attrs import frozen
 from typer.core import TyperGroup
+from typer.main import get_command_from_info, get_group
+from typer.models import CommandInfo
 
-from koophone_async.cli import words
+from koophone_async.batches import Run
+from koophone_async.cli import awaiting, words
 from koophone_async.cli.bodies import Hint
 from koophone_async.cli.complaints import Exit, say
 from koophone_async.cli.execution import Concurrency, Group, Output, Timeout
-from koophone_async.cli.forms import Form, Given
+from koophone_async.cli.forms import Form
 from koophone_async.cli.printing import Format, printer
 from koophone_async.cli.rows import rows
 from koophone_async.cli.running import execute, print_outcomes, print_values
-from koophone_async.cli.selection import All, Ids, IdsFile, Selection
-from koophone_async.cli.services import ENTRIES, Entry, Verb
+from koophone_async.cli.selection import Selection, choices, filters, option
+from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, settings
-from koophone_async.services.koophone.client import KooPhone
-from koophone_async.services.koophone.jobs import StartedTask
-from koophone_async.session import Session
+from koophone_async.cli.tickets import awaited
+from koophone_async.cli.values import Given
+from koophone_async.cli.verbs import Verb
+from koophone_async.services.cph.undocumented import Raw
 
 NoWait = Annotated[
     bool,
@@ -31,34 +45,84 @@ NoWait = Annotated[
 ]
 
 
-class Words(TyperGroup):
-    """Commands whose names may be written with `_` too, as the operations' are."""
-
-    def get_command(self, ctx: Hint, cmd_name: str) -> Hint:
-        """Find a command."""
-        return super().get_command(ctx, cmd_name.replace("_", "-"))
+Makers: TypeAlias = Mapping[str, Callable[[], Hint]]
+"""What makes commands, by their names."""
 
 
-Groups: TypeAlias = dict[tuple[str, ...], typer.Typer]
-"""The groups of commands by their words."""
+class Commands(Mapping[str, Any]):
+    """The commands of a group by name, each made when it is first asked for."""
+
+    def __init__(self, made: Mapping[str, Any], more: Callable[[], Makers]) -> None:
+        """Take what is there already, and what tells of more when it is first asked."""
+        self._made = dict(made)
+        self._more = more
+
+    @cached_property
+    def _makers(self) -> dict[str, Callable[[], Hint]]:
+        return {name: maker for name, maker in self._more().items() if name not in self._made}
+
+    def __getitem__(self, name: str) -> Hint:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._makers, **self._made})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-def add_operations(app: typer.Typer) -> Groups:
-    """Add a command for every operation of the catalogue."""
-    groups: Groups = {(): app}
-    for entry in ENTRIES:
-        *path, name = entry.words
-        group = _group(groups, tuple(path), entry)
-        group.command(name)(command(entry))
-    return groups
+def group(about: str | None, more: Callable[[], Makers]) -> typer.Typer:
+    """Make a group of commands, whose names may be written with `_` too, as the operations' are.
+
+    Args:
+        about: What its help says.
+        more: Tells what commands it has, when it is first asked for one.
+    """
+
+    class Words(TyperGroup):
+        def __init__(self, **given: Any) -> None:  # noqa: ANN401 - handed on
+            super().__init__(**given)
+            self.commands: Hint = Commands(self.commands, more)
+
+        def get_command(self, ctx: Hint, cmd_name: str) -> Hint:
+            """Find a command."""
+            return super().get_command(ctx, cmd_name.replace("_", "-"))
+
+    return typer.Typer(cls=Words, help=about, no_args_is_help=True)
 
 
-def _group(groups: Groups, path: tuple[str, ...], entry: Entry) -> typer.Typer:
-    if path not in groups:
-        about = entry.service.about if path == entry.service.path else entry.resource_class.__doc__
-        groups[path] = typer.Typer(cls=Words, help=about, no_args_is_help=True)
-        _group(groups, path[:-1], entry).add_typer(groups[path], name=path[-1])
-    return groups[path]
+def groups(*services: str) -> Makers:
+    """Tell what makes the groups of some services; those of the first stand side by side."""
+    inner = typer.Typer()
+    add_operations(inner, *services)
+    made = get_group(inner).commands
+    return {name: partial(made.__getitem__, name) for name in made}
+
+
+def add_operations(app: typer.Typer, *services: str) -> None:
+    """Add a group for every resource of some services, in groups of their own after the first service."""
+    for name in services:
+        into, found = app, service(name)
+        if name != services[0]:
+            app.add_typer(into := typer.Typer(help=found.about, no_args_is_help=True), name=found.path[-1])
+        for resource, of in groupby(entries(name), lambda entry: entry.words[-2]):
+            into.add_typer(_resource(tuple(of)), name=resource)
+
+
+def _resource(of: tuple[Entry, ...]) -> typer.Typer:
+    made = group(
+        of[0].resource_class.__doc__, lambda: {entry.words[-1]: partial(_made, entry) for entry in of}
+    )
+    if of[0].words[-2] == of[0].service.awaits:
+        made.command("wait")(awaiting.command(of[0]))
+    return made
+
+
+def _made(entry: Entry) -> Hint:
+    info = CommandInfo(entry.words[-1], callback=command(entry))
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode="rich")
 
 
 def command(entry: Entry) -> Callable[..., None]:
@@ -92,18 +156,24 @@ class Call:
     @property
     def parameters(self) -> Sequence[Parameter]:
         """The command's parameters."""
-        return [*self.form.parameters, _option("output", Output, Format.TABLE)]
+        filtering = filters(self.entry.lists) if self.entry.lists else []
+        return [*self.form.parameters, *filtering, option("output", Output, Format.TABLE)]
 
     async def work(self, having: Settings, given: Given) -> Exit:
         """Make the call and print its answer; rows of a list as they come."""
         arguments = self.form.read(given)
+        population = self.entry.lists
+        chosen = Selection.filtered(population, given) if population else None
         async with having.session(anonymous=self.entry.operation.anonymous) as session:
-            return await _print(self.entry.bound(session)(**arguments), given["output"])
+            client = self.entry.service.client(session)
+            if chosen is not None:
+                return await _print(self.entry, chosen.items(client, *arguments.values()), given["output"])
+            return await _print(self.entry, self.entry.bound(client)(**arguments), given["output"])
 
 
 @frozen
 class Sweep:
-    """An operation on instances: any number of ids through the fleet verb, to the end."""
+    """An operation on instances, phones or servers: any number through the fleet verb, to the end."""
 
     entry: Entry
     verb: Verb
@@ -116,63 +186,53 @@ class Sweep:
     @property
     def parameters(self) -> Sequence[Parameter]:
         """The command's parameters."""
-        waiting = [_option("no_wait", NoWait, default=False)] if self.verb.waits else []
-        grouping = [] if self.verb.reads else [_option("group", Group, default=False)]
+        waiting = [option("no_wait", NoWait, default=False)] if self.verb.waits else []
+        grouping = [] if self.verb.reads else [option("group", Group, default=False)]
         return [
-            _option("ids", Ids, None),
-            _option("ids_file", IdsFile, None),
-            _option("everything", All, default=False),
+            *choices(self.verb.on),
             *self.form.parameters,
             *waiting,
-            _option("output", Output, Format.TABLE),
+            option("output", Output, Format.TABLE),
             *grouping,
-            _option("timeout", Timeout, None),
-            _option("concurrency", Concurrency, 32),
+            option("timeout", Timeout),
+            option("concurrency", Concurrency, 32),
         ]
 
     async def work(self, having: Settings, given: Given) -> Exit:
         """Do it to all that are chosen, and print what became of each."""
-        chosen = Selection.of(given["ids"], given["ids_file"], everything=given["everything"])
-        arguments, output = self.form.read(given), given["output"]
+        chosen = Selection.of(self.verb.on, given)
+        arguments = self.form.read(given)
         async with having.session() as session:
+            client = self.entry.service.client(session)
             if given.get("no_wait"):
-                return await _print(self._once(session, await chosen.listed(session), arguments), output)
-            koophone = KooPhone(session)
-            fleet = koophone.fleet(
-                chosen.source(koophone), concurrency=given["concurrency"], deadline=given["timeout"]
+                answer = self.entry.once(client, await chosen.listed(client), arguments)
+                return await _print(self.entry, answer, given["output"])
+            fleet = self.verb.on.fleet(
+                client, chosen.source(client), concurrency=given["concurrency"], deadline=given["timeout"]
             )
-            run, label = self.verb.run(fleet, **arguments), " ".join(self.entry.words)
-            if self.verb.reads:
-                return await print_values(run, output, label=label, total=chosen.total)
-            return await print_outcomes(run, output, label=label, total=chosen.total, group=given["group"])
+            return await self._follow(self.verb.run(fleet, **arguments), chosen.total, given)
 
-    def _once(
-        self, session: Session, ids: tuple[str, ...], arguments: dict[str, object]
-    ) -> Awaitable[object]:
-        if self.verb.once is not None:
-            return self.verb.once(self.entry.resource(session), ids, **arguments)
-        answer: Awaitable[object] = self.entry.bound(session)(instances=ids, **arguments)
-        return answer
+    async def _follow(self, run: Run[Any, Any], total: int | None, given: Given) -> Exit:
+        label, output = " ".join(self.entry.words), given["output"]
+        if self.verb.reads:
+            return await print_values(run, output, label=label, total=total)
+        return await print_outcomes(run, output, label=label, total=total, group=given["group"])
 
 
-def _option(name: str, annotation: Hint, default: object) -> Parameter:
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-
-def _next(started: StartedTask) -> str:
-    return f"koophone jobs wait {started.task}" if started.task else "koophone instances status ID..."
-
-
-async def _print(answer: Awaitable[object] | AsyncIterable[object], output: Format) -> Exit:
-    with printer(output) as out:
-        if isinstance(answer, AsyncIterable):
+async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], output: Format) -> Exit:
+    if isinstance(answer, AsyncIterable):
+        with printer(output) as out:
             async for item in answer:
                 for row in rows(item):
                     out.row(row)
-        else:
-            given = await answer
-            for row in rows(given):
-                out.row(row)
-            if isinstance(given, StartedTask):
-                say(f"koophone: to await the end: {_next(given)}")
+        return Exit.DONE
+    given = await answer
+    if isinstance(given, bytes) and not isinstance(given, Raw):
+        sys.stdout.buffer.write(given)
+        return Exit.DONE
+    with printer(output) as out:
+        for row in rows(given):
+            out.row(row)
+    if hint := awaited(entry, given):
+        say(f"koophone: to await the end: {hint}")
     return Exit.DONE

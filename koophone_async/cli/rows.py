@@ -11,6 +11,7 @@ import attrs
 
 from koophone_async.batches import Outcome, State
 from koophone_async.cli.folding import fold
+from koophone_async.services.cph.undocumented import Raw
 from koophone_async.wire import spelling
 
 Plain: TypeAlias = Any
@@ -47,14 +48,23 @@ def plain(value: object) -> Plain:  # noqa: PLR0911 - one for each kind
 
 def rows(answer: object) -> Iterator[Row]:
     """Give the rows of an answer: those of the list that it wraps, or the answer itself as one row."""
+    if isinstance(answer, Raw):
+        yield from _raw(answer.value)
+        return
     wrapped = _wrapped(answer)
     if wrapped is None:
-        yield plain(answer) or {"state": "accepted"}
+        row = plain(answer)
+        yield row if any(value is not None for value in row.values()) else {"state": "accepted"} | row
         return
     items, beside = wrapped
     for item in items:
         for row in rows(item):
             yield {spelt if name in row else name: plain(value) for name, spelt, value in beside} | row
+
+
+def _raw(value: Plain) -> Iterator[Row]:
+    for item in cast("Iterable[Plain]", value if isinstance(value, list) else [value]):
+        yield cast("Row", item) if isinstance(item, dict) else {"value": item}
 
 
 def _wrapped(answer: object) -> tuple[tuple[object, ...], list[tuple[str, str, object]]] | None:

@@ -1,107 +1,45 @@
-"""The services that have commands: their clients, and the fleet verbs that take any number of ids."""
+"""The operations that have commands, by the tables of their services."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from importlib import import_module
+from inspect import signature
+from operator import attrgetter
 from typing import Any, Final
 
 from attrs import frozen
 
-from koophone_async.batches import Run
 from koophone_async.catalogue import OPERATIONS
+from koophone_async.cli.verbs import Client, Population, Service, Verb
 from koophone_async.operation import AnyOperation
 from koophone_async.services import iam
-from koophone_async.services.koophone.apps import Apps
-from koophone_async.services.koophone.client import KooPhone
-from koophone_async.services.koophone.commands import Commands
-from koophone_async.services.koophone.fleet import Fleet
-from koophone_async.services.koophone.instances import Instances
-from koophone_async.services.koophone.jobs import StartedTask
-from koophone_async.services.koophone.orders import Orders
-from koophone_async.services.koophone.streaming import Streaming
-from koophone_async.services.koophone.users import Holding, Users
-from koophone_async.services.koophone.video import Video
-from koophone_async.services.koophone.waiting import Jobs
-from koophone_async.session import Session
 
 
-@frozen
-class Verb:
-    """How a fleet does an operation."""
-
-    run: Callable[..., Run[Any, Any]]
-    """The fleet's method, which takes the fleet first."""
-
-    waits: bool = False
-    """Whether it goes on after the documented call, until the end is known."""
-
-    reads: bool = False
-    """Whether what matters is the value of each outcome."""
-
-    once: Callable[..., Awaitable[object]] | None = None
-    """Takes the resource, the ids and the verb's arguments, where the method's own are others."""
+def service(name: str) -> Service:
+    """Give what is known of a service, which is imported only when it is asked for."""
+    if name == "iam":
+        return _IAM
+    module, constant = _TABLES[name]
+    found: Service = getattr(import_module(f"koophone_async.cli.{module}"), constant)
+    return found
 
 
-@frozen
-class Service:
-    """One service, and where its commands stand."""
-
-    about: str
-    path: tuple[str, ...]
-    """The words before the resource."""
-
-    client: Callable[[Session], Any]
-    resources: Mapping[str, type]
-    verbs: Mapping[str, Verb]
-    """By the operation's name without the service."""
-
-
-def _unassign(resource: Users, ids: tuple[str, ...], user: str) -> Awaitable[StartedTask]:
-    return resource.unassign(Holding(user, id) for id in ids)
-
-
-SERVICES: Final[Mapping[str, Service]] = {
-    "koophone": Service(
-        "Cloud phones as a service of their own.",
-        (),
-        KooPhone,
-        {
-            "apps": Apps,
-            "commands": Commands,
-            "instances": Instances,
-            "jobs": Jobs,
-            "orders": Orders,
-            "streaming": Streaming,
-            "users": Users,
-            "video": Video,
-        },
-        {
-            "apps.install": Verb(Fleet.install, waits=True),
-            "apps.list": Verb(Fleet.apps, reads=True),
-            "commands.run": Verb(Fleet.run, waits=True),
-            "commands.run_now": Verb(Fleet.run_now),
-            "instances.backup": Verb(Fleet.backup, waits=True),
-            "instances.reboot": Verb(Fleet.reboot, waits=True),
-            "instances.reset": Verb(Fleet.reset, waits=True),
-            "instances.status": Verb(Fleet.status, reads=True),
-            "orders.unsubscribe": Verb(Fleet.unsubscribe),
-            "streaming.authorize": Verb(Fleet.authorize, reads=True),
-            "streaming.prepare": Verb(Fleet.prepare, waits=True),
-            "streaming.release": Verb(Fleet.release_session),
-            "streaming.stop": Verb(Fleet.stop_streaming),
-            "users.assign": Verb(Fleet.assign),
-            "users.unassign": Verb(Fleet.unassign, waits=True, once=_unassign),
-            "video.set": Verb(Fleet.set_video),
-        },
-    ),
-    "iam": Service(
-        "IAM, as far as the cloud phones need it.",
-        ("iam",),
-        iam.Iam,
-        {"projects": iam.Projects, "tokens": iam.Tokens},
-        {},
-    ),
+_TABLES: Final = {
+    "koophone": ("koophone", "SERVICE"),
+    "cph": ("cloudphone", "SERVICE"),
+    "gaming": ("cloudphone", "GAMING"),
 }
+
+_IAM: Final = Service(
+    ("iam",),
+    iam.Iam,
+    {"projects": iam.Projects, "tokens": iam.Tokens},
+    {},
+)
+
+_IDS: Final = ("instances", "where", "phones", "servers", "encoding_servers")
+"""What methods call the ids that they take."""
 
 
 @frozen
@@ -113,7 +51,7 @@ class Entry:
     @property
     def service(self) -> Service:
         """The service that it is part of."""
-        return SERVICES[self.operation.service]
+        return service(self.operation.service)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -137,15 +75,32 @@ class Entry:
         """The fleet verb, where there is one."""
         return self.service.verbs.get(self.operation.name.partition(".")[2])
 
-    def resource(self, session: Session) -> object:
-        """Give the resource that has the method."""
-        return getattr(self.service.client(session), self.operation.name.split(".")[1])
+    @property
+    def lists(self) -> Population | None:
+        """What it lists, where a fleet can be drawn from that."""
+        lists = {population.operation: population for population in self.service.populations}
+        return lists.get(self.operation.name)
 
-    def bound(self, session: Session) -> Callable[..., Any]:
-        """Give the method of a client of this session."""
-        found: Callable[..., Any] = getattr(self.resource(session), self.operation.name.split(".")[2])
+    def resource(self, client: Client) -> Any:  # noqa: ANN401 - resources have no class in common
+        """Give the resource that has the method."""
+        _, resource, _ = self.operation.name.split(".")
+        return attrgetter(".".join((*self.service.part, resource)))(client)
+
+    def bound(self, client: Client) -> Callable[..., Any]:
+        """Give the method of a client."""
+        found: Callable[..., Any] = getattr(self.resource(client), self.operation.name.split(".")[2])
         return found
 
+    def once(self, client: Client, ids: tuple[str, ...], arguments: Mapping[str, Any]) -> Awaitable[object]:
+        """Make the one documented call that a fleet would make as often as it takes."""
+        if self.verb is not None and self.verb.once is not None:
+            return self.verb.once(self.resource(client), ids, **arguments)
+        method = self.bound(client)
+        name = next(name for name in signature(method).parameters if name in _IDS)
+        answer: Awaitable[object] = method(**{name: ids}, **arguments)
+        return answer
 
-ENTRIES: Final = tuple(Entry(operation) for operation in OPERATIONS.values() if operation.service in SERVICES)
-"""Every operation of these services, in the order of the names."""
+
+def entries(*services: str) -> Iterator[Entry]:
+    """Give every operation of some services, in the order of the names."""
+    return (Entry(operation) for name in services for operation in OPERATIONS.of(name))

@@ -64,7 +64,7 @@ def run(
 
 async def _serve(emulator: Emulator) -> Exit:
     async with AsyncExitStack() as stack:
-        stopped = stack.enter_context(_stopped())
+        ended = stack.enter_context(stopped())
         try:
             await stack.enter_async_context(emulator)
         except OSError as error:
@@ -73,21 +73,21 @@ async def _serve(emulator: Emulator) -> Exit:
             raise Misuse("", "--state", f"is no snapshot of an emulator: {error}") from None
         sys.stdout.write(json.dumps(emulator.banner()) + "\n")
         sys.stdout.flush()
-        await stopped.wait()
+        await ended.wait()
     return Exit.DONE
 
 
 @contextmanager
-def _stopped() -> Generator[asyncio.Event]:
+def stopped() -> Generator[asyncio.Event]:
     """Give what is set by SIGINT or SIGTERM."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
     def on_signal(_: int, __: FrameType | None) -> None:
-        loop.call_soon_threadsafe(stopped.set)
+        loop.call_soon_threadsafe(ended.set)
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        yield ended
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -25,8 +25,12 @@ class Settings:
     @classmethod
     def of(cls, environ: Mapping[str, str], **options: str | None) -> Settings:
         """Put options over the environment, by the names of its variables."""
+        return cls(environ).over(**options)
+
+    def over(self, **options: str | None) -> Settings:
+        """Put more options over what holds so far."""
         given = {name: value for name, value in options.items() if value is not None}
-        return cls(dict(environ) | given, frozenset(given))
+        return Settings(dict(self.environ) | given, self.given | given.keys())
 
     @property
     def chain(self) -> Chain:

@@ -51,6 +51,8 @@ Invoke: TypeAlias = Callable[..., Ended]
 def settings_of(banner: dict[str, str]) -> dict[str, str]:
     return {
         "KOOPHONE_ENDPOINT": banner["endpoint"],
+        "KOOPHONE_CPH_ENDPOINT": banner["cph_endpoint"],
+        "HUAWEICLOUD_SDK_PROJECT_ID": banner["project_id"],
         "HUAWEICLOUD_SDK_IAM_ENDPOINT": banner["iam_endpoint"],
         "HUAWEICLOUD_SDK_AK": banner["access_key"],
         "HUAWEICLOUD_SDK_SK": banner["secret_key"],
@@ -72,7 +74,7 @@ def koophone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     async def all_of(lines: Sequence[Line], edition: str) -> Ended:
         so_far = Ended(0, "", "")
-        async with Emulator(250, edition=edition) as emulator:
+        async with Emulator(250, edition=edition, servers=5) as emulator:
             for name, value in (settings_of(emulator.banner()) | {"KOOPHONE_EDITION": edition}).items():
                 monkeypatch.setenv(name, value)
             for line in lines:

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
-from koophone_async.cli.services import ENTRIES
+from koophone_async.cli.services import entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,8 +52,18 @@ def test_every_operation_of_the_catalogue_has_a_command() -> None:
 
     there = commands(get_command(app))
 
-    having = {entry.operation.name for entry in ENTRIES if entry.words in there}
+    having = {
+        entry.operation.name for entry in entries("cph", "gaming", "iam", "koophone") if entry.words in there
+    }
     assert sorted(OPERATIONS.keys() - having) == []
+
+
+def test_every_resource_of_cph_has_its_group_beside_gaming() -> None:
+    cph = getattr(get_command(app), "commands", {})["cph"]
+    resources = {entry.words[1] for entry in entries("cph")}
+
+    assert {*cph.commands} == {*resources, "gaming"}
+    assert len(cph.commands) == len(resources) + 1
 
 
 @pytest.mark.parametrize(
@@ -290,7 +300,10 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
 @pytest.mark.parametrize(
     "line, problem",
     [
-        (("instances", "status"), "instances: say which, by ID..., --ids-file or --all: none was given"),
+        (
+            ("instances", "status"),
+            "instances: say which, by ID..., --ids-file, --where or --all: none was given",
+        ),
         (("instances", "status", "a", "--all"), "more than one way was used"),
         (("exec", "a"), "command: is missing"),
         (("exec", "a", "--ids-file", "/none", "--", "id"), "more than one way was used"),

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import pytest
 from typer.testing import CliRunner
 
 from koophone_async.cli import words
 from koophone_async.cli.app import app
-from koophone_async.cli.services import ENTRIES, Entry
+from koophone_async.cli.services import Entry, entries
 from koophone_async.services.koophone.apps import InstallApp
+
+ALL: Final = [*entries("cph", "gaming", "iam", "koophone")]
 
 
 def help_of(*line: str) -> str:
@@ -17,7 +20,7 @@ def help_of(*line: str) -> str:
     return re.sub(r"[\s│]+", " ", result.output)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operation.name)
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.operation.name)
 def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
     source = re.sub(r"\s+", " ", entry.operation.source)
 
@@ -38,6 +41,26 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
         (("instances", "list"), "--scene <CLOUD_APP|CLOUD_PHONE>"),
         (("jobs", "list"), "TASK"),
         (("exec",), "[ID]... -- COMMAND"),
+        ((), "cph Cloud phones on servers of your own, in one project."),
+        (("cph",), "--project-id <str> Else HUAWEICLOUD_SDK_PROJECT_ID"),
+        (("cph", "gaming"), "Games on cloud phones"),
+        (("cph", "storage", "expand"), "--size <int> GiB up to 32,768, not less than now"),
+        (("cph", "storage", "export"), "--include TEXT Absolute paths in /data or /cache"),
+        (("cph", "commands", "run"), "--command <str> At most 1,024 bytes of UTF-8"),
+        (("cph", "commands", "run"), "ID <list[str]> Ids of phones. `-` reads them from stdin."),
+        (("cph", "phones", "connections"), "--client <ANDROID|WINDOWS|H5_MOBILE|H5_PC|IOS>"),
+        (("cph", "servers", "restart"), "--tag KEY=VALUE All with this tag"),
+        (("cph", "servers", "delete"), "ID"),
+        (
+            ("cph", "servers", "buy"),
+            "--phone-disk-size <int> GiB. 10 to 32,768 GiB. Required with any other --phone-disk option",
+        ),
+        (("cph", "servers", "buy"), "--public-address-existing <list[str]> The id of one public address"),
+        (("cph", "servers", "buy"), "Options come on top. Only there: ports, nics."),
+        (("cph", "bandwidths", "update"), "BANDWIDTH"),
+        (("cph", "undocumented", "list-subnets"), "--query JSON A JSON object, or @FILE."),
+        (("cph", "gaming", "deployments", "deploy"), "--versions TEXT Their ids; each goes to every one"),
+        (("events", "serve"), "CPH 6.1 to 6.4 (2020-07-30)"),
         (("streaming", "progress"), "--user <str> Who will stream, at most 32 characters"),
     ],
 )

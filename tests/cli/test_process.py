@@ -304,12 +304,17 @@ def test_the_version_and_the_log_are_asked_for_by_options(start: Start) -> None:
 
 
 def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator: dict[str, str]) -> None:
-    ended = start("--region", "cn-north-4", "config", "--output", "jsonl").end()
+    line = ("--region", "cn-north-4", "config", "--output", "jsonl")
+    ended = start(*line, environ={"KOOPHONE_CPH_ENDPOINT": ""}).end()
 
     shown = {row["setting"]: (row["value"], row["source"]) for row in ended.rows}
     assert shown["region"] == ("cn-north-4", "option of the command line")
     assert shown["endpoint koophone"] == (emulator["KOOPHONE_ENDPOINT"], "environment KOOPHONE_ENDPOINT")
     assert shown["endpoint cph"] == ("https://cph.cn-north-4.myhuaweicloud.com", "published host")
+    assert shown["project"] == (
+        emulator["HUAWEICLOUD_SDK_PROJECT_ID"],
+        "environment HUAWEICLOUD_SDK_PROJECT_ID",
+    )
     assert shown["credentials"][0].startswith("permanent access key")
     assert emulator["HUAWEICLOUD_SDK_SK"] not in ended.out
     assert emulator["HUAWEICLOUD_SDK_AK"] not in ended.out
@@ -336,10 +341,11 @@ def test_config_without_credentials_is_exit_3_and_says_what_to_set(start: Start)
     assert "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK" in ended.err
 
 
-def test_help_and_exec_start_without_the_emulator_and_without_rich() -> None:
+def test_help_and_exec_start_without_the_emulator_cph_and_rich() -> None:
     program = "import sys, koophone_async.cli.app; print(*sys.modules)"
     with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
         loaded = process.end().out.split()
 
     assert "koophone_async.cli.app" in loaded
-    assert [name for name in loaded if name.startswith(("koophone_async.emulator", "rich"))] == []
+    unneeded = ("koophone_async.emulator", "koophone_async.services.cph.client", "rich")
+    assert [name for name in loaded if name.startswith(unneeded)] == []

@@ -1,0 +1,364 @@
+"""The commands of CPH and of cloud mobile gaming against an emulator, in virtual time."""
+
+from __future__ import annotations
+
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.cli.conftest import started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Ended, Invoke, Line
+
+JSONL: Final = ("--output", "jsonl")
+OUTCOME: Final = ["id", "state", "job_id", "error_code", "error_message", "output", "seconds"]
+ONE: Final = ("--where", "name == phone-00001")
+PHONES: Final = ("--where", 'name ~ "phone-0000[12]"')
+SERVER: Final = ("--where", "name == server-0001")
+APP: Final = "com.example.app"
+
+
+def cph(*words: str) -> tuple[str, ...]:
+    return ("cph", *words, *JSONL)
+
+
+def first(*words: str) -> Line:
+    """Use the id that was printed first."""
+    return lambda so_far: cph(*(so_far.rows[0]["id"] if word == "ID" else word for word in words))
+
+
+def later(*words: str) -> Line:
+    """Use the command that stderr says is next."""
+
+    def line(so_far: Ended) -> tuple[str, ...]:
+        hint = so_far.err.split("to await the end: ", 1)[1].split()
+        return (*hint[1:], *words, *JSONL)
+
+    return line
+
+
+@pytest.mark.parametrize(
+    "line, states",
+    [
+        (("commands", "run", *PHONES, "--command", "echo hi"), ["succeeded"] * 2),
+        (("commands", "run-now", *PHONES, "--command", "echo hi"), ["succeeded"] * 2),
+        (("commands", "push", *ONE, "--tar", "obs://b/data.tar"), ["succeeded"]),
+        (("commands", "install", *ONE, "--apk", f"obs://b/{APP}.apk", "--options", "-r"), ["succeeded"]),
+        (
+            ("commands", "install-split", *ONE, "--apks", f"obs://b/{APP}.apk", "--apks", "obs://b/2.apk"),
+            ["succeeded"],
+        ),
+        (("phones", "stop", *PHONES), ["succeeded"] * 2),
+        (("phones", "restart", *PHONES, "--properties", "com.cph.mainkeys=1"), ["succeeded"] * 2),
+        (("phones", "reset", *PHONES, "--forgets"), ["succeeded"] * 2),
+        (("phones", "update-properties", *ONE, "--properties", "com.cph.mainkeys=1"), ["succeeded"]),
+        (
+            (
+                *("storage", "export", *ONE, "--include", "/data/local"),
+                *("--bucket", "backups", "--path", "{phone}.tar"),
+            ),
+            ["succeeded"],
+        ),
+        (("storage", "expand", *ONE, "--size", "200"), ["succeeded"]),
+        (("traffic", "route", *ONE, "--route", "direct"), ["succeeded"]),
+        (("servers", "restart", *SERVER), ["succeeded"]),
+        (("encoding-servers", "restart", "--where", "name ~ ENCODE_server-000[12]"), ["succeeded"] * 2),
+        (("keypairs", "update", *SERVER, "--keypair", "KeyPair-2"), ["succeeded"]),
+        (("tags", "add", "--all", "--tags", "env=test", "--tags", "owner=me"), ["accepted"] * 5),
+        (("shared-files", "push", *SERVER, "--bucket", "files", "--path", "data.tar"), ["succeeded"]),
+        (
+            ("shared-apps", "push", *SERVER, "--bucket", "apps", "--path", "app.tar", "--package", APP),
+            ["succeeded"],
+        ),
+    ],
+)
+def test_a_write_prints_an_outcome_for_each_phone_or_server(
+    koophone: Invoke, line: tuple[str, ...], states: list[str]
+) -> None:
+    ended = koophone(cph(*line))
+
+    assert [row["state"] for row in ended.rows] == states, ended
+    assert {tuple(row) for row in ended.rows} == {tuple(OUTCOME)}
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bandwidths list",
+        "encoding-servers list",
+        "images list",
+        "phone-images list",
+        "phones connections --where name==phone-00001 --client ANDROID",
+        "phones list",
+        "phones models",
+        "scheduled-events list",
+        "servers list",
+        "servers models",
+        "servers offerings",
+        "shared-files list --where name==server-0001 --path /data",
+        "tags count --untagged",
+        "tags find",
+        "undocumented list-subnets",
+        "undocumented export-phone-details",
+    ],
+)
+def test_a_read_prints_rows(koophone: Invoke, words: str) -> None:
+    ended = koophone(cph(*words.split()))
+
+    assert ended.rows
+    assert (ended.code, ended.err) == (0, "")
+
+
+def test_what_is_not_waited_for_can_be_awaited_later(koophone: Invoke) -> None:
+    ended = koophone(
+        cph("commands", "run", *PHONES, "--command", "echo hi", "--no-wait"),
+        later(),
+    )
+
+    *started, one, two = ended.rows
+    assert all(row["phone"] and row["id"] for row in started)
+    assert [one["output"], two["output"]] == ["hi\n", "hi\n"]
+    assert ended.code == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("phones", "restart", *PHONES, "--image", "461ba93f34aee1620a19bef0805ba9e2"),
+        ("phones", "reset", *PHONES, "--forgets"),
+        ("phones", "update-properties", *PHONES, "--properties", "com.cph.mainkeys=1"),
+        ("storage", "export", *PHONES, "--include", "/data", "--bucket", "backups", "--path", "{phone}.tar"),
+        ("storage", "expand", *PHONES, "--size", "200"),
+        ("keypairs", "update", *SERVER, "--keypair", "KeyPair-2"),
+        ("traffic", "route", *PHONES, "--route", "routing"),
+    ],
+)
+def test_the_one_call_of_a_verb_starts_the_same(koophone: Invoke, line: tuple[str, ...]) -> None:
+    ended = koophone(cph(*line, "--no-wait"), later("--group"))
+
+    *started, group = ended.rows
+    assert (group["state"], group["count"]) == ("succeeded", len(started))
+    assert ended.code == 0
+
+
+def test_an_export_is_restored_on_another_phone(koophone: Invoke) -> None:
+    def restore(*words: str) -> Line:
+        other = ("--where", "name == phone-00002", "--bucket", "backups", *words)
+        return lambda so_far: cph("storage", "restore", *other, "--path", f"{so_far.rows[0]['id']}.tar")
+
+    ended = koophone(
+        cph("storage", "export", *ONE, "--include", "/data", "--bucket", "backups", "--path", "{phone}.tar"),
+        restore(),
+        restore("--no-wait"),
+        later(),
+    )
+
+    assert [row.get("state") for row in ended.rows] == ["succeeded", "succeeded", None, "succeeded"]
+
+
+def test_servers_are_chosen_by_their_tags(koophone: Invoke) -> None:
+    ended = koophone(
+        cph("tags", "add", "--where", "name in (server-0002, server-0003)", "--tags", "env=test"),
+        cph("servers", "list", "--tag", "env=test", "--where", "name != server-0003"),
+        cph("servers", "restart", "--tag", "env=test", "--tag", "env=prod"),
+        cph("tags", "remove", "--tag", "env", "--tags", "env=test"),
+        cph("servers", "list", "--tag", "env"),
+    )
+
+    assert [row.get("name") or row["state"] for row in ended.rows] == [
+        *("accepted", "accepted", "server-0002", "succeeded", "succeeded", "accepted", "accepted"),
+    ]
+
+
+def test_lists_are_filtered_by_expressions(koophone: Invoke) -> None:
+    ended = koophone(
+        cph("phones", "list", "--name", "phone-000", "--where", 'name ~ "*7" and state == running'),
+        ("instances", "list", "--where", "id == phone0007", *JSONL),
+        ("exec", "--where", "id in (phone0001, phone0002)", *JSONL, "--", "echo", "hi"),
+    )
+
+    *phones, instance, one, two = ended.rows
+    assert sorted(row["name"] for row in phones) == [f"phone-000{n}7" for n in range(10)]
+    assert instance["id"] == "phone0007"
+    assert [one["output"], two["output"]] == ["hi\n", "hi\n"]
+
+
+def using(*words: str) -> Line:
+    """Use the ids of the application and of the version, which were printed first and second."""
+
+    def line(so_far: Ended) -> tuple[str, ...]:
+        names = iter(("APP", "VERSION"))
+        ids: dict[str, str] = {name: row["id"] for name, row in zip(names, so_far.rows, strict=False)}
+        return cph("gaming", *(ids.get(word, word) for word in words))
+
+    return line
+
+
+def test_a_version_is_created_deployed_updated_and_taken_away(koophone: Invoke) -> None:
+    package = ("--name", "1.0", "--activity", f"{APP}.Main", "--bucket", "games", "--path", "game.tar")
+
+    ended = koophone(
+        cph("gaming", "applications", "create", "--name", "game", "--package", APP),
+        using("versions", "create", "--application", "APP", "--code", "1", *package),
+        using("deployments", "push", *SERVER, "--versions", "VERSION"),
+        using("deployments", "update", *ONE, "--versions", "VERSION"),
+        using("deployments", "deploy", *SERVER, "--versions", "VERSION", "--no-wait"),
+        later(),
+        using("applications", "servers", "APP"),
+        using("deployments", "undeploy", *SERVER, "--versions", "VERSION"),
+        using("versions", "delete", "VERSION"),
+        using("applications", "delete", "APP"),
+        using("applications", "list"),
+    )
+
+    assert [row.get("state") for row in ended.rows] == [
+        *(None, None, "succeeded", "succeeded", None, "succeeded", None, "succeeded", None, None)
+    ], ended
+    assert ended.code == 0
+
+
+def test_one_phone_is_updated_in_the_one_call(koophone: Invoke) -> None:
+    package = ("--name", "1.0", "--activity", f"{APP}.Main", "--bucket", "games", "--path", "game.tar")
+
+    ended = koophone(
+        cph("gaming", "applications", "create", "--name", "game", "--package", APP),
+        using("versions", "create", "--application", "APP", "--code", "1", *package),
+        using("deployments", "push", *SERVER, "--versions", "VERSION"),
+        using("deployments", "update", *ONE, "--versions", "VERSION", "--no-wait"),
+        later(),
+    )
+
+    assert ended.rows[-1]["state"] == "succeeded"
+    assert ended.code == 0
+
+
+def test_a_server_that_is_deleted_is_awaited_by_its_one_job(koophone: Invoke) -> None:
+    ended = koophone(
+        cph("servers", "list", *SERVER),
+        first("servers", "delete", "ID"),
+        later(),
+    )
+
+    assert ended.rows[-1]["state"] == "succeeded"
+    assert ended.code == 0
+
+
+@pytest.mark.parametrize("zone", ["", "+00:00"])
+def test_a_time_without_a_zone_is_utc(koophone: Invoke, zone: str) -> None:
+    def reschedule(so_far: Ended) -> tuple[str, ...]:
+        (event,) = so_far.rows
+        at = event["latest_start"].removesuffix("+00:00") + zone
+        return cph("scheduled-events", "reschedule", event["id"], "--start", at)
+
+    ended = koophone(cph("scheduled-events", "list"), reschedule, cph("scheduled-events", "list"))
+
+    before, _, after = ended.rows
+    assert after["not_before"] == before["latest_start"] != before["not_before"]
+
+
+def test_servers_are_bought_with_options_and_what_only_json_can_say(koophone: Invoke) -> None:
+    def buy(so_far: Ended) -> tuple[str, ...]:
+        (server,) = so_far.rows
+        return cph(
+            *("servers", "buy", "--name", "new", "--model", server["model"], "--vpc", server["vpc"]),
+            *("--phone-model", server["phone_model"], "--keypair", server["keypair"]),
+            *("--image", "acf42934f10a0ef3e241f4f314755667", "--public-address-new-type", "5_bgp"),
+            *("--public-address-count", "1", "--bandwidth-sharing", "dedicated", "--bandwidth-size", "300"),
+            *("--bandwidth-charged-by", "bandwidth", "--term-period", "month", "--term-count", "1"),
+            *("--body", '{"nics": [{"subnet_id": "11111111-2222-3333-4444-555555555555"}]}'),
+        )
+
+    ended = koophone(cph("servers", "list", *SERVER), buy)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.rows[-1]["servers"]) == 1
+
+
+@pytest.mark.parametrize("states", [(), ("--states", "inquiring"), ("--states", "failed")])
+def test_a_list_of_values_is_an_option_given_often(koophone: Invoke, states: tuple[str, ...]) -> None:
+    ended = koophone(cph("scheduled-events", "list", *states, "--types", "system-maintenance"))
+
+    assert len(ended.rows) == (0 if "failed" in states else 1)
+    assert ended.code == 0
+
+
+def test_raw_calls_take_any_body_and_query(koophone: Invoke) -> None:
+    ended = koophone(
+        ("api", "cph.undocumented.create_agency", "--body", "{}", *JSONL),
+        ("api", "cph.undocumented.list_subnets", "--body", '{"limit": "3"}', *JSONL),
+        ("api", "cph.phones.list", "--body", '{"limit": 1}', *JSONL),
+    )
+
+    assert [*ended.rows[2]] == ["phones", "count"]
+    assert ended.code == 0
+
+
+class AnswersWithFile(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "11")
+        self.end_headers()
+        self.wfile.write(b"id,name\n1,\xff")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
+        """Say nothing."""
+
+
+def test_a_file_that_is_answered_is_printed_as_it_came(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), AnswersWithFile) as server, (tmp_path / "out").open("w+") as out:
+        Thread(target=server.serve_forever, daemon=True).start()
+        environ = {
+            "KOOPHONE_CPH_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "HUAWEICLOUD_SDK_PROJECT_ID": "p1",
+            "HUAWEICLOUD_SDK_AK": "A",
+            "HUAWEICLOUD_SDK_SK": "B",
+        }
+        with started("cph", "undocumented", "export-phone-details", environ=environ, stdout=out) as process:
+            ended = process.end()
+        server.shutdown()
+
+    assert (ended.code, ended.err) == (0, "")
+    assert (tmp_path / "out").read_bytes() == b"id,name\n1,\xff"
+
+
+@pytest.mark.parametrize(
+    "line, problem",
+    [
+        (("phones", "stop"), "phones: say which, by ID..., --ids-file, --where or --all: none was given"),
+        (("servers", "restart"), "--where, --tag or --all: none was given"),
+        (("phones", "stop", "a", *ONE), "more than one way was used"),
+        (("phones", "list", "--where", "colour == red"), "colour"),
+        (("phones", "list", "--where", "name =="), "column"),
+        (("servers", "restart", "--tag", "=x"), "--tag: is '=x'; write KEY=VALUE"),
+        (("tags", "add", "a", "--tags", "env"), "--tags: gives env 0 values"),
+        (("tags", "add", "a", "--tags", "env=1", "--tags", "env=2"), "--tags: gives env 2 values"),
+        (("phones", "update-properties", "a", "--properties", "com.cph.nothing=1"), "com.cph.nothing"),
+        (("scheduled-events", "reschedule", "e", "--start", "soon"), "--start: is 'soon'; write a time such"),
+        (("storage", "expand", "a", "--size", "40000"), "size: is 40,000; it must be 1 to 32,768 GiB"),
+        (("servers", "buy", "--name", "s"), "; nics is missing"),
+        (("servers", "buy", "--phone-disk-size", "10"), "--phone-disk-type is missing"),
+        (("undocumented", "create-peering-routes", "--body", "[]"), "--body: is no JSON object"),
+        (("undocumented", "list-subnets", "--query", "@/none"), "--query @/none: cannot be read"),
+        (("gaming", "deployments", "update", "a", "b", "--versions", "v", "--no-wait"), "is for one phone"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_line(koophone: Invoke, line: tuple[str, ...], problem: str) -> None:
+    ended = koophone(("cph", *line))
+
+    assert ended.code == 2
+    assert problem in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.out == ""
+
+
+def test_project_and_region_of_a_command_come_before_its_words(koophone: Invoke) -> None:
+    ended = koophone(("cph", "--project-id", "none", "--region", "cn-east-3", "phones", "list", *JSONL))
+
+    assert ended.code == 3
+    assert "cph.phones.list" in ended.err

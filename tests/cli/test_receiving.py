@@ -1,0 +1,127 @@
+"""`koophone events serve` as a process of its own, told what a phone tells."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from koophone_async.events import Access, Cipher, GameEntered, Heartbeat, write
+from tests.cli.conftest import Process, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from koophone_async.events import Event
+
+KEY: Final = bytes(range(32))
+WRITTEN: Final = base64.b64encode(KEY).decode()
+AT: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
+ENTERED: Final = GameEntered("phone1", "game", "session1", AT, ticket="secret")
+BEAT: Final = Heartbeat("phone1", at=AT)
+
+
+def address(process: Process) -> str:
+    assert process.stderr
+    return process.stderr.readline().split()[-1]
+
+
+def post(url: str, body: bytes) -> dict[str, Any]:
+    request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
+    with urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
+        told: dict[str, Any] = json.loads(answer.read())
+        return told
+
+
+def tell(process: Process, at: str, event: Event) -> dict[str, Any]:
+    assert process.stdout
+    post(f"{at}/{'heartbeats' if isinstance(event, Heartbeat) else 'events'}", write(event))
+    line: dict[str, Any] = json.loads(process.stdout.readline())
+    return line
+
+
+def access(session: str) -> bytes:
+    iv, data = Cipher().seal(KEY, bytes(12), b"let me in")
+    until = int((datetime.now(UTC) + timedelta(minutes=1)).timestamp() * 1000)
+    return write(Access(session, f"ticket of {session}", until, data, iv))
+
+
+def test_events_are_printed_and_logged_without_their_tickets(tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+
+    with started("events", "serve", "--log", str(log), "--database", str(tmp_path / "db")) as process:
+        at = address(process)
+        lines = [tell(process, at, ENTERED), tell(process, at, BEAT)]
+        process.send_signal(signal.SIGTERM)
+        ended = process.end()
+
+    assert [line["event"] for line in lines] == ["enter", "heartbeat"]
+    assert [json.loads(line) for line in log.read_text().splitlines()] == lines
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert "secret" not in log.read_text()
+
+
+@pytest.mark.parametrize("said", [WRITTEN, {"key": WRITTEN}, {"key": WRITTEN, "ticket": "ticket of s1"}])
+def test_access_is_verified_with_the_keys_of_a_file(tmp_path: Path, said: object) -> None:
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"s1": said}))
+
+    with started("events", "serve", "--secrets-file", str(secrets)) as process:
+        at = address(process)
+        assert post(f"{at}/verify", access("s1"))["aes_key"] == WRITTEN
+        with pytest.raises(HTTPError):
+            post(f"{at}/verify", access("s2"))
+        process.send_signal(signal.SIGINT)
+        assert process.end().code == 0
+
+
+def test_access_is_verified_with_the_key_of_the_environment() -> None:
+    with started("events", "serve", environ={"KOOPHONE_EVENTS_KEY": WRITTEN}) as process:
+        assert post(f"{address(process)}/verify", access("any"))["aes_key"] == WRITTEN
+        process.send_signal(signal.SIGTERM)
+        assert process.end().code == 0
+
+
+def test_it_ends_when_nobody_reads_what_it_prints() -> None:
+    with started("events", "serve") as process:
+        at = address(process)
+        assert process.stdout
+        process.stdout.close()
+        post(f"{at}/events", write(ENTERED))
+        assert process.wait(20) == 141
+
+
+@pytest.mark.parametrize(
+    "line, secrets, problem",
+    [
+        (("--port", "1"), "", "cannot start"),
+        (("--log", "/none/log"), "", "--log /none/log: cannot be written"),
+        (("--database", "/none/db"), "", "/none/db"),
+        (("--secrets-file", "/none/secrets"), "", "cannot be read"),
+        (("--secrets-file", "FILE"), "{", "is not JSON"),
+        (("--secrets-file", "FILE"), "[]", "holds no JSON object"),
+        (("--secrets-file", "FILE"), '{"s1": "hunter2"}', "holds no AES key in base64 for s1"),
+        (("--secrets-file", "FILE"), '{"s1": {}}', "holds no AES key in base64 for s1"),
+        (("--secrets-file", "FILE"), '{"s1": "aHVudGVyMg=="}', "holds no AES key in base64 for s1"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(
+    tmp_path: Path, line: tuple[str, ...], secrets: str, problem: str
+) -> None:
+    file = tmp_path / "secrets.json"
+    file.write_text(secrets)
+    words = [str(file) if word == "FILE" else word for word in line]
+
+    with started("events", "serve", *words) as process:
+        ended = process.end()
+
+    assert ended.code == 2
+    assert problem in ended.err
+    assert ended.err.count("\n") == 1
+    assert "hunter2" not in ended.err
