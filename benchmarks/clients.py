@@ -11,7 +11,8 @@ import aiohttp
 from benchmarks.server import PROJECT
 from benchmarks.vendor import KEY
 from koophone_async.credentials import AccessKey
-from koophone_async.session import Endpoints, Session
+from koophone_async.endpoints import Endpoints
+from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable

@@ -29,8 +29,8 @@ from koophone_async.wire import Edition
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from koophone_async.call import Dispatch
     from koophone_async.operation import Answer, AnyOperation, Operation, Request
-    from koophone_async.session import Dispatch
 
 SIZES: Final = {1_000: 9, 10_000: 5, 100_000: 3, 1_000_000: 2}
 """How many phones, and how often."""

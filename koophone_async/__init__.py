@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from koophone_async.batches import Outcome, Report, State
     from koophone_async.credentials import AccessKey, Password
+    from koophone_async.endpoints import Endpoints
     from koophone_async.operation import Quota
     from koophone_async.retry import Retries
     from koophone_async.services.cph.client import CloudPhone
     from koophone_async.services.iam import Iam
     from koophone_async.services.koophone.client import KooPhone
-    from koophone_async.session import Endpoints, Session, Timeouts
+    from koophone_async.session import Session, Timeouts
     from koophone_async.wire import Edition
 
 __all__ = [
@@ -45,7 +46,7 @@ _HOMES: Final = {
     "AccessKey": "credentials",
     "CloudPhone": "services.cph.client",
     "Edition": "wire",
-    "Endpoints": "session",
+    "Endpoints": "endpoints",
     "Iam": "services.iam",
     "KooPhone": "services.koophone.client",
     "Outcome": "batches",

@@ -11,15 +11,15 @@ import logging
 import os
 import random
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
 import aiohttp
-import attrs
-from attrs import define, field, frozen
+from attrs import field, frozen
 from yarl import URL
 
 from koophone_async import wire
+from koophone_async.call import Call, Dispatch, adopt
 from koophone_async.credentials import (
     AccessKey,
     Credentials,
@@ -27,11 +27,8 @@ from koophone_async.credentials import (
     Provider,
     default_chain,
 )
+from koophone_async.endpoints import BESIDE, Endpoints, checked_proxy, edition_of, published
 from koophone_async.errors import (
-    AnswerTimedOut,
-    BadEndpoint,
-    ConnectionLost,
-    ConnectTimedOut,
     KooPhoneError,
     Misuse,
     NotConnected,
@@ -43,9 +40,7 @@ from koophone_async.errors import (
 )
 from koophone_async.jobs import Pump
 from koophone_async.limits import Limits, Permit
-from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
 from koophone_async.protocol.reading import Received, read
-from koophone_async.protocol.redaction import redact
 from koophone_async.protocol.signing import Request as Unsigned
 from koophone_async.protocol.signing import target
 from koophone_async.renewal import Renewing
@@ -55,17 +50,13 @@ from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import SimpleNamespace
+
+    from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
 
 log: Final = logging.getLogger("koophone_async")
 
 MOST_SIGNED: Final = 12 * 2**20
 """The largest body that may be signed with an access key, in bytes; larger ones need a token."""
-
-_BESIDE: Final = {"gaming": "cph"}
-"""Services that are served where another is."""
-
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def utc_now() -> datetime:
@@ -85,44 +76,6 @@ class Timeouts:
 
     call: float | None = None
     """For one call as a whole, with its wait for the quota and its repeats."""
-
-
-@frozen
-class Endpoints:
-    """Where the services are. None: derived from region and edition where that is known."""
-
-    koophone: str | None = None
-    cph: str | None = None
-    iam: str | None = None
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Endpoints:
-        """Read KOOPHONE_ENDPOINT, KOOPHONE_CPH_ENDPOINT and HUAWEICLOUD_SDK_IAM_ENDPOINT."""
-        return cls(
-            environ.get("KOOPHONE_ENDPOINT"),
-            environ.get("KOOPHONE_CPH_ENDPOINT"),
-            environ.get("HUAWEICLOUD_SDK_IAM_ENDPOINT"),
-        )
-
-
-@define(eq=False)
-class Dispatch:
-    """What a caller learns of a call while it is under way, and still knows when it is cancelled."""
-
-    sent: bool = False
-    """Whether anything may have left this machine that is not known to have come to nothing."""
-
-    permit: Permit | None = None
-    """What the quota granted for the attempt under way."""
-
-    halves: bool = False
-    """Whether the caller halves a batch that is refused for its ids; such a refusal is not repeated."""
-
-    def leave(self) -> None:
-        """Note that the request's head goes out now."""
-        self.sent = True
-        if self.permit is not None:
-            self.permit.sent()
 
 
 class Session:
@@ -181,10 +134,7 @@ class Session:
         self.region = region or environ.get("KOOPHONE_REGION")
         self.edition = edition_of(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
-        self._origins: dict[str, URL] = {}
-        for service, address in attrs.asdict(self._endpoints).items():
-            if address:
-                self._origins[service] = _origin(service, address)
+        self._origins = self._endpoints.origins()
         self._timeouts = timeouts
         self._timeout = aiohttp.ClientTimeout(
             total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.answer
@@ -196,11 +146,11 @@ class Session:
         self._budget = Budget(retries, rng)
         self._patience = patience
         self._connections = connections
-        self._proxy = _checked_proxy(proxy) if proxy else None
+        self._proxy = checked_proxy(proxy) if proxy else None
         self._http = http
         self._owns_http = http is None
         if http is not None:
-            _adopt(http)
+            adopt(http)
         self.now = now
         self.credentials: Renewing[Credentials] = Renewing(credentials or default_chain(environ), now)
         self._tokens: Renewing[Token] = Renewing(self._fetch_token, now)
@@ -253,7 +203,7 @@ class Session:
             Unreadable: The answer is not what the service documents.
         """
         _check_batch(operation, request)
-        call = _Call(
+        call = Call(
             operation,
             wire.place(operation, request, **around),
             getattr(request, "request_id", None) or uuid4().hex,
@@ -271,7 +221,7 @@ class Session:
                 raise
             raise call.timed_out(f"no end within {self._timeouts.call} s") from error
 
-    async def _repeat(self, call: _Call[Answer]) -> Answer:
+    async def _repeat(self, call: Call[Answer]) -> Answer:
         """Send until there is an answer, or an error after which nothing may be sent."""
         loop = asyncio.get_running_loop()
         began, attempt = loop.time(), 0
@@ -289,7 +239,7 @@ class Session:
                 return answer
             await asyncio.sleep(wait)
 
-    def _wait(self, call: _Call[Any], error: KooPhoneError, attempt: int, elapsed: float) -> float | None:
+    def _wait(self, call: Call[Any], error: KooPhoneError, attempt: int, elapsed: float) -> float | None:
         if isinstance(error, SignIn):
             is_renewed = error.renewable and self._renew(call)
             return 0.0 if is_renewed and not call.operation.order else None
@@ -297,7 +247,7 @@ class Session:
             return None
         return self._budget.wait(call.operation, error, attempt, elapsed)
 
-    async def _attempt(self, call: _Call[Answer]) -> Answer:
+    async def _attempt(self, call: Call[Answer]) -> Answer:
         operation = call.operation
         with await self.limits.acquire(operation.name, operation.quotas, patience=self._patience) as permit:
             call.begin(permit)
@@ -307,7 +257,7 @@ class Session:
                 permit.unsent()  # without effect once it has left
                 raise
 
-    async def _ask(self, call: _Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
+    async def _ask(self, call: Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
         try:
             received = await self._exchange(call, headers)
             answer = read(call.operation, received, call.edition, call.request_id)
@@ -323,7 +273,7 @@ class Session:
         permit.answered()
         return answer
 
-    async def _headers(self, call: _Call[Any]) -> dict[str, str]:
+    async def _headers(self, call: Call[Any]) -> dict[str, str]:
         placed = call.placed
         headers = {"x-request-id": call.request_id}
         if placed.body is not None:
@@ -345,7 +295,7 @@ class Session:
         unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
         return headers | proof.signer.sign(unsigned, call.origin.host_port_subcomponent or "", self.now())
 
-    async def _proof(self, call: _Call[Any]) -> AccessKey | Token:
+    async def _proof(self, call: Call[Any]) -> AccessKey | Token:
         """Get what signs the call, which has not left whatever becomes of a request for a token."""
         try:
             credentials = await self.credentials.current()
@@ -353,7 +303,7 @@ class Session:
         except (Unanswered, Unreadable) as error:
             raise NotConnected(call.operation.name, f"not signed in: {error}") from error
 
-    async def _exchange(self, call: _Call[Any], headers: Mapping[str, str]) -> Received:
+    async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> Received:
         operation, placed, dispatch = call.operation, call.placed, call.dispatch
         url = URL(f"{call.origin}{target(placed.path, placed.query)}", encoded=True)
         try:
@@ -378,21 +328,8 @@ class Session:
         Raises:
             Misuse: Nothing says where it is.
         """
-        service = _BESIDE.get(service, service)
-        return self._origins.get(service) or self._published(service, region or self.region)
-
-    def _published(self, service: str, region: str | None) -> URL:
-        if service == "koophone":
-            if self.edition is Edition.CHINA:
-                return URL("https://koophone.myhuaweicloud.com")
-            raise Misuse(
-                "", "KOOPHONE_ENDPOINT", "is not set; the host of the international edition is not published"
-            )
-        if not region:
-            raise Misuse(
-                "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
-            )
-        return URL(f"https://{service}.{region}.myhuaweicloud.com")
+        service = BESIDE.get(service, service)
+        return self._origins.get(service) or published(service, self.edition, region or self.region)
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._http is None:
@@ -400,10 +337,10 @@ class Session:
             # one to close it and no write meets a closing one.
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-            _adopt(self._http)
+            adopt(self._http)
         return self._http
 
-    def _renew(self, call: _Call[Any]) -> bool:
+    def _renew(self, call: Call[Any]) -> bool:
         """Forget the token that was refused, once a call; many calls may find out at the same time."""
         if call.is_renewed:
             return False
@@ -450,83 +387,6 @@ class Channel:
         )
 
 
-@define(eq=False)
-class _Call(Generic[Answer]):
-    """One call on its way."""
-
-    operation: Operation[Any, Answer]
-    placed: wire.Placed
-    request_id: str
-    edition: Edition
-    dispatch: Dispatch
-    origin: URL
-    project: str | None
-    """The project that the path names."""
-
-    proof: AccessKey | Token | None = None
-    """What the attempt under way was signed with."""
-
-    is_renewed: bool = False
-    is_in_doubt: bool = False
-    """Whether an earlier attempt may have happened."""
-
-    def begin(self, permit: Permit) -> None:
-        """Start another attempt."""
-        self.dispatch.permit = permit
-        self.is_in_doubt = self.dispatch.sent
-
-    def came_to_nothing(self) -> None:
-        """Note that the attempt under way has done nothing for certain."""
-        self.dispatch.sent = self.is_in_doubt
-
-    def timed_out(self, reason: str) -> KooPhoneError:
-        """The time was over, before or after the request had left."""
-        if self.dispatch.sent:
-            return AnswerTimedOut(self.operation.name, reason, self.request_id, self.operation.repeatable)
-        return ConnectTimedOut(self.operation.name, reason)
-
-    def failure(self, error: Exception) -> KooPhoneError:
-        """Say what a failed exchange means. The kind of exception alone does not tell.
-
-        Whether something left is known from the trace. One more case is sure: a write that met a
-        closing transport, because head and body go out in one piece.
-        """
-        name, reason = self.operation.name, _reason(error)
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
-            return BadEndpoint(name, reason)
-        if any(isinstance(e, aiohttp.ClientConnectionResetError) for e in (error, error.__cause__)):
-            self.came_to_nothing()
-        if isinstance(error, TimeoutError):
-            return self.timed_out(reason)
-        if not self.dispatch.sent:
-            return NotConnected(name, reason)
-        return ConnectionLost(name, reason, self.request_id, self.operation.repeatable)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status}"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return "what came back is no HTTP"  # its text would quote it
-    return redact(str(error)) or type(error).__name__
-
-
-def _adopt(http: aiohttp.ClientSession) -> None:
-    """Learn when a request leaves, and keep aiohttp from sending GET, PUT and DELETE twice."""
-
-    async def left(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        if isinstance(context.trace_request_ctx, Dispatch):
-            context.trace_request_ctx.leave()
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(left)
-    trace.freeze()
-    http.trace_configs.append(trace)
-    # aiohttp repeats them on a broken connection also where the service has acted already, and
-    # offers no public switch.
-    http._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-
-
 def _check_batch(operation: AnyOperation, request: object) -> None:
     batch = operation.batch
     if batch is not None:
@@ -536,37 +396,3 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
                 f"holds {count:,} items; one call takes at most {batch.most:,} (a fleet takes any number)"
             )
             raise Misuse(operation.name, batch.field, problem)
-
-
-def edition_of(value: Edition | str) -> Edition:
-    """Read the name of an edition.
-
-    Raises:
-        Misuse: It is none.
-    """
-    try:
-        return Edition(value)
-    except ValueError:
-        raise Misuse("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
-
-
-def _checked_proxy(address: str) -> URL:
-    try:
-        url = URL(address)
-    except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise Misuse("", "proxy", f"is {redact(address)!r}; it must be http://host:port")
-    return url
-
-
-def _origin(service: str, address: str) -> URL:
-    try:
-        url = URL(address).origin()
-    except ValueError:
-        raise Misuse("", f"endpoints.{service}", f"is {redact(address)!r}, which is no address") from None
-    if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
-        raise Misuse(
-            "", f"endpoints.{service}", f"is {redact(address)!r}; it must be https (http on loopback only)"
-        )
-    return url

@@ -29,10 +29,10 @@ from attrs import define, evolve
 from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
 from koophone_async.batches.ends import of_error, of_job, unfinished
 from koophone_async.batches.outcomes import Estimate, Outcome, Report, State
+from koophone_async.call import Dispatch
 from koophone_async.errors import KooPhoneError, Misuse, Refused
 from koophone_async.jobs import Ticket, Watch
 from koophone_async.operation import Answer, Request
-from koophone_async.session import Dispatch
 
 if TYPE_CHECKING:
     from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
+    from koophone_async.call import Dispatch
     from koophone_async.jobs import Looker, Pump
-    from koophone_async.session import Dispatch
 
 
 class Sender(Protocol):

@@ -293,7 +293,8 @@ class Emulator:
 
     def session(self, **overrides: Any) -> Session:  # noqa: ANN401 - the arguments of Session
         """Make a session that calls this emulator; arguments of `Session` take the place of its own."""
-        from koophone_async.session import Endpoints, Session  # noqa: PLC0415 - a server needs no client
+        from koophone_async.endpoints import Endpoints  # noqa: PLC0415 - a server needs no client
+        from koophone_async.session import Session  # noqa: PLC0415 - the same
 
         endpoints = Endpoints(self.endpoint, self.cph_endpoint, self.iam_endpoint)
         given: dict[str, Any] = {

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from koophone_async import State
 from koophone_async.credentials import AccessKey
+from koophone_async.endpoints import Endpoints
 from koophone_async.errors import Misuse
 from koophone_async.jobs import Ticket
 from koophone_async.operation import Quota
@@ -16,7 +17,7 @@ from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.connections import ClientType
 from koophone_async.services.cph.listings import Listing
 from koophone_async.services.cph.started import JobEntry, Started, StartedOne
-from koophone_async.session import Endpoints, Session
+from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

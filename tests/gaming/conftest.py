@@ -6,8 +6,9 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from koophone_async.credentials import AccessKey
+from koophone_async.endpoints import Endpoints
 from koophone_async.services.gaming.client import Gaming
-from koophone_async.session import Channel, Endpoints, Session
+from koophone_async.session import Channel, Session
 from koophone_async.wire import Edition
 from tests.gaming.service import GameService
 

@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestServer
 from attrs import define, field, frozen
 
 from koophone_async.credentials import AccessKey
+from koophone_async.endpoints import Endpoints
 from koophone_async.services.cph.client import CloudPhone
-from koophone_async.session import Endpoints, Session
+from koophone_async.session import Session
 from tests.interop import buying_calls, phone_calls, server_calls, variant_calls
 from tests.interop.calls import Call, an_id
 from tests.interop.places import leaves

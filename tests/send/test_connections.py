@@ -11,9 +11,9 @@ from attrs import define, field, frozen
 from yarl import URL
 
 from koophone_async import Quota, Retries, Timeouts
+from koophone_async.call import Dispatch
 from koophone_async.errors import AnswerTimedOut, ConnectionLost, ConnectTimedOut, NotConnected
 from koophone_async.operation import AnyOperation, Operation
-from koophone_async.session import Dispatch
 from tests.send.far_end import (
     Connection,
     FarEnd,

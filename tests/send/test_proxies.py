@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from attrs import define, field
 
+from koophone_async.call import Dispatch
 from koophone_async.errors import Misuse, NotConnected
-from koophone_async.session import Dispatch
 from tests.send.far_end import FarEnd
 from tests.send.operations import KEY, RUN, Note, session
 from tests.send.roads import Road

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from koophone_async import Quota, Retries
+from koophone_async.call import Dispatch
 from koophone_async.errors import (
     Busy,
     KooPhoneError,
@@ -19,7 +20,6 @@ from koophone_async.errors import (
     Unreadable,
 )
 from koophone_async.operation import Batch, Operation
-from koophone_async.session import Dispatch
 from tests.send.far_end import (
     FarEnd,
     Turn,

@@ -11,11 +11,12 @@ import pytest
 from attrs import define, field, frozen
 
 from koophone_async import AccessKey, Password
+from koophone_async.call import Dispatch
 from koophone_async.errors import Misuse, NotConnected, SignIn, Throttled, Unsent
 from koophone_async.operation import Operation
 from koophone_async.protocol.signing import Request, parse_authorization, verify
 from koophone_async.services.iam import LIST_ACCESSIBLE, AccessibleQuery
-from koophone_async.session import MOST_SIGNED, Dispatch
+from koophone_async.session import MOST_SIGNED
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says
 from tests.send.operations import BUY, KEY, READ, RUN, SET, Note, Said, session

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from attrs import frozen
 
+from koophone_async.call import Dispatch
 from koophone_async.errors import (
     AnswerTimedOut,
     BadEndpoint,
@@ -25,7 +26,6 @@ from koophone_async.errors import (
     Unavailable,
     Unreadable,
 )
-from koophone_async.session import Dispatch
 from tests.send.far_end import (
     FarEnd,
     Turn,

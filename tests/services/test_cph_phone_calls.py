@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from attrs import define, field
 
 from koophone_async.credentials import AccessKey
+from koophone_async.endpoints import Endpoints
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
     commands,
@@ -39,7 +40,7 @@ from koophone_async.services.cph.properties import PropertyUpdate
 from koophone_async.services.cph.storage import Export, NewSize, Restore, Storage
 from koophone_async.services.cph.traffic import Route, Traffic
 from koophone_async.services.cph.undocumented import Undocumented
-from koophone_async.session import Channel, Endpoints, Session
+from koophone_async.session import Channel, Session
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:

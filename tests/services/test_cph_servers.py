@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from attrs import define, evolve, field, frozen
 
 from koophone_async.credentials import AccessKey
+from koophone_async.endpoints import Endpoints
 from koophone_async.errors import Misuse, Refused
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
@@ -89,7 +90,7 @@ from koophone_async.services.cph.shared_filesystems import AttachFilesystem, Sha
 from koophone_async.services.cph.started import JobEntry, Started
 from koophone_async.services.cph.tags import AddTags, CountTagged, Tag, Tags, Wanted
 from koophone_async.services.cph.written import COMMAS
-from koophone_async.session import Channel, Endpoints, Session
+from koophone_async.session import Channel, Session
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:

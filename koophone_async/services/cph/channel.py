@@ -12,9 +12,10 @@ from koophone_async.errors import Misuse, NotFound
 from koophone_async.services.iam import Iam
 
 if TYPE_CHECKING:
+    from koophone_async.call import Dispatch
     from koophone_async.jobs import Pump
     from koophone_async.operation import Answer, AnyOperation, Operation, Request
-    from koophone_async.session import Dispatch, Session
+    from koophone_async.session import Session
 
 REGIONS: Final = (
     "af-north-1", "ap-southeast-1", "ap-southeast-3", "cn-east-2", "cn-east-3", "cn-east-4", "cn-north-4",

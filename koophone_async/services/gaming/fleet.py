@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Pace, Reading, Run, Sender, Verb
 from koophone_async.batches.chunks import Source
+from koophone_async.call import Dispatch
 from koophone_async.errors import Refused
 from koophone_async.jobs import Allowance
 from koophone_async.operation import Operation
@@ -22,7 +23,6 @@ from koophone_async.services.gaming.requests import (
     UpdateVersions,
 )
 from koophone_async.services.gaming.started import RefusedServer, Started
-from koophone_async.session import Dispatch
 
 Request = TypeVar("Request")
 

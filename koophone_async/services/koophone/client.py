@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from koophone_async.batches import Pace
 from koophone_async.batches.chunks import Source
+from koophone_async.endpoints import edition_of
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.commands import Commands
 from koophone_async.services.koophone.ends import Tasks
@@ -14,7 +15,7 @@ from koophone_async.services.koophone.streaming import Streaming
 from koophone_async.services.koophone.users import Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
-from koophone_async.session import Channel, Session, edition_of
+from koophone_async.session import Channel, Session
 from koophone_async.wire import Edition
 
 

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Outcome, Pace, Reading, Run, Sender, State, Verb, Wait
 from koophone_async.batches.chunks import Source
+from koophone_async.call import Dispatch
 from koophone_async.operation import Operation
 from koophone_async.services.koophone import apps, commands, instances, orders, streaming, users, video
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
@@ -37,7 +38,6 @@ from koophone_async.services.koophone.streaming import (
 )
 from koophone_async.services.koophone.users import Holding, Holdings
 from koophone_async.services.koophone.video import SetVideo, VideoSetting
-from koophone_async.session import Dispatch
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")

@@ -1,0 +1,104 @@
+"""Where the services are, and in which edition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import asdict, frozen
+from yarl import URL
+
+from koophone_async.errors import Misuse
+from koophone_async.protocol.redaction import redact
+from koophone_async.wire import Edition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BESIDE: Final = {"gaming": "cph"}
+"""Services that are served where another is."""
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@frozen
+class Endpoints:
+    """Where the services are. None: derived from region and edition where that is known."""
+
+    koophone: str | None = None
+    cph: str | None = None
+    iam: str | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Endpoints:
+        """Read KOOPHONE_ENDPOINT, KOOPHONE_CPH_ENDPOINT and HUAWEICLOUD_SDK_IAM_ENDPOINT."""
+        return cls(
+            environ.get("KOOPHONE_ENDPOINT"),
+            environ.get("KOOPHONE_CPH_ENDPOINT"),
+            environ.get("HUAWEICLOUD_SDK_IAM_ENDPOINT"),
+        )
+
+    def origins(self) -> dict[str, URL]:
+        """Give the address of each service that was said.
+
+        Raises:
+            Misuse: One is no address, or plain http to another machine.
+        """
+        return {service: _origin(service, said) for service, said in asdict(self).items() if said}
+
+
+def published(service: str, edition: Edition, region: str | None) -> URL:
+    """Tell the published host of a service.
+
+    Raises:
+        Misuse: It is not published, or named by a region that nobody said.
+    """
+    if service == "koophone":
+        if edition is Edition.CHINA:
+            return URL("https://koophone.myhuaweicloud.com")
+        raise Misuse(
+            "", "KOOPHONE_ENDPOINT", "is not set; the host of the international edition is not published"
+        )
+    if not region:
+        raise Misuse(
+            "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
+        )
+    return URL(f"https://{service}.{region}.myhuaweicloud.com")
+
+
+def edition_of(value: Edition | str) -> Edition:
+    """Read the name of an edition.
+
+    Raises:
+        Misuse: It is none.
+    """
+    try:
+        return Edition(value)
+    except ValueError:
+        raise Misuse("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
+
+
+def checked_proxy(address: str) -> URL:
+    """Read the address of a proxy.
+
+    Raises:
+        Misuse: It is none.
+    """
+    try:
+        url = URL(address)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise Misuse("", "proxy", f"is {redact(address)!r}; it must be http://host:port")
+    return url
+
+
+def _origin(service: str, address: str) -> URL:
+    try:
+        url = URL(address).origin()
+    except ValueError:
+        raise Misuse("", f"endpoints.{service}", f"is {redact(address)!r}, which is no address") from None
+    if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
+        raise Misuse(
+            "", f"endpoints.{service}", f"is {redact(address)!r}; it must be https (http on loopback only)"
+        )
+    return url
