@@ -8,6 +8,7 @@ import pytest
 from koophone_async import KooPhone, Quota, State
 from koophone_async.emulator import (
     Delay,
+    Distort,
     Duplicate,
     Durations,
     Emulator,
@@ -22,7 +23,8 @@ from koophone_async.emulator import (
 )
 from koophone_async.errors import Misuse, PartlyRefused
 from koophone_async.jobs import Ticket
-from koophone_async.services.koophone import commands, instances, users
+from koophone_async.services.koophone import commands, instances, streaming, users
+from koophone_async.services.koophone.instances import ContentState
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -371,3 +373,36 @@ async def test_missing_credentials_are_looked_for_once_a_call_not_once_a_phone(e
     assert states(report) == {"not_sent": 300}
     assert "credentials" in (next(iter(report)).error_message or "")
     assert looked <= 3
+
+
+@pytest.mark.parametrize("edition", ["china", "international"])
+async def test_a_phone_that_was_backed_up_is_prepared_when_its_data_are_back(edition: str) -> None:
+    now = VirtualTimeLoop.running().now
+    async with Emulator(phones=3, edition=edition, now=now) as emulator, emulator.session() as session:
+        fleet = KooPhone(session).fleet(asked := ids(emulator))
+        assert states(await fleet.backup()) == {"succeeded": 3}
+        assert not emulator.phones[asked[0]].loaded
+
+        assert states(await fleet.prepare("u1")) == {"succeeded": 3}
+        assert emulator.phones[asked[0]].loaded
+
+
+@pytest.mark.emulator(edition="international")
+async def test_a_phone_that_could_not_be_restored_has_failed(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Distort(9), streaming.PREPARE)
+
+    report = await koophone.fleet(ids(emulator, 2)).prepare("u1")
+
+    assert states(report) == {"failed": 2}
+
+
+@pytest.mark.emulator(edition="international")
+async def test_a_restart_that_ends_in_a_broken_state_has_failed(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Distort(ContentState.RESTORE_FAILED), instances.STATUS)
+
+    report = await koophone.fleet(ids(emulator, 2)).reboot()
+
+    assert states(report) == {"failed": 2}
+    assert "RESTORE_FAILED" in (next(iter(report)).error_message or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Final, TypeAlias
 
 from attrs import define, evolve, field, frozen
@@ -165,13 +166,17 @@ def unassigned(instance: Instance) -> Verdict:
     return True if instance.is_assigned is False else None
 
 
+def _words(state: object) -> str:
+    return f"its state is {state.name if isinstance(state, Enum) else state}"
+
+
 def by_status(session: Sender, judge: Callable[[object], Verdict]) -> States:
     """Look by the state of a hundred instances at once."""
 
     async def read(ids: Sequence[str]) -> AsyncIterator[tuple[str, Verdict, str]]:
         answer = await session.send(STATUS, Chosen(ids))
         for status in answer.statuses:
-            yield status.instance, judge(status.state), str(status.state)
+            yield status.instance, judge(status.state), _words(status.state)
 
     return States(read)
 
