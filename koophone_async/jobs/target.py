@@ -50,7 +50,7 @@ class Pace:
 _WINDOW: Final = 3.0
 """Seconds within which a look is forgotten."""
 
-_BUSY: Final = 60.0
+_BUSY: Final = 30.0
 """Looks in that time, or handles to look at, from which a look has its full price."""
 
 _CHEAPEST: Final = 0.02
