@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from attrs import Attribute, frozen
@@ -92,7 +93,8 @@ class Between:
     def limit(self) -> str:
         """The rule in words."""
         step = f" in steps of {self.step:,}" if self.step else ""
-        return f"{self.least:,} to {self.most:,}{step} {self.unit}".strip()
+        bounds = f"at least {self.least:,}" if self.most == inf else f"{self.least:,} to {self.most:,}"
+        return f"{bounds}{step} {self.unit}".strip()
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check type, bounds and step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -218,3 +219,7 @@ def test_plain_http_is_for_loopback(host: str) -> None:
     session = Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=f"http://{host}:8080/"), environ={})
 
     assert str(session.origin("koophone")) == f"http://{host}:8080"
+
+
+def test_a_bound_that_is_none_is_not_named() -> None:
+    assert Between(1, inf, unit="Mbit/s").limit == "at least 1 Mbit/s"

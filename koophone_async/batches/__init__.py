@@ -8,6 +8,7 @@ from koophone_async.batches.ends import of_job, unfinished
 from koophone_async.batches.outcomes import COLUMNS, Estimate, Outcome, Report, State
 from koophone_async.batches.run import Run
 from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
+from koophone_async.batches.waiting import wait_for
 
 __all__ = [
     "COLUMNS",
@@ -24,4 +25,5 @@ __all__ = [
     "Wait",
     "of_job",
     "unfinished",
+    "wait_for",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from attrs import field, frozen
 
-from koophone_async.batches import Report, Sender, of_job, unfinished
+from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import Misuse
 from koophone_async.jobs import Ticket
 from koophone_async.services.cph import jobs
@@ -41,21 +39,11 @@ class Jobs(jobs.Jobs):
             Misuse: Jobs were begun and the answer names no request to look them up by; or the string is
                 no ticket.
         """
-        now = asyncio.get_running_loop().time
-        began, ticket = now(), _ticket(started)
-        kind = ticket.operation or "cph.jobs"
-        report = Report(kind)
+        ticket = _ticket(started)
+        report = Report(ticket.operation or "cph.jobs")
         for refusal in refusals(_started(started)):
             report.keep(refusal)
-        deadline = None if timeout is None else began + timeout
-        async with self._session.pump.wait(
-            self._requests, ticket.handle, tuple(ticket.jobs), kind=kind, deadline=deadline
-        ) as wait:
-            async for job_id, job in wait:
-                report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began))
-            for job_id in wait.open:
-                report.keep(unfinished(ticket, job_id, now() - began))
-        return report
+        return await wait_for(self._session.pump, self._requests, ticket, report, timeout)
 
 
 def _started(given: Started | StartedOne | Ticket | str) -> Started:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from attrs import field, frozen
 
-from koophone_async.batches import Report, Sender, of_job, unfinished
+from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import Misuse
 from koophone_async.jobs import Ticket
 from koophone_async.services.koophone.ends import Tasks
@@ -33,7 +31,12 @@ class Jobs:
         """
         return await self._session.send(LIST, TaskQuery(task))
 
-    async def wait(self, task: Ticket | str | None, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109 - the end of a wait is no failure here
+    async def wait(
+        self,
+        task: Ticket | str | None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the end of a wait is no failure here
+    ) -> Report:
         """Wait until every job of a task has ended, and give the outcome of each instance.
 
         Looks are shared with every other wait of the session. A cancelled wait costs nothing, and
@@ -51,15 +54,5 @@ class Jobs:
             problem = "is None: this call gave no task; ask for instances.status"
             raise Misuse("koophone.jobs.wait", "task", problem)
         ticket = Ticket.parse(task) if isinstance(task, str) else task
-        now = asyncio.get_running_loop().time
-        began, kind = now(), ticket.operation or "koophone.jobs"
-        report = Report(kind)
-        deadline = None if timeout is None else began + timeout
-        async with self._session.pump.wait(
-            self._tasks, ticket.handle, tuple(ticket.jobs), kind=kind, deadline=deadline
-        ) as wait:
-            async for job_id, job in wait:
-                report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began))
-            for job_id in wait.open:
-                report.keep(unfinished(ticket, job_id, now() - began))
-        return report
+        report = Report(ticket.operation or "koophone.jobs")
+        return await wait_for(self._session.pump, self._tasks, ticket, report, timeout)

@@ -1,0 +1,29 @@
+"""One wait for the jobs of a ticket, with the outcome of each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from koophone_async.batches.ends import of_job, unfinished
+
+if TYPE_CHECKING:
+    from koophone_async.batches.outcomes import Report
+    from koophone_async.jobs import Looker, Pump, Ticket
+
+
+async def wait_for(
+    pump: Pump, looker: Looker[Any], ticket: Ticket, report: Report, seconds: float | None
+) -> Report:
+    """Wait until every job has ended, or so many seconds, and keep the outcome of each in the report."""
+    now = asyncio.get_running_loop().time
+    began = now()
+    deadline = None if seconds is None else began + seconds
+    async with pump.wait(
+        looker, ticket.handle, tuple(ticket.jobs), kind=report.operation, deadline=deadline
+    ) as wait:
+        async for job_id, job in wait:
+            report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began))
+        for job_id in wait.open:
+            report.keep(unfinished(ticket, job_id, now() - began))
+    return report
