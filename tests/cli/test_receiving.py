@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
@@ -97,10 +98,21 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         assert process.wait(20) == 141
 
 
+def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started("events", "serve", "--port", port) as process:
+            ended = process.end()
+
+    assert ended.code == 2
+    assert "cannot start" in ended.err
+    assert port in ended.err
+    assert ended.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "line, secrets, problem",
     [
-        (("--port", "1"), "", "cannot start"),
         (("--log", "/none/log"), "", "--log /none/log: cannot be written"),
         (("--database", "/none/db"), "", "/none/db"),
         (("--secrets-file", "/none/secrets"), "", "cannot be read"),
