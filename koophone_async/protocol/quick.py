@@ -1,20 +1,22 @@
 """The quick way from the bytes of an answer to its model, for answers of the usual form.
 
-Each model gets a *twin*: a `msgspec.Struct` with the wire's spellings and plain JSON types, which
-msgspec fills in C, and generated code that builds the model from it. Whatever is unusual (a number in
-quotes, a null for what must be there, another spelling, another envelope, a refusal) raises, and the
-patient way in `wire` reads the answer. Both give the same model wherever the quick way gives one; only
-in what no model reads does it overlook text that is no UTF-8, and numbers out of range.
+Each model gets two twins, and msgspec fills both in C: a `msgspec.Struct` with the wire's spellings takes
+the JSON, and a subclass of the model with looser types takes the struct's fields. Generated code turns
+that into the model and reads what msgspec cannot. Whatever is unusual (a number in quotes, a null for what
+must be there, a state that this version does not know, another spelling, another envelope, a refusal)
+raises, and the patient way in `wire` reads the answer. Both give the same model wherever the quick way
+gives one; only in what no model reads does it overlook text that is no UTF-8, and numbers out of range,
+and it rounds a time of more than six decimals that the other cuts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from types import GenericAlias, MemberDescriptorType, NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 import attrs
 import msgspec
@@ -38,9 +40,6 @@ Names: TypeAlias = dict[str, Any]
 _ABSENT: Final = UnsetType
 """The type of what must not be there: no JSON is of it."""
 
-_TRUTH: Final = {False: False, True: True, "false": False, "true": True}
-"""0 and 1 are in it too, being equal to these."""
-
 
 class _NoTwinError(Exception):
     """A model has a field that only the patient way reads."""
@@ -61,9 +60,43 @@ def _reader(service: str, model: Any, edition: Edition) -> Reader | None:
     if envelope is None or in_headers(model):
         return None
     try:
-        return envelope(_twin(model, edition))
+        return envelope(_twin(model, _Dialect(edition, _MOMENTS.get(service, _ZONED))))
     except _NoTwinError:
         return None
+
+
+@frozen
+class _Kind:
+    """How a type is read."""
+
+    json: Any
+    """What the struct takes."""
+
+    made: Any = Any
+    """What the subclass takes of the struct; without strictness, so that 0 and "false" become False."""
+
+    code: str = ""
+    """What is left to do with a value `{v}` of a model `m`, with `{put}` to replace it."""
+
+
+_ZONED: Final = _Kind(Annotated[datetime, msgspec.Meta(tz=True)])
+_MOMENTS: Final = {"koophone": _Kind(str, code="{put}(m, moment({v} + 'Z'))")}
+"""How times are read in services that give them no zone, which adding to the text does the soonest."""
+
+_PLAIN: Final[Mapping[Any, _Kind]] = {
+    str: _Kind(str),
+    int: _Kind(int),
+    float: _Kind(float),
+    bool: _Kind(bool | int | str, bool),
+}
+
+
+@frozen
+class _Dialect:
+    """What a type does not say of how it is read."""
+
+    edition: Edition
+    moment: _Kind
 
 
 @frozen
@@ -71,37 +104,29 @@ class _Twin:
     """What stands in for a model while its JSON is read."""
 
     struct: type[msgspec.Struct]
-    make: Callable[[Any], Any]
-    """Builds the model."""
+    double: Any
+    settle: Callable[[Any], None]
+    """Turns an instance of the double into the model."""
 
     spelled: Mapping[str, str]
     """The fields of its struct by the wire's spelling."""
 
-
-@frozen
-class _Kind:
-    """How a type is read: what JSON it takes, and the code that turns a value `{}` into it."""
-
-    json: Any
-    code: str = "{}"
-
-
-_PLAIN: Final[Mapping[Any, _Kind]] = {
-    str: _Kind(str),
-    int: _Kind(int),
-    float: _Kind(float),
-    bool: _Kind(bool | int | str, "truth[{}]"),
-    datetime: _Kind(str, "moment({})"),
-}
+    def make(self, struct: msgspec.Struct) -> Any:
+        """Build the model."""
+        model = msgspec.convert(struct, self.double, strict=False, from_attributes=True)
+        self.settle(model)
+        return model
 
 
 @cache
-def _twin(model: Any, edition: Edition) -> _Twin:
+def _twin(model: Any, dialect: _Dialect) -> _Twin:
+    if not _only_fills_slots(model):
+        raise _NoTwinError
     attributes = attrs.fields(attrs.resolve_types(model))
     spelled = {spelling(a).name: a.name for a in attributes}
     others = {f"_{n}": other for n, other in enumerate(o for a in attributes for o in spelling(a).also)}
-    names: Names = {"model": model, "moment": _moment, "truth": _TRUTH}
-    kinds = {a.name: _field(a, edition, names) for a in attributes}
+    names: Names = {"become": _BECOME, "model": model, "moment": datetime.fromisoformat}
+    kinds = {a.name: _field(a, dialect, names) for a in attributes}
     struct = msgspec.defstruct(
         model.__name__,
         [(a.name, kinds[a.name].json, _default(a)) for a in attributes]
@@ -110,30 +135,40 @@ def _twin(model: Any, edition: Edition) -> _Twin:
         kw_only=True,
         gc=False,
     )
-    values = {name: kind.code.format(f"t.{name}") for name, kind in kinds.items()}
-    lines = ["def make(t):", *_construction(model, values, names)]
+    return _Twin(
+        struct, _double(model, kinds), _settling(model, kinds, names),
+        spelled | {wire: name for name, wire in others.items()},
+    )  # fmt: skip
+
+
+def _double(model: Any, kinds: Mapping[str, _Kind]) -> Any:
+    """Make a subclass with types of its own, that msgspec fills without the model's `__init__`."""
+    types = {name: kind.made for name, kind in kinds.items()}
+    return type(model.__name__, (model,), {"__slots__": (), "__annotations__": types})
+
+
+def _settling(model: Any, kinds: Mapping[str, _Kind], names: Names) -> Callable[[Any], None]:
+    code = [
+        kind.code.format(v=f"m.{name}", put=_named(getattr(model, name).__set__, names))
+        for name, kind in kinds.items()
+        if kind.code
+    ]
+    lines = ["def settle(m):", "become(m, model)", *code]
     exec("\n    ".join(lines), names)  # noqa: S102 - made of the models' own names
-    return _Twin(struct, names["make"], spelled | {wire: name for name, wire in others.items()})
+    settle: Callable[[Any], None] = names["settle"]
+    return settle
 
 
-def _construction(model: Any, values: Mapping[str, str], names: Names) -> list[str]:
-    """Write the lines that build a model of the code of its values.
-
-    Where the model's `__init__` does nothing but fill slots, they are filled without it, in three
-    quarters of the time.
-    """
-    attributes: tuple[Any, ...] = attrs.fields(model)
-    if any(a.converter or a.validator or not a.init for a in attributes) or _has_hooks(model):
-        called = (f"{a.alias}=" * a.kw_only + values[a.name] for a in attributes if a.init)
-        return [f"return model({', '.join(called)})"]
-    names["new"] = object.__new__
-    fill = [f"{_named(getattr(model, name).__set__, names)}(m, {code})" for name, code in values.items()]
-    return ["m = new(model)", *fill, "return m"]
+_BECOME: Final = vars(object)["__class__"].__set__
+"""Changes the class of an instance, also of a frozen one."""
 
 
-def _has_hooks(model: Any) -> bool:
-    slotted = all(isinstance(getattr(model, a.name, None), MemberDescriptorType) for a in attrs.fields(model))
-    return not slotted or hasattr(model, "__attrs_pre_init__") or hasattr(model, "__attrs_post_init__")
+def _only_fills_slots(model: Any) -> bool:
+    """Tell whether an instance of a model is made of the values of its fields as they are."""
+    return model.__new__ is object.__new__ and all(
+        a.init and a.converter is None and isinstance(getattr(model, a.name, None), MemberDescriptorType)
+        for a in attrs.fields(model)
+    )
 
 
 def _default(attribute: attrs.Attribute[Any]) -> Any:
@@ -145,67 +180,51 @@ def _default(attribute: attrs.Attribute[Any]) -> Any:
     raise _NoTwinError
 
 
-def _field(attribute: attrs.Attribute[Any], edition: Edition, names: Names) -> _Kind:
+def _field(attribute: attrs.Attribute[Any], dialect: _Dialect, names: Names) -> _Kind:
     editions = spelling(attribute).editions
-    if editions:
-        return _enum(editions[edition], {int}, names)
-    return _kind(attribute.type, edition, names)
+    return _Kind(editions[dialect.edition]) if editions else _kind(attribute.type, dialect, names)
 
 
-def _kind(type_: Any, edition: Edition, names: Names) -> _Kind:
+def _kind(type_: Any, dialect: _Dialect, names: Names) -> _Kind:
     origin, arguments = get_origin(type_), get_args(type_)
+    if type_ is datetime:
+        return dialect.moment
     if type_ in _PLAIN:
         return _PLAIN[type_]
     if attrs.has(type_):
-        twin = _twin(type_, edition)
-        return _Kind(twin.struct, f"{_named(twin.make, names)}({{}})")
+        twin = _twin(type_, dialect)
+        return _Kind(twin.struct, twin.double, f"{_named(twin.settle, names)}({{v}})")
     if origin is tuple and arguments[1:] == (...,):
-        return _tuple(_kind(arguments[0], edition, names))
+        return _tuple(_kind(arguments[0], dialect, names))
     if origin in (Union, UnionType):
-        return _union(arguments, edition, names)
+        return _union(arguments, dialect, names)
     if isinstance(type_, type) and issubclass(type_, Enum):
-        return _enum(type_, {type_}, names)
+        return _Kind(type_)
     raise _NoTwinError
 
 
 def _tuple(item: _Kind) -> _Kind:
-    if item.code == "{}":
-        return _Kind(GenericAlias(tuple, (item.json, ...)))
-    return _Kind(GenericAlias(list, (item.json,)), f"tuple([{item.code.format('x')} for x in {{}}])")
-
-
-def _union(members: tuple[Any, ...], edition: Edition, names: Names) -> _Kind:
-    some = {member for member in members if member is not NoneType}
-    enum = next((m for m in members if isinstance(m, type) and issubclass(m, Enum)), None)
-    if enum:
-        return _enum(enum, some, names, is_optional=NoneType in members)
-    if len(some) != 1 or NoneType not in members:
+    if "{put}" in item.code:
         raise _NoTwinError
-    kind = _kind(some.pop(), edition, names)
-    code = kind.code if kind.code == "{}" else f"None if (v := {{}}) is None else {kind.code.format('v')}"
-    return _Kind(kind.json | None, code)
+    code = item.code and f"[{item.code.format(v='x')} for x in {{v}}]"
+    return _Kind(GenericAlias(tuple, (item.json, ...)), GenericAlias(tuple, (item.made, ...)), code)
 
 
-def _enum(enum: type[Enum], members: set[Any], names: Names, *, is_optional: bool = False) -> _Kind:
-    """Read a member by a table; where others than the enum's are taken, what is not in it stays as it is."""
-    json: Any = int if int in members or (str not in members and issubclass(enum, int)) else str
-    known: dict[Any, Any] = {member.value: member for member in enum}
-    if is_optional:
-        json |= None
-        known |= {None: None, "": None}
-    table = _named(known, names)
-    return _Kind(json, f"{table}[{{}}]" if members == {enum} else f"{table}.get(v := {{}}, v)")
+def _union(members: tuple[Any, ...], dialect: _Dialect, names: Names) -> _Kind:
+    some = {member for member in members if member is not NoneType}
+    if enum := next((m for m in some if isinstance(m, type) and issubclass(m, Enum)), None):
+        some = {enum}  # what is not of it is read patiently
+    if len(some) != 1:
+        raise _NoTwinError
+    kind = _kind(some.pop(), dialect, names)
+    if NoneType not in members:
+        return kind
+    return _Kind(kind.json | None, kind.made | None, kind.code and f"if {{v}} is not None: {kind.code}")
 
 
 def _named(value: object, names: Names) -> str:
     names[name := f"_{len(names)}"] = value
     return name
-
-
-def _moment(text: str) -> datetime:
-    # KooPhone gives no zone. Adding it to the text takes a fifth of the time of replacing it afterwards.
-    read = datetime.fromisoformat(text + "Z" if len(text) == 19 else text)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def _koophone(twin: _Twin) -> Reader:
