@@ -114,6 +114,16 @@ def test_bytes_are_counted_as_they_are_sent(text: str, most: int) -> None:
     assert (problem(Text(most, unit="bytes of UTF-8"), text) is None) is sound
 
 
+@given(
+    st.lists(st.one_of(st.text(max_size=4), st.text("ab.", max_size=4), st.sampled_from([None, 3, b"a"]))),
+    st.sampled_from([Text(3), Text(3, unit="bytes"), Text(3, ending=(".",)), Text(3, pattern="a+")]),
+)
+def test_a_list_is_refused_where_one_of_its_items_is(items: list[Any], each: Text) -> None:
+    refused = {problem(each, item) for item in items} - {None}
+
+    assert (problem(Listed(least=0, each=each), items) in refused) == bool(refused)
+
+
 def test_one_id_is_not_taken_letter_by_letter() -> None:
     with pytest.raises(Misuse, match="ids: is the string 'phone'; give a list of ids"):
         ids("phone")
