@@ -1,7 +1,7 @@
 """What a phone costs, from 1,000 phones to 1,000,000, to the end of its job.
 
 Nothing goes over the network and time is virtual, or a million would take a quarter of an hour: each
-request is placed and encoded, each answer made, decoded and read. What the network costs is in `fanout`.
+request is placed and encoded, each answer decoded and read. What the network costs is in `fanout`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class _Service:
 
     pump: Pump = field(factory=_new_pump)
     requests: int = 0
+    seconds: float = 0.0
+    """CPU time that making the answers took, which is no cost of the client."""
+
     _tasks: dict[str, tuple[float, list[str]]] = field(factory=dict[str, tuple[float, list[str]]])
     _numbers: Iterator[int] = field(factory=count)
 
@@ -64,9 +67,14 @@ class _Service:
         self.requests += 1
         placed = wire.place(operation, request)
         await asyncio.sleep(ROUND_TRIP)
+        return read(operation, Received(200, {}, self._answer(placed)), Edition.CHINA, None)
+
+    def _answer(self, placed: wire.Placed) -> bytes:
+        began = time.process_time()
         data = self._start(placed.body) if placed.body else self._look(placed.path)
         body = msgspec.json.encode({"data": data, "error_code": "0", "error_msg": "OK"})
-        return read(operation, Received(200, {}, body), Edition.CHINA, None)
+        self.seconds += time.process_time() - began
+        return body
 
     def _start(self, body: bytes) -> dict[str, Any]:
         ids: list[str] = msgspec.json.decode(body)["instance_ids"]
@@ -96,7 +104,7 @@ async def _run(service: _Service, phones: int) -> float:
         ended += outcome.ok
     if ended != phones:
         raise RuntimeError(f"{ended} of {phones} phones ended")
-    return (time.process_time() - began) / phones * 1e6
+    return (time.process_time() - began - service.seconds) / phones * 1e6
 
 
 async def _microseconds_a_phone(phones: int) -> tuple[float, int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 J_co = TypeVar("J_co", covariant=True)
 
 
-@frozen
-class Sighting(Generic[J_co]):
-    """One job as an answer showed it."""
+class Sighting(NamedTuple, Generic[J_co]):
+    """One job as an answer showed it. A tuple, because each look makes one for every job."""
 
     id: str
     ended: bool

@@ -31,6 +31,9 @@ class JobState(IntEnum):
     FAILED = -1
 
 
+_ENDED: Final = {JobState.SUCCEEDED, JobState.FAILED}
+
+
 @frozen
 class Job:
     """One job, as the service last showed it."""
@@ -56,7 +59,7 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether the service will not change this job any more."""
-        return self.state in (JobState.SUCCEEDED, JobState.FAILED)
+        return self.state in _ENDED
 
     @property
     def succeeded(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from enum import Enum
 from typing import Final, TypeAlias
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from koophone_async.batches import Wait
 from koophone_async.errors import NotFound
@@ -133,7 +133,7 @@ class TasksOrStates:
         except NotFound:
             wait, job_of = self._waits[handle]
             seen = (await self._states.look([wait.handle]))[wait.handle]
-            return {handle: [evolve(sighting, id=job_of[sighting.id]) for sighting in seen]}
+            return {handle: [sighting._replace(id=job_of[sighting.id]) for sighting in seen]}
 
 
 def up(state: object) -> Verdict:

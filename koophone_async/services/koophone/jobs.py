@@ -21,6 +21,9 @@ class JobState(IntEnum):
     FAILED = -1
 
 
+_ENDED: Final = {JobState.SUCCEEDED, JobState.FAILED}
+
+
 @frozen
 class StartedJob:
     """The job that a call started on one instance."""
@@ -68,18 +71,14 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether the service will not change this job any more."""
-        return self.state in (JobState.SUCCEEDED, JobState.FAILED) or self._install_failed
+        # Since 2026-07 app installs show states 0 to 3 that no document explains; 3 with an
+        # error code can only be a failure, without one it may be a stage.
+        return self.state in _ENDED or (self.state == 3 and bool(self.error_code))
 
     @property
     def succeeded(self) -> bool:
         """Whether the job ended well."""
         return self.state == JobState.SUCCEEDED
-
-    @property
-    def _install_failed(self) -> bool:
-        # Since 2026-07 app installs show states 0 to 3 that no document explains; 3 with an
-        # error code can only be a failure, without one it may be a stage.
-        return self.state == 3 and bool(self.error_code)
 
 
 @frozen
