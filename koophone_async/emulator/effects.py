@@ -27,7 +27,7 @@ def _run(phone: Phone, due: Due, at: datetime) -> None:
 def _wipe(phone: Phone, due: Due, at: datetime) -> None:
     del due, at
     phone.reset()
-    phone.running = Running.RUNNING
+    phone.running, phone.resetting = Running.RUNNING, False
 
 
 def _take_back(phone: Phone, due: Due, at: datetime) -> None:

@@ -140,6 +140,18 @@ async def test_a_reset_in_china_answers_no_task_and_ends_in_a_running_phone(call
     assert not call.emulator.phones["phone0001"].android.disk.exists("/sdcard/mine")
 
 
+@in_both_editions()
+async def test_a_phone_can_stream_once_its_reset_is_over(call: Caller) -> None:
+    await call("POST", "/v1/instances/assign", PAIR)
+    await call("POST", "/v1/instances/batch-reset", ONE)
+    await asyncio.sleep(5)
+
+    prepared = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+
+    assert [one["status"] for one in prepared.data["status_list"]] == [0]
+    assert await call.status(["phone0001"]) == [2]
+
+
 @pytest.mark.parametrize("path", ["batch-reset", "backup", "unassign"])
 def test_internationally_and_in_newer_answers_there_is_a_task(path: str) -> None:
     async def told(call: Caller) -> None:
