@@ -312,11 +312,13 @@ async def test_a_quota_that_nobody_told_of_is_learned_from_the_refusal(
 @pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
 async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str, edition: str) -> None:
-    now = VirtualTimeLoop.running().now
-    async with Emulator(phones=120, edition=edition, now=now) as emulator, emulator.session() as session:
+    now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
+    served = Emulator(phones=120, edition=edition, jobs=jobs, now=now)
+    async with served as emulator, emulator.session() as session:
         report = await getattr(KooPhone(session).fleet(ids(emulator)), verb)()
 
         assert states(report) == {"succeeded": 120}
+        assert len(emulator.world.agenda) == 0
         operation = getattr(instances, verb.upper()).name
         assert set(emulator.ledger.executions(operation).values()) == {1}
 
@@ -387,6 +389,20 @@ async def test_a_phone_that_was_backed_up_is_prepared_when_its_data_are_back(edi
         assert emulator.phones[asked[0]].loaded
 
 
+@pytest.mark.parametrize("edition", ["china", "international"])
+@pytest.mark.parametrize("verb", ["reset", "reboot"])
+async def test_a_phone_that_is_starting_is_prepared_when_it_runs(verb: str, edition: str) -> None:
+    now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
+    served = Emulator(phones=3, edition=edition, jobs=jobs, now=now)
+    async with served as emulator, emulator.session() as session:
+        koophone, asked = KooPhone(session), ids(emulator)
+        await koophone.fleet(asked).assign("u1")
+        await getattr(koophone.instances, verb)(asked)
+
+        assert states(await koophone.fleet(asked).prepare("u1")) == {"succeeded": 3}
+        assert len(emulator.world.agenda) == 0
+
+
 @pytest.mark.emulator(edition="international")
 async def test_a_phone_that_could_not_be_restored_has_failed(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Distort(9), streaming.PREPARE)
@@ -397,12 +413,12 @@ async def test_a_phone_that_could_not_be_restored_has_failed(emulator: Emulator,
 
 
 @pytest.mark.emulator(edition="international")
-async def test_a_restart_that_ends_in_a_broken_state_has_failed(
+async def test_a_preparation_that_ends_in_a_broken_state_has_failed(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     emulator.fault(Distort(ContentState.RESTORE_FAILED), instances.STATUS)
 
-    report = await koophone.fleet(ids(emulator, 2)).reboot()
+    report = await koophone.fleet(ids(emulator, 2)).prepare("u1")
 
     assert states(report) == {"failed": 2}
     assert "RESTORE_FAILED" in (next(iter(report)).error_message or "")

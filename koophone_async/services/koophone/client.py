@@ -72,4 +72,5 @@ class KooPhone:
             distinct: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes
                 an id, so that none is done twice.
         """
-        return Fleet(self._channel, self._tasks, ids, Pace(concurrency, in_flight, deadline, distinct))
+        pace = Pace(concurrency, in_flight, deadline, distinct)
+        return Fleet(self._channel, self._tasks, ids, pace, self.edition)

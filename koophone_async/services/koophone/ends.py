@@ -136,13 +136,8 @@ class TasksOrStates:
             return {handle: [sighting._replace(id=job_of[sighting.id]) for sighting in seen]}
 
 
-def up(state: object) -> Verdict:
-    """Judge a state after a restart or a reset: the instance must be up, with or without data on it."""
-    return True if state is ContentState.IDLE else ready(state)
-
-
 def ready(state: object) -> Verdict:
-    """Judge a state before streaming: the instance must be up and its data on it."""
+    """Judge a state, in the words of either edition: the instance must be up, or its data on it."""
     match state:
         case RunningState.RUNNING:
             return True
@@ -152,6 +147,13 @@ def ready(state: object) -> Verdict:
             return False
         case _:
             return None
+
+
+def running(instance: Instance) -> Verdict:
+    """Judge an instance of the list after a restart, with its data back where they were away."""
+    if instance.restore is CopyState.EXECUTING:
+        return None
+    return True if instance.running is RunningState.RUNNING else None
 
 
 def backed_up(instance: Instance) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import field, frozen
 
@@ -22,8 +22,8 @@ from koophone_async.services.koophone.ends import (
     by_list,
     by_status,
     ready,
+    running,
     unassigned,
-    up,
 )
 from koophone_async.services.koophone.instances import Chosen, InstanceStatuses
 from koophone_async.services.koophone.jobs import Accepted, JobState, StartedTask
@@ -38,6 +38,7 @@ from koophone_async.services.koophone.streaming import (
 )
 from koophone_async.services.koophone.users import Holding, Holdings
 from koophone_async.services.koophone.video import SetVideo, VideoSetting
+from koophone_async.wire import Edition
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -56,6 +57,7 @@ class Fleet:
     _tasks: Tasks
     _ids: Source
     _pace: Pace = field(factory=Pace)
+    _edition: Edition = Edition.CHINA
 
     def run(self, command: str) -> Run[RunCommand, StartedTask]:
         """Run a shell command and give the first 1,024 bytes of its output.
@@ -100,11 +102,11 @@ class Fleet:
 
     def reset(self) -> Run[Chosen, StartedTask]:
         """Wipe instances back to their first state, and wait until they run again."""
-        return self._ending(instances.RESET, Chosen, by_status(self._session, up))
+        return self._ending(instances.RESET, Chosen, self._until_running())
 
     def reboot(self) -> Run[Chosen, Accepted]:
         """Restart instances, and wait until they run again."""
-        states = by_status(self._session, up)
+        states = self._until_running()
         return self._run(instances.REBOOT, Chosen, lambda _, ids: Reading(wait=states.watch(ids)))
 
     def backup(self) -> Run[Chosen, StartedTask]:
@@ -140,12 +142,13 @@ class Fleet:
     def prepare(self, user: str) -> Run[PrepareInstances, PreparedList]:
         """Bring instances into the state from which they can stream, and wait for it.
 
-        The wait asks for the state of a hundred at once, not for the progress of each.
+        The wait asks for the state of a hundred at once, not for the progress of each. Where some are not
+        running it asks for the list of instances, which tells of both.
 
         Args:
             user: Who will stream, at most 32 characters.
         """
-        states = by_status(self._session, ready)
+        loaded, started = by_status(self._session, ready), by_list(self._session, running)
 
         def read(answer: PreparedList, _: Sequence[str]) -> Reading:
             ends: list[Outcome] = []
@@ -158,6 +161,7 @@ class Fleet:
                     ends.append(failed)
                 else:
                     waits.append(prepared.instance)
+            states = started if any(prepared.state in _DOWN for prepared in answer.statuses) else loaded
             return Reading(ends, states.watch(waits) if waits else None)
 
         return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read)
@@ -177,6 +181,12 @@ class Fleet:
     def unsubscribe(self) -> Run[DeleteInstances, Accepted]:
         """End the subscriptions of instances and lose them for good."""
         return self._run(orders.UNSUBSCRIBE, DeleteInstances, _accepted)
+
+    def _until_running(self) -> States:
+        """Look until instances run, which the international edition tells in the list only."""
+        if self._edition is Edition.CHINA:
+            return by_status(self._session, ready)
+        return by_list(self._session, running)
 
     def _run(
         self,
@@ -206,6 +216,16 @@ class Fleet:
     def _started(self, started: StartedTask, _: Sequence[str]) -> Reading:
         jobs = {job.id: job.instance for job in started.jobs}
         return Reading(wait=Wait(self._tasks, started.id, jobs)) if started.id else Reading()
+
+
+_DOWN: Final = {
+    PrepareState.RESETTING,
+    PrepareState.RESTARTING,
+    PrepareState.OFFLINE,
+    PrepareState.REPLACING,
+    PrepareState.MAINTAINING,
+}
+"""What must run again before it can stream; the international edition's `status` does not tell of that."""
 
 
 def _single(ids: Sequence[str]) -> OneInstance:
