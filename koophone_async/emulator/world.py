@@ -97,7 +97,10 @@ class World:
 
     def _happen(self, due: Due, at: datetime) -> None:
         self.undelivered.discard(due.phone)
-        problem = EFFECTS[due.effect](self.fleet[due.phone], due, at)
+        phone = self.fleet[due.phone]
+        problem = EFFECTS[due.effect](phone, due, at)
+        if not phone.loaded and phone.drawer.pop("wanted", None):
+            self.bring_back(phone, due.at)
         if problem and due.job:
             task, _, job = due.job.partition("/")
             self.tasks[task][job].failed(problem, words(problem))
@@ -144,6 +147,11 @@ class World:
         """Let something happen to a phone after a while."""
         at = self.clock() + self.durations.draw(self.rng)
         self.agenda.add(Due(at, effect, phone.id, None, details))
+
+    def bring_back(self, phone: Phone, begun: float) -> None:
+        """Begin to restore what a backup took away."""
+        phone.restore = Copying.EXECUTING
+        self.agenda.add(Due(begun + self.durations.draw(self.rng), "restore", phone.id))
 
     def pay(self, order: str) -> None:
         """Pay for an order, so that its phones or servers are delivered after a while.

@@ -21,6 +21,7 @@ from koophone_async.emulator import (
     Stick,
     Truncate,
 )
+from koophone_async.emulator.phones import Running
 from koophone_async.errors import Misuse, PartlyRefused
 from koophone_async.jobs import Ticket
 from koophone_async.services.koophone import commands, instances, streaming, users
@@ -390,8 +391,8 @@ async def test_a_phone_that_was_backed_up_is_prepared_when_its_data_are_back(edi
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
-@pytest.mark.parametrize("verb", ["reset", "reboot"])
-async def test_a_phone_that_is_starting_is_prepared_when_it_runs(verb: str, edition: str) -> None:
+@pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
+async def test_a_phone_that_is_away_is_prepared_when_it_is_back(verb: str, edition: str) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     served = Emulator(phones=3, edition=edition, jobs=jobs, now=now)
     async with served as emulator, emulator.session() as session:
@@ -401,6 +402,7 @@ async def test_a_phone_that_is_starting_is_prepared_when_it_runs(verb: str, edit
 
         assert states(await koophone.fleet(asked).prepare("u1")) == {"succeeded": 3}
         assert len(emulator.world.agenda) == 0
+        assert all(phone.loaded and phone.running is Running.RUNNING for phone in emulator.phones)
 
 
 @pytest.mark.emulator(edition="international")

@@ -52,8 +52,9 @@ class Streaming:
     def _prepared(self, phone: Phone, user: str) -> streaming.Prepared:
         state = _state(phone)
         if state is PrepareState.TO_BE_RESTORED and phone.restore is not Copying.EXECUTING:
-            phone.restore = Copying.EXECUTING
-            self.world.later("restore", phone)
+            self.world.bring_back(phone, self.world.clock())
+        elif state is PrepareState.BACKING_UP:
+            phone.drawer["wanted"] = True
         elif state is PrepareState.OFFLINE:
             phone.running = Running.STARTING
             self.world.later("run", phone)

@@ -151,7 +151,7 @@ def ready(state: object) -> Verdict:
 
 def running(instance: Instance) -> Verdict:
     """Judge an instance of the list after a restart, with its data back where they were away."""
-    if instance.restore is CopyState.EXECUTING:
+    if CopyState.EXECUTING in (instance.backup, instance.restore):
         return None
     return True if instance.running is RunningState.RUNNING else None
 

@@ -142,8 +142,8 @@ class Fleet:
     def prepare(self, user: str) -> Run[PrepareInstances, PreparedList]:
         """Bring instances into the state from which they can stream, and wait for it.
 
-        The wait asks for the state of a hundred at once, not for the progress of each. Where some are not
-        running it asks for the list of instances, which tells of both.
+        The wait asks for the state of a hundred at once, not for the progress of each. Where some must
+        run again first it asks for the list of instances, which tells of both.
 
         Args:
             user: Who will stream, at most 32 characters.
@@ -219,13 +219,14 @@ class Fleet:
 
 
 _DOWN: Final = {
+    PrepareState.BACKING_UP,
     PrepareState.RESETTING,
     PrepareState.RESTARTING,
     PrepareState.OFFLINE,
     PrepareState.REPLACING,
     PrepareState.MAINTAINING,
 }
-"""What must run again before it can stream; the international edition's `status` does not tell of that."""
+"""What must run again before it can stream: `status` does not tell of that in every edition."""
 
 
 def _single(ids: Sequence[str]) -> OneInstance:
