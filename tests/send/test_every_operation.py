@@ -142,6 +142,7 @@ PAGES: Final[dict[str, list[Rows]]] = {
     "the total is told": [(["a", "b"], 2, 3), (["c"], 2, 3)],
     "the total is not told": [(["a", "b"], None, None), (["c"], None, None), ([], None, None)],
     "pages are smaller than asked for": [(["a"], 1, 2), (["b"], 1, 2)],
+    "pages are smaller than they say": [(["a"], 100, 2), (["b"], 100, 2)],
 }
 
 
@@ -162,3 +163,13 @@ async def test_a_list_is_followed_to_its_end(pages: list[Rows]) -> None:
     assert [re.findall(r"page_no=(\d+)", a.target) for a in far.arrivals] == [
         [str(n + 1)] for n in range(len(pages))
     ]
+    assert len({arrival.headers["x-request-id"] for arrival in far.arrivals}) == len(pages)
+
+
+async def test_two_lists_have_two_request_ids() -> None:
+    async with FarEnd(usual=says_everything) as far, session(far.url) as ours:
+        for _ in range(2):
+            await listed(KooPhone(ours).instances.list())
+
+    first, second = (arrival.headers["x-request-id"] for arrival in far.arrivals)
+    assert first != second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 import attrs
 
@@ -21,11 +22,6 @@ class Page(Protocol[Item_co]):
         ...
 
     @property
-    def size(self) -> int | None:
-        """How many rows a full page holds; the service may give fewer than were asked for."""
-        ...
-
-    @property
     def total(self) -> int | None:
         """How many rows there are on all pages."""
         ...
@@ -35,15 +31,16 @@ async def items(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - attrs.evolve takes any model
-    page: int = 1,
 ) -> AsyncIterator[Any]:
-    """Ask for page after page until the answered ones hold all rows, or one is empty."""
+    """Ask for page after page, each by a request id of its own, until all rows are there or one is empty."""
+    page, given = 1, 0
     while True:
-        answer: Page[Any] = await session.send(operation, attrs.evolve(query, page=page))
+        request = attrs.evolve(query, page=page, request_id=uuid4().hex)
+        answer: Page[Any] = await session.send(operation, request)
         for item in answer.items:
             yield item
-        # A full page is as large as the service says, or as what it just gave.
-        size = answer.size or len(answer.items)
-        if not answer.items or (answer.total is not None and page * size >= answer.total):
+        # Counted, as pages may hold fewer rows than were asked for, and than they say.
+        given += len(answer.items)
+        if not answer.items or (answer.total is not None and given >= answer.total):
             return
         page += 1
