@@ -16,6 +16,7 @@ from koophone_async.errors import Misuse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
 ID_MOST: Final = 32
 """The longest id, in characters, where a document states one."""
@@ -127,7 +128,11 @@ class OneOf:
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check that the value is listed."""
-        if (value is not None or attribute.default is not None) and value not in self.values:
+        if value is None and attribute.default is None:
+            return
+        # True equals 1 and would be written as `true`.
+        listed = (isinstance(value, bool), value) in ((isinstance(v, bool), v) for v in self.values)
+        if not listed:
             _refuse(attribute, f"is {value!r}; it must be {self.limit}")
 
 
@@ -155,6 +160,12 @@ class Listed:
             return
         for item in value:
             self.each(instance, attribute, item)
+
+
+def aware(_: object, attribute: Attribute[Any], value: datetime | None) -> None:
+    """Refuse a time without a zone, which means another moment on another machine."""
+    if value is not None and value.tzinfo is None:
+        _refuse(attribute, "is a time without a zone; it must be an aware datetime")
 
 
 IDS: Final = Listed(each=Text(ID_MOST))

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 from attrs import Attribute, define, field, frozen
 
+from koophone_async.checks import aware
 from koophone_async.errors import Misuse, Unavailable, Unreadable
 from koophone_async.protocol.signing import Algorithm, Signer
 
@@ -43,11 +44,6 @@ def _one_word(instance: object, attribute: Attribute[str], value: str) -> None: 
         raise Misuse("", attribute.name, "is empty or holds white space")
 
 
-def _aware(instance: object, attribute: Attribute[datetime | None], value: datetime | None) -> None:  # noqa: ARG001
-    if value is not None and value.tzinfo is None:
-        raise Misuse("", attribute.name, "must be an aware datetime")
-
-
 @frozen
 class AccessKey:
     """A permanent access key, or a temporary one with its security token."""
@@ -62,7 +58,7 @@ class AccessKey:
     iam_endpoint: str | None = field(default=None, kw_only=True)
     """Where this key's account signs in, as its profile says."""
 
-    expires_at: datetime | None = field(default=None, kw_only=True, validator=_aware)
+    expires_at: datetime | None = field(default=None, kw_only=True, validator=aware)
     """When a temporary key ends; None where nobody said."""
 
     algorithm: Algorithm = field(default=Algorithm.HMAC_SHA256, kw_only=True)

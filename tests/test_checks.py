@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import IntEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +76,8 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
         (OneOf((1, 2)), 3, "is 3; it must be one of 1, 2"),
         (OneOf(tuple(Size)), 3, "is 3; it must be one of 1, 2"),
         (OneOf((1, 2)), None, "is None; it must be one of 1, 2"),
+        (OneOf((0, 1)), True, "is True; it must be one of 0, 1"),
+        (OneOf((True, None)), True, None),
         (Listed(2), (1, 2), None),
         (Listed(2), (), "holds 0 items; it must hold 1 to 2 items"),
         (Listed(2), (1, 2, 3), "holds 3 items; it must hold 1 to 2 items"),
@@ -172,16 +175,27 @@ CASES: Final = [
     Case(lambda: Holdings([]), "pairs: holds 0 items"),
     Case(lambda: InstanceQuery(page=0), "page: is 0; it must be 1 to"),
     Case(lambda: InstanceQuery(scene="X"), "scene: is 'X'; it must be one of"),  # type: ignore[arg-type]
+    Case(lambda: InstanceQuery(since=datetime(2026, 1, 2)), "since: .* an aware datetime"),  # noqa: DTZ001
+    Case(
+        lambda: InstanceQuery(since=datetime(2026, 1, 2, tzinfo=UTC), until=datetime(2026, 1, 1, tzinfo=UTC)),
+        "until: is 2026-01-01 00:00:00.*, before `since`, which is 2026-01-02",
+    ),
     Case(lambda: AppQuery("a", size=201), "size: is 201; it must be 1 to 200"),
     Case(lambda: AppQuery("a", 3), "type: is 3; it must be one of 1, 2"),  # type: ignore[arg-type]
     Case(lambda: Rate(150, 30), "code_rate: is 150; it must be 100 to 10,000 in steps of 100 kbit/s"),
     Case(lambda: Rate(10_100, 30), "code_rate: is 10,100"),
     Case(lambda: Rate(100, 25), "fps: is 25; it must be one of 30, 60"),
     Case(lambda: SetVideo(["a"], SETTINGS[:5]), "settings: lacks WIRED with H265; all six combinations"),
+    Case(lambda: SetVideo(["a"], SETTINGS + SETTINGS[:1]), "settings: repeats MOBILE_NETWORK with H264; all"),
+    Case(
+        lambda: VideoSetting("5G", "H264", []), "network: is '5G'; it must be one of MOBILE_NETWORK, WIFI, WI"
+    ),
+    Case(lambda: VideoSetting("WIFI", "AV1", []), "encoding: is 'AV1'; it must be one of H264, H265"),
     Case(lambda: SetVideo(["a"], []), "lacks MOBILE_NETWORK with H264, MOBILE_NETWORK with H265, WIFI"),
     Case(lambda: Package("n", "a.apk", "1", "2049", "https://x"), "size: is 2049 MB; .* at most 2,048"),
     Case(lambda: Package("n", "a.apk", "1", "0", "https://x"), "size: is 0 MB"),
     Case(lambda: Package("n", "a.apk", "1", "big", "https://x"), "size: is 'big'; it must be a number of MB"),
+    Case(lambda: Package("n", "a.apk", "1", "1_000", "https://x"), "size: is '1_000'; it must be a number"),
     Case(lambda: Package("n", "a.apk", "1", "1", "obs://x"), "url: is no http"),
     Case(lambda: Package("n" * 101, "a.apk", "1", "1", "https://x"), "name: is 101 characters"),
     Case(lambda: InstallApp.of(PACKAGE, []), "instances: holds 0 items; it must hold at least 1"),
@@ -190,6 +204,7 @@ CASES: Final = [
     Case(lambda: order(prefix="x" * 15), "prefix: is 15 characters long; at most 14"),
     Case(lambda: Charge(2, 10), "count: is 10; it must be 1 to 9 months"),
     Case(lambda: Charge(3, 11), "count: is 11; it must be 1 to 10"),
+    Case(lambda: Charge(2, 1, pay=True), "pay: is True; it must be one of 0, 1"),
     Case(lambda: Charge(4, 1), "period: is 4; it must be one of 2, 3"),
 ]
 

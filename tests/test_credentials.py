@@ -88,7 +88,7 @@ def test_a_key_is_one_word(halves: tuple[str, str]) -> None:
 def test_a_key_says_what_else_it_needs() -> None:
     with pytest.raises(Misuse, match="needs a region and a service"):
         AccessKey("a", "s", algorithm=Algorithm.DERIVED)
-    with pytest.raises(Misuse, match="expires_at: must be an aware datetime"):
+    with pytest.raises(Misuse, match=r"expires_at: .* must be an aware datetime"):
         AccessKey("a", "s", expires_at=NOW.replace(tzinfo=None))
 
 

@@ -178,12 +178,12 @@ def _precise(operation: AnyOperation, values: Json) -> str | None:
 
 
 def _of_list(values: Json) -> str | None:
-    for name in ("query_start_time", "query_end_time"):
-        try:
-            datetime.fromisoformat(values.get(name) or "2025-01-01 00:00:00")
-        except ValueError:
-            return "5002"
-    return None
+    given = (values.get("query_start_time"), values.get("query_end_time"))
+    try:
+        moments = [datetime.strptime(at, "%Y-%m-%d %H:%M:%S") for at in given if at]  # noqa: DTZ007 - all UTC
+    except ValueError:
+        return "5002"
+    return "5004" if moments != sorted(moments) else None
 
 
 def _of_video(values: Json) -> str | None:
@@ -210,11 +210,10 @@ def _of_order(values: Json) -> str | None:
 def _of_install(values: Json) -> str | None:
     if str(values.get("fast_install", 0)) not in ("0", "1"):
         return "3008"
-    try:
-        size = float(values.get("object_size", 0))
-    except (TypeError, ValueError):
+    size = str(values.get("object_size", 0))
+    if not apps.is_number(size):
         return "62006"
-    return "62015" if size > apps.MOST_MEGABYTES else None
+    return "62015" if float(size) > apps.MOST_MEGABYTES else None
 
 
 _CODES: Final[Mapping[str, Callable[[Json], str | None]]] = {

@@ -73,9 +73,11 @@ async def test_lists_are_filtered_and_sorted(call: Caller) -> None:
 @story()
 async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: Caller) -> None:
     none = await listed(call, query_start_time="noon")
+    other = await listed(call, query_start_time="2025-02-01T00:00:00")
     order = await listed(call, query_start_time="2025-02-01 00:00:00", query_end_time="2025-01-01 00:00:00")
 
     assert (none.status, none.code) == (400, "KOOPHONE.API.5002")
+    assert (other.status, other.code) == (400, "KOOPHONE.API.5002")
     assert (order.status, order.code) == (400, "KOOPHONE.API.5004")
 
 

@@ -281,10 +281,22 @@ async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: C
 async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: Caller) -> None:
     codes = [
         (await call("POST", "/v1/instances/app/install", package("phone0001", **wrong))).code
-        for wrong in ({"object_size": "big"}, {"object_size": 2049}, {"fast_install": 2}, {"biz_type": "ipa"})
+        for wrong in (
+            {"object_size": "big"},
+            {"object_size": "nan"},
+            {"object_size": 2049},
+            {"fast_install": 2},
+            {"biz_type": "ipa"},
+        )
     ]
 
-    assert [code.removeprefix("KOOPHONE.API.") for code in codes] == ["62006", "62015", "3008", "1000"]
+    assert [code.removeprefix("KOOPHONE.API.") for code in codes] == [
+        "62006",
+        "62006",
+        "62015",
+        "3008",
+        "1000",
+    ]
 
 
 @in_both_editions()

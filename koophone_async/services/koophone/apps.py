@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from enum import IntEnum
 from typing import Any, Final
@@ -28,12 +29,15 @@ class AppType(IntEnum):
     THIRD_PARTY = 2
 
 
+def is_number(text: str) -> bool:
+    """Whether the service takes a size for a number (KOOPHONE.API.62006), which Python does more often."""
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is not None
+
+
 def _megabytes(_: object, attribute: Attribute[Any], value: str) -> None:
-    try:
-        size = float(value)
-    except ValueError:
-        raise Misuse("", attribute.name, f"is {value!r}; it must be a number of MB") from None
-    if not 0 < size <= MOST_MEGABYTES:
+    if not is_number(value):
+        raise Misuse("", attribute.name, f"is {value!r}; it must be a number of MB")
+    if not 0 < float(value) <= MOST_MEGABYTES:
         raise Misuse(
             "", attribute.name, f"is {value} MB; it must be more than 0 and at most {MOST_MEGABYTES:,}"
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
-from koophone_async.checks import IDS, Between, OneOf, ids
+from koophone_async.checks import IDS, Between, OneOf, aware, ids
+from koophone_async.errors import Misuse
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 from koophone_async.services.koophone.paging import items
@@ -96,14 +97,21 @@ class Instance:
     restore_at: datetime | None = field(default=None, metadata=wire("restore_time"))
 
 
+def _in_order(query: InstanceQuery, attribute: Attribute[Any], value: datetime | None) -> None:
+    if query.since is not None and value is not None and value < query.since:
+        raise Misuse("", attribute.name, f"is {value}, before `since`, which is {query.since}")
+
+
 @frozen
 class InstanceQuery:
     """Which instances to list."""
 
     id: str | None = field(default=None, metadata=wire("instance_id"))
     name: str | None = field(default=None, metadata=wire("instance_name"))
-    since: datetime | None = field(default=None, metadata=wire("query_start_time"))
-    until: datetime | None = field(default=None, metadata=wire("query_end_time"))
+    since: datetime | None = field(default=None, validator=aware, metadata=wire("query_start_time"))
+    until: datetime | None = field(
+        default=None, validator=[aware, _in_order], metadata=wire("query_end_time")
+    )
     scene: Scene | None = field(
         default=None, metadata=wire("pool_scene_tag", "poolSceneTag"), validator=OneOf((*Scene, None))
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import Attribute, field, frozen
 
@@ -14,6 +15,8 @@ from koophone_async.errors import Misuse
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.wire import wire
+
+Member = TypeVar("Member", bound=StrEnum)
 
 
 class Network(StrEnum):
@@ -52,12 +55,28 @@ def _all(definitions: Iterable[Definitions]) -> tuple[Definitions, ...]:
     return tuple(definitions)
 
 
+def _member(kind: type[Member], given: str) -> Member:
+    try:
+        return kind(given)
+    except ValueError:
+        problem = f"is {given!r}; it must be {OneOf(tuple(kind)).limit}"
+        raise Misuse("", kind.__name__.lower(), problem) from None
+
+
+def _network(given: str) -> Network:
+    return _member(Network, given)
+
+
+def _encoding(given: str) -> Encoding:
+    return _member(Encoding, given)
+
+
 @frozen
 class VideoSetting:
     """The rates for one network and one encoding."""
 
-    network: Network = field(metadata=wire("network_type"), converter=Network)
-    encoding: Encoding = field(metadata=wire("encoding_type"), converter=Encoding)
+    network: Network = field(metadata=wire("network_type"), converter=_network)
+    encoding: Encoding = field(metadata=wire("encoding_type"), converter=_encoding)
     definitions: tuple[Definitions, ...] = field(
         converter=_all, validator=Listed(), metadata=wire("video_spec_groups")
     )
@@ -69,13 +88,15 @@ def _settings(settings: Iterable[VideoSetting]) -> tuple[VideoSetting, ...]:
 
 
 def _all_six(_: object, attribute: Attribute[Any], value: Sequence[VideoSetting]) -> None:
-    missing = [
-        f"{network.value} with {encoding.value}"
-        for network, encoding in product(Network, Encoding)
-        if not any((s.network, s.encoding) == (network, encoding) for s in value)
-    ]
-    if missing:
-        raise Misuse("", attribute.name, f"lacks {', '.join(missing)}; all six combinations go in one call")
+    given = Counter((setting.network, setting.encoding) for setting in value)
+    six = list(product(Network, Encoding))
+    missing, repeated = [pair for pair in six if not given[pair]], [pair for pair in six if given[pair] > 1]
+    for what, pairs in (("lacks", missing), ("repeats", repeated)):
+        if pairs:
+            named = ", ".join(f"{network.value} with {encoding.value}" for network, encoding in pairs)
+            raise Misuse(
+                "", attribute.name, f"{what} {named}; all six combinations go in one call, each once"
+            )
 
 
 @frozen
