@@ -42,6 +42,14 @@ _WITHOUT_REQUEST_ID: Final = frozenset(
 )
 
 
+# What the client fills in by itself, and other callers must say (KooPhone 4.1.10, 4.2.1, 4.4.1).
+_MANDATORY: Final[Mapping[str, Sequence[str]]] = {
+    instances.LIST.name: ("page_no", "page_size"),
+    orders.SKUS.name: ("type",),
+    apps.INSTALL.name: ("biz_type", "content_type"),
+}
+
+
 @frozen
 class Asked:
     """What of a request says what is wanted."""
@@ -69,6 +77,8 @@ def read(operation: AnyOperation, asked: Asked, edition: Edition, *, strict: boo
     if operation.request is Anything:
         return Anything.of(dict(asked.query), _body(operation, asked.body))
     values = _values(operation, asked)
+    if strict:
+        _check_present(operation, values)
     if strict and (code := _precise(operation, values)):
         raise cph(code) if _is_cph(operation) else koophone(code)
     try:
@@ -85,6 +95,12 @@ def _check_request_id(operation: AnyOperation, asked: Asked) -> None:
     given = asked.request_id or any(name == "x-request-id" and value for name, value in asked.query)
     if not given and operation.name not in _WITHOUT_REQUEST_ID:
         raise koophone("0002")
+
+
+def _check_present(operation: AnyOperation, values: Json) -> None:
+    for name in _MANDATORY.get(operation.name, ()):
+        if not values.get(name):
+            raise koophone("1000", f"{name} is missing")
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:
@@ -180,7 +196,7 @@ def _precise(operation: AnyOperation, values: Json) -> str | None:
 def _of_list(values: Json) -> str | None:
     given = (values.get("query_start_time"), values.get("query_end_time"))
     try:
-        moments = [datetime.strptime(at, "%Y-%m-%d %H:%M:%S") for at in given if at]  # noqa: DTZ007 - all UTC
+        moments = [datetime.strptime(str(at), "%Y-%m-%d %H:%M:%S") for at in given if at]  # noqa: DTZ007 - all UTC
     except ValueError:
         return "5002"
     return "5004" if moments != sorted(moments) else None
@@ -200,6 +216,8 @@ def _of_order(values: Json) -> str | None:
     charge = values.get("chargeParam")
     charged = cast("Json", charge) if isinstance(charge, dict) else {}
     period, count = charged.get("periodType"), charged.get("periodNum")
+    if not charged.get("chargingMode"):
+        return "1000"
     if not isinstance(count, int):
         return None
     if period == 2 and not 1 <= count <= 9:

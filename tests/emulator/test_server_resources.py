@@ -300,6 +300,21 @@ async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: Caller) 
 
 
 @in_both_editions()
+async def test_what_the_tables_ask_for_must_be_said(call: Caller) -> None:
+    charge = {name: held for name, held in order(call)["chargeParam"].items() if name != "chargingMode"}
+    said = [
+        await call("GET", "/v1/instances/batch-query", query=(("page_size", "100"),)),
+        await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"),)),
+        await call("GET", "/v1/instances/sku"),
+        await call("POST", "/v1/instances/create", order(call, chargeParam=charge)),
+        await call("POST", "/v1/instances/app/install", package("phone0001", biz_type=None)),
+        await call("POST", "/v1/instances/app/install", package("phone0001", content_type="")),
+    ]
+
+    assert [(one.status, one.code) for one in said] == [(400, "KOOPHONE.API.1000")] * 6
+
+
+@in_both_editions()
 async def test_apps_are_listed_by_page_and_by_type(call: Caller) -> None:
     phone = call.emulator.phones["phone0001"]
     phone.android.apps["com.example.shop"] = "2.0"
