@@ -11,7 +11,7 @@ import msgspec
 from attrs import frozen
 
 from koophone_async.emulator import wrong
-from koophone_async.emulator.refusals import cph, koophone
+from koophone_async.emulator.refusals import cph, invalid, koophone
 from koophone_async.emulator.serving import only_words
 from koophone_async.errors import Misuse
 from koophone_async.services.cph import jobs, tags
@@ -116,7 +116,7 @@ def _unreadable(operation: AnyOperation, error: Exception) -> Refusal:
     reason = str(error) if isinstance(error, Misuse) else f"{type(error).__name__}: {error}"
     if _is_cph(operation):
         return cph(wrong.code(operation, error), reason=reason)
-    return koophone("1000", reason)
+    return invalid(reason) if operation.service == "iam" else koophone("1000", reason)
 
 
 def _is_cph(operation: AnyOperation) -> bool:

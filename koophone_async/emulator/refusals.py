@@ -174,3 +174,8 @@ def unauthorized() -> Refusal:
     """Refuse a sign-in, in IAM's words."""
     message = "The username or password is wrong."
     return Refusal(HTTPStatus.UNAUTHORIZED, "", message)
+
+
+def invalid(reason: str) -> Refusal:
+    """Refuse a body that cannot be read, in IAM's words."""
+    return Refusal(HTTPStatus.BAD_REQUEST, "", "Request body is invalid.", reason)

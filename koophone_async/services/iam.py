@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import Listed, Text
+from koophone_async.checks import Listed, OneOf, Text
 from koophone_async.operation import Operation, Sender
 from koophone_async.wire import wire
 
@@ -40,7 +40,7 @@ class Identity:
     """How somebody signs in; the documents show the password only."""
 
     password: PasswordProof
-    methods: tuple[str, ...] = field(default=("password",), validator=Listed())
+    methods: tuple[str, ...] = field(default=("password",), validator=Listed(each=OneOf(("password",))))
 
 
 @frozen

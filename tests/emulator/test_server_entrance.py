@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from koophone_async.protocol.signing import Algorithm, Request, Signer
 from koophone_async.services.iam import CreateToken
@@ -169,6 +169,19 @@ async def test_a_wrong_password_or_project_is_refused_in_iams_envelope(call: Cal
         said = await call("POST", "/v3/auth/tokens", wrong, headers={"X-Auth-Token": ""})
         assert said.status == 401
         assert said.body["error"]["code"] == 401
+
+
+@in_both_editions()
+async def test_iam_refuses_a_body_that_is_none_in_its_own_words(call: Caller) -> None:
+    sound: Any = sign_in(call.emulator)
+    auth = sound["auth"]
+    by_token = {"auth": auth | {"identity": auth["identity"] | {"methods": ["token"]}}}
+    # A document prints the scope there (KooPhone 3.1, 2025-12-31).
+    beside = {"auth": {"identity": auth["identity"]}, "scope": auth["scope"]}
+    for wrong in (by_token, beside, b"{"):
+        said = await call("POST", "/v3/auth/tokens", wrong, headers={"X-Auth-Token": ""})
+        assert said.status == 400
+        assert said.body == {"error": {"code": 400, "message": "Request body is invalid."}}
 
 
 @story(regions=("cn-north-4", "cn-east-3"), servers=2)
