@@ -43,6 +43,11 @@ def _back_up(phone: Phone, due: Due, at: datetime) -> None:
     phone.running = Running.STOPPED
 
 
+def _not_backed_up(phone: Phone, due: Due, at: datetime) -> None:
+    del due
+    phone.backup, phone.backup_time = Copying.FAILED, at
+
+
 def _restore(phone: Phone, due: Due, at: datetime) -> None:
     del due
     phone.restore, phone.restore_time = Copying.SUCCESSFUL, at
@@ -80,9 +85,13 @@ EFFECTS: Final[Mapping[str, Callable[[Phone, Due, datetime], str | None]]] = Map
         "wipe": _wipe,
         "take back": _take_back,
         "back up": _back_up,
+        "fail to back up": _not_backed_up,
         "restore": _restore,
         "assign": _assign,
         "install": _install,
     }
 )
 """By name. An effect answers the error code of the job that ends with it, or None."""
+
+FAILURES: Final[Mapping[str, str]] = MappingProxyType({"back up": "fail to back up"})
+"""What happens instead where the job fails and the phone shows it; others stay as they are."""

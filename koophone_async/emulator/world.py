@@ -9,7 +9,7 @@ from attrs import Factory, asdict, define, field
 
 from koophone_async.emulator import jobs
 from koophone_async.emulator.agenda import Agenda, Due
-from koophone_async.emulator.effects import EFFECTS
+from koophone_async.emulator.effects import EFFECTS, FAILURES
 from koophone_async.emulator.estate import Estate
 from koophone_async.emulator.faults import Fail, Lose, Stick
 from koophone_async.emulator.jobs import PhoneJob
@@ -199,8 +199,9 @@ class World:
         """Start a task whose jobs each end with something that happens to their phone."""
 
         def begin(phone: Phone, job: PhoneJob, task: str) -> None:
-            if job.ends_at is not None and not job.code:
-                self.agenda.add(Due(job.ends_at, effect, phone.id, f"{task}/{job.id}", details))
+            end = FAILURES.get(effect) if job.code else effect
+            if job.ends_at is not None and end is not None:
+                self.agenda.add(Due(job.ends_at, end, phone.id, f"{task}/{job.id}", details))
 
         return self.start(operation, phones, begin, prefix)
 

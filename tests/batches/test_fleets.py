@@ -325,6 +325,19 @@ async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str,
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
+async def test_a_backup_that_fails_is_told_from_those_that_do_not(edition: str) -> None:
+    now = VirtualTimeLoop.running().now
+    async with Emulator(phones=3, edition=edition, now=now) as emulator, emulator.session() as session:
+        first, *others = ids(emulator)
+        emulator.fault(Fail(), instances.BACKUP, phone=first)
+
+        report = await KooPhone(session).fleet([first, *others]).backup()
+
+        assert [outcome.state for outcome in report] == [State.FAILED, State.SUCCEEDED, State.SUCCEEDED]
+        assert [phone.loaded for phone in emulator.phones] == [True, False, False]
+
+
+@pytest.mark.parametrize("edition", ["china", "international"])
 async def test_instances_are_given_prepared_and_taken_back(edition: str) -> None:
     now = VirtualTimeLoop.running().now
     async with Emulator(phones=5, edition=edition, now=now) as emulator, emulator.session() as session:
