@@ -26,6 +26,7 @@ from koophone_async.errors import Misuse, PartlyRefused
 from koophone_async.jobs import Ticket
 from koophone_async.services.koophone import commands, instances, streaming, users
 from koophone_async.services.koophone.instances import ContentState
+from koophone_async.services.koophone.jobs import JobState
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -322,6 +323,17 @@ async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str,
         assert len(emulator.world.agenda) == 0
         operation = getattr(instances, verb.upper()).name
         assert set(emulator.ledger.executions(operation).values()) == {1}
+
+
+async def test_a_command_that_outlasts_its_call_is_unknown_and_says_why(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Distort(JobState.RUNNING), commands.RUN_NOW)
+
+    report = await koophone.fleet(ids(emulator, 2)).run_now("id")
+
+    assert states(report) == {"unknown": 2}
+    assert "before the command had ended" in (report["phone0001"].error_message or "")
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])

@@ -271,8 +271,11 @@ def _results(answer: CommandResults, _: Sequence[str]) -> Reading:
             result.instance,
             states.get(result.state, State.UNKNOWN),
             error_code=result.error_code or None,
-            error_message=result.error_message or None,
+            error_message=result.error_message or (None if result.state in states else _NOT_ENDED),
             output=result.output,
         )
         for result in answer.results
     )
+
+
+_NOT_ENDED: Final = "the service answered before the command had ended, and no task tells of its end"
