@@ -58,6 +58,14 @@ def test_cph_gives_its_request_id_with_success_and_failure() -> None:
     )
 
 
+@pytest.mark.parametrize("nothing", [{}, {"job_id": None}, {"job_id": ""}], ids=str)
+def test_a_code_is_that_of_a_job_only_where_there_is_one(nothing: dict[str, str | None]) -> None:
+    refused = {"server_id": "s", "error_code": "CPS.0326", "error_msg": "too many"}
+
+    assert CPH.open(refused | nothing).code == "CPS.0326"
+    assert CPH.open(refused | {"job_id": "j"}).code is None
+
+
 def test_an_empty_answer_of_cph_is_a_success() -> None:
     assert CPH.open(None) == Opened({})
     assert read(REMOVE, Received(204, {}, b""), Edition.CHINA, "r1") == Accepted()

@@ -111,8 +111,9 @@ class _Cph:
         answer = _envelope(answer) if answer is not None else {}
         request_id = answer.get("request_id")
         code = answer.get("error_code")
-        # A job that failed is shown with its own code, which is not one of the look (CPH 5.4.1).
-        if code not in (None, "", "0", 0) and "job_id" not in answer:
+        # A job that failed is shown with its own code, which is not one of the look (CPH 5.4.1). Where a call
+        # that answers with one job is refused, that job may be there as null (CPH 5.1.6).
+        if code not in (None, "", "0", 0) and not answer.get("job_id"):
             return Opened(None, str(code), _words(answer), request_id, _failures(answer))
         return Opened(answer, request_id=request_id)
 
