@@ -156,6 +156,8 @@ async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: Clo
         ({"status": 2, "job_id": "j"}, State.SUCCEEDED),
         ({"status": -1, "job_id": "j", "error_code": "CPS.0191"}, State.FAILED),
         ({"error_code": "CPS.0005", "error_msg": "None."}, State.REFUSED),
+        ({"status": -1, "job_id": None, "error_code": "CPS.0141"}, State.REFUSED),
+        ({"status": -1, "error_code": "CPS.0191", "execute_msg": "not found"}, State.FAILED),
         ({"status": 7, "job_id": "j"}, State.UNKNOWN),
         ({"status": 1}, State.UNKNOWN),
     ],

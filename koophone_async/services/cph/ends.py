@@ -105,10 +105,11 @@ _STATES: Final[Mapping[object, State]] = {
 
 
 def _outcome(result: CommandResult, ids: Sequence[str]) -> Outcome:
-    was_begun = result.id or not result.error_code
+    # Who was refused has no job, and may be shown as failed all the same.
+    was_begun = result.id or result.output or not result.error_code
     return Outcome(
         _target(result, ids),
-        _STATES.get(result.state, State.UNKNOWN if was_begun else State.REFUSED),
+        _STATES.get(result.state, State.UNKNOWN) if was_begun else State.REFUSED,
         result.id,
         result.error_code or None,
         result.error_message or None,
