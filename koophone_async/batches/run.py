@@ -264,7 +264,9 @@ class Run(Generic[Request, Answer]):
                     self._end_all(rest, State.NOT_SENT, _CANCELLED, began)
                 raise
             except KooPhoneError as error:
-                if len(part) > 1 and (request is None or _is_about_ids(error)):
+                # An order that was refused is left to its owner, whoever of its ids was at fault.
+                may_halve = _is_about_ids(error) and not self._verb.operation.order
+                if len(part) > 1 and (request is None or may_halve):
                     parts += _halves(part)
                 else:
                     state, message, code = of_error(error)

@@ -73,6 +73,17 @@ async def test_a_call_that_is_refused_for_its_ids_is_halved(
     assert len(service.asked) <= 2 + 2 * 7
 
 
+async def test_an_order_that_is_refused_for_its_ids_is_not_sent_in_halves(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
+    service.rejected = {"s0-0": "CPS.0005"}
+
+    report = await cph.fleet(PHONES).expand(50)
+
+    assert states(report) == {"refused": 150}
+    assert len(service.asked) == 1
+
+
 @pytest.mark.parametrize("count", [99, 100, 101])
 async def test_a_page_that_is_full_is_followed_where_jobs_are_missing(
     service: CloudPhoneService, cph: CloudPhone, count: int

@@ -260,6 +260,8 @@ class PhoneFleet(Fleet):
     def expand(self, size: int | Mapping[str, int]) -> Run[ExpandVolumes, Started]:
         """Buy larger data disks for phones. It costs money and cannot be taken back.
 
+        No call is sent twice: one that the service refuses for one of its 150 phones is refused for all.
+
         Args:
             size: GiB up to 32,768, not less than now: for all of them, or for each phone.
         """
