@@ -91,12 +91,14 @@ class Text:
 
 @frozen
 class Between:
-    """A number within bounds, both of them allowed."""
+    """A whole number within bounds, both of them allowed."""
 
     least: float
     most: float
     step: int | None = None
     unit: str = ""
+    has_fractions: bool = False
+    """Whether it need not be a whole one."""
 
     @property
     def limit(self) -> str:
@@ -109,8 +111,9 @@ class Between:
         """Check type, bounds and step."""
         if value is None and attribute.default is None:
             return
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            _refuse(attribute, f"is {value!r}; it must be a number, {self.limit}")
+        if isinstance(value, bool) or not isinstance(value, int | float if self.has_fractions else int):
+            kind = "number" if self.has_fractions else "whole number"
+            _refuse(attribute, f"is {value!r}; it must be a {kind}, {self.limit}")
         if not self.least <= value <= self.most or (self.step and value % self.step):
             _refuse(attribute, f"is {value:,}; it must be {self.limit}")
 

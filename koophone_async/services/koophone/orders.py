@@ -156,7 +156,9 @@ class BuyInstances:
     prefix: str = field(validator=Text(14), metadata=wire("instanceNamePrefix"))
     """Instances are called by it and a running number, such as `koophone-00001`."""
 
-    bandwidth: float = field(validator=Between(1, 10_000, unit="Mbit/s"), metadata=wire("bandSize"))
+    bandwidth: float = field(
+        validator=Between(1, 10_000, unit="Mbit/s", has_fractions=True), metadata=wire("bandSize")
+    )
     """One of the SKU's `bandwidths`."""
 
     count: int = field(validator=Between(1, 1500))
