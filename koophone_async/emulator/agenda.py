@@ -30,7 +30,7 @@ class Due:
     job: str | None = None
     """The job that ends with it, as `task/job`."""
 
-    details: Mapping[str, str] = field(factory=dict[str, str])
+    details: Mapping[str, Any] = field(factory=dict[str, Any])
 
 
 @define(eq=False)

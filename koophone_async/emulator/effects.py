@@ -65,7 +65,7 @@ def _install(phone: Phone, due: Due, at: datetime) -> str | None:
     """Install an app, or answer the code of what is in the way."""
     del at
     if problem := due.details.get("problem"):
-        return problem
+        return str(problem)
     if phone.running is not Running.RUNNING:
         return NOT_RUNNING
     installed, version = phone.android.apps.get(due.details["package"]), due.details["version"]

@@ -92,10 +92,10 @@ def _remade(job: ServerJob) -> None:
         if (value := job.details.get(name)) is not None and name != "image":
             setattr(server, name, value)
     server.network, server.updated, server.state = "v2", job.at, ServerState.NORMAL
-    populate(job.world, server, job.details["image"])
+    populate(job.world, server, job.details["image"], job.details["properties"])
 
 
-def populate(world: World, server: Server, image: str) -> None:
+def populate(world: World, server: Server, image: str, properties: Mapping[str, str] | None) -> None:
     """Put phones on a server, as many as their flavor has on one."""
     flavor = PHONES[server.phone_model or ""]
     # An image that was deleted since it was ordered leaves the service's own.
@@ -104,6 +104,9 @@ def populate(world: World, server: Server, image: str) -> None:
         name = f"{server.name}-{number:05}"
         phone = world.fleet.add(name, server.region, flavor.model, release, server.index)
         phone.drawer["image"] = image
+        if properties:
+            phone.drawer["property"] = dict(properties)
+            start_up(phone)
 
 
 def _delete(job: ServerJob) -> None:

@@ -92,7 +92,7 @@ def _deliver(world: World, due: Due, at: datetime) -> None:
     server = world.estate.servers.by_id[due.details["server"]]
     server.state, server.updated = ServerState.NORMAL, at
     if server.phone_model is not None:
-        populate(world, server, due.details["image"])
+        populate(world, server, due.details["image"], due.details["properties"])
 
 
 def _change_model(world: World, due: Due, at: datetime) -> None:

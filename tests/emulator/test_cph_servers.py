@@ -176,6 +176,7 @@ async def test_a_new_machine_takes_the_place_of_a_server_with_phones_made_anew(s
         public_address=PublicAddress(count=0),
         bandwidth=ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=5),
         cards=(ReplacedCard(VPC),),
+        properties={"ro.horizontal.screen": 1},
     )
     assert await refusal(scene.cph.servers.change(change)) == "CPS.1102"
     assert await refusal(scene.cph.servers.change(evolve(change, server=scene.servers[0]))) == "CPS.1103"
@@ -187,7 +188,9 @@ async def test_a_new_machine_takes_the_place_of_a_server_with_phones_made_anew(s
     await scene.end(started)
 
     assert (await scene.cph.servers.show(bought)).state is ServerState.NORMAL
-    assert len(set(scene.phones) - before) == 60
+    made = set(scene.phones) - before
+    assert len(made) == 60
+    assert await scene.show(min(made), "getprop ro.horizontal.screen") == "1\n"
     assert len(before - set(scene.phones)) == 15
 
 

@@ -89,7 +89,7 @@ async def test_data_of_one_phone_are_backed_up_and_restored_to_another(call: Cal
 @cph_calling.story()
 async def test_a_server_is_bought_named_tagged_used_backed_up_and_its_phone_stopped(scene: Scene) -> None:
     cph = scene.cph
-    bought = await cph.servers.buy(order())
+    bought = await cph.servers.buy(order(properties={"com.cph.mainkeys": True}))
     (server,) = bought.servers
     assert ServerState((await cph.servers.show(server)).state or 0).is_creating
     await asyncio.sleep(5)
@@ -100,6 +100,7 @@ async def test_a_server_is_bought_named_tagged_used_backed_up_and_its_phone_stop
 
     phones = [phone.id async for phone in cph.phones.list(PhoneQuery(server=server))]
     assert len(phones) == 15
+    assert (await cph.phones.show(phones[0])).properties == {"com.cph.mainkeys": "1"}
     installed = await cph.commands.install(phones[:2], "obs://bucket/apps/com.shop.app-3.1.apk")
     ran = await cph.commands.run(phones[:2], "pm list packages -3 > /sdcard/apps.txt; cat /sdcard/apps.txt")
     await asyncio.sleep(20)

@@ -96,6 +96,15 @@ def test_properties_as_a_text_are_taken_as_they_are() -> None:
         assert held('{"a.newer.one": true, "imsi": "x"}') == {"a.newer.one": "true", "imsi": "x"}
 
 
+def test_properties_of_ones_own_share_their_room_with_the_others() -> None:
+    others: Given = {"com.cph.mainkeys": 1}
+    full = {"mine": "x" * (7800 - len('{"com.cph.mainkeys":"1"}{"mine":""}'))}
+
+    assert PropertyUpdate("p1", others, full).custom == full
+    with pytest.raises(Misuse, match=r"custom: is 7,801 bytes of JSON long with the other .* at most 7,800"):
+        PropertyUpdate("p1", others, {"mine": full["mine"] + "x"})
+
+
 def test_every_rule_says_itself_in_words() -> None:
     assert all(rule.meaning and rule.limit for rule in RULES.values())
     assert len(RULES) == 38

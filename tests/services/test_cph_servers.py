@@ -227,6 +227,15 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
         lambda: evolve(ORDER, count=2, public_address=PublicAddress(existing=["a"])),
         "count: is 2; an address that exists serves 1 server",
     ),
+    "a property that phones do not have": (
+        lambda: evolve(ORDER, properties={"com.cph.mainkeys": 2}),
+        "com.cph.mainkeys: is '2'; it must be 0 (no) or 1 (yes)",
+    ),
+    "properties that are no JSON": (lambda: evolve(CHANGE, properties="{"), "property: holds no JSON"),
+    "properties of 8,193 characters": (
+        lambda: evolve(ORDER, properties=f'{{"p": "{"x" * 8185}"}}'),
+        "properties: is 8,193 characters of JSON text long; at most 8,192",
+    ),
     "a subnet without a mask": (lambda: evolve(OLD_ORDER, subnet="172.31.0.0"), "subnet: does not match"),
     "a server without an id": (lambda: ChangeModel("", "m", "p"), "server: is empty"),
     "bandwidth in half steps": (lambda: UpdateBandwidth("b1", 301), "size: is 301; it must be 1 to 300"),
@@ -289,6 +298,7 @@ RIGHT: Final[dict[str, Callable[[], object]]] = {
     "a tag of any language": lambda: Tag("环境 हिन्दी", "a b_.:=+@-"),
     "any value": lambda: Wanted("k"),
     "a path with a space": lambda: DeleteFiles(["/data/a b=_.x-"], ["s1"]),
+    "properties of 8,192 characters": lambda: evolve(CHANGE, properties=f'{{"p": "{"x" * 8184}"}}'),
     "an old bandwidth that exists": lambda: SystemBandwidth(id="b1"),
     "an address that exists": lambda: evolve(ORDER, public_address=PublicAddress(existing=["a"])),
     "the largest port": lambda: Port("web", 50_000, is_public=True),

@@ -123,6 +123,7 @@ class Buying:
         order = place(
             self.site, operation, ids, request.model, cost,
             paid=bool(term.pay), step=DELIVER, image=request.image or "",
+            properties=request.properties if isinstance(request, BuyServers) else None,
         )  # fmt: skip
         for server in made:
             server.order = order.id
@@ -166,6 +167,7 @@ class Buying:
             "vpc": request.vpc,
             "subnet": request.cards[0].subnet,
             "image": request.image,
+            "properties": request.properties,
         }
         work = self.site.file(changing.CHANGE, self.site.world.hex(), server, details)
         return StartedOne(work.request, server.id, work.id)

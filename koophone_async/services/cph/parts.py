@@ -13,6 +13,7 @@ from attrs.validators import and_, optional
 from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import Misuse
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
+from koophone_async.services.cph.properties import JSON_TEXT, AsText, Held, held_if_given
 from koophone_async.wire import wire
 
 BYTES: Final = "bytes of UTF-8"
@@ -218,5 +219,10 @@ class OwnNetwork(Phones):
     zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
     """Such as `cn-east-3a`. When a server is replaced, only the vendor's SDK knows it."""
 
-    properties: str | None = field(default=None, validator=Text(8192), metadata=wire("property"))
-    """Properties of the phones as JSON text, at most 8,192 characters. Only the vendor's SDK knows it."""
+    properties: Held | None = field(
+        default=None,
+        converter=held_if_given,
+        validator=AsText(8192),
+        metadata=wire("property", as_text=JSON_TEXT),
+    )
+    """Properties of the phones. Only the vendor's SDK knows it."""

@@ -17,12 +17,10 @@ from koophone_async.services.cph.phone_models import MODELS, PhoneModel, PhoneMo
 from koophone_async.services.cph.properties import (
     JSON_TEXT,
     UPDATE_PROPERTIES,
-    Given,
     Held,
     PropertyUpdate,
     UpdateProperties,
-    checked,
-    taken,
+    held_if_given,
 )
 from koophone_async.services.cph.started import Accepted, Started
 from koophone_async.wire import wire
@@ -80,20 +78,13 @@ class StopPhones:
     phones: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("phone_ids"))
 
 
-def _held(properties: Given | str | None) -> dict[str, str] | None:
-    if properties is None:
-        return None
-    # As `held` does, and no deeper, so that a warning points at the same place.
-    return taken(properties) if isinstance(properties, str) else checked(properties)
-
-
 @frozen
 class PhoneChange:
     """A phone to restart or to reset, and the properties that it takes up with it."""
 
     phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
     properties: Held | None = field(
-        default=None, converter=_held, metadata=wire("property", as_text=JSON_TEXT)
+        default=None, converter=held_if_given, metadata=wire("property", as_text=JSON_TEXT)
     )
 
 

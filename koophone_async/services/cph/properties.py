@@ -26,6 +26,9 @@ from koophone_async.wire import decode, encode, wire
 Given: TypeAlias = Properties | Mapping[str, str | int | bool]
 """Properties as people give them. Values are sent as text: True as 1, False as 0."""
 
+MOST_CUSTOM: Final = 7800
+"""Bytes of properties where some are one's own."""
+
 if TYPE_CHECKING:
     Held: TypeAlias = Mapping[str, str]
 else:
@@ -78,6 +81,14 @@ def held(properties: Given | str) -> dict[str, str]:
     return taken(properties) if isinstance(properties, str) else checked(properties)
 
 
+def held_if_given(properties: Given | str | None) -> dict[str, str] | None:
+    """Take properties as `held` does, or None."""
+    if properties is None:
+        return None
+    # No deeper than `held`, so that a warning points at the same place.
+    return taken(properties) if isinstance(properties, str) else checked(properties)
+
+
 def taken(text: str) -> dict[str, str]:
     """Take properties from a JSON text as they are.
 
@@ -117,9 +128,36 @@ JSON_TEXT: Final = Written(_text)
 """A mapping as a JSON object in a string."""
 
 
+@frozen
+class AsText:
+    """Properties whose JSON text has a bounded length."""
+
+    most: int
+
+    @property
+    def limit(self) -> str:
+        """The rule in words."""
+        return f"at most {self.most:,} characters of JSON text"
+
+    def __call__(self, instance: object, attribute: Attribute[Any], value: Mapping[str, str] | None) -> None:
+        """Check the length of the text."""
+        size = 0 if value is None else len(JSON_TEXT[value])
+        if size > self.most:
+            raise Misuse("", attribute.name, f"is {size:,} characters of JSON text long; {self.limit}")
+
+
 def _some(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
         raise Misuse("", attribute.name, "is empty; give at least one property")
+
+
+def _with_the_others(
+    update: PropertyUpdate, attribute: Attribute[Any], value: Mapping[str, str] | None
+) -> None:
+    size = 0 if value is None else len(encode(value)) + len(encode(update.properties))
+    if size > MOST_CUSTOM:
+        problem = f"is {size:,} bytes of JSON long with the other properties; at most {MOST_CUSTOM:,}"
+        raise Misuse("", attribute.name, problem)
 
 
 @frozen
@@ -128,7 +166,9 @@ class PropertyUpdate:
 
     phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
     properties: Held = field(converter=held, validator=_some, metadata=wire("property", as_text=JSON_TEXT))
-    custom: Mapping[str, str] | None = field(default=None, metadata=wire("custom_property"))
+    custom: Mapping[str, str] | None = field(
+        default=None, validator=_with_the_others, metadata=wire("custom_property")
+    )
     """Properties of one's own, with the others at most 7,800 bytes. Only the vendor's SDK knows it."""
 
 
