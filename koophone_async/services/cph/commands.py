@@ -29,6 +29,7 @@ SECONDS_A_CALL: Final = 30.0
 """How long all phones of a call that waits may take together, in seconds (CPH 5.7.5)."""
 
 _WORD: Final = "[A-Za-z0-9_./:-]+"
+_OBJECT: Final = f"obs://[A-Za-z0-9_.:-]+/{_WORD}"
 _TARGETS: Final = Listed(UNSTATED, least=0, each=Text(ID_MOST))
 
 
@@ -51,7 +52,7 @@ class Packages:
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
         """Check size, number and endings."""
         Text(self.size, unit=BYTES)(instance, attribute, value)
-        file = rf"obs://{_WORD}(?<=\.apk)"
+        file = rf"{_OBJECT}(?<=\.apk)"
         if not re.fullmatch(rf"(?:(?!obs://){_WORD} +)*(?:{file} +){{0,{self.most - 1}}}{file}", str(value)):
             raise Misuse("", attribute.name, f"is {value!r:.200}; it must be {self.limit}")
 
@@ -97,7 +98,7 @@ class AdbCommand:
 class PushFile(AdbCommand):
     """A tar file to unpack on phones."""
 
-    content: str = field(validator=Text(1024, unit=BYTES, ending=(".tar",), pattern=f"obs://{_WORD}"))
+    content: str = field(validator=Text(1024, unit=BYTES, ending=(".tar",), pattern=_OBJECT))
     command: str = field(default="push", validator=OneOf(("push",)))
 
 
