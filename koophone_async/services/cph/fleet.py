@@ -229,7 +229,7 @@ class PhoneFleet(Fleet):
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
             path: Where to, at most 1,024 characters: a text with `{phone}` in it, such as
                 `backups/{phone}.tar`, or a path for each phone.
-            exclude: Absolute paths that are left out, even where they are included.
+            exclude: Paths of the same kind that are left out, even where they are included.
 
         Raises:
             Misuse: All phones would go to the same path.

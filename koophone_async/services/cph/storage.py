@@ -13,12 +13,10 @@ from koophone_async.services.cph.shared_files import BUCKET
 from koophone_async.services.cph.started import Started
 from koophone_async.wire import wire
 
-_FILE: Final = "A-Za-z0-9./_+#*=-"
-
-INCLUDED: Final = Text(4096, unit="bytes of UTF-8", pattern=rf"/(data|cache)(/[{_FILE}]*)?")
-"""An absolute path in /data or /cache: letters, digits and `. / - _ + # * =`."""
-
-EXCLUDED: Final = Text(4096, unit="bytes of UTF-8", pattern=rf"/[{_FILE}]*")
+DATA: Final = Text(
+    4096, unit="bytes of UTF-8", pattern=r"(?!.*/\.\.(/|$))/(data|cache)(/[A-Za-z0-9./_+#*=-]*)?"
+)
+"""An absolute path in /data or /cache, and not out of it again: letters, digits and `. / - _ + # * =`."""
 
 OBJECT: Final = Text(1024, pattern="[A-Za-z0-9./_+#=-]+")
 """Where the export goes in its bucket."""
@@ -34,7 +32,7 @@ class Export:
 
     phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
     include: tuple[str, ...] = field(
-        converter=ids, validator=Listed(each=INCLUDED), metadata=wire("include_files")
+        converter=ids, validator=Listed(each=DATA), metadata=wire("include_files")
     )
     """Absolute paths in /data or /cache, at most 4,096 bytes each.
 
@@ -47,10 +45,10 @@ class Export:
     """At most 1,024 characters. Whether what is there already is overwritten is not documented."""
 
     exclude: tuple[str, ...] = field(
-        default=None, converter=_paths, validator=Listed(least=0, each=EXCLUDED),
+        default=None, converter=_paths, validator=Listed(least=0, each=DATA),
         metadata=wire("exclude_files"),
     )  # fmt: skip
-    """Absolute paths that are left out, even where they are included."""
+    """Paths of the same kind that are left out, even where they are included."""
 
 
 def _exports(given: Iterable[Export]) -> tuple[Export, ...]:
