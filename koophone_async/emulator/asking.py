@@ -159,7 +159,7 @@ def _values(operation: AnyOperation, asked: Asked) -> Json:
         if not _is_list(values[name]):
             raise _unreadable(operation, KeyError(name))
     for name, word in only_words(operation).items() if _is_cph(operation) else ():
-        if name in values and values[name] != word:
+        if values.get(name) != word:
             raise _unreadable(operation, KeyError(name))
     return _one_of_two(operation, values)
 

@@ -130,6 +130,7 @@ async def test_of_phones_and_servers_the_servers_are_forgotten(call: Caller) -> 
     "body, code",
     [
         (b'{"command": "reboot", "content": "id", "phone_ids": ["a"]}', "CPS.0117"),
+        (b'{"content": "obs://bucket/a.tar", "phone_ids": ["a"]}', "CPS.0117"),
         (b'{"command": "shell", "phone_ids": ["a"]}', "CPS.0118"),
         (b'{"command": "push", "content": "/a.tar", "phone_ids": ["a"]}', "CPS.0118"),
         (b'{"command": "shell", "content": "id", "phone_ids": "a"}', "CPS.0080"),

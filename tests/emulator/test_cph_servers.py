@@ -452,6 +452,7 @@ async def test_servers_are_found_and_counted_by_their_tags(scene: Scene) -> None
         ("cph-server/{}/tags/action", {"action": "paint", "tags": [{"key": "a", "value": "b"}]}, "CPS.0047"),
         ("phone/{}/tags/action", {"action": "create", "tags": [{"key": "a", "value": "b"}]}, "CPS.0300"),
         ("cph-server/resource_instances/action", {"action": "sum"}, "CPS.0047"),
+        ("cph-server/resource_instances/action", {"tags": []}, "CPS.0047"),
     ],
 )
 def test_wrong_tags_are_refused_in_the_services_words(path: str, body: object, code: str) -> None:
