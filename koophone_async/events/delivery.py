@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 from attrs.validators import gt
 
-from koophone_async.events.callbacks import Failed, within
+from koophone_async.events.callbacks import Failed, is_cancelled, within
 from koophone_async.events.refusals import Rejected
 
 if TYPE_CHECKING:
@@ -89,14 +89,16 @@ class Courier:
 
         What the queue does not keep is delivered first, as far as the time goes.
         """
-        if self._queue.outlives:
-            await _end([self._feeder])
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._terms.grace):
-                await self._quiet()
-        await _end([self._feeder, *self._workers])
-        for timer in self._waits.values():
-            timer.cancel()
+        try:
+            if self._queue.outlives:
+                await _end([self._feeder])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._terms.grace):
+                    await self._quiet()
+        finally:
+            await _end([self._feeder, *self._workers])
+            for timer in self._waits.values():
+                timer.cancel()
 
     async def _quiet(self) -> None:
         while self._busy():
@@ -123,7 +125,7 @@ class Courier:
                 self._ready.put_nowait(parcel)
 
     async def _work(self) -> None:
-        while True:
+        while not is_cancelled():  # a handler may have kept it to itself
             parcel = await self._ready.get()
             parcel.attempts += 1
             if await self._attempt(parcel):

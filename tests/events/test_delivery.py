@@ -307,6 +307,45 @@ async def test_the_end_does_not_wait_for_ever(receiver: Receiver) -> None:
     assert await tell(receiver, entered()) == [503]
 
 
+async def test_an_end_that_is_cut_short_ends_the_handlers_too(receiver: Receiver, story: Story) -> None:
+    @receiver.on_enter
+    async def slow(event: GameEntered) -> None:
+        await story(event)
+        await asyncio.sleep(5)
+        raise OSError
+
+    await receiver.__aenter__()
+    await tell(receiver, entered())
+    await story.has(1)
+    ending = asyncio.create_task(receiver.__aexit__(None, None, None))
+    await asyncio.sleep(1)
+    ending.cancel()
+    await asyncio.wait([ending])
+    await asyncio.sleep(1000)
+
+    assert len(story.told) == 1
+
+
+@pytest.mark.parametrize("error", [None, OSError()])
+async def test_the_end_does_not_wait_for_a_handler_that_hides_its_cancellation(
+    receiver: Receiver, error: Exception | None
+) -> None:
+    @receiver.on_enter
+    async def hides(_: GameEntered) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if error:
+                raise error from None
+
+    async with with_terms(receiver, grace=10):
+        await tell(receiver, entered())
+        await asyncio.sleep(1)
+
+    assert now() == 11
+    assert receiver.counts.delivered + receiver.counts.failures == 1
+
+
 async def test_what_memory_lost_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
     receiver = Receiver(delivery=Delivery(grace=1))
 
