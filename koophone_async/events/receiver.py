@@ -272,7 +272,7 @@ class Receiver:
         await self._handlers[event.kind](event)
 
     async def _verify(self, access: Access) -> str:
-        until = self.validity.until(access.stamp, self.now())
+        self.validity.until(access.stamp, self.now())
         ticket = digest(access.ticket)
         if ticket in self._running().spent:
             raise Rejected(Reason.REPLAYED)
@@ -281,7 +281,7 @@ class Receiver:
         except Failed as error:
             LOG.warning("the look-up of a session failed: %s", error)
             raise Rejected(Reason.LOOK_UP) from None
-        await self._spend(ticket, until)
+        await self._spend(ticket, access.stamp)
         self.counts.admitted += 1
         return key
 
@@ -294,8 +294,9 @@ class Receiver:
         prove(access, grant, self.cipher)
         return self.cipher.key_encoding.write(grant.key)
 
-    async def _spend(self, ticket: bytes, until: int) -> None:
+    async def _spend(self, ticket: bytes, stamp: int) -> None:
         run, now = self._running(), self.now()
+        until = self.validity.until(stamp, now)  # again: what ended meanwhile would not be remembered
         run.spent.spend(ticket, until, now)
         try:
             await run.queue.spend(ticket, until, int(now.timestamp() * 1000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from attrs import evolve
@@ -141,6 +141,16 @@ async def test_data_that_is_none_is_refused(cipher: Cipher, changes: dict[str, s
     assert refusals(receiver) == [Reason.DATA]
 
 
+async def test_a_function_that_does_not_return_true_lets_nobody_in() -> None:
+    def judge(_: bytes) -> Any:  # noqa: ANN401 - such as the coroutine of an async function
+        return "anything else"
+
+    async with granting(virtual(CBC), Grant(KEY, content=judge)) as receiver:
+        await ask(receiver, access(CBC), VERIFY)
+
+    assert refusals(receiver) == [Reason.CONTENT]
+
+
 async def test_another_content_is_refused() -> None:
     async with granting(virtual()) as receiver:
         await ask(receiver, access(receiver.cipher, content=b"another"), VERIFY)
@@ -227,6 +237,23 @@ async def test_a_ticket_lets_in_once_when_it_is_shown_twice_at_once() -> None:
         answers = await asyncio.gather(*(ask(receiver, question, VERIFY) for _ in range(5)))
 
     assert sorted(status for status, _ in answers) == [200, 403, 403, 403, 403]
+
+
+async def test_a_ticket_that_ends_while_it_is_looked_up_lets_nobody_in() -> None:
+    receiver, waits = virtual(), iter([91, 92])
+    receiver.bounds = Bounds(look_up_seconds=100)
+
+    @receiver.on_verify
+    async def slow(_: Access) -> Grant:
+        await asyncio.sleep(next(waits))
+        return GRANT
+
+    async with receiver:
+        question = access(receiver.cipher, ends=60)
+        answers = await asyncio.gather(*(ask(receiver, question, VERIFY) for _ in range(2)))
+
+    assert [status for status, _ in answers] == [403, 403]
+    assert refusals(receiver) == [Reason.EXPIRED, Reason.EXPIRED]
 
 
 async def test_a_refused_access_does_not_use_the_ticket_up() -> None:
