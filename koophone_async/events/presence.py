@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from koophone_async.events.told import GameQuit, Heartbeat
+from koophone_async.events.told import GameEntered, GameQuit, Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class _Sight:
 
     playing: Playing | None
     ended: str
-    """The last session that was quit: a heartbeat that overtook the quit does not bring it back."""
+    """The last session that was quit: neither a late enter nor a late heartbeat brings it back."""
 
     told: datetime
     seen: datetime
@@ -102,9 +102,11 @@ def _after(known: _Sight, event: Event, now: datetime) -> _Sight:
             return evolve(known, playing=None if same else playing, ended=event.session)
         case Heartbeat(session=""):
             return evolve(known, playing=None)
-        case Heartbeat(session=known.ended):
-            return known
         case Heartbeat() if playing is not None and same:
             return evolve(known, playing=evolve(playing, seen=now))
+        case Heartbeat(session=known.ended):
+            return known
+        case GameEntered(session=known.ended) if event.at == known.told:
+            return known  # the quit of the same second came first
         case _:
             return evolve(known, playing=Playing(event.phone, event.app, event.session, event.at, now))

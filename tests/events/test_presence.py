@@ -75,8 +75,24 @@ def test_a_heartbeat_that_overtook_the_quit_does_not_bring_the_session_back() ->
     assert after(entered(), quitted(seconds=60), entered("s2", seconds=61), beat(seconds=62)) == "s2"
 
 
+def test_an_enter_that_the_quit_of_its_second_overtook_does_not_bring_the_session_back() -> None:
+    assert after(quitted(seconds=60), entered(seconds=60)) is None
+    assert after(quitted(seconds=60), entered("s2", seconds=60)) == "s2"
+
+
 def test_the_same_session_may_be_entered_again() -> None:
     assert after(entered(), quitted(), entered(seconds=70)) == "s1"
+
+
+def test_a_session_that_was_entered_again_is_seen_at_its_heartbeats() -> None:
+    clock = Clock()
+    presence = Presence(now=clock)
+    for event in (entered(), quitted(), entered(seconds=70)):
+        presence.see(event)
+    clock.seconds = 100
+    presence.see(beat(seconds=100))
+
+    assert presence.playing() == (Playing("p1", "chess", "s1", at(70), at(100)),)
 
 
 def test_a_phone_that_fell_silent_plays_no_more() -> None:
