@@ -69,7 +69,7 @@ class Journal:
     _kept: int = field(default=0, init=False)
     _thread: ThreadPoolExecutor = field(init=False)
     _db: sqlite3.Connection = field(init=False)
-    _writes: list[_Write] = field(factory=list["_Write"], init=False)
+    _writes: list[_Write] = field(factory=list["_Write"], init=False, repr=False)
     _writer: Task[None] | None = field(default=None, init=False)
     _taken: int = field(default=0, init=False)
     _more: bool = field(default=True, init=False)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.errors import Misuse
-from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver
+from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver, write
 from koophone_async.events.journal import Journal
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import KEY, Story, access, ask, beat, entered, tell
+from tests.events.service import KEY, TICKET, Story, access, ask, beat, entered, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +113,18 @@ async def test_only_the_owner_may_read_the_file(path: Path) -> None:
         files = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
 
     assert set(files.values()) == {0o600}
+
+
+async def test_no_ticket_is_in_the_journals_own_words(path: Path) -> None:
+    journal = Journal(path, 10)
+    await journal.open()
+    putting = asyncio.create_task(journal.put(write(entered())))
+    await asyncio.sleep(0)
+    told = repr(journal)
+    await putting
+    await journal.close()
+
+    assert TICKET not in told
 
 
 async def test_a_second_process_is_refused(path: Path) -> None:
