@@ -52,7 +52,8 @@ class Asgi:
 
 def _head(scope: Message) -> Head:
     # By the specification the path begins with root_path; some frameworks leave that out.
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+    path = path.removeprefix(root) if path.startswith(f"{root}/") else path
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     return Head(scope["method"], path, headers)
 

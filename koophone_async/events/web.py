@@ -63,7 +63,7 @@ async def serve(receiver: Receiver, host: str = "127.0.0.1", port: int = 0) -> A
         await runner.setup()
         site = web.TCPSite(runner, host, port)
         await site.start()
-        yield f"http://{host}:{_port(runner)}"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{_port(runner)}"
     finally:
         await runner.cleanup()
 

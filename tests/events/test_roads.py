@@ -105,6 +105,14 @@ async def test_a_receiver_can_be_served_alone(story: Story, client: aiohttp.Clie
         assert await story.has(1) == [beat()]
 
 
+async def test_an_address_of_ipv6_can_be_called(story: Story, client: aiohttp.ClientSession) -> None:
+    async with (
+        serve(told_to(story), "::1") as address,
+        client.post(address + HEARTBEAT.path, data=write(beat()), headers=JSON) as answer,
+    ):
+        assert answer.status == 200
+
+
 async def test_what_cannot_be_served_leaves_nothing_behind(story: Story, tmp_path: Path) -> None:
     receiver = told_to(story)
     receiver.journal = tmp_path / "none" / "events.db"
@@ -257,6 +265,17 @@ async def test_a_body_in_pieces_is_put_together(story: Story) -> None:
             receiver.asgi(), type="http", method="POST", path="/cph/events", root_path="/cph", headers=[]
         )
         assert await story.has(1) == [entered()]
+
+
+@pytest.mark.parametrize(
+    "root, path", [("", "/events"), ("/cph", "/cph/events"), ("/cph/", "/cph/events"), ("/e", "/events")]
+)
+async def test_only_a_root_that_the_path_has_is_cut_off(story: Story, root: str, path: str) -> None:
+    server = Server({"type": "http.request", "body": write(entered())})
+    async with told_to(story) as receiver:
+        await server.run(receiver.asgi(), type="http", method="POST", path=path, root_path=root, headers=[])
+
+    assert server.heard[0]["status"] == 200
 
 
 async def test_a_websocket_is_closed() -> None:
