@@ -6,8 +6,8 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -137,6 +137,8 @@ class Log:
     """Set where nobody reads stdout any more."""
 
     ended: asyncio.Event
+    is_kept: bool
+    """Whether an event that could not be written is there again at the next start."""
 
     async def write(self, event: Event) -> None:
         """Write one event; it is done when it is written."""
@@ -150,6 +152,8 @@ class Log:
         except BrokenPipeError:
             self.reader_gone.set()
             self.ended.set()
+            if self.is_kept:
+                raise
 
 
 async def _serve(
@@ -159,7 +163,7 @@ async def _serve(
 
     with ExitStack() as stack:
         file = stack.enter_context(_opened(log)) if log else None
-        written = Log(file, asyncio.Event(), stack.enter_context(stopped()))
+        written = Log(file, asyncio.Event(), stack.enter_context(stopped()), database is not None)
         receiver = Receiver(journal=database)
         _attach(receiver, written, secrets)
         try:
@@ -178,8 +182,14 @@ def _attach(receiver: Receiver, log: Log, secrets: Secrets | None) -> None:
         receiver.on_verify(secrets.look_up)
 
 
-def _opened(file: Path) -> IO[str]:
+@contextmanager
+def _opened(file: Path) -> Generator[IO[str]]:
     try:
-        return file.open("a", encoding="utf-8")
+        opened = file.open("a", encoding="utf-8")
     except OSError as error:
         raise Misuse("", f"--log {file}", f"cannot be written: {error.strerror}") from None
+    try:
+        yield opened
+    finally:
+        with suppress(OSError):  # what could not be written was said when it failed
+            opened.close()

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -17,8 +18,6 @@ from koophone_async.events import Access, Cipher, GameEntered, Heartbeat, write
 from tests.cli.conftest import Process, started
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from koophone_async.events import Event
 
 KEY: Final = bytes(range(32))
@@ -96,6 +95,35 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         process.stdout.close()
         post(f"{at}/events", write(ENTERED))
         assert process.wait(20) == 141
+
+
+def test_what_nobody_read_is_printed_at_the_next_start(tmp_path: Path) -> None:
+    kept = ("events", "serve", "--database", str(tmp_path / "db"))
+    with started(*kept) as process:
+        at = address(process)
+        assert process.stdout
+        process.stdout.close()
+        post(f"{at}/events", write(ENTERED))
+        assert process.wait(20) == 141
+
+    with started(*kept) as process:
+        first = tell(process, address(process), BEAT)
+
+    assert first["event"] == "enter"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_a_log_that_is_full_is_said_and_ends_nothing(tmp_path: Path) -> None:
+    with started("events", "serve", "--log", "/dev/full", "--database", str(tmp_path / "db")) as process:
+        at = address(process)
+        post(f"{at}/events", write(ENTERED))
+        assert process.stderr
+        assert "event 1, delivery 1 failed: OSError" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        ended = process.end()
+
+    assert ended.code == 0
+    assert "Traceback" not in ended.err
 
 
 def test_a_port_that_is_taken_is_said_in_one_line() -> None:
