@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -10,17 +10,22 @@ from koophone_async.batches.outcomes import Outcome, State
 from koophone_async.errors import KooPhoneError, Misuse, Refused, Unsent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from koophone_async.batches.verb import Ended
     from koophone_async.jobs import Ticket
 
 
-def of_job(id: str, job_id: str, job: Ended | None, seconds: float) -> Outcome:
+def of_job(
+    id: str, job_id: str, job: Ended | None, seconds: float, value: Callable[[Any], object] | None = None
+) -> Outcome:
     """Say what the end of its job means for an id; None is a job that the service has lost."""
     if job is None:
         message = "the service does not know its job any more"
         return Outcome(id, State.UNKNOWN, job_id, error_message=message, seconds=seconds)
     state = State.SUCCEEDED if job.succeeded else State.FAILED
-    return Outcome(id, state, job_id, job.error_code or None, job.error_message or None, job.output, seconds)
+    code, words, told = job.error_code or None, job.error_message or None, value(job) if value else None
+    return Outcome(id, state, job_id, code, words, job.output, seconds, told)
 
 
 def unfinished(

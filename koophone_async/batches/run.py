@@ -305,10 +305,7 @@ class Run(Generic[Request, Answer]):
             id = jobs.pop(job_id)
             if not jobs:
                 self._watched.discard(watching)
-            outcome = of_job(id, job_id, job, _now() - began)
-            if job is not None and wait.value is not None:
-                outcome = evolve(outcome, value=wait.value(job))
-            self._end(outcome)
+            self._end(of_job(id, job_id, job, _now() - began, wait.value))
 
         def on_over(watch: Watch[Any]) -> None:
             if jobs:

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Any
 from koophone_async.batches.ends import of_job, unfinished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from koophone_async.batches.outcomes import Report
     from koophone_async.jobs import Looker, Pump, Ticket
 
 
-async def wait_for(
-    pump: Pump, looker: Looker[Any], ticket: Ticket, report: Report, seconds: float | None
+async def wait_for(  # noqa: PLR0913 - what a wait is
+    pump: Pump,
+    looker: Looker[Any],
+    ticket: Ticket,
+    report: Report,
+    seconds: float | None,
+    *,
+    value: Callable[[Any], object] | None = None,
 ) -> Report:
-    """Wait until every job has ended, or so many seconds, and keep the outcome of each in the report."""
+    """Wait until every job has ended, or so many seconds, and keep the outcome of each in the report.
+
+    What `value` reads from a job that ended is the outcome's.
+    """
     now = asyncio.get_running_loop().time
     began = now()
     deadline = None if seconds is None else began + seconds
@@ -23,7 +34,7 @@ async def wait_for(
         looker, ticket.handle, tuple(ticket.jobs), kind=report.operation, deadline=deadline
     ) as wait:
         async for job_id, job in wait:
-            report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began))
+            report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began, value))
         for job_id in wait.open:
             report.keep(unfinished(ticket, job_id, now() - began))
     return report

@@ -7,6 +7,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 
 from koophone_async import State
 from koophone_async.errors import Misuse, Refused
@@ -97,6 +98,37 @@ async def test_servers_in_failures_are_refused_by_name(service: GameService, gam
 
     assert states(report) == {"succeeded": 1, "refused": 1}
     assert (report["s2"].error_code, report["s2"].error_message) == ("CPS.1028", "Server is frozen.")
+
+
+async def test_a_server_that_is_refused_has_one_outcome_though_jobs_name_it_too(gaming: Gaming) -> None:
+    started = await gaming.deployments.push(["s1"], ["v1"])
+    refused = RefusedServer("s1", "CPS.1028", "Server is frozen.")
+
+    report = await gaming.deployments.wait(evolve(started, failures=(refused,)))
+
+    assert states(report) == {"refused": 1}
+    assert report["s1"].state is State.REFUSED
+
+
+async def test_jobs_that_name_nobody_are_awaited_too(gaming: Gaming) -> None:
+    started = await gaming.deployments.push(["s1"], ["v1"])
+    (job,) = started.jobs
+
+    report = await gaming.deployments.wait(evolve(started, jobs=(evolve(job, server=None),)))
+
+    assert [(outcome.id, outcome.state) for outcome in report] == [("", State.SUCCEEDED)]
+
+
+async def test_a_phones_job_that_names_no_server_is_awaited_beside_those_that_do(gaming: Gaming) -> None:
+    started = await gaming.deployments.deploy(["s1"], ["v1"])
+    jobs = [evolve(job, server=None) if job.phone == "s1-b" else job for job in started.jobs]
+
+    report = await gaming.deployments.wait(evolve(started, jobs=tuple(jobs)))
+
+    assert [(outcome.id, outcome.state) for outcome in report] == [
+        ("s1", State.SUCCEEDED),
+        ("s1-b", State.SUCCEEDED),
+    ]
 
 
 async def test_a_server_for_which_no_job_was_begun_has_failed(gaming: Gaming) -> None:

@@ -163,7 +163,7 @@ def test_a_job_that_names_nobody_is_for_all() -> None:
     job = StartedJob(JobKind.PUSH, "j1")
 
     assert Started("r1", (job,)).of("s1") == (job,)
-    assert Started("r1", (job,)).targets == ()
+    assert Started("r1", (job,)).targets == ("",)
 
 
 @pytest.mark.parametrize(

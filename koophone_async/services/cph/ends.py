@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -31,21 +31,11 @@ class Requests:
     most_jobs: int | None = MOST_JOBS
 
     async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
-        """See the jobs of these calls, as many pages as it takes to find those that are waited for.
-
-        Answers do not tell which call began a job, and list those that were seen to end before.
-        """
+        """See the jobs of these calls that are waited for."""
         awaited = {job: handle for handle in handles for job in self._session.pump.awaited(self, handle)}
         seen: dict[str, list[Sighting[Job]]] = {handle: [] for handle in handles}
-        rows = 0
-        async for job in items(self._session, LIST, JobQuery(handles)):
-            if rows and not rows % MOST_JOBS:
-                self.allowance.take(asyncio.get_running_loop().time())  # one more page
-            rows += 1
-            if handle := awaited.pop(job.id, None):
-                seen[handle].append(Sighting(job.id, job.ended, job))
-                if not awaited:
-                    break
+        for job in (await find(self._session, self.allowance, handles, awaited)).values():
+            seen[awaited[job.id]].append(Sighting(job.id, job.ended, job))
         return seen
 
     def of(
@@ -62,6 +52,26 @@ class Requests:
         running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
         wait = Wait(self, answer.request, running) if answer.request and running else None
         return Reading([_outcome(result, ids) for result in ended], wait)
+
+
+async def find(
+    session: Sender, allowance: Allowance, handles: Sequence[str], wanted: Iterable[str]
+) -> Mapping[str, Job]:
+    """Look for jobs of some calls, by id, as many pages as it takes.
+
+    Answers do not tell which call began a job, and list those that were seen to end before.
+    """
+    missing, found, rows = set(wanted), dict[str, Job](), 0
+    async for job in items(session, LIST, JobQuery(handles)):
+        if rows and not rows % MOST_JOBS:
+            allowance.take(asyncio.get_running_loop().time())  # one more page
+        rows += 1
+        if job.id in missing:
+            missing.remove(job.id)
+            found[job.id] = job
+            if not missing:
+                break
+    return found
 
 
 def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from koophone_async.batches import Report, Sender, Wait, of_job, unfinished
+from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.checks import ID_MOST, Between, Text
 from koophone_async.errors import Misuse
 from koophone_async.jobs import Allowance, Ticket
@@ -238,30 +237,17 @@ class Deployments:
             Misuse: The string is no ticket, or the answer has jobs and no request id to look them up by.
         """
         together, report = Together(self._session, self._allowance), Report("gaming.deployments")
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         if isinstance(started, Started):
             if started.jobs and not started.request:
                 problem = "has jobs and no request id to look them up by"
                 raise Misuse("gaming.deployments.wait", "started", problem)
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
-            wait = together.watch(started, started.targets)
+            wait = together.watch(started, (id for id in started.targets if id not in report.outcomes))
+            if wait is None:
+                return report
         else:
             ticket = Ticket.parse(started) if isinstance(started, str) else started
             wait = together.resume(ticket.handle, ticket.jobs)
-        if wait is not None:
-            await self._until(wait, report, deadline)
-        return report
-
-    async def _until(self, wait: Wait, report: Report, deadline: float | None) -> None:
-        now = asyncio.get_running_loop().time
-        began, kind = now(), report.operation
-        ticket = Ticket(kind, wait.handle, wait.jobs)
-        async with self._session.pump.wait(
-            wait.looker, wait.handle, tuple(wait.jobs), kind=kind, deadline=deadline
-        ) as ends:
-            async for key, deployment in ends:
-                outcome = of_job(wait.jobs[key], key, deployment, now() - began)
-                report.keep(evolve(outcome, value=deployment))
-            for key in ends.open:
-                report.keep(unfinished(ticket, key, now() - began))
+        ticket = Ticket(report.operation, wait.handle, wait.jobs)
+        return await wait_for(self._session.pump, together, ticket, report, timeout, value=wait.value)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from koophone_async.batches import Outcome, State, Wait
+from koophone_async.batches import Outcome, Sender, State, Wait
 from koophone_async.jobs import Allowance, Sighting
-from koophone_async.operation import Sender
 from koophone_async.protocol.codes import meaning
-from koophone_async.services.cph.jobs import LIST, MOST_JOBS, MOST_REQUESTS, Job, JobQuery
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.ends import find
+from koophone_async.services.cph.jobs import MOST_JOBS, MOST_REQUESTS, Job
 from koophone_async.services.gaming.started import RefusedServer, Started, StartedJob
 
 _BETWEEN: Final = ","
@@ -145,23 +143,9 @@ class Together:
 
     async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Deployment]]]:
         """See which servers or phones are done. One is missing while any of its open jobs is."""
-        seen = await self._seen(handles)
+        wanted = set[str]().union(*(group.open for one in handles for group in self._groups(one).values()))
+        seen = await find(self._session, self.allowance, handles, wanted)
         return {handle: list(self._sight(handle, seen)) for handle in handles}
-
-    async def _seen(self, handles: Sequence[str]) -> Mapping[str, Job]:
-        """See the jobs of these calls, as many pages as it takes to find those that are open."""
-        missing = set[str]().union(*(group.open for one in handles for group in self._groups(one).values()))
-        seen: dict[str, Job] = {}
-        rows = 0
-        async for job in items(self._session, LIST, JobQuery(handles)):
-            if rows and not rows % MOST_JOBS:
-                self.allowance.take(asyncio.get_running_loop().time())  # one more page
-            rows += 1
-            seen[job.id] = job
-            missing.discard(job.id)
-            if not missing:
-                break
-        return seen
 
     def _groups(self, handle: str) -> dict[str, _Group]:
         return self._open.get(handle, {})

@@ -86,10 +86,13 @@ class Started:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The servers that the call was for; the phones where all jobs are phones', as in an update."""
+        """The servers that the call was for; the phones where all jobs are phones', as in an update.
+
+        No document shows a job that names neither; an empty id stands for it.
+        """
         on_phones = all(job.phone for job in self.jobs)
-        named = (job.phone if on_phones else job.server for job in self.jobs)
-        return tuple(dict.fromkeys(id for id in named if id))
+        named = (job.phone if on_phones else job.server or job.phone for job in self.jobs)
+        return tuple(dict.fromkeys(id or "" for id in named))
 
     def of(self, target: str) -> tuple[StartedJob, ...]:
         """Give the jobs for a server and its phones, or for a phone. One that names neither is for all."""
