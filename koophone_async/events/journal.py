@@ -88,12 +88,12 @@ class Journal:
         """Open the file, make it where it is not there, and give the used tickets.
 
         Raises:
-            Misuse: Another process has it open, it is of a later version, or it cannot be opened.
+            Misuse: Another process has it open, it is damaged or of a later version, or it cannot be opened.
         """
         self._thread = ThreadPoolExecutor(1, "koophone-events")
         try:
             self._kept, tickets = await self._in_thread(self._open)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:  # the last for words that are no text
             self._thread.shutdown()
             raise Misuse("", "journal", f"{self.path} cannot be opened: {error}") from None
         self._taken, self._more = 0, True
@@ -114,6 +114,9 @@ class Journal:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
             raise sqlite3.DatabaseError(f"it is of version {version}, and this package knows {_VERSION}")
+        # 0.2 s for a million events. What stands behind a damaged page would be kept and never delivered.
+        if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("it is damaged")
         db.executescript(_SCHEMA)
         (kept,) = db.execute("SELECT count(*) FROM events").fetchone()
         return kept, db.execute("SELECT digest, until FROM tickets").fetchall()

@@ -142,6 +142,23 @@ async def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
         await Receiver(journal=path).__aenter__()
 
 
+def damage(path: Path, place: int | bytes) -> None:
+    """Overwrite the byte at a place, or the last of these bytes where they first stand."""
+    content = bytearray(path.read_bytes())
+    content[place if isinstance(place, int) else content.index(place) + len(place) - 1] = 0xB1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("place", [b"tableevents", 6 * 4096 + 8], ids=["in words", "in a page of events"])
+async def test_a_damaged_journal_is_refused(path: Path, place: int | bytes) -> None:
+    async with failing(path) as receiver:
+        await tell(receiver, *(entered(str(number)) for number in range(200)))
+    damage(path, place)
+
+    with pytest.raises(Misuse, match="cannot be opened"):
+        await Receiver(journal=path).__aenter__()
+
+
 async def test_a_journal_in_no_directory_is_refused_and_the_receiver_can_start_later(tmp_path: Path) -> None:
     receiver = Receiver(journal=tmp_path / "none" / "events.db")
     with pytest.raises(Misuse, match="cannot be opened"):
