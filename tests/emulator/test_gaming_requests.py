@@ -34,3 +34,18 @@ async def test_the_service_names_each_request_of_gaming_anew(call: Caller) -> No
     answers = [await call("GET", path) for _ in range(2)]
 
     assert len({answer.body["request_id"] for answer in answers} - {"", "r1"}) == 2
+
+
+@story(strict=False)
+async def test_whoever_is_not_strict_is_answered_whatever_is_asked_for(call: Caller) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone"
+    server = next(iter(call.emulator.world.estate.servers)).id
+    game = await call("POST", f"{path}/apps", {"name": "chess", "package_name": "a.b"})
+
+    page = await call("GET", f"{path}/apps", query=(("offset", "-1"), ("limit", "9" * 30)))
+    nothing = {"app_version_ids": [], "server_ids": [server]}
+    begun = [await call("POST", f"{path}/servers/action", {f"batch_{action}_app_version": nothing})
+             for action in ("deploy", "push")]  # fmt: skip
+
+    assert [row["app_id"] for row in page.body["apps"]] == [game.body["app_id"]]
+    assert [[job["job_type"] for job in one.body["jobs"]] for one in begun] == [[30], []]

@@ -118,7 +118,7 @@ class Deployments:
                 failures.append(RefusedServer(id_, no.code, no.message))
                 continue
             jobs += self._begin(operation, call, id_, steps(server, versions))
-        if not jobs:
+        if failures and not jobs:
             raise _none(failures)
         return Started(call, tuple(jobs), tuple(failures))
 

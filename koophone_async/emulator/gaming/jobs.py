@@ -89,7 +89,7 @@ class Jobs:
                 packages[step.version.id] = work
         if whole is not None:
             whole.details["parts"] = [work.id for work in parts]
-            self._ends(whole, max(map(_end_of, parts)))
+            self._ends(whole, max(map(_end_of, parts), default=self.world.clock()))
         return started
 
     def _work(self, operation: AnyOperation, request: str, step: Step) -> Work:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from attrs import define, field, frozen
@@ -94,4 +93,4 @@ class Stage:
 
 def page(rows: Iterable[Row], offset: int, limit: int) -> tuple[Row, ...]:
     """Cut a page out of some rows. No total is told (CPH 5.1 to 5.3, 2020-07-30)."""
-    return tuple(islice(rows, offset, offset + limit))
+    return tuple(rows)[offset : offset + limit]
