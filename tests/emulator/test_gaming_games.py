@@ -284,6 +284,27 @@ async def test_of_two_who_come_at_once_one_plays(scene: Scene) -> None:
 
 
 @story()
+async def test_a_phone_may_be_gone_when_its_call_is_answered(scene: Scene) -> None:
+    application, _ = await scene.deployed()
+    phone, phones = scene.phones[0], scene.emulator.phones
+
+    async def remove(_: web.Request) -> web.Response:
+        phones.remove(phones.by_cph_id(phone).id)
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/events", remove)
+    async with TestServer(app) as server:
+        told = properties(str(server.make_url("")), 30)
+        del told["com.cph.cg.sign_check_url"]
+        await scene.cph.fleet([phone]).restart(properties=told)
+        await scene.emulator.games.start(phone, application)
+        await asyncio.sleep(100)
+
+    assert [call.inbound.name for call in scene.emulator.games.calls] == ["events.enter"]
+
+
+@story()
 async def test_a_reset_drops_what_is_being_sent(scene: Scene) -> None:
     application, _ = await scene.deployed()
     asked = asyncio.Event()

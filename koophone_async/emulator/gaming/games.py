@@ -103,8 +103,8 @@ class Games:
         began = Round(phone, application, package, id_, self._now(), ticket)
         android.run(standing.android, f"am start -n {package}/{version.activity}", began.since)
         self._rounds[phone] = began
+        self._beat_later(phone)  # now: the phone may be gone when the call has been answered
         await self._tell(ENTER, phone, GameEntered(phone, application, id_, began.since, ticket=began.ticket))
-        self._beat_later(phone)
         return began
 
     async def stop(self, phone: str, error: str | None = None) -> Round:
