@@ -129,7 +129,7 @@ class Grant:
     """The application's AES key: 16, 24 or 32 bytes. The service gets it when the access is genuine."""
 
     ticket: str | None = field(default=None, repr=False)
-    """The ticket that was issued, where the look-up knows it. Compared in constant time."""
+    """The ticket that was issued, compared in constant time. None takes any, and stops no replay."""
 
     content: bytes | Callable[[bytes], bool] | None = field(default=None, repr=False)
     """What the data must hold once it is open, or a function that returns True. `Mode.CBC` needs it."""

@@ -109,7 +109,7 @@ class Access:
     session: str = field(validator=_ID, metadata=wire("session_id"))
     ticket: str = field(repr=False, validator=Text(4096))
     stamp: int = field(metadata=wire("auth_ts"))
-    """Milliseconds since 1970; `Validity` says of what."""
+    """Milliseconds since 1970; `Validity` says of what. Nothing signs it."""
 
     # The vendor's own page misspells the name in its example.
     data: str = field(repr=False, metadata=wire("encrypted_data", "encypted_data"))
