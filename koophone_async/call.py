@@ -66,6 +66,9 @@ class Call(Generic[Answer]):
     proof: AccessKey | Token | None = None
     """What the attempt under way was signed with."""
 
+    queued: float = 0.0
+    """Seconds that its attempts waited for the quota."""
+
     is_renewed: bool = False
     is_in_doubt: bool = False
     """Whether an earlier attempt may have happened."""

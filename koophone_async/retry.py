@@ -77,7 +77,7 @@ class Retries:
     """The longest wait between two attempts, in seconds; a wait that the service names is kept as it is."""
 
     deadline: float = 120.0
-    """No attempt starts later than this many seconds after the first."""
+    """No attempt is made later than this many seconds after the first, waits for the quota not counted."""
 
     budget: float = 500.0
     """Tokens of a session: 14 for a transient failure, 5 for a busy service, 1 back for a success."""
@@ -111,7 +111,7 @@ class Budget:
             operation: What was sent.
             error: What came of it.
             attempt: How often it was sent so far.
-            elapsed: Seconds since the first attempt began.
+            elapsed: Seconds since the first attempt began, without the waits for the quota.
         """
         why = cause(operation, error)
         if why is None or attempt >= self.rules.attempts or self.tokens < why.cost:

@@ -37,6 +37,7 @@ from koophone_async.errors import (
     Throttled,
     Unanswered,
     Unreadable,
+    Unsent,
 )
 from koophone_async.jobs import Pump
 from koophone_async.limits import Limits, Permit
@@ -156,7 +157,9 @@ class Session:
         self._tokens: Renewing[Token] = Renewing(self._fetch_token, now)
 
     async def __aenter__(self) -> Self:
-        """Open the pool of connections."""
+        """Open the pool of connections, again where it was closed."""
+        if self._owns_http and self._http is not None and self._http.closed:
+            self._http = None
         self._pool()
         return self
 
@@ -169,7 +172,6 @@ class Session:
         await self.pump.aclose()
         if self._http is not None and self._owns_http:
             await self._http.close()
-            self._http = None
 
     def __repr__(self) -> str:
         """Show where it points; never what it signs with."""
@@ -224,15 +226,18 @@ class Session:
     async def _repeat(self, call: Call[Answer]) -> Answer:
         """Send until there is an answer, or an error after which nothing may be sent."""
         loop = asyncio.get_running_loop()
-        began, attempt = loop.time(), 0
+        began, attempt, doubt = loop.time(), 0, None
         while True:
             attempt += 1
             try:
                 answer = await self._attempt(call)
             except KooPhoneError as error:
-                wait = self._wait(call, error, attempt, loop.time() - began)
+                wait = self._wait(call, error, attempt, loop.time() - began - call.queued)
                 if wait is None:
+                    if doubt is not None and isinstance(error, Misuse | Unsent):
+                        raise doubt from error  # this attempt was not sent; an earlier one may have happened
                     raise
+                doubt = doubt or (error if call.dispatch.sent else None)
                 log.debug("%s: again in %.2f s after: %s", call.operation.name, wait, error)
             else:
                 self._budget.succeeded()
@@ -249,10 +254,15 @@ class Session:
 
     async def _attempt(self, call: Call[Answer]) -> Answer:
         operation = call.operation
+        # Before the quota, which the request for a token may share: it would wait for calls that wait for it.
+        call.proof = None if operation.anonymous else await self._proof(call)
+        now = asyncio.get_running_loop().time
+        asked = now()
         with await self.limits.acquire(operation.name, operation.quotas, patience=self._patience) as permit:
+            call.queued += now() - asked
             call.begin(permit)
             try:
-                return await self._ask(call, await self._headers(call), permit)
+                return await self._ask(call, self._headers(call), permit)
             except BaseException:
                 permit.unsent()  # without effect once it has left
                 raise
@@ -273,14 +283,13 @@ class Session:
         permit.answered()
         return answer
 
-    async def _headers(self, call: Call[Any]) -> dict[str, str]:
-        placed = call.placed
+    def _headers(self, call: Call[Any]) -> dict[str, str]:
+        placed, proof = call.placed, call.proof
         headers = {"x-request-id": call.request_id}
         if placed.body is not None:
             headers["Content-Type"] = "application/json"
-        if call.operation.anonymous:
+        if proof is None:
             return headers
-        proof = call.proof = await self._proof(call)
         if isinstance(proof, Token):
             return headers | {"X-Auth-Token": proof.value}
         if call.operation.service == "iam" and proof.domain_id:
@@ -338,6 +347,8 @@ class Session:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             adopt(self._http)
+        elif self._http.closed:
+            raise Misuse("", "session", "is closed; `async with` opens it again")
         return self._http
 
     def _renew(self, call: Call[Any]) -> bool:

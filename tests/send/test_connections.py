@@ -12,7 +12,7 @@ from yarl import URL
 
 from koophone_async import Quota, Retries, Timeouts
 from koophone_async.call import Dispatch
-from koophone_async.errors import AnswerTimedOut, ConnectionLost, ConnectTimedOut, NotConnected
+from koophone_async.errors import AnswerTimedOut, ConnectionLost, ConnectTimedOut, Misuse, NotConnected
 from koophone_async.operation import AnyOperation, Operation
 from tests.send.far_end import (
     Connection,
@@ -318,3 +318,27 @@ async def test_a_session_that_was_closed_opens_again() -> None:
                 await ours.send(RUN, Note())
 
     assert far.executions == 2
+
+
+async def test_a_session_that_was_closed_sends_nothing() -> None:
+    async with FarEnd() as far:
+        async with session(far.url) as ours:
+            await ours.send(RUN, Note())
+        with pytest.raises(Misuse, match="session: is closed"):
+            await ours.send(RUN, Note())
+
+    assert (len(far.connections), far.executions) == (1, 1)
+
+
+@pytest.mark.parametrize("operation", [RUN, SET], ids=lambda o: o.name)
+async def test_a_call_that_is_under_way_when_its_session_is_closed_may_have_happened(
+    operation: AnyOperation,
+) -> None:
+    async with FarEnd([stall]) as far:
+        async with session(far.url) as ours:
+            call = asyncio.create_task(ours.send(operation, Note()))
+            await far.arrived.wait()
+        with pytest.raises(ConnectionLost):
+            await call
+
+    assert (len(far.connections), far.executions) == (1, 1)

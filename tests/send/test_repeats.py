@@ -11,6 +11,7 @@ from koophone_async import Quota, Retries
 from koophone_async.call import Dispatch
 from koophone_async.errors import (
     Busy,
+    ConnectionLost,
     KooPhoneError,
     Misuse,
     NotFound,
@@ -107,6 +108,24 @@ async def test_no_attempt_starts_after_the_deadline() -> None:
 
     assert (far.requests, caught.value.seconds) == (1, 40)
     assert now() < 1
+
+
+async def test_the_wait_for_the_quota_is_none_of_the_time_in_which_a_call_is_repeated() -> None:
+    quotas = {RUN.name: (Quota(1, 600),)}
+    async with FarEnd([well, says(200, "KOOPHONE.API.2005")]) as far, session(far.url, quotas=quotas) as ours:
+        await ours.send(RUN, Note())
+        await ours.send(RUN, Note())
+
+    assert (far.requests, far.executions) == (3, 2)
+
+
+async def test_a_repeat_that_could_not_be_sent_does_not_hide_that_the_first_call_may_have_happened() -> None:
+    quotas = {SET.name: (Quota(1, 60),)}
+    async with FarEnd([reset_after_request]) as far, session(far.url, quotas=quotas, patience=5) as ours:
+        with pytest.raises(ConnectionLost):
+            await ours.send(SET, Note())
+
+    assert (far.requests, far.executions) == (1, 1)
 
 
 async def test_figures_in_a_throttle_become_the_quota_of_that_operation_alone() -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from attrs import define, field, frozen
 
-from koophone_async import AccessKey, Password
+from koophone_async import AccessKey, Password, Quota
 from koophone_async.call import Dispatch
 from koophone_async.errors import Misuse, NotConnected, SignIn, Throttled, Unsent
 from koophone_async.operation import Operation
@@ -18,7 +18,7 @@ from koophone_async.protocol.signing import Request, parse_authorization, verify
 from koophone_async.services.iam import LIST_ACCESSIBLE, AccessibleQuery
 from koophone_async.session import MOST_SIGNED
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says
+from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says, stall
 from tests.send.operations import BUY, KEY, READ, RUN, SET, Note, Said, session
 
 USER: Final = Password("ann", "a password", "acme", "cn-north-4")
@@ -158,13 +158,14 @@ async def test_an_order_whose_token_died_is_not_sent_again_but_the_next_has_a_ne
 
 async def test_a_401_about_an_instance_renews_nothing() -> None:
     iam = account()
-    async with iam.far as far, session(far.url, USER) as ours:
-        await ours.send(RUN, Note())
-        far.turns.append(says(401, "KOOPHONE.API.1001"))
-        await ours.close()
-        with pytest.raises(Exception, match=r"KOOPHONE\.API\.1001"):
+    async with iam.far as far:
+        async with session(far.url, USER) as ours:
             await ours.send(RUN, Note())
-        await ours.send(RUN, Note())
+        far.turns.append(says(401, "KOOPHONE.API.1001"))
+        async with ours:
+            with pytest.raises(Exception, match=r"KOOPHONE\.API\.1001"):
+                await ours.send(RUN, Note())
+            await ours.send(RUN, Note())
 
     assert iam.signed_in == 1
 
@@ -273,12 +274,13 @@ async def test_a_temporary_key_sends_its_security_token_under_the_signature() ->
 
 async def test_a_temporary_key_is_renewed_before_it_ends_and_when_it_is_refused() -> None:
     keys = Keys()
-    async with FarEnd() as far, session(far.url, keys) as ours:
-        await ours.send(RUN, Note())
+    async with FarEnd() as far:
+        async with session(far.url, keys) as ours:
+            await ours.send(RUN, Note())
         await asyncio.sleep(56 * 60)
-        await ours.close()
         far.turns.append(EXPIRED)
-        await ours.send(RUN, Note())
+        async with ours:
+            await ours.send(RUN, Note())
 
     assert [a.headers["x-security-token"] for a in far.arrivals] == ["session-1", "session-2", "session-3"]
     assert far.executions == 2
@@ -352,3 +354,23 @@ async def test_a_body_beyond_12_megabytes_goes_with_a_token() -> None:
         await ours.send(LONG, Long("x" * MOST_SIGNED))
 
     assert far.executions == 1
+
+
+async def test_a_token_is_asked_for_though_calls_that_wait_for_it_share_its_quota() -> None:
+    iam = account()
+    async with iam.far as far, session(far.url, USER, quotas={"*": (Quota(2, 1),)}) as ours:
+        await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(3)))
+
+    assert (iam.signed_in, far.executions) == (1, 3)
+
+
+async def test_a_sign_in_that_outlives_its_call_opens_no_connection_to_a_session_that_was_closed() -> None:
+    iam = account(iam=[stall])
+    async with iam.far as far:
+        async with session(far.url, USER) as ours:
+            call = asyncio.create_task(ours.send(RUN, Note()))
+            await far.arrived.wait()
+            call.cancel()
+        await asyncio.sleep(60)
+
+        assert len(far.connections) == 1
