@@ -27,7 +27,7 @@ Source: TypeAlias = Iterable[Item] | AsyncIterable[Item]
 def identify(item: object) -> tuple[object, str | None]:
     """Give the id and, where it is known, the region. What has no id is left for `problem` to name."""
     if isinstance(item, str):
-        return item, None
+        return str.__str__(item), None  # what a member of an enum of strings is, not what it is called
     return getattr(item, "id", item), getattr(item, "region", None)
 
 
@@ -109,8 +109,9 @@ class Lanes:
         turns = self._full or (self._partial if partial else {})
         for lane in turns:
             ids = self._drawn(lane, self.chunk)
+            before = len(self._lane_of)
             self._lane_of |= dict.fromkeys(ids, lane)
-            self._under_way[lane] += len(ids)
+            self._under_way[lane] += len(self._lane_of) - before
             self._full.pop(lane, None)  # to the end of the line
             self._place(lane)
             return ids

@@ -77,6 +77,9 @@ class Run(Generic[Request, Answer]):
         self._step = self._lanes.chunk if verb.lane else verb.most
         self._drawing = asyncio.Lock()
         self._is_dry = False
+        self._broken: Exception | None = None
+        """What the caller's own input raised, which then has ended."""
+
         self._keeps = True
         self._seen: dict[str, Outcome | None] = {}
         self._open = 0
@@ -119,8 +122,12 @@ class Run(Generic[Request, Answer]):
         return self._finish().__await__()
 
     async def __aiter__(self) -> AsyncIterator[Outcome]:
-        """Give each outcome as it comes. They are counted in `report`, and not kept in it."""
-        self._keeps = False
+        """Give each outcome as it comes. They are counted in `report`, and not kept in it.
+
+        Where the run was awaited before, it gives those of the report when all are there.
+        """
+        if self._driver is None:
+            self._keeps = False
         self._start()
         try:
             while self._ready or not self._is_over:
@@ -129,6 +136,8 @@ class Run(Generic[Request, Answer]):
                 self._changed.set()
                 await self._until(lambda: self._ready or self._is_over)
             self._reraise()
+            for outcome in self.report.outcomes.values():
+                yield outcome
         finally:
             await self.cancel()
 
@@ -145,7 +154,12 @@ class Run(Generic[Request, Answer]):
     def _start(self) -> None:
         if self._driver is None:
             self._driver = asyncio.create_task(self._drive(), name=self._verb.operation.name)
-            self._driver.add_done_callback(lambda _: self._changed.set())
+            self._driver.add_done_callback(self._over)
+
+    def _over(self, driver: asyncio.Task[None]) -> None:
+        if not driver.cancelled():
+            driver.exception()  # looked at here, because who waited for it may have been cancelled
+        self._changed.set()
 
     async def _finish(self) -> Report:
         self._start()
@@ -159,7 +173,7 @@ class Run(Generic[Request, Answer]):
     def _reraise(self) -> None:
         """Raise what the caller's own input raised; what the service did is an outcome."""
         if self._driver is not None and not self._driver.cancelled():
-            error = self._driver.exception()
+            error = self._driver.exception() or self._broken
             if error is not None:
                 raise error
 
@@ -215,13 +229,16 @@ class Run(Generic[Request, Answer]):
         """Draw until a chunk is full, or no more may be drawn."""
         if not self._may_draw():
             return None
-        if isinstance(self._items, Iterator):
-            room = max(1, self._pace.in_flight - self._flying)
-            return next(filter(None, map(self._take, islice(self._items, room))), None)
-        async for item in self._items:
-            chunk = self._take(item)
-            if chunk or not self._may_draw():
-                return chunk
+        try:
+            if isinstance(self._items, Iterator):
+                room = max(1, self._pace.in_flight - self._flying)
+                return next(filter(None, map(self._take, islice(self._items, room))), None)
+            async for item in self._items:
+                chunk = self._take(item)
+                if chunk or not self._may_draw():
+                    return chunk
+        except Exception as error:  # noqa: BLE001 - the caller's own; raised when what was drawn is done
+            self._broken = error
         self._is_dry = True
         return None
 
@@ -243,7 +260,11 @@ class Run(Generic[Request, Answer]):
         if wrong:
             self._end(Outcome(id, State.NOT_SENT, error_message=wrong))
             return None
-        lane = self._lane and self._lane(item)
+        try:
+            lane = self._lane and self._lane(item)
+        except Exception as error:
+            self._end(Outcome(id, State.NOT_SENT, error_message=type(error).__name__))
+            raise
         if lane is None:
             return self._chunker.add(id, region)
         self._lanes.add(id, lane)
@@ -257,12 +278,7 @@ class Run(Generic[Request, Answer]):
             began, dispatch, request = _now(), Dispatch(halves=len(part) > 1), None
             try:
                 request = self._verb.request(part)
-                answer = await self._ask(request, dispatch)
-            except asyncio.CancelledError:
-                self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, _CANCELLED, began)
-                for rest in parts:
-                    self._end_all(rest, State.NOT_SENT, _CANCELLED, began)
-                raise
+                reading = self._verb.read(await self._ask(request, dispatch), part)
             except KooPhoneError as error:
                 # An order that was refused is left to its owner, whoever of its ids was at fault.
                 may_halve = _is_about_ids(error) and not self._verb.operation.order
@@ -270,9 +286,17 @@ class Run(Generic[Request, Answer]):
                     parts += _halves(part)
                 else:
                     state, message, code = of_error(error)
-                    self._end_all(part, state, message, began, code)
+                    # The last attempt came to nothing; an earlier one may have happened.
+                    doubtful = dispatch.sent and state in (State.REFUSED, State.NOT_SENT)
+                    self._end_all(part, State.UNKNOWN if doubtful else state, message, began, code)
+            except BaseException as error:
+                why = _CANCELLED if isinstance(error, asyncio.CancelledError) else type(error).__name__
+                self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, why, began)
+                for rest in parts:
+                    self._end_all(rest, State.NOT_SENT, why, began)
+                raise
             else:
-                self._settle(part, self._verb.read(answer, part), began)
+                self._settle(part, reading, began)
 
     async def _ask(self, request: Request, dispatch: Dispatch) -> Answer:
         verb = self._verb
@@ -283,6 +307,7 @@ class Run(Generic[Request, Answer]):
     def _settle(self, part: Sequence[str], reading: Reading, began: float) -> None:
         """Take each id's end, or the job to watch for it; an id that the answer leaves out is unknown."""
         missing = dict.fromkeys(part)
+        self._open -= len(part) - len(missing)  # one that came twice, against what the caller vouched for
         for outcome in reading.ends:
             if outcome.id in missing:
                 del missing[outcome.id]
@@ -305,7 +330,13 @@ class Run(Generic[Request, Answer]):
             id = jobs.pop(job_id)
             if not jobs:
                 self._watched.discard(watching)
-            self._end(of_job(id, job_id, job, _now() - began, wait.value))
+            seconds = _now() - began
+            try:
+                outcome = of_job(id, job_id, job, seconds, wait.value)
+            except BaseException:
+                self._end(of_job(id, job_id, job, seconds))
+                raise
+            self._end(outcome)
 
         def on_over(watch: Watch[Any]) -> None:
             if jobs:

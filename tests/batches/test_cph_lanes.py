@@ -158,6 +158,19 @@ async def test_what_waits_for_its_server_when_a_run_ends_was_not_sent(
 
 async def test_a_look_up_that_fails_ends_the_run_with_its_error(cph: CloudPhone) -> None:
     known = dict.fromkeys(PHONES[:50], "s1")
+    run = cph.fleet(PHONES, server_of=known.__getitem__).run("id")
 
     with pytest.raises(KeyError, match=PHONES[50]):
-        await cph.fleet(PHONES, server_of=known.__getitem__).run("id")
+        await run
+    assert run.report.counts == {State.SUCCEEDED: 50, State.NOT_SENT: len(PHONES) - 50}
+    assert run.report[PHONES[50]].error_message == "KeyError"
+
+
+def test_an_id_that_comes_twice_leaves_no_lane_full_for_ever() -> None:
+    chunker = Lanes(most=2, chunk=2)
+    for id in "aabc":
+        chunker.add(id, "lane")
+
+    assert chunker.give() == ["a", "a"]
+    chunker.ended("a")
+    assert chunker.give() == ["b", "c"]

@@ -1,0 +1,241 @@
+"""Runs that meet what nobody foresees: broken input, errors of the caller's own, an end at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVarTuple
+
+import pytest
+
+from koophone_async import KooPhone, Quota, State
+from koophone_async.batches import Pace, Reading, Run, Verb, Wait
+from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
+from koophone_async.services.koophone import commands, users
+from koophone_async.services.koophone.ends import Tasks
+from koophone_async.session import Channel
+from koophone_async.virtual_time import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextvars import Context
+
+    from koophone_async import Report, Session
+    from koophone_async.services.koophone.jobs import Job, StartedTask
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=300, jobs=Durations(fixed=2))]
+
+RUN = commands.RUN.name
+Arguments = TypeVarTuple("Arguments")
+UNTOUCHED = {State.NOT_SENT, State.REFUSED}
+
+
+def ids(emulator: Emulator, count: int = 300) -> list[str]:
+    return [phone.id for phone in emulator.phones][:count]
+
+
+def states(report: Report) -> dict[str, int]:
+    return {state.value: count for state, count in report.counts.items() if count}
+
+
+@pytest.fixture
+async def complaints() -> list[str]:
+    """What would be printed of errors that nobody has looked at."""
+    heard: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
+    return heard
+
+
+async def test_what_was_drawn_goes_to_its_end_when_the_input_breaks(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    async def broken() -> AsyncIterator[str]:
+        for id in ids(emulator, 250):
+            yield id
+        await asyncio.sleep(0.001)
+        raise OSError("the list is gone")
+
+    run = koophone.fleet(broken()).run("id")
+
+    with pytest.raises(OSError, match="the list is gone"):
+        await run
+    assert states(run.report) == {"succeeded": 250}
+
+
+async def test_an_error_of_nobody_elses_leaves_no_phone_without_an_outcome(emulator: Emulator) -> None:
+    async def vault() -> None:
+        raise KeyError("vault")
+
+    async with emulator.session(credentials=vault) as session:
+        run = KooPhone(session).fleet(ids(emulator), concurrency=2).run("id")
+        with pytest.raises(KeyError, match="vault"):
+            await run
+
+    assert states(run.report) == {"not_sent": 300}
+    assert len(run.report) == 300
+
+
+async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
+    emulator: Emulator, session: Session
+) -> None:
+    def read(started: StartedTask, _: object) -> Reading:
+        raise RuntimeError(started.id)
+
+    verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
+    run = Run(Channel(session, session.edition), verb, ids(emulator, 3), Pace())
+
+    with pytest.raises(RuntimeError):
+        await run
+    assert [(o.state, o.error_message) for o in run.report] == [(State.UNKNOWN, "RuntimeError")] * 3
+
+
+async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
+    emulator: Emulator, session: Session, complaints: list[str]
+) -> None:
+    def value(job: Job) -> object:
+        raise RecursionError(job.id)
+
+    def read(started: StartedTask, _: object) -> Reading:
+        jobs = {job.id: job.instance for job in started.jobs}
+        return Reading(wait=Wait(Tasks(channel), started.id or "", jobs, value=value))
+
+    channel = Channel(session, session.edition)
+    verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
+
+    report = await Run(channel, verb, ids(emulator, 3), Pace())
+
+    assert states(report) == {"succeeded": 3}
+    assert len(complaints) == 3
+
+
+async def test_a_run_whose_session_is_closed_gives_every_phone_its_outcome(emulator: Emulator) -> None:
+    emulator.fault(Delay(seconds=1), commands.RUN)
+    async with emulator.session() as session:
+        waiting = asyncio.ensure_future(KooPhone(session).fleet(ids(emulator), concurrency=1).run("id"))
+        await asyncio.sleep(1.5)
+
+    assert states(await waiting) == {"unfinished": 100, "unknown": 100, "not_sent": 100}
+
+
+async def test_a_refusal_after_a_call_that_may_have_happened_proves_nothing(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Reset(executed=True), users.ASSIGN, first=1)
+    emulator.fault(Refuse(429), users.ASSIGN)
+
+    report = await koophone.fleet(ids(emulator, 2)).assign("u1")
+
+    assert emulator.ledger.executions(users.ASSIGN.name) == dict.fromkeys(ids(emulator, 2), 1)
+    assert states(report) == {"unknown": 2}
+
+
+async def test_a_run_that_was_awaited_can_be_iterated(emulator: Emulator, koophone: KooPhone) -> None:
+    run = koophone.fleet(ids(emulator)).run("id")
+    waiting = asyncio.ensure_future(run)
+    await asyncio.sleep(1)
+
+    during = [outcome async for outcome in run]
+    after = [outcome async for outcome in run]
+
+    assert during == after == list(await waiting)
+    assert len(during) == 300
+
+
+async def test_an_id_that_comes_twice_against_the_callers_word_ends_all_the_same(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    first, second = ids(emulator, 2)
+
+    ended = [o.id async for o in koophone.fleet([first, first, second], distinct=True).run("id")]
+
+    assert sorted(ended) == [first, second]
+
+
+async def test_a_member_of_an_enum_of_strings_is_the_id_that_it_stands_for(koophone: KooPhone) -> None:
+    class Phones(str, Enum):  # noqa: UP042 - what `str` gives of it is its name
+        DESK = "phone0001"
+
+    report = await koophone.fleet(Phones).run("id")
+
+    assert [(o.id, o.state) for o in report] == [("phone0001", State.SUCCEEDED)]
+
+
+@pytest.mark.parametrize("count", [100, 150])
+async def test_input_that_breaks_after_the_run_was_left_is_no_complaint(
+    emulator: Emulator, koophone: KooPhone, complaints: list[str], count: int
+) -> None:
+    async def broken() -> AsyncIterator[str]:
+        for id in ids(emulator, count):
+            yield id
+        try:
+            await asyncio.sleep(100)
+        finally:
+            raise OSError("the list is gone")
+
+    run = koophone.fleet(broken()).run("id")
+    waiting = asyncio.ensure_future(run)
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    del run, waiting
+    gc.collect()
+
+    assert not complaints
+
+
+class Interrupting(VirtualTimeLoop):
+    """Cancels a task at the k-th thing that is to happen from now on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 0
+        self.target: asyncio.Task[Any] | None = None
+
+    def call_soon(
+        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = super().call_soon(callback, *args, context=context)
+        self.left -= 1
+        if not self.left and self.target is not None:
+            self.target.cancel()
+        return handle
+
+
+async def interrupted(moment: int, complaints: list[str]) -> bool:
+    """Cancel a run at some moment, and see that what it tells is true; answers whether it was over before."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Interrupting)
+    loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with Emulator(phones=8, now=loop.now, jobs=Durations(fixed=2)) as emulator:
+        async with emulator.session(quotas={RUN: (Quota(2, 1),)}) as session:
+            asked = [*ids(emulator), "nobody"]
+            run = KooPhone(session).fleet(asked, concurrency=2).run("id")
+            before = asyncio.all_tasks()
+            loop.target = asyncio.ensure_future(run)
+            loop.left = moment
+            await asyncio.wait([loop.target])
+            await run
+            left = asyncio.all_tasks() - before - {loop.target}
+            estimate = session.limits.estimate(RUN, (), 2)
+        executed = emulator.ledger.executions(RUN)
+    assert list(run.report.outcomes) == asked
+    assert all(executed.get(o.id, 0) == 0 for o in run.report if o.state in UNTOUCHED)
+    assert all(executed.get(o.id, 0) == 1 for o in run.report if o.state not in {*UNTOUCHED, State.UNKNOWN})
+    assert not [task for task in left if "RequestHandler" not in repr(task)]
+    assert estimate < 1.1
+    gc.collect()
+    return not loop.target.cancelled()
+
+
+def test_a_run_that_is_cancelled_at_any_moment_tells_the_truth_of_every_phone() -> None:
+    complaints: list[str] = []
+    was_over = False
+    moments = count(1, 5)
+    while not was_over:
+        with asyncio.Runner(loop_factory=Interrupting) as runner:
+            was_over = runner.run(interrupted(next(moments), complaints))
+
+    assert next(moments) > 100
+    assert not complaints
