@@ -46,13 +46,15 @@ def run(
 
     Fields of the path and the query go into the body too. The answer is printed as the API spells it.
     """
-    if listing and name is None:
-        execute(_list(output or Format.TABLE))
+    if listing:
+        execute(_list(name, output or Format.TABLE))
     else:
         execute(_call(settings(context), name, body, output or Format.JSON))
 
 
-async def _list(output: Format) -> Exit:
+async def _list(name: str | None, output: Format) -> Exit:
+    if name is not None:
+        raise Misuse("", "--list", "is for all operations, and one was given; nothing was called")
     with printer(output) as out:
         for operation in OPERATIONS.values():
             out.row(_row(operation))
@@ -73,10 +75,12 @@ def _row(operation: AnyOperation) -> Row:
 
 
 def _operation(name: str | None) -> AnyOperation:
-    if name is None or name not in OPERATIONS:
-        near = get_close_matches(name or "", OPERATIONS, n=1)
+    if name is None:
+        raise Misuse("", "operation", "is missing; `koophone api --list` shows all")
+    if name not in OPERATIONS:
+        near = get_close_matches(name, OPERATIONS, n=1)
         hint = f"did you mean {near[0]}?" if near else "`koophone api --list` shows all"
-        raise Misuse("", "operation", f"{name or 'none'} is not in the catalogue; {hint}")
+        raise Misuse("", "operation", f"{name} is not in the catalogue; {hint}")
     return OPERATIONS[name]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin
@@ -23,6 +25,17 @@ Hint: TypeAlias = Any
 
 
 _UNIONS: Final[tuple[object, ...]] = (UnionType, Union)
+
+MOMENT: Final = "time such as 2026-01-31T12:00:00Z"
+
+_KINDS: Final[Mapping[Hint, str]] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "truth value",
+    datetime: MOMENT,
+}
+"""What is said of a value that is not of its type."""
 
 
 def first(hint: Hint) -> Hint:
@@ -80,7 +93,7 @@ def structure(model: type, value: object, options: Options | None = None) -> obj
 
 def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f"{where or 'the body'} is no JSON object"
+        yield f"{where.rstrip('.') or 'the body'} is no JSON object"
         return
     wire = cast("Wire", value)
     fields: Sequence[Attribute] = attrs.fields(attrs.resolve_types(model))
@@ -93,15 +106,36 @@ def _problems(model: type, value: object, options: Options, where: str = "") -> 
 
 
 def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: str) -> Iterator[str]:
-    name, hint = spelling(attribute).name, first(attribute.type)
-    inner = get_args(hint)[0] if origin(hint) is tuple else hint
-    is_given = any(spelt in wire for spelt in (name, *spelling(attribute).also))
-    if not is_given and attribute.default is attrs.NOTHING:
+    spelt, hint = spelling(attribute), first(attribute.type)
+    path, is_list = where + spelt.name, origin(hint) is tuple
+    inner = get_args(hint)[0] if is_list else hint
+    value = next((wire[name] for name in (spelt.name, *spelt.also) if wire.get(name) is not None), None)
+    if attribute.default is attrs.NOTHING and value in (None, ""):
         if attrs.has(hint) and options:
-            yield from _problems(hint, {}, options, f"{where}{name}.")
+            yield from _problems(hint, {}, options, f"{path}.")
         else:
-            yield f"{options.get(where + name, where + name)} is missing"
-    if attrs.has(inner) and name in wire:
-        value = cast("object", wire[name])
-        for item in cast("list[object]", value) if isinstance(value, list) else [value]:
-            yield from _problems(inner, item, options, f"{where}{name}.")
+            yield f"{options.get(path, path)} is missing"
+    elif value is None:
+        return
+    elif is_list and not isinstance(value, list):
+        yield f"{path} is no JSON list"
+    else:
+        for item in cast("list[object]", value if is_list else [value]):
+            if attrs.has(inner):
+                yield from _problems(inner, item, options, f"{path}.")
+            elif not _fits(inner if is_list else attribute.type, item):
+                yield f"{options.get(path, path)} is {_else(inner)}"
+
+
+def _fits(hint: Hint, value: object) -> bool:
+    try:
+        from_wire(hint, value)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return False
+    return True
+
+
+def _else(hint: Hint) -> str:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return f"none of {', '.join(str(member.value) for member in hint)}"
+    return f"no {_KINDS.get(hint, 'JSON object')}"

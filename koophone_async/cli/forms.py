@@ -76,8 +76,7 @@ class Leaf:
         """Give what was written; None where nothing was."""
         value = given[self.name]
         if self.is_list:
-            joined = ",".join(value or ())
-            return (joined if spelling(self.path[-1]).as_text else value) or None
+            return value or None
         return None if value is None else self.kind.value(value)
 
 

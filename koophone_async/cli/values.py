@@ -14,14 +14,14 @@ from attrs import field, frozen
 
 from koophone_async.checks import OneOf
 from koophone_async.cli import pairs, words
-from koophone_async.cli.bodies import Attribute, Hint, first, json_object, origin
+from koophone_async.cli.bodies import MOMENT, Attribute, Hint, first, json_object, origin
 from koophone_async.errors import Misuse
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
 Given: TypeAlias = Mapping[str, Any]
 
-TIME: Final = "A time such as 2026-01-31T12:00:00Z"
+TIME: Final = f"A {MOMENT}"
 
 
 @frozen
@@ -48,7 +48,7 @@ def _moment(option: str, written: str) -> datetime:
     try:
         read = datetime.fromisoformat(written)
     except ValueError:
-        raise Misuse("", option, f"is {written!r}; write {TIME[0].lower()}{TIME[1:]}") from None
+        raise Misuse("", option, f"is {written!r}; write a {MOMENT}") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 

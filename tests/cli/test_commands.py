@@ -318,11 +318,18 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
         (("video", "set", "a", "--body", "{}"), "--body: is no JSON list"),
         (("video", "set", "a", "--body", "[1]"), "is no JSON object"),
         (("video", "set", "a", "--body", json.dumps(VIDEO[:5])), "lacks WIRED with H265"),
-        (("instances", "list", "--since", "yesterday"), "--body: is not what InstanceQuery takes"),
+        (("video", "set", "a", "--body", '[{"video_spec_groups": {}}]'), "video_spec_groups is no JSON list"),
+        (("instances", "list", "--since", "yesterday"), "--since is no time such as 2026-01-31T12:00:00Z"),
+        (("instances", "list", "--body", '{"page_size": "x"}'), "--size is no whole number"),
+        (
+            ("instances", "list", "--body", '{"pool_scene_tag": "x"}'),
+            "--scene is none of CLOUD_APP, CLOUD_PHONE",
+        ),
         (("instances", "list", "--size", "0"), "size: is 0"),
         (("apps", "install", "a", *PACKAGE, "--url", "ftp://x"), "give a signed download link"),
         (("jobs", "wait", "nonsense"), "ticket"),
-        (("api",), "operation: none is not in the catalogue"),
+        (("api",), "operation: is missing; `koophone api --list` shows all"),
+        (("api", "koophone.orders.skus", "--list"), "--list: is for all operations, and one was given"),
         (("api", "koophone.command.run"), "did you mean koophone.commands.run?"),
         (("api", "zzz"), "`koophone api --list` shows all"),
         (("api", "koophone.orders.skus", "-o", "csv"), "--output: is csv; an answer is json or jsonl"),
@@ -331,6 +338,17 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             "user_instances.user_id is missing",
         ),
         (("api", "koophone.instances.status"), "instance_ids is missing"),
+        (("api", "koophone.instances.status", "--body", '{"instance_ids": null}'), "instance_ids is missing"),
+        (
+            ("api", "cph.phones.restart", "--body", '{"phones": [{"phone_id": "a", "property": 5}]}'),
+            "--body: is not what RestartPhones takes",
+        ),
+        (("api", "cph.servers.show", "--body", '{"server_id": ""}'), "server_id is missing"),
+        (
+            ("api", "koophone.instances.status", "--body", '{"instance_ids": "a"}'),
+            "instance_ids is no JSON list",
+        ),
+        (("api", "koophone.instances.status", "--body", '{"instance_ids": [{}]}'), "instance_ids is no text"),
     ],
 )
 def test_wrong_usage_is_said_in_one_line_and_nothing_is_sent(
