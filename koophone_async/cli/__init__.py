@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 INSTALL = "koophone: the command line needs typer and rich: pip install 'koophone-async[cli]'"
+FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 
@@ -23,6 +25,8 @@ def main() -> None:
         sys.exit(USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        _give_up(error)
     finally:
         _flush()
 
@@ -32,5 +36,18 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more when it ends, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard()
+    except OSError as error:
+        _give_up(error)
+
+
+def _give_up(error: OSError) -> NoReturn:
+    """Say what could not be written, such as to a full disk, and end with the exit code of a failure."""
+    _discard()
+    sys.stderr.write(f"koophone: {error}\n")
+    sys.exit(FAILED)
+
+
+def _discard() -> None:
+    """Throw away what stdout still holds: the interpreter would write it when it ends, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

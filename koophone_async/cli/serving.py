@@ -46,6 +46,8 @@ def run(
     from koophone_async.emulator import Emulator  # noqa: PLC0415 - no other command pays for it
 
     async def work() -> Exit:
+        if state is not None and not state.parent.is_dir():
+            raise Misuse("", "--state", f"{state} cannot be written: {state.parent} is no directory")
         plan = _plan(faults) if faults else ()
         emulator = Emulator(
             phones,

@@ -9,6 +9,7 @@ import pty
 import re
 import signal
 import sys
+from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from tests.cli.conftest import COMMAND, Process, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Ended, Start
 
@@ -49,6 +49,7 @@ def test_the_emulator_prints_one_line_of_json_and_stops_when_it_is_told(tmp_path
         (("--faults", "{text}"), "is not JSON"),
         (("--faults", "{json}"), "koophone:"),
         (("--state", "{text}"), "--state: is no snapshot of an emulator"),
+        (("--state", "/none/state"), "--state: /none/state cannot be written: /none is no directory"),
         (("--host", "256.0.0.1"), "emulator: cannot start"),
         (("--phones", "0"), "--phones"),
     ],
@@ -258,6 +259,14 @@ def test_the_last_bytes_may_be_unwanted_too(start: Start, unbuffered: str) -> No
 
     assert process.stderr
     assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("output", ["table", "jsonl"])
+def test_what_cannot_be_written_is_said_in_a_line(start: Start, output: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = start("config", "--output", output, stdout=full).end()
+
+    assert (ended.code, ended.err) == (1, "koophone: [Errno 28] No space left on device\n")
 
 
 def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
