@@ -122,6 +122,21 @@ def test_a_wait_keeps_all_rules_at_once(  # noqa: PLR0913, PLR0917 - what hypoth
         assert 0 <= wait <= min(0.5, why.scale * 2 ** (attempt - 1))
 
 
+@pytest.mark.parametrize("attempt, longest", [(1, 0.05), (2, 0.1), (3, 0.2), (10, 20.0)])
+def test_the_longest_wait_doubles_with_each_attempt(attempt: int, longest: float) -> None:
+    budgets = (Budget(Retries(attempts=11), random.Random(seed)) for seed in range(100))
+
+    waits = [budget.wait(WRITE, NotConnected("o", "r"), attempt, 0) or 0 for budget in budgets]
+
+    assert 0.9 * longest < max(waits) <= longest
+
+
+def test_an_attempt_may_start_at_the_deadline() -> None:
+    budget = Budget(Retries(longest=0, deadline=100), random.Random(1))
+
+    assert budget.wait(WRITE, NotConnected("o", "r"), 1, 100) == 0
+
+
 def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
     budget = Budget(Retries(), random.Random(1))
 

@@ -78,6 +78,18 @@ async def test_the_words_replace_the_documented_quota_of_the_same_seconds(limits
     assert [await succeed(limits) for _ in range(4)] == [60, 60, 120, 120]
 
 
+@pytest.mark.parametrize("passed, times", [(10, [60, 70, 70, 70, 120]), (100, [160, 160, 160, 160, 220])])
+async def test_a_call_that_counts_already_is_one_of_those_that_the_words_take_as_used(
+    limits: Limits, passed: float, times: list[float]
+) -> None:
+    await succeed(limits, (Quota(2, 60),))
+    permit = await limits.acquire("a.b", (Quota(2, 60),))
+    await sleep(passed)
+    permit.throttled(WORDS.format(4, "1 minute"))
+
+    assert [await succeed(limits) for _ in range(5)] == times
+
+
 async def test_a_smaller_quota_waits_for_the_answers_of_the_larger_one(limits: Limits) -> None:
     permits = [await limits.acquire("a.b", (Quota(6, 60),)) for _ in range(6)]
     permits[0].throttled(WORDS.format(2, "1 minute"))

@@ -232,6 +232,16 @@ async def test_an_estimate_counts_what_is_open_and_what_counts_already(limits: L
     assert [limits.estimate("a.b", SIX_A_MINUTE, n) for n in (3, 4, 5, 6, 7)] == [0, 50, 60, 60, 60]
 
 
+async def test_an_estimate_counts_nothing_whose_window_is_over(limits: Limits) -> None:
+    for _ in range(2):
+        for _ in range(3):
+            await call(limits, "a.b", SIX_A_MINUTE, [])
+        await sleep(10)
+    await sleep(45)
+
+    assert [limits.estimate("a.b", SIX_A_MINUTE, n) for n in (3, 4, 7)] == [0, 5, 60]
+
+
 async def test_a_cancelled_wait_leaves_no_trace(limits: Limits) -> None:
     await call(limits, "a.b", ONE_A_SECOND, [])
     waiting = [await start(limits) for _ in range(5)]

@@ -227,6 +227,22 @@ async def test_a_bad_address_is_never_tried_again(column: str, address: str) -> 
     assert not sent.dispatch.sent
 
 
+@pytest.mark.parametrize(
+    "turn, reason",
+    [
+        (garbage, "what came back is no HTTP"),
+        (close_after_request, "Server disconnected"),
+        (stall, "Timeout on reading data from socket"),
+    ],
+)
+async def test_an_error_says_what_broke(turn: Turn, reason: str) -> None:
+    async with FarEnd([turn]) as far, session(far.url) as ours:
+        sent = await Sent.by(ours, COLUMNS["order"])
+
+    assert isinstance(sent.error, Unanswered)
+    assert sent.error.reason == reason
+
+
 async def test_a_host_that_does_not_exist_is_not_connected() -> None:
     async with session("https://nosuch.invalid") as ours:
         sent = await Sent.by(ours, COLUMNS["other write"])
