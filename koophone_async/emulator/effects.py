@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from koophone_async.emulator import wording
 from koophone_async.emulator.phones import Copying, Running
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
     from koophone_async.emulator.agenda import Due
     from koophone_async.emulator.phones import Phone
-
-NOT_RUNNING: Final = "CPS.0141"
-"""What a job says of a phone that does not run."""
 
 
 def _run(phone: Phone, due: Due, at: datetime) -> None:
@@ -67,7 +65,7 @@ def _install(phone: Phone, due: Due, at: datetime) -> str | None:
     if problem := due.details.get("problem"):
         return str(problem)
     if phone.running is not Running.RUNNING:
-        return NOT_RUNNING
+        return wording.NOT_RUNNING
     installed, version = phone.android.apps.get(due.details["package"]), due.details["version"]
     if installed is not None and _numbers(installed) > _numbers(version):
         return "KOOPHONE.API.62020"

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import android
-from koophone_async.emulator.effects import NOT_RUNNING
+from koophone_async.emulator import android, wording
 from koophone_async.emulator.phones import Phone, Running
 from koophone_async.emulator.refusals import words
 from koophone_async.emulator.serving import serves
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from koophone_async.emulator.jobs import PhoneJob
     from koophone_async.emulator.world import World
     from koophone_async.operation import AnyOperation
-
-COMMAND_FAILED = "CPS.0191"
-"""A command that ended with another status than 0 (KooPhone 4.1.1)."""
 
 
 @frozen
@@ -61,7 +57,7 @@ class Commands:
     def _ran(self, operation: AnyOperation, phone: Phone, command: str) -> tuple[str, str | None, float]:
         """Run a command if the phone can: an error code, the output, and the seconds that it slept."""
         if phone.running is not Running.RUNNING:
-            return NOT_RUNNING, None, 0.0
+            return wording.NOT_RUNNING, None, 0.0
         ran = android.run(phone.android, command, self.world.fleet.now())
         self.world.ledger.executed(operation.name, [phone.id])
-        return COMMAND_FAILED if ran.status else "", android.cut(ran.output), ran.seconds
+        return wording.COMMAND_FAILED if ran.status else "", android.cut(ran.output), ran.seconds
