@@ -4,7 +4,6 @@ A chunk that is refused for some of its ids is halved until these stand alone; w
 known is `unknown` and never success or failure.
 """
 
-from koophone_async.batches.ends import of_job, unfinished
 from koophone_async.batches.outcomes import COLUMNS, Estimate, Outcome, Report, State
 from koophone_async.batches.run import Run
 from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
@@ -23,7 +22,5 @@ __all__ = [
     "State",
     "Verb",
     "Wait",
-    "of_job",
-    "unfinished",
     "wait_for",
 ]

@@ -17,10 +17,9 @@ from koophone_async.checks import ID_MOST, Listed, OneOf, Text, ids
 from koophone_async.errors import Misuse
 from koophone_async.operation import UNSTATED, Batch, Operation, Quota, Sender
 from koophone_async.services.cph.jobs import JobState
+from koophone_async.services.cph.parts import BYTES
 from koophone_async.services.cph.started import Started
 from koophone_async.wire import wire
-
-BYTES: Final = "bytes of UTF-8"
 
 SECONDS_A_PHONE: Final = 2.0
 """How long one phone may take for a command that is waited for, in seconds (CPH 5.7.5)."""
