@@ -45,6 +45,12 @@ def test_a_refusal_is_opened_as_it_was_written(dialect: Dialect, code: str) -> N
     assert (opened.code, opened.message) == (code, "no.")
 
 
+@pytest.mark.parametrize("dialect", [KOOPHONE, CPH], ids=["koophone", "cph"])
+@pytest.mark.parametrize("code", ["0", 0, "", None], ids=repr)
+def test_a_code_of_nothing_is_no_refusal(dialect: Dialect, code: object) -> None:
+    assert dialect.open({"error_code": code, "data": {"a": 1}}).code is None
+
+
 def test_koophone_answers_nothing_but_success_where_there_is_nothing_to_say() -> None:
     assert KOOPHONE.seal({}, "r1") == {"error_code": "0", "error_msg": "OK"}
 

@@ -107,7 +107,7 @@ class Limits:
 
     def _ahead(self, lane: Lane, gate: Gate, now: float) -> int:
         """Count the waiting calls of other operations that this very gate holds back."""
-        others = (other for other in self._waiting.values() if other is not lane and gate in other.gates)
+        others = (other for other in self._waiting.values() if other is not lane)
         return sum(len(other.waiting) for other in others if other.held_by(now) is gate)
 
     async def _wait(

@@ -44,6 +44,11 @@ async def test_without_a_quota_all_calls_share_one_permit(limits: Limits) -> Non
     assert await limits.acquire("a.b", ()) is first
 
 
+async def test_a_free_permit_costs_no_turn_of_the_loop(limits: Limits) -> None:
+    with pytest.raises(StopIteration):
+        limits.acquire("a.b", ONE_A_SECOND).send(None)
+
+
 async def test_a_quota_a_second_counts_from_the_departure_and_a_margin(limits: Limits) -> None:
     (permit,) = await held(limits)
     await sleep(5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import random
@@ -346,7 +347,14 @@ def test_a_derived_key_of_another_day_is_refused() -> None:
     assert not verify(*claimed(Algorithm.DERIVED, dated, "20250103/cn-north-4/cph"))
 
 
-@pytest.mark.parametrize("given_hash,fits", [("UNSIGNED-PAYLOAD", True), ("0" * 64, False)])
+@pytest.mark.parametrize(
+    "given_hash,fits",
+    [
+        ("UNSIGNED-PAYLOAD", True),
+        (hashlib.sha256(COMMAND.body or b"").hexdigest(), True),
+        (hashlib.sha256().hexdigest(), False),
+    ],
+)
 def test_a_given_hash_must_be_the_bodys_or_none(given_hash: str, fits: bool) -> None:  # noqa: FBT001 - pytest passes it by name
     claim, sent = signed(evolve(COMMAND, headers={"x-sdk-content-sha256": given_hash}), Algorithm.HMAC_SHA256)
 
