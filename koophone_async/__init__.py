@@ -58,7 +58,7 @@ _HOMES: Final = {
     "State": "batches",
     "Timeouts": "session",
 }
-"""Where each name is taken from when it is first asked for, so that nobody waits for what he does not use."""
+"""Where each name is taken from when it is first asked for, so that nobody waits for what they do not use."""
 
 if not TYPE_CHECKING:  # else every name would be taken for one of this module
 

@@ -126,5 +126,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     if isinstance(error, aiohttp.ClientResponseError):
-        return "what came back is no HTTP"  # its text would quote it
+        return "what came back is not HTTP"  # its text would quote it
     return redact(str(error)) or type(error).__name__

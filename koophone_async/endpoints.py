@@ -96,7 +96,7 @@ def _origin(service: str, address: str) -> URL:
     try:
         url = URL(address).origin()
     except ValueError:
-        raise Misuse("", f"endpoints.{service}", f"is {redact(address)!r}, which is no address") from None
+        raise Misuse("", f"endpoints.{service}", f"is {redact(address)!r}, which is not an address") from None
     if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
         raise Misuse(
             "", f"endpoints.{service}", f"is {redact(address)!r}; it must be https (http on loopback only)"

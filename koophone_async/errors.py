@@ -87,7 +87,7 @@ class NotConnected(Unsent, ConnectionError):
 
 @define(eq=False, slots=False)
 class BadEndpoint(Unsent, ConnectionError):
-    """The address is none, or its certificate does not verify: sending again cannot help."""
+    """The address is wrong, or its certificate does not verify: sending again cannot help."""
 
     @property
     def repeatable(self) -> bool:

@@ -200,7 +200,7 @@ CASES: Final = [
     Case(lambda: Package("n", "a.apk", "1", "0", "https://x"), "size: is 0 MB"),
     Case(lambda: Package("n", "a.apk", "1", "big", "https://x"), "size: is 'big'; it must be a number of MB"),
     Case(lambda: Package("n", "a.apk", "1", "1_000", "https://x"), "size: is '1_000'; it must be a number"),
-    Case(lambda: Package("n", "a.apk", "1", "1", "obs://x"), "url: is no http"),
+    Case(lambda: Package("n", "a.apk", "1", "1", "obs://x"), "url: is not an http"),
     Case(lambda: Package("n" * 101, "a.apk", "1", "1", "https://x"), "name: is 101 characters"),
     Case(lambda: InstallApp.of(PACKAGE, []), "instances: holds 0 items; it must hold at least 1"),
     Case(lambda: order(os="AOSP1"), "os: is 'AOSP1'; it must be one of AOSP9, AOSP11, AOSP14"),
@@ -232,10 +232,10 @@ def test_requests_at_their_limits_are_taken() -> None:
         ("http://koophone.example", "it must be https"),
         ("http://127.0.0.1.example", "it must be https"),
         ("ftp://localhost", "it must be https"),
-        ("koophone.example", "which is no address"),
-        ("https://", "which is no address"),
-        ("https://[::1", "which is no address"),
-        ("https://host:99999", "which is no address"),
+        ("koophone.example", "which is not an address"),
+        ("https://", "which is not an address"),
+        ("https://[::1", "which is not an address"),
+        ("https://host:99999", "which is not an address"),
     ],
 )
 def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:

@@ -31,7 +31,7 @@ def of_job(
 def unfinished(
     ticket: Ticket, job_id: str, seconds: float, why: str = "still running", *, can_be_awaited: bool = True
 ) -> Outcome:
-    """Say that a job was left running, and how to await it on."""
+    """Say that a job was left running, and how to go on waiting for it."""
     id = ticket.jobs[job_id]
     own = str(evolve(ticket, jobs={job_id: id})) if can_be_awaited else None
     return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)

@@ -33,7 +33,7 @@ class State(StrEnum):
     """It was sent and no trustworthy answer came: it may have been executed."""
 
     UNFINISHED = "unfinished"
-    """Still running at the deadline; its ticket can be awaited on."""
+    """Still running at the deadline; its ticket lets the wait go on."""
 
     NOT_SENT = "not_sent"
     """Never sent: cancelled, not connected, or not a usable id."""
@@ -71,7 +71,7 @@ class Outcome:
     """What the service answered for this id, where it answers more than an output."""
 
     ticket: str | None = field(default=None, repr=False)
-    """For what is unfinished: await it on with `jobs.wait(ticket)` of the same client."""
+    """For what is unfinished: `jobs.wait(ticket)` of the same client goes on waiting."""
 
     @property
     def ok(self) -> bool:

@@ -1,7 +1,7 @@
 """One verb over any number of ids, with an outcome for each.
 
-A few workers draw ids, build chunks and send them; nobody waits in a task of his own for a
-phone. Jobs are watched by the session's pump, which calls back as each one ends.
+A few workers draw ids, build chunks and send them; no phone is waited for in a task of
+its own. Jobs are watched by the session's pump, which calls back as each one ends.
 """
 
 from __future__ import annotations

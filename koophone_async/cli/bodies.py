@@ -71,7 +71,7 @@ def json_object(text: str, option: str = "--body") -> Wire:
     value = json_of(text, option)
     if isinstance(value, dict):
         return cast("Wire", value)
-    raise Misuse("", option, "is no JSON object")
+    raise Misuse("", option, "is not a JSON object")
 
 
 def structure(model: type, value: object, options: Options | None = None) -> object:
@@ -93,7 +93,7 @@ def structure(model: type, value: object, options: Options | None = None) -> obj
 
 def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f"{where.rstrip('.') or 'the body'} is no JSON object"
+        yield f"{where.rstrip('.') or 'the body'} is not a JSON object"
         return
     wire = cast("Wire", value)
     fields: Sequence[Attribute] = attrs.fields(attrs.resolve_types(model))

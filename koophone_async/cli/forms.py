@@ -127,7 +127,7 @@ class Many:
         """Give the objects."""
         items = json_of(given["body"])
         if not isinstance(items, list):
-            raise Misuse("", "--body", "is no JSON list")
+            raise Misuse("", "--body", "is not a JSON list")
         yield self.name, tuple(structure(self.model, item) for item in cast("list[object]", items))
 
 

@@ -47,7 +47,7 @@ def run(
 
     async def work() -> Exit:
         if state is not None and not state.parent.is_dir():
-            raise Misuse("", "--state", f"{state} cannot be written: {state.parent} is no directory")
+            raise Misuse("", "--state", f"{state} cannot be written: {state.parent} is not a directory")
         plan = _plan(faults) if faults else ()
         emulator = Emulator(
             phones,
@@ -72,7 +72,7 @@ async def _serve(emulator: Emulator) -> Exit:
         except OSError as error:
             raise Misuse("", "emulator", f"cannot start: {error.strerror or error}") from None
         except (ValueError, KeyError) as error:
-            raise Misuse("", "--state", f"is no snapshot of an emulator: {error}") from None
+            raise Misuse("", "--state", f"is not a snapshot of an emulator: {error}") from None
         sys.stdout.write(json.dumps(emulator.banner()) + "\n")
         sys.stdout.flush()
         await ended.wait()

@@ -172,7 +172,7 @@ class Free:
         """Give the object if it was given.
 
         Raises:
-            Misuse: It is no JSON object.
+            Misuse: It is not a JSON object.
         """
         if given[self.name] is not None:
             yield self.name, json_object(given[self.name], option(self.name))

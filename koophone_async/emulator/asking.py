@@ -179,7 +179,7 @@ def _body(operation: AnyOperation, body: bytes) -> Json:
     except msgspec.DecodeError as error:
         raise _unreadable(operation, error) from error
     if not isinstance(decoded, dict):
-        raise _unreadable(operation, TypeError("the body is no JSON object"))
+        raise _unreadable(operation, TypeError("the body is not a JSON object"))
     return cast("Json", decoded)
 
 

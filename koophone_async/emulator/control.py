@@ -34,7 +34,7 @@ async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
             emulator.reset()
             return web.Response(status=204)
         case _:
-            return _json({"error": "this is no path of the emulator"}, 404)
+            return _json({"error": "this is not a path of the emulator"}, 404)
 
 
 _SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {

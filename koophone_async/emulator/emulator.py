@@ -1,4 +1,4 @@
-"""The emulator as people hold it: started and stopped, looked at, and told what shall go wrong."""
+"""The emulator as people hold it: started and stopped, looked at, and told what is to go wrong."""
 
 from __future__ import annotations
 

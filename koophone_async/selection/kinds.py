@@ -105,7 +105,7 @@ def field_of(model: type, comparison: Comparison) -> tuple[str, Kind]:
     """
     name, known = comparison.name, spellings(model)
     if name not in known:
-        raise wrong(comparison.column, f"{name} is no field of {model.__name__}{_known(name, known)}")
+        raise wrong(comparison.column, f"{name} is not a field of {model.__name__}{_known(name, known)}")
     kind = kind_of(known[name].type)
     if kind is None:
         raise wrong(comparison.column, f"{name} holds no single value that can be compared")

@@ -343,7 +343,7 @@ def test_a_file_that_is_answered_is_printed_as_it_came(tmp_path: Path) -> None:
         (("storage", "expand", "a", "--size", "40000"), "size: is 40,000; it must be 1 to 32,768 GiB"),
         (("servers", "buy", "--name", "s"), "; nics is missing"),
         (("servers", "buy", "--phone-disk-size", "10"), "--phone-disk-type is missing"),
-        (("undocumented", "create-peering-routes", "--body", "[]"), "--body: is no JSON object"),
+        (("undocumented", "create-peering-routes", "--body", "[]"), "--body: is not a JSON object"),
         (("undocumented", "list-subnets", "--query", "@/none"), "--query @/none: cannot be read"),
         (("gaming", "deployments", "update", "a", "b", "--versions", "v", "--no-wait"), "is for one phone"),
     ],

@@ -261,11 +261,11 @@ async def test_a_game_starts_where_it_is_and_nothing_else_runs(scene: Scene) -> 
 
     with pytest.raises(Misuse, match="plays already"):
         await games.start(phone, application)
-    with pytest.raises(Misuse, match="none that runs"):
+    with pytest.raises(Misuse, match="is not running"):
         await games.start(still, application)
     with pytest.raises(Misuse, match="is not on the phone"):
         await games.start(scene.phones[2], other)
-    with pytest.raises(Misuse, match="none that runs"):
+    with pytest.raises(Misuse, match="is not running"):
         await games.start("nobody", application)
 
 

@@ -117,14 +117,16 @@ async def test_calls_of_one_operation_pass_in_the_order_they_came(limits: Limits
     assert order == list(range(50))
 
 
-async def test_operations_that_share_a_quota_pass_in_the_order_they_came() -> None:
-    limits = Limits({"a": ONE_A_SECOND}, rng=random.Random(1))
+@pytest.mark.parametrize("permits, windows", [(1, 6), (2, 3)])
+async def test_operations_that_share_a_quota_pass_in_the_order_they_came(permits: int, windows: int) -> None:
+    limits = Limits({"a": (Quota(permits, 1),)}, rng=random.Random(1))
     log = list[tuple[str, float]]()
+    names = ["a.x", "a.y", "a.y", "a.x", "a.y", "a.z", "a.x"]
 
-    await gather(*(call(limits, name, (), log) for name in ("a.x", "a.y", "a.y", "a.x", "a.z", "a.x")))
+    await gather(*(call(limits, name, (), log) for name in names))
 
-    assert [name for name, _ in log] == ["a.x", "a.y", "a.y", "a.x", "a.z", "a.x"]
-    assert now() == pytest.approx(5 * (1 + MARGIN))
+    assert [name for name, _ in log] == names
+    assert now() == pytest.approx(windows * (1 + MARGIN))
 
 
 async def test_an_operation_does_not_wait_behind_a_blocked_one() -> None:
@@ -138,6 +140,17 @@ async def test_an_operation_does_not_wait_behind_a_blocked_one() -> None:
     assert now() == 1
     await gather(*slow)
     assert now() == pytest.approx(120)
+
+
+async def test_an_operation_that_waits_is_not_held_up_by_one_that_waits_longer(limits: Limits) -> None:
+    await call(limits, "a.slow", (Quota(1, 60),), [])
+    await call(limits, "a.fast", ONE_A_SECOND, [])
+    slow = await start(limits, (Quota(1, 60),), "a.slow")
+
+    await limits.acquire("a.fast", ONE_A_SECOND)
+
+    assert now() == pytest.approx(1 + MARGIN)
+    slow.cancel()
 
 
 async def test_a_newcomer_does_not_take_the_permit_of_one_that_waits() -> None:

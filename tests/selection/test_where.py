@@ -128,8 +128,8 @@ def test_members_that_this_version_does_not_know_can_be_asked_for(item: Thing, t
 @pytest.mark.parametrize(
     "text, problem",
     [
-        ("nme == 1", "column 1: nme is no field of Thing; did you mean name? known are name, size, share, "),
-        ("size == 1 or zzzz == 1", "column 14: zzzz is no field of Thing; known are name, size"),
+        ("nme == 1", "column 1: nme is not a field of Thing; did you mean name? known are name, size, "),
+        ("size == 1 or zzzz == 1", "column 14: zzzz is not a field of Thing; known are name, size"),
         ("parts == 1", "column 1: parts holds no single value that can be compared"),
         ("size == x", "column 9: expected a number, not 'x'"),
         ("is_on == 1", "column 10: expected true or false, not '1'"),

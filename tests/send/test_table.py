@@ -230,7 +230,7 @@ async def test_a_bad_address_is_never_tried_again(column: str, address: str) -> 
 @pytest.mark.parametrize(
     "turn, reason",
     [
-        (garbage, "what came back is no HTTP"),
+        (garbage, "what came back is not HTTP"),
         (close_after_request, "Server disconnected"),
         (stall, "Timeout on reading data from socket"),
     ],

@@ -44,8 +44,8 @@ BAD: Final[dict[str, tuple[Any, str]]] = {
     "com.cph.cg.h5_port": (11001, "must be a port from 10000 to 11000"),
     "com.cph.cg.event_notify_url": ("http" + "a" * 253, "must be at most 256 characters"),
     "persist.sys.locale": (["en"], "is a list; it must be text, a number or a boolean"),
-    "com.cph.mainkey": (1, "no property that the documents know; com.cph.mainkeys is the nearest"),
-    "quite.another": (1, "is no property that the documents know"),
+    "com.cph.mainkey": (1, "not a property that the documents know; com.cph.mainkeys is the nearest"),
+    "quite.another": (1, "is not a property that the documents know"),
 }
 
 

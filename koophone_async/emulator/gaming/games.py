@@ -163,7 +163,7 @@ class Games:
 
     def _free(self, phone: str) -> Phone:
         if not self._runs(phone):
-            raise Misuse("", "phone", f"{phone} is none that runs")
+            raise Misuse("", "phone", f"{phone} is not running")
         if self.on(phone):
             raise Misuse("", "phone", f"{phone} plays already")
         return self._phone(phone)

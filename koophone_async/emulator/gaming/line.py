@@ -28,7 +28,7 @@ class Line:
         """Send a call once.
 
         Returns:
-            The status and the answer; 0 where none came, and an empty answer where it is no JSON object.
+            The status and the answer; 0 where none came, and an empty answer where it is not a JSON object.
         """
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=SECONDS)

@@ -141,7 +141,7 @@ class CommandResult:
     phone: str | None = field(default=None, metadata=wire("phone_id"))
     id: str | None = field(default=None, metadata=wire("job_id"))
     state: JobState | int | None = field(default=None, metadata=wire("status"))
-    """RUNNING where the time was over first; the job can be looked at on."""
+    """RUNNING where the time was up first; the job can still be looked at."""
 
     # CPS.0191 here is "Run command failed."; in the table of errors it is about subnets.
     error_code: str | None = None

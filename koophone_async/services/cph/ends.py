@@ -47,7 +47,7 @@ class Requests:
         return Reading(tuple(refusals(started, ids)), wait)
 
     def of_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
-        """Read what phones did while the call waited. What was still running then is looked at on."""
+        """Read what phones did while the call waited. What was still running then is looked at further."""
         ended = [result for result in answer.results if result.state != JobState.RUNNING]
         running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
         wait = Wait(self, answer.request, running) if answer.request and running else None
@@ -103,7 +103,7 @@ def _refused(id: str, why: JobEntry | Unconnected) -> Outcome:
 
 
 def _target(entry: JobEntry | CommandResult, ids: Sequence[str]) -> str:
-    """Tell whom an entry is about: of a call with one id it needs not say."""
+    """Tell whom an entry is about: of a call with one id it need not say."""
     named = entry.phone if isinstance(entry, CommandResult) else entry.target
     return named or (ids[0] if len(ids) == 1 else "")
 

@@ -58,7 +58,7 @@ def _text_of(name: str, value: object) -> str:
         rule.check(name, text)
     elif name not in UNEXPLAINED:
         near = "".join(f"; {known} is the nearest" for known in get_close_matches(name, RULES, 1))
-        raise Misuse("", name, f"is no property that the documents know{near}")
+        raise Misuse("", name, f"is not a property that the documents know{near}")
     return text
 
 
@@ -162,7 +162,7 @@ def _with_the_others(
 
 @frozen
 class PropertyUpdate:
-    """What the properties of one phone shall be; those that are not named stay."""
+    """What the properties of one phone are to be; those that are not named stay."""
 
     phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
     properties: Held = field(converter=held, validator=_some, metadata=wire("property", as_text=JSON_TEXT))

@@ -19,7 +19,7 @@ MOST: Final = 20
 
 @frozen
 class DetachFilesystem:
-    """A file system, and the servers that shall no longer have it."""
+    """A file system, and the servers to take it from."""
 
     id: str = field(validator=Text(64))
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
@@ -29,7 +29,7 @@ class DetachFilesystem:
 
 @frozen
 class AttachFilesystem(DetachFilesystem):
-    """A file system, and the servers that shall have it."""
+    """A file system, and the servers to give it to."""
 
     path: str | None = field(default=None, validator=Text(4096, pattern="/.*"))
     """A directory of the file system, as a full path; its root where nothing is said."""

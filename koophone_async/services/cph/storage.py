@@ -89,7 +89,7 @@ class RestoreData:
 
 @frozen
 class NewSize:
-    """How large the data disk of one phone shall be."""
+    """How large the data disk of one phone is to be."""
 
     phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
     size: int = field(validator=Between(1, 32_768, unit="GiB"), metadata=wire("new_size"))

@@ -176,7 +176,7 @@ class AddTags:
 
 @frozen
 class RemoveTags(AddTags):
-    """Tags that a server shall no longer have. Their values are needed too."""
+    """Tags to take from a server. Their values are needed too."""
 
     action: str = field(default="delete", validator=OneOf(("delete",)))
 

@@ -33,7 +33,7 @@ class Jobs(jobs.Jobs):
         Args:
             started: What the call answered, whose refused entries are in the report too. Or an outcome's
                 `ticket`, also one from another process.
-            timeout: Seconds, after which the open jobs are `unfinished`; each can be awaited on.
+            timeout: Seconds, after which the open jobs are `unfinished`, each with a ticket to go on with.
 
         Raises:
             Misuse: Jobs were begun and the answer names no request to look them up by; or the string is

@@ -231,7 +231,7 @@ class Deployments:
         Args:
             started: What the call answered, or the ticket of an unfinished outcome, here or from another
                 process; of a ticket's jobs only the ids are known.
-            timeout: Seconds, after which the open servers are `unfinished`; each can be awaited on.
+            timeout: Seconds, after which the open servers are `unfinished`, each with a ticket to go on with.
 
         Raises:
             Misuse: The string is no ticket, or the answer has jobs and no request id to look them up by.

@@ -45,7 +45,7 @@ def _megabytes(_: object, attribute: Attribute[Any], value: str) -> None:
 
 def _https(_: object, attribute: Attribute[Any], value: str) -> None:
     if not value.startswith(("https://", "http://")):
-        raise Misuse("", attribute.name, "is no http(s) address; give a signed download link")
+        raise Misuse("", attribute.name, "is not an http(s) address; give a signed download link")
 
 
 @frozen

@@ -44,7 +44,7 @@ class Jobs:
 
         Args:
             task: `started.task`, or its string from another process. An outcome's `ticket` will do.
-            timeout: Seconds, after which the open jobs are `unfinished`; each can be awaited on.
+            timeout: Seconds, after which the open jobs are `unfinished`, each with a ticket to go on with.
 
         Raises:
             Misuse: There is no task to wait for, as in the China edition after a reset; or the
