@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiohttp import web
 
-from koophone_async.emulator import faults
+from koophone_async.emulator import faults, page
 from koophone_async.errors import Misuse
 from koophone_async.wire import decode, encode
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from koophone_async.emulator.emulator import Emulator
-    from koophone_async.emulator.works import Work
     from koophone_async.emulator.world import World
 
 PREFIX: Final = "/_emulator/"
@@ -25,9 +25,12 @@ PREFIX: Final = "/_emulator/"
 async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
     """Answer a request to one of the emulator's own paths."""
     path = request.path.removeprefix(PREFIX)
+    emulator.world.settle()
     if request.method == "GET" and path in _SHOWN:
         return _json(_SHOWN[path](emulator))
     match request.method, path:
+        case "GET", "":
+            return _page(emulator.world, request.query.get("from", "1"))
         case "PUT", "faults":
             return await _plan(emulator, request)
         case "POST", "reset":
@@ -45,6 +48,12 @@ _SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {
 }
 
 
+def _page(world: World, first: str) -> web.Response:
+    place = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
+    shown = page.page(world, place)
+    return web.Response(text=shown, content_type="text/html", headers=page.HEADERS)
+
+
 async def _plan(emulator: Emulator, request: web.BaseRequest) -> web.Response:
     """Take a plan in place of the one before; the answer is what was understood."""
     try:
@@ -58,34 +67,21 @@ async def _plan(emulator: Emulator, request: web.BaseRequest) -> web.Response:
 def _state(world: World) -> dict[str, Any]:
     """Count the phones by what they do, and the jobs by how they stand."""
     now = world.clock()
-    jobs = Counter(
-        "lost" if job.is_lost else str(getattr(job.seen(now).state, "name", "")).lower()
-        for task in world.tasks.values()
-        for job in task.values()
-    )
     return {
         "edition": world.edition.value,
         "now": world.fleet.now().isoformat(),
         "phones": Counter(phone.running.name.lower() for phone in world.phones()),
         "tasks": len(world.tasks),
-        "jobs": jobs,
+        "jobs": Counter(job.stands(now) for task in world.tasks.values() for job in task.values()),
         "pending": len(world.agenda),
         "servers": Counter(server.state.name.lower() for server in world.estate.servers),
-        "cph_jobs": Counter(_state_of(work, now) for work in world.estate.works.by_id.values()),
+        "cph_jobs": Counter(work.stands(now) for work in world.estate.works.by_id.values()),
         "orders": [
             {"id": o.id, "instances": len(o.instances), "cost": o.cost, "paid": o.paid}
             for o in world.orders.values()
         ],
         "faults": len(world.plan.faults),
     }
-
-
-def _state_of(work: Work, now: float) -> str:
-    if work.began is None:
-        return "waiting"
-    if not work.ended(now):
-        return "running"
-    return "failed" if work.code else "succeeded"
 
 
 def _json(value: object, status: int = 200) -> web.Response:

@@ -40,6 +40,8 @@ class PhoneJob:
     """The job of one phone. Its end is known from the start, but not told before its time."""
 
     id: str
+    operation: str
+    phone: str
     ends_at: float | None
     """By the loop's clock; None for one that never ends."""
 
@@ -51,6 +53,10 @@ class PhoneJob:
     def failed(self, code: str, message: str) -> None:
         """Let it end badly."""
         self.code, self.message = code, message
+
+    def stands(self, now: float) -> str:
+        """Say in a word how far it is."""
+        return "lost" if self.is_lost else JobState(self.seen(now).state).name.lower()
 
     def seen(self, now: float) -> Job:
         """What the service shows of it."""

@@ -65,6 +65,14 @@ class Work:
         """Whether it is over."""
         return self.ends is not None and self.ends <= now
 
+    def stands(self, now: float) -> str:
+        """Say in a word how far it is."""
+        if self.began is None:
+            return "waiting"
+        if not self.ended(now):
+            return "running"
+        return "failed" if self.code else "succeeded"
+
     def failed(self, code: str, message: str) -> None:
         """Let it end badly."""
         self.code, self.message = code, message

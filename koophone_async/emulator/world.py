@@ -206,7 +206,8 @@ class World:
         return self.start(operation, phones, begin, prefix)
 
     def _job(self, operation: AnyOperation, phone: Phone) -> PhoneJob:
-        job = PhoneJob(self.hex(), self.clock() + self.durations.draw(self.rng))
+        ends_at = self.clock() + self.durations.draw(self.rng)
+        job = PhoneJob(self.hex(), operation.name, phone.id, ends_at)
         fate = self.plan.fate(operation.name, phone.id)
         if isinstance(fate, Stick):
             job.ends_at = None

@@ -1,0 +1,135 @@
+"""The page for people: what it shows of phones, jobs, requests and faults."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from html.parser import HTMLParser
+
+import aiohttp
+import pytest
+
+from koophone_async.emulator import Emulator, Fault, Refuse
+from koophone_async.emulator.phones import Copying, Running
+from tests.emulator.calling import Caller, story
+from tests.emulator.cph_calling import Scene
+from tests.emulator.cph_calling import story as cph_story
+
+
+class Page(HTMLParser):
+    """What a page says: a row of text for each row of its tables, and the title of each square."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.squares: list[tuple[str, str]] = []
+        self.links: list[str | None] = []
+        self.tags = Counter[str]()
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags[tag] += 1
+        if tag == "tr":
+            self.rows.append([])
+        if tag == "td":
+            self.rows[-1].append("")
+        if tag == "i" and given.get("title"):
+            self.squares.append((str(given["class"]), str(given["title"])))
+        if tag == "a":
+            self.links.append(given.get("href"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self.rows.append([])
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+async def look(emulator: Emulator, query: str = "") -> Page:
+    async with aiohttp.request("GET", f"{emulator.endpoint}/_emulator/{query}") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        return Page(await answer.text())
+
+
+@story(faults=[Fault(Refuse(503), operation="koophone.instances.status")])
+async def test_the_page_shows_phones_their_jobs_requests_and_faults(call: Caller) -> None:
+    task = (await call.run(["phone0001", "phone0002"], "sleep 1")).data["task_id"]
+    await call("POST", "/v1/instances/batch-query-status", {"instance_ids": ["phone0003"]})
+
+    page = await look(call.emulator)
+
+    assert [(kind, title.split(",")[0], title.rpartition(": ")[2]) for kind, title in page.squares] == [
+        ("busy", "phone0001", "koophone.commands.run"),
+        ("busy", "phone0002", "koophone.commands.run"),
+        ("running", "phone0003", "running"),
+    ]
+    assert ["koophone.commands.run", task, "0", "2", "0", "0", "0"] in page.rows
+    assert [row[3:8] for row in page.rows if "POST" in row] == [
+        ["koophone.instances.status", "1", "refused", "503", "KOOPHONE.API.9999"],
+        ["koophone.commands.run", "2", "answered", "200", ""],
+    ]
+    assert any('"operation":"koophone.instances.status"' in cell for row in page.rows for cell in row)
+
+
+@story()
+async def test_what_has_ended_is_over_on_the_page_too(call: Caller) -> None:
+    await call("POST", "/v1/instances/batch-reset", {"instance_ids": ["phone0001"]})
+    assert "resetting" in (await look(call.emulator)).text
+    await asyncio.sleep(60)
+
+    page = await look(call.emulator)
+
+    assert [kind for kind, _ in page.squares] == ["running"] * 3
+    assert not any("koophone.instances.reset" in row[0] for row in page.rows if len(row) == 7)
+
+
+@story()
+async def test_the_page_tells_phones_apart_by_their_state(call: Caller) -> None:
+    first, second, third = call.emulator.phones
+    first.frozen = True
+    second.backup = Copying.EXECUTING
+    third.running = Running.STOPPED
+
+    page = await look(call.emulator)
+
+    assert [kind for kind, _ in page.squares] == ["frozen", "copying", "stopped"]
+
+
+@story()
+async def test_nothing_of_a_request_becomes_part_of_the_page(call: Caller) -> None:
+    async with call.http.get(f"{call.emulator.endpoint}/<script>alert(1)</script>?a=1"):
+        pass
+
+    page = await look(call.emulator)
+
+    assert page.tags["script"] == 0
+    assert "script" in page.text
+
+
+@pytest.mark.parametrize(
+    "query, first, count",
+    [("", 1, 2000), ("?from=2001", 2001, 500), ("?from=0", 1, 2000), ("?from=x", 1, 2000)],
+)
+async def test_a_large_fleet_is_shown_in_parts(query: str, first: int, count: int) -> None:
+    async with Emulator(2500) as emulator:
+        page = await look(emulator, query)
+
+    assert page.squares[0][1].startswith(f"phone{first:04}")
+    assert len(page.squares) == count
+    assert page.links == (["?from=2001"] if first == 1 else [])
+
+
+@cph_story()
+async def test_the_page_shows_the_jobs_of_servers_too(scene: Scene) -> None:
+    started = await scene.cph.commands.run(scene.phones[:2], "id")
+
+    page = await look(scene.emulator)
+
+    assert [kind for kind, _ in page.squares][:3] == ["busy", "running", "running"]
+    assert ["cph.commands.run", str(started.request), "1", "1", "0", "0", "0"] in page.rows
