@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from koophone_async.jobs.target import Load, Pace
 
 _JITTER: Final = 0.1
+_DOUBLED: Final = 6
+"""How often the pause after a failed look is doubled: up to about a minute."""
+
 _FULL: Final = 1 - _JITTER
 """What a request must be worth of the planned worth, when its handles were planned apart."""
 
@@ -86,7 +89,7 @@ class Lane:
         """Rest after a look that failed: as long as the service said, or longer with each failure."""
         if now >= self.rests_until:
             self._failures += 1
-            pause = min(60.0, 2.0 ** (self._failures - 1)) if seconds is None else seconds
+            pause = 2.0 ** min(self._failures - 1, _DOUBLED) if seconds is None else seconds
             self.rests_until = now + pause * self._rng.uniform(1, 1 + _JITTER)
 
     def answered(self) -> None:

@@ -23,6 +23,7 @@ from koophone_async.errors import (
 from koophone_async.jobs.lane import Lane
 from koophone_async.jobs.target import Kind, Load, Pace, Target
 from koophone_async.jobs.watch import Wait, Watch
+from koophone_async.protocol.codes import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -250,7 +251,7 @@ class Pump:
 
     def _failed(self, look: _Look, live: list[Target], error: BaseException, now: float) -> None:
         """Look again later, or end the waits if there is no hope of an answer."""
-        if isinstance(error, Refused) and error.code in _UNLISTED and len(look.pack) == 1:
+        if isinstance(error, Refused) and normalise(error.code) in _UNLISTED and len(look.pack) == 1:
             self._take_in(look, live, {}, now)
             for target in live:
                 target.alone = True  # with others it would have them refused too

@@ -309,7 +309,7 @@ async def test_a_task_that_is_not_listed_yet_has_a_grace_period() -> None:
     assert len(told.ended) == 2
 
 
-@pytest.mark.parametrize("code", ["CPS.0050", "KOOPHONE.API.1323", ""])
+@pytest.mark.parametrize("code", ["CPS.0050", "CPS0050", "KOOPHONE.API.1323", "KP.API.1323", ""])
 def test_a_task_that_is_never_listed_is_lost_after_its_grace(code: str) -> None:
     def refuse(_: Sequence[str]) -> None:
         if code:
@@ -478,6 +478,22 @@ async def test_a_handle_that_is_refused_does_not_end_the_waits_that_shared_its_r
     failed = [watch.handle for watch, _ in waits if watch.error]
     assert failed == ["7"]
     assert sum(len(told.ended) for _, told in waits) == 19 * 3
+
+
+@virtual
+async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> None:
+    day = 86_400
+
+    def refuse(_: Sequence[str]) -> None:
+        if now() < day:
+            raise Unavailable("tasks.show", 503, "", "down")
+
+    service, pump = Service(refusal=refuse), pumped()
+    _, told = watched(pump, service, "task", service.start("task", [1.0]))
+    await told.over.wait()
+
+    assert now() < day + 70
+    assert len(service.looks) < day / 60
 
 
 @virtual
