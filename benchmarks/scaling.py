@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from datetime import UTC, datetime
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -55,6 +56,10 @@ class _Service:
 
     _tasks: dict[str, tuple[float, list[str]]] = field(factory=dict[str, tuple[float, list[str]]])
     _numbers: Iterator[int] = field(factory=count)
+
+    def now(self) -> datetime:
+        """Tell the time."""
+        return datetime.now(UTC)
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
         """Tell that there is no quota."""

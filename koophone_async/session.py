@@ -385,6 +385,10 @@ class Channel:
         """Who looks at jobs for all clients of the session."""
         return self.session.pump
 
+    def now(self) -> datetime:
+        """Tell the time by the wall clock of the session."""
+        return self.session.now()
+
     def estimate(self, operation: AnyOperation, calls: int) -> float:
         """Tell the least time that the quotas leave for so many calls, in seconds."""
         return self.session.limits.estimate(operation.name, operation.quotas, calls)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from koophone_async.batches.outcomes import Outcome, State
-from koophone_async.errors import KooPhoneError, Misuse, Refused, Unsent
+from koophone_async.errors import KooPhoneError, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +37,18 @@ def unfinished(
     return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)
 
 
-def of_error(error: KooPhoneError) -> tuple[State, str, str | None]:
-    """Say what a call that failed means for its ids: state, message and code."""
+def of_error(error: KooPhoneError, *, left: bool) -> tuple[State, str, str | None]:
+    """Say what a call that failed means for its ids: state, message and code.
+
+    Args:
+        error: What the last attempt came to.
+        left: Whether any attempt has left, as far as it is not known to have come to nothing. The error
+            alone does not tell: it may be one of signing in, or of a repeat.
+    """
     match error:
-        case Refused():
-            return (State.REFUSED if error.nothing_ran else State.FAILED), error.message, error.code
-        case Unsent() | Misuse():
-            return State.NOT_SENT, str(error), None
+        case Refused(nothing_ran=True) if not left:
+            return State.REFUSED, error.message, error.code
+        case Refused(nothing_ran=False) if left:
+            return State.FAILED, error.message, error.code
         case _:
-            return State.UNKNOWN, str(error), None
+            return State.UNKNOWN if left else State.NOT_SENT, str(error), None

@@ -20,6 +20,7 @@ from collections.abc import (
     Sequence,
     Sized,
 )
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
 
@@ -285,10 +286,8 @@ class Run(Generic[Request, Answer]):
                 if len(part) > 1 and (request is None or may_halve):
                     parts += _halves(part)
                 else:
-                    state, message, code = of_error(error)
-                    # The last attempt came to nothing; an earlier one may have happened.
-                    doubtful = dispatch.sent and state in (State.REFUSED, State.NOT_SENT)
-                    self._end_all(part, State.UNKNOWN if doubtful else state, message, began, code)
+                    state, message, code = of_error(error, left=dispatch.sent)
+                    self._end_all(part, state, message, began, code)
             except BaseException as error:
                 why = _CANCELLED if isinstance(error, asyncio.CancelledError) else type(error).__name__
                 self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, why, began)
@@ -373,7 +372,8 @@ class Run(Generic[Request, Answer]):
         if watching.watch is not None:
             watching.watch.cancel()
         wait = watching.wait
-        ticket = Ticket(self._verb.operation.name, wait.handle, watching.jobs)
+        started_at = self._session.now() - timedelta(seconds=_now() - watching.began)
+        ticket = Ticket(self._verb.operation.name, wait.handle, watching.jobs, started_at)
         for job in watching.jobs:
             self._end(unfinished(ticket, job, _now() - watching.began, why, can_be_awaited=wait.tickets))
 

@@ -10,6 +10,7 @@ from koophone_async.operation import Answer, Operation, Request
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
@@ -23,6 +24,10 @@ class Sender(Protocol):
     @property
     def pump(self) -> Pump:
         """Who looks at the jobs of this session."""
+        ...
+
+    def now(self) -> datetime:
+        """Tell the time by the wall clock."""
         ...
 
     def estimate(self, operation: Operation[Any, Any], calls: int) -> float:

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from koophone_async.batches.outcomes import Report
-    from koophone_async.jobs import Looker, Pump, Ticket
+    from koophone_async.batches.verb import Sender
+    from koophone_async.jobs import Looker, Ticket
 
 
 async def wait_for(  # noqa: PLR0913 - what a wait is
-    pump: Pump,
+    session: Sender,
     looker: Looker[Any],
     ticket: Ticket,
     report: Report,
@@ -27,11 +28,17 @@ async def wait_for(  # noqa: PLR0913 - what a wait is
 
     What `value` reads from a job that ended is the outcome's.
     """
+    ticket = ticket.since(session.now())
     now = asyncio.get_running_loop().time
     began = now()
     deadline = None if seconds is None else began + seconds
-    async with pump.wait(
-        looker, ticket.handle, tuple(ticket.jobs), kind=report.operation, deadline=deadline
+    async with session.pump.wait(
+        looker,
+        ticket.handle,
+        tuple(ticket.jobs),
+        kind=report.operation,
+        deadline=deadline,
+        age=ticket.age(session.now()),
     ) as wait:
         async for job_id, job in wait:
             report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began, value))

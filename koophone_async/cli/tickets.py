@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from attrs import evolve
+
 from koophone_async.cli.services import Entry
 from koophone_async.jobs import Ticket
 from koophone_async.services.cph import started as cph
 from koophone_async.services.gaming import started as gaming
 from koophone_async.services.koophone.jobs import StartedTask
+from koophone_async.session import utc_now
 
 
 def awaited(entry: Entry, answer: object) -> str | None:
     """Give the command that awaits what a call has started; None where it started nothing."""
     match answer:
         case StartedTask():
-            return f"koophone jobs wait {answer.task}" if answer.task else "koophone instances status ID..."
+            ticket = answer.task and evolve(answer.task, operation=entry.operation.name, started_at=utc_now())
+            return f"koophone jobs wait {ticket}" if ticket else "koophone instances status ID..."
         case cph.StartedOne():
             return awaited(entry, answer.started)
         case cph.Started():
@@ -33,6 +37,6 @@ def _key(started: gaming.Started, target: str) -> str:
 
 def _wait(entry: Entry, request: str | None, jobs: Mapping[str, str]) -> str | None:
     begun = {job: target for job, target in jobs.items() if job}
-    return (
-        f"{entry.service.wait} {Ticket(entry.operation.name, request, begun)}" if request and begun else None
-    )
+    if not request or not begun:
+        return None
+    return f"{entry.service.wait} {Ticket(entry.operation.name, request, begun, utc_now())}"

@@ -6,10 +6,10 @@ import base64
 import binascii
 import zlib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from koophone_async.errors import Misuse
 
@@ -45,7 +45,15 @@ class Ticket:
     """Instance id by job id."""
 
     started_at: datetime | None = None
-    """When the jobs were started, by the wall clock of who started them, where they kept it."""
+    """When the jobs were started, by the wall clock of who started them; None as long as nobody said."""
+
+    def since(self, now: datetime) -> Self:
+        """Keep a moment as the one when the jobs were started, unless one is kept."""
+        return evolve(self, started_at=self.started_at or now)
+
+    def age(self, now: datetime) -> float:
+        """Tell how many seconds ago the jobs were started, as far as both clocks agree."""
+        return max(0.0, (now - self.started_at).total_seconds()) if self.started_at else 0.0
 
     def __str__(self) -> str:
         """Fold the ticket into letters, digits, `-`, `_` and one dot."""

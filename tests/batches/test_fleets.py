@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -199,6 +200,31 @@ async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
     assert unfinished.state is State.UNFINISHED
     assert states(later) == {"succeeded": 1}
     assert emulator.ledger.executions(RUN)[unfinished.id] == 1
+
+
+@pytest.mark.emulator(jobs=Durations(fixed=30))
+async def test_a_ticket_knows_when_its_jobs_were_started_however_often_it_is_taken_up(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    began = VirtualTimeLoop.running().now()
+    (left,) = await koophone.fleet(ids(emulator, 1), deadline=5).run("id")
+    (again,) = await koophone.jobs.wait(left.ticket, timeout=5)
+    answered = (await koophone.commands.run(ids(emulator, 1), "id")).task
+    (later,) = await koophone.jobs.wait(answered, timeout=5)
+
+    starts = [Ticket.parse(outcome.ticket or "").started_at for outcome in (left, again, later)]
+    assert [round((at - began).total_seconds()) for at in starts if at] == [0, 0, 10]
+
+
+async def test_jobs_that_were_started_long_ago_and_are_not_known_are_soon_given_up(
+    koophone: KooPhone,
+) -> None:
+    loop = VirtualTimeLoop.running()
+    ticket = Ticket(RUN, "a task of yesterday", {"job": "phone0001"}, loop.now() - timedelta(days=1))
+    report = await koophone.jobs.wait(str(ticket))
+
+    assert states(report) == {"unknown": 1}
+    assert loop.time() < 10
 
 
 async def test_a_cancelled_run_says_what_became_of_every_phone(

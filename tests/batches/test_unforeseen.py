@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 import pytest
 
-from koophone_async import KooPhone, Quota, State
+from koophone_async import KooPhone, Password, Quota, State
 from koophone_async.batches import Pace, Reading, Run, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
-from koophone_async.services.koophone import commands, users
+from koophone_async.services.iam import CREATE_TOKEN
+from koophone_async.services.koophone import apps, commands, users
 from koophone_async.services.koophone.ends import Tasks
 from koophone_async.session import Channel
 from koophone_async.virtual_time import VirtualTimeLoop
@@ -129,6 +130,34 @@ async def test_a_refusal_after_a_call_that_may_have_happened_proves_nothing(
 
     assert emulator.ledger.executions(users.ASSIGN.name) == dict.fromkeys(ids(emulator, 2), 1)
     assert states(report) == {"unknown": 2}
+
+
+@pytest.mark.parametrize("fault", [Refuse(500), Refuse(503), Reset(executed=False)], ids=str)
+async def test_a_run_that_cannot_sign_in_sends_nothing(emulator: Emulator, fault: Refuse | Reset) -> None:
+    emulator.fault(fault, CREATE_TOKEN)
+    user = Password(emulator.user, emulator.password, emulator.domain, emulator.project)
+    async with emulator.session(credentials=user) as session:
+        report = await KooPhone(session).fleet(ids(emulator)).run("id")
+
+    assert states(report) == {"not_sent": 300}
+    assert "iam.tokens.create" in (report["phone0001"].error_message or "")
+
+
+@pytest.mark.parametrize(
+    "fault, state",
+    [
+        (Reset(executed=True), "unknown"),
+        (Refuse(500), "failed"),
+        (Refuse(404, "KOOPHONE.API.4001"), "refused"),
+    ],
+    ids=str,
+)
+async def test_a_list_by_pages_tells_whether_it_has_left(
+    emulator: Emulator, koophone: KooPhone, fault: Refuse | Reset, state: str
+) -> None:
+    emulator.fault(fault, apps.LIST)
+
+    assert states(await koophone.fleet(ids(emulator, 2)).apps()) == {state: 2}
 
 
 async def test_a_run_that_was_awaited_can_be_iterated(emulator: Emulator, koophone: KooPhone) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from typer.main import get_command
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
 from koophone_async.cli.services import entries
+from koophone_async.jobs import Ticket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,6 +162,9 @@ def test_the_plain_call_answers_a_task_that_can_be_awaited_later(koophone: Invok
 
     assert [list(row) for row in started.rows] == [["task_id", "instance", "id"]] * 2
     assert "koophone jobs wait kp1." in started.err
+    ticket = Ticket.parse(started.err.split()[-1])
+    assert (ticket.operation, ticket.age(datetime.now(UTC)) < 60) == ("koophone.commands.run", True)
+    assert ticket.started_at is not None
 
 
 def awaiting(so_far: Ended) -> list[str]:

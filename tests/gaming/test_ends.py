@@ -11,6 +11,7 @@ from attrs import evolve
 
 from koophone_async import State
 from koophone_async.errors import Misuse, Refused
+from koophone_async.jobs import Ticket
 from koophone_async.services.gaming.ends import Deployment, refusals
 from koophone_async.services.gaming.started import JobKind, RefusedServer, Started, StartedJob
 
@@ -172,6 +173,9 @@ async def test_what_is_unfinished_is_awaited_on_by_its_ticket(gaming: Gaming) ->
     ticket = early["s1"].ticket
     assert early["s1"].state is State.UNFINISHED
     assert ticket is not None
+    again = await gaming.deployments.wait(ticket, timeout=1)
+    starts = {Ticket.parse(report["s1"].ticket or "").started_at for report in (early, again)}
+    assert len(starts - {None}) == 1
     late = await gaming.deployments.wait(ticket)
 
     assert late["s1"].state is State.SUCCEEDED

@@ -46,6 +46,15 @@ def test_a_ticket_keeps_the_moment_whatever_the_time_zone() -> None:
     assert Ticket.parse(str(Ticket("o", "h", {}, at))).started_at == AT
 
 
+def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() -> None:
+    later = AT + timedelta(minutes=1)
+    ticket = Ticket("o", "h", {})
+
+    assert ticket.age(later) == 0
+    assert ticket.since(AT).since(later).age(later) == 60
+    assert ticket.since(later).age(AT) == 0
+
+
 @pytest.mark.parametrize(
     "broken",
     [

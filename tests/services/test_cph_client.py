@@ -12,7 +12,7 @@ from attrs import define, field
 
 from koophone_async.credentials import AccessKey, Password
 from koophone_async.endpoints import Endpoints
-from koophone_async.errors import Misuse, NotFound
+from koophone_async.errors import Misuse, NotConnected, NotFound
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import RUN_NOW
@@ -32,7 +32,9 @@ SIGNED_IN: Final = {"token": {"expires_at": "2999-01-01T00:00:00Z"}}
 class Service:
     """CPH and IAM at one address; keeps what it was asked."""
 
-    projects: dict[str, str] = field(factory=lambda: {"cn-north-4": "id-4", "cn-east-3": "id-3"})
+    projects: dict[str, str] | None = field(factory=lambda: {"cn-north-4": "id-4", "cn-east-3": "id-3"})
+    """By name; None for an answer that cannot be read."""
+
     job: dict[str, Any] = field(factory=lambda: {"job_id": "j1", "status": 2})
     asked: list[str] = field(factory=list[str])
     headers: list[str | None] = field(factory=list[str | None])
@@ -45,6 +47,8 @@ class Service:
             return web.json_response(SIGNED_IN, status=201, headers={"X-Subject-Token": "t"})
         if request.path == "/v3/projects":
             await asyncio.sleep(0)
+            if self.projects is None:
+                return web.Response(text="<html>")
             rows = [{"name": name, "id": id} for name, id in self.projects.items()]
             return web.json_response({"projects": rows})
         return web.json_response(self.job)
@@ -116,6 +120,15 @@ async def test_an_account_without_the_project_is_told_so(service: Service) -> No
     async with service.session() as session:
         with pytest.raises(NotFound, match="the account has no project cn-north-4"):
             await CloudPhone(session).project_id()
+
+
+async def test_a_call_whose_project_could_not_be_looked_up_has_not_left(service: Service) -> None:
+    service.projects = None
+    async with service.session() as session:
+        with pytest.raises(NotConnected, match="the project is not known"):
+            await CloudPhone(session).jobs.show("j1")
+
+    assert set(service.asked) == {"/v3/projects?name=cn-north-4"}
 
 
 async def test_without_project_and_region_a_call_says_what_is_missing(service: Service) -> None:

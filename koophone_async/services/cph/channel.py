@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from koophone_async.credentials import Password
-from koophone_async.errors import Misuse, NotFound
-from koophone_async.services.iam import Iam
+from koophone_async.errors import Misuse, NotConnected, NotFound, Unanswered, Unreadable
+from koophone_async.services.iam import LIST_PROJECTS, Iam
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from koophone_async.call import Dispatch
     from koophone_async.jobs import Pump
     from koophone_async.operation import Answer, AnyOperation, Operation, Request
@@ -38,6 +40,10 @@ class ProjectChannel:
         """Who looks at jobs for all clients of the session."""
         return self.session.pump
 
+    def now(self) -> datetime:
+        """Tell the time by the wall clock of the session."""
+        return self.session.now()
+
     def estimate(self, operation: AnyOperation, calls: int) -> float:
         """Tell the least time that the quotas leave for so many calls, in seconds."""
         return self.session.limits.estimate(operation.name, operation.quotas, calls)
@@ -63,7 +69,10 @@ class ProjectChannel:
     async def _looked_up(self) -> str:
         async with self._looking:
             if self._project is None:
-                self._project = await self._find()
+                try:
+                    self._project = await self._find()
+                except (Unanswered, Unreadable) as error:  # of the look-up; the call itself has not left
+                    raise NotConnected(LIST_PROJECTS.name, f"the project is not known: {error}") from error
             return self._project
 
     async def _find(self) -> str:

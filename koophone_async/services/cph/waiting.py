@@ -43,7 +43,7 @@ class Jobs(jobs.Jobs):
         report = Report(ticket.operation or "cph.jobs")
         for refusal in refusals(_started(started)):
             report.keep(refusal)
-        return await wait_for(self._session.pump, self._requests, ticket, report, timeout)
+        return await wait_for(self._session, self._requests, ticket, report, timeout)
 
 
 def _started(given: Started | StartedOne | Ticket | str) -> Started:

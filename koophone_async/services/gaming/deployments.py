@@ -243,11 +243,12 @@ class Deployments:
                 raise Misuse("gaming.deployments.wait", "started", problem)
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
-            wait = together.watch(started, (id for id in started.targets if id not in report.outcomes))
+            begun = (target for target in started.targets if target not in report.outcomes)
+            wait, started_at = together.watch(started, begun), None
             if wait is None:
                 return report
         else:
             ticket = Ticket.parse(started) if isinstance(started, str) else started
-            wait = together.resume(ticket.handle, ticket.jobs)
-        ticket = Ticket(report.operation, wait.handle, wait.jobs)
-        return await wait_for(self._session.pump, together, ticket, report, timeout, value=wait.value)
+            wait, started_at = together.resume(ticket.handle, ticket.jobs), ticket.started_at
+        ticket = Ticket(report.operation, wait.handle, wait.jobs, started_at)
+        return await wait_for(self._session, together, ticket, report, timeout, value=wait.value)

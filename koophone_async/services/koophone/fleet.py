@@ -90,8 +90,9 @@ class Fleet:
             type: Only apps of the system (1) or of third parties (2).
         """
 
-        async def every_page(session: Sender, query: AppQuery, _: Dispatch) -> AppPage:
-            return AppPage(tuple([app async for app in items(session, apps.LIST, query)]))
+        async def every_page(session: Sender, query: AppQuery, dispatch: Dispatch) -> AppPage:
+            telling = _Telling(session, dispatch)
+            return AppPage(tuple([app async for app in items(telling, apps.LIST, query)]))
 
         rows = _one(_rows)
         return self._run(apps.LIST, lambda ids: AppQuery(ids[0], type), rows, every_page)
@@ -227,6 +228,17 @@ _DOWN: Final = {
     PrepareState.MAINTAINING,
 }
 """What must run again before it can stream: `status` does not tell of that in every edition."""
+
+
+@frozen
+class _Telling:
+    """Sends, and tells a run what has left."""
+
+    _session: Sender
+    _dispatch: Dispatch
+
+    async def send(self, operation: Operation[Request, Answer], request: Request) -> Answer:
+        return await self._session.send(operation, request, self._dispatch)
 
 
 def _single(ids: Sequence[str]) -> OneInstance:

@@ -55,4 +55,4 @@ class Jobs:
             raise Misuse("koophone.jobs.wait", "task", problem)
         ticket = Ticket.parse(task) if isinstance(task, str) else task
         report = Report(ticket.operation or "koophone.jobs")
-        return await wait_for(self._session.pump, self._tasks, ticket, report, timeout)
+        return await wait_for(self._session, self._tasks, ticket, report, timeout)
