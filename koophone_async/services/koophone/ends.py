@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -86,12 +86,23 @@ class States:
 
     async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Reached]]]:
         """See where the instances of these calls are now."""
-        of = {id: handle for handle in handles for id in self._open[handle]}
+        of = {id: handle for handle in handles for id in self._open.get(handle, ())}
         seen: dict[str, list[Sighting[Reached]]] = {handle: [] for handle in handles}
         async for id, verdict, name in self._read(tuple(of)):
-            if id in of:
-                seen[of[id]].append(self._sight(id, of[id], verdict, name))
+            if handle := of.pop(id, None):
+                seen[handle].append(self._sight(id, handle, verdict, name))
         return seen
+
+    def settle(self, handle: str, ids: Collection[str]) -> bool:
+        """Hold no more of instances whose end is known; answers whether all of the call have ended."""
+        self._moving.difference_update(ids)
+        still = self._open.get(handle, set()) - set(ids)
+        if still:
+            self._open[handle] = still
+        else:
+            self._open.pop(handle, None)
+            self._began.pop(handle, None)
+        return not still
 
     def _sight(self, id: str, handle: str, verdict: Verdict, name: str) -> Sighting[Reached]:
         if verdict is None:
@@ -99,8 +110,7 @@ class States:
         waited = asyncio.get_running_loop().time() - self._began[handle]
         ended = verdict is not None and (id in self._moving or waited >= SETTLED)
         if ended:
-            self._moving.discard(id)
-            self._open[handle].discard(id)
+            self.settle(handle, [id])
         return Sighting(id, ended, Reached(bool(verdict), None, None if verdict else name))
 
 
@@ -115,25 +125,32 @@ class TasksOrStates:
     _states: States
     most_handles: int = 1
     most_jobs: int | None = None
-    _waits: dict[str, tuple[Wait, Mapping[str, str]]] = field(
-        factory=dict[str, tuple[Wait, Mapping[str, str]]], init=False
+    _open: dict[str, tuple[str, Mapping[str, str]]] = field(
+        factory=dict[str, tuple[str, Mapping[str, str]]], init=False
     )
+    """By task: the handle of its instances' states, and instance by job."""
 
     def watch(self, started: StartedTask) -> Wait:
         """Wait for a task, ready to go by its instances' state."""
         handle, jobs = started.id or "", {job.id: job.instance for job in started.jobs}
-        self._waits[handle] = self._states.watch(jobs.values()), {id: job for job, id in jobs.items()}
+        self._open[handle] = self._states.watch(jobs.values()).handle, jobs
         return Wait(self, handle, jobs)
 
     async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job | Reached]]]:
         """See all jobs of a task, or where its instances are."""
         (handle,) = handles
+        together, jobs = self._open[handle]
+        seen: Sequence[Sighting[Job | Reached]]
         try:
-            return await self._tasks.look(handles)
+            seen = (await self._tasks.look(handles))[handle]
         except NotFound:
-            wait, job_of = self._waits[handle]
-            seen = (await self._states.look([wait.handle]))[wait.handle]
-            return {handle: [sighting._replace(id=job_of[sighting.id]) for sighting in seen]}
+            job_of = {id: job for job, id in jobs.items()}
+            states = (await self._states.look([together]))[together]
+            seen = [sighting._replace(id=job_of[sighting.id]) for sighting in states]
+        ended = [jobs[one.id] for one in seen if one.ended and one.id in jobs]
+        if self._states.settle(together, ended):
+            del self._open[handle]
+        return {handle: seen}
 
 
 def ready(state: object) -> Verdict:

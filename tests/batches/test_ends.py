@@ -1,0 +1,40 @@
+"""Looks for the end of what may have no task."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import astuple
+
+from koophone_async.emulator import Refuse
+from koophone_async.services.koophone import jobs
+from koophone_async.services.koophone.ends import Tasks, TasksOrStates, by_status, up
+from koophone_async.session import Channel
+
+if TYPE_CHECKING:
+    from koophone_async import KooPhone, Session
+    from koophone_async.emulator import Emulator
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=5, newer=True)]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
+    emulator: Emulator, session: Session, koophone: KooPhone, *, is_known: bool
+) -> None:
+    if not is_known:
+        emulator.fault(Refuse(404, "KOOPHONE.API.1323"), jobs.LIST)
+    channel = Channel(session, session.edition)
+    states = by_status(channel, up)
+    looker = TasksOrStates(Tasks(channel), states)
+    before = [str(astuple(part, recurse=False)) for part in (looker, states)]
+
+    wait = looker.watch(await koophone.instances.reset([phone.id for phone in emulator.phones]))
+    open_jobs = set(wait.jobs)
+    while open_jobs:
+        await asyncio.sleep(1)
+        open_jobs -= {job.id for job in (await looker.look([wait.handle]))[wait.handle] if job.ended}
+
+    assert [str(astuple(part, recurse=False)) for part in (looker, states)] == before
