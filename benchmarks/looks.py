@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from benchmarks.measure import OURS, Result, report
-from koophone_async.jobs import Pump, Sighting
+from koophone_async.jobs import Pump
 from koophone_async.virtual_time import run_virtually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from koophone_async.jobs import Seen
 
 TASKS: Final = 100
 JOBS: Final = 100
@@ -74,7 +76,7 @@ class _Looker:
     most_handles: int = 1
     most_jobs: int | None = None
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[None]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[str]:
         """See what has ended by now."""
         self.looks.extend(handles)
         await asyncio.sleep(ROUND_TRIP / 2)
@@ -83,9 +85,9 @@ class _Looker:
         await asyncio.sleep(ROUND_TRIP / 2)
         return seen
 
-    def _jobs(self, task: int, now: float) -> list[Sighting[None]]:
+    def _jobs(self, task: int, now: float) -> dict[str, str | None]:
         ends = enumerate(self.world.ends[task])
-        return [Sighting(str(job), APART * task + end <= now, None) for job, end in ends]
+        return {str(job): "ended" if APART * task + end <= now else None for job, end in ends}
 
 
 async def _by_pump(world: _World) -> _Seen:
@@ -96,7 +98,7 @@ async def _by_pump(world: _World) -> _Seen:
     over = asyncio.Event()
 
     def watch(task: int) -> None:
-        def ended(job: str, _: None) -> None:
+        def ended(job: str, _: str | None) -> None:
             late.append(clock() - began - APART * task - world.ends[task][int(job)])
             if len(late) == TASKS * JOBS:
                 over.set()

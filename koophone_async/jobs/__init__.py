@@ -6,10 +6,10 @@ is looked at, a `Watch` is one wait, a `Ticket` is a wait that another process c
 
 from __future__ import annotations
 
-from koophone_async.jobs.looker import Allowance, Looker, Paced, Sighting
+from koophone_async.jobs.looker import Allowance, Looker, Paced, Seen
 from koophone_async.jobs.pump import Pump
 from koophone_async.jobs.target import Pace
 from koophone_async.jobs.ticket import Ticket
 from koophone_async.jobs.watch import Wait, Watch
 
-__all__ = ["Allowance", "Looker", "Pace", "Paced", "Pump", "Sighting", "Ticket", "Wait", "Watch"]
+__all__ = ["Allowance", "Looker", "Pace", "Paced", "Pump", "Seen", "Ticket", "Wait", "Watch"]

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from koophone_async.operation import Quota
 
+J = TypeVar("J")
 J_co = TypeVar("J_co", covariant=True)
-
-
-class Sighting(NamedTuple, Generic[J_co]):
-    """One job as an answer showed it. A tuple, because each look makes one for every job."""
-
-    id: str
-    ended: bool
-    """False for a status that this version does not know: nothing says that the job is over."""
-
-    job: J_co
+Seen: TypeAlias = Mapping[str, Mapping[str, J | None]]
+"""The jobs that an answer lists under each handle, by id; None where nothing says that the job has ended."""
 
 
 @define(eq=False)
@@ -59,7 +53,7 @@ class Looker(Protocol[J_co]):
         """How many jobs one answer holds (CPH: a page of 100), None where there is no limit."""
         ...
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[J_co]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[J_co]:
         """Look once, after waiting for the quota, and tell what is listed under each handle.
 
         A handle that the service does not list yet is missing or empty.

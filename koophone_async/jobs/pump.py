@@ -26,10 +26,10 @@ from koophone_async.jobs.watch import Wait, Watch
 from koophone_async.protocol.codes import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
-    from koophone_async.jobs.looker import Looker, Sighting
+    from koophone_async.jobs.looker import Looker, Seen
 
 J = TypeVar("J")
 
@@ -223,7 +223,7 @@ class Pump:
             task.add_done_callback(self._answered)
         return inf
 
-    def _answered(self, task: asyncio.Task[Mapping[str, Sequence[Sighting[Any]]]]) -> None:
+    def _answered(self, task: asyncio.Task[Seen[Any]]) -> None:
         look, now = self._looks.pop(task), asyncio.get_running_loop().time()
         for target in look.pack:
             target.look = None
@@ -241,13 +241,11 @@ class Pump:
             if self._lanes:
                 self._turn_by(now)
 
-    def _take_in(
-        self, look: _Look, live: list[Target], seen: Mapping[str, Sequence[Sighting[Any]]], now: float
-    ) -> None:
+    def _take_in(self, look: _Look, live: list[Target], seen: Seen[Any], now: float) -> None:
         look.lane.answered()
         for target in live:
             target.alone = False
-            target.see(seen.get(target.handle, ()), look.sent, now, self.pace)
+            target.see(seen.get(target.handle, {}), look.sent, now, self.pace)
 
     def _failed(self, look: _Look, live: list[Target], error: BaseException, now: float) -> None:
         """Look again later, or end the waits if there is no hope of an answer."""
@@ -265,7 +263,7 @@ class Pump:
             _end_all(live[0], error)
 
 
-async def _looked(looker: Looker[J], handles: list[str]) -> Mapping[str, Sequence[Sighting[J]]]:
+async def _looked(looker: Looker[J], handles: list[str]) -> Seen[J]:
     return await looker.look(handles)
 
 

@@ -13,10 +13,9 @@ from koophone_async.jobs.hazard import Account, Belief, Lasted, Lognormal
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from koophone_async.jobs.lane import Lane
-    from koophone_async.jobs.looker import Sighting
     from koophone_async.jobs.watch import Watch
 
 _MISSES: Final = 3
@@ -208,10 +207,10 @@ class Target:
         """Whether a look at it informs of a fifth more jobs than when it was planned."""
         return self._counted > 1.2 * self._planned_for
 
-    def see(self, seen: Sequence[Sighting[Any]], sent: float, now: float, pace: Pace) -> None:
+    def see(self, seen: Mapping[str, Any], sent: float, now: float, pace: Pace) -> None:
         """Take in an answer: learn from it, tell of what ended and what is lost."""
-        ended = {one.id: one.job for one in seen if one.ended and one.id in self.open}
-        listed = {one.id for one in seen if one.id in self.open}
+        listed = self.open.keys() & seen.keys()
+        ended = {id: job for id, job in seen.items() if job is not None and id in self.open}
         self._learn(Counter(self.open[job] for job in ended), len(listed) - len(ended), sent, now)
         self.open.update(dict.fromkeys(listed, sent - self.started))
         self.looked = sent

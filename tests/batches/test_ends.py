@@ -10,7 +10,7 @@ from attrs import astuple
 
 from koophone_async.emulator import Refuse
 from koophone_async.services.koophone import jobs
-from koophone_async.services.koophone.ends import Tasks, TasksOrStates, by_status, up
+from koophone_async.services.koophone.ends import Tasks, TasksOrStates, by_status, ready
 from koophone_async.session import Channel
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
     if not is_known:
         emulator.fault(Refuse(404, "KOOPHONE.API.1323"), jobs.LIST)
     channel = Channel(session, session.edition)
-    states = by_status(channel, up)
+    states = by_status(channel, ready)
     looker = TasksOrStates(Tasks(channel), states)
     before = [str(astuple(part, recurse=False)) for part in (looker, states)]
 
@@ -35,6 +35,6 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
     open_jobs = set(wait.jobs)
     while open_jobs:
         await asyncio.sleep(1)
-        open_jobs -= {job.id for job in (await looker.look([wait.handle]))[wait.handle] if job.ended}
+        open_jobs -= {job for job, end in (await looker.look([wait.handle]))[wait.handle].items() if end}
 
     assert [str(astuple(part, recurse=False)) for part in (looker, states)] == before

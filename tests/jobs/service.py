@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from koophone_async.jobs import Sighting
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from koophone_async.jobs import Seen
 
 
 @frozen
@@ -37,14 +37,14 @@ class Service:
         self.jobs.setdefault(handle, {}).update(jobs)
         return list(jobs)
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[Job]:
         self.looks.append((asyncio.get_running_loop().time(), tuple(handles)))
         self.looked.set()
         await asyncio.sleep(self.delay)
         self.refusal(handles)
         now = asyncio.get_running_loop().time()
         return {
-            handle: [Sighting(job.id, now >= job.ends_at, job) for job in self.jobs[handle].values()]
+            handle: {job.id: job if now >= job.ends_at else None for job in self.jobs[handle].values()}
             for handle in handles
             if handle in self.jobs
         }

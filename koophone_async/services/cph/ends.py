@@ -9,7 +9,7 @@ from typing import Final
 from attrs import field, frozen
 
 from koophone_async.batches import Outcome, Reading, Sender, State, Wait
-from koophone_async.jobs import Allowance, Sighting
+from koophone_async.jobs import Allowance, Seen
 from koophone_async.operation import Quota
 from koophone_async.services.cph.commands import CommandResult, CommandResults
 from koophone_async.services.cph.connections import Connections, Unconnected
@@ -30,12 +30,12 @@ class Requests:
     most_handles: int = MOST_REQUESTS
     most_jobs: int | None = MOST_JOBS
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[Job]:
         """See the jobs of these calls that are waited for."""
         awaited = {job: handle for handle in handles for job in self._session.pump.awaited(self, handle)}
-        seen: dict[str, list[Sighting[Job]]] = {handle: [] for handle in handles}
+        seen: dict[str, dict[str, Job | None]] = {handle: {} for handle in handles}
         for job in (await find(self._session, self.allowance, handles, awaited)).values():
-            seen[awaited[job.id]].append(Sighting(job.id, job.ended, job))
+            seen[awaited[job.id]][job.id] = job if job.ended else None
         return seen
 
     def of(

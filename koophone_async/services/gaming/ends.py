@@ -8,7 +8,7 @@ from typing import Final, Self
 from attrs import define, field, frozen
 
 from koophone_async.batches import Outcome, Sender, State, Wait
-from koophone_async.jobs import Allowance, Sighting
+from koophone_async.jobs import Allowance, Seen
 from koophone_async.protocol.codes import meaning
 from koophone_async.services.cph.ends import find
 from koophone_async.services.cph.jobs import MOST_JOBS, MOST_REQUESTS, Job
@@ -78,9 +78,6 @@ class Deployment:
         return None
 
 
-_UNDER_WAY: Final = Deployment(())
-
-
 @define
 class _Group:
     """The jobs of one server or phone, some of which have ended."""
@@ -141,11 +138,11 @@ class Together:
         """Wait for what a ticket holds."""
         return self._watched(request, {target: _Group.of_key(key) for key, target in jobs.items()})
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Deployment]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[Deployment]:
         """See which servers or phones are done. One is missing while any of its open jobs is."""
         wanted = set[str]().union(*(group.open for one in handles for group in self._groups(one).values()))
         seen = await find(self._session, self.allowance, handles, wanted)
-        return {handle: list(self._sight(handle, seen)) for handle in handles}
+        return {handle: dict(self._told(handle, seen)) for handle in handles}
 
     def _groups(self, handle: str) -> dict[str, _Group]:
         return self._open.get(handle, {})
@@ -155,16 +152,16 @@ class Together:
         jobs = {group.key: target for target, group in groups.items()}
         return Wait(self, request, jobs, value=_itself)
 
-    def _sight(self, handle: str, seen: Mapping[str, Job]) -> Iterator[Sighting[Deployment]]:
+    def _told(self, handle: str, seen: Mapping[str, Job]) -> Iterator[tuple[str, Deployment | None]]:
         groups = self._groups(handle)
         for key, group in tuple(groups.items()):
             if not group.take(seen):
                 continue
             if group.open:
-                yield Sighting(key, ended=False, job=_UNDER_WAY)
+                yield key, None
             else:
                 del groups[key]
-                yield Sighting(key, ended=True, job=group.deployment)
+                yield key, group.deployment
         if not groups:
             self._open.pop(handle, None)
 

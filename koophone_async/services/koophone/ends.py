@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 
 from koophone_async.batches import Wait
 from koophone_async.errors import NotFound
-from koophone_async.jobs import Sighting
+from koophone_async.jobs import Seen
 from koophone_async.operation import Sender
 from koophone_async.services.koophone import jobs
 from koophone_async.services.koophone.instances import (
@@ -56,11 +56,11 @@ class Tasks:
     most_handles: int = 1
     most_jobs: int | None = None
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[Job]:
         """See all jobs of a task."""
         (handle,) = handles
         task = await self._session.send(jobs.LIST, TaskQuery(handle))
-        return {handle: [Sighting(job.id, job.ended, job) for job in task.jobs]}
+        return {handle: {job.id: job if job.ended else None for job in task.jobs}}
 
 
 @define(eq=False)
@@ -84,13 +84,13 @@ class States:
         self._began[handle] = asyncio.get_running_loop().time()
         return Wait(self, handle, {id: id for id in open_ids}, tickets=False)
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Reached]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[Reached]:
         """See where the instances of these calls are now."""
         of = {id: handle for handle in handles for id in self._open.get(handle, ())}
-        seen: dict[str, list[Sighting[Reached]]] = {handle: [] for handle in handles}
+        seen: dict[str, dict[str, Reached | None]] = {handle: {} for handle in handles}
         async for id, verdict, name in self._read(tuple(of)):
             if handle := of.pop(id, None):
-                seen[handle].append(self._sight(id, handle, verdict, name))
+                seen[handle][id] = self._reached(id, handle, verdict, name)
         return seen
 
     def settle(self, handle: str, ids: Collection[str]) -> bool:
@@ -104,14 +104,14 @@ class States:
             self._began.pop(handle, None)
         return not still
 
-    def _sight(self, id: str, handle: str, verdict: Verdict, name: str) -> Sighting[Reached]:
+    def _reached(self, id: str, handle: str, verdict: Verdict, name: str) -> Reached | None:
         if verdict is None:
             self._moving.add(id)
         waited = asyncio.get_running_loop().time() - self._began[handle]
-        ended = verdict is not None and (id in self._moving or waited >= SETTLED)
-        if ended:
-            self.settle(handle, [id])
-        return Sighting(id, ended, Reached(bool(verdict), None, None if verdict else name))
+        if verdict is None or (id not in self._moving and waited < SETTLED):
+            return None
+        self.settle(handle, [id])
+        return Reached(verdict, None, None if verdict else name)
 
 
 @define(eq=False)
@@ -136,18 +136,18 @@ class TasksOrStates:
         self._open[handle] = self._states.watch(jobs.values()).handle, jobs
         return Wait(self, handle, jobs)
 
-    async def look(self, handles: Sequence[str]) -> Mapping[str, Sequence[Sighting[Job | Reached]]]:
+    async def look(self, handles: Sequence[str]) -> Seen[Job | Reached]:
         """See all jobs of a task, or where its instances are."""
         (handle,) = handles
         together, jobs = self._open[handle]
-        seen: Sequence[Sighting[Job | Reached]]
+        seen: Mapping[str, Job | Reached | None]
         try:
             seen = (await self._tasks.look(handles))[handle]
         except NotFound:
             job_of = {id: job for job, id in jobs.items()}
             states = (await self._states.look([together]))[together]
-            seen = [sighting._replace(id=job_of[sighting.id]) for sighting in states]
-        ended = [jobs[one.id] for one in seen if one.ended and one.id in jobs]
+            seen = {job_of[id]: reached for id, reached in states.items()}
+        ended = [jobs[job] for job, end in seen.items() if end is not None and job in jobs]
         if self._states.settle(together, ended):
             del self._open[handle]
         return {handle: seen}
