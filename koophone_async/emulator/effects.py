@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 
 def _run(phone: Phone, due: Due, at: datetime) -> None:
-    """It runs: after a start, a restart or a delivery."""
+    """It runs: after a start, a restart or a delivery, if no backup took it away meanwhile."""
     del due, at
-    phone.running = Running.RUNNING
+    if phone.loaded:
+        phone.running = Running.RUNNING
 
 
 def _wipe(phone: Phone, due: Due, at: datetime) -> None:
     del due, at
     phone.reset()
-    phone.running, phone.resetting = Running.RUNNING, False
+    phone.running, phone.loaded, phone.resetting = Running.RUNNING, True, False
 
 
 def _take_back(phone: Phone, due: Due, at: datetime) -> None:
@@ -44,6 +45,7 @@ def _back_up(phone: Phone, due: Due, at: datetime) -> None:
 def _not_backed_up(phone: Phone, due: Due, at: datetime) -> None:
     del due
     phone.backup, phone.backup_time = Copying.FAILED, at
+    phone.drawer.pop("wanted", None)  # it never went
 
 
 def _restore(phone: Phone, due: Due, at: datetime) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from koophone_async.emulator import Durations, Fail
 from koophone_async.emulator.phones import Copying, Running
 from koophone_async.wire import Edition
 from tests.emulator.calling import Caller, in_both_editions, story
@@ -183,6 +184,34 @@ async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call
     await asyncio.sleep(5)
 
     assert ((await row(call))["restore_status"], await call.status(["phone0001"])) == (2, [2])
+
+
+@in_both_editions(phones=50, jobs=Durations(median=5, sigma=1))
+async def test_a_phone_runs_only_where_its_data_are(call: Caller) -> None:
+    everyone = {"instance_ids": [phone.id for phone in call.emulator.phones]}
+
+    async def after(*paths: str) -> set[tuple[Running, bool]]:
+        for path in paths:
+            await call("POST", f"/v1/instances/{path}", everyone)
+        await asyncio.sleep(300)
+        return {(phone.running, phone.loaded) for phone in call.emulator.phones}
+
+    assert await after("reboot", "backup") == {(Running.STOPPED, False)}
+    assert await after("batch-reset") == {(Running.RUNNING, True)}
+
+
+@in_both_editions()
+async def test_a_backup_that_fails_leaves_the_phone_to_go_on(call: Caller) -> None:
+    call.emulator.fault(Fail(), first=1)
+    await call("POST", "/v1/instances/backup", ONE)
+    prepared = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    assert [one["status"] for one in prepared.data["status_list"]] == [3]
+    await asyncio.sleep(5)
+
+    assert (await row(call))["backup_status"] == 3
+    assert (await call("POST", "/v1/instances/backup", ONE)).code == "0"
+    await asyncio.sleep(60)
+    assert ((await row(call))["backup_status"], (await row(call))["running_status"]) == (2, 1)
 
 
 @story()
