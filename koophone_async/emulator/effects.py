@@ -58,7 +58,7 @@ def _restore(phone: Phone, due: Due, at: datetime) -> None:
 def _assign(phone: Phone, due: Due, at: datetime) -> None:
     del at
     phone.drawer.pop("awaited_by", None)
-    phone.user = due.details["user"]
+    phone.user = phone.user or due.details["user"]
 
 
 def _install(phone: Phone, due: Due, at: datetime) -> str | None:

@@ -160,6 +160,15 @@ async def test_a_phone_is_prepared_for_a_user_and_streams(call: Caller) -> None:
     assert call.emulator.phones["phone0001"].streaming
 
 
+@in_both_editions()
+async def test_a_preparation_takes_a_phone_from_nobody(call: Caller) -> None:
+    await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    await call("POST", "/v1/instances/assign", {"user_instances": [USER | {"user_id": "bob"}]})
+    await asyncio.sleep(5)
+
+    assert call.emulator.phones["phone0001"].user == "bob"
+
+
 @story()
 async def test_the_china_edition_knows_fewer_states_of_preparation(call: Caller) -> None:
     call.emulator.phones["phone0001"].running = Running.STOPPED
