@@ -52,6 +52,7 @@ def _restore(phone: Phone, due: Due, at: datetime) -> None:
     del due
     phone.restore, phone.restore_time = Copying.SUCCESSFUL, at
     phone.loaded = True
+    phone.user = phone.user or phone.drawer.get("awaited_by")
     phone.running = Running.RUNNING
 
 

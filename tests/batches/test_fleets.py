@@ -442,6 +442,19 @@ async def test_a_phone_that_was_backed_up_is_prepared_when_its_data_are_back(edi
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
+@pytest.mark.parametrize("verb", ["status", "backup"])
+async def test_a_phone_that_is_nobodys_is_prepared_when_it_is_the_users(verb: str, edition: str) -> None:
+    now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
+    served = Emulator(phones=3, edition=edition, jobs=jobs, now=now)
+    async with served as emulator, emulator.session() as session:
+        fleet = KooPhone(session).fleet(ids(emulator))
+        await getattr(fleet, verb)()
+
+        assert states(await fleet.prepare("u1")) == {"succeeded": 3}
+        assert all(phone.loaded and phone.user == "u1" for phone in emulator.phones)
+
+
+@pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
 async def test_a_phone_that_is_away_is_prepared_when_it_is_back(verb: str, edition: str) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
@@ -469,9 +482,11 @@ async def test_a_phone_that_could_not_be_restored_has_failed(emulator: Emulator,
 async def test_a_preparation_that_ends_in_a_broken_state_has_failed(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
+    fleet = koophone.fleet(ids(emulator, 2))
+    await fleet.backup()
     emulator.fault(Distort(ContentState.RESTORE_FAILED), instances.STATUS)
 
-    report = await koophone.fleet(ids(emulator, 2)).prepare("u1")
+    report = await fleet.prepare("u1")
 
     assert states(report) == {"failed": 2}
     assert "RESTORE_FAILED" in (next(iter(report)).error_message or "")

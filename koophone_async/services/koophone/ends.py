@@ -173,6 +173,11 @@ def running(instance: Instance) -> Verdict:
     return True if instance.running is RunningState.RUNNING else None
 
 
+def prepared(instance: Instance) -> Verdict:
+    """Judge an instance of the list before streaming: it must run, and be somebody's."""
+    return None if instance.is_assigned is False else running(instance)
+
+
 def backed_up(instance: Instance) -> Verdict:
     """Judge an instance of the list after a backup."""
     if instance.backup is CopyState.SUCCEEDED:

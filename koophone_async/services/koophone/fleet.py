@@ -21,6 +21,7 @@ from koophone_async.services.koophone.ends import (
     backed_up,
     by_list,
     by_status,
+    prepared,
     ready,
     running,
     unassigned,
@@ -143,26 +144,26 @@ class Fleet:
     def prepare(self, user: str) -> Run[PrepareInstances, PreparedList]:
         """Bring instances into the state from which they can stream, and wait for it.
 
-        The wait asks for the state of a hundred at once, not for the progress of each. Where some must
-        run again first it asks for the list of instances, which tells of both.
+        The wait asks for the state of a hundred at once, not for the progress of each. Where some wait for
+        more than their data it asks for the list of instances, which tells of that too.
 
         Args:
             user: Who will stream, at most 32 characters.
         """
-        loaded, started = by_status(self._session, ready), by_list(self._session, running)
+        by_state, by_row = by_status(self._session, ready), by_list(self._session, prepared)
 
         def read(answer: PreparedList, _: Sequence[str]) -> Reading:
             ends: list[Outcome] = []
             waits: list[str] = []
-            for prepared in answer.statuses:
-                if prepared.state == PrepareState.READY:
-                    ends.append(Outcome(prepared.instance, State.SUCCEEDED, value=prepared.state))
-                elif prepared.state == PrepareState.RESTORING_EXPIRED_FAILED:
-                    failed = Outcome(prepared.instance, State.FAILED, error_message="could not be restored")
+            for status in answer.statuses:
+                if status.state == PrepareState.READY:
+                    ends.append(Outcome(status.instance, State.SUCCEEDED, value=status.state))
+                elif status.state == PrepareState.RESTORING_EXPIRED_FAILED:
+                    failed = Outcome(status.instance, State.FAILED, error_message="could not be restored")
                     ends.append(failed)
                 else:
-                    waits.append(prepared.instance)
-            states = started if any(prepared.state in _DOWN for prepared in answer.statuses) else loaded
+                    waits.append(status.instance)
+            states = by_row if any(status.state in _NOT_DATA for status in answer.statuses) else by_state
             return Reading(ends, states.watch(waits) if waits else None)
 
         return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read)
@@ -219,7 +220,8 @@ class Fleet:
         return Reading(wait=Wait(self._tasks, started.id, jobs)) if started.id else Reading()
 
 
-_DOWN: Final = {
+_NOT_DATA: Final = {
+    PrepareState.TO_BE_ASSIGNED,
     PrepareState.BACKING_UP,
     PrepareState.RESETTING,
     PrepareState.RESTARTING,
@@ -227,7 +229,7 @@ _DOWN: Final = {
     PrepareState.REPLACING,
     PrepareState.MAINTAINING,
 }
-"""What must run again before it can stream: `status` does not tell of that in every edition."""
+"""What is waited for beside data to be restored. `status` does not tell of it in every edition."""
 
 
 @frozen
