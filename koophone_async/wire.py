@@ -177,13 +177,14 @@ def _reader(converter: Converter, edition: Edition) -> Callable[[type], Callable
     return factory
 
 
-def _writer(converter: Converter) -> Callable[[type], Callable[[Any], Any]]:
+def _writer(converter: Converter, *, nulls: bool) -> Callable[[type], Callable[[Any], Any]]:
     def factory(model: type) -> Callable[[Any], Any]:
         def written(attribute: attrs.Attribute[Any]) -> object:
             spelt = spelling(attribute)
             text = spelt.as_text
             hook = text if text is None or callable(text) else text.get
-            return override(rename=spelt.name, omit_if_default=attribute.default is None, unstruct_hook=hook)
+            omitted = attribute.default is None and not nulls
+            return override(rename=spelt.name, omit_if_default=omitted, unstruct_hook=hook)
 
         fields = attrs.fields(attrs.resolve_types(model))
         overrides: Json = {a.name: written(a) for a in fields}
@@ -193,7 +194,7 @@ def _writer(converter: Converter) -> Callable[[type], Callable[[Any], Any]]:
 
 
 @cache
-def _converter(edition: Edition) -> Converter:
+def _converter(edition: Edition, *, nulls: bool) -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _integer)
@@ -205,7 +206,7 @@ def _converter(edition: Edition) -> Converter:
     converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
     converter.register_structure_hook_factory(_is_open_enum, _open_enum)
     converter.register_structure_hook_factory(attrs.has, _reader(converter, edition))
-    converter.register_unstructure_hook_factory(attrs.has, _writer(converter))
+    converter.register_unstructure_hook_factory(attrs.has, _writer(converter, nulls=nulls))
     return converter
 
 
@@ -215,12 +216,12 @@ def from_wire(model: type[T], value: Any, edition: Edition = Edition.CHINA) -> T
     Raises:
         ValueError, TypeError, KeyError: The value is not what the model documents.
     """
-    return _converter(edition).structure(value, model)
+    return _converter(edition, nulls=False).structure(value, model)
 
 
-def to_wire(model: object) -> Any:
-    """Turn a model into what JSON holds. Optional fields that are None are left out."""
-    return _converter(Edition.CHINA).unstructure(model)
+def to_wire(model: object, *, nulls: bool = False) -> Any:
+    """Turn a model into what JSON holds. Optional fields that are None are left out, or are `nulls`."""
+    return _converter(Edition.CHINA, nulls=nulls).unstructure(model)
 
 
 decode: Final = msgspec.json.Decoder().decode

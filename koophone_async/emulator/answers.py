@@ -9,7 +9,7 @@ from koophone_async.emulator.faults import Alteration, Distort, Duplicate
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.services.cph import image_members, phones, tags
 from koophone_async.services.cph.undocumented import Raw
-from koophone_async.services.koophone import apps, instances, users
+from koophone_async.services.koophone import apps, instances, streaming, users
 from koophone_async.wire import encode, in_headers, to_wire
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def sealed(
         request_id: For the envelopes that repeat it.
         alterations: What is to be wrong with it, each with the phone that it is about, if any.
     """
-    payload: Json = answer.value if isinstance(answer, Raw) else to_wire(answer)
+    payload: Json = answer.value if isinstance(answer, Raw) else _written(operation, answer)
     if operation.success == HTTPStatus.NO_CONTENT:
         return {}, b""
     headers = {name: str(payload.pop(name)) for name in in_headers(operation.answer)}
@@ -57,6 +57,14 @@ def sealed(
     if operation in _WITHOUT_REQUEST_ID:
         return headers, encode(payload)
     return headers, encode(DIALECTS[operation.service].seal(payload, request_id))
+
+
+def _written(operation: AnyOperation, answer: object) -> Json:
+    """Write an answer; KooPhone says null for what it has nothing to say of (4.1.3, 4.1.7)."""
+    payload: Json = to_wire(answer, nulls=operation.service == "koophone")
+    if operation is streaming.AUTHORIZE and payload["streamingId"] is None:
+        del payload["streamingId"]  # which the 2025-08-27 edition does not know
+    return payload
 
 
 def _as_documented(operation: AnyOperation, payload: Json, world: World) -> Json:

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from koophone_async.emulator.phones import Running
+from koophone_async.wire import Edition
 from tests.emulator.calling import Caller, in_both_editions, story
 
 ONE = {"instance_ids": ["phone0001"]}
@@ -309,6 +310,20 @@ async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: Caller) 
 
 
 @in_both_editions()
+async def test_answers_say_null_where_the_documents_do(call: Caller) -> None:
+    access = (await call("POST", "/v1/instances/phone0001/auth")).data
+    (job,) = (await call.task((await call.run(["phone0001"])).data["task_id"])).data["jobs"]
+    page = await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"), ("page_size", "1")))
+
+    nothing = dict.fromkeys(("address", "aport", "atype", "address_ipv6"))
+    assert access["resource"]["sdk"]["internal"] == nothing
+    assert access["resource"]["rtc"]["ice_signaling"]["expired_time"] is None
+    assert ("streamingId" in access) is (call.emulator.world.edition is Edition.INTERNATIONAL)
+    assert job["execute_msg"] is None
+    assert page.data["result"][0]["backup_time"] is None
+
+
+@in_both_editions()
 async def test_what_the_tables_ask_for_must_be_said(call: Caller) -> None:
     charge = {name: held for name, held in order(call)["chargeParam"].items() if name != "chargingMode"}
     said = [
@@ -334,7 +349,9 @@ async def test_apps_are_listed_by_page_and_by_type(call: Caller) -> None:
         return await call("GET", "/v1/instances/phone0001/app-list", query=pairs)
 
     third = await page(app_type=2)
-    assert third.data["result"] == [{"app_pkg": "com.example.shop", "app_name": "shop", "app_version": "2.0"}]
+    assert [(row["app_pkg"], row["app_version"]) for row in third.data["result"]] == [
+        ("com.example.shop", "2.0")
+    ]
     system, everything = (await page(app_type=1)).body["total_count"], await page()
     assert everything.body["total_count"] == system + 1
     assert len((await page(page_size=5, page_no=2)).data["result"]) == 5
