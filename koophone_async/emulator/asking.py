@@ -216,10 +216,10 @@ def _of_order(values: Json) -> str | None:
     charge = values.get("chargeParam")
     charged = cast("Json", charge) if isinstance(charge, dict) else {}
     period, count = charged.get("periodType"), charged.get("periodNum")
-    if not charged.get("chargingMode"):
-        return "1000"
     if not isinstance(count, int):
         return None
+    if not charged.get("chargingMode"):
+        return "1000"
     if period == 2 and not 1 <= count <= 9:
         return "3006"
     return "3007" if period == 3 and not 1 <= count <= 10 else None

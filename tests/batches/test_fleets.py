@@ -26,7 +26,7 @@ from koophone_async.emulator.phones import Running
 from koophone_async.errors import Misuse, PartlyRefused
 from koophone_async.jobs import Ticket
 from koophone_async.services.koophone import commands, instances, streaming, users
-from koophone_async.services.koophone.instances import ContentState
+from koophone_async.services.koophone.instances import ContentState, RunningState
 from koophone_async.services.koophone.jobs import JobState
 from koophone_async.virtual_time import VirtualTimeLoop
 
@@ -349,6 +349,19 @@ async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str,
         assert len(emulator.world.agenda) == 0
         operation = getattr(instances, verb.upper()).name
         assert set(emulator.ledger.executions(operation).values()) == {1}
+
+
+@pytest.mark.parametrize("passing", [state for state in RunningState if state is not RunningState.RUNNING])
+async def test_a_restart_is_not_over_in_a_state_that_it_passes_through(passing: RunningState) -> None:
+    now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
+    async with Emulator(phones=2, jobs=jobs, now=now) as emulator, emulator.session() as session:
+        for phone in emulator.phones:
+            asyncio.get_running_loop().call_later(5, setattr, phone, "running", Running(passing))
+
+        report = await KooPhone(session).fleet(ids(emulator)).reboot()
+
+        assert states(report) == {"succeeded": 2}
+        assert len(emulator.world.agenda) == 0
 
 
 async def test_a_command_that_outlasts_its_call_is_unknown_and_says_why(

@@ -155,15 +155,20 @@ class TasksOrStates:
 
 def ready(state: object) -> Verdict:
     """Judge a state, in the words of either edition: the instance must be up, or its data on it."""
-    match state:
-        case RunningState.RUNNING:
-            return True
-        case ContentState.LOADED | ContentState.LOADED_AS_WELL | ContentState.STREAMING:
-            return True
-        case ContentState.RESTORE_FAILED | ContentState.BACKUP_FAILED:
-            return False
-        case _:
-            return None
+    if isinstance(
+        state, ContentState
+    ):  # asked first, as members of two enums are equal where their numbers are
+        return _CONTENT.get(state)
+    return True if state is RunningState.RUNNING else None
+
+
+_CONTENT: Final = {
+    ContentState.LOADED: True,
+    ContentState.LOADED_AS_WELL: True,
+    ContentState.STREAMING: True,
+    ContentState.RESTORE_FAILED: False,
+    ContentState.BACKUP_FAILED: False,
+}
 
 
 def running(instance: Instance) -> Verdict:
