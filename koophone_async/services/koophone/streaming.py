@@ -167,7 +167,6 @@ AUTHORIZE: Final = Operation(
     OneInstance, StreamAccess, source="KooPhone 4.1.7 (2025-12-31)", repeatable=False,
 )  # fmt: skip
 
-# Only in the international edition, as is the next one.
 STOP: Final = Operation(
     "koophone.streaming.stop", "POST", "/v1/instances/streaming/stop",
     OneInstance, Accepted, source="KooPhone 4.3.4 (2025-12-31)", repeatable=True,
@@ -229,6 +228,8 @@ class Streaming:
     async def stop(self, instance: str) -> Accepted:
         """End the streaming of one instance. Its session lives on until it is released.
 
+        In the international edition only.
+
         Args:
             instance: One id, of an instance that is streaming.
 
@@ -238,6 +239,8 @@ class Streaming:
 
     async def release(self, instance: str) -> Accepted:
         """Release the session that remains after streaming has ended.
+
+        In the international edition only.
 
         Args:
             instance: One id.
