@@ -36,18 +36,21 @@ class Entrance:
         if operation.anonymous:
             return
         try:
-            self._check(request)
+            self._check(operation, request)
         except Refusal as no:
             if operation.service != "iam":
                 raise
             message = "The request you have made requires authentication."
             raise Refusal(no.status, "", message, no.message) from no
 
-    def _check(self, request: Request) -> None:
+    def _check(self, operation: AnyOperation, request: Request) -> None:
         headers = request.headers
         if token := headers.get("X-Auth-Token"):
-            if not self._accounts.accepts(token):
+            if self._accounts.accepts(token):
+                return
+            if operation.service == "koophone":
                 raise koophone("6001")
+            _no("decrypt token fail")
         elif authorization := headers.get("Authorization"):
             self._check_signature(parse_authorization(authorization), request)
         else:

@@ -154,6 +154,15 @@ async def test_tokens_that_are_ended_are_refused_and_counted(call: Caller) -> No
 
 
 @story()
+async def test_cph_does_not_refuse_a_token_in_koophones_words(call: Caller) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/phones"
+
+    said = await call("GET", path, headers=with_token("none"))
+
+    assert (said.status, said.code) == (401, "APIGW.0301")
+
+
+@story()
 async def test_the_answer_to_a_sign_in_says_when_the_token_ends(call: Caller) -> None:
     said = await call("POST", "/v3/auth/tokens", sign_in(call.emulator), headers={"X-Auth-Token": ""})
 
