@@ -139,14 +139,14 @@ class Fleet:
         phones = (Phone(self, number) for number in (*self._numbers[low:high], *self._numbers[added:]))
         return [phone for phone in phones if phone.server == server]
 
-    def newest(self) -> list[Phone]:
-        """All phones, the newest first."""
+    def newest(self, first: int = 0, end: int | None = None) -> list[Phone]:
+        """All phones, the newest first, or those from one place in that order up to another."""
         # Numbers only grow, and at the same next number phones only leave: the pair names one state.
         state = (self._next, len(self._numbers))
         if self._newest[0] != state:
             numbers = sorted(self._numbers, key=lambda number: (Phone(self, number).created, number))
             self._newest = (state, numbers[::-1])
-        return [Phone(self, number) for number in self._newest[1]]
+        return [Phone(self, number) for number in self._newest[1][first:end]]
 
     def _number(self, phone: str) -> int:
         digits = phone.removeprefix(_PREFIX)

@@ -180,6 +180,13 @@ def test_bought_phones_come_last_on_a_server_of_their_region(fleet: Fleet) -> No
     assert list(fleet)[-4:] == bought
 
 
+def test_a_part_of_the_newest_is_given_as_it_stands_among_all(fleet: Fleet) -> None:
+    every = [phone.id for phone in fleet.newest()]
+
+    assert [phone.id for phone in fleet.newest(1, 3)] == every[1:3]
+    assert [phone.id for phone in fleet.newest(len(fleet) - 1, len(fleet) + 5)] == every[-1:]
+
+
 def test_nothing_is_bought_where_no_server_stands(fleet: Fleet) -> None:
     with pytest.raises(ValueError, match="moon-1"):
         fleet.add("new", "moon-1", MODELS[0], RELEASES[0])

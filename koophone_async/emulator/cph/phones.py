@@ -53,11 +53,17 @@ class Phones:
     @serves(phones.LIST)
     async def list(self, request: phones.PhoneQuery) -> phones.PhonePage:
         """Give one page of the phones, the newest first."""
-        found = self._some(request)
-        if any((request.name, request.state is not None, request.type)):
-            found = [phone for phone in found if _fits(phone, request)]
-        page = found[request.offset : request.offset + request.limit]
-        return phones.PhonePage(tuple(Row(**row(self.site, phone)) for phone in page), len(found))
+        page, total = self._page(request)
+        return phones.PhonePage(tuple(Row(**row(self.site, phone)) for phone in page), total)
+
+    def _page(self, query: phones.PhoneQuery) -> tuple[Sequence[Phone], int]:
+        is_filtered = any((query.name, query.state is not None, query.type))
+        if query.server is None and not is_filtered:
+            return self.site.page(query.offset, query.limit)
+        found = self._some(query)
+        if is_filtered:
+            found = [phone for phone in found if _fits(phone, query)]
+        return found[query.offset : query.offset + query.limit], len(found)
 
     def _some(self, query: phones.PhoneQuery) -> Sequence[Phone]:
         server = query.server and self.site.estate.servers.by_id.get(query.server)

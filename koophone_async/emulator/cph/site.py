@@ -85,12 +85,16 @@ class Site:
 
     def phones(self) -> list[Phone]:
         """Every phone, the newest first."""
+        return self.page(0, len(self.world.fleet))[0]
+
+    def page(self, first: int, most: int) -> tuple[list[Phone], int]:
+        """At most so many of the phones, the newest first, and how many there are in all."""
         fleet, hidden = self.world.fleet, self.world.undelivered
         servers = self.estate.servers.standing(self.region)
-        found = fleet.newest()
-        if len(servers) < fleet.ever:
-            found = [phone for phone in found if phone.server in servers]
-        return [phone for phone in found if phone.id not in hidden] if hidden else found
+        if len(servers) == fleet.ever and not hidden:
+            return fleet.newest(first, first + most), len(fleet)
+        found = [phone for phone in fleet.newest() if phone.server in servers and phone.id not in hidden]
+        return found[first : first + most], len(found)
 
     def _stands(self, phone: Phone) -> bool:
         is_here = phone.server in self.estate.servers.standing(self.region)
