@@ -51,12 +51,14 @@ async def test_every_phone_of_a_list_runs_the_command_once(cph: CloudPhone, emul
 
 
 @pytest.mark.emulator(phones=5000, servers=50, jobs=Durations(2.0))
+@pytest.mark.parametrize("knows_servers", [True, False])
 async def test_5000_phones_take_no_longer_than_the_slowest_server_with_few_looks(
-    cph: CloudPhone, emulator: Emulator
+    cph: CloudPhone, emulator: Emulator, *, knows_servers: bool
 ) -> None:
+    phones = cph.phones.list() if knows_servers else [phone.id for phone in await listed(cph)]
     began = asyncio.get_running_loop().time()
 
-    report = await cph.fleet(cph.phones.list()).run("getprop ro.serialno")
+    report = await cph.fleet(phones).run("getprop ro.serialno")
 
     took = asyncio.get_running_loop().time() - began
     assert states(report) == {"succeeded": 5000}
