@@ -275,6 +275,14 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
         lambda: AuthorizeEvent("e1", Authorization.REDEPLOY, NOON),
         "start: is given; only maintenance",
     ),
+    "a time without a zone": (
+        lambda: AuthorizeEvent("e1", Authorization.MAINTENANCE, NOON.replace(tzinfo=None)),
+        "start: is a time without a zone; it must be an aware datetime",
+    ),
+    "a day without a zone": (
+        lambda: EventQuery(since=NOON.replace(tzinfo=None)),
+        "since: is a time without a zone; it must be an aware datetime",
+    ),
     "an event in a state that there is not": (lambda: EventQuery(states=["asleep"]), "is 'asleep'"),
     "a page of 101": (lambda: ServerQuery(limit=101), "limit: is 101; it must be 1 to 100"),
     "a page before the first": (lambda: ServerQuery(offset=-1), "offset: is -1"),

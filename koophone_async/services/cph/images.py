@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import Between, OneOf, Text
+from koophone_async.checks import Between, OneOf, Text, aware
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.paging import items
 from koophone_async.services.cph.started import Accepted
@@ -82,8 +82,12 @@ class ImageQuery:
     )
     shared_by: str | None = field(default=None, metadata=wire("src_project_id"))
     # A number whose unit is not documented; milliseconds, as the members of an image have them.
-    since: datetime | None = field(default=None, metadata=wire("create_since", as_text=MILLISECONDS))
-    until: datetime | None = field(default=None, metadata=wire("create_until", as_text=MILLISECONDS))
+    since: datetime | None = field(
+        default=None, validator=aware, metadata=wire("create_since", as_text=MILLISECONDS)
+    )
+    until: datetime | None = field(
+        default=None, validator=aware, metadata=wire("create_until", as_text=MILLISECONDS)
+    )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
 

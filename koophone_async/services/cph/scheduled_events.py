@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
-from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text
+from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, aware
 from koophone_async.errors import Misuse
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
@@ -88,10 +88,14 @@ class EventQuery:
 
     event: str | None = field(default=None, validator=EVENT_ID, metadata=wire("event_id"))
     server: str | None = field(default=None, validator=Text(ID_MOST), metadata=wire("server_id"))
-    since: datetime | None = field(default=None, metadata=wire("publish_since", as_text=TIME))
+    since: datetime | None = field(
+        default=None, validator=aware, metadata=wire("publish_since", as_text=TIME)
+    )
     """Published then or later."""
 
-    until: datetime | None = field(default=None, metadata=wire("publish_until", as_text=TIME))
+    until: datetime | None = field(
+        default=None, validator=aware, metadata=wire("publish_until", as_text=TIME)
+    )
     # The SDK calls these lists `csv`, and its client sends each value under a name of its own all the same.
     states: tuple[str, ...] | None = field(
         default=None,
@@ -120,7 +124,11 @@ class EventPage:
 
 def _start(at: datetime | str | None) -> str:
     """Write when to begin; an empty text is at once."""
-    return moment(at) if isinstance(at, datetime) else at or ""
+    if not isinstance(at, datetime):
+        return at or ""
+    if at.tzinfo is None:
+        raise Misuse("", "start", "is a time without a zone; it must be an aware datetime")
+    return moment(at)
 
 
 @frozen
