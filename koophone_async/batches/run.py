@@ -64,9 +64,12 @@ class Run(Generic[Request, Answer]):
         """Prepare a run; nothing is drawn and nothing sent yet.
 
         Raises:
-            Misuse: The verb's arguments are wrong, whatever the ids.
+            Misuse: The verb's arguments are wrong, whatever the ids; or these are one text, which would be
+                taken letter by letter.
         """
         verb.request(verb.sample)
+        if isinstance(source, str):
+            raise Misuse(verb.operation.name, "ids", f"is the string {source!r}; give a list of ids")
         self._session = session
         self._verb = verb
         self._source = source

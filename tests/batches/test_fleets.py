@@ -288,6 +288,11 @@ async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone
     assert report["7"].error_message == "the id is a int; it must be a string"
 
 
+def test_one_id_is_not_taken_letter_by_letter(koophone: KooPhone) -> None:
+    with pytest.raises(Misuse, match="ids: is the string 'phone0001'; give a list of ids"):
+        _ = koophone.fleet("phone0001").run("id")
+
+
 async def test_wrong_arguments_are_refused_before_anything_is_drawn(koophone: KooPhone) -> None:
     with pytest.raises(Misuse, match=r"command: is 1,025 bytes of UTF-8 long; at most 1,024 bytes of UTF-8"):
         await koophone.fleet(["a"]).run("x" * 1025)

@@ -284,6 +284,10 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
         "since: is a time without a zone; it must be an aware datetime",
     ),
     "an event in a state that there is not": (lambda: EventQuery(states=["asleep"]), "is 'asleep'"),
+    "a moment in words": (
+        lambda: ServerQuery(since="today"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        "since: is 'today'; it must be a whole number, at least 0",
+    ),
     "a page of 101": (lambda: ServerQuery(limit=101), "limit: is 101; it must be 1 to 100"),
     "a page before the first": (lambda: ServerQuery(offset=-1), "offset: is -1"),
 }

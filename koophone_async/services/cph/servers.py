@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from math import inf
 from typing import Final
 
 from attrs import field, frozen
@@ -60,10 +61,10 @@ class ServerQuery:
         default=None, validator=OneOf((*Network, None)), metadata=wire("network_version")
     )
     phone_model: str | None = field(default=None, metadata=wire("phone_model_name"))
-    since: int | None = field(default=None, metadata=wire("create_since"))
+    since: int | None = field(default=None, validator=Between(0, inf), metadata=wire("create_since"))
     """A timestamp; no document says whether in seconds or in milliseconds."""
 
-    until: int | None = field(default=None, metadata=wire("create_until"))
+    until: int | None = field(default=None, validator=Between(0, inf), metadata=wire("create_until"))
     state: ServerState | int | None = field(
         default=None, validator=OneOf((*ServerState, None)), metadata=wire("status")
     )
