@@ -175,8 +175,13 @@ IDS: Final = Listed(each=Text(ID_MOST))
 """At least one id of at most 32 characters. The most ids of a call are the operation's `batch`."""
 
 
-def ids(values: Iterable[str]) -> tuple[str, ...]:
-    """Take any iterable of ids but a bare string, which would be taken letter by letter."""
+def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:
+    """Take any iterable of ids, or of what `name` says, but a bare string, which would go by the letter."""
     if isinstance(values, str):
-        raise Misuse("", "ids", f"is the string {values!r}; give a list of ids")
+        raise Misuse("", name, f"is the string {values!r}; give a list of {name}")
     return tuple(values)
+
+
+def paths(values: Iterable[str]) -> tuple[str, ...]:
+    """Take any iterable of paths but a bare string."""
+    return ids(values, "paths")

@@ -70,6 +70,7 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: Export("p1", ["/data"], "Bucket", "o"), "bucket: does not match"),
     (lambda: Export("p1", ["/data"], "bu", "o"), "bucket: does not match"),
     (lambda: Export("p1", ["/data"], "bucket", "ä"), "path: does not match"),
+    (lambda: Export("p1", "/data", "bucket", "o"), "paths: is the string '/data'; give a list of paths"),
     (lambda: Export("p1", ["/data/../system"], "bucket", "o"), "include: does not match"),
     (lambda: Export("p1", ["/data"], "bucket", "o", ["data"]), "exclude: does not match"),
     (lambda: Export("p1", ["/data"], "bucket", "o", ["/system/app"]), "exclude: does not match"),

@@ -256,7 +256,7 @@ class Commands:
 
         API: CPH 5.7.2 (2025-02-08)
         """
-        content = f"{options} {' '.join(ids(apks))}".strip()
+        content = f"{options} {' '.join(ids(apks, 'apks'))}".strip()
         return await self._session.send(INSTALL_SPLIT, InstallSplitApp.on(where, content))
 
     async def uninstall(self, where: Iterable[str] | OnServers, package: str) -> Started:

@@ -155,7 +155,8 @@ class PhoneFleet(Fleet):
             apks: At most 50 of `obs://bucket/path/file.apk`, with the options at most 8,100 bytes.
             options: Such as `-t -r`.
         """
-        return self._adb(commands.INSTALL_SPLIT, InstallSplitApp, f"{options} {' '.join(ids(apks))}".strip())
+        content = f"{options} {' '.join(ids(apks, 'apks'))}".strip()
+        return self._adb(commands.INSTALL_SPLIT, InstallSplitApp, content)
 
     def uninstall(self, package: str) -> Run[UninstallApp, Started]:
         """Remove an app.
@@ -236,7 +237,7 @@ class PhoneFleet(Fleet):
         """
         if isinstance(path, str) and _PHONE not in path:
             raise Misuse(storage.EXPORT.name, "path", f"holds no {_PHONE}, and each phone needs its own")
-        included, excluded, to = ids(include), ids(exclude), _paths(path)
+        included, excluded, to = ids(include, "paths"), ids(exclude, "paths"), _paths(path)
         return self._start(
             storage.EXPORT,
             lambda phones: ExportData([Export(id, included, bucket, to(id), excluded) for id in phones]),

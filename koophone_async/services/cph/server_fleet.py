@@ -73,7 +73,7 @@ class ServerFleet(Fleet):
         Args:
             paths: Absolute paths of at most 4,096 bytes each.
         """
-        files = ids(paths)
+        files = ids(paths, "paths")
         return self._start(shared_files.DELETE, lambda servers: DeleteFiles(files, servers))
 
     def push_app(

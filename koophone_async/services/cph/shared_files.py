@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from koophone_async.checks import IDS, Between, Listed, Text, ids
+from koophone_async.checks import IDS, Between, Listed, Text, ids, paths
 from koophone_async.errors import Misuse
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.started import Started
@@ -85,7 +85,7 @@ class DeleteFiles:
     """Files to delete from the shared storage of servers."""
 
     paths: tuple[str, ...] = field(
-        converter=ids, validator=Listed(each=StoragePath("./-_= ")), metadata=wire("file_paths")
+        converter=paths, validator=Listed(each=StoragePath("./-_= ")), metadata=wire("file_paths")
     )
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
 

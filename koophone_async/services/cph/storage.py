@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Between, Listed, Text, ids
+from koophone_async.checks import ID_MOST, Between, Listed, Text, paths
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.shared_files import BUCKET
 from koophone_async.services.cph.started import Started
@@ -22,8 +22,8 @@ OBJECT: Final = Text(1024, pattern="[A-Za-z0-9./_+#=-]+")
 """Where the export goes in its bucket."""
 
 
-def _paths(paths: Iterable[str] | None) -> tuple[str, ...]:
-    return () if paths is None else ids(paths)
+def _some(given: Iterable[str] | None) -> tuple[str, ...]:
+    return () if given is None else paths(given)
 
 
 @frozen
@@ -32,7 +32,7 @@ class Export:
 
     phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
     include: tuple[str, ...] = field(
-        converter=ids, validator=Listed(each=DATA), metadata=wire("include_files")
+        converter=paths, validator=Listed(each=DATA), metadata=wire("include_files")
     )
     """Absolute paths in /data or /cache, at most 4,096 bytes each.
 
@@ -45,7 +45,7 @@ class Export:
     """At most 1,024 characters. Whether what is there already is overwritten is not documented."""
 
     exclude: tuple[str, ...] = field(
-        default=None, converter=_paths, validator=Listed(least=0, each=DATA),
+        default=None, converter=_some, validator=Listed(least=0, each=DATA),
         metadata=wire("exclude_files"),
     )  # fmt: skip
     """Paths of the same kind that are left out, even where they are included."""

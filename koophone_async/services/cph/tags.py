@@ -219,7 +219,7 @@ REMOVE: Final = Operation(
 
 
 def _wanted(tags: Mapping[str, Iterable[str]]) -> tuple[Wanted, ...]:
-    return tuple(Wanted(key, ids(values)) for key, values in tags.items())
+    return tuple(Wanted(key, ids(values, "values")) for key, values in tags.items())
 
 
 def _matches(name: str | None) -> tuple[Match, ...]:
