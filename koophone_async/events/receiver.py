@@ -183,14 +183,10 @@ class Receiver:
         """
         if self._run:
             raise Misuse("", "receiver", "runs already")
-        queue = self._queue()
+        queue, spent = self._queue(), Spent(self.bounds.tickets)
+        spent.load(await queue.open())  # before any call: a used ticket lets nobody in
         courier = Courier(queue, self._deliver, self.delivery, self.rng, self.counts)
-        self._run = run = _Run(queue, courier, Spent(self.bounds.tickets))
-        try:
-            run.spent.load(await queue.open())
-        except BaseException:
-            self._run = None
-            raise
+        self._run = _Run(queue, courier, spent)
         courier.start()
         return self
 

@@ -133,6 +133,20 @@ async def test_a_second_process_is_refused(path: Path) -> None:
             await Receiver(journal=path).__aenter__()
 
 
+async def test_no_call_is_taken_before_the_journal_is_open(path: Path) -> None:
+    other = sqlite3.connect(path)
+    other.execute("BEGIN EXCLUSIVE")
+    receiver = Receiver(journal=path)
+    entering = asyncio.create_task(receiver.__aenter__())
+    await asyncio.sleep(0)
+    statuses = await tell(receiver, entered())
+    other.close()
+    await asyncio.wait([entering])
+    await receiver.__aexit__(None, None, None)
+
+    assert statuses == [503]
+
+
 async def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 9")
