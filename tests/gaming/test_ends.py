@@ -198,6 +198,32 @@ async def test_a_cancelled_wait_looks_no_more_and_the_jobs_go_on(
     assert (await gaming.deployments.wait(started)).ok
 
 
+async def test_waits_share_their_looks(service: GameService, gaming: Gaming) -> None:
+    started = [await gaming.deployments.deploy([server], ["v1"]) for server in SERVERS[:60]]
+
+    reports = await asyncio.gather(*map(gaming.deployments.wait, started))
+
+    assert [list(report.outcomes) for report in reports] == [[server] for server in SERVERS[:60]]
+    assert all(report.ok for report in reports)
+    looks = [query["request_ids"].split(",") for *_, query, _ in service.calls("/jobs")]
+    assert len(looks) < 30
+    assert max(len(look) for look in looks) == 20
+
+
+async def test_waits_for_one_call_do_not_end_with_each_other(gaming: Gaming) -> None:
+    started = await gaming.deployments.deploy(["s1", "s2"], ["v1"])
+    early = await gaming.deployments.wait(started, timeout=15)
+    of_one = asyncio.create_task(gaming.deployments.wait(early["s1"].ticket or ""))
+    cancelled = asyncio.create_task(gaming.deployments.wait(early["s2"].ticket or ""))
+    of_both = asyncio.create_task(gaming.deployments.wait(started))
+    await asyncio.sleep(5)
+    cancelled.cancel()
+
+    assert list((await of_one).outcomes) == ["s1"]
+    assert states(await of_both) == {"succeeded": 2}
+    assert states(await gaming.deployments.wait(started)) == {"succeeded": 2}
+
+
 async def test_an_answer_without_a_request_id_cannot_be_awaited(gaming: Gaming) -> None:
     with pytest.raises(Misuse, match="no request id"):
         await gaming.deployments.wait(Started(None, (StartedJob(JobKind.PUSH, "j1", "s1"),)))

@@ -8,6 +8,7 @@ from koophone_async.jobs import Allowance
 from koophone_async.services.cph.ends import LOOKS
 from koophone_async.services.gaming.applications import Applications
 from koophone_async.services.gaming.deployments import Deployments
+from koophone_async.services.gaming.ends import Together
 from koophone_async.services.gaming.fleet import Fleet
 from koophone_async.services.gaming.versions import Versions
 
@@ -28,9 +29,9 @@ class Gaming:
             allowance: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
         """
         self._channel = channel
-        self._allowance = allowance or Allowance(LOOKS)
+        self._together = Together(channel, allowance or Allowance(LOOKS))
         self.applications = Applications(channel)
-        self.deployments = Deployments(channel, self._allowance)
+        self.deployments = Deployments(channel, self._together)
         self.versions = Versions(channel)
 
     def fleet(
@@ -52,4 +53,4 @@ class Gaming:
             distinct: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes an id, so
                 that none is done twice.
         """
-        return Fleet(self._channel, self._allowance, ids, Pace(concurrency, in_flight, deadline, distinct))
+        return Fleet(self._channel, self._together, ids, Pace(concurrency, in_flight, deadline, distinct))

@@ -10,9 +10,8 @@ from attrs import field, frozen
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.checks import ID_MOST, Between, Text
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Allowance, Ticket
+from koophone_async.jobs import Ticket
 from koophone_async.operation import UNSTATED, Batch, Operation
-from koophone_async.services.cph.ends import LOOKS
 from koophone_async.services.cph.paging import items
 from koophone_async.services.gaming.ends import Together, refusals
 from koophone_async.services.gaming.requests import (
@@ -118,7 +117,7 @@ class Deployments:
     """Versions on servers and phones."""
 
     _session: Sender
-    _allowance: Allowance = field(factory=lambda: Allowance(LOOKS), repr=False)
+    _together: Together = field(repr=False)
 
     def on_server(self, server: str) -> AsyncIterator[Deployed]:
         """Give every version that is on a server, in pages of 100.
@@ -226,7 +225,8 @@ class Deployments:
 
         After an update it is the outcome of the phone. An outcome's `value` is a `Deployment`, which tells of
         each job with the phone and version that it was for. One server's jobs are one wait: it succeeded if
-        all of them did. A cancelled wait costs nothing, and the jobs go on.
+        all of them did. Looks are shared with every other wait for deployments of the client. A cancelled
+        wait costs nothing, and the jobs go on.
 
         Args:
             started: What the call answered, or the ticket of an unfinished outcome, here or from another
@@ -236,7 +236,7 @@ class Deployments:
         Raises:
             Misuse: The string is no ticket, or the answer has jobs and no request id to look them up by.
         """
-        together, report = Together(self._session, self._allowance), Report("gaming.deployments")
+        report = Report("gaming.deployments")
         if isinstance(started, Started):
             if started.jobs and not started.request:
                 problem = "has jobs and no request id to look them up by"
@@ -244,11 +244,11 @@ class Deployments:
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
             begun = (target for target in started.targets if target not in report.outcomes)
-            wait, started_at = together.watch(started, begun), None
+            wait, started_at = self._together.watch(started, begun), None
             if wait is None:
                 return report
         else:
             ticket = Ticket.parse(started) if isinstance(started, str) else started
-            wait, started_at = together.resume(ticket.handle, ticket.jobs), ticket.started_at
+            wait, started_at = self._together.resume(ticket.handle, ticket.jobs), ticket.started_at
         ticket = Ticket(report.operation, wait.handle, wait.jobs, started_at)
-        return await wait_for(self._session, together, ticket, report, timeout, value=wait.value)
+        return await wait_for(self._session, self._together, ticket, report, timeout, value=wait.value)

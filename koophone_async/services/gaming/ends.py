@@ -127,6 +127,7 @@ class Together:
     most_handles: int = MOST_REQUESTS
     most_jobs: int | None = MOST_JOBS
     _open: dict[str, dict[str, _Group]] = field(factory=dict[str, dict[str, _Group]], init=False)
+    """By request and key. What the pump waits for no more is forgotten at the next look."""
 
     def watch(self, started: Started, targets: Iterable[str]) -> Wait | None:
         """Wait for the servers or phones of a call; None where nothing was begun for any."""
@@ -140,30 +141,24 @@ class Together:
 
     async def look(self, handles: Sequence[str]) -> Seen[Deployment]:
         """See which servers or phones are done. One is missing while any of its open jobs is."""
-        wanted = set[str]().union(*(group.open for one in handles for group in self._groups(one).values()))
+        awaited = {one: self._session.pump.awaited(self, one) for one in self._open}
+        self._open = {
+            one: {key: self._open[one][key] for key in keys} for one, keys in awaited.items() if keys
+        }
+        groups = [group for one in handles for group in self._open.get(one, {}).values()]
+        wanted = set[str]().union(*(group.open for group in groups))
         seen = await find(self._session, self.allowance, handles, wanted)
         return {handle: dict(self._told(handle, seen)) for handle in handles}
 
-    def _groups(self, handle: str) -> dict[str, _Group]:
-        return self._open.get(handle, {})
-
     def _watched(self, request: str, groups: Mapping[str, _Group]) -> Wait:
-        self._open[request] = {group.key: group for group in groups.values()}
+        self._open[request] = {group.key: group for group in groups.values()} | self._open.get(request, {})
         jobs = {group.key: target for target, group in groups.items()}
         return Wait(self, request, jobs, value=_itself)
 
     def _told(self, handle: str, seen: Mapping[str, Job]) -> Iterator[tuple[str, Deployment | None]]:
-        groups = self._groups(handle)
-        for key, group in tuple(groups.items()):
-            if not group.take(seen):
-                continue
-            if group.open:
-                yield key, None
-            else:
-                del groups[key]
-                yield key, group.deployment
-        if not groups:
-            self._open.pop(handle, None)
+        for key, group in self._open.get(handle, {}).items():
+            if group.take(seen):
+                yield key, None if group.open else group.deployment
 
 
 def _itself(deployment: Deployment) -> object:

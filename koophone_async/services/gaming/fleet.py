@@ -11,7 +11,6 @@ from koophone_async.batches import Pace, Reading, Run, Sender, Verb
 from koophone_async.batches.chunks import Source
 from koophone_async.call import Dispatch
 from koophone_async.errors import Refused
-from koophone_async.jobs import Allowance
 from koophone_async.operation import Operation
 from koophone_async.services.gaming import deployments
 from koophone_async.services.gaming.ends import Together, refusals
@@ -38,7 +37,7 @@ class Fleet:
     """
 
     _session: Sender
-    _allowance: Allowance
+    _together: Together
     _ids: Source
     _pace: Pace = field(factory=Pace)
 
@@ -90,10 +89,8 @@ class Fleet:
     def _run(
         self, operation: Operation[Request, Started], request: Callable[[Sequence[str]], Request]
     ) -> Run[Request, Started]:
-        together = Together(self._session, self._allowance)
-
         def read(started: Started, ids: Sequence[str]) -> Reading:
-            return Reading(refusals(started, ids), together.watch(started, ids))
+            return Reading(refusals(started, ids), self._together.watch(started, ids))
 
         async def ask(session: Sender, request: Request, dispatch: Dispatch) -> Started:
             try:
