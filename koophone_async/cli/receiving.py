@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from math import inf
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Final, cast
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 KEY: Final = "KOOPHONE_EVENTS_KEY"
 """The variable with the AES key of every session, in base64."""
+
+_PIECE: Final = 512
+"""Bytes that a pipe takes at once when it takes any (POSIX)."""
 
 ANY: Final = "*"
 """The name for every session that a file of secrets does not name."""
@@ -147,8 +152,7 @@ class Log:
             self.file.write(line)
             self.file.flush()
         try:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            await _print(line.encode())
         except BrokenPipeError:
             self.reader_gone.set()
             self.ended.set()
@@ -156,15 +160,36 @@ class Log:
                 raise
 
 
+async def _print(line: bytes) -> None:
+    """Write to stdout, and let calls be answered while its reader takes his time."""
+    file = sys.stdout.fileno()
+    while line:
+        await _takes_more(file)
+        line = line[os.write(file, line[:_PIECE]) :]
+
+
+async def _takes_more(file: int) -> None:
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_writer(file, ready.set)
+    except (PermissionError, NotImplementedError):  # a file on disk, or a system that cannot tell
+        return
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_writer(file)
+
+
 async def _serve(
     host: str, port: int, log: Path | None, database: Path | None, secrets: Secrets | None
 ) -> Exit:
-    from koophone_async.events import Receiver, serve  # noqa: PLC0415 - as above
+    from koophone_async.events import Delivery, Receiver, serve  # noqa: PLC0415 - as above
 
     with ExitStack() as stack:
         file = stack.enter_context(_opened(log)) if log else None
         written = Log(file, asyncio.Event(), stack.enter_context(stopped()), database is not None)
-        receiver = Receiver(journal=database)
+        # One after the other, and with no hurry: what a slow reader leaves waits, and then is refused.
+        receiver = Receiver(journal=database, delivery=Delivery(workers=1, timeout=inf))
         _attach(receiver, written, secrets)
         try:
             async with serve(receiver, host, port) as address:

@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from attrs import evolve
 
 from koophone_async.events import Access, Cipher, GameEntered, Heartbeat, write
 from tests.cli.conftest import Process, started
@@ -95,6 +96,29 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         process.stdout.close()
         post(f"{at}/events", write(ENTERED))
         assert process.wait(20) == 141
+
+
+def test_calls_are_answered_while_the_reader_takes_his_time() -> None:
+    count, words = 20, "x" * 30_000
+    with started("events", "serve") as process:
+        at = address(process)
+        for _ in range(count):
+            post(f"{at}/events", write(evolve(ENTERED, error=words)))
+        assert process.stdout
+        lines = [json.loads(process.stdout.readline()) for _ in range(count)]
+        process.send_signal(signal.SIGTERM)
+        assert process.end().code == 0
+
+    assert [line["error_msg"] for line in lines] == [words] * count
+
+
+def test_events_are_printed_into_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as out, started("events", "serve", stdout=out) as process:
+        post(f"{address(process)}/events", write(ENTERED))
+        process.send_signal(signal.SIGTERM)
+        assert process.end().code == 0
+
+    assert json.loads((tmp_path / "out").read_text())["session_id"] == "session1"
 
 
 def test_what_nobody_read_is_printed_at_the_next_start(tmp_path: Path) -> None:
