@@ -41,7 +41,7 @@ async def within(seconds: float, work: Awaitable[Result]) -> Result:
     except Rejected:
         raise
     except asyncio.CancelledError as error:
-        if is_cancelled():
+        if _is_cancelled():
             raise
         raise Failed(_describe(error)) from None  # something that it awaited was cancelled
     except Exception as error:  # noqa: BLE001 - whatever it raises
@@ -49,8 +49,7 @@ async def within(seconds: float, work: Awaitable[Result]) -> Result:
         raise Failed(late if limit.expired() else _describe(error)) from None
 
 
-def is_cancelled() -> bool:
-    """Whether the running task was cancelled, also where what it awaited took no notice."""
+def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 from attrs.validators import gt
 
-from koophone_async.events.callbacks import Failed, is_cancelled, within
+from koophone_async.events.callbacks import Failed, within
 from koophone_async.events.refusals import Rejected
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Courier:
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
     _waits: dict[Parcel, TimerHandle] = field(factory=dict["Parcel", "TimerHandle"], init=False)
     _held: int = field(default=0, init=False)
+    _is_over: bool = field(default=False, init=False)
     _feeder: Task[None] = field(init=False)
     _workers: list[Task[None]] = field(init=False)
 
@@ -96,6 +97,7 @@ class Courier:
                 async with asyncio.timeout(self._terms.grace):
                     await self._quiet()
         finally:
+            self._is_over = True
             await _end([self._feeder, *self._workers])
             for timer in self._waits.values():
                 timer.cancel()
@@ -125,7 +127,7 @@ class Courier:
                 self._ready.put_nowait(parcel)
 
     async def _work(self) -> None:
-        while not is_cancelled():  # a handler may have kept it to itself
+        while not self._is_over:  # a handler may keep to itself that it was cancelled
             parcel = await self._ready.get()
             parcel.attempts += 1
             if await self._attempt(parcel):
