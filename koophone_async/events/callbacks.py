@@ -34,14 +34,14 @@ async def within(seconds: float, work: Awaitable[Result]) -> Result:
     Raises:
         Failed: It failed in whatever way, or took longer than `seconds`.
     """
-    limit = asyncio.timeout(seconds)
+    limit, before = asyncio.timeout(seconds), _cancellations()
     try:
         async with limit:
             return await work
     except Rejected:
         raise
     except asyncio.CancelledError as error:
-        if _is_cancelled():
+        if _cancellations() > before:
             raise
         raise Failed(_describe(error)) from None  # something that it awaited was cancelled
     except Exception as error:  # noqa: BLE001 - whatever it raises
@@ -49,9 +49,10 @@ async def within(seconds: float, work: Awaitable[Result]) -> Result:
         raise Failed(late if limit.expired() else _describe(error)) from None
 
 
-def _is_cancelled() -> bool:
+def _cancellations() -> int:
+    """Count what was asked of this task; what took no notice earlier may have left some."""
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task.cancelling() if task else 0
 
 
 def _describe(error: BaseException) -> str:

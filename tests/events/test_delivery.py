@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,27 @@ async def test_a_handler_whose_work_was_cancelled_has_only_failed(receiver: Rece
         await story.has(1)
 
     assert receiver.counts.failures == 1
+
+
+async def test_a_handler_that_leaves_a_cancellation_behind_does_not_end_the_worker(
+    receiver: Receiver, story: Story
+) -> None:
+    @receiver.on_enter
+    async def careless(event: GameEntered) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if event.session == "a":
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+        elif not receiver.counts.failures:
+            raise asyncio.CancelledError
+        await story(event)
+
+    async with with_terms(receiver, workers=1):
+        await tell(receiver, entered("a"))
+        await tell(receiver, entered("b"))
+        assert [event.session for event in await story.has(2)] == ["a", "b"]
 
 
 async def test_an_event_that_always_fails_is_left_in_the_end(
