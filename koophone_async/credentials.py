@@ -271,7 +271,9 @@ class Metadata:
         wanted = {"X-Metadata-Token-Ttl-Seconds": "60"}
         url = f"{self.endpoint}/meta-data/latest/api/token"
         async with http.put(url, headers=wanted, allow_redirects=False) as answer:
-            return {"X-Metadata-Token": await answer.text()} if answer.status == 200 else {}
+            token = (await answer.read()).decode(errors="replace").strip()
+        # Where there is none, a network may answer with a page of its own.
+        return {"X-Metadata-Token": token} if answer.status == 200 and token.isprintable() else {}
 
 
 def _temporary_key(body: bytes) -> AccessKey:

@@ -267,13 +267,15 @@ PUT, GET = "/meta-data/latest/api/token", "/openstack/latest/securitykey"
 class Server:
     """A metadata service that can be told what to answer, and remembers what it was asked."""
 
-    def __init__(self, *, token: int = 200, key: int = 200, body: object = ISSUED) -> None:
-        self.token, self.key, self.body = token, key, body
+    def __init__(
+        self, *, token: int = 200, session: bytes = b"session", key: int = 200, body: object = ISSUED
+    ) -> None:
+        self.token, self.session, self.key, self.body = token, session, key, body
         self.seen: list[tuple[str, str, str | None]] = []
 
     async def put(self, request: web.Request) -> web.Response:
         self.seen.append(("PUT", request.path, request.headers.get("X-Metadata-Token-Ttl-Seconds")))
-        return web.Response(status=self.token, text="session")
+        return web.Response(status=self.token, body=self.session)
 
     async def get(self, request: web.Request) -> web.Response:
         self.seen.append(("GET", request.path, request.headers.get("X-Metadata-Token")))
@@ -312,6 +314,14 @@ async def test_the_vendor_asks_the_same_service_the_same_way(monkeypatch: pytest
     assert ours.security_token == theirs.security_token
     assert server.seen[0][:2] == server.seen[2][:2]
     assert server.seen[1] == server.seen[3]
+
+
+async def test_a_page_is_no_session() -> None:
+    server = Server(session=b"<html>\r\n<p>Sign in to caf\xe9", key=404)
+    async with served(server) as endpoint:
+        assert await Metadata(endpoint)() is None
+
+    assert server.seen[-1] == ("GET", GET, None)
 
 
 @pytest.mark.parametrize("status", [404, 405, 503])

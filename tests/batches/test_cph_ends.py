@@ -148,7 +148,7 @@ async def test_who_cannot_be_connected_to_is_refused(service: CloudPhoneService,
     report = await cph.fleet(PHONES[:25]).connections(ClientType.IOS)
 
     assert states(report) == {"accepted": 24, "refused": 1}
-    assert [len(body["phone_ids"]) for *_, body in service.asked] == [10, 10, 5]
+    assert sorted(len(body["phone_ids"]) for *_, body in service.asked) == [5, 10, 10]
 
 
 async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: CloudPhone) -> None:

@@ -98,6 +98,14 @@ async def test_the_wait_that_the_service_names_is_kept() -> None:
     assert 40 <= now() < 41
 
 
+async def test_a_wait_that_is_no_number_of_seconds_ends_too() -> None:
+    async with FarEnd([says(429, Retry_After="9" * 400)]) as far, session(far.url) as ours:
+        async with asyncio.timeout(60):
+            await ours.send(RUN, Note())
+
+    assert far.requests == 2
+
+
 async def test_no_attempt_starts_after_the_deadline() -> None:
     async with (
         FarEnd([says(503, Retry_After="40")]) as far,
