@@ -54,6 +54,11 @@ class Renewing(Generic[Value]):
         self._renewal: asyncio.Task[Value] | None = None
         self._began = False
 
+    @property
+    def held(self) -> Value | None:
+        """What the source gave last; None where that was refused, or nothing was asked for yet."""
+        return self._held
+
     async def current(self) -> Value:
         """Answer what is held, and wait for the next where that has ended or is about to.
 

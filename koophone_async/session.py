@@ -260,6 +260,8 @@ class Session:
         asked = now()
         with await self.limits.acquire(operation.name, operation.quotas, patience=self._patience) as permit:
             call.queued += now() - asked
+            if isinstance(call.proof, Token):
+                call.proof = self._tokens.held or call.proof  # another may have come during the wait
             call.begin(permit)
             try:
                 return await self._ask(call, self._headers(call), permit)

@@ -364,6 +364,16 @@ async def test_a_token_is_asked_for_though_calls_that_wait_for_it_share_its_quot
     assert (iam.signed_in, far.executions) == (1, 3)
 
 
+async def test_a_token_that_dies_is_tried_by_none_of_the_calls_that_wait_for_their_quota() -> None:
+    iam = account()
+    async with iam.far as far, session(far.url, USER, quotas={RUN.name: (Quota(1, 60),)}) as ours:
+        await ours.send(RUN, Note())
+        iam.dead.add("token-1")
+        await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(3)))
+
+    assert tokens(far) == ["token-1", "token-1", "token-2", "token-2", "token-2"]
+
+
 async def test_a_sign_in_that_outlives_its_call_opens_no_connection_to_a_session_that_was_closed() -> None:
     iam = account(iam=[stall])
     async with iam.far as far:
