@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from koophone_async.cli.verbs import Population, Service, Verb
 from koophone_async.errors import Misuse
 from koophone_async.operation import Sender
@@ -61,6 +63,7 @@ SERVERS: Final = Population(
     lambda cph, query: cph.servers.list(query),
     CloudPhone.server_fleet,
     lambda cph, tags: cph.tags.find(tags),
+    example='state == normal and name ~ "shop-*"',
 )
 ENCODING_SERVERS: Final = Population(
     "encoding servers",
@@ -76,12 +79,8 @@ def _gaming_fleet(cph: CloudPhone, *given: Any, **pace: Any) -> GamingFleet:  # 
     return cph.gaming.fleet(*given, **pace)
 
 
-_GAMING_SERVERS: Final = Population(
-    SERVERS.noun, SERVERS.operation, Server, ServerQuery, SERVERS.items, _gaming_fleet, SERVERS.tagged
-)
-_GAMING_PHONES: Final = Population(
-    PHONES.noun, PHONES.operation, Phone, PhoneQuery, PHONES.items, _gaming_fleet
-)
+_GAMING_SERVERS: Final = evolve(SERVERS, fleet=_gaming_fleet)
+_GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet)
 
 
 async def _restart(

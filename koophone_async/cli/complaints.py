@@ -49,6 +49,8 @@ class NoCredentials(Misuse):
     """Nothing to sign with was found, or what was found is wrong as written."""
 
 
+_MAY_HAVE_HAPPENED: Final = "It may have happened: look before you do it again."
+
 _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
     NoCredentials: "Nothing was sent. `koophone config` shows where credentials were looked for.",
     SignIn: "Check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK; `koophone config` shows what is in effect.",
@@ -60,8 +62,8 @@ _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
     NotConnected: "Check the network and the endpoints: `koophone config` shows what is in effect.",
     QuotaTooSlow: "The quota lets it through later. Try again then.",
     Unsent: "Nothing was sent. Try again.",
-    Unanswered: "It may have happened: look before you do it again.",
-    Unreadable: "It may have happened: look before you do it again.",
+    Unanswered: _MAY_HAVE_HAPPENED,
+    Unreadable: _MAY_HAVE_HAPPENED,
     JobUnfinished: "It goes on. Await it again with `koophone jobs wait`.",
 }
 
@@ -138,10 +140,14 @@ def not_started(outcome: Outcome) -> bool:
 
 
 def sum_up(tally: Tally, code: Exit) -> None:
-    """Say on stderr how a run ended, where it did not end well."""
+    """Say on stderr how a run ended, where it did not end well or there was nothing to do."""
+    end = "interrupted: " if code is Exit.INTERRUPTED else ""
     if code is Exit.NOT_STARTED:
         say(f"koophone: nothing was done: {tally.reason}")
         say("  `koophone config` shows what is in effect.")
+    elif tally.total == 0:
+        say(f"koophone: {end}nothing was chosen, and nothing done")
     elif code is not Exit.DONE:
-        end = "interrupted: " if code is Exit.INTERRUPTED else ""
         say(f"koophone: {end}{tally}")
+    if tally.counts[State.UNKNOWN]:
+        say(f"  {State.UNKNOWN}: {_MAY_HAVE_HAPPENED}")

@@ -13,7 +13,7 @@ from koophone_async.cli.complaints import Exit
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.printing import Format
 from koophone_async.cli.running import execute, print_outcomes
-from koophone_async.cli.selection import All, Ids, IdsFile, Selection, Where
+from koophone_async.cli.selection import All, Ids, IdsFile, Selection, by_expression
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import Misuse
 from koophone_async.services.koophone.client import KooPhone
@@ -51,7 +51,7 @@ def run(
     *,
     ids: Ids = None,
     ids_file: IdsFile = None,
-    where: Where = None,
+    where: Annotated[str | None, by_expression(INSTANCES)] = None,
     everything: All = False,
     sync: Annotated[bool, typer.Option("--sync", help="Use calls that wait; for short commands.")] = False,
     output: Output = Format.TABLE,

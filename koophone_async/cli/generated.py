@@ -221,10 +221,7 @@ class Sweep:
 
 async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], output: Format) -> Exit:
     if isinstance(answer, AsyncIterable):
-        with printer(output) as out:
-            async for item in answer:
-                for row in rows(item):
-                    out.row(row)
+        await _print_list(answer, output)
         return Exit.DONE
     given = await answer
     if isinstance(given, bytes) and not isinstance(given, Raw):
@@ -236,3 +233,14 @@ async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object]
     if hint := awaited(entry, given):
         say(f"koophone: to await the end: {hint}")
     return Exit.DONE
+
+
+async def _print_list(answer: AsyncIterable[object], output: Format) -> None:
+    is_empty = True
+    with printer(output) as out:
+        async for item in answer:
+            for row in rows(item):
+                is_empty = False
+                out.row(row)
+    if is_empty and output is Format.TABLE:
+        say("koophone: there is none")

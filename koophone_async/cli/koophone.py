@@ -25,6 +25,7 @@ INSTANCES: Final = Population(
     InstanceQuery,
     lambda koophone, query: koophone.instances.list(query),
     KooPhone.fleet,
+    example='running == running and name ~ "shop-*"',
 )
 
 

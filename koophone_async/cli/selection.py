@@ -29,14 +29,6 @@ IdsFile: TypeAlias = Annotated[
     ),
 ]
 All: TypeAlias = Annotated[bool, typer.Option("--all", help="Everything that there is.")]
-Where: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--where",
-        metavar="EXPR",
-        help="All that fit, such as 'state == running and name ~ \"shop-*\"'; fields as listed.",
-    ),
-]
 Tags: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -47,6 +39,12 @@ Tags: TypeAlias = Annotated[
 ]
 
 
+def by_expression(population: Population) -> Any:  # noqa: ANN401 - as typer gives it
+    """Make the option that chooses by an expression."""
+    said = f"All that fit, such as '{population.example}'; fields as listed."
+    return typer.Option("--where", metavar="EXPR", help=said)
+
+
 def option(name: str, annotation: Hint, default: object = None) -> Parameter:
     """Make a parameter of a command."""
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
@@ -54,8 +52,9 @@ def option(name: str, annotation: Hint, default: object = None) -> Parameter:
 
 def filters(population: Population) -> list[Parameter]:
     """Give the options that choose from a list."""
+    annotated: Hint = Annotated
     tags = [option("tag", Tags)] if population.tagged else []
-    return [option("where", Where), *tags]
+    return [option("where", annotated[str | None, by_expression(population)]), *tags]
 
 
 def choices(population: Population) -> list[Parameter]:
@@ -155,7 +154,7 @@ def _read(file: str) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise Misuse("", f"--ids-file {file}", f"cannot be read: {problem}") from None
-    ids = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+    ids = [*filter(None, (line.partition("#")[0].strip() for line in text.splitlines()))]
     if not ids:
         raise Misuse("", f"--ids-file {file}", "holds no ids")
     return ids

@@ -38,6 +38,9 @@ class Population:
     tagged: Callable[[Client, Mapping[str, list[str]]], AsyncIterator[Any]] | None = None
     """Finds those with some tags, where tags are what they have."""
 
+    example: str = 'state == running and name ~ "shop-*"'
+    """An expression that chooses from it, for the help."""
+
 
 @frozen
 class Verb:

@@ -14,14 +14,16 @@ from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
 from koophone_async.cli.services import entries
 from koophone_async.jobs import Ticket
+from tests.cli.conftest import Ended
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Ended, Invoke
+    from tests.cli.conftest import Invoke
 
 JSONL = ("--output", "jsonl")
 TWO = ("phone0001", "phone0002")
+NONE = ("--where", "name == nobody")
 OUTCOME = ["id", "state", "job_id", "error_code", "error_message", "output", "seconds"]
 PACKAGE = (
     *("--name", "com.example.app", "--file", "app.apk", "--version", "1.0", "--size", "12.5"),
@@ -197,6 +199,18 @@ def test_awaited_jobs_can_be_put_together_too(koophone: Invoke) -> None:
     assert ended.code == 1
 
 
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        (("exec", *NONE, "--", "id"), "nothing was chosen, and nothing done"),
+        (("instances", "status", *NONE), "nothing was chosen, and nothing done"),
+        (("instances", "list", *NONE), "there is none"),
+    ],
+)
+def test_where_nothing_fits_it_is_said_so(koophone: Invoke, line: tuple[str, ...], said: str) -> None:
+    assert koophone(line) == Ended(0, "", f"koophone: {said}\n")
+
+
 def test_no_ids_in_a_file_is_wrong_usage(koophone: Invoke, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n# none\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
@@ -282,7 +296,7 @@ def test_a_raw_call_takes_and_gives_the_spelling_of_the_api(koophone: Invoke) ->
 
 
 def test_ids_and_bodies_come_from_files(koophone: Invoke, tmp_path: Path) -> None:
-    (tmp_path / "ids").write_text("# two\nphone0001\n\n  phone0002\n")
+    (tmp_path / "ids").write_text("# two\nphone0001\n\n  phone0002  # the second\n")
     (tmp_path / "video").write_text(json.dumps(VIDEO))
 
     ended = koophone(

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from koophone_async.cli import words
 from koophone_async.cli.app import app
 from koophone_async.cli.services import Entry, entries
+from koophone_async.selection import parse
 from koophone_async.services.koophone.apps import InstallApp
 
 ALL: Final = [*entries("cph", "gaming", "iam", "koophone")]
@@ -66,6 +67,16 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
 )
 def test_the_help_says_what_an_option_takes(line: tuple[str, ...], said: str) -> None:
     assert said in help_of(*line)
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in ALL if entry.lists], ids=lambda entry: entry.operation.name
+)
+def test_the_help_shows_an_expression_that_fits_what_is_listed(entry: Entry) -> None:
+    assert entry.lists
+    parse(entry.lists.example).on(entry.lists.model)
+
+    assert entry.lists.example in help_of(*entry.words)
 
 
 @pytest.mark.parametrize("name", ["page", "request-id", "kind"])

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.complaints import Exit, NoCredentials, Tally, complain
+from koophone_async.cli.complaints import Exit, NoCredentials, Tally, complain, sum_up
 from koophone_async.cli.configuration import shown
 from koophone_async.cli.demonstration import verdict
 from koophone_async.cli.running import interruptible, some
@@ -81,6 +81,16 @@ def test_the_exit_code_says_whether_anything_was_begun(outcomes: list[Outcome], 
 
     assert tally.exit is code
     assert (tally.reason is None) == (code is not Exit.NOT_STARTED or not outcomes[0].error_message)
+
+
+def test_of_what_may_have_happened_the_sum_says_to_look_first(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    tally.add(Outcome("p", State.UNKNOWN))
+
+    sum_up(tally, Exit.INTERRUPTED)
+
+    advice = "unknown: It may have happened: look before you do it again."
+    assert capsys.readouterr().err == f"koophone: interrupted: 1 unknown\n  {advice}\n"
 
 
 def test_only_the_first_ranges_of_many_are_named() -> None:
