@@ -91,10 +91,8 @@ class Model:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The options."""
-        lists = [
-            spelling(a).name for a in attrs.fields(attrs.resolve_types(self.model)) if _is_objects(a.type)
-        ]
-        only = f" Only there: {', '.join(lists)}." if lists else ""
+        lists = [a for a in attrs.fields(attrs.resolve_types(self.model)) if _is_objects(a.type)]
+        only = f" Only there: {'; '.join(map(_objects, lists))}." if lists else ""
         return (*(leaf.parameter for leaf in self.leaves), _body(BODY + only))
 
     def read(self, given: Given) -> Iterator[tuple[str, object]]:
@@ -121,7 +119,9 @@ class Many:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The option."""
-        return (_body(f"{self.help}. A JSON list as the API spells it, or @FILE", required=True),)
+        return (
+            _body(words.sentence(self.help, "A JSON list as the API spells it, or @FILE"), required=True),
+        )
 
     def read(self, given: Given) -> Iterator[tuple[str, object]]:
         """Give the objects."""
@@ -201,6 +201,16 @@ def _is_objects(hint: Hint) -> bool:
     """Whether a field is a list of objects, which only JSON can say."""
     plain = first(hint)
     return origin(plain) is tuple and attrs.has(get_args(plain)[0])
+
+
+def _objects(attribute: Attribute) -> str:
+    """Say what a list of objects is called, and what each of them has."""
+    (item, *_) = get_args(first(attribute.type))
+    each = [
+        spelling(a).name + (f" ({limit})" if (limit := words.limit(a)) else "")
+        for a in attrs.fields(attrs.resolve_types(item))
+    ]
+    return words.escaped(f"{spelling(attribute).name}, each with {', '.join(each)}")
 
 
 def _default(path: Sequence[Attribute], hint: Hint) -> str:

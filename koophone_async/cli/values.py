@@ -88,7 +88,8 @@ class Scalar:
         name = parameter.name
         attribute = next((a for a in attrs.fields(operation.request) if _is_meant(a, name)), None)
         kind = kind_of(hint, words.checks(attribute) if attribute else ())
-        text = words.sentence(help, words.limit(attribute) if attribute else "")
+        # The choices of one of a few values are printed as its type.
+        text = words.sentence(help, words.limit(attribute) if attribute and not kind.values else "")
         is_named = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
         if is_named or name == "instance":
             info: Any = typer.Argument(metavar="ID" if name == "instance" else name.upper(), help=text)

@@ -38,7 +38,7 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
         (("orders", "buy"), "--count <int> 1 to 1,500. Required"),
         (("orders", "buy"), "--charge-period <2|3> 2: months, 3: years. Required"),
         (("apps", "list"), "--type <system|third-party>"),
-        (("instances", "list"), "--size <int> 1 to 10,000. Default: 100"),
+        (("instances", "list"), "the list has them all. 1 to 10,000. Default: 100"),
         (("instances", "list"), "--scene <CLOUD_APP|CLOUD_PHONE>"),
         (("jobs", "list"), "TASK"),
         (("exec",), "[ID]... -- COMMAND"),
@@ -57,7 +57,10 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
             "--phone-disk-size <int> GiB. 10 to 32,768 GiB. Required with any other --phone-disk option",
         ),
         (("cph", "servers", "buy"), "--public-address-existing <list[str]> The id of one public address"),
-        (("cph", "servers", "buy"), "Options come on top. Only there: ports, nics."),
+        (("cph", "servers", "buy"), "Only there: ports, each with name (at most 16 bytes"),
+        (("cph", "servers", "buy"), "listen_port (10,000 to 50,000)"),
+        (("video", "set"), "30 or 60 frames a second. A JSON list as the API spells it"),
+        (("cph", "phones", "list"), "How many to ask for at once; the list has them all. 1 to 200"),
         (("cph", "bandwidths", "update"), "BANDWIDTH"),
         (("cph", "undocumented", "list-subnets"), "--query JSON A JSON object, or @FILE."),
         (("cph", "gaming", "deployments", "deploy"), "--versions TEXT Their ids; each goes to every one"),
@@ -86,6 +89,12 @@ def test_what_the_library_fills_itself_is_no_option(name: str) -> None:
 
 def test_the_docstrings_under_inherited_fields_are_found() -> None:
     assert words.fields(InstallApp)["md5"] == "Must be sent and may be empty."
+
+
+def test_choices_are_said_once() -> None:
+    said = help_of("apps", "list")
+
+    assert "--type <system|third-party> Only apps of the system (1) or of third parties (2) --output" in said
 
 
 def test_what_is_said_twice_is_printed_once() -> None:

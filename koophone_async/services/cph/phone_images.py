@@ -69,6 +69,7 @@ class PhoneImageQuery:
     # The documents have no pages here; the vendor's SDK has, of 500 where nothing is said.
     marker: str | None = field(default=None, validator=Text(256))
     limit: int | None = field(default=None, validator=Between(1, 500))
+    """How many to ask for at once; the list has them all."""
 
 
 @frozen

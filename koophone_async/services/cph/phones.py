@@ -45,6 +45,7 @@ class PhoneQuery:
     offset: int = field(default=0, validator=Between(0, 10**9))
     # Services of 2020-07-30 give no more than 100, and no total that would tell of the rest.
     limit: int = field(default=100, validator=Between(1, 200))
+    """How many to ask for at once; the list has them all."""
 
 
 @frozen

@@ -110,6 +110,8 @@ class EventQuery:
         metadata=wire("type"),
     )
     limit: int = field(default=100, validator=Between(1, 100))
+    """How many to ask for at once; the list has them all."""
+
     marker: str | None = None
 
 

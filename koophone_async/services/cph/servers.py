@@ -70,6 +70,7 @@ class ServerQuery:
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
+    """How many to ask for at once; the list has them all."""
 
 
 @frozen

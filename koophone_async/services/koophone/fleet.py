@@ -136,7 +136,8 @@ class Fleet:
         """Set bit rate and frame rate of the video stream.
 
         Args:
-            settings: All six combinations of network and encoding.
+            settings: All six combinations of network and encoding; rates 100 to 10,000 kbit/s in steps of
+                100, 30 or 60 frames a second.
         """
         six = tuple(settings)
         return self._run(video.SET, lambda ids: SetVideo(ids, six), _accepted)

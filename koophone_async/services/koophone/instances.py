@@ -120,6 +120,8 @@ class InstanceQuery:
     pool: str | None = field(default=None, metadata=wire("pool_name"))
     page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
     size: int = field(default=100, validator=Between(1, 10**4), metadata=wire("page_size"))
+    """How many to ask for at once; the list has them all."""
+
     # This one call documents its request id as part of the query, and others as a header. `list` gives every
     # page an id of its own.
     request_id: str = field(factory=lambda: uuid4().hex, metadata=wire("x-request-id"))
