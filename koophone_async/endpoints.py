@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 BESIDE: Final = {"gaming": "cph"}
 """Services that are served where another is."""
 
+VARIABLES: Final = {
+    "koophone": "KOOPHONE_ENDPOINT",
+    "cph": "KOOPHONE_CPH_ENDPOINT",
+    "iam": "HUAWEICLOUD_SDK_IAM_ENDPOINT",
+}
+"""What the environment calls the endpoints."""
+
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -31,11 +38,7 @@ class Endpoints:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Endpoints:
         """Read KOOPHONE_ENDPOINT, KOOPHONE_CPH_ENDPOINT and HUAWEICLOUD_SDK_IAM_ENDPOINT."""
-        return cls(
-            environ.get("KOOPHONE_ENDPOINT"),
-            environ.get("KOOPHONE_CPH_ENDPOINT"),
-            environ.get("HUAWEICLOUD_SDK_IAM_ENDPOINT"),
-        )
+        return cls(**{service: environ.get(variable) for service, variable in VARIABLES.items()})
 
     def origins(self) -> dict[str, URL]:
         """Give the address of each service that was said.
@@ -93,12 +96,11 @@ def checked_proxy(address: str) -> URL:
 
 
 def _origin(service: str, address: str) -> URL:
+    where = f"endpoints.{service} or {VARIABLES[service]}"
     try:
         url = URL(address).origin()
     except ValueError:
-        raise Misuse("", f"endpoints.{service}", f"is {redact(address)!r}, which is not an address") from None
+        raise Misuse("", where, f"is {redact(address)!r}, which is not an address") from None
     if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
-        raise Misuse(
-            "", f"endpoints.{service}", f"is {redact(address)!r}; it must be https (http on loopback only)"
-        )
+        raise Misuse("", where, f"is {redact(address)!r}; it must be https (http on loopback only)")
     return url

@@ -239,7 +239,7 @@ def test_requests_at_their_limits_are_taken() -> None:
     ],
 )
 def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:
-    with pytest.raises(Misuse, match=rf"endpoints\.koophone: is .*{words}"):
+    with pytest.raises(Misuse, match=rf"endpoints\.koophone or KOOPHONE_ENDPOINT: is .*{words}"):
         Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=address), environ={})
 
 

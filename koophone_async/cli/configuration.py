@@ -15,15 +15,11 @@ from koophone_async.cli.rows import Row
 from koophone_async.cli.running import execute
 from koophone_async.cli.settings import Settings, credentials, settings
 from koophone_async.credentials import Credentials, Password
+from koophone_async.endpoints import VARIABLES
 from koophone_async.errors import Misuse
 from koophone_async.session import Session, Timeouts
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
-_ENDPOINTS: Final = {
-    "koophone": "KOOPHONE_ENDPOINT",
-    "cph": "KOOPHONE_CPH_ENDPOINT",
-    "iam": "HUAWEICLOUD_SDK_IAM_ENDPOINT",
-}
 
 
 def run(context: typer.Context, output: Output = Format.TABLE) -> None:
@@ -50,7 +46,7 @@ def _in_effect(session: Session, having: Settings) -> Iterator[Row]:
         "profile", having.environ.get("KOOPHONE_PROFILE"), _source(having, "KOOPHONE_PROFILE", "not set")
     )
     yield _row("project", having.environ.get(_PROJECT), _source(having, _PROJECT, "named like the region"))
-    for service, variable in _ENDPOINTS.items():
+    for service, variable in VARIABLES.items():
         yield _endpoint(session, having, service, variable)
     for name, seconds in attrs.asdict(Timeouts()).items():
         yield _row(f"timeout {name}", "none" if seconds is None else f"{seconds:g} s", "default")

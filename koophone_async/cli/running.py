@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from types import FrameType
@@ -34,13 +35,26 @@ def execute(work: Coroutine[Any, Any, Exit]) -> None:
 
 
 async def ended(work: Awaitable[Exit]) -> Exit:
-    """Give the exit code of work, and say on stderr what it raises."""
+    """Give the exit code of work, and say on stderr what it raises or warns of."""
     try:
-        return await work
+        with _warnings_said():
+            return await work
     except BrokenPipeError:
         return Exit.READER_GONE
     except KooPhoneError as error:
         return complain(error)
+
+
+@contextmanager
+def _warnings_said() -> Generator[None]:
+    """Say on stderr what the library warns of, which Python shows to developers only."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("default", "the property ", DeprecationWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                say(f"koophone: {warning.message}")
 
 
 @define

@@ -87,6 +87,14 @@ def test_a_write_prints_an_outcome_for_each_phone_or_server(
     assert (ended.code, ended.err) == (0, "")
 
 
+def test_a_property_that_is_out_of_use_is_warned_of_once(koophone: Invoke) -> None:
+    ended = koophone(cph("phones", "update-properties", *PHONES, "--properties", "hide_navigate=1"))
+
+    assert [row["state"] for row in ended.rows] == ["succeeded"] * 2
+    said = "the property hide_navigate is out of use; it is com.cph.mainkeys now"
+    assert ended.err == f"koophone: {said}\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [
