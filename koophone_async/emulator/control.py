@@ -37,7 +37,7 @@ async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
             emulator.reset()
             return web.Response(status=204)
         case _:
-            return _json({"error": "this is not a path of the emulator"}, 404)
+            return _json({"error": f"this is not a path of the emulator; there are {_THERE_ARE}"}, 404)
 
 
 _SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {
@@ -46,6 +46,8 @@ _SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {
     "state": lambda emulator: _state(emulator.world),
     "faults": lambda emulator: faults.to_json(emulator.plan.faults),
 }
+
+_THERE_ARE: Final = f"GET of nothing more (a page), {', '.join(_SHOWN)}, PUT of faults, POST of reset"
 
 
 def _page(world: World, first: str) -> web.Response:

@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from attrs import asdict, define, field, frozen
 from attrs.validators import ge, gt, in_, le, optional
 from cattrs import Converter
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
+from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import Misuse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
 
 @frozen
@@ -158,6 +159,11 @@ def _no_phone_with_a_token(fault: Fault, _: object, phone: str | None) -> None:
         raise Misuse("", "phone", "cannot be named: a token ends before the ids of a request are known")
 
 
+def _known(_: object, __: object, name: str | None) -> None:
+    if name is not None and name not in OPERATIONS and name not in {o.service for o in OPERATIONS.values()}:
+        raise Misuse("", "operation", f"is {name!r}, which is none; `koophone api --list` shows all")
+
+
 def _chance(_: object, __: object, value: float) -> None:
     if not 0 <= value <= 1:
         raise Misuse("", "probability", f"is {value}; it must be 0 to 1")
@@ -168,7 +174,7 @@ class Fault:
     """One thing that goes wrong. Without conditions it happens to every call, or to every job."""
 
     action: Action
-    operation: str | None = None
+    operation: str | None = field(default=None, validator=_known)
     """Only to this operation; a bare service (`koophone`) means all of its operations."""
 
     phone: str | None = field(default=None, validator=_no_phone_with_a_token)
@@ -271,7 +277,7 @@ def _reader() -> Converter:
 
 
 def _action(converter: Converter, value: Any) -> Action:  # noqa: ANN401 - whatever JSON holds
-    given = {"kind": value} if isinstance(value, str) else dict(value)
+    given = dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else {"kind": value}
     kind = _ACTIONS.get(str(given.pop("kind", None)))
     if kind is None:
         raise ValueError(f"an action is one of {', '.join(_ACTIONS)}")
@@ -282,23 +288,27 @@ _READER: Final = _reader()
 _KINDS: Final = {action: kind for kind, action in _ACTIONS.items()}
 
 
-def from_json(plan: Sequence[Any]) -> list[Fault]:
+def from_json(plan: object) -> list[Fault]:
     """Read a plan.
 
     Raises:
-        Misuse: It is none.
+        Misuse: It is none; tells which fault of it is wrong, counted from 1.
     """
+    if not isinstance(plan, list):
+        raise Misuse("", "faults", "are no JSON list")
+    return [_fault(number, said) for number, said in enumerate(cast("list[object]", plan), 1)]
+
+
+def _fault(number: int, said: object) -> Fault:
+    where = f"fault {number}"
+    if not isinstance(said, dict):
+        raise Misuse("", where, "is no JSON object")
+    if "action" not in said:
+        raise Misuse("", where, "has no action")
     try:
-        return _READER.structure(plan, list[Fault])
-    except (
-        BaseValidationError,
-        ForbiddenExtraKeysError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        raise Misuse("", "faults", f"cannot be read: {error}") from error
+        return _READER.structure(said, Fault)
+    except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError) as error:
+        raise Misuse("", where, f"cannot be read: {error}") from error
 
 
 def to_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:

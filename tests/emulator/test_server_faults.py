@@ -20,6 +20,7 @@ from koophone_async.emulator import (
     Truncate,
 )
 from koophone_async.emulator.faults import Plan, from_json, to_json
+from koophone_async.errors import Misuse
 from koophone_async.services.koophone import commands, instances
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.emulator.calling import Caller, story
@@ -276,3 +277,19 @@ def test_a_plan_survives_json() -> None:
 
     assert from_json(to_json(faults)) == faults
     assert from_json([{"action": "end_token"}]) == [Fault(EndToken())]
+
+
+@pytest.mark.parametrize(
+    "plan, problem",
+    [
+        ({"action": "reset"}, "faults: are no JSON list"),
+        (["reset"], "fault 1: is no JSON object"),
+        ([{"action": "reset"}, {"phone": "a"}], "fault 2: has no action"),
+        ([{"action": 5}], "fault 1: cannot be read: an action is one of refuse, throttle"),
+        ([{"action": "reset", "evry": 2}], "fault 1: cannot be read: .*evry"),
+        ([{"action": "reset", "operation": "cph.x"}], "operation: is 'cph.x', which is none"),
+    ],
+)
+def test_a_plan_that_is_none_is_refused_with_the_fault_that_is_wrong(plan: object, problem: str) -> None:
+    with pytest.raises(Misuse, match=problem):
+        from_json(plan)
