@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from inspect import isfunction
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,12 @@ from typer.main import get_command
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
-from koophone_async.cli.services import entries
+from koophone_async.cli.services import entries, service
 from koophone_async.jobs import Ticket
+from koophone_async.services.cph.fleet import PhoneFleet
+from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
+from koophone_async.services.gaming import fleet as gaming_fleet
+from koophone_async.services.koophone import fleet as koophone_fleet
 from tests.cli.conftest import Ended
 
 if TYPE_CHECKING:
@@ -60,6 +65,16 @@ def test_every_operation_of_the_catalogue_has_a_command() -> None:
         entry.operation.name for entry in entries("cph", "gaming", "iam", "koophone") if entry.words in there
     }
     assert sorted(OPERATIONS.keys() - having) == []
+
+
+def test_every_verb_of_a_fleet_has_its_command() -> None:
+    fleets = (koophone_fleet.Fleet, PhoneFleet, ServerFleet, EncodingFleet, gaming_fleet.Fleet)
+    verbs = {
+        verb for fleet in fleets for name, verb in vars(fleet).items() if isfunction(verb) and name[0] != "_"
+    }
+
+    commands = [verb.run for name in ("koophone", "cph", "gaming") for verb in service(name).verbs.values()]
+    assert {*commands} == verbs
 
 
 def test_every_resource_of_cph_has_its_group_beside_gaming() -> None:
