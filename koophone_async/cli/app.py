@@ -37,7 +37,9 @@ def start(
     profile: Annotated[
         str | None, typer.Option(help="The section of ~/.huaweicloud/credentials. Else KOOPHONE_PROFILE.")
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to stderr what is done.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log to stderr what is sent again, and why.")
+    ] = False,
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version.")
     ] = False,

@@ -220,6 +220,7 @@ def test_awaited_jobs_can_be_put_together_too(koophone: Invoke) -> None:
         (("exec", *NONE, "--", "id"), "nothing was chosen, and nothing done"),
         (("instances", "status", *NONE), "nothing was chosen, and nothing done"),
         (("instances", "list", *NONE), "there is none"),
+        (("instances", "list", "--id", "nope"), "there is none"),
     ],
 )
 def test_where_nothing_fits_it_is_said_so(koophone: Invoke, line: tuple[str, ...], said: str) -> None:
@@ -394,9 +395,3 @@ def test_wrong_usage_is_said_in_one_line_and_nothing_is_sent(
     assert problem in ended.err
     assert ended.err.count("\n") == 1
     assert ended.out == ""
-
-
-def test_no_rows_are_an_empty_table(koophone: Invoke) -> None:
-    ended = koophone(("instances", "list", "--id", "nope"))
-
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
