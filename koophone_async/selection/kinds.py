@@ -114,7 +114,8 @@ def field_of(model: type, comparison: Comparison) -> tuple[str, Kind]:
 
 def _known(name: str, known: Mapping[str, attrs.Attribute[Any]]) -> str:
     near = "".join(f"; did you mean {other}?" for other in get_close_matches(name, known, 1))
-    return f"{near or ';'} known are {', '.join(dict.fromkeys(a.name for a in known.values()))}"
+    fields = dict.fromkeys(a.name for a in known.values() if kind_of(a.type))
+    return f"{near or ';'} known are {', '.join(fields)}"
 
 
 def meant(kind: Kind, value: Value) -> Any:  # noqa: ANN401 - whatever the field holds
