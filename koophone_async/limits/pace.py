@@ -137,7 +137,7 @@ class Pace:
     def let_through(self, granted: float, now: float) -> None:
         """Learn that the service took a call; the first one that was granted since a 429 ends the pause."""
         self._lasting.add(now)
-        if self._strikes and granted > self._struck:
+        if granted > self._struck:
             if self._strikes > 1:
                 self._peak = max(SLOWEST, min(self._peak, self._lasting.rate(now)))
                 self._resumed = now

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits import Limits, read_throttle
+from koophone_async.limits.pace import Meter
 from koophone_async.operation import Quota
 
 WORDS = "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}"
@@ -216,6 +217,20 @@ async def test_an_answer_to_a_call_that_left_before_the_429_does_not_end_the_pau
     assert await succeed(limits) >= 30
 
 
+async def test_an_answer_to_a_call_that_left_before_the_429_lets_no_second_call_ask(limits: Limits) -> None:
+    await throttle(limits, "")
+    early = await limits.acquire("a.b", ())
+    await throttle(limits, "")
+    early.answered()
+    probe = await limits.acquire("a.b", ())
+    other = create_task(succeed(limits))
+    await sleep(100)
+
+    assert not other.done()
+    probe.answered()
+    await other
+
+
 async def test_429s_of_calls_that_left_together_cut_the_rate_once(limits: Limits) -> None:
     await throttle(limits, "")
     await succeed(limits)
@@ -272,6 +287,25 @@ async def test_a_burst_after_a_quiet_time_is_measured_as_a_burst(limits: Limits)
     await succeed(limits)
 
     assert limits.estimate("a.b", (), 70) == pytest.approx(1, rel=0.05)
+
+
+@pytest.mark.parametrize("quiet, total", [(10, 6), (20, 6), (21, 1)])
+def test_a_meter_remembers_the_seconds_before_these(quiet: float, total: int) -> None:
+    meter = Meter(100.0)
+    for _ in range(5):
+        meter.add(100.0)
+
+    meter.add(100.0 + quiet)
+
+    assert meter.total == total
+
+
+async def test_an_estimate_under_a_pace_begins_where_the_pause_ends(limits: Limits) -> None:
+    await throttle(limits, "", retry_after=30)
+    first = limits.estimate("a.b", (), 1)
+
+    assert limits.estimate("a.b", (), 3) == first + 2
+    assert await succeed(limits) == first
 
 
 async def test_when_the_rate_is_back_and_nobody_waits_the_cut_is_forgotten(limits: Limits) -> None:
