@@ -86,8 +86,9 @@ def test_a_key_is_one_word(halves: tuple[str, str]) -> None:
 
 
 def test_a_key_says_what_else_it_needs() -> None:
-    with pytest.raises(Misuse, match="needs a region and a service"):
-        AccessKey("a", "s", algorithm=Algorithm.DERIVED)
+    for region, service in (("", ""), ("cn-north-4", ""), ("", "cph")):
+        with pytest.raises(Misuse, match="needs a region and a service"):
+            AccessKey("a", "s", algorithm=Algorithm.DERIVED, region=region, service=service)
     with pytest.raises(Misuse, match=r"expires_at: .* must be an aware datetime"):
         AccessKey("a", "s", expires_at=NOW.replace(tzinfo=None))
 
@@ -110,6 +111,12 @@ async def test_the_environment_is_read_as_the_vendor_reads_it(monkeypatch: pytes
 @pytest.mark.parametrize("environ", [{}, {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}])
 async def test_an_empty_environment_holds_nothing(environ: Mapping[str, str]) -> None:
     assert await Environment(environ)() is None
+
+
+async def test_an_empty_variable_is_not_set() -> None:
+    key = {"HUAWEICLOUD_SDK_AK": "a", "HUAWEICLOUD_SDK_SK": "s"}
+
+    assert await Environment(dict.fromkeys(ENVIRONMENT, "") | key)() == AccessKey("a", "s")
 
 
 @pytest.mark.parametrize(
@@ -156,6 +163,18 @@ async def test_the_file_is_read_as_the_vendor_reads_it(home: Path, monkeypatch: 
 
     assert await at(home)() == KEY
     assert facts(vendor.ProfileCredentialProvider.get_basic().get_credentials()) == SECRETS[:3]
+
+
+async def test_home_is_found_as_windows_names_it(home: Path) -> None:
+    write(home, FULL)
+
+    assert await ProfileFile(environ={"USERPROFILE": str(home)})() == KEY
+
+
+async def test_what_is_said_twice_holds_as_said_last(home: Path) -> None:
+    write(home, "[basic]\nak=old\nsk=s\n[basic]\nak=new\n")
+
+    assert await at(home)() == AccessKey("new", "s")
 
 
 async def test_a_variable_names_another_file(home: Path) -> None:
@@ -247,8 +266,11 @@ async def test_a_broken_file_is_named_without_its_content(
 
 
 async def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(Misuse, match="cannot be read: Is a directory"):
-        await ProfileFile(tmp_path)()
+    (tmp_path / ".huaweicloud" / "credentials").mkdir(parents=True)
+
+    for file in (ProfileFile(tmp_path), at(tmp_path)):
+        with pytest.raises(Misuse, match="cannot be read: Is a directory"):
+            await file()
 
 
 # The metadata service.
@@ -262,6 +284,8 @@ ISSUED = {
     }
 }
 PUT, GET = "/meta-data/latest/api/token", "/openstack/latest/securitykey"
+ELSEWHERE = {"Location": "/elsewhere"}
+"""Where a redirect leads: to a key that nobody may take, and a session that nobody gave."""
 
 
 class Server:
@@ -275,19 +299,25 @@ class Server:
 
     async def put(self, request: web.Request) -> web.Response:
         self.seen.append(("PUT", request.path, request.headers.get("X-Metadata-Token-Ttl-Seconds")))
-        return web.Response(status=self.token, body=self.session)
+        return web.Response(status=self.token, body=self.session, headers=ELSEWHERE)
 
     async def get(self, request: web.Request) -> web.Response:
         self.seen.append(("GET", request.path, request.headers.get("X-Metadata-Token")))
         if isinstance(self.body, str):
-            return web.Response(status=self.key, text=self.body)
+            return web.Response(status=self.key, text=self.body, headers=ELSEWHERE)
         return web.json_response(self.body, status=self.key)
+
+
+async def elsewhere(_: web.Request) -> web.Response:
+    return web.json_response(ISSUED)
 
 
 @asynccontextmanager
 async def served(server: Server) -> AsyncGenerator[str]:
     app = web.Application()
-    app.add_routes([web.put(PUT, server.put), web.get(GET, server.get)])
+    app.add_routes(
+        [web.put(PUT, server.put), web.get(GET, server.get), web.route("*", "/elsewhere", elsewhere)]
+    )
     async with TestServer(app) as running:
         yield str(running.make_url("")).rstrip("/")
 
@@ -324,7 +354,7 @@ async def test_a_page_is_no_session() -> None:
     assert server.seen[-1] == ("GET", GET, None)
 
 
-@pytest.mark.parametrize("status", [404, 405, 503])
+@pytest.mark.parametrize("status", [302, 404, 405, 503])
 async def test_an_older_service_is_asked_without_a_session(status: int) -> None:
     server = Server(token=status)
     async with served(server) as endpoint:
@@ -359,7 +389,7 @@ async def test_a_service_that_answers_nothing_is_waited_for_no_longer_than_said(
 
 
 async def test_a_service_in_trouble_is_an_error_and_not_a_missing_key() -> None:
-    async with served(Server(key=503)) as endpoint:
+    async with served(Server(key=500)) as endpoint:
         with pytest.raises(Unavailable):
             await Metadata(endpoint)()
 
@@ -400,6 +430,20 @@ async def test_the_place_that_answered_is_asked_first_the_next_time() -> None:
     assert asked == ["empty", "full", "full"]
 
 
+async def test_where_the_last_place_has_run_dry_the_others_are_asked_again() -> None:
+    held: list[AccessKey | None] = [KEY, None]
+    other = AccessKey("a", "s")
+
+    async def dries_up() -> AccessKey | None:
+        return held.pop(0)
+
+    async def full() -> AccessKey:
+        return other
+
+    chain = Chain(dries_up, full)
+    assert [await chain(), await chain()] == [KEY, other]
+
+
 async def test_where_nothing_is_found_the_places_and_the_remedy_are_named(
     home: Path, unused_tcp_port: int
 ) -> None:
@@ -408,11 +452,11 @@ async def test_where_nothing_is_found_the_places_and_the_remedy_are_named(
         await Chain(Environment({}), at(home), metadata)()
 
     for part in (
-        "environment (HUAWEICLOUD_SDK_AK",
+        "environment (HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK)",
         str(home),
         "[basic] or [global]",
         metadata.endpoint,
-        "Set HUAWEI",
+        "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or",
     ):
         assert part in str(raised.value)
     assert "([mine])" in str(ProfileFile(profile="mine"))
