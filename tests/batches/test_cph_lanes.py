@@ -73,7 +73,10 @@ def test_what_is_left_of_lanes_is_given_for_good() -> None:
 async def test_work_goes_to_the_servers_in_turn_and_each_has_no_more_than_its_bound(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
-    report = await cph.fleet(PHONES, server_of=server_of, a_server=12).run("id")
+    run = cph.fleet(PHONES, server_of=server_of, a_server=12).run("id")
+    assert run.estimate().calls == 100
+
+    report = await run
 
     assert report.counts == {State.SUCCEEDED: 400}
     assert set(service.executed.values()) == {1}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -31,9 +31,9 @@ from koophone_async.services.koophone.jobs import JobState
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
-    from koophone_async import Report
+    from koophone_async import Outcome, Report
     from koophone_async.services.koophone.instances import Instance
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=300)]
@@ -101,6 +101,36 @@ async def test_an_async_iterable_is_drawn_only_as_far_as_is_in_flight(
 
     assert (drawn, done) == (300, 300)
     assert 100 <= most <= 150
+
+
+async def test_the_last_outcome_read_is_the_last_there_is(emulator: Emulator, koophone: KooPhone) -> None:
+    run = koophone.fleet(ids(emulator), deadline=5).run("sleep 100")
+
+    read = [outcome async for outcome in run]
+
+    assert [outcome.state for outcome in read] == [State.UNFINISHED] * 300
+
+
+async def test_a_vouch_that_no_id_comes_twice_is_taken_and_may_be_wrong(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    first, second = ids(emulator, 2)
+    wrong = koophone.fleet([first, first, second], distinct=True).run("id")
+
+    async with asyncio.timeout(60):
+        assert [outcome.id async for outcome in wrong] == [first, second]
+    report = await koophone.fleet([second, first], distinct=True).run("id")
+    assert [outcome.id for outcome in report] == [second, first]
+
+
+async def test_a_slow_reader_makes_room_by_reading(emulator: Emulator, koophone: KooPhone) -> None:
+    run = koophone.fleet(ids(emulator), in_flight=100).run_now("id")
+
+    async with asyncio.timeout(600):
+        async for _ in run:
+            await asyncio.sleep(1)
+
+    assert run.report.total == 300
 
 
 @pytest.mark.emulator(servers=2, regions=("cn-north-4", "cn-east-3"))
@@ -264,6 +294,15 @@ async def test_leaving_the_iteration_early_cancels_the_rest(emulator: Emulator, 
     assert not [task for task in asyncio.all_tasks() if task.get_name() == RUN]
 
 
+async def test_closing_the_iteration_cancels_the_rest_too(emulator: Emulator, koophone: KooPhone) -> None:
+    run = koophone.fleet(ids(emulator), concurrency=1).run("id")
+    outcomes = aiter(run)
+    await anext(outcomes)
+    await cast("AsyncGenerator[Outcome]", outcomes).aclose()
+
+    assert run.report.total == 300
+
+
 async def test_an_error_of_the_callers_own_input_is_raised_after_the_rest_has_its_outcomes(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
@@ -276,6 +315,8 @@ async def test_an_error_of_the_callers_own_input_is_raised_after_the_rest_has_it
     with pytest.raises(OSError, match="the file is gone"):
         await run
     assert run.report.total == 100
+    with pytest.raises(OSError, match="the file is gone"):
+        _ = [outcome async for outcome in koophone.fleet(broken()).run("id")]
 
 
 async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone: KooPhone) -> None:

@@ -126,7 +126,7 @@ def test_members_that_this_version_does_not_know_can_be_asked_for(item: Thing, t
 
 
 def test_the_fields_that_are_told_are_those_that_can_be_compared() -> None:
-    with pytest.raises(Misuse, match="known are name, size, share, is_on, made_at, level, colour$"):
+    with pytest.raises(Misuse, match=r"known are name, size, share, is_on, made_at, level, colour$"):
         parse("zzzz == 1").on(Thing)
 
 
