@@ -271,6 +271,36 @@ async def test_a_cancelled_run_says_what_became_of_every_phone(
     assert list(run.report.outcomes) == ids(emulator)
 
 
+async def test_halves_that_a_deadline_overtakes_have_their_outcomes_too(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Refuse(401, "KOOPHONE.API.1001"), commands.RUN, first=1)
+    emulator.fault(Delay(seconds=100), commands.RUN)
+
+    report = await koophone.fleet(ids(emulator, 100), deadline=5).run("id")
+
+    assert states(report) == {"unknown": 50, "not_sent": 50}
+
+
+async def test_a_busy_phone_is_tried_again_once_it_stands_alone(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Refuse(200, "KOOPHONE.API.2005"), commands.RUN, phone="phone0001", first=2)
+
+    report = await koophone.fleet(ids(emulator, 2)).run("id")
+
+    assert states(report) == {"succeeded": 2}
+
+
+async def test_an_outcome_says_how_long_its_call_took(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Delay(seconds=3), commands.RUN_NOW)
+    await asyncio.sleep(10)
+
+    report = await koophone.fleet(ids(emulator, 2)).run_now("id")
+
+    assert [outcome.seconds for outcome in report] == [pytest.approx(3)] * 2
+
+
 async def test_ids_of_a_list_that_were_never_reached_are_not_sent(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
