@@ -306,6 +306,18 @@ def test_a_field_is_read_by_its_type(name: str, held: object, expected: object) 
     assert thing.key == "5"
 
 
+@frozen
+class Renamed:
+    text: str = field(metadata=wire.wire("new", "old"))
+
+
+@pytest.mark.parametrize(
+    "body", [{"new": "n"}, {"old": "n"}, {"new": "n", "old": "o"}, {"old": "o", "new": "n"}]
+)
+def test_a_former_spelling_is_read_where_the_present_one_is_missing(body: dict[str, str]) -> None:
+    assert wire.from_wire(Renamed, body) == Renamed("n")
+
+
 def test_a_member_that_a_closed_enum_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="5G"):
         wire.from_wire(Everything, {"key": "a", "network": "5G"})
