@@ -90,8 +90,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """
         loop = asyncio.get_running_loop()
         if not isinstance(loop, cls):
-            msg = f"this runs on {type(loop).__name__}, where time is real"
-            raise RuntimeError(msg)  # noqa: TRY004 - the loop is of the wrong kind, not an argument
+            raise RuntimeError(f"this runs on {type(loop).__name__}, where time is real")  # noqa: TRY004 - the loop is of the wrong kind
         return loop
 
     def time(self) -> float:

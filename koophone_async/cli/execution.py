@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from typer.core import TyperCommand
 
-from koophone_async.cli.bodies import Hint
 from koophone_async.cli.complaints import Exit
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.printing import Format
@@ -17,6 +16,9 @@ from koophone_async.cli.selection import All, Ids, IdsFile, Selection, by_expres
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import Misuse
 from koophone_async.services.koophone.client import KooPhone
+
+Click: TypeAlias = Any
+"""A command or context of click, which newer versions of typer bring along: no import serves for all."""
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="How rows are printed.")]
 Timeout = Annotated[
@@ -34,14 +36,14 @@ _WORDS = "koophone.exec"
 class AfterDashes(TyperCommand):
     """A command whose arguments end at `--`; what follows is for the phones."""
 
-    def parse_args(self, ctx: Hint, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Click, args: list[str]) -> list[str]:
         """Keep what follows `--` apart from the ids before it."""
         if "--" in args:
             at = args.index("--")
             args, ctx.meta[_WORDS] = args[:at], args[at + 1 :]
         return super().parse_args(ctx, args)
 
-    def collect_usage_pieces(self, ctx: Hint) -> list[str]:
+    def collect_usage_pieces(self, ctx: Click) -> list[str]:
         """Show where the command goes."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND"]
 

@@ -24,9 +24,8 @@ from typer.models import CommandInfo
 
 from koophone_async.batches import Run
 from koophone_async.cli import awaiting, words
-from koophone_async.cli.bodies import Hint
 from koophone_async.cli.complaints import Exit, say
-from koophone_async.cli.execution import Concurrency, Group, Output, Timeout
+from koophone_async.cli.execution import Click, Concurrency, Group, Output, Timeout
 from koophone_async.cli.forms import Form
 from koophone_async.cli.printing import Format, printer
 from koophone_async.cli.rows import rows
@@ -45,7 +44,7 @@ NoWait = Annotated[
 ]
 
 
-Makers: TypeAlias = Mapping[str, Callable[[], Hint]]
+Makers: TypeAlias = Mapping[str, Callable[[], Click]]
 """What makes commands, by their names."""
 
 
@@ -58,10 +57,10 @@ class Commands(Mapping[str, Any]):
         self._more = more
 
     @cached_property
-    def _makers(self) -> dict[str, Callable[[], Hint]]:
+    def _makers(self) -> dict[str, Callable[[], Click]]:
         return {name: maker for name, maker in self._more().items() if name not in self._made}
 
-    def __getitem__(self, name: str) -> Hint:
+    def __getitem__(self, name: str) -> Click:
         if name not in self._made:
             self._made[name] = self._makers[name]()
         return self._made[name]
@@ -84,9 +83,9 @@ def group(about: str | None, more: Callable[[], Makers]) -> typer.Typer:
     class Words(TyperGroup):
         def __init__(self, **given: Any) -> None:  # noqa: ANN401 - handed on
             super().__init__(**given)
-            self.commands: Hint = Commands(self.commands, more)
+            self.commands: Click = Commands(self.commands, more)
 
-        def get_command(self, ctx: Hint, cmd_name: str) -> Hint:
+        def get_command(self, ctx: Click, cmd_name: str) -> Click:
             """Find a command."""
             return super().get_command(ctx, cmd_name.replace("_", "-"))
 
@@ -120,7 +119,7 @@ def _resource(of: tuple[Entry, ...]) -> typer.Typer:
     return made
 
 
-def _made(entry: Entry) -> Hint:
+def _made(entry: Entry) -> Click:
     info = CommandInfo(entry.words[-1], callback=command(entry))
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode="rich")
 
