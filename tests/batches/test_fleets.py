@@ -58,6 +58,7 @@ async def test_every_phone_runs_the_command_once_and_has_one_outcome(
 
     assert [outcome.id for outcome in report] == asked
     assert states(report) == {"succeeded": 300}
+    assert {(outcome.error_code, outcome.error_message) for outcome in report} == {(None, None)}
     assert emulator.ledger.executions(RUN) == dict.fromkeys(asked, 1)
     assert len({outcome.output for outcome in report}) == 300
 

@@ -151,6 +151,14 @@ async def test_a_function_that_does_not_return_true_lets_nobody_in() -> None:
     assert refusals(receiver) == [Reason.CONTENT]
 
 
+async def test_data_with_a_character_that_base64_lacks_is_refused() -> None:
+    async with granting(virtual()) as receiver:
+        question = access(Cipher())
+        await ask(receiver, evolve(question, data=f"{question.data}!"), VERIFY)
+
+    assert refusals(receiver) == [Reason.DATA]
+
+
 async def test_another_content_is_refused() -> None:
     async with granting(virtual()) as receiver:
         await ask(receiver, access(receiver.cipher, content=b"another"), VERIFY)
@@ -287,6 +295,14 @@ async def test_the_memory_of_tickets_is_bounded_and_never_forgets_a_valid_one() 
         assert (await ask(receiver, questions[0], VERIFY))[0] == 403
 
 
+def test_a_ticket_is_remembered_to_its_last_millisecond() -> None:
+    spent, last = Spent(10), int(at(1).timestamp() * 1000)
+    spent.spend(b"t", last, at(0))
+
+    with pytest.raises(Rejected, match="replayed"):
+        spent.spend(b"t", last, at(1))
+
+
 def test_a_ticket_that_was_given_back_and_used_again_is_forgotten_at_its_new_end() -> None:
     spent = Spent(10)
     spent.spend(b"t", 1000, at(-1e9))
@@ -331,6 +347,14 @@ async def test_a_key_that_cannot_be_written_is_a_failed_look_up() -> None:
 def test_data_has_no_plain_encoding() -> None:
     with pytest.raises(ValueError, match="encoding"):
         Cipher(encoding=Encoding.PLAIN)
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_every_size_of_aes_is_taken(size: int) -> None:
+    cipher, key = Cipher(), bytes(size)
+
+    assert cipher.open(key, *cipher.seal(key, bytes(12), CONTENT)) == CONTENT
+    assert Grant(key).key == key
 
 
 def test_a_key_of_a_wrong_size_is_refused_without_showing_it() -> None:

@@ -255,6 +255,7 @@ async def test_a_head_is_refused_before_its_body_is_read(
         {"content-type": "application/json; charset=utf-8", "content-encoding": "identity"},
         {"content-type": "application/cloudevents+json", "content-length": "400"},
         {"content-type": "text/json", "content-length": "unsaid"},
+        {"content-length": "65536"},
     ],
 )
 async def test_json_is_taken_under_its_names_and_under_none(headers: dict[str, str]) -> None:
