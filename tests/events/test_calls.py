@@ -224,6 +224,7 @@ def test_a_status_of_a_later_version_is_an_unknown_event(status: object) -> None
 
 def test_a_type_of_a_later_version_is_an_unknown_event() -> None:
     assert reason(b'{"event_type": "network", "event": {}}') is Reason.UNKNOWN_EVENT
+    assert reason(b'{"event_type": "network", "event": {"status": 0}}') is Reason.UNKNOWN_EVENT
 
 
 @pytest.mark.parametrize(

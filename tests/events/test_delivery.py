@@ -410,7 +410,7 @@ def test_an_event_has_one_handler() -> None:
 def test_the_key_of_an_event_is_the_same_for_the_same_event_only() -> None:
     events: list[Event] = [entered(), quitted(seconds=0), entered("s2"), beat(seconds=0), entered(seconds=1)]
 
-    assert evolve(entered(), ticket=None).key == entered().key
+    assert evolve(entered(), ticket=None).key == entered().key == "cfe4f8f92b399bb007f8e6f94f1e201e"
     assert len({event.key for event in events}) == 5
 
 
@@ -464,6 +464,16 @@ def test_whatever_handlers_do_every_event_is_heard_and_none_invented(
     taken = {f"s{number}" for number, status in enumerate(statuses) if status == 200}
     assert len(taken) == min(count, 50)
     assert moody.heard == Counter(taken)
+
+
+async def test_memory_has_room_again_for_what_was_given_up() -> None:
+    queue = Memory(1)
+    await queue.put(b"a")
+    queue.give_up(*await queue.take(1))
+
+    await queue.put(b"b")
+
+    assert queue.kept == 1
 
 
 async def test_memory_gives_each_event_once() -> None:

@@ -104,8 +104,8 @@ def test_a_phone_that_fell_silent_plays_no_more() -> None:
     presence.see(beat(phone="loud", seconds=80))
     clock.seconds = 91
 
-    assert [playing.phone for playing in presence.playing()] == ["loud"]
     assert presence.on("silent") is None
+    assert [playing.phone for playing in presence.playing()] == ["loud"]
 
 
 def test_a_phone_whose_clock_ran_ahead_is_believed_again_after_the_timeout() -> None:

@@ -211,11 +211,11 @@ class Server:
     """An ASGI server that says what it is told to, and remembers what it hears."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
-        self._messages = list(messages)
+        self.unsaid = list(messages)
         self.heard: list[dict[str, Any]] = []
 
     async def receive(self) -> dict[str, Any]:
-        return self._messages.pop(0)
+        return self.unsaid.pop(0)
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - whatever is sent
         self.heard.append(message)
@@ -227,11 +227,15 @@ class Server:
 
 async def test_a_server_that_runs_it_alone_starts_and_ends_it(story: Story) -> None:
     server = Server({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    receiver = told_to(story)
 
-    assert await server.run(told_to(story).asgi(), type="lifespan") == [
+    assert await server.run(receiver.asgi(), type="lifespan") == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
+    assert not server.unsaid
+    async with receiver:  # ended, so that it can begin again
+        pass
 
 
 async def test_a_server_is_told_that_the_receiver_cannot_start(tmp_path: Path) -> None:
