@@ -69,8 +69,11 @@ def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() 
         "kp1." + base64.urlsafe_b64encode(zlib.compress(b'["o","h",{},9223372036854775807]')).decode(),
         "kp1." + base64.urlsafe_b64encode(zlib.compress(b" " * 10_000_000)).decode(),
         str(Ticket("o", "h", {"job": "phone"}, AT))[:-4],
+        f"{Ticket('o', 'h', {'job': 'phone'}, AT)}!!!!",
     ],
 )
 def test_a_broken_ticket_is_the_callers_mistake(broken: str) -> None:
-    with pytest.raises(Misuse, match="ticket"):
+    problem = "it is broken or cut short" if broken.startswith("kp1.") else "it does not start with 'kp1.'"
+
+    with pytest.raises(Misuse, match=f"^ticket: {problem}$"):
         Ticket.parse(broken)
