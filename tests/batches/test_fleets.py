@@ -441,6 +441,32 @@ async def test_a_restart_is_not_over_in_a_state_that_it_passes_through(passing: 
         assert len(emulator.world.agenda) == 0
 
 
+@pytest.mark.parametrize("edition", ["china", "international"])
+@pytest.mark.parametrize("gone", [1, 20])
+async def test_phones_that_are_gone_do_not_end_the_wait_for_the_others(gone: int, edition: str) -> None:
+    now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
+    served = Emulator(phones=20, edition=edition, jobs=jobs, now=now)
+    async with served as emulator, emulator.session() as session:
+        for id in ids(emulator, gone):
+            asyncio.get_running_loop().call_later(5, emulator.phones.remove, id)
+
+        report = await KooPhone(session).fleet(ids(emulator)).reboot()
+
+    assert report.counts[State.UNKNOWN] == gone
+    assert report.counts[State.SUCCEEDED] == 20 - gone
+
+
+async def test_a_wait_that_the_service_refuses_is_left_unfinished(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Refuse(401, "KOOPHONE.API.1003"), instances.STATUS)
+
+    report = await koophone.fleet(ids(emulator, 2)).reboot()
+
+    assert states(report) == {"unfinished": 2}
+    assert "whitelist" in (report["phone0001"].error_message or "")
+
+
 async def test_a_command_that_outlasts_its_call_is_unknown_and_says_why(
     emulator: Emulator, koophone: KooPhone
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from attrs import define, field, frozen
 
 from koophone_async.batches import Wait
-from koophone_async.errors import NotFound
+from koophone_async.errors import NotFound, Refused
 from koophone_async.jobs import Seen
 from koophone_async.operation import Sender
 from koophone_async.services.koophone import jobs
@@ -22,6 +22,7 @@ from koophone_async.services.koophone.instances import (
     CopyState,
     Instance,
     InstanceQuery,
+    InstanceStatuses,
     RunningState,
 )
 from koophone_async.services.koophone.jobs import Job, StartedTask, TaskQuery
@@ -200,10 +201,23 @@ def _words(state: object) -> str:
 
 
 def by_status(session: Sender, judge: Callable[[object], Verdict]) -> States:
-    """Look by the state of a hundred instances at once."""
+    """Look by the state of a hundred instances at once; those that are gone meanwhile are not listed."""
+    gone: set[str] = set()
 
     async def read(ids: Sequence[str]) -> AsyncIterator[tuple[str, Verdict, str]]:
-        answer = await session.send(STATUS, Chosen(ids))
+        ids = [id for id in ids if id not in gone]
+        try:
+            answer = await session.send(STATUS, Chosen(ids)) if ids else InstanceStatuses()
+        except Refused as refused:
+            if not refused.about_ids:
+                raise
+            if len(ids) == 1:
+                gone.update(ids)
+                return
+            for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+                async for seen in read(half):
+                    yield seen
+            return
         for status in answer.statuses:
             yield status.instance, judge(status.state), _words(status.state)
 
