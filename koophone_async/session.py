@@ -168,7 +168,10 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """End all waits and close the pool of connections; one that the caller brought stays open."""
+        """End all waits and close the pool of connections; one that the caller brought stays open.
+
+        What still goes on is not sent any more, until `async with` opens the session again.
+        """
         await self.pump.aclose()
         if self._http is not None and self._owns_http:
             await self._http.close()

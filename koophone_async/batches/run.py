@@ -57,7 +57,8 @@ class Run(Generic[Request, Answer]):
     """A verb over ids: iterate it for each outcome as it comes, or await it for the report.
 
     It starts when it is first iterated or awaited. When it is cancelled, `report` still holds
-    what became of every id that was drawn, and of the rest where the input is a list.
+    what became of every id that was drawn, and of the rest where the input is a list. An error of the
+    input is raised when all that was drawn before it has its outcome.
     """
 
     def __init__(self, session: Sender, verb: Verb[Request, Answer], source: Source, pace: Pace) -> None:
