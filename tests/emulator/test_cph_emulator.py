@@ -38,7 +38,8 @@ def name_of(served_by: Any) -> str:  # noqa: ANN401 - whichever operation's
 def test_every_operation_of_cph_is_served_once() -> None:
     modules = [import_module(f"{cph.__name__}.{one.name}") for one in iter_modules(cph.__path__)]
     found = [value for module in modules for value in vars(module).values()]
-    stated = {str(value.name) for value in found if isinstance(value, Operation)}
+    names = {str(value.name) for value in found if isinstance(value, Operation)}
+    stated = {name for name in names if name.startswith("cph.")}  # the project is looked up elsewhere
     desks = [import_module(f"{served.__name__}.{one.name}") for one in iter_modules(served.__path__)]
     handlers = [
         name_of(held)
