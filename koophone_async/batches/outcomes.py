@@ -41,6 +41,11 @@ class State(StrEnum):
 
 GOOD: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
 
+CANCELLED: Final = "cancelled"
+TOO_LATE: Final = "the deadline came first"
+STOPPED: Final = frozenset({CANCELLED, TOO_LATE})
+"""What is said of ids for which nothing was sent, or no answer awaited, because the run had ended."""
+
 
 COLUMNS: Final[tuple[str, ...]] = (
     "id",

@@ -22,14 +22,14 @@ from collections.abc import (
 )
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 import anyio
 from attrs import define, evolve
 
 from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
 from koophone_async.batches.ends import of_error, of_job, unfinished
-from koophone_async.batches.outcomes import Estimate, Outcome, Report, State
+from koophone_async.batches.outcomes import CANCELLED, TOO_LATE, Estimate, Outcome, Report, State
 from koophone_async.call import Dispatch
 from koophone_async.errors import KooPhoneError, Misuse, Refused
 from koophone_async.jobs import Ticket, Watch
@@ -37,8 +37,6 @@ from koophone_async.operation import Answer, Request
 
 if TYPE_CHECKING:
     from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
-
-_CANCELLED: Final = "cancelled"
 
 
 @define(eq=False)
@@ -92,6 +90,7 @@ class Run(Generic[Request, Answer]):
         self._ready: deque[Outcome] = deque()
         self._changed = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
+        self._limit: anyio.CancelScope | None = None
         self.report = Report(verb.operation.name)
 
     def estimate(self) -> Estimate:
@@ -189,7 +188,7 @@ class Run(Generic[Request, Answer]):
 
     async def _drive(self) -> None:
         try:
-            with anyio.move_on_after(self._pace.deadline):
+            with anyio.move_on_after(self._pace.deadline) as self._limit:
                 async with anyio.create_task_group() as group:
                     for _ in range(self._pace.concurrency):
                         group.start_soon(self._work)
@@ -293,7 +292,8 @@ class Run(Generic[Request, Answer]):
                     state, message, code = of_error(error, left=dispatch.sent)
                     self._end_all(part, state, message, began, code)
             except BaseException as error:
-                why = _CANCELLED if isinstance(error, asyncio.CancelledError) else type(error).__name__
+                is_stopped = isinstance(error, asyncio.CancelledError)
+                why = self._end_word if is_stopped else type(error).__name__
                 self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, why, began)
                 for rest in parts:
                     self._end_all(rest, State.NOT_SENT, why, began)
@@ -362,14 +362,18 @@ class Run(Generic[Request, Answer]):
         self._lane = None  # what is not sent needs none
         if isinstance(self._source, Collection) and isinstance(self._items, Iterator):
             for chunk in filter(None, map(self._take, self._items)):
-                self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+                self._end_all(chunk, State.NOT_SENT, self._end_word, _now())
             self._leave_unsent()
         if self._keeps:
             self.report.outcomes = {id: outcome for id, outcome in self._seen.items() if outcome is not None}
 
+    @property
+    def _end_word(self) -> str:
+        return TOO_LATE if self._limit is not None and self._limit.cancel_called else CANCELLED
+
     def _leave_unsent(self) -> None:
         while chunk := self._chunker.rest() or self._lanes.rest():
-            self._end_all(chunk, State.NOT_SENT, _CANCELLED, _now())
+            self._end_all(chunk, State.NOT_SENT, self._end_word, _now())
 
     def _leave_running(self, watching: _Watching, why: str = "still running") -> None:
         self._watched.discard(watching)

@@ -112,6 +112,14 @@ async def test_the_last_outcome_read_is_the_last_there_is(emulator: Emulator, ko
     assert [outcome.state for outcome in read] == [State.UNFINISHED] * 300
 
 
+async def test_what_a_deadline_kept_from_being_sent_says_so(emulator: Emulator, koophone: KooPhone) -> None:
+    report = await koophone.fleet(ids(emulator), concurrency=1, in_flight=100, deadline=5).run("sleep 100")
+
+    unsent = [outcome for outcome in report if outcome.state is State.NOT_SENT]
+    assert {outcome.error_message for outcome in unsent} == {"the deadline came first"}
+    assert len(unsent) == 200
+
+
 async def test_a_vouch_that_no_id_comes_twice_is_taken_and_may_be_wrong(
     emulator: Emulator, koophone: KooPhone
 ) -> None:

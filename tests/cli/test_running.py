@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from koophone_async.batches import Outcome, State
+from koophone_async.batches import STOPPED, Outcome, State
 from koophone_async.cli.complaints import Exit, NoCredentials, Tally, complain, sum_up
 from koophone_async.cli.configuration import shown
 from koophone_async.cli.demonstration import verdict
@@ -69,7 +69,7 @@ REFUSED = State.REFUSED
         ([Outcome("p", REFUSED, error_code="KOOPHONE.API.5005")], Exit.SOME_FAILED),
         ([Outcome("p", State.NOT_SENT, error_message="o: not sent: refused")], Exit.NOT_STARTED),
         ([Outcome("", State.NOT_SENT, error_message="the id is empty")], Exit.SOME_FAILED),
-        ([Outcome("p", State.NOT_SENT, error_message="cancelled")], Exit.SOME_FAILED),
+        *(([Outcome("p", State.NOT_SENT, error_message=why)], Exit.SOME_FAILED) for why in sorted(STOPPED)),
         ([Outcome("p", State.UNKNOWN)], Exit.SOME_FAILED),
         ([Outcome("p", State.FAILED)], Exit.SOME_FAILED),
     ],
