@@ -238,8 +238,8 @@ class Unreadable(KooPhoneError):
 class JobFailed(KooPhoneError):
     """A job ended with status -1."""
 
-    job: object
-    """The job as the service last showed it, with its code, message and output."""
+    job: Outcome
+    """What became of it, with its code, message and output."""
 
     reason: str
 

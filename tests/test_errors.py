@@ -34,7 +34,6 @@ from koophone_async.errors import (
     Unreadable,
     Unsent,
 )
-from koophone_async.services.koophone.jobs import Job, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +67,7 @@ SAID: Final[list[tuple[KooPhoneError, str, bool]]] = [
     ),
     (AnswerTimedOut(RUN, "why"), f"{RUN}: sent, but no trustworthy answer: why", False),
     (Unreadable(RUN, 200, "why", b"secret"), f"{RUN}: unreadable answer (HTTP 200): why", False),
-    (JobFailed(RUN, Job("j", JobState.FAILED), "CPS.0005"), f"{RUN}: job failed: CPS.0005", False),
+    (JobFailed(RUN, FAILED, "CPS.0005"), f"{RUN}: job failed: CPS.0005", False),
     (JobUnfinished(RUN, "ticket", 9.96), f"{RUN}: still running after 10.0 s; await its ticket again", False),
     (
         PartlyRefused(RUN, {"a": FAILED}, {"failed": 1, "succeeded": 2}),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
-from koophone_async.errors import PartlyRefused
+from koophone_async.errors import JobFailed, JobUnfinished, Misuse, PartlyRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +151,26 @@ class Report:
         if not self.ok:
             counts = {state.value: self.counts[state] for state in State if self.counts[state]}
             raise PartlyRefused(self.operation, self.outcomes, counts)
+
+    def one(self) -> Outcome:
+        """Give the outcome of the only id, which ended well.
+
+        Raises:
+            Misuse: There is not exactly one outcome, or it was not kept.
+            JobFailed: Its job ended badly.
+            JobUnfinished: Its job still ran at the deadline; it goes on, and the error holds its ticket.
+            PartlyRefused: It ended otherwise: refused, unknown or not sent.
+        """
+        if len(self) != 1:
+            raise Misuse(self.operation, "report", f"holds {len(self):,} outcomes; `one` needs exactly 1")
+        (outcome,) = self
+        if outcome.state is State.FAILED:
+            words = filter(None, (outcome.error_code, outcome.error_message))
+            raise JobFailed(self.operation, outcome, " ".join(words))
+        if outcome.state is State.UNFINISHED and outcome.ticket is not None:
+            raise JobUnfinished(self.operation, outcome.ticket, outcome.seconds)
+        self.raise_for_failures()
+        return outcome
 
 
 @frozen

@@ -23,7 +23,7 @@ from koophone_async.emulator import (
     Truncate,
 )
 from koophone_async.emulator.phones import Running
-from koophone_async.errors import Misuse, PartlyRefused
+from koophone_async.errors import JobFailed, JobUnfinished, Misuse, PartlyRefused
 from koophone_async.jobs import Ticket
 from koophone_async.services.koophone import commands, instances, streaming, users
 from koophone_async.services.koophone.instances import ContentState, RunningState
@@ -376,6 +376,26 @@ def test_one_id_is_not_taken_letter_by_letter(koophone: KooPhone) -> None:
 async def test_wrong_arguments_are_refused_before_anything_is_drawn(koophone: KooPhone) -> None:
     with pytest.raises(Misuse, match=r"command: is 1,025 bytes of UTF-8 long; at most 1,024 bytes of UTF-8"):
         await koophone.fleet(["a"]).run("x" * 1025)
+
+
+async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    first, second = ids(emulator, 2)
+    emulator.fault(Fail("CPS.0005"), phone=second)
+
+    assert (await koophone.fleet([first]).run("echo hi")).one().output == "hi\n"
+    with pytest.raises(JobFailed, match=r"koophone\.commands\.run: job failed: CPS\.0005 ") as failed:
+        (await koophone.fleet([second]).run("id")).one()
+    with pytest.raises(JobUnfinished, match="still running after 5") as unfinished:
+        (await koophone.fleet([first], deadline=5).run("sleep 60")).one()
+    with pytest.raises(PartlyRefused, match="1 refused"):
+        (await koophone.fleet(["nobody"]).run("id")).one()
+    with pytest.raises(Misuse, match="report: holds 2 outcomes; `one` needs exactly 1"):
+        (await koophone.fleet([first, second]).run("id")).one()
+
+    assert failed.value.job.id == second
+    assert (await koophone.jobs.wait(unfinished.value.ticket)).one().id == first
 
 
 async def test_the_report_tells_failures_by_code_and_raises_for_them(
