@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
 import aiohttp
-from attrs import field, frozen
+from attrs import frozen
 from yarl import URL
 
 from koophone_async import wire
@@ -375,36 +375,6 @@ class Session:
             )
         who = CreateToken.of(credentials.user, credentials.password, credentials.domain, credentials.project)
         return await self.send(CREATE_TOKEN, who)
-
-
-@frozen
-class Channel:
-    """A session as one client uses it: in its edition, and with what all its paths need."""
-
-    session: Session
-    edition: Edition
-    around: Mapping[str, str | None] = field(factory=dict[str, str | None])
-
-    @property
-    def pump(self) -> Pump:
-        """Who looks at jobs for all clients of the session."""
-        return self.session.pump
-
-    def now(self) -> datetime:
-        """Tell the time by the wall clock of the session."""
-        return self.session.now()
-
-    def estimate(self, operation: AnyOperation, calls: int) -> float:
-        """Tell the least time that the quotas leave for so many calls, in seconds."""
-        return self.session.limits.estimate(operation.name, operation.quotas, calls)
-
-    async def send(
-        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
-    ) -> Answer:
-        """Send one request; see `Session.send`."""
-        return await self.session.send(
-            operation, request, edition=self.edition, dispatch=dispatch, **self.around
-        )
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:

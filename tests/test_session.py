@@ -7,8 +7,9 @@ import pytest
 import koophone_async
 from koophone_async import AccessKey, Edition, Endpoints, KooPhone, Password, Quota, Session
 from koophone_async.errors import Misuse
+from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import RUN
-from koophone_async.session import Channel, utc_now
+from koophone_async.session import utc_now
 
 KEY = AccessKey("AKOFTHETEST", "secret-key-of-the-test")
 
@@ -106,7 +107,7 @@ def test_a_session_shows_where_it_points_and_not_what_it_signs_with() -> None:
 
 async def test_a_client_can_be_told_what_its_quotas_allow() -> None:
     session = Session(KEY, quotas={"koophone": [Quota(1, 60)]}, environ={})  # type: ignore[dict-item]
-    channel = Channel(session, Edition.CHINA)
+    channel = EditionChannel(session, Edition.CHINA)
 
     assert channel.estimate(RUN, 1) == 0
     assert channel.estimate(RUN, 3) == pytest.approx(120, abs=1)

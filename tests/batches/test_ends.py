@@ -10,8 +10,8 @@ from attrs import astuple
 
 from koophone_async.emulator import Refuse
 from koophone_async.services.koophone import jobs
+from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.ends import Tasks, TasksOrStates, by_status, ready
-from koophone_async.session import Channel
 
 if TYPE_CHECKING:
     from koophone_async import KooPhone, Session
@@ -26,7 +26,7 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
 ) -> None:
     if not is_known:
         emulator.fault(Refuse(404, "KOOPHONE.API.1323"), jobs.LIST)
-    channel = Channel(session, session.edition)
+    channel = EditionChannel(session, session.edition)
     states = by_status(channel, ready)
     looker = TasksOrStates(Tasks(channel), states)
     before = [str(astuple(part, recurse=False)) for part in (looker, states)]

@@ -15,8 +15,8 @@ from koophone_async.batches import Pace, Reading, Run, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
+from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.ends import Tasks
-from koophone_async.session import Channel
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
         raise RuntimeError(started.id)
 
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
-    run = Run(Channel(session, session.edition), verb, ids(emulator, 3), Pace())
+    run = Run(EditionChannel(session, session.edition), verb, ids(emulator, 3), Pace())
 
     with pytest.raises(RuntimeError):
         await run
@@ -102,7 +102,7 @@ async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
         jobs = {job.id: job.instance for job in started.jobs}
         return Reading(wait=Wait(Tasks(channel), started.id or "", jobs, value=value))
 
-    channel = Channel(session, session.edition)
+    channel = EditionChannel(session, session.edition)
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
 
     report = await Run(channel, verb, ids(emulator, 3), Pace())

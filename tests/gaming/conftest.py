@@ -7,9 +7,9 @@ from aiohttp.test_utils import TestServer
 
 from koophone_async.credentials import AccessKey
 from koophone_async.endpoints import Endpoints
+from koophone_async.services.cph.channel import ProjectChannel
 from koophone_async.services.gaming.client import Gaming
-from koophone_async.session import Channel, Session
-from koophone_async.wire import Edition
+from koophone_async.session import Session
 from tests.gaming.service import GameService
 
 if TYPE_CHECKING:
@@ -26,4 +26,4 @@ async def gaming(service: GameService) -> AsyncIterator[Gaming]:
     async with TestServer(service.application) as server:
         endpoints = Endpoints(cph=str(server.make_url("/")))
         async with Session(AccessKey("access", "secret"), endpoints=endpoints, environ={}) as session:
-            yield Gaming(Channel(session, Edition.CHINA, {"project_id": "P"}))
+            yield Gaming(ProjectChannel(session, session.region, "P"))

@@ -28,6 +28,7 @@ from koophone_async.services.cph import (
     traffic,
     undocumented,
 )
+from koophone_async.services.cph.channel import ProjectChannel
 from koophone_async.services.cph.commands import Commands, OnServers
 from koophone_async.services.cph.connections import ClientType
 from koophone_async.services.cph.image_members import ImageMembers, Verdict
@@ -40,8 +41,7 @@ from koophone_async.services.cph.properties import PropertyUpdate
 from koophone_async.services.cph.storage import Export, NewSize, Restore, Storage
 from koophone_async.services.cph.traffic import Route, Traffic
 from koophone_async.services.cph.undocumented import Undocumented
-from koophone_async.session import Channel, Session
-from koophone_async.wire import Edition
+from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -78,17 +78,17 @@ def service() -> Service:
 
 
 @pytest.fixture
-async def channel(service: Service) -> AsyncIterator[Channel]:
+async def channel(service: Service) -> AsyncIterator[ProjectChannel]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", service.answer)
     async with TestServer(application) as server:
         here = str(server.make_url("/"))
         key = AccessKey("access", "secret")
         async with Session(key, endpoints=Endpoints(cph=here), environ={}) as session:
-            yield Channel(session, Edition.CHINA, {"project_id": "P"})
+            yield ProjectChannel(session, session.region, "P")
 
 
-CALLS: Final[dict[str, tuple[Callable[[Channel], Awaitable[object]], str, str, Any]]] = {
+CALLS: Final[dict[str, tuple[Callable[[ProjectChannel], Awaitable[object]], str, str, Any]]] = {
     "cph.phones.show": (lambda c: Phones(c).show("p1"), "GET", f"{PHONES}/p1", None),
     "cph.phones.rename": (
         lambda c: Phones(c).rename("p1", "手机-1"),
@@ -276,7 +276,7 @@ CALLS: Final[dict[str, tuple[Callable[[Channel], Awaitable[object]], str, str, A
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_method_is_one_request(service: Service, channel: Channel, name: str) -> None:
+async def test_a_method_is_one_request(service: Service, channel: ProjectChannel, name: str) -> None:
     call, method, path, body = CALLS[name]
 
     await call(channel)
@@ -284,7 +284,9 @@ async def test_a_method_is_one_request(service: Service, channel: Channel, name:
     assert service.asked == [(method, path, {}, body)]
 
 
-LISTS: Final[dict[str, tuple[str, Callable[[Channel], AsyncIterator[object]], str, dict[str, str]]]] = {
+LISTS: Final[
+    dict[str, tuple[str, Callable[[ProjectChannel], AsyncIterator[object]], str, dict[str, str]]]
+] = {
     "cph.phones.list": (
         "phones",
         lambda c: Phones(c).list(PhoneQuery("shop", "s1", limit=2)),
@@ -305,7 +307,9 @@ LISTS: Final[dict[str, tuple[str, Callable[[Channel], AsyncIterator[object]], st
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_gives_every_row_of_the_answer(service: Service, channel: Channel, name: str) -> None:
+async def test_a_list_gives_every_row_of_the_answer(
+    service: Service, channel: ProjectChannel, name: str
+) -> None:
     rows, rows_of, id_name, query = LISTS[name]
     service.answers = iter([{rows: [{id_name: "a", "status": 2}]}])
 
@@ -316,7 +320,9 @@ async def test_a_list_gives_every_row_of_the_answer(service: Service, channel: C
     assert {name: value for name, value in asked.items() if name not in ("offset", "limit")} == query
 
 
-async def test_phones_are_listed_page_after_page_without_a_total(service: Service, channel: Channel) -> None:
+async def test_phones_are_listed_page_after_page_without_a_total(
+    service: Service, channel: ProjectChannel
+) -> None:
     pages = [["a", "b"], ["c"]]
     service.answers = iter([{"phones": [{"phone_id": id} for id in page]} for page in pages])
 
@@ -326,7 +332,9 @@ async def test_phones_are_listed_page_after_page_without_a_total(service: Servic
     assert [query["offset"] for _, _, query, _ in service.asked] == ["0", "2"]
 
 
-async def test_images_are_listed_by_the_marker_of_the_next_page(service: Service, channel: Channel) -> None:
+async def test_images_are_listed_by_the_marker_of_the_next_page(
+    service: Service, channel: ProjectChannel
+) -> None:
     service.answers = iter(
         [
             {"phone_images": [{"image_id": "a"}], "page_info": {"next_marker": "m2"}},
@@ -341,7 +349,7 @@ async def test_images_are_listed_by_the_marker_of_the_next_page(service: Service
 
 
 async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
-    service: Service, channel: Channel
+    service: Service, channel: ProjectChannel
 ) -> None:
     refused = {"phone_id": "p2", "error_code": "CPS.0005", "error_msg": "Phone not found."}
     service.answers = iter([{"request_id": "r1", "jobs": [{"phone_id": "p1", "job_id": "j1"}, refused]}])
@@ -352,7 +360,7 @@ async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
     assert [entry.error_code for entry in started.refused] == ["CPS.0005"]
 
 
-async def test_a_file_for_an_answer_is_given_as_it_came(service: Service, channel: Channel) -> None:
+async def test_a_file_for_an_answer_is_given_as_it_came(service: Service, channel: ProjectChannel) -> None:
     service.answers = repeat(b"PK\x03")
 
     assert await Undocumented(channel).export_phone_details() == b"PK\x03"

@@ -48,6 +48,7 @@ from koophone_async.services.cph.changing import (
     ReplacedBandwidth,
     ReplacedCard,
 )
+from koophone_async.services.cph.channel import ProjectChannel
 from koophone_async.services.cph.encoding_servers import (
     EncodingFilter,
     EncodingServerQuery,
@@ -90,8 +91,7 @@ from koophone_async.services.cph.shared_filesystems import AttachFilesystem, Sha
 from koophone_async.services.cph.started import JobEntry, Started
 from koophone_async.services.cph.tags import AddTags, CountTagged, Tag, Tags, Wanted
 from koophone_async.services.cph.written import COMMAS
-from koophone_async.session import Channel, Session
-from koophone_async.wire import Edition
+from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -137,13 +137,13 @@ def far() -> FarEnd:
 
 
 @pytest.fixture
-async def channel(far: FarEnd) -> AsyncIterator[Channel]:
+async def channel(far: FarEnd) -> AsyncIterator[ProjectChannel]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", far.serve)
     async with TestServer(app, host="127.0.0.1") as server:
         endpoints = Endpoints(cph=str(server.make_url("/")))
         async with Session(AccessKey("key", "secret"), endpoints=endpoints, environ={}) as session:
-            yield Channel(session, Edition.CHINA, {"project_id": "p1"})
+            yield ProjectChannel(session, session.region, "p1")
 
 
 DEDICATED: Final = ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=300)
@@ -327,7 +327,7 @@ def test_what_the_documents_allow_is_let_through(what: str) -> None:
 class Call:
     """One call of a method, and what must arrive."""
 
-    make: Callable[[Channel], Coroutine[Any, Any, object]]
+    make: Callable[[ProjectChannel], Coroutine[Any, Any, object]]
     line: str
     body: Json | None = None
     query: Json = field(factory=dict[str, Any])
@@ -529,7 +529,9 @@ CALLS: Final = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_arrives_as_the_documents_have_it(name: str, far: FarEnd, channel: Channel) -> None:
+async def test_a_call_arrives_as_the_documents_have_it(
+    name: str, far: FarEnd, channel: ProjectChannel
+) -> None:
     call = CALLS[name]
     far.answers.append({"request_id": "r1", "server_id": "s1", "total_count": 3})
 
@@ -538,19 +540,19 @@ async def test_a_call_arrives_as_the_documents_have_it(name: str, far: FarEnd, c
     assert far.arrivals == [Arrival(call.line, call.query, call.body)]
 
 
-async def test_an_empty_answer_is_a_success(far: FarEnd, channel: Channel) -> None:
+async def test_an_empty_answer_is_a_success(far: FarEnd, channel: ProjectChannel) -> None:
     assert (await Tags(channel).add("s1", {"env": "test"})).request is None
     assert len(far.arrivals) == 1
 
 
-async def test_a_refused_order_raises_even_with_200(far: FarEnd, channel: Channel) -> None:
+async def test_a_refused_order_raises_even_with_200(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers.append({"request_id": "r1", "error_code": "CPS.0251", "error_msg": "Existing EIPs."})
 
     with pytest.raises(Refused, match=r"CPS\.0251"):
         await Servers(channel).buy(ORDER)
 
 
-async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, channel: Channel) -> None:
+async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, channel: ProjectChannel) -> None:
     with pytest.raises(Misuse, match="at most 100"):
         await Servers(channel).restart([f"s{n}" for n in range(101)])
     with pytest.raises(Misuse, match="at most 10"):
@@ -565,7 +567,9 @@ def rows(first: int, last: int) -> list[Json]:
     return [{"server_id": f"s{n}", "status": 5} for n in range(first, last)]
 
 
-async def test_servers_are_given_page_after_page_until_the_total(far: FarEnd, channel: Channel) -> None:
+async def test_servers_are_given_page_after_page_until_the_total(
+    far: FarEnd, channel: ProjectChannel
+) -> None:
     far.answers += [{"count": 4, "servers": rows(0, 2)}, {"count": 4, "servers": rows(2, 4)}]
 
     found = [
@@ -580,7 +584,7 @@ async def test_servers_are_given_page_after_page_until_the_total(far: FarEnd, ch
 
 
 async def test_a_page_shorter_than_asked_is_followed_where_a_total_says_so(
-    far: FarEnd, channel: Channel
+    far: FarEnd, channel: ProjectChannel
 ) -> None:
     far.answers += [{"count": 3, "servers": rows(0, 1)}, {"count": 3, "servers": rows(1, 3)}]
 
@@ -588,21 +592,21 @@ async def test_a_page_shorter_than_asked_is_followed_where_a_total_says_so(
     assert [arrival.query["offset"] for arrival in far.arrivals] == ["0", "1"]
 
 
-async def test_without_a_total_a_short_page_is_the_last(far: FarEnd, channel: Channel) -> None:
+async def test_without_a_total_a_short_page_is_the_last(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"servers": rows(0, 2)}, {"servers": rows(2, 3)}]
 
     assert len([server async for server in Servers(channel).list(ServerQuery(limit=2))]) == 3
     assert not far.answers
 
 
-async def test_an_empty_page_ends_a_list_whose_total_has_sunk(far: FarEnd, channel: Channel) -> None:
+async def test_an_empty_page_ends_a_list_whose_total_has_sunk(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"count": 3, "servers": rows(0, 2)}, {"count": 3, "servers": []}]
 
     assert len([server async for server in Servers(channel).list()]) == 2
 
 
 async def test_a_service_that_does_not_page_is_asked_once_for_more_than_a_page(
-    far: FarEnd, channel: Channel
+    far: FarEnd, channel: ProjectChannel
 ) -> None:
     far.answers += [{"tags": [{"key": str(n)} for n in range(101)]}]
 
@@ -610,14 +614,14 @@ async def test_a_service_that_does_not_page_is_asked_once_for_more_than_a_page(
     assert [arrival.line for arrival in far.arrivals] == ["GET /v1/p1/cph-server/tags"]
 
 
-async def test_the_same_page_again_ends_the_list(far: FarEnd, channel: Channel) -> None:
+async def test_the_same_page_again_ends_the_list(far: FarEnd, channel: ProjectChannel) -> None:
     page = {"tags": [{"key": str(n), "values": ["a"]} for n in range(100)]}
     far.answers += [page, page]
 
     assert len([tag async for tag in Tags(channel).list()]) == 100
 
 
-async def test_a_list_begins_at_the_offset_of_its_query(far: FarEnd, channel: Channel) -> None:
+async def test_a_list_begins_at_the_offset_of_its_query(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"count": 6, "servers": rows(5, 6)}]
 
     assert [server.id async for server in Servers(channel).list(ServerQuery(offset=5))] == ["s5"]
@@ -625,7 +629,7 @@ async def test_a_list_begins_at_the_offset_of_its_query(far: FarEnd, channel: Ch
 
 @pytest.mark.parametrize("following", ["m2", "https://cph.example/v1/p1/x?limit=1&marker=m2"])
 async def test_a_list_by_marker_goes_on_from_the_marker(
-    far: FarEnd, channel: Channel, following: str
+    far: FarEnd, channel: ProjectChannel, following: str
 ) -> None:
     far.answers += [
         {"models": [{"model_name": "a"}], "page_info": {"next_marker": following}},
@@ -639,14 +643,14 @@ async def test_a_list_by_marker_goes_on_from_the_marker(
     ]
 
 
-async def test_a_marker_that_does_not_move_ends_the_list(far: FarEnd, channel: Channel) -> None:
+async def test_a_marker_that_does_not_move_ends_the_list(far: FarEnd, channel: ProjectChannel) -> None:
     page = {"scheduled_events": [{"event_id": "e1"}], "page_info": {"next_marker": "m"}}
     far.answers += [page, page, page]
 
     assert len([event async for event in ScheduledEvents(channel).list()]) == 2
 
 
-async def test_the_older_list_of_flavors_is_one_page(far: FarEnd, channel: Channel) -> None:
+async def test_the_older_list_of_flavors_is_one_page(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"server_models": [{"server_model_name": "physical.rx1.xlarge"}]}]
 
     found = [model.name async for model in Servers(channel).models(ProductType.PHONES)]
@@ -655,7 +659,7 @@ async def test_the_older_list_of_flavors_is_one_page(far: FarEnd, channel: Chann
     assert far.arrivals[0].query == {"product_type": "0"}
 
 
-async def test_bandwidths_are_listed(far: FarEnd, channel: Channel) -> None:
+async def test_bandwidths_are_listed(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"band_widths": [{"band_width_id": "b1", "band_width_charge_mode": 7}]}]
 
     (found,) = [bandwidth async for bandwidth in Bandwidths(channel).list()]
@@ -663,7 +667,7 @@ async def test_bandwidths_are_listed(far: FarEnd, channel: Channel) -> None:
     assert (found.id, found.charged_by) == ("b1", 7)
 
 
-async def test_encoding_servers_are_listed_by_state(far: FarEnd, channel: Channel) -> None:
+async def test_encoding_servers_are_listed_by_state(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"encode_servers": [{"encode_server_id": "e1", "status": 5}]}]
     query = EncodingServerQuery(state=EncodingFilter.CREATING_1014)
 
@@ -674,14 +678,16 @@ async def test_encoding_servers_are_listed_by_state(far: FarEnd, channel: Channe
     assert far.arrivals[0].query == {"status": "1014", "offset": "0", "limit": "100"}
 
 
-async def test_shared_apps_are_listed(far: FarEnd, channel: Channel) -> None:
+async def test_shared_apps_are_listed(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"share_apps": [{"package_name": "com.example.game"}], "page_info": None}]
 
     assert [app.package async for app in SharedApps(channel).list("s1")] == ["com.example.game"]
     assert far.arrivals[0].line == "GET /v1/p1/servers/s1/share-apps-snapshot"
 
 
-async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(far: FarEnd, channel: Channel) -> None:
+async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(
+    far: FarEnd, channel: ProjectChannel
+) -> None:
     far.answers += [{}]
     query = EventQuery(states=[EventState.INQUIRING, "scheduled"], since=NOON)
 
@@ -693,7 +699,7 @@ async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(far: FarE
     }
 
 
-async def test_servers_are_found_by_tags_with_numbers_as_text(far: FarEnd, channel: Channel) -> None:
+async def test_servers_are_found_by_tags_with_numbers_as_text(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"resources": [{"resource_id": "s1"}], "total_count": 1}]
 
     assert [server.id async for server in Tags(channel).find({"env": []}, "shop-1")] == ["s1"]
@@ -721,7 +727,7 @@ def test_what_was_refused_is_told_from_what_was_begun() -> None:
     assert [entry.target for entry in started.refused] == ["s1", ""]
 
 
-async def test_a_single_job_is_a_list_of_one(far: FarEnd, channel: Channel) -> None:
+async def test_a_single_job_is_a_list_of_one(far: FarEnd, channel: ProjectChannel) -> None:
     far.answers += [{"request_id": "r1", "server_id": "s1", "job_id": "j1"}]
 
     started = await Servers(channel).change(CHANGE)

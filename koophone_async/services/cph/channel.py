@@ -9,14 +9,12 @@ from attrs import define, field
 
 from koophone_async.credentials import Password
 from koophone_async.errors import Misuse, NotConnected, NotFound, Unanswered, Unreadable
+from koophone_async.services.channel import Channel
 from koophone_async.services.iam import LIST_PROJECTS, Iam
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from koophone_async.call import Dispatch
-    from koophone_async.jobs import Pump
-    from koophone_async.operation import Answer, AnyOperation, Operation, Request
+    from koophone_async.operation import Answer, Operation, Request
     from koophone_async.session import Session
 
 REGIONS: Final = (
@@ -27,26 +25,12 @@ REGIONS: Final = (
 
 
 @define(eq=False)
-class ProjectChannel:
+class ProjectChannel(Channel):
     """Sends in one project, which is looked up at the first call where nobody said it."""
 
-    session: Session
     region: str | None
     _project: str | None = field(default=None, repr=False)
     _looking: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
-
-    @property
-    def pump(self) -> Pump:
-        """Who looks at jobs for all clients of the session."""
-        return self.session.pump
-
-    def now(self) -> datetime:
-        """Tell the time by the wall clock of the session."""
-        return self.session.now()
-
-    def estimate(self, operation: AnyOperation, calls: int) -> float:
-        """Tell the least time that the quotas leave for so many calls, in seconds."""
-        return self.session.limits.estimate(operation.name, operation.quotas, calls)
 
     async def send(
         self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None

@@ -6,6 +6,7 @@ from koophone_async.batches import Pace
 from koophone_async.batches.chunks import Source
 from koophone_async.endpoints import edition_of
 from koophone_async.services.koophone.apps import Apps
+from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import Commands
 from koophone_async.services.koophone.ends import Tasks
 from koophone_async.services.koophone.fleet import Fleet
@@ -15,7 +16,7 @@ from koophone_async.services.koophone.streaming import Streaming
 from koophone_async.services.koophone.users import Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
-from koophone_async.session import Channel, Session
+from koophone_async.session import Session
 from koophone_async.wire import Edition
 
 
@@ -35,7 +36,7 @@ class KooPhone:
             session: Shared with any number of other clients.
             edition: Whose meaning of states is used, `china` or `international`; else the session's.
         """
-        channel = Channel(session, edition_of(edition) if edition else session.edition)
+        channel = EditionChannel(session, edition_of(edition) if edition else session.edition)
         tasks = Tasks(channel)
         self._channel, self._tasks = channel, tasks
         self.apps = Apps(channel)
