@@ -43,6 +43,7 @@ GOOD: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
 
 CANCELLED: Final = "cancelled"
 TOO_LATE: Final = "the deadline came first"
+SAYS_NOTHING: Final = "the answer says nothing about this id"
 STOPPED: Final = frozenset({CANCELLED, TOO_LATE})
 """What is said of ids for which nothing was sent, or no answer awaited, because the run had ended."""
 

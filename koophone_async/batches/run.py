@@ -29,7 +29,15 @@ from attrs import define, evolve
 
 from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
 from koophone_async.batches.ends import of_error, of_job, unfinished
-from koophone_async.batches.outcomes import CANCELLED, TOO_LATE, Estimate, Outcome, Report, State
+from koophone_async.batches.outcomes import (
+    CANCELLED,
+    SAYS_NOTHING,
+    TOO_LATE,
+    Estimate,
+    Outcome,
+    Report,
+    State,
+)
 from koophone_async.call import Dispatch
 from koophone_async.errors import KooPhoneError, Misuse, Refused
 from koophone_async.jobs import Ticket, Watch
@@ -323,7 +331,7 @@ class Run(Generic[Request, Answer]):
                     jobs[job] = id
             if jobs:
                 self._watch(reading.wait, jobs, began)
-        self._end_all(missing, State.UNKNOWN, "the answer says nothing about this id", began)
+        self._end_all(missing, State.UNKNOWN, SAYS_NOTHING, began)
 
     def _watch(self, wait: Wait, jobs: dict[str, str], began: float) -> None:
         watching = _Watching(wait, jobs, began)

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from koophone_async import State
+from koophone_async.batches import SAYS_NOTHING
 from koophone_async.credentials import AccessKey
 from koophone_async.endpoints import Endpoints
 from koophone_async.errors import Misuse
@@ -211,6 +212,12 @@ async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPho
 async def test_jobs_without_a_request_cannot_be_awaited(cph: CloudPhone) -> None:
     with pytest.raises(Misuse, match="names no request"):
         await cph.jobs.wait(Started(None, (JobEntry(phone="p", id="j"),)))
+
+
+async def test_whoever_gets_neither_a_job_nor_a_reason_is_unknown(cph: CloudPhone) -> None:
+    report = await cph.jobs.wait(Started("r", (JobEntry(phone="p"),)))
+
+    assert [(o.id, o.state, o.error_message) for o in report] == [("p", State.UNKNOWN, SAYS_NOTHING)]
 
 
 async def test_refusals_alone_need_no_look(service: CloudPhoneService, cph: CloudPhone) -> None:

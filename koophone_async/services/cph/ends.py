@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import Outcome, Reading, Sender, State, Wait
+from koophone_async.batches import SAYS_NOTHING, Outcome, Reading, Sender, State, Wait
 from koophone_async.jobs import Allowance, Seen
 from koophone_async.operation import Quota
 from koophone_async.services.cph.commands import CommandResult, CommandResults
@@ -75,10 +75,12 @@ async def find(
 
 
 def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
-    """Tell of all that a call refused. An entry with neither job nor reason says nothing."""
+    """Tell of all for which a call names no job: refused, or unknown where it gives no reason either."""
     for entry in started.refused:
         if entry.error_code or entry.error_message:
             yield _refused(_target(entry, ids), entry)
+        else:
+            yield Outcome(_target(entry, ids), State.UNKNOWN, error_message=SAYS_NOTHING)
 
 
 def of_connections(answer: Connections, _: Sequence[str]) -> Reading:
