@@ -99,7 +99,10 @@ def _moment(value: Any, _: type) -> datetime:
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, int | float):
-        return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+        try:
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+        except (OverflowError, OSError) as error:
+            raise ValueError("a number that is no time") from error
     read = datetime.fromisoformat(value)
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 

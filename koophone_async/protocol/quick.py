@@ -76,7 +76,7 @@ class _Kind:
     """What the subclass takes of the struct; without strictness, so that 0 and "false" become False."""
 
     code: str = ""
-    """What is left to do with a value `{v}` of a model `m`, with `{put}` to replace it."""
+    """An expression: what is left to do with a value `{v}` of a model `m`, with `{put}` to replace it."""
 
 
 _ZONED: Final = _Kind(Annotated[datetime, msgspec.Meta(tz=True)])
@@ -87,7 +87,8 @@ _PLAIN: Final[Mapping[Any, _Kind]] = {
     str: _Kind(str),
     int: _Kind(int),
     float: _Kind(float),
-    bool: _Kind(bool | int | str, bool),
+    # No other text: of an optional one msgspec takes "null" for nothing.
+    bool: _Kind(bool | Literal[0, 1, "0", "1", "false", "true"], bool),
 }
 
 
@@ -219,7 +220,7 @@ def _union(members: tuple[Any, ...], dialect: _Dialect, names: Names) -> _Kind:
     kind = _kind(some.pop(), dialect, names)
     if NoneType not in members:
         return kind
-    return _Kind(kind.json | None, kind.made | None, kind.code and f"if {{v}} is not None: {kind.code}")
+    return _Kind(kind.json | None, kind.made | None, kind.code and f"{{v}} is None or {kind.code}")
 
 
 def _named(value: object, names: Names) -> str:

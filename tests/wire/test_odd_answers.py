@@ -151,6 +151,10 @@ def test_a_truth_may_come_as_a_number_or_text(truth: object) -> None:
             {"error_code": "0", "data": {"result": [{"instance_id": "a", "backup_time": "soon"}]}},
         ),
         (
+            instances.LIST,
+            {"error_code": "0", "data": {"result": [{"instance_id": "a", "backup_time": 10**20}]}},
+        ),
+        (
             orders.SKUS,
             {"error_code": "0", "data": {"skuSpecResponseList": [{"skuResponses": [{"name": "s"}]}]}},
         ),
