@@ -32,7 +32,9 @@ _OF_VISITS: Final = ("at", "method", "path", "operation", "ids", "verdict", "sta
 class _Job(NamedTuple):
     operation: str
     call: str
-    target: str
+    phone: str | None
+    """By KooPhone's id or by CPH's; None where it is not about one phone."""
+
     stands: str
 
 
@@ -57,11 +59,11 @@ def _jobs(world: World) -> Iterator[_Job]:
         for job in jobs.values():
             yield _Job(job.operation, task, job.phone, job.stands(now))
     for work in world.estate.works.by_id.values():
-        yield _Job(work.operation, work.request, work.target, work.stands(now))
+        yield _Job(work.operation, work.request, work.phone, work.stands(now))
 
 
 def _phones(world: World, first: int, jobs: Iterable[_Job]) -> str:
-    busy = {job.target: job.operation for job in jobs if job.stands == "running"}
+    busy = {job.phone: job.operation for job in jobs if job.phone and job.stands == "running"}
     last = first + _MOST_PHONES - 1
     shown = islice(world.phones(), first - 1, last)
     squares = "".join(_square(phone, busy.get(phone.id) or busy.get(phone.cph_id)) for phone in shown)

@@ -88,8 +88,8 @@ def _remade(job: ServerJob) -> None:
     fleet, server = job.world.fleet, job.server
     for phone in fleet.on_server(server.index):
         fleet.remove(phone.id)
-    for name in ("phone_model", "keypair", "vpc", "subnet", "image"):
-        if (value := job.details.get(name)) is not None and name != "image":
+    for name in ("phone_model", "keypair", "vpc", "subnet"):
+        if (value := job.details.get(name)) is not None:
             setattr(server, name, value)
     server.network, server.updated, server.state = "v2", job.at, ServerState.NORMAL
     populate(job.world, server, job.details["image"], job.details["properties"])

@@ -67,6 +67,8 @@ class Work:
 
     def stands(self, now: float) -> str:
         """Say in a word how far it is."""
+        if self.is_lost:
+            return "lost"
         if self.began is None:
             return "waiting"
         if not self.ended(now):

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import aiohttp
 import pytest
 
-from koophone_async.emulator import Emulator, Fault, Refuse
+from koophone_async.emulator import Emulator, Fault, Lose, Refuse
 from koophone_async.emulator.phones import Copying, Running
 from tests.emulator.calling import Caller, story
 from tests.emulator.cph_calling import Scene
@@ -133,3 +133,15 @@ async def test_the_page_shows_the_jobs_of_servers_too(scene: Scene) -> None:
 
     assert [kind for kind, _ in page.squares][:3] == ["busy", "running", "running"]
     assert ["cph.commands.run", str(started.request), "1", "1", "0", "0", "0"] in page.rows
+
+
+@cph_story(faults=[Fault(Lose(), operation="cph.commands.run")])
+async def test_a_job_of_a_server_makes_no_phone_busy_and_a_lost_one_is_over(scene: Scene) -> None:
+    await scene.cph.servers.restart(scene.servers[:1])
+    await scene.cph.commands.run(scene.phones[3:], "id")
+
+    page = await look(scene.emulator)
+
+    assert [kind for kind, _ in page.squares] == ["starting"] * 3 + ["running"] * 3
+    assert "with a job 0" in page.text
+    assert [row[0] for row in page.rows if len(row) == 7] == ["cph.servers.restart"]
