@@ -6,6 +6,7 @@ Each check is data: the command line prints `limit`, the emulator refuses by the
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
@@ -16,7 +17,6 @@ from koophone_async.errors import Misuse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from datetime import datetime
 
 ID_MOST: Final = 32
 """The longest id, in characters, where a document states one."""
@@ -165,9 +165,13 @@ class Listed:
             self.each(instance, attribute, item)
 
 
-def aware(_: object, attribute: Attribute[Any], value: datetime | None) -> None:
+def aware(_: object, attribute: Attribute[Any], value: Any) -> None:
     """Refuse a time without a zone, which means another moment on another machine."""
-    if value is not None and value.tzinfo is None:
+    if value is None and attribute.default is None:
+        return
+    if not isinstance(value, datetime):
+        _refuse(attribute, f"is a {type(value).__name__}; it must be an aware datetime")
+    if value.tzinfo is None:
         _refuse(attribute, "is a time without a zone; it must be an aware datetime")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -180,6 +180,10 @@ CASES: Final = [
     Case(lambda: InstanceQuery(page=0), "page: is 0; it must be 1 to"),
     Case(lambda: InstanceQuery(scene="X"), "scene: is 'X'; it must be one of"),  # type: ignore[arg-type]
     Case(lambda: InstanceQuery(since=datetime(2026, 1, 2)), "since: .* an aware datetime"),  # noqa: DTZ001
+    Case(
+        lambda: InstanceQuery(since=date(2026, 1, 2)),  # type: ignore[arg-type]
+        "since: is a date; it must be an aware datetime",
+    ),
     Case(
         lambda: InstanceQuery(since=datetime(2026, 1, 2, tzinfo=UTC), until=datetime(2026, 1, 1, tzinfo=UTC)),
         "until: is 2026-01-01 00:00:00.*, before `since`, which is 2026-01-02",
