@@ -156,11 +156,10 @@ class TasksOrStates:
 
 def ready(state: object) -> Verdict:
     """Judge a state, in the words of either edition: the instance must be up, or its data on it."""
-    if isinstance(
-        state, ContentState
-    ):  # asked first, as members of two enums are equal where their numbers are
-        return _CONTENT.get(state)
-    return True if state is RunningState.RUNNING else None
+    if state is RunningState.RUNNING:
+        return True
+    # Members of two enums are equal where their numbers are.
+    return _CONTENT.get(state) if isinstance(state, ContentState) else None
 
 
 _CONTENT: Final = {
