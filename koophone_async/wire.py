@@ -99,10 +99,7 @@ def _moment(value: Any, _: type) -> datetime:
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, int | float):
-        try:
-            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-        except (OverflowError, OSError) as error:
-            raise ValueError("a number that is no time") from error
+        return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
     read = datetime.fromisoformat(value)
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
@@ -219,7 +216,10 @@ def from_wire(model: type[T], value: Any, edition: Edition = Edition.CHINA) -> T
     Raises:
         ValueError, TypeError, KeyError: The value is not what the model documents.
     """
-    return _converter(edition, nulls=False).structure(value, model)
+    try:
+        return _converter(edition, nulls=False).structure(value, model)
+    except (OverflowError, OSError) as error:  # of a number too large for a time or a fraction
+        raise ValueError(str(error)) from error
 
 
 def to_wire(model: object, *, nulls: bool = False) -> Any:

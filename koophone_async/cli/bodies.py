@@ -118,7 +118,7 @@ def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: s
     elif value is None:
         return
     elif is_list and not isinstance(value, list):
-        yield f"{path} is no JSON list"
+        yield f"{path} is not a JSON list"
     else:
         for item in cast("list[object]", value if is_list else [value]):
             if attrs.has(inner):
@@ -130,7 +130,7 @@ def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: s
 def _fits(hint: Hint, value: object) -> bool:
     try:
         from_wire(hint, value)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return False
     return True
 

@@ -161,7 +161,7 @@ def _no_phone_with_a_token(fault: Fault, _: object, phone: str | None) -> None:
 
 def _known(_: object, __: object, name: str | None) -> None:
     if name is not None and name not in OPERATIONS and name not in {o.service for o in OPERATIONS.values()}:
-        raise Misuse("", "operation", f"is {name!r}, which is none; `koophone api --list` shows all")
+        raise Misuse("", "operation", f"{name} is not in the catalogue; `koophone api --list` shows all")
 
 
 def _chance(_: object, __: object, value: float) -> None:
@@ -295,19 +295,19 @@ def from_json(plan: object) -> list[Fault]:
         Misuse: It is none; tells which fault of it is wrong, counted from 1.
     """
     if not isinstance(plan, list):
-        raise Misuse("", "faults", "are no JSON list")
+        raise Misuse("", "faults", "are not a JSON list")
     return [_fault(number, said) for number, said in enumerate(cast("list[object]", plan), 1)]
 
 
 def _fault(number: int, said: object) -> Fault:
     where = f"fault {number}"
     if not isinstance(said, dict):
-        raise Misuse("", where, "is no JSON object")
+        raise Misuse("", where, "is not a JSON object")
     if "action" not in said:
         raise Misuse("", where, "has no action")
     try:
         return _READER.structure(said, Fault)
-    except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError) as error:
+    except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError, OverflowError) as error:
         raise Misuse("", where, f"cannot be read: {error}") from error
 
 

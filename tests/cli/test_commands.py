@@ -353,7 +353,10 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
         (("video", "set", "a", "--body", "{}"), "--body: is not a JSON list"),
         (("video", "set", "a", "--body", "[1]"), "is not a JSON object"),
         (("video", "set", "a", "--body", json.dumps(VIDEO[:5])), "lacks WIRED with H265"),
-        (("video", "set", "a", "--body", '[{"video_spec_groups": {}}]'), "video_spec_groups is no JSON list"),
+        (
+            ("video", "set", "a", "--body", '[{"video_spec_groups": {}}]'),
+            "video_spec_groups is not a JSON list",
+        ),
         (("instances", "list", "--since", "yesterday"), "--since is no time such as 2026-01-31T12:00:00Z"),
         (("instances", "list", "--body", '{"page_size": "x"}'), "--size is no whole number"),
         (
@@ -381,7 +384,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
         (("api", "cph.servers.show", "--body", '{"server_id": ""}'), "server_id is missing"),
         (
             ("api", "koophone.instances.status", "--body", '{"instance_ids": "a"}'),
-            "instance_ids is no JSON list",
+            "instance_ids is not a JSON list",
         ),
         (("api", "koophone.instances.status", "--body", '{"instance_ids": [{}]}'), "instance_ids is no text"),
     ],

@@ -282,12 +282,13 @@ def test_a_plan_survives_json() -> None:
 @pytest.mark.parametrize(
     "plan, problem",
     [
-        ({"action": "reset"}, "faults: are no JSON list"),
-        (["reset"], "fault 1: is no JSON object"),
+        ({"action": "reset"}, "faults: are not a JSON list"),
+        (["reset"], "fault 1: is not a JSON object"),
         ([{"action": "reset"}, {"phone": "a"}], "fault 2: has no action"),
         ([{"action": 5}], "fault 1: cannot be read: an action is one of refuse, throttle"),
+        ([{"action": "reset", "probability": 10**400}], "fault 1: cannot be read: int too large"),
         ([{"action": "reset", "evry": 2}], "fault 1: cannot be read: .*evry"),
-        ([{"action": "reset", "operation": "cph.x"}], "operation: is 'cph.x', which is none"),
+        ([{"action": "reset", "operation": "cph.x"}], "operation: cph.x is not in the catalogue"),
     ],
 )
 def test_a_plan_that_is_none_is_refused_with_the_fault_that_is_wrong(plan: object, problem: str) -> None:

@@ -25,6 +25,7 @@ def answer(operation: AnyOperation, body: object, status: int = 200) -> Any:  # 
     return read(operation, Received(status, {}, wire.encode(body)), Edition.INTERNATIONAL, "r1")
 
 
+SIGNALING = {"ice_signaling": {"expired_time": 10**400}}
 TASK = {"task_id": "t1", "cmd_jobs": [{"instance_id": "a", "job_id": "j1"}]}
 
 
@@ -146,6 +147,10 @@ def test_a_truth_may_come_as_a_number_or_text(truth: object) -> None:
         (apps.LIST, {"error_code": "0", "data": {"apps": ["j"]}}),
         (streaming.AUTHORIZE, {"error_code": "0"}),
         (streaming.AUTHORIZE, {"error_code": "0", "data": {"device_token": None}}),
+        (
+            streaming.AUTHORIZE,
+            {"error_code": "0", "data": {"device_token": "t", "resource": {"rtc": SIGNALING}}},
+        ),
         (
             instances.LIST,
             {"error_code": "0", "data": {"result": [{"instance_id": "a", "backup_time": "soon"}]}},
