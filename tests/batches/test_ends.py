@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import astuple
 
-from koophone_async.emulator import Refuse
-from koophone_async.services.koophone import jobs
+from koophone_async.batches import State
+from koophone_async.emulator import Omit, Refuse
+from koophone_async.services.koophone import instances, jobs
 from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.ends import Tasks, TasksOrStates, by_status, ready
 
@@ -38,3 +39,14 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
         open_jobs -= {job for job, end in (await looker.look([wait.handle]))[wait.handle].items() if end}
 
     assert [str(astuple(part, recurse=False)) for part in (looker, states)] == before
+
+
+@pytest.mark.emulator(phones=1, newer=True)
+async def test_a_task_that_names_no_job_is_awaited_by_its_instances(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    emulator.fault(Omit(), instances.RESET)
+
+    report = await koophone.fleet(emulator.phones).reset()
+
+    assert (report.one().state, report.one().error_message) == (State.SUCCEEDED, None)

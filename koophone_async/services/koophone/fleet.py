@@ -212,7 +212,8 @@ class Fleet:
         tasks = TasksOrStates(self._tasks, states)
 
         def read(started: StartedTask, ids: Sequence[str]) -> Reading:
-            return Reading(wait=tasks.watch(started) if started.id else states.watch(ids))
+            has_jobs = started.id and started.jobs
+            return Reading(wait=tasks.watch(started) if has_jobs else states.watch(ids))
 
         return self._run(operation, request, read, sample=sample)
 
