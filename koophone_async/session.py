@@ -263,10 +263,12 @@ class Session:
         asked = now()
         with await self.limits.acquire(operation.name, operation.quotas, patience=self._patience) as permit:
             call.queued += now() - asked
-            if isinstance(call.proof, Token):
-                call.proof = self._tokens.held or call.proof  # another may have come during the wait
             call.begin(permit)
             try:
+                if isinstance(call.proof, Token):
+                    call.proof = self._tokens.held or call.proof  # another may have come during the wait
+                elif call.proof is not None:
+                    call.proof = await self._proof(call)  # and a key have ended; no quota gives the next
                 return await self._ask(call, self._headers(call), permit)
             except BaseException:
                 permit.unsent()  # without effect once it has left

@@ -286,6 +286,15 @@ async def test_a_temporary_key_is_renewed_before_it_ends_and_when_it_is_refused(
     assert far.executions == 2
 
 
+async def test_a_temporary_key_is_renewed_when_it_ends_while_calls_wait_for_their_quota() -> None:
+    quota = (Quota(1, 29 * 60),)
+    async with FarEnd() as far, session(far.url, Keys(), quotas={RUN.name: quota}) as ours:
+        await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(4)))
+
+    used = [arrival.headers["x-security-token"] for arrival in far.arrivals]
+    assert used == ["session-1", "session-1", "session-2", "session-2"]
+
+
 async def test_a_temporary_key_that_was_given_for_good_cannot_be_renewed() -> None:
     async with FarEnd([EXPIRED]) as far, session(far.url, AccessKey("AK", "secret", "session")) as ours:
         with pytest.raises(SignIn):
