@@ -14,6 +14,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run `koophone` with the arguments of this process, and end it with the exit code."""
+    _open_closed()
     try:
         from koophone_async.cli.app import app  # noqa: PLC0415 - typer may not be installed
 
@@ -29,6 +30,13 @@ def main() -> None:
         _give_up(error)
     finally:
         _flush()
+
+
+def _open_closed() -> None:
+    """Join what the caller closed, as `>&-` does, to the null device: Python has None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _flush() -> None:

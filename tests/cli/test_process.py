@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -267,6 +268,17 @@ def test_what_cannot_be_written_is_said_in_a_line(start: Start, output: str) -> 
         ended = start("config", "--output", output, stdout=full).end()
 
     assert (ended.code, ended.err) == (1, "koophone: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_stream_that_the_caller_closed_is_an_empty_one(emulator: dict[str, str], closed: str) -> None:
+    line = shlex.join([*COMMAND, "exec", "--ids-file", "-", "--sync", "--", "id -u"])
+    shell = ["sh", "-c", f"{line} {closed}"]
+    with Process(shell, env=os.environ | emulator, stdin=PIPE, stderr=PIPE, text=True) as process:
+        ended = process.end("phone0001")
+
+    assert "Traceback" not in ended.err
+    assert ended.code == (2 if "0<" in closed else 0)
 
 
 def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
