@@ -168,9 +168,9 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """End all waits and close the pool of connections; one that the caller brought stays open.
+        """End all waits and close the pool of connections; one that the caller brought goes on to serve.
 
-        What still goes on is not sent any more, until `async with` opens the session again.
+        What still goes on is not sent over a closed pool, until `async with` opens the session again.
         """
         await self.pump.aclose()
         if self._http is not None and self._owns_http:
@@ -354,8 +354,10 @@ class Session:
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             adopt(self._http)
-        elif self._http.closed:
+        elif self._http.closed and self._owns_http:
             raise Misuse("", "session", "is closed; `async with` opens it again")
+        elif self._http.closed:
+            raise Misuse("", "http", "is closed")
         return self._http
 
     def _renew(self, call: Call[Any]) -> bool:

@@ -36,7 +36,7 @@ class State(StrEnum):
     """Still running at the deadline; its ticket lets the wait go on."""
 
     NOT_SENT = "not_sent"
-    """Never sent: cancelled, not connected, or not a usable id."""
+    """Never sent: cancelled or too late, not connected, or not a usable id."""
 
 
 GOOD: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
@@ -158,9 +158,9 @@ class Report:
 
         Raises:
             Misuse: There is not exactly one outcome, or it was not kept.
-            JobFailed: Its job ended badly.
+            JobFailed: Its job, or the call itself, ended badly.
             JobUnfinished: Its job still ran at the deadline; it goes on, and the error holds its ticket.
-            PartlyRefused: It ended otherwise: refused, unknown or not sent.
+            PartlyRefused: It ended otherwise: refused, unknown, not sent, or still running without a ticket.
         """
         if len(self) != 1:
             raise Misuse(self.operation, "report", f"holds {len(self):,} outcomes; `one` needs exactly 1")

@@ -30,12 +30,12 @@ MOMENT: Final = "time such as 2026-01-31T12:00:00Z"
 
 _KINDS: Final[Mapping[Hint, str]] = {
     str: "text",
-    int: "whole number",
-    float: "number",
-    bool: "truth value",
-    datetime: MOMENT,
+    int: "a whole number",
+    float: "a number",
+    bool: "a truth value",
+    datetime: f"a {MOMENT}",
 }
-"""What is said of a value that is not of its type."""
+"""What a value is said not to be that is not of its type."""
 
 
 def first(hint: Hint) -> Hint:
@@ -138,4 +138,4 @@ def _fits(hint: Hint, value: object) -> bool:
 def _else(hint: Hint) -> str:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"none of {', '.join(str(member.value) for member in hint)}"
-    return f"no {_KINDS.get(hint, 'JSON object')}"
+    return f"not {_KINDS.get(hint, 'a JSON object')}"

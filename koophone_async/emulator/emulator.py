@@ -257,6 +257,9 @@ class Emulator:
             every: Only to each k-th of them.
             first: Only to the first so many.
             probability: Only by chance, which the seed decides.
+
+        Raises:
+            Misuse: There is no such operation or service, or a token is to end for one phone.
         """
         name = operation if isinstance(operation, str) or operation is None else operation.name
         self.plan.add(Fault(action, name, phone, every, first, probability))
@@ -266,7 +269,11 @@ class Emulator:
         self.plan.replace(())
 
     def pay(self, order: str) -> None:
-        """Pay for an order that was made without."""
+        """Pay for an order that was made without.
+
+        Raises:
+            KeyError: There is no such order.
+        """
         self.world.pay(order)
 
     def temporary_key(self, seconds: float = 3600) -> AccessKey:

@@ -292,7 +292,7 @@ def from_json(plan: object) -> list[Fault]:
     """Read a plan.
 
     Raises:
-        Misuse: It is none; tells which fault of it is wrong, counted from 1.
+        Misuse: It is not a plan; tells which fault of it is wrong, counted from 1.
     """
     if not isinstance(plan, list):
         raise Misuse("", "faults", "are not a JSON list")

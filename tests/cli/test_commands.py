@@ -357,8 +357,8 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             ("video", "set", "a", "--body", '[{"video_spec_groups": {}}]'),
             "video_spec_groups is not a JSON list",
         ),
-        (("instances", "list", "--since", "yesterday"), "--since is no time such as 2026-01-31T12:00:00Z"),
-        (("instances", "list", "--body", '{"page_size": "x"}'), "--size is no whole number"),
+        (("instances", "list", "--since", "yesterday"), "--since is not a time such as 2026-01-31T12:00:00Z"),
+        (("instances", "list", "--body", '{"page_size": "x"}'), "--size is not a whole number"),
         (
             ("instances", "list", "--body", '{"pool_scene_tag": "x"}'),
             "--scene is none of CLOUD_APP, CLOUD_PHONE",
@@ -386,7 +386,10 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             ("api", "koophone.instances.status", "--body", '{"instance_ids": "a"}'),
             "instance_ids is not a JSON list",
         ),
-        (("api", "koophone.instances.status", "--body", '{"instance_ids": [{}]}'), "instance_ids is no text"),
+        (
+            ("api", "koophone.instances.status", "--body", '{"instance_ids": [{}]}'),
+            "instance_ids is not text",
+        ),
     ],
 )
 def test_wrong_usage_is_said_in_one_line_and_nothing_is_sent(

@@ -85,6 +85,15 @@ async def test_a_session_of_the_callers_own_stays_open() -> None:
         assert not http.closed
 
 
+async def test_a_session_of_the_callers_own_that_is_closed_is_named() -> None:
+    async with aiohttp.ClientSession() as http:
+        pass
+    ours = session("http://127.0.0.1:9", http=http)
+
+    with pytest.raises(Misuse, match=r"http: is closed$"):
+        await ours.send(RUN, Note())
+
+
 async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
     async with FarEnd() as far, aiohttp.ClientSession() as http, session(far.url, http=http) as ours:
         await ours.send(RUN, Note())

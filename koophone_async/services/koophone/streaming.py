@@ -233,6 +233,10 @@ class Streaming:
         Args:
             instance: One id, of an instance that is streaming.
 
+        Raises:
+            Refused: The streaming goes on.
+            Unanswered: No answer came; it may have ended.
+
         API: KooPhone 4.3.4 (2025-12-31)
         """
         return await self._session.send(STOP, OneInstance(instance))
@@ -244,6 +248,10 @@ class Streaming:
 
         Args:
             instance: One id.
+
+        Raises:
+            Refused: The session lives on.
+            Unanswered: No answer came; it may have been released.
 
         API: KooPhone 4.3.5 (2025-12-31)
         """
