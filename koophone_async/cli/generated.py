@@ -137,7 +137,8 @@ def command(entry: Entry) -> Callable[..., None]:
     ]
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__doc__ = words.escaped(words.about(entry.method))
+    verb = entry.verb.run if entry.verb and entry.verb.waits else None
+    run.__doc__ = words.escaped(words.about(entry.method, verb))
     return run
 
 

@@ -13,12 +13,21 @@ from typing import Any
 import attrs
 
 
-def about(method: Callable[..., Any]) -> str:
-    """Give what a docstring says before its sections, with the source after it."""
+def about(method: Callable[..., Any], verb: Callable[..., Any] | None = None) -> str:
+    """Give what a docstring says before its sections, with the source after it.
+
+    Where a verb goes on to the end of what the method starts, the first paragraph is the verb's.
+    """
+    first, _, more = _prose(method).partition("\n\n")
+    if verb is not None:
+        first = _prose(verb).partition("\n\n")[0]
+    source = re.search(r"^API: (.+)$", inspect.getdoc(method) or "", re.MULTILINE)
+    return "\n\n".join(filter(None, (first, more, source and source[1])))
+
+
+def _prose(method: Callable[..., Any]) -> str:
     text = inspect.getdoc(method) or ""
-    said = re.split(r"^(?:Args|Raises|Returns|API):", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
-    source = re.search(r"^API: (.+)$", text, re.MULTILINE)
-    return said + (f"\n\n{source[1]}" if source else "")
+    return re.split(r"^(?:Args|Raises|Returns|API):", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
 def arguments(method: Callable[..., Any]) -> dict[str, str]:
