@@ -18,7 +18,7 @@ KooPhoneError
 │   ├── ConnectionLost     the connection broke (also a ConnectionError)
 │   └── AnswerTimedOut     the answer did not come in time (also a TimeoutError)
 ├── Unreadable             an answer came that is not what the service documents
-├── JobFailed              the job ended with status -1; holds the job
+├── JobFailed              the job, or a call without one, ended badly; holds its outcome
 ├── JobUnfinished          the job was still open at the deadline; holds its ticket
 └── PartlyRefused          some ids did not succeed; holds the outcome of every id
 
@@ -236,7 +236,7 @@ class Unreadable(KooPhoneError):
 
 @define(eq=False, slots=False)
 class JobFailed(KooPhoneError):
-    """A job ended with status -1."""
+    """A job ended with status -1, or a call that has none ended badly."""
 
     job: Outcome
     """What became of it, with its code, message and output."""
