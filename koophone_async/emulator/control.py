@@ -47,7 +47,7 @@ _SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {
     "faults": lambda emulator: faults.to_json(emulator.plan.faults),
 }
 
-_THERE_ARE: Final = f"GET of a page here, {', '.join(_SHOWN)}, PUT of faults, POST of reset"
+_THERE_ARE: Final = f"GET (a page), GET of {', '.join(_SHOWN)}, PUT of faults, POST of reset"
 
 
 def _page(world: World, first: str) -> web.Response:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
 from io import BytesIO
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import aiohttp
 import pytest
@@ -16,6 +15,10 @@ from koophone_async.emulator import Durations, Emulator
 from koophone_async.protocol.signing import Request, Signer, target
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 from koophone_async.wire import Edition
+from tests.emulator.stories import Tale, stories
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 Json: TypeAlias = Any
 
@@ -92,26 +95,10 @@ class Caller:
         return [row["status"] for row in said.data["status_results"]]
 
 
-Story: TypeAlias = Callable[[Caller], Coroutine[Any, Any, None]]
-
-
-def story(**settings: Any) -> Callable[[Story], Callable[[], None]]:  # noqa: ANN401 - those of Emulator
-    """Tell a story in virtual time, to an emulator of three phones whose jobs take five seconds."""
-
-    def test(tell: Story) -> Callable[[], None]:
-        def told() -> None:
-            run_virtually(_told(tell, settings))
-
-        told.__name__ = tell.__name__
-        return told
-
-    return test
-
-
-def in_both_editions(**settings: Any) -> Callable[[Story], Callable[[Edition], None]]:  # noqa: ANN401
+def in_both_editions(**settings: Any) -> Callable[[Tale[Caller]], Callable[[Edition], None]]:  # noqa: ANN401
     """Tell a story twice."""
 
-    def test(tell: Story) -> Callable[[Edition], None]:
+    def test(tell: Tale[Caller]) -> Callable[[Edition], None]:
         def told(edition: Edition) -> None:
             run_virtually(_told(tell, settings | {"edition": edition}))
 
@@ -121,7 +108,7 @@ def in_both_editions(**settings: Any) -> Callable[[Story], Callable[[Edition], N
     return test
 
 
-async def _told(tell: Story, settings: dict[str, Any]) -> None:
+async def _told(tell: Tale[Caller], settings: dict[str, Any]) -> None:
     given: dict[str, Any] = {
         "phones": 3,
         "jobs": Durations(fixed=5),
@@ -129,3 +116,7 @@ async def _told(tell: Story, settings: dict[str, Any]) -> None:
     } | settings
     async with Emulator(**given) as emulator, Caller(emulator) as call:
         await tell(call)
+
+
+story: Final = stories(_told)
+"""Tell a story in virtual time, to an emulator of three phones whose jobs take five seconds."""

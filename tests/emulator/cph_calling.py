@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
@@ -15,7 +14,8 @@ from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
 from koophone_async.services.cph.buying import BuyServers, NetworkCard
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.parts import Period, PublicAddress, ServerBandwidth, ServerTerm
-from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
+from koophone_async.virtual_time import VirtualTimeLoop
+from tests.emulator.stories import Tale, stories
 
 if TYPE_CHECKING:
     from koophone_async.services.cph.jobs import Job
@@ -58,27 +58,15 @@ class Scene:
         return result.results[0].output or ""
 
 
-Story: TypeAlias = Callable[[Scene], Coroutine[Any, Any, None]]
-
-
-def story(**settings: Any) -> Callable[[Story], Callable[[], None]]:  # noqa: ANN401 - those of Emulator
-    """Tell a story in virtual time."""
-
-    def test(tell: Story) -> Callable[[], None]:
-        def told() -> None:
-            run_virtually(_told(tell, settings))
-
-        told.__name__ = tell.__name__
-        return told
-
-    return test
-
-
-async def _told(tell: Story, settings: dict[str, Any]) -> None:
+async def _told(tell: Tale[Scene], settings: dict[str, Any]) -> None:
     given: dict[str, Any] = {"phones": 6, "servers": 2, "jobs": Durations(fixed=5)}
     given |= {"now": VirtualTimeLoop.running().now} | settings
     async with Emulator(**given) as emulator, emulator.session() as session:
         await tell(Scene(emulator, session, CloudPhone(session, project_id=emulator.project_id)))
+
+
+story: Final = stories(_told)
+"""Tell a story in virtual time."""
 
 
 def order(**changes: Any) -> BuyServers:  # noqa: ANN401 - the fields of BuyServers

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.gaming.versions import NewVersion
-from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
+from koophone_async.virtual_time import VirtualTimeLoop
+from tests.emulator.stories import Tale, stories
 
 if TYPE_CHECKING:
     from koophone_async.batches import Report
@@ -74,25 +74,13 @@ class Scene:
         return result.results[0].output or ""
 
 
-Story: TypeAlias = Callable[[Scene], Coroutine[Any, Any, None]]
-
-
-def story(**settings: Any) -> Callable[[Story], Callable[[], None]]:  # noqa: ANN401 - those of Emulator
-    """Tell a story in virtual time."""
-
-    def test(tell: Story) -> Callable[[], None]:
-        def told() -> None:
-            run_virtually(_told(tell, settings))
-
-        told.__name__ = tell.__name__
-        return told
-
-    return test
-
-
-async def _told(tell: Story, settings: dict[str, Any]) -> None:
+async def _told(tell: Tale[Scene], settings: dict[str, Any]) -> None:
     async with virtual(**settings) as emulator, emulator.session() as session:
         await tell(Scene(emulator, CloudPhone(session, project_id=emulator.project_id)))
+
+
+story: Final = stories(_told)
+"""Tell a story in virtual time."""
 
 
 def virtual(**settings: Any) -> Emulator:  # noqa: ANN401 - those of Emulator

@@ -258,7 +258,7 @@ async def test_a_reset_makes_everything_as_it_was(call: Caller) -> None:
 
 @story()
 async def test_other_paths_of_the_own_interface_are_none(call: Caller) -> None:
-    said = "this is not a path of the emulator; there are GET of a page here, ledger, requests, state, faults"
+    said = "this is not a path of the emulator; there are GET (a page), GET of ledger"
     for method in ("GET", "POST"):
         status, answer = await own(call, method, "nothing")
         assert (status, answer["error"].startswith(said)) == (404, True)
