@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from benchmarks.measure import OURS, Result, report
-from koophone_async.jobs import Pump
+from koophone_async.polling import Pump
 from koophone_async.virtual_time import run_virtually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from koophone_async.jobs import Seen
+    from koophone_async.polling import Seen
 
 TASKS: Final = 100
 JOBS: Final = 100

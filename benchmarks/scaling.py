@@ -20,9 +20,9 @@ from attrs import define, field
 from benchmarks.measure import FLOOR, OURS, Result, report
 from koophone_async import wire
 from koophone_async.batches import Pace
-from koophone_async.jobs import Pump
+from koophone_async.polling import Pump
 from koophone_async.protocol.reading import Received, read
-from koophone_async.services.koophone.ends import Tasks
+from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.fleet import Fleet
 from koophone_async.virtual_time import run_virtually
 from koophone_async.wire import Edition

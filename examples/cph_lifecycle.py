@@ -17,7 +17,7 @@ from koophone_async import CloudPhone, Report, Session
 from koophone_async.errors import Unanswered
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
 from koophone_async.services.cph.buying import BuyServers, NetworkCard
-from koophone_async.services.cph.parts import Period, PublicAddress, ServerBandwidth, ServerTerm
+from koophone_async.services.cph.order_models import Period, PublicAddress, ServerBandwidth, ServerTerm
 from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.phones import PhoneQuery
 from koophone_async.services.cph.server import Server, ServerState

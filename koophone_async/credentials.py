@@ -1,7 +1,7 @@
 """What signs a request, and where it is found.
 
 `AccessKey` and `Password` are what can be held; a provider looks for one of them in one place, and any async
-function can be one; a `Chain` looks in several places. `renewal.Renewing` keeps what was found.
+function can be one; a `Chain` looks in several places. `credential_cache.Renewing` keeps what was found.
 """
 
 from __future__ import annotations

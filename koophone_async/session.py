@@ -20,6 +20,7 @@ from yarl import URL
 
 from koophone_async import wire
 from koophone_async.call import Call, Dispatch, adopt
+from koophone_async.credential_cache import Renewing
 from koophone_async.credentials import (
     AccessKey,
     Credentials,
@@ -39,12 +40,11 @@ from koophone_async.errors import (
     Unreadable,
     Unsent,
 )
-from koophone_async.jobs import Pump
 from koophone_async.limits import Limits, Permit
+from koophone_async.polling import Pump
 from koophone_async.protocol.reading import Received, read
 from koophone_async.protocol.signing import Request as Unsigned
 from koophone_async.protocol.signing import target
-from koophone_async.renewal import Renewing
 from koophone_async.retry import Budget, Retries
 from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
 from koophone_async.wire import Edition

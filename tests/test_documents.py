@@ -18,7 +18,7 @@ import koophone_async
 from koophone_async import CloudPhone, KooPhone, Report, Session
 from koophone_async.cli.app import app
 from koophone_async.emulator import Emulator, Fail
-from koophone_async.emulator.faults import from_json
+from koophone_async.emulator.server.faults import from_json
 from koophone_async.session import utc_now
 
 HERE: Final = Path(__file__).parents[1]

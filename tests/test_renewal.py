@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+from koophone_async.credential_cache import Renewing
 from koophone_async.errors import Misuse, Unavailable
-from koophone_async.renewal import Renewing
 
 
 @frozen

@@ -4,10 +4,10 @@ A chunk that is refused for some of its ids is halved until these stand alone; w
 known is `unknown` and never success or failure.
 """
 
+from koophone_async.batches.job_wait import wait_for
 from koophone_async.batches.outcomes import COLUMNS, SAYS_NOTHING, STOPPED, Estimate, Outcome, Report, State
 from koophone_async.batches.run import Run
 from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
-from koophone_async.batches.waiting import wait_for
 
 __all__ = [
     "COLUMNS",

@@ -28,7 +28,7 @@ import anyio
 from attrs import define, evolve
 
 from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
-from koophone_async.batches.ends import of_error, of_job, unfinished
+from koophone_async.batches.outcome_mapping import of_error, of_job, unfinished
 from koophone_async.batches.outcomes import (
     CANCELLED,
     SAYS_NOTHING,
@@ -40,8 +40,8 @@ from koophone_async.batches.outcomes import (
 )
 from koophone_async.call import Dispatch
 from koophone_async.errors import KooPhoneError, Misuse, Refused
-from koophone_async.jobs import Ticket, Watch
 from koophone_async.operation import Answer, Request
+from koophone_async.polling import Ticket, Watch
 
 if TYPE_CHECKING:
     from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
     from koophone_async.call import Dispatch
-    from koophone_async.jobs import Looker, Pump
+    from koophone_async.polling import Looker, Pump
 
 
 class Sender(Protocol):

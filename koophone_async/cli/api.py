@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.bodies import Wire, json_object, structure
-from koophone_async.cli.complaints import Exit
-from koophone_async.cli.printing import Format, printer
+from koophone_async.cli.errors import Exit
+from koophone_async.cli.json_options import Wire, json_object, structure
+from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
-from koophone_async.cli.running import execute
+from koophone_async.cli.runner import execute
 from koophone_async.cli.services import service
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import Misuse

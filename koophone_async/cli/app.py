@@ -9,16 +9,8 @@ from typing import Annotated
 import typer
 
 from koophone_async import __version__
-from koophone_async.cli import (
-    api,
-    configuration,
-    demonstration,
-    execution,
-    receiving,
-    serving,
-    tenancy,
-)
-from koophone_async.cli.generated import add_operations, group, groups
+from koophone_async.cli import api, config, cph_options, demo, emulator, events, exec_command
+from koophone_async.cli.operation_commands import add_operations, group, groups
 from koophone_async.cli.settings import Settings
 from koophone_async.wire import Edition
 
@@ -59,17 +51,17 @@ def start(
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.callback()(start)
-app.command("demo")(demonstration.run)
-app.command("exec", cls=execution.AfterDashes)(execution.run)
-app.command("emulator")(serving.run)
+app.command("demo")(demo.run)
+app.command("exec", cls=exec_command.AfterDashes)(exec_command.run)
+app.command("emulator")(emulator.run)
 app.command("api")(api.run)
-app.command("config")(configuration.run)
-events = typer.Typer(help="What the service tells: players entering and quitting games, heartbeats.")
-events.callback(no_args_is_help=True)(lambda: None)
-events.command("serve")(receiving.run)
-app.add_typer(events, name="events")
+app.command("config")(config.run)
+receiver = typer.Typer(help="What the service tells: players entering and quitting games, heartbeats.")
+receiver.callback(no_args_is_help=True)(lambda: None)
+receiver.command("serve")(events.run)
+app.add_typer(receiver, name="events")
 add_operations(app, "koophone")
-cph = group(tenancy.start.__doc__, lambda: groups("cph", "gaming"))
-cph.callback()(tenancy.start)
+cph = group(cph_options.start.__doc__, lambda: groups("cph", "gaming"))
+cph.callback()(cph_options.start)
 app.add_typer(cph, name="cph")
 app.add_typer(group("IAM, as far as the cloud phones need it.", lambda: groups("iam")), name="iam")

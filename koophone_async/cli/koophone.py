@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
-from koophone_async.cli.verbs import Population, Service, Verb
+from koophone_async.cli.fleet_commands import Population, Service, Verb
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import Commands

@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from koophone_async.cli.complaints import Tally
+from koophone_async.cli.errors import Tally
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias, cast
 import attrs
 
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.folding import fold
+from koophone_async.cli.id_ranges import fold
 from koophone_async.services.cph.undocumented import Raw
 from koophone_async.wire import spelling
 

@@ -12,9 +12,9 @@ import typer
 from attrs import field, frozen
 
 from koophone_async.batches.chunks import Source
-from koophone_async.cli.bodies import Hint
-from koophone_async.cli.pairs import lists
-from koophone_async.cli.verbs import Client, Population
+from koophone_async.cli.fleet_commands import Client, Population
+from koophone_async.cli.json_options import Hint
+from koophone_async.cli.key_value import lists
 from koophone_async.errors import Misuse
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse

@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.verbs import Client, Population, Service, Verb
+from koophone_async.cli.fleet_commands import Client, Population, Service, Verb
 from koophone_async.operation import AnyOperation
 from koophone_async.services import iam
 

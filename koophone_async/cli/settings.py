@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import typer
 from attrs import field, frozen
 
-from koophone_async.cli.complaints import NoCredentials
+from koophone_async.cli.errors import NoCredentials
 from koophone_async.credentials import Chain, Credentials, default_chain
 from koophone_async.errors import Misuse
 from koophone_async.session import Session

@@ -13,8 +13,8 @@ import typer
 from attrs import field, frozen
 
 from koophone_async.checks import OneOf
-from koophone_async.cli import pairs, words
-from koophone_async.cli.bodies import MOMENT, Attribute, Hint, first, json_object, origin
+from koophone_async.cli import help_text, key_value
+from koophone_async.cli.json_options import MOMENT, Attribute, Hint, first, json_object, origin
 from koophone_async.errors import Misuse
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
@@ -87,9 +87,9 @@ class Scalar:
         """Make an option, or an argument of what names the thing that the call is about."""
         name = parameter.name
         attribute = next((a for a in attrs.fields(operation.request) if _is_meant(a, name)), None)
-        kind = kind_of(hint, words.checks(attribute) if attribute else ())
+        kind = kind_of(hint, help_text.checks(attribute) if attribute else ())
         # The choices of one of a few values are printed as its type.
-        text = words.sentence(help, words.limit(attribute) if attribute and not kind.values else "")
+        text = help_text.sentence(help, help_text.limit(attribute) if attribute and not kind.values else "")
         is_named = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
         if is_named or name == "instance":
             info: Any = typer.Argument(metavar="ID" if name == "instance" else name.upper(), help=text)
@@ -113,7 +113,7 @@ class Scalar:
 
 def _is_meant(attribute: Attribute, name: str) -> bool:
     """Whether a parameter is the field of its name, and not one that can only have one value."""
-    fixed = (check for check in words.checks(attribute) if isinstance(check, OneOf))
+    fixed = (check for check in help_text.checks(attribute) if isinstance(check, OneOf))
     return attribute.name == name and not any(len(check.values) == 1 for check in fixed)
 
 
@@ -130,11 +130,11 @@ class Values:
         """Make an option for texts or for pairs; an argument for the ids that the call is about."""
         name, is_list = parameter.name, origin(hint) is Iterable
         if is_list and operation.batch is not None and name == operation.batch.field:
-            info: Any = typer.Argument(metavar="ID", help=words.sentence(help))
+            info: Any = typer.Argument(metavar="ID", help=help_text.sentence(help))
         else:
             often = f"Once for each {'value' if is_list else 'key'}"
             metavar = "TEXT" if is_list else "KEY=VALUE"
-            info = typer.Option(option(name), metavar=metavar, help=words.sentence(help, often))
+            info = typer.Option(option(name), metavar=metavar, help=help_text.sentence(help, often))
         one = made(name, list[str], info, required=parameter.default is Parameter.empty)
         return cls(name, (one,), _reader(hint))
 
@@ -152,7 +152,7 @@ def _reader(hint: Hint) -> Callable[[str, Sequence[str]], object]:
     if origin(hint) is Iterable:
         return lambda _, written: tuple(written)
     has_lists = origin(hint) is Mapping and origin(get_args(hint)[-1]) is Iterable
-    return pairs.lists if has_lists else pairs.values
+    return key_value.lists if has_lists else key_value.values
 
 
 @frozen

@@ -1,7 +1,8 @@
 """The service, served on this machine: for tests and trials, with no account."""
 
 from koophone_async.emulator.emulator import Emulator
-from koophone_async.emulator.faults import (
+from koophone_async.emulator.jobs import Durations
+from koophone_async.emulator.server.faults import (
     Delay,
     Distort,
     Duplicate,
@@ -18,7 +19,6 @@ from koophone_async.emulator.faults import (
     Throttle,
     Truncate,
 )
-from koophone_async.emulator.jobs import Durations
 
 __all__ = [
     "Delay",

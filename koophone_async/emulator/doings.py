@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import android, wording
-from koophone_async.emulator.phones import Phone, Running
-from koophone_async.emulator.storage import packed, unpack
+from koophone_async.emulator.android import system
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.object_storage import packed, unpack
+from koophone_async.emulator.fleet import Phone, Running
 from koophone_async.services.cph import commands, phones, properties, storage, traffic
 from koophone_async.services.cph.phone import PhoneState
 
@@ -72,18 +73,18 @@ def _done(job: Job) -> None:
 
 def _if_running(job: Job) -> float:
     if job.phone.running is not Running.RUNNING:
-        job.work.failed(wording.NOT_RUNNING, wording.CPS[wording.NOT_RUNNING][1])
+        job.work.failed(error_table.NOT_RUNNING, error_table.CPS[error_table.NOT_RUNNING][1])
     return 0.0
 
 
 def _shell(job: Job) -> float:
     _if_running(job)
-    if job.work.code == wording.NOT_RUNNING:
+    if job.work.code == error_table.NOT_RUNNING:
         return 0.0
-    ran = android.run(job.phone.android, job.details["content"], job.at)
-    job.work.output = android.cut(ran.output)
+    ran = system.run(job.phone.android, job.details["content"], job.at)
+    job.work.output = system.cut(ran.output)
     if ran.status and not job.work.code:
-        job.work.failed(wording.COMMAND_FAILED, wording.CPS[wording.COMMAND_FAILED][1])
+        job.work.failed(error_table.COMMAND_FAILED, error_table.CPS[error_table.COMMAND_FAILED][1])
     return ran.seconds
 
 
@@ -98,16 +99,16 @@ def _install(job: Job) -> str | None:
     named = _APK.fullmatch(posixpath.basename(first))
     if named is None:
         job.work.output = "Failure [INSTALL_PARSE_FAILED_NOT_APK]\n"
-        return wording.COMMAND_FAILED
+        return error_table.COMMAND_FAILED
     job.phone.android.apps[named["package"]] = named["version"] or "1.0"
     job.work.output = "Success\n"
     return None
 
 
 def _uninstall(job: Job) -> str | None:
-    ran = android.run(job.phone.android, f"pm uninstall {job.details['content']}", job.at)
+    ran = system.run(job.phone.android, f"pm uninstall {job.details['content']}", job.at)
     job.work.output = ran.output
-    return wording.COMMAND_FAILED if ran.status else None
+    return error_table.COMMAND_FAILED if ran.status else None
 
 
 def _go_offline(job: Job) -> float:
@@ -178,7 +179,7 @@ def _export(job: Job) -> None:
 def _restore(job: Job) -> str | None:
     tar = job.world.estate.storage.get(f"{job.details['bucket']}/{job.details['path']}", "/data")
     if tar.sdk > int(job.phone.release.sdk):
-        return wording.OTHER_ANDROID
+        return error_table.OTHER_ANDROID
     unpack(tar, job.phone.android, job.clock)
     return None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.phones import Copying, Running
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.fleet import Copying, Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from koophone_async.emulator.agenda import Due
-    from koophone_async.emulator.phones import Phone
+    from koophone_async.emulator.fleet import Phone
 
 
 def _run(phone: Phone, due: Due, at: datetime) -> None:
@@ -68,7 +68,7 @@ def _install(phone: Phone, due: Due, at: datetime) -> str | None:
     if problem := due.details.get("problem"):
         return str(problem)
     if phone.running is not Running.RUNNING:
-        return wording.NOT_RUNNING
+        return error_table.NOT_RUNNING
     installed, version = phone.android.apps.get(due.details["package"]), due.details["version"]
     if installed is not None and _numbers(installed) > _numbers(version):
         return "KOOPHONE.API.62020"

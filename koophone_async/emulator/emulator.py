@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiohttp import web
 
 from koophone_async.emulator import cph, gaming, koophone
-from koophone_async.emulator.accounts import Accounts
-from koophone_async.emulator.control import PREFIX, control
-from koophone_async.emulator.entrance import Entrance
-from koophone_async.emulator.faults import Action, Fault, Plan
+from koophone_async.emulator.fleet import Fleet
 from koophone_async.emulator.iam import Iam
 from koophone_async.emulator.jobs import USUAL, Durations
-from koophone_async.emulator.phones import Fleet
-from koophone_async.emulator.service import MOST_BYTES, Service
-from koophone_async.emulator.serving import Routes
-from koophone_async.emulator.windows import Quotas
+from koophone_async.emulator.server.accounts import Accounts
+from koophone_async.emulator.server.authentication import Entrance
+from koophone_async.emulator.server.control import PREFIX, control
+from koophone_async.emulator.server.faults import Action, Fault, Plan
+from koophone_async.emulator.server.quotas import Quotas
+from koophone_async.emulator.server.routing import Routes
+from koophone_async.emulator.server.service import MOST_BYTES, Service
 from koophone_async.emulator.world import World
 from koophone_async.wire import Edition, decode, encode
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from koophone_async.credentials import AccessKey
-    from koophone_async.emulator.ledger import Ledger
+    from koophone_async.emulator.server.ledger import Ledger
     from koophone_async.operation import AnyOperation, Quota
     from koophone_async.session import Session
 

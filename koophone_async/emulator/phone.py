@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from attrs import define, field, setters
 
-from koophone_async.emulator.android import Android
-from koophone_async.emulator.factory import MODELS, RELEASES, Model, Release, factory
-from koophone_async.emulator.overlay import FleetDrawer
+from koophone_async.emulator.android.copy_on_write import FleetDrawer
+from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release, factory
+from koophone_async.emulator.android.system import Android
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.emulator.phones import Fleet
+    from koophone_async.emulator.fleet import Fleet
 
 T = TypeVar("T")
 

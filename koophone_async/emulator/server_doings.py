@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import android, wording
+from koophone_async.emulator.android import system
+from koophone_async.emulator.android.releases import RELEASES
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.flavors import PHONES
 from koophone_async.emulator.doings import start_up
-from koophone_async.emulator.factory import RELEASES
-from koophone_async.emulator.flavors import PHONES
-from koophone_async.emulator.phones import Running
+from koophone_async.emulator.fleet import Running
 from koophone_async.services.cph import (
-    changing,
     encoding_servers,
     keypairs,
+    server_changes,
     servers,
     shared_apps,
     shared_files,
@@ -28,7 +29,7 @@ from koophone_async.wire import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from koophone_async.emulator.servers import Server
+    from koophone_async.emulator.cph.server_inventory import Server
     from koophone_async.emulator.works import Work
     from koophone_async.emulator.world import World
 
@@ -149,7 +150,7 @@ def _list(job: ServerJob) -> None:
         "files_in_path": entries[first : first + most],
         "share_base_capacity": _capacity(job.server.files.values()),
     }
-    job.work.output = android.cut(encode(listing).decode())
+    job.work.output = system.cut(encode(listing).decode())
 
 
 def _entries(server: Server, path: str) -> Iterator[str]:
@@ -196,7 +197,7 @@ def _mount(job: ServerJob) -> None:
 
 def _unmount(job: ServerJob) -> str | None:
     mounted = job.server.filesystems.pop(job.details["id"], None)
-    return wording.NO_RESOURCE if mounted is None else None
+    return error_table.NO_RESOURCE if mounted is None else None
 
 
 def _whole(end: Callable[[ServerJob], str | None]) -> ServerDoing:
@@ -206,7 +207,7 @@ def _whole(end: Callable[[ServerJob], str | None]) -> ServerDoing:
 SERVER_DOINGS: Final[Mapping[str, ServerDoing]] = {
     servers.RESTART.name: ServerDoing(_go_down, _come_up, _break),
     servers.DELETE.name: _whole(_delete),
-    changing.CHANGE.name: ServerDoing(_remake, _remade, _break),
+    server_changes.CHANGE.name: ServerDoing(_remake, _remade, _break),
     keypairs.UPDATE.name: _whole(_key),
     encoding_servers.RESTART.name: ServerDoing(_stop_encoding, _encode_again, _nothing),
     shared_files.PUSH.name: _whole(_unpack),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from koophone_async.emulator import wording
 from koophone_async.emulator.agenda import Due
+from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.doings import DOINGS, Job
 from koophone_async.emulator.server_doings import SERVER_DOINGS, ServerJob, populate
 from koophone_async.emulator.works import END, TURN
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from koophone_async.emulator.estate import Bought
+    from koophone_async.emulator.cph.state import Bought
     from koophone_async.emulator.works import Work
     from koophone_async.emulator.world import World
 
@@ -31,14 +31,14 @@ def _turn(world: World, due: Due, at: datetime) -> None:
 def _begin(world: World, at: datetime, work: Work) -> float:
     job = _job(world, work, at)
     if job is None:
-        _fail(work, wording.NO_PHONE if work.phone else wording.NO_SUCH_SERVER)
+        _fail(work, error_table.NO_PHONE if work.phone else error_table.NO_SUCH_SERVER)
         return 0.0
     more = 0.0
     if isinstance(job, Job):
         more = DOINGS[work.operation].begin(job)
     else:
         SERVER_DOINGS[work.operation].begin(job)
-    if work.code != wording.NOT_RUNNING:
+    if work.code != error_table.NOT_RUNNING:
         world.ledger.executed(work.operation, [work.target])
     return more
 
@@ -47,7 +47,7 @@ def _end(world: World, due: Due, at: datetime) -> None:
     work = world.estate.works.by_id[due.job or ""]
     job = _job(world, work, at)
     if job is None:
-        _fail(work, wording.NO_PHONE if work.phone else wording.NO_SUCH_SERVER)
+        _fail(work, error_table.NO_PHONE if work.phone else error_table.NO_SUCH_SERVER)
     elif isinstance(job, Job):
         _end_on_phone(job)
     else:
@@ -73,7 +73,7 @@ def _end_on_server(job: ServerJob) -> None:
 
 def _fail(work: Work, code: str | None) -> None:
     if code and not work.code:
-        work.failed(code, wording.CPS[code][1])
+        work.failed(code, error_table.CPS[code][1])
 
 
 def _job(world: World, work: Work, at: datetime) -> Job | ServerJob | None:

@@ -9,13 +9,13 @@ from attrs import Factory, asdict, define, field
 
 from koophone_async.emulator import jobs
 from koophone_async.emulator.agenda import Agenda, Due
+from koophone_async.emulator.cph.state import Estate
 from koophone_async.emulator.effects import EFFECTS, FAILURES
-from koophone_async.emulator.estate import Estate
-from koophone_async.emulator.faults import Fail, Lose, Stick
+from koophone_async.emulator.fleet import Copying, Fleet, Phone
 from koophone_async.emulator.jobs import PhoneJob
-from koophone_async.emulator.ledger import Ledger
-from koophone_async.emulator.phones import Copying, Fleet, Phone
-from koophone_async.emulator.refusals import koophone, words
+from koophone_async.emulator.server.errors import koophone, words
+from koophone_async.emulator.server.faults import Fail, Lose, Stick
+from koophone_async.emulator.server.ledger import Ledger
 from koophone_async.emulator.steps import STEPS, pay
 from koophone_async.services.koophone.jobs import StartedJob, StartedTask
 from koophone_async.wire import Edition
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from koophone_async.emulator.faults import Plan
     from koophone_async.emulator.jobs import Durations
+    from koophone_async.emulator.server.faults import Plan
     from koophone_async.operation import AnyOperation
 
 

@@ -15,7 +15,14 @@ app.add_subapp("/cph", receiver.aiohttp())  # or: fastapi_app.mount("/cph", rece
 
 from koophone_async.events.access import Cipher, Encoding, Grant, Mode, Stamp, Validity
 from koophone_async.events.asgi import Asgi
-from koophone_async.events.calls import (
+from koophone_async.events.counters import Counts
+from koophone_async.events.dispatcher import Delivery
+from koophone_async.events.errors import Reason
+from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
+from koophone_async.events.presence import Playing, Presence
+from koophone_async.events.receiver import Bounds, Receiver
+from koophone_async.events.web import serve
+from koophone_async.events.wire import (
     ENTER,
     HEARTBEAT,
     INBOUND,
@@ -30,13 +37,6 @@ from koophone_async.events.calls import (
     read_event,
     write,
 )
-from koophone_async.events.counts import Counts
-from koophone_async.events.delivery import Delivery
-from koophone_async.events.presence import Playing, Presence
-from koophone_async.events.receiver import Bounds, Receiver
-from koophone_async.events.refusals import Reason
-from koophone_async.events.told import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
-from koophone_async.events.web import serve
 
 __all__ = [
     "ENTER",

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from koophone_async.errors import Misuse
-from koophone_async.events.refusals import Reason, Rejected
+from koophone_async.events.errors import Reason, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from attrs import Attribute
 
-    from koophone_async.events.told import Access
+    from koophone_async.events.models import Access
 
 _BLOCK: Final = 128
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import frozen
 
 from koophone_async.errors import KooPhoneError
-from koophone_async.events.calls import Head
-from koophone_async.events.refusals import Reason, Rejected
+from koophone_async.events.errors import Reason, Rejected
+from koophone_async.events.wire import Head
 
 if TYPE_CHECKING:
-    from koophone_async.events.calls import Answer
     from koophone_async.events.receiver import Receiver
+    from koophone_async.events.wire import Answer
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define
 
-from koophone_async.events.refusals import Rejected
+from koophone_async.events.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, TypeVarTuple
 from attrs import define, field
 
 from koophone_async.errors import Misuse
+from koophone_async.events.errors import Reason, Rejected
 from koophone_async.events.queues import Parcel
-from koophone_async.events.refusals import Reason, Rejected
 
 if TYPE_CHECKING:
     from asyncio import Future, Task

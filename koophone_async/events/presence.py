@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve, field, frozen
 
-from koophone_async.events.told import GameEntered, GameQuit, Heartbeat
+from koophone_async.events.models import GameEntered, GameQuit, Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.events.told import Event
+    from koophone_async.events.models import Event
 
 
 def utc_now() -> datetime:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import define, field
 
-from koophone_async.events.refusals import Reason, Rejected
+from koophone_async.events.errors import Reason, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

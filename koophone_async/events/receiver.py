@@ -16,15 +16,15 @@ from koophone_async.errors import Misuse
 from koophone_async.events.access import Cipher, Spent, Validity, digest, prove
 from koophone_async.events.asgi import Asgi
 from koophone_async.events.callbacks import Failed, within
-from koophone_async.events.calls import VERIFY, answered, read_access, read_event, refused, route, write
-from koophone_async.events.counts import Counts
-from koophone_async.events.delivery import Courier, Delivery
+from koophone_async.events.counters import Counts
+from koophone_async.events.dispatcher import Courier, Delivery
+from koophone_async.events.errors import Reason, Rejected
 from koophone_async.events.journal import Journal
+from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind
 from koophone_async.events.presence import Presence, utc_now
 from koophone_async.events.queues import Memory
-from koophone_async.events.refusals import Reason, Rejected
-from koophone_async.events.told import Access, Event, GameEntered, GameQuit, Heartbeat, Kind
 from koophone_async.events.web import application
+from koophone_async.events.wire import VERIFY, answered, read_access, read_event, refused, route, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from koophone_async.events.access import Grant
-    from koophone_async.events.calls import Answer, Head
     from koophone_async.events.queues import Queue
+    from koophone_async.events.wire import Answer, Head
 
 LOG: Final = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from koophone_async.events.calls import Head
-from koophone_async.events.refusals import Reason, Rejected
+from koophone_async.events.errors import Reason, Rejected
+from koophone_async.events.wire import Head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

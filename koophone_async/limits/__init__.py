@@ -40,9 +40,9 @@ simulated service that tells nothing, after a start of a quarter of the time:
 
 from __future__ import annotations
 
-from koophone_async.limits.lane import Permit
 from koophone_async.limits.limits import Limits
+from koophone_async.limits.operation_limiter import Permit
+from koophone_async.limits.sliding_window import MARGIN
 from koophone_async.limits.throttle import read_throttle
-from koophone_async.limits.window import MARGIN
 
 __all__ = ["MARGIN", "Limits", "Permit", "read_throttle"]

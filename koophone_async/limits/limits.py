@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from koophone_async.errors import QuotaTooSlow
-from koophone_async.limits.lane import Lane, Permit, Turn
-from koophone_async.limits.pace import Meter
-from koophone_async.limits.window import MARGIN, Window
+from koophone_async.limits.adaptive_rate import Meter
+from koophone_async.limits.operation_limiter import Lane, Permit, Turn
+from koophone_async.limits.sliding_window import MARGIN, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from random import Random
 
-    from koophone_async.limits.lane import Gate
+    from koophone_async.limits.operation_limiter import Gate
     from koophone_async.operation import Quota
 
 

@@ -14,7 +14,7 @@ from koophone_async import wire
 from koophone_async.errors import Failure, KooPhoneError, SignIn, Unanswered, Unavailable, Unreadable
 from koophone_async.protocol.codes import meaning
 from koophone_async.protocol.dialect import DIALECTS, Opened
-from koophone_async.protocol.quick import ODD, quick_reader
+from koophone_async.protocol.fast_decoder import ODD, quick_reader
 from koophone_async.protocol.redaction import redact
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from urllib.parse import quote, unquote
 from attrs import define, field, frozen
 from attrs.validators import min_len
 
-from koophone_async.protocol.seals import Algorithm, Seal, hashing, seal
+from koophone_async.protocol.crypto import Algorithm, Seal, hashing, seal
 
 __all__ = [
     "Algorithm",

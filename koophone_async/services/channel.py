@@ -9,8 +9,8 @@ from attrs import define
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from koophone_async.jobs import Pump
     from koophone_async.operation import AnyOperation
+    from koophone_async.polling import Pump
     from koophone_async.session import Session
 
 

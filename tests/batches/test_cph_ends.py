@@ -12,12 +12,12 @@ from koophone_async.batches import SAYS_NOTHING
 from koophone_async.credentials import AccessKey
 from koophone_async.endpoints import Endpoints
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Ticket
 from koophone_async.operation import Quota
+from koophone_async.polling import Ticket
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.connections import ClientType
 from koophone_async.services.cph.listings import Listing
-from koophone_async.services.cph.started import JobEntry, Started, StartedOne
+from koophone_async.services.cph.started_jobs import JobEntry, Started, StartedOne
 from koophone_async.session import Session
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import State
-from koophone_async.jobs import Allowance, Pump
 from koophone_async.operation import Quota
-from koophone_async.services.cph.ends import Requests
-from koophone_async.services.cph.started import JobEntry, Started
+from koophone_async.polling import Allowance, Pump
+from koophone_async.services.cph.completion import Requests
+from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 if TYPE_CHECKING:
     from koophone_async.services.cph.client import CloudPhone

@@ -12,7 +12,7 @@ from koophone_async.batches import State
 from koophone_async.emulator import Omit, Refuse
 from koophone_async.services.koophone import instances, jobs
 from koophone_async.services.koophone.channel import EditionChannel
-from koophone_async.services.koophone.ends import Tasks, TasksOrStates, by_status, ready
+from koophone_async.services.koophone.completion import Tasks, TasksOrStates, by_status, ready
 
 if TYPE_CHECKING:
     from koophone_async import KooPhone, Session

@@ -22,9 +22,9 @@ from koophone_async.emulator import (
     Stick,
     Truncate,
 )
-from koophone_async.emulator.phones import Running
+from koophone_async.emulator.fleet import Running
 from koophone_async.errors import JobFailed, JobUnfinished, Misuse, PartlyRefused
-from koophone_async.jobs import Ticket
+from koophone_async.polling import Ticket
 from koophone_async.services.koophone import commands, instances, streaming, users
 from koophone_async.services.koophone.instances import ContentState, RunningState
 from koophone_async.services.koophone.jobs import JobState

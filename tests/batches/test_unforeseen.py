@@ -16,7 +16,7 @@ from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
 from koophone_async.services.koophone.channel import EditionChannel
-from koophone_async.services.koophone.ends import Tasks
+from koophone_async.services.koophone.completion import Tasks
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 
 if TYPE_CHECKING:
     from koophone_async.batches import Report
-    from koophone_async.emulator.faults import Action
+    from koophone_async.emulator.server.faults import Action
     from koophone_async.services.koophone.apps import App
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=120)]

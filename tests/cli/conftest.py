@@ -15,9 +15,9 @@ import attrs
 import pytest
 from typer.testing import CliRunner
 
-from koophone_async.cli import api, awaiting, configuration, execution, generated
+from koophone_async.cli import api, config, exec_command, operation_commands, wait
 from koophone_async.cli.app import app
-from koophone_async.cli.running import ended
+from koophone_async.cli.runner import ended
 from koophone_async.emulator import Emulator
 from koophone_async.testing import run_virtually
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "koophone_async.cli")
-_WORK = (api, awaiting, configuration, execution, generated)
+_WORK = (api, wait, config, exec_command, operation_commands)
 _OURS = ("HUAWEICLOUD_", "KOOPHONE_")
 
 

@@ -14,7 +14,7 @@ from typer.main import get_command
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
 from koophone_async.cli.services import entries, service
-from koophone_async.jobs import Ticket
+from koophone_async.polling import Ticket
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
 from koophone_async.services.gaming import fleet as gaming_fleet

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
-from koophone_async.cli import words
+from koophone_async.cli import help_text
 from koophone_async.cli.app import app
 from koophone_async.cli.services import Entry, entries
 from koophone_async.selection import parse
@@ -92,7 +92,7 @@ def test_what_the_library_fills_itself_is_no_option(name: str) -> None:
 
 
 def test_the_docstrings_under_inherited_fields_are_found() -> None:
-    assert words.fields(InstallApp)["md5"] == "Must be sent and may be empty."
+    assert help_text.fields(InstallApp)["md5"] == "Must be sent and may be empty."
 
 
 def test_choices_are_said_once() -> None:
@@ -103,6 +103,6 @@ def test_choices_are_said_once() -> None:
 
 def test_what_is_said_twice_is_printed_once() -> None:
     assert (
-        words.sentence("A name, at most 3 bytes.", "at most 3 bytes", "", "1 [x]")
+        help_text.sentence("A name, at most 3 bytes.", "at most 3 bytes", "", "1 [x]")
         == r"A name, at most 3 bytes. 1 \[x]"
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.printing import Format, printer
+from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import OUTCOME, grouped, plain, rows
 from koophone_async.services.koophone.instances import RunningState, Scene
 from koophone_async.services.koophone.jobs import Accepted, StartedJob, StartedTask

@@ -5,10 +5,10 @@ import signal
 import pytest
 
 from koophone_async.batches import STOPPED, Outcome, State
-from koophone_async.cli.complaints import Exit, NoCredentials, Tally, complain, sum_up
-from koophone_async.cli.configuration import shown
-from koophone_async.cli.demonstration import verdict
-from koophone_async.cli.running import interruptible, some
+from koophone_async.cli.config import shown
+from koophone_async.cli.demo import verdict
+from koophone_async.cli.errors import Exit, NoCredentials, Tally, complain, sum_up
+from koophone_async.cli.runner import interruptible, some
 from koophone_async.credentials import AccessKey, Password
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (

@@ -15,7 +15,7 @@ from tests.emulator.stories import Tale, stories
 if TYPE_CHECKING:
     from koophone_async.batches import Report
     from koophone_async.services.gaming.client import Gaming
-    from koophone_async.services.gaming.started import Started
+    from koophone_async.services.gaming.started_jobs import Started
 
 ACTIVITY = "com.example.chess.Main"
 

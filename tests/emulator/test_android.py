@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.emulator.android import Android, cut, run
-from koophone_async.emulator.factory import MODELS, RELEASES, factory
+from koophone_async.emulator.android.releases import MODELS, RELEASES, factory
+from koophone_async.emulator.android.system import Android, cut, run
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 REAL: list[tuple[str, str, int]] = json.loads(Path(__file__).with_name("shell-lines.json").read_text("utf-8"))

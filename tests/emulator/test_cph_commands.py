@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.emulator import Durations, Fail, Lose, Reset, Stick
-from koophone_async.emulator.phones import Running
+from koophone_async.emulator.fleet import Running
 from koophone_async.errors import NotFound, Unanswered
 from koophone_async.services.cph import commands
 from koophone_async.services.cph.client import CloudPhone

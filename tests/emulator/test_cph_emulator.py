@@ -13,8 +13,8 @@ import pytest
 
 from koophone_async.emulator import Distort, Durations, Emulator, Fail, Omit
 from koophone_async.emulator import cph as served
-from koophone_async.emulator.serving import Served
-from koophone_async.emulator.storage import Tar
+from koophone_async.emulator.cph.object_storage import Tar
+from koophone_async.emulator.server.routing import Served
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation
 from koophone_async.services import cph

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.emulator import Fail
-from koophone_async.emulator.phones import Running
+from koophone_async.emulator.fleet import Running
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import phones, storage
 from koophone_async.services.cph.connections import ClientType

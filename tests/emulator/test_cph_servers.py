@@ -20,10 +20,9 @@ from koophone_async.services.cph.buying import (
     BuyServersV1,
     SystemBandwidth,
 )
-from koophone_async.services.cph.changing import ChangeModel, ChangeServer, Fee, ReplacedCard
 from koophone_async.services.cph.commands import OnServers
 from koophone_async.services.cph.encoding_servers import EncodingFilter, EncodingServerQuery, EncodingState
-from koophone_async.services.cph.parts import (
+from koophone_async.services.cph.order_models import (
     Period,
     PublicAddress,
     RenewableTerm,
@@ -35,6 +34,7 @@ from koophone_async.services.cph.phone import PhoneState
 from koophone_async.services.cph.phones import PhoneQuery
 from koophone_async.services.cph.scheduled_events import Authorization, EventQuery, EventState
 from koophone_async.services.cph.server import Network, ServerState
+from koophone_async.services.cph.server_changes import ChangeModel, ChangeServer, Fee, ReplacedCard
 from koophone_async.services.cph.server_models import ProductType
 from koophone_async.services.cph.servers import ServerQuery
 from koophone_async.services.cph.storage import NewSize

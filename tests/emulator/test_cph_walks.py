@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.errors import NotFound
-from koophone_async.services.cph.parts import Period, ServerTerm
+from koophone_async.services.cph.order_models import Period, ServerTerm
 from koophone_async.services.cph.phone import PhoneState
 from koophone_async.services.cph.phones import PhoneQuery
 from koophone_async.services.cph.server import ServerState

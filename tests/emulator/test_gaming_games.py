@@ -12,8 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from attrs import define, field
 
+from koophone_async.emulator.fleet import Running
 from koophone_async.emulator.gaming.player import Player, TurnedAway
-from koophone_async.emulator.phones import Running
 from koophone_async.errors import Misuse
 from koophone_async.events import (
     Access,

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from koophone_async.emulator import Emulator, Fault, Lose, Refuse
-from koophone_async.emulator.phones import Copying, Running
+from koophone_async.emulator.fleet import Copying, Running
 from tests.emulator.calling import Caller, story
 from tests.emulator.cph_calling import Scene
 from tests.emulator.cph_calling import story as cph_story

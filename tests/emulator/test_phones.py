@@ -10,10 +10,10 @@ from time import process_time
 
 import pytest
 
-from koophone_async.emulator.android import run
-from koophone_async.emulator.factory import MODELS, RELEASES
+from koophone_async.emulator.android.releases import MODELS, RELEASES
+from koophone_async.emulator.android.system import run
+from koophone_async.emulator.fleet import Copying, Fleet, Phone, Running
 from koophone_async.emulator.phone import Kept
-from koophone_async.emulator.phones import Copying, Fleet, Phone, Running
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 REGIONS = ("cn-north-4", "cn-east-3", "cn-south-1")

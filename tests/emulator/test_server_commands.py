@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from koophone_async.emulator import Fail, Lose, Stick
-from koophone_async.emulator.phones import Copying, Running
+from koophone_async.emulator.fleet import Copying, Running
 from koophone_async.services.koophone import commands
 from tests.emulator.calling import Caller, in_both_editions, story
 

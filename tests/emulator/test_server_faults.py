@@ -19,7 +19,7 @@ from koophone_async.emulator import (
     Throttle,
     Truncate,
 )
-from koophone_async.emulator.faults import Plan, from_json, to_json
+from koophone_async.emulator.server.faults import Plan, from_json, to_json
 from koophone_async.errors import Misuse
 from koophone_async.services.koophone import commands, instances
 from koophone_async.virtual_time import VirtualTimeLoop

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 
 from koophone_async.emulator import Delay, Durations, Emulator, Fault, Refuse, Stick
-from koophone_async.emulator.asking import Asked, read
+from koophone_async.emulator.server.request_parsing import Asked, read
 from koophone_async.operation import Operation, Quota
 from koophone_async.services.koophone import commands
 from koophone_async.services.koophone.commands import Commands

@@ -26,7 +26,7 @@ from koophone_async.events import (
     Validity,
 )
 from koophone_async.events.access import Spent
-from koophone_async.events.refusals import Rejected
+from koophone_async.events.errors import Rejected
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.events.service import CONTENT, KEY, TICKET, access, ask, at
 

@@ -29,7 +29,7 @@ from koophone_async.events import (
     read_event,
     write,
 )
-from koophone_async.events.refusals import Rejected
+from koophone_async.events.errors import Rejected
 from tests.events.service import KEY, TICKET, access, entered, pieces, post, quitted
 
 EXAMPLES: Final = Path(__file__).parent / "examples"

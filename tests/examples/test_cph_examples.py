@@ -7,14 +7,14 @@ import pytest
 from examples import cph_backup_and_restore, cph_lifecycle, cph_quick_start
 from koophone_async import CloudPhone, Password, State
 from koophone_async.emulator import Durations, Emulator, Fail, Refuse, Reset
-from koophone_async.emulator.flavors import PUBLIC
-from koophone_async.emulator.phones import Running
+from koophone_async.emulator.cph.flavors import PUBLIC
+from koophone_async.emulator.fleet import Running
 from koophone_async.errors import PartlyRefused
 from koophone_async.services.cph import buying, commands, phones, storage, tags
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.estate import Bought
+    from koophone_async.emulator.cph.state import Bought
     from koophone_async.emulator.phone import Phone
     from koophone_async.services.cph.buying import BuyServers
     from koophone_async.session import Session

@@ -11,9 +11,9 @@ from attrs import evolve
 
 from koophone_async import State
 from koophone_async.errors import Misuse, Refused
-from koophone_async.jobs import Ticket
-from koophone_async.services.gaming.ends import Deployment, refusals
-from koophone_async.services.gaming.started import JobKind, RefusedServer, Started, StartedJob
+from koophone_async.polling import Ticket
+from koophone_async.services.gaming.completion import Deployment, refusals
+from koophone_async.services.gaming.started_jobs import JobKind, RefusedServer, Started, StartedJob
 
 if TYPE_CHECKING:
     from koophone_async import Report

@@ -14,7 +14,7 @@ import pytest
 from koophone_async import wire
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.gaming import applications, deployments, versions
-from koophone_async.services.gaming.started import JobKind, Started, StartedJob
+from koophone_async.services.gaming.started_jobs import JobKind, Started, StartedJob
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:

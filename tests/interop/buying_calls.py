@@ -14,15 +14,7 @@ from koophone_async.services.cph.buying import (
     NetworkCard,
     OwnBandwidth,
 )
-from koophone_async.services.cph.changing import (
-    ChangeModel,
-    ChangeServer,
-    Fee,
-    Owner,
-    ReplacedBandwidth,
-    ReplacedCard,
-)
-from koophone_async.services.cph.parts import (
+from koophone_async.services.cph.order_models import (
     AddressType,
     Disk,
     DiskType,
@@ -33,6 +25,14 @@ from koophone_async.services.cph.parts import (
     RenewableTerm,
     ServerBandwidth,
     ServerTerm,
+)
+from koophone_async.services.cph.server_changes import (
+    ChangeModel,
+    ChangeServer,
+    Fee,
+    Owner,
+    ReplacedBandwidth,
+    ReplacedCard,
 )
 from tests.interop.calls import Call, Names
 

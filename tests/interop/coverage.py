@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.events.calls import INBOUND
+from koophone_async.events.wire import INBOUND
 from tests.interop.differences import DIFFERENT
 from tests.interop.drive import driven, looked_up_project
 from tests.interop.recording import compared

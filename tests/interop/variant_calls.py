@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
 from koophone_async.services.cph.buying import BareAddress, BareCard, BuyBareServers, BuyServers, NetworkCard
-from koophone_async.services.cph.changing import ChangeServer, ReplacedCard
 from koophone_async.services.cph.commands import OnServers
-from koophone_async.services.cph.parts import (
+from koophone_async.services.cph.order_models import (
     Period,
     PublicAddress,
     RenewableTerm,
     ServerBandwidth,
     ServerTerm,
 )
+from koophone_async.services.cph.server_changes import ChangeServer, ReplacedCard
 from tests.interop.buying_calls import SHARED, SUBNET, in_our_words, network
 from tests.interop.calls import Call, Names
 from tests.interop.phone_calls import APK, TAR

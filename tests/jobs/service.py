@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from koophone_async.jobs import Seen
+    from koophone_async.polling import Seen
 
 
 @frozen

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.jobs.hazard import Account, Belief, Lasted, Lognormal
+from koophone_async.polling.duration_model import Account, Belief, Lasted, Lognormal
 
 AGES = st.floats(0.01, 1000)
 

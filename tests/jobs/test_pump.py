@@ -25,7 +25,7 @@ from koophone_async.errors import (
     Unavailable,
     Unreadable,
 )
-from koophone_async.jobs import Pace, Pump, Watch
+from koophone_async.polling import Pace, Pump, Watch
 from koophone_async.virtual_time import run_virtually
 from tests.jobs.service import Job, Service
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Ticket
+from koophone_async.polling import Ticket
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

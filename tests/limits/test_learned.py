@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits import Limits, read_throttle
-from koophone_async.limits.pace import Meter
+from koophone_async.limits.adaptive_rate import Meter
 from koophone_async.operation import Quota
 
 WORDS = "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}"

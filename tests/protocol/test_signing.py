@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.protocol.seals import private_number, seal
+from koophone_async.protocol.crypto import private_number, seal
 from koophone_async.protocol.signing import (
     Algorithm,
     Authorization,

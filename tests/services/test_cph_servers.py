@@ -17,8 +17,8 @@ from koophone_async.errors import Misuse, Refused
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
     buying,
-    changing,
     scheduled_events,
+    server_changes,
     server_models,
     servers,
     shared_apps,
@@ -42,13 +42,8 @@ from koophone_async.services.cph.buying import (
     OwnBandwidth,
     SystemBandwidth,
 )
-from koophone_async.services.cph.changing import (
-    ChangeModel,
-    ChangeServer,
-    ReplacedBandwidth,
-    ReplacedCard,
-)
 from koophone_async.services.cph.channel import ProjectChannel
+from koophone_async.services.cph.encoders import COMMAS
 from koophone_async.services.cph.encoding_servers import (
     EncodingFilter,
     EncodingServerQuery,
@@ -56,7 +51,7 @@ from koophone_async.services.cph.encoding_servers import (
     EncodingState,
 )
 from koophone_async.services.cph.keypairs import Keypairs
-from koophone_async.services.cph.parts import (
+from koophone_async.services.cph.order_models import (
     AddressType,
     Disk,
     DiskType,
@@ -77,6 +72,12 @@ from koophone_async.services.cph.scheduled_events import (
     ScheduledEvents,
 )
 from koophone_async.services.cph.server import Server, ServerState
+from koophone_async.services.cph.server_changes import (
+    ChangeModel,
+    ChangeServer,
+    ReplacedBandwidth,
+    ReplacedCard,
+)
 from koophone_async.services.cph.server_models import ProductType
 from koophone_async.services.cph.servers import RenameServer, ServerQuery, Servers
 from koophone_async.services.cph.shared_apps import DeleteApp, SharedApps
@@ -88,9 +89,8 @@ from koophone_async.services.cph.shared_files import (
     StoragePath,
 )
 from koophone_async.services.cph.shared_filesystems import AttachFilesystem, SharedFilesystems
-from koophone_async.services.cph.started import JobEntry, Started
+from koophone_async.services.cph.started_jobs import JobEntry, Started
 from koophone_async.services.cph.tags import AddTags, CountTagged, Tag, Tags, Wanted
-from koophone_async.services.cph.written import COMMAS
 from koophone_async.session import Session
 
 if TYPE_CHECKING:
@@ -762,7 +762,15 @@ def test_a_rule_of_writing_stands_for_all_values_and_lists_none() -> None:
 
 STATED: Final[list[AnyOperation]] = [
     value
-    for module in (buying, changing, scheduled_events, server_models, servers, shared_apps, shared_files)
+    for module in (
+        buying,
+        server_changes,
+        scheduled_events,
+        server_models,
+        servers,
+        shared_apps,
+        shared_files,
+    )
     for value in vars(module).values()
     if isinstance(value, Operation)
 ]

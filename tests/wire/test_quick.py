@@ -20,7 +20,7 @@ from koophone_async.catalogue import OPERATIONS
 from koophone_async.checks import Between
 from koophone_async.errors import KooPhoneError
 from koophone_async.operation import Operation
-from koophone_async.protocol.quick import ODD, quick_reader
+from koophone_async.protocol.fast_decoder import ODD, quick_reader
 from koophone_async.protocol.reading import Received, read, read_patiently
 from koophone_async.services.cph import jobs as cph_jobs
 from koophone_async.services.cph import phones

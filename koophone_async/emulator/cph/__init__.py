@@ -13,19 +13,19 @@ from koophone_async.emulator.cph.images import Images
 from koophone_async.emulator.cph.jobs import Jobs
 from koophone_async.emulator.cph.keypairs import Keypairs
 from koophone_async.emulator.cph.phones import Phones
+from koophone_async.emulator.cph.project import Site
 from koophone_async.emulator.cph.scheduled_events import ScheduledEvents
 from koophone_async.emulator.cph.servers import Servers
 from koophone_async.emulator.cph.shared_apps import SharedApps
 from koophone_async.emulator.cph.shared_files import SharedFiles
 from koophone_async.emulator.cph.shared_filesystems import SharedFilesystems
-from koophone_async.emulator.cph.site import Site
 from koophone_async.emulator.cph.storage import StorageOfPhones
 from koophone_async.emulator.cph.tags import Tags
 from koophone_async.emulator.cph.traffic import Traffic
 from koophone_async.emulator.cph.undocumented import Undocumented
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.accounts import Account
+    from koophone_async.emulator.server.accounts import Account
     from koophone_async.emulator.world import World
 
 _DESKS = (

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.estate import Line, when
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.state import Line, when
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import bandwidths
 from koophone_async.services.cph.bandwidths import Bandwidth, ChargedBy, Sharing
-from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.started_jobs import Accepted
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.cph.project import Site
 
 
 @frozen
@@ -36,9 +36,9 @@ class Bandwidths:
         """Give a shared bandwidth another size."""
         line = self.site.estate.lines.get(request.bandwidth)
         if line is None or line.region != self.site.region:
-            raise cph(wording.NO_BANDWIDTH, reason=request.bandwidth)
+            raise cph(error_table.NO_BANDWIDTH, reason=request.bandwidth)
         if line.sharing != Sharing.SHARED:
-            raise cph(wording.NOT_SHARED)
+            raise cph(error_table.NOT_SHARED)
         line.size, line.updated = request.size, self.site.estate.now()
         return Accepted()
 

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.flavors import OWN_NETWORK_ONLY, PHONES, SERVERS
 from koophone_async.emulator.cph.orders import PRICE, place
-from koophone_async.emulator.estate import Line
-from koophone_async.emulator.flavors import OWN_NETWORK_ONLY, PHONES, SERVERS
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.servers import BY_PERIOD, Server
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph.server_inventory import BY_PERIOD, Server
+from koophone_async.emulator.cph.state import Line
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.steps import CHANGE_MODEL, DELIVER
-from koophone_async.services.cph import buying, changing
+from koophone_async.services.cph import buying, server_changes
 from koophone_async.services.cph.buying import BuyBareServers, BuyServers, BuyServersV1, Order, ServerOrder
-from koophone_async.services.cph.parts import Period
-from koophone_async.services.cph.started import StartedOne
+from koophone_async.services.cph.order_models import Period
+from koophone_async.services.cph.started_jobs import StartedOne
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.cph.project import Site
     from koophone_async.operation import AnyOperation
-    from koophone_async.services.cph.parts import Term
+    from koophone_async.services.cph.order_models import Term
 
 MOST_CHANGES: Final = 5
 """That have not ended at a time; the documents have a limit and do not say which (CPS.0326)."""
@@ -53,7 +53,7 @@ class Buying:
     async def buy_v1(self, request: BuyServersV1) -> Order:
         """Sell servers in a network of the service's; the answer names none of them."""
         if request.model in OWN_NETWORK_ONLY:
-            raise cph(wording.BUY_BY_V2)
+            raise cph(error_table.BUY_BY_V2)
         self._check(request.model, request.phone_model, request.image)
         line = self._line(request)
 
@@ -76,18 +76,18 @@ class Buying:
 
     def _check(self, model: str, phone_model: str | None = None, image: str | None = None) -> None:
         if model not in SERVERS:
-            raise cph(wording.NO_MODEL, reason=model)
+            raise cph(error_table.NO_MODEL, reason=model)
         if phone_model is not None and (phone_model not in PHONES or PHONES[phone_model].server != model):
-            raise cph(wording.NO_PHONE_MODEL, reason=phone_model)
+            raise cph(error_table.NO_PHONE_MODEL, reason=phone_model)
         if image is not None and self.site.estate.release_of(image, self.site.region) is None:
-            raise cph(wording.NO_IMAGE, reason=image)
+            raise cph(error_table.NO_IMAGE, reason=image)
 
     def _line(self, request: BuyServersV1) -> str:
         """The bandwidth that is asked for: one that is there, or a new one."""
         wanted, lines = request.bandwidth, self.site.estate.lines
         if wanted.id is not None:
             if wanted.id not in lines or lines[wanted.id].region != self.site.region:
-                raise cph(wording.NO_BANDWIDTH, reason=wanted.id)
+                raise cph(error_table.NO_BANDWIDTH, reason=wanted.id)
             return wanted.id
         now, id_ = self.site.estate.now(), self.site.world.hex()
         lines[id_] = Line(id_, self.site.region, wanted.size or 300, int(wanted.sharing or 0), now, now)
@@ -130,37 +130,40 @@ class Buying:
         self.site.world.ledger.executed(operation.name, ids)
         return ServerOrder(order.id, order.product, tuple(ids))
 
-    @serves(changing.CHANGE_MODEL)
-    async def change_model(self, request: changing.ChangeModel) -> Order:
+    @serves(server_changes.CHANGE_MODEL)
+    async def change_model(self, request: server_changes.ChangeModel) -> Order:
         """Give a server another flavor after a while, if that is paid for."""
         server = self.site.server(request.server)
         self._check(request.model)
         old, new = SERVERS[server.model], SERVERS[request.model]
         if server.model == request.model:
-            raise cph(wording.SAME_MODEL)
+            raise cph(error_table.SAME_MODEL)
         if old.type != new.type:
-            raise cph(wording.OTHER_GENERATION)
+            raise cph(error_table.OTHER_GENERATION)
         self._check(request.model, request.phone_model)
         if PHONES[request.phone_model].capacity != PHONES[server.phone_model or ""].capacity:
-            raise cph(wording.NO_PHONE_MODEL)
+            raise cph(error_table.NO_PHONE_MODEL)
         order = place(
-            self.site, changing.CHANGE_MODEL, [server.id], request.model,
+            self.site, server_changes.CHANGE_MODEL, [server.id], request.model,
             PRICE * ((new.cores or 0) - (old.cores or 0)), paid=bool(request.fee and request.fee.pay),
             step=CHANGE_MODEL, model=request.model, phone_model=request.phone_model,
         )  # fmt: skip
         return Order(order.id, order.product)
 
-    @serves(changing.CHANGE, counted=False)
-    async def change(self, request: changing.ChangeServer) -> StartedOne:
+    @serves(server_changes.CHANGE, counted=False)
+    async def change(self, request: server_changes.ChangeServer) -> StartedOne:
         """Put a new machine in the place of a server; its phones are others then, with other ids."""
         server = self.site.server(request.server)
         if server.charging != BY_PERIOD:
-            raise cph(wording.NOT_BY_PERIOD)
+            raise cph(error_table.NOT_BY_PERIOD)
         if not server.is_ready:
-            raise cph(wording.NOT_CHANGEABLE)
+            raise cph(error_table.NOT_CHANGEABLE)
         self._check(server.model, request.phone_model, request.image)
-        if len(self.site.estate.works.open(changing.CHANGE.name, self.site.world.clock())) >= MOST_CHANGES:
-            raise cph(wording.CHANGING, MOST_CHANGES)
+        if (
+            len(self.site.estate.works.open(server_changes.CHANGE.name, self.site.world.clock()))
+            >= MOST_CHANGES
+        ):
+            raise cph(error_table.CHANGING, MOST_CHANGES)
         details = {
             "phone_model": request.phone_model,
             "keypair": request.keypair,
@@ -169,5 +172,5 @@ class Buying:
             "image": request.image,
             "properties": request.properties,
         }
-        work = self.site.file(changing.CHANGE, self.site.world.hex(), server, details)
+        work = self.site.file(server_changes.CHANGE, self.site.world.hex(), server, details)
         return StartedOne(work.request, server.id, work.id)

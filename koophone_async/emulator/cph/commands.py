@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from koophone_async.emulator.cph.jobs import seen
-from koophone_async.emulator.cph.site import Site, running
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph.project import Site, running
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import commands
 from koophone_async.services.cph.commands import SECONDS_A_CALL, SECONDS_A_PHONE, AdbCommand, CommandResult
 from koophone_async.services.cph.jobs import JobState
@@ -17,7 +17,7 @@ from koophone_async.services.cph.jobs import JobState
 if TYPE_CHECKING:
     from koophone_async.emulator.works import Work
     from koophone_async.operation import AnyOperation
-    from koophone_async.services.cph.started import JobEntry, Started
+    from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 
 @frozen

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.phones import Running
-from koophone_async.emulator.refusals import Refusal, cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import connections
 from koophone_async.services.cph.connections import Access, Connection, Unconnected
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.cph.site import Site
-    from koophone_async.emulator.phones import Phone
+    from koophone_async.emulator.cph.project import Site
+    from koophone_async.emulator.fleet import Phone
 
 
 @frozen
@@ -38,7 +38,7 @@ class Connections:
     def _connection(self, id_: str) -> Connection:
         phone = self.site.phone(id_)
         if phone.running is not Running.RUNNING or phone.frozen:
-            raise cph(wording.NO_ACCESS, reason=id_)
+            raise cph(error_table.NO_ACCESS, reason=id_)
         return Connection(id_, self._access(phone))
 
     def _access(self, phone: Phone) -> Access:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import encoding_servers
 from koophone_async.services.cph.encoding_servers import (
     EncodingAccess,
@@ -17,11 +17,11 @@ from koophone_async.services.cph.encoding_servers import (
     EncodingState,
     EncodingType,
 )
-from koophone_async.services.cph.started import JobEntry, Started
+from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.cph.site import Site
-    from koophone_async.emulator.servers import Server
+    from koophone_async.emulator.cph.project import Site
+    from koophone_async.emulator.cph.server_inventory import Server
 
 
 @frozen
@@ -43,7 +43,7 @@ class EncodingServers:
     async def restart(self, request: encoding_servers.RestartEncodingServers) -> Started:
         """Restart encoding servers; only this answer tells which job is whose."""
         call, rows = self.site.world.hex(), list[JobEntry]()
-        no = cph(wording.NO_ENCODER)
+        no = cph(error_table.NO_ENCODER)
         for encoder in dict.fromkeys(request.encoding_servers):
             server = self.site.estate.servers.encoders.get(encoder)
             if server is None or server not in self.site.servers():

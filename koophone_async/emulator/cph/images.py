@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.cph.site import Site, marked
-from koophone_async.emulator.estate import OwnImage, when
-from koophone_async.emulator.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
+from koophone_async.emulator.cph.project import Site, marked
+from koophone_async.emulator.cph.state import OwnImage, when
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import image_members, images, phone_images, phone_models
 from koophone_async.services.cph.image_members import Member, Verdict
 from koophone_async.services.cph.images import Image, ImageState, ImageType
@@ -25,13 +25,13 @@ from koophone_async.services.cph.phone_models import (
     Product,
     SaleState,
 )
-from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from koophone_async.emulator.factory import Release
+    from koophone_async.emulator.android.releases import Release
 
 MOST_MEMBERS: Final = 10
 BYTES: Final = 1_306_150_912
@@ -86,7 +86,7 @@ class Images:
         """Share an image; with more than ten the service has no code of its own (CPS.0196)."""
         image = self._image(request.image)
         if request.project not in image.members and len(image.members) >= MOST_MEMBERS:
-            raise cph(wording.QUOTA)
+            raise cph(error_table.QUOTA)
         image.members.setdefault(request.project, int(self.site.now.timestamp() * 1000))
         return Accepted()
 
@@ -94,7 +94,7 @@ class Images:
     async def unshare(self, request: image_members.RemoveMember) -> Accepted:
         """Share an image with somebody no longer."""
         if self._image(request.image).members.pop(request.project, None) is None:
-            raise cph(wording.NO_RESOURCE, reason=request.project)
+            raise cph(error_table.NO_RESOURCE, reason=request.project)
         return Accepted()
 
     @serves(image_members.ANSWER)
@@ -114,7 +114,7 @@ class Images:
         """
         image = self.site.estate.images.get(id_)
         if image is None or image.region != self.site.region or (image.shared_by is None) != is_own:
-            raise cph(wording.NO_IMAGE, reason=id_)
+            raise cph(error_table.NO_IMAGE, reason=id_)
         return image
 
     def _row(self, image: OwnImage) -> Image:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import jobs
 from koophone_async.services.cph.jobs import Job, JobState
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.cph.project import Site
     from koophone_async.emulator.works import Work
 
 
@@ -29,7 +29,7 @@ class Jobs:
         """Show one job."""
         work = self.site.estate.works.by_id.get(request.job)
         if work is None or work.is_lost or not self._is_here(work):
-            raise cph(wording.NO_JOB, reason=request.job)
+            raise cph(error_table.NO_JOB, reason=request.job)
         return seen(self.site, work)
 
     @serves(jobs.LIST)
@@ -37,7 +37,7 @@ class Jobs:
         """Give one page of the jobs of some calls, in the order of the calls; there is no total."""
         found = [work for work in self.site.estate.works.shown(request.requests) if self._is_here(work)]
         if not found:
-            raise cph(wording.NO_JOBS, reason=",".join(request.requests))
+            raise cph(error_table.NO_JOBS, reason=",".join(request.requests))
         page = found[request.offset : request.offset + request.limit]
         return jobs.JobPage(tuple(_row(seen(self.site, work)) for work in page))
 

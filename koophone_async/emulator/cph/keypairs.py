@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import keypairs
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.cph.site import Site
-    from koophone_async.emulator.servers import Server
-    from koophone_async.services.cph.started import Started
+    from koophone_async.emulator.cph.project import Site
+    from koophone_async.emulator.cph.server_inventory import Server
+    from koophone_async.services.cph.started_jobs import Started
 
 
 @frozen

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from koophone_async.emulator.estate import Bought
+from koophone_async.emulator.cph.state import Bought
 from koophone_async.emulator.steps import pay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.cph.project import Site
     from koophone_async.operation import AnyOperation
 
 PRICE: Final = 10.0

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.cph.site import Details, Site, running, thawed
-from koophone_async.emulator.flavors import PHONES, SEEDED, PhoneFlavor, image_of
-from koophone_async.emulator.phones import Phone, Running
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.flavors import PHONES, SEEDED, PhoneFlavor, image_of
+from koophone_async.emulator.cph.project import Details, Site, running, thawed
+from koophone_async.emulator.fleet import Phone, Running
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import phones, properties
-from koophone_async.services.cph.parts import DiskType
+from koophone_async.services.cph.order_models import DiskType
 from koophone_async.services.cph.phone import (
     DataVolume,
     PhoneDetails,
@@ -26,13 +26,13 @@ from koophone_async.services.cph.phone import (
 from koophone_async.services.cph.phone import Phone as Row
 from koophone_async.services.cph.phone_models import DiskMode
 from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED
-from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.cph.traffic import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from koophone_async.services.cph.started import Started
+    from koophone_async.services.cph.started_jobs import Started
 
 _STATES: Final = {
     Running.UNKNOWN: PhoneState.ABNORMAL,
@@ -102,7 +102,7 @@ class Phones:
 
     def _may_restart(self, phone: Phone, wanted: Details) -> None:
         if phone.running in (Running.STARTING, Running.GOING_OFFLINE) and "broken" not in phone.drawer:
-            raise cph(wording.NEITHER_STOPPED_NOR_RUNNING, reason=phone.cph_id)
+            raise cph(error_table.NEITHER_STOPPED_NOR_RUNNING, reason=phone.cph_id)
         self._may_reset(phone, wanted)
 
     def _may_reset(self, phone: Phone, wanted: Details) -> None:
@@ -110,7 +110,7 @@ class Phones:
         _check_properties(wanted.get("property") or {})
         image = wanted.get("image")
         if image and self.site.estate.release_of(image, self.site.region) is None:
-            raise cph(wording.NO_IMAGE, reason=str(image))
+            raise cph(error_table.NO_IMAGE, reason=str(image))
 
     @serves(properties.UPDATE_PROPERTIES, counted=False)
     async def update_properties(self, request: properties.UpdateProperties) -> Started:
@@ -138,12 +138,12 @@ def _check_properties(given: Mapping[str, str]) -> None:
     for name, value in given.items():
         rule = RULES.get(FORMER.get(name, name))
         if rule is None and name not in UNEXPLAINED:
-            raise cph(wording.UNKNOWN_PROPERTY, name)
+            raise cph(error_table.UNKNOWN_PROPERTY, name)
         if rule is not None:
             try:
                 rule.check(name, value)
             except ValueError:
-                raise cph(wording.WRONG_PROPERTY, name) from None
+                raise cph(error_table.WRONG_PROPERTY, name) from None
 
 
 def state(phone: Phone) -> PhoneState:

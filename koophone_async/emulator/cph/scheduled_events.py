@@ -7,14 +7,14 @@ from typing import Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.cph.site import Site, marked
-from koophone_async.emulator.estate import Event, when
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Site, marked
+from koophone_async.emulator.cph.state import Event, when
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import scheduled_events
 from koophone_async.services.cph.scheduled_events import EventState, EventType, ScheduledEvent
-from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.started_jobs import Accepted
 
 NOTICE: Final = timedelta(minutes=5)
 """How long before its beginning an event must be given another time."""
@@ -58,9 +58,9 @@ class ScheduledEvents:
     def _waiting(self, id_: str) -> Event:
         event = self.site.estate.events.get(id_)
         if event is None or not self._is_here(event):
-            raise cph(wording.NO_RESOURCE, reason=id_)
+            raise cph(error_table.NO_RESOURCE, reason=id_)
         if self._state(event) not in (EventState.INQUIRING, EventState.SCHEDULED):
-            raise cph(wording.BAD_TIME, reason="the event has begun")
+            raise cph(error_table.BAD_TIME, reason="the event has begun")
         return event
 
     def _beginning(self, start: str | None) -> str:
@@ -75,9 +75,9 @@ class ScheduledEvents:
         try:
             begins = datetime.fromisoformat(start)
         except ValueError:
-            raise cph(wording.BAD_TIME, reason=start) from None
+            raise cph(error_table.BAD_TIME, reason=start) from None
         if begins.tzinfo is None or begins < now + NOTICE:
-            raise cph(wording.BAD_TIME, reason=start)
+            raise cph(error_table.BAD_TIME, reason=start)
         return begins.isoformat()
 
     def _state(self, event: Event) -> EventState:

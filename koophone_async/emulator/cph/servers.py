@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
+from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.bandwidths import shown
-from koophone_async.emulator.cph.site import Site, marked
-from koophone_async.emulator.flavors import PHONES, SERVERS
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.servers import BY_USE, Server, network
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph.flavors import PHONES, SERVERS
+from koophone_async.emulator.cph.project import Site, marked
+from koophone_async.emulator.cph.server_inventory import BY_USE, Server, network
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import server_models, servers
 from koophone_async.services.cph.server import (
     Address,
@@ -25,10 +25,10 @@ from koophone_async.services.cph.server import (
 )
 from koophone_async.services.cph.server import Server as Row
 from koophone_async.services.cph.server_models import Offering, Sale
-from koophone_async.services.cph.started import Accepted, StartedOne
+from koophone_async.services.cph.started_jobs import Accepted, StartedOne
 
 if TYPE_CHECKING:
-    from koophone_async.services.cph.started import Started
+    from koophone_async.services.cph.started_jobs import Started
 
 _MILLISECONDS: Final = 10**11
 """A number this large counts milliseconds; no document says which are meant."""
@@ -93,7 +93,7 @@ class Servers:
         """Take back servers that are paid by use, all of them or none; there is one job for all."""
         found = [self.site.server(server) for server in dict.fromkeys(request.servers)]
         if any(server.charging != BY_USE for server in found):
-            raise cph(wording.NOT_BY_USE)
+            raise cph(error_table.NOT_BY_USE)
         call = self.site.world.hex()
         jobs = [self.site.file(servers.DELETE, call, server, {}).id for server in found]
         return StartedOne(call, None, jobs[0])
@@ -101,7 +101,7 @@ class Servers:
 
 def _restartable(server: Server) -> None:
     if not server.is_ready:
-        raise cph(wording.NOT_RESTARTABLE, reason=server.id)
+        raise cph(error_table.NOT_RESTARTABLE, reason=server.id)
 
 
 def _fits(server: Server, query: servers.ServerQuery) -> bool:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Site, marked
 from koophone_async.emulator.cph.shared_files import sharing
-from koophone_async.emulator.cph.site import Site, marked
-from koophone_async.emulator.refusals import Refusal, cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_apps
 from koophone_async.services.cph.shared_apps import SharedApp
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.servers import Server
-    from koophone_async.services.cph.started import Started
+    from koophone_async.emulator.cph.server_inventory import Server
+    from koophone_async.services.cph.started_jobs import Started
 
 BETWEEN_LOOKS: Final = timedelta(hours=2)
 """How often the service looks at what a server shares."""
@@ -64,4 +64,4 @@ def _sharing(server: Server) -> None:
     try:
         sharing(server)
     except Refusal as no:
-        raise cph("CPS.0147") if no.code == wording.NO_SHARED_STORAGE else no from None
+        raise cph("CPS.0147") if no.code == error_table.NO_SHARED_STORAGE else no from None

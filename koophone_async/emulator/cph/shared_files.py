@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.cph.site import Site, ready
-from koophone_async.emulator.flavors import PHONES
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.flavors import PHONES
+from koophone_async.emulator.cph.project import Site, ready
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_files
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.servers import Server
-    from koophone_async.services.cph.started import Started
+    from koophone_async.emulator.cph.server_inventory import Server
+    from koophone_async.services.cph.started_jobs import Started
 
 
 @frozen
@@ -48,4 +48,4 @@ def sharing(server: Server) -> None:
     ready(server)
     flavor = PHONES.get(server.phone_model or "")
     if flavor is None or not flavor.shared_storage:
-        raise cph(wording.NO_SHARED_STORAGE, reason=server.id)
+        raise cph(error_table.NO_SHARED_STORAGE, reason=server.id)

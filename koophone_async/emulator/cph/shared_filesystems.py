@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator.cph.site import Site, ready
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph.project import Site, ready
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_filesystems
 
 if TYPE_CHECKING:
-    from koophone_async.services.cph.started import Started
+    from koophone_async.services.cph.started_jobs import Started
 
 
 @frozen

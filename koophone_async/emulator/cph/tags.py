@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import tags
-from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.cph.tags import CountTagged, SeenTag, Tagged, TagValues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from koophone_async.emulator.cph.site import Site
-    from koophone_async.emulator.servers import Server
+    from koophone_async.emulator.cph.project import Site
+    from koophone_async.emulator.cph.server_inventory import Server
 
 MOST: Final = 20
 """The most tags of a server: the service has a limit and does not say which (CPS.0307)."""
@@ -62,7 +62,7 @@ class Tags:
         server = self._server(request.server)
         given = {tag.key: tag.value for tag in request.tags}
         if len({**server.tags, **given}) > MOST:
-            raise cph(wording.TOO_MANY_TAGS)
+            raise cph(error_table.TOO_MANY_TAGS)
         server.tags.update(given)
         self.site.world.ledger.executed(tags.ADD.name, [server.id])
         return Accepted()
@@ -78,7 +78,7 @@ class Tags:
         return Accepted()
 
     def _server(self, server: str) -> Server:
-        return self.site.server(server, wording.NO_RESOURCE)
+        return self.site.server(server, error_table.NO_RESOURCE)
 
     def _found(self, query: CountTagged) -> Sequence[Server]:
         return [server for server in self.site.servers() if _fits(server, query)]

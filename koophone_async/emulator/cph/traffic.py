@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
-from koophone_async.emulator.cph.site import Details, Site, thawed
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Details, Site, thawed
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import traffic
 from koophone_async.services.cph.traffic import Route
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.phones import Phone
-    from koophone_async.services.cph.started import Started
+    from koophone_async.emulator.fleet import Phone
+    from koophone_async.services.cph.started_jobs import Started
 
 
 @frozen
@@ -34,4 +34,4 @@ class Traffic:
         thawed(phone)
         through = wanted["route"] == Route.ENCODING_CONTAINER.value
         if through and self.site.estate.servers.of(phone).encoder_restarting:
-            raise cph(wording.NO_ENCODER_RUNS)
+            raise cph(error_table.NO_ENCODER_RUNS)

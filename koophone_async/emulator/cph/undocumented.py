@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from koophone_async.emulator.cph.flavors import SERVERS
 from koophone_async.emulator.cph.phones import row
-from koophone_async.emulator.flavors import SERVERS
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import undocumented
 from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.undocumented import Anything, Raw
 from koophone_async.wire import to_wire
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.cph.site import Site
+    from koophone_async.emulator.cph.project import Site
     from koophone_async.wire import Json
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from koophone_async.emulator.cph.site import Site
+from koophone_async.emulator.cph.project import Site
 from koophone_async.emulator.gaming.applications import Applications
+from koophone_async.emulator.gaming.callbacks import Line
 from koophone_async.emulator.gaming.deployments import Deployments
 from koophone_async.emulator.gaming.games import Games
 from koophone_async.emulator.gaming.jobs import GameAgenda, Jobs
 from koophone_async.emulator.gaming.library import Library
-from koophone_async.emulator.gaming.line import Line
 from koophone_async.emulator.gaming.player import Player, TurnedAway
-from koophone_async.emulator.gaming.stage import Stage
+from koophone_async.emulator.gaming.project import Stage
 from koophone_async.emulator.gaming.versions import Versions
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.accounts import Account
+    from koophone_async.emulator.server.accounts import Account
     from koophone_async.emulator.world import World
 
 __all__ = ["GameAgenda", "Games", "Library", "Line", "Player", "TurnedAway", "desks"]

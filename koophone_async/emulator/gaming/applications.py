@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import wording
+from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.gaming import library
-from koophone_async.emulator.gaming.stage import IN_USE, Stage, page
+from koophone_async.emulator.gaming.project import IN_USE, Stage, page
 from koophone_async.emulator.gaming.versions import shown
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
-from koophone_async.services.cph.started import Accepted
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.gaming import applications
 from koophone_async.services.gaming.applications import (
     Application,
@@ -57,7 +57,7 @@ class Applications:
         """Make an application, unless the project has as many as it may (CPS.0196)."""
         site, games = self.stage.site, self.stage.library
         if len(games.of_project(site.project)) >= games.most_applications:
-            raise cph(wording.QUOTA)
+            raise cph(error_table.QUOTA)
         id_, now = site.world.hex(), site.estate.now()
         games.applications[id_] = library.Application(
             id_, site.project, request.name, request.package, request.description, now, now

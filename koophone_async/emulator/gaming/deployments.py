@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from koophone_async.emulator.cph.site import running
+from koophone_async.emulator.cph.project import running
 from koophone_async.emulator.gaming.jobs import Step
-from koophone_async.emulator.gaming.stage import NoServer, Stage, page
-from koophone_async.emulator.refusals import Refusal
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.gaming.project import NoServer, Stage, page
+from koophone_async.emulator.server.errors import Refusal
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.gaming import deployments, requests
 from koophone_async.services.gaming.deployments import Deployed, DeployedPage
-from koophone_async.services.gaming.started import JobKind, RefusedServer, Started, StartedJob
+from koophone_async.services.gaming.started_jobs import JobKind, RefusedServer, Started, StartedJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from koophone_async.emulator.cph.server_inventory import Server
     from koophone_async.emulator.gaming.library import Version
-    from koophone_async.emulator.servers import Server
     from koophone_async.operation import AnyOperation
 
 

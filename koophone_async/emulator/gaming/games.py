@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from koophone_async.emulator import android
+from koophone_async.emulator.android import system
+from koophone_async.emulator.fleet import Running
 from koophone_async.emulator.gaming.player import Call, Player, Round, TurnedAway
-from koophone_async.emulator.phones import Running
 from koophone_async.errors import Misuse
 from koophone_async.events import (
     ENTER,
@@ -37,9 +37,9 @@ from koophone_async.events import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from koophone_async.emulator.fleet import Phone
+    from koophone_async.emulator.gaming.callbacks import Line
     from koophone_async.emulator.gaming.library import Library, Version
-    from koophone_async.emulator.gaming.line import Line
-    from koophone_async.emulator.phones import Phone
     from koophone_async.emulator.world import World
     from koophone_async.events import Event, Inbound
     from koophone_async.wire import Json
@@ -101,7 +101,7 @@ class Games:
         version = self._version(phone, application)
         package, ticket = self.library.applications[application].package, player.ticket if player else None
         began = Round(phone, application, package, id_, self._now(), ticket)
-        android.run(standing.android, f"am start -n {package}/{version.activity}", began.since)
+        system.run(standing.android, f"am start -n {package}/{version.activity}", began.since)
         self._rounds[phone] = began
         self._beat_later(phone)  # now: the phone may be gone when the call has been answered
         await self._tell(ENTER, phone, GameEntered(phone, application, id_, began.since, ticket=began.ticket))
@@ -122,7 +122,7 @@ class Games:
             raise Misuse("", "phone", f"{phone} plays nothing")
         del self._rounds[phone]
         now = self._now()
-        android.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
+        system.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
         played = int((now - ended.since).total_seconds())
         quitted = GameQuit(phone, ended.application, ended.session, now, played, error, ended.ticket)
         await self._tell(QUIT, phone, quitted)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
-from koophone_async.emulator import wording
 from koophone_async.emulator.agenda import Agenda, Due
-from koophone_async.emulator.faults import Fail, Lose, Stick
-from koophone_async.emulator.phones import Running
-from koophone_async.emulator.refusals import words
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.server.errors import words
+from koophone_async.emulator.server.faults import Fail, Lose, Stick
 from koophone_async.emulator.works import Work
-from koophone_async.services.gaming.started import JobKind, StartedJob
+from koophone_async.services.gaming.started_jobs import JobKind, StartedJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -137,12 +137,12 @@ class Jobs:
         """Let a job do what it does, or fail."""
         work = self.world.estate.works.by_id[due.job or ""]
         if not work.code and (code := self._end(work)):
-            work.failed(code, wording.CPS[code][1])
+            work.failed(code, error_table.CPS[code][1])
 
     def _end(self, work: Work) -> str | None:
         """Do what a job does; answers the code of what is in the way."""
         if work.server not in self.world.estate.servers.by_id:
-            return wording.NO_SUCH_SERVER
+            return error_table.NO_SUCH_SERVER
         version = work.details["version"]
         if version is None:
             parts = (self.world.estate.works.by_id[part] for part in work.details["parts"])
@@ -156,19 +156,19 @@ class Jobs:
                 return self._on_phone(work.phone, version, library.uninstall)
             if library.has(work.server, version.id):
                 return self._on_phone(work.phone, version, library.install)
-            return wording.NO_RESOURCE
+            return error_table.NO_RESOURCE
         if kind is JobKind.PUSH:
             library.put(work.server, version.id)
             return None
-        return None if library.take(work.server, version.id) else wording.NO_RESOURCE
+        return None if library.take(work.server, version.id) else error_table.NO_RESOURCE
 
     def _on_phone(self, phone: str, version: Version, do: Callable[[str, Version], None]) -> str | None:
         try:
             found = self.world.fleet.by_cph_id(phone)
         except KeyError:
-            return wording.NO_PHONE
+            return error_table.NO_PHONE
         if found.running is not Running.RUNNING:
-            return wording.NOT_RUNNING
+            return error_table.NOT_RUNNING
         do(phone, version)
         return None
 

@@ -9,7 +9,7 @@ from attrs import asdict, define, field
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from koophone_async.emulator.phones import Fleet
+    from koophone_async.emulator.fleet import Fleet
 
 
 @define

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from koophone_async.emulator import wording
+from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.gaming import library
-from koophone_async.emulator.gaming.stage import IN_USE, TAKEN, Stage
-from koophone_async.emulator.refusals import cph
-from koophone_async.emulator.serving import serves
-from koophone_async.services.cph.started import Accepted
+from koophone_async.emulator.gaming.project import IN_USE, TAKEN, Stage
+from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.routing import serves
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.gaming import versions
 from koophone_async.services.gaming.versions import CreatedVersion, Version
 
@@ -40,7 +40,7 @@ class Versions:
         if any(one.code == request.code for one in games.versions_of(application.id)):
             raise cph(TAKEN, reason=f"version_code {request.code} is taken")
         if _count(games, site.project) >= games.most_versions:
-            raise cph(wording.QUOTA)
+            raise cph(error_table.QUOTA)
         id_, now = site.world.hex(), site.estate.now()
         given = (request.code, request.name, request.activity, request.bucket, request.path)
         games.versions[id_] = library.Version(id_, application.id, *given, now)

@@ -14,7 +14,7 @@ from koophone_async.emulator.koophone.users import Users
 from koophone_async.emulator.koophone.video import Video
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.accounts import Account
+    from koophone_async.emulator.server.accounts import Account
     from koophone_async.emulator.world import World
 
 

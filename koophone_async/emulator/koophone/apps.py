@@ -7,12 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from attrs import frozen
 
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import apps
 from koophone_async.services.koophone.apps import AppType
 
 if TYPE_CHECKING:
-    from koophone_async.emulator.android import Android
+    from koophone_async.emulator.android.system import Android
     from koophone_async.emulator.world import World
     from koophone_async.services.koophone.jobs import StartedTask
 

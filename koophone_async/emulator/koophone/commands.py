@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator import android, wording
-from koophone_async.emulator.phones import Phone, Running
-from koophone_async.emulator.refusals import words
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.android import system
+from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.fleet import Phone, Running
+from koophone_async.emulator.server.errors import words
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import commands
 from koophone_async.services.koophone.jobs import JobState, StartedTask
 
@@ -57,7 +58,7 @@ class Commands:
     def _ran(self, operation: AnyOperation, phone: Phone, command: str) -> tuple[str, str | None, float]:
         """Run a command if the phone can: an error code, the output, and the seconds that it slept."""
         if phone.running is not Running.RUNNING:
-            return wording.NOT_RUNNING, None, 0.0
-        ran = android.run(phone.android, command, self.world.fleet.now())
+            return error_table.NOT_RUNNING, None, 0.0
+        ran = system.run(phone.android, command, self.world.fleet.now())
         self.world.ledger.executed(operation.name, [phone.id])
-        return wording.COMMAND_FAILED if ran.status else "", android.cut(ran.output), ran.seconds
+        return error_table.COMMAND_FAILED if ran.status else "", system.cut(ran.output), ran.seconds

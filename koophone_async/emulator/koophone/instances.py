@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator.phones import Copying, Phone, Running
-from koophone_async.emulator.refusals import koophone
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.fleet import Copying, Phone, Running
+from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import instances
 from koophone_async.services.koophone.instances import (
     ContentState,
@@ -22,7 +22,7 @@ from koophone_async.services.koophone.jobs import Accepted, StartedTask
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from koophone_async.emulator.accounts import Account
+    from koophone_async.emulator.server.accounts import Account
     from koophone_async.emulator.world import World
 
 MOST_ROWS: Final = 100

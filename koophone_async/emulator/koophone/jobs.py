@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator.refusals import koophone
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import jobs
 
 if TYPE_CHECKING:

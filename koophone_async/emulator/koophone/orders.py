@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator.factory import MODELS, RELEASES, Model, Release
-from koophone_async.emulator.phones import Running
-from koophone_async.emulator.refusals import koophone
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
+from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import PlacedOrder
 from koophone_async.services.koophone import orders
 from koophone_async.services.koophone.jobs import Accepted

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.emulator.phones import Copying, Phone, Running
-from koophone_async.emulator.refusals import koophone
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.fleet import Copying, Phone, Running
+from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import streaming
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.services.koophone.streaming import Address, Addresses, PrepareState, Progress

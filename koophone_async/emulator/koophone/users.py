@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator.phones import Running
-from koophone_async.emulator.refusals import koophone, refusal
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.server.errors import koophone, refusal
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import users
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 

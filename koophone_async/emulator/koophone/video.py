@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from koophone_async.emulator.serving import serves
+from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import video
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.wire import to_wire

@@ -12,9 +12,9 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import Between, Text
 from koophone_async.errors import Misuse
 from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.paging import items
-from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import TIME
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 

@@ -14,7 +14,7 @@ from koophone_async.checks import Between, Listed, OneOf, Text
 from koophone_async.errors import Misuse
 from koophone_async.operation import Operation
 from koophone_async.services.cph.bandwidths import Sharing
-from koophone_async.services.cph.parts import (
+from koophone_async.services.cph.order_models import (
     KEYPAIR,
     MODEL,
     ONE_ADDRESS,

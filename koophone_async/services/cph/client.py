@@ -7,13 +7,13 @@ from collections.abc import Callable
 from koophone_async.batches import Pace
 from koophone_async.batches.chunks import Source
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Allowance
 from koophone_async.operation import Quota
+from koophone_async.polling import Allowance
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import Commands
+from koophone_async.services.cph.completion import LOOKS, Requests
 from koophone_async.services.cph.encoding_servers import EncodingServers
-from koophone_async.services.cph.ends import LOOKS, Requests
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
 from koophone_async.services.cph.images import Images

@@ -17,8 +17,8 @@ from koophone_async.checks import ID_MOST, Listed, OneOf, Text, ids
 from koophone_async.errors import Misuse
 from koophone_async.operation import UNSTATED, Batch, Operation, Quota, Sender
 from koophone_async.services.cph.jobs import JobState
-from koophone_async.services.cph.parts import BYTES
-from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.order_models import BYTES
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 SECONDS_A_PHONE: Final = 2.0

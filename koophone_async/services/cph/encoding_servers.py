@@ -11,7 +11,7 @@ from attrs import field, frozen
 from koophone_async.checks import IDS, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.paging import items
-from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 

@@ -22,8 +22,8 @@ from koophone_async.services.cph.commands import (
     RunCommand,
     UninstallApp,
 )
+from koophone_async.services.cph.completion import Requests, of_connections
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
-from koophone_async.services.cph.ends import Requests, of_connections
 from koophone_async.services.cph.jobs import Job
 from koophone_async.services.cph.phones import (
     PhoneChange,
@@ -39,7 +39,7 @@ from koophone_async.services.cph.properties import (
     UpdateProperties,
     held,
 )
-from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.services.cph.storage import (
     ExpandVolumes,
     Export,

@@ -13,7 +13,7 @@ from koophone_async.checks import OneOf, Text
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
 from koophone_async.services.cph.images import MILLISECONDS, OneImage
-from koophone_async.services.cph.started import Accepted
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 PROJECT_ID: Final = Text(64)

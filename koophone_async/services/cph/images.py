@@ -11,9 +11,9 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, OneOf, Text, aware
 from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.encoders import TIME, Written
 from koophone_async.services.cph.paging import items
-from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import TIME, Written
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 IMAGE_ID: Final = Text(64)

@@ -11,9 +11,9 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, Listed, Text
 from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.services.cph.encoders import COMMAS, TIME, comma_list
 from koophone_async.services.cph.listings import Listing
 from koophone_async.services.cph.paging import items
-from koophone_async.services.cph.written import COMMAS, TIME, comma_list
 from koophone_async.wire import wire
 
 MOST_REQUESTS: Final = 20

@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from koophone_async.checks import ID_MOST, Listed, Text
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.parts import KEYPAIR
-from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.order_models import KEYPAIR
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 

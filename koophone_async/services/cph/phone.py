@@ -9,11 +9,11 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.services.cph.parts import DiskType
+from koophone_async.services.cph.encoders import TIME
+from koophone_async.services.cph.order_models import DiskType
 from koophone_async.services.cph.phone_models import DiskMode
 from koophone_async.services.cph.properties import JSON_TEXT, Held, shown
 from koophone_async.services.cph.traffic import Route
-from koophone_async.services.cph.written import TIME
 from koophone_async.wire import wire
 
 _TRUTH: Final = {True: "true", False: "false"}

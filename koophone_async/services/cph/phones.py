@@ -22,7 +22,7 @@ from koophone_async.services.cph.properties import (
     UpdateProperties,
     held_if_given,
 )
-from koophone_async.services.cph.started import Accepted, Started
+from koophone_async.services.cph.started_jobs import Accepted, Started
 from koophone_async.wire import wire
 
 Item = TypeVar("Item")

@@ -18,9 +18,9 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import ID_MOST, Listed, Text
 from koophone_async.errors import Misuse
 from koophone_async.operation import UNSTATED, Batch, Operation
+from koophone_async.services.cph.encoders import Written
 from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED, Properties
-from koophone_async.services.cph.started import Started
-from koophone_async.services.cph.written import Written
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import decode, encode, wire
 
 Given: TypeAlias = Properties | Mapping[str, str | int | bool]

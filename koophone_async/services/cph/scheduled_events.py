@@ -14,10 +14,10 @@ from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, aware
 from koophone_async.errors import Misuse
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
+from koophone_async.services.cph.encoders import TIME, comma_list, moment
 from koophone_async.services.cph.paging import Next, marked
 from koophone_async.services.cph.server import ServerState
-from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import TIME, comma_list, moment
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 EVENT_ID: Final = Text(36, unit="bytes of UTF-8")

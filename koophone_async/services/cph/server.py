@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from attrs import field, frozen
 
 from koophone_async.services.cph.bandwidths import Bandwidth
-from koophone_async.services.cph.written import TIME
+from koophone_async.services.cph.encoders import TIME
 from koophone_async.wire import wire
 
 

@@ -9,14 +9,14 @@ from attrs import frozen
 from koophone_async.batches import Run
 from koophone_async.checks import ids
 from koophone_async.services.cph import encoding_servers, keypairs, servers, shared_apps, shared_files
+from koophone_async.services.cph.completion import accepted, listed
 from koophone_async.services.cph.encoding_servers import RestartEncodingServers
-from koophone_async.services.cph.ends import accepted, listed
 from koophone_async.services.cph.fleet import Fleet
 from koophone_async.services.cph.keypairs import ServerKeypair, UpdateKeypairs
 from koophone_async.services.cph.servers import ChosenServers
 from koophone_async.services.cph.shared_apps import DeleteApp, PushApp
 from koophone_async.services.cph.shared_files import DeleteFiles, ListFiles, PushFiles
-from koophone_async.services.cph.started import Accepted, Started
+from koophone_async.services.cph.started_jobs import Accepted, Started
 from koophone_async.services.cph.tags import ADD, REMOVE, AddTags, RemoveTags, Tag
 
 

@@ -23,18 +23,18 @@ from koophone_async.services.cph.buying import (
     Order,
     ServerOrder,
 )
-from koophone_async.services.cph.changing import (
-    CHANGE,
-    CHANGE_MODEL,
-    ChangeModel,
-    ChangeServer,
-)
 from koophone_async.services.cph.paging import items, marked
 from koophone_async.services.cph.server import (
     Network,
     Server,
     ServerDetail,
     ServerState,
+)
+from koophone_async.services.cph.server_changes import (
+    CHANGE,
+    CHANGE_MODEL,
+    ChangeModel,
+    ChangeServer,
 )
 from koophone_async.services.cph.server_models import (
     MODELS,
@@ -45,7 +45,7 @@ from koophone_async.services.cph.server_models import (
     ProductType,
     ServerModel,
 )
-from koophone_async.services.cph.started import Accepted, Started, StartedOne
+from koophone_async.services.cph.started_jobs import Accepted, Started, StartedOne
 from koophone_async.wire import wire
 
 

@@ -11,10 +11,10 @@ from attrs import field, frozen
 from koophone_async.checks import ID_MOST, IDS, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
+from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.paging import Next, marked
 from koophone_async.services.cph.shared_files import BUCKET, TAR
-from koophone_async.services.cph.started import Started
-from koophone_async.services.cph.written import TIME
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 PACKAGE: Final = Text(128, pattern=r"(?=.*\.)[A-Za-z][A-Za-z0-9_.]*[A-Za-z0-9_]")

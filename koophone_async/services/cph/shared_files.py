@@ -14,8 +14,8 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import IDS, Between, Listed, Text, ids, paths
 from koophone_async.errors import Misuse
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.started import Started
-from koophone_async.services.cph.written import COMMAS, comma_list
+from koophone_async.services.cph.encoders import COMMAS, comma_list
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 BUCKET: Final = Text(63, pattern="[a-z0-9.-]{3,63}")

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from koophone_async.checks import IDS, OneOf, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
-from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 MOST: Final = 20

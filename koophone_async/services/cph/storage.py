@@ -10,7 +10,7 @@ from attrs import field, frozen
 from koophone_async.checks import ID_MOST, Between, Listed, Text, paths
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.shared_files import BUCKET
-from koophone_async.services.cph.started import Started
+from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 DATA: Final = Text(

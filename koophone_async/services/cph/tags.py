@@ -10,9 +10,9 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import Misuse
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
+from koophone_async.services.cph.encoders import DIGITS
 from koophone_async.services.cph.paging import items
-from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import DIGITS
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 _LETTERS: Final = r"[A-Za-z0-9_.:=+@\u0080-\U0010ffff -]"

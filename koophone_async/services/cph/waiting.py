@@ -6,10 +6,10 @@ from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Ticket
+from koophone_async.polling import Ticket
 from koophone_async.services.cph import jobs
-from koophone_async.services.cph.ends import Requests, refusals
-from koophone_async.services.cph.started import Started, StartedOne
+from koophone_async.services.cph.completion import Requests, refusals
+from koophone_async.services.cph.started_jobs import Started, StartedOne
 
 
 @frozen

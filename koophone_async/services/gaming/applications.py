@@ -10,9 +10,9 @@ from attrs import field, frozen
 
 from koophone_async.checks import ID_MOST, Between, Text
 from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.paging import items
-from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import TIME
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.gaming.versions import MISSPELT, WORD, Version
 from koophone_async.wire import wire
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from koophone_async.batches import Pace, Sender
 from koophone_async.batches.chunks import Source
-from koophone_async.jobs import Allowance
-from koophone_async.services.cph.ends import LOOKS
+from koophone_async.polling import Allowance
+from koophone_async.services.cph.completion import LOOKS
 from koophone_async.services.gaming.applications import Applications
+from koophone_async.services.gaming.completion import Together
 from koophone_async.services.gaming.deployments import Deployments
-from koophone_async.services.gaming.ends import Together
 from koophone_async.services.gaming.fleet import Fleet
 from koophone_async.services.gaming.versions import Versions
 

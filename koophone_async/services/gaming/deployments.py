@@ -10,10 +10,10 @@ from attrs import field, frozen
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.checks import ID_MOST, Between, Text
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Ticket
 from koophone_async.operation import UNSTATED, Batch, Operation
+from koophone_async.polling import Ticket
 from koophone_async.services.cph.paging import items
-from koophone_async.services.gaming.ends import Together, refusals
+from koophone_async.services.gaming.completion import Together, refusals
 from koophone_async.services.gaming.requests import (
     DeployVersions,
     PushVersions,
@@ -21,7 +21,7 @@ from koophone_async.services.gaming.requests import (
     UndeployVersions,
     UpdateVersions,
 )
-from koophone_async.services.gaming.started import Started
+from koophone_async.services.gaming.started_jobs import Started
 from koophone_async.services.gaming.versions import MISSPELT
 from koophone_async.wire import wire
 

@@ -13,7 +13,7 @@ from koophone_async.call import Dispatch
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation
 from koophone_async.services.gaming import deployments
-from koophone_async.services.gaming.ends import Together, refusals
+from koophone_async.services.gaming.completion import Together, refusals
 from koophone_async.services.gaming.requests import (
     DeployVersions,
     PushVersions,
@@ -21,7 +21,7 @@ from koophone_async.services.gaming.requests import (
     UndeployVersions,
     UpdateVersions,
 )
-from koophone_async.services.gaming.started import RefusedServer, Started
+from koophone_async.services.gaming.started_jobs import RefusedServer, Started
 
 Request = TypeVar("Request")
 

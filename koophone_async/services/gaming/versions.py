@@ -9,9 +9,9 @@ from attrs import field, frozen
 
 from koophone_async.checks import ID_MOST, Text
 from koophone_async.operation import Operation, Sender
+from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.shared_files import BUCKET
-from koophone_async.services.cph.started import Accepted
-from koophone_async.services.cph.written import TIME
+from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 WORD: Final = "[A-Za-z0-9._-]+"

@@ -8,7 +8,7 @@ from koophone_async.endpoints import edition_of
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import Commands
-from koophone_async.services.koophone.ends import Tasks
+from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.fleet import Fleet
 from koophone_async.services.koophone.instances import Instances
 from koophone_async.services.koophone.orders import Orders

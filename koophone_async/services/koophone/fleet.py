@@ -14,7 +14,7 @@ from koophone_async.operation import Operation
 from koophone_async.services.koophone import apps, commands, instances, orders, streaming, users, video
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
 from koophone_async.services.koophone.commands import CommandResults, RunCommand
-from koophone_async.services.koophone.ends import (
+from koophone_async.services.koophone.completion import (
     States,
     Tasks,
     TasksOrStates,

@@ -8,8 +8,8 @@ from typing import Final
 from attrs import field, frozen
 
 from koophone_async.checks import Text
-from koophone_async.jobs import Ticket
 from koophone_async.operation import Operation
+from koophone_async.polling import Ticket
 from koophone_async.wire import wire
 
 

@@ -6,8 +6,8 @@ from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import Misuse
-from koophone_async.jobs import Ticket
-from koophone_async.services.koophone.ends import Tasks
+from koophone_async.polling import Ticket
+from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
 
 

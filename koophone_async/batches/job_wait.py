@@ -1,0 +1,47 @@
+"""One wait for the jobs of a ticket, with the outcome of each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from koophone_async.batches.outcome_mapping import of_job, unfinished
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from koophone_async.batches.outcomes import Report
+    from koophone_async.batches.verb import Sender
+    from koophone_async.polling import Looker, Ticket
+
+
+async def wait_for(  # noqa: PLR0913 - what a wait is
+    session: Sender,
+    looker: Looker[Any],
+    ticket: Ticket,
+    report: Report,
+    seconds: float | None,
+    *,
+    value: Callable[[Any], object] | None = None,
+) -> Report:
+    """Wait until every job has ended, or so many seconds, and keep the outcome of each in the report.
+
+    What `value` reads from a job that ended is the outcome's.
+    """
+    ticket = ticket.since(session.now())
+    now = asyncio.get_running_loop().time
+    began = now()
+    deadline = None if seconds is None else began + seconds
+    async with session.pump.wait(
+        looker,
+        ticket.handle,
+        tuple(ticket.jobs),
+        kind=report.operation,
+        deadline=deadline,
+        age=ticket.age(session.now()),
+    ) as wait:
+        async for job_id, job in wait:
+            report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began, value))
+        for job_id in wait.open:
+            report.keep(unfinished(ticket, job_id, now() - began))
+    return report

@@ -1,0 +1,218 @@
+"""What the command line knows of CPH, and of cloud mobile gaming, which is a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from attrs import evolve
+
+from koophone_async.cli.fleet_commands import Population, Service, Verb
+from koophone_async.errors import Misuse
+from koophone_async.operation import Sender
+from koophone_async.services.cph.bandwidths import Bandwidths
+from koophone_async.services.cph.channel import ProjectChannel
+from koophone_async.services.cph.client import CloudPhone
+from koophone_async.services.cph.commands import Commands
+from koophone_async.services.cph.encoding_servers import (
+    EncodingServer,
+    EncodingServerQuery,
+    EncodingServers,
+)
+from koophone_async.services.cph.fleet import PhoneFleet
+from koophone_async.services.cph.image_members import ImageMembers
+from koophone_async.services.cph.images import Images
+from koophone_async.services.cph.keypairs import Keypairs
+from koophone_async.services.cph.phone import Phone
+from koophone_async.services.cph.phone_images import PhoneImages
+from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset, Phones
+from koophone_async.services.cph.properties import Given, PropertyUpdate
+from koophone_async.services.cph.scheduled_events import ScheduledEvents
+from koophone_async.services.cph.server import Server
+from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
+from koophone_async.services.cph.servers import ServerQuery, Servers
+from koophone_async.services.cph.shared_apps import SharedApps
+from koophone_async.services.cph.shared_files import SharedFiles
+from koophone_async.services.cph.shared_filesystems import SharedFilesystems
+from koophone_async.services.cph.started_jobs import Started
+from koophone_async.services.cph.storage import Export, NewSize, Restore, Storage
+from koophone_async.services.cph.tags import Tags
+from koophone_async.services.cph.traffic import Traffic
+from koophone_async.services.cph.undocumented import Undocumented
+from koophone_async.services.cph.waiting import Jobs
+from koophone_async.services.gaming import started_jobs as gaming
+from koophone_async.services.gaming.applications import Applications
+from koophone_async.services.gaming.deployments import Deployments
+from koophone_async.services.gaming.fleet import Fleet as GamingFleet
+from koophone_async.services.gaming.versions import Versions
+from koophone_async.session import Session
+
+PHONES: Final = Population(
+    "phones",
+    "cph.phones.list",
+    Phone,
+    PhoneQuery,
+    lambda cph, query: cph.phones.list(query),
+    CloudPhone.fleet,
+)
+SERVERS: Final = Population(
+    "servers",
+    "cph.servers.list",
+    Server,
+    ServerQuery,
+    lambda cph, query: cph.servers.list(query),
+    CloudPhone.server_fleet,
+    lambda cph, tags: cph.tags.find(tags),
+    example='state == normal and name ~ "shop-*"',
+)
+ENCODING_SERVERS: Final = Population(
+    "encoding servers",
+    "cph.encoding_servers.list",
+    EncodingServer,
+    EncodingServerQuery,
+    lambda cph, query: cph.encoding_servers.list(query),
+    CloudPhone.encoding_fleet,
+)
+
+
+def _gaming_fleet(cph: CloudPhone, *given: Any, **pace: Any) -> GamingFleet:  # noqa: ANN401 - handed on
+    return cph.gaming.fleet(*given, **pace)
+
+
+_GAMING_SERVERS: Final = evolve(SERVERS, fleet=_gaming_fleet)
+_GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet)
+
+
+async def _restart(
+    phones: Phones, ids: tuple[str, ...], image: str | None = None, properties: Given | None = None
+) -> Started:
+    return await phones.restart([PhoneChange(id, properties) for id in ids], image)
+
+
+async def _reset(
+    phones: Phones,
+    ids: tuple[str, ...],
+    image: str | None = None,
+    properties: Given | None = None,
+    *,
+    forgets: bool | None = None,
+) -> Started:
+    return await phones.reset([PhoneReset(id, properties, forgets) for id in ids], image)
+
+
+async def _update_properties(
+    phones: Phones, ids: tuple[str, ...], properties: Given, custom: Mapping[str, str] | None = None
+) -> Started:
+    return await phones.update_properties([PropertyUpdate(id, properties, custom) for id in ids])
+
+
+async def _export(  # noqa: PLR0917 - as the verb takes them
+    storage: Storage,
+    ids: tuple[str, ...],
+    include: Iterable[str],
+    bucket: str,
+    path: str,
+    exclude: Iterable[str] = (),
+) -> Started:
+    return await storage.export([Export(id, include, bucket, _for(id, path), exclude) for id in ids])
+
+
+async def _restore(storage: Storage, ids: tuple[str, ...], bucket: str, path: str) -> Started:
+    return await storage.restore([Restore(id, bucket, _for(id, path)) for id in ids])
+
+
+def _for(phone: str, path: str) -> str:
+    return path.replace("{phone}", phone)
+
+
+async def _expand(storage: Storage, ids: tuple[str, ...], size: int) -> Started:
+    return await storage.expand([NewSize(id, size) for id in ids])
+
+
+async def _update_keypair(keypairs: Keypairs, ids: tuple[str, ...], keypair: str) -> Started:
+    return await keypairs.update(dict.fromkeys(ids, keypair))
+
+
+async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iterable[str]) -> gaming.Started:
+    if len(ids) != 1:
+        raise Misuse("", "--no-wait", f"is for one phone, which one call is for, and {len(ids)} were given")
+    return await deployments.update(ids[0], versions)
+
+
+def _sender(session: Session) -> Sender:
+    return ProjectChannel(session, session.region)
+
+
+SERVICE: Final = Service(
+    ("cph",),
+    CloudPhone,
+    {
+        "bandwidths": Bandwidths,
+        "commands": Commands,
+        "encoding_servers": EncodingServers,
+        "image_members": ImageMembers,
+        "images": Images,
+        "jobs": Jobs,
+        "keypairs": Keypairs,
+        "phone_images": PhoneImages,
+        "phones": Phones,
+        "scheduled_events": ScheduledEvents,
+        "servers": Servers,
+        "shared_apps": SharedApps,
+        "shared_files": SharedFiles,
+        "shared_filesystems": SharedFilesystems,
+        "storage": Storage,
+        "tags": Tags,
+        "traffic": Traffic,
+        "undocumented": Undocumented,
+    },
+    {
+        "commands.install": Verb(PhoneFleet.install, PHONES, waits=True),
+        "commands.install_split": Verb(PhoneFleet.install_split, PHONES, waits=True),
+        "commands.push": Verb(PhoneFleet.push, PHONES, waits=True),
+        "commands.run": Verb(PhoneFleet.run, PHONES, waits=True),
+        "commands.run_now": Verb(PhoneFleet.run_now, PHONES),
+        "commands.uninstall": Verb(PhoneFleet.uninstall, PHONES, waits=True),
+        "encoding_servers.restart": Verb(EncodingFleet.restart, ENCODING_SERVERS, waits=True),
+        "keypairs.update": Verb(ServerFleet.update_keypair, SERVERS, waits=True, once=_update_keypair),
+        "phones.connections": Verb(PhoneFleet.connections, PHONES, reads=True),
+        "phones.reset": Verb(PhoneFleet.reset, PHONES, waits=True, once=_reset),
+        "phones.restart": Verb(PhoneFleet.restart, PHONES, waits=True, once=_restart),
+        "phones.stop": Verb(PhoneFleet.stop, PHONES, waits=True),
+        "phones.update_properties": Verb(
+            PhoneFleet.update_properties, PHONES, waits=True, once=_update_properties
+        ),
+        "servers.restart": Verb(ServerFleet.restart, SERVERS, waits=True),
+        "shared_apps.delete": Verb(ServerFleet.delete_app, SERVERS, waits=True),
+        "shared_apps.push": Verb(ServerFleet.push_app, SERVERS, waits=True),
+        "shared_files.delete": Verb(ServerFleet.delete_files, SERVERS, waits=True),
+        "shared_files.list": Verb(ServerFleet.list_files, SERVERS, waits=True, reads=True),
+        "shared_files.push": Verb(ServerFleet.push_files, SERVERS, waits=True),
+        "storage.expand": Verb(PhoneFleet.expand, PHONES, waits=True, once=_expand),
+        "storage.export": Verb(PhoneFleet.export, PHONES, waits=True, once=_export),
+        "storage.restore": Verb(PhoneFleet.restore, PHONES, waits=True, once=_restore),
+        "tags.add": Verb(ServerFleet.add_tags, SERVERS),
+        "tags.remove": Verb(ServerFleet.remove_tags, SERVERS),
+        "traffic.route": Verb(PhoneFleet.route_traffic, PHONES, waits=True),
+    },
+    sender=_sender,
+    awaits="jobs",
+    populations=(PHONES, SERVERS, ENCODING_SERVERS),
+)
+
+GAMING: Final = Service(
+    ("cph", "gaming"),
+    CloudPhone,
+    {"applications": Applications, "deployments": Deployments, "versions": Versions},
+    {
+        "deployments.deploy": Verb(GamingFleet.deploy, _GAMING_SERVERS, waits=True),
+        "deployments.push": Verb(GamingFleet.push, _GAMING_SERVERS, waits=True),
+        "deployments.remove": Verb(GamingFleet.remove, _GAMING_SERVERS, waits=True),
+        "deployments.undeploy": Verb(GamingFleet.undeploy, _GAMING_SERVERS, waits=True),
+        "deployments.update": Verb(GamingFleet.update, _GAMING_PHONES, waits=True, once=_update),
+    },
+    about="Games on cloud phones: applications, their versions, and where these are.",
+    part=("gaming",),
+    sender=_sender,
+    awaits="deployments",
+)

@@ -1,0 +1,1 @@
+"""A small Android behind the shell of each phone."""

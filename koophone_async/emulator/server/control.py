@@ -1,0 +1,90 @@
+"""The emulator's own interface, beside the documented paths and never one of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from aiohttp import web
+
+from koophone_async.emulator.server import faults, page
+from koophone_async.errors import Misuse
+from koophone_async.wire import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from koophone_async.emulator.emulator import Emulator
+    from koophone_async.emulator.world import World
+
+PREFIX: Final = "/_emulator/"
+
+
+async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
+    """Answer a request to one of the emulator's own paths."""
+    path = request.path.removeprefix(PREFIX)
+    emulator.world.settle()
+    if request.method == "GET" and path in _SHOWN:
+        return _json(_SHOWN[path](emulator))
+    match request.method, path:
+        case "GET", "":
+            return _page(emulator.world, request.query.get("from", "1"))
+        case "PUT", "faults":
+            return await _plan(emulator, request)
+        case "POST", "reset":
+            emulator.reset()
+            return web.Response(status=204)
+        case _:
+            return _json({"error": f"this is not a path of the emulator; there are {_THERE_ARE}"}, 404)
+
+
+_SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {
+    "ledger": lambda emulator: emulator.ledger.to_json(),
+    "requests": lambda emulator: {"requests": emulator.ledger.visits_to_json()},
+    "state": lambda emulator: _state(emulator.world),
+    "faults": lambda emulator: faults.to_json(emulator.plan.faults),
+}
+
+_THERE_ARE: Final = f"GET (a page), GET of {', '.join(_SHOWN)}, PUT of faults, POST of reset"
+
+
+def _page(world: World, first: str) -> web.Response:
+    place = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
+    shown = page.page(world, place)
+    return web.Response(text=shown, content_type="text/html", headers=page.HEADERS)
+
+
+async def _plan(emulator: Emulator, request: web.BaseRequest) -> web.Response:
+    """Take a plan in place of the one before; the answer is what was understood."""
+    try:
+        plan = faults.from_json(decode(await request.read()))
+    except (msgspec.DecodeError, Misuse) as error:
+        return _json({"error": str(error)}, 400)
+    emulator.plan.replace(plan)
+    return _json(faults.to_json(plan))
+
+
+def _state(world: World) -> dict[str, Any]:
+    """Count the phones by what they do, and the jobs by how they stand."""
+    now = world.clock()
+    return {
+        "edition": world.edition.value,
+        "now": world.fleet.now().isoformat(),
+        "phones": Counter(phone.running.name.lower() for phone in world.phones()),
+        "tasks": len(world.tasks),
+        "jobs": Counter(job.stands(now) for task in world.tasks.values() for job in task.values()),
+        "pending": len(world.agenda),
+        "servers": Counter(server.state.name.lower() for server in world.estate.servers),
+        "cph_jobs": Counter(work.stands(now) for work in world.estate.works.by_id.values()),
+        "orders": [
+            {"id": o.id, "instances": len(o.instances), "cost": o.cost, "paid": o.paid}
+            for o in world.orders.values()
+        ],
+        "faults": len(world.plan.faults),
+    }
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=encode(value), status=status, content_type="application/json")
