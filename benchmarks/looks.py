@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from benchmarks.measure import OURS, Result, report
-from koophone_async.polling import Pump
+from koophone_async.polling import PollScheduler
 from koophone_async.virtual_time import run_virtually
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class _Looker:
 
 async def _by_pump(world: _World) -> _Seen:
     """Wait for all tasks with our pump, which knows nothing of their durations before."""
-    pump, clock = Pump(rng=Random(1)), asyncio.get_running_loop().time
+    pump, clock = PollScheduler(rng=Random(1)), asyncio.get_running_loop().time
     looker, late = _Looker(world, []), list[float]()
     began = clock()
     over = asyncio.Event()

@@ -20,7 +20,7 @@ from attrs import define, field
 from benchmarks.measure import FLOOR, OURS, Result, report
 from koophone_async import wire
 from koophone_async.batches import Pace
-from koophone_async.polling import Pump
+from koophone_async.polling import PollScheduler
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.fleet import Fleet
@@ -30,7 +30,7 @@ from koophone_async.wire import Edition
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from koophone_async.call import Dispatch
+    from koophone_async.call import SendTracker
     from koophone_async.operation import Answer, AnyOperation, Operation, Request
 
 SIZES: Final = {1_000: 9, 10_000: 5, 100_000: 3, 1_000_000: 2}
@@ -41,15 +41,15 @@ SECONDS: Final = 2.0
 ROUND_TRIP: Final = 0.05
 
 
-def _new_pump() -> Pump:
-    return Pump(rng=Random(1))
+def _new_pump() -> PollScheduler:
+    return PollScheduler(rng=Random(1))
 
 
 @define(eq=False)
 class _Service:
     """Carries requests to a service in the same process, which starts jobs that take two seconds."""
 
-    pump: Pump = field(factory=_new_pump)
+    pump: PollScheduler = field(factory=_new_pump)
     requests: int = 0
     seconds: float = 0.0
     """CPU time that making the answers took, which is no cost of the client."""
@@ -66,7 +66,7 @@ class _Service:
         return 0.0
 
     async def send(
-        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+        self, operation: Operation[Request, Answer], request: Request, tracker: SendTracker | None = None
     ) -> Answer:
         """Answer after a round trip."""
         self.requests += 1

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from koophone_async import KooPhone, Session
-from koophone_async.errors import KooPhoneError, Misuse
+from koophone_async.errors import InvalidRequest, KooPhoneError
 
 KOOPHONE = web.AppKey("koophone", KooPhone)
 
@@ -21,7 +21,7 @@ async def run(request: web.Request) -> web.Response:
     koophone = request.app[KOOPHONE]
     try:
         report = await koophone.fleet(asked["ids"], deadline=60).run(asked["command"])
-    except Misuse as error:
+    except InvalidRequest as error:
         raise web.HTTPBadRequest(text=str(error)) from error
     return web.json_response(report.to_rows(), status=200 if report.ok else 207)
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from koophone_async import CloudPhone, Report, Session
-from koophone_async.errors import Unanswered
+from koophone_async.errors import NoAnswer
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
 from koophone_async.services.cph.buying import BuyServers, NetworkCard
 from koophone_async.services.cph.order_models import Period, PublicAddress, ServerBandwidth, ServerTerm
@@ -54,7 +54,7 @@ async def buy_once(cph: CloudPhone, order: BuyServers) -> None:
         return  # an earlier run bought it
     try:
         await cph.servers.buy(order)  # MONEY IS SPENT HERE, and nowhere else
-    except Unanswered:
+    except NoAnswer:
         # It may have been bought. Nothing sends an order twice, and neither must you: look for it instead.
         print("no answer to the order; waiting for the server as if it had been made")
 

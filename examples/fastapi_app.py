@@ -14,7 +14,7 @@ from msgspec.json import encode
 from pydantic import BaseModel
 
 from koophone_async import KooPhone, Session
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 
 class Order(BaseModel):
@@ -39,7 +39,7 @@ async def run(order: Order, request: Request) -> list[dict[str, object]]:
     koophone: KooPhone = request.app.state.koophone
     try:
         report = await koophone.fleet(order.ids, deadline=60).run(order.command)
-    except Misuse as error:
+    except InvalidRequest as error:
         raise HTTPException(422, str(error)) from error
     return report.to_rows()
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from koophone_async import CloudPhone, Session
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import Access, GameQuit, Grant, Receiver, properties
 
 HEARTBEAT = 30
@@ -53,7 +53,7 @@ def make_app(phones_call: str) -> web.Application:
         told = properties(phones_call, HEARTBEAT)
         try:
             deployed = await cph.gaming.fleet(cph.servers.list()).deploy([asked["version"]])
-        except Misuse as error:
+        except InvalidRequest as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         restarted = await cph.fleet(cph.phones.list()).restart(properties=told)
         rows = {"servers": deployed.to_rows(), "phones": restarted.to_rows()}

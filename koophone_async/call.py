@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @define(eq=False)
-class Dispatch:
+class SendTracker:
     """What a caller learns of a call while it is under way, and still knows when it is cancelled."""
 
     sent: bool = False
@@ -58,7 +58,7 @@ class Call(Generic[Answer]):
     placed: wire.Placed
     request_id: str
     edition: Edition
-    dispatch: Dispatch
+    tracker: SendTracker
     origin: URL
     project: str | None
     """The project that the path names."""
@@ -75,16 +75,16 @@ class Call(Generic[Answer]):
 
     def begin(self, permit: Permit) -> None:
         """Start another attempt."""
-        self.dispatch.permit = permit
-        self.is_in_doubt = self.dispatch.sent
+        self.tracker.permit = permit
+        self.is_in_doubt = self.tracker.sent
 
-    def came_to_nothing(self) -> None:
+    def mark_not_executed(self) -> None:
         """Note that the attempt under way has done nothing for certain."""
-        self.dispatch.sent = self.is_in_doubt
+        self.tracker.sent = self.is_in_doubt
 
     def timed_out(self, reason: str) -> KooPhoneError:
         """The time was over, before or after the request had left."""
-        if self.dispatch.sent:
+        if self.tracker.sent:
             return AnswerTimedOut(self.operation.name, reason, self.request_id, self.operation.repeatable)
         return ConnectTimedOut(self.operation.name, reason)
 
@@ -98,19 +98,19 @@ class Call(Generic[Answer]):
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
             return BadEndpoint(name, reason)
         if any(isinstance(e, aiohttp.ClientConnectionResetError) for e in (error, error.__cause__)):
-            self.came_to_nothing()
+            self.mark_not_executed()
         if isinstance(error, TimeoutError):
             return self.timed_out(reason)
-        if not self.dispatch.sent:
+        if not self.tracker.sent:
             return NotConnected(name, reason)
         return ConnectionLost(name, reason, self.request_id, self.operation.repeatable)
 
 
-def adopt(http: aiohttp.ClientSession) -> None:
+def install_send_trace(http: aiohttp.ClientSession) -> None:
     """Learn when a request leaves, and keep aiohttp from sending GET, PUT and DELETE twice."""
 
     async def left(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        if isinstance(context.trace_request_ctx, Dispatch):
+        if isinstance(context.trace_request_ctx, SendTracker):
             context.trace_request_ctx.leave()
 
     trace = aiohttp.TraceConfig()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from attrs import Attribute, frozen
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -31,12 +31,12 @@ class Check(Protocol):
         ...
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
-        """Raise `Misuse` where the value breaks the rule."""
+        """Raise `InvalidRequest` where the value breaks the rule."""
         ...
 
 
 def _refuse(attribute: Attribute[Any], problem: str) -> NoReturn:
-    raise Misuse("", attribute.name, problem)
+    raise InvalidRequest("", attribute.name, problem)
 
 
 def _utf8(attribute: Attribute[Any], value: str) -> bytes:
@@ -182,7 +182,7 @@ IDS: Final = Listed(each=Text(ID_MOST))
 def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:
     """Take any iterable of ids, or of what `name` says, but a bare string, which would go by the letter."""
     if isinstance(values, str):
-        raise Misuse("", name, f"is the string {values!r}; give a list of {name}")
+        raise InvalidRequest("", name, f"is the string {values!r}; give a list of {name}")
     return tuple(values)
 
 

@@ -6,14 +6,14 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
 
-class Perishable(Protocol):
+class Expiring(Protocol):
     """What ends at some time."""
 
     @property
@@ -22,10 +22,10 @@ class Perishable(Protocol):
         ...
 
 
-Value = TypeVar("Value", bound=Perishable)
+Value = TypeVar("Value", bound=Expiring)
 
 
-class Renewing(Generic[Value]):
+class CredentialCache(Generic[Value]):
     """Holds one key or token and gets the next before it ends, once for all who wait.
 
     A renewal that fails is an error only when what is held has ended. It goes on when a caller who waits for
@@ -63,7 +63,7 @@ class Renewing(Generic[Value]):
         """Answer what is held, and wait for the next where that has ended or is about to.
 
         Raises:
-            Misuse: The source holds nothing.
+            InvalidRequest: The source holds nothing.
         """
         if not callable(self._source):
             return self._source
@@ -103,7 +103,7 @@ class Renewing(Generic[Value]):
             if found is None or not found.expires_at or self._now() >= found.expires_at:
                 raise
         if found is None:
-            raise Misuse("", "credentials", f"not found in {source}")
+            raise InvalidRequest("", "credentials", f"not found in {source}")
         self._held, self._patient_until = found, self._now() + self.PAUSE
         return found
 

@@ -1,7 +1,7 @@
 """What signs a request, and where it is found.
 
 `AccessKey` and `Password` are what can be held; a provider looks for one of them in one place, and any async
-function can be one; a `Chain` looks in several places. `credential_cache.Renewing` keeps what was found.
+function can be one; a `Chain` looks in several places. `credential_cache.CredentialCache` keeps what was found.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from attrs import Attribute, define, field, frozen
 
 from koophone_async.checks import aware
-from koophone_async.errors import Misuse, Unavailable, Unreadable
+from koophone_async.errors import InvalidRequest, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Signer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _beginning(access_key: str) -> str:
 
 def _one_word(instance: object, attribute: Attribute[str], value: str) -> None:  # noqa: ARG001 - as attrs calls it
     if value.split() != [value]:
-        raise Misuse("", attribute.name, "is empty or holds white space")
+        raise InvalidRequest("", attribute.name, "is empty or holds white space")
 
 
 @frozen
@@ -69,7 +69,7 @@ class AccessKey:
     def __attrs_post_init__(self) -> None:
         """Refuse a derived key that does not say for what it is derived."""
         if self.algorithm is Algorithm.DERIVED and not (self.region and self.service):
-            raise Misuse("", "algorithm", f"is {self.algorithm}, which needs a region and a service")
+            raise InvalidRequest("", "algorithm", f"is {self.algorithm}, which needs a region and a service")
 
     @cached_property
     def signer(self) -> Signer:
@@ -112,7 +112,7 @@ class Provider(Protocol):
         """Look now; None where the place holds nothing.
 
         Raises:
-            Misuse: The place holds something that is wrong as written.
+            InvalidRequest: The place holds something that is wrong as written.
         """
         ...
 
@@ -131,7 +131,7 @@ class Environment:
         """Read the variables; an empty one counts as not set.
 
         Raises:
-            Misuse: One half of the key is set without the other.
+            InvalidRequest: One half of the key is set without the other.
         """
         return _access_key(self.environ, _VARIABLES)
 
@@ -170,7 +170,7 @@ class ProfileFile:
         """Read the file; None where there is none, or none of its sections that are looked at has a key.
 
         Raises:
-            Misuse: What was named is not there, one half of the key is missing, or this is no such file.
+            InvalidRequest: What was named is not there, one half of the key is missing, or this is no such file.
         """
         sections = self._sections()
         names = [self._profile] if self._profile else ["basic", "global"]
@@ -179,7 +179,7 @@ class ProfileFile:
         if found is None and self._profile:
             known = ", ".join(f"[{name}]" for name in sections) or "none"
             problem = f"[{self._profile}] has no key in {self._path}; its sections: {known}"
-            raise Misuse("", "profile", problem)
+            raise InvalidRequest("", "profile", problem)
         return found
 
     def _sections(self) -> dict[str, dict[str, str | None]]:
@@ -192,7 +192,7 @@ class ProfileFile:
         else:
             return {name: dict(parser.items(name)) for name in parser.sections()}
         # Raised out here because the parser's error holds the line, which may be a secret.
-        raise Misuse("", str(self._path), f"is not an INI file ({kind})")
+        raise InvalidRequest("", str(self._path), f"is not an INI file ({kind})")
 
     def _text(self) -> str:
         try:
@@ -202,7 +202,7 @@ class ProfileFile:
                 return ""
             problem = str(error.strerror) if isinstance(error, OSError) else "it is not UTF-8"
         # Raised out here, as above: a decoder's error holds the file.
-        raise Misuse("", str(self._path), f"cannot be read: {problem}")
+        raise InvalidRequest("", str(self._path), f"cannot be read: {problem}")
 
 
 def _access_key(
@@ -214,7 +214,7 @@ def _access_key(
         return None
     if not access_key or not secret_key:
         there, missing = names[:2] if access_key else names[1::-1]
-        raise Misuse("", where + missing, f"is not set, though {there} is")
+        raise InvalidRequest("", where + missing, f"is not set, though {there} is")
     return AccessKey(access_key, secret_key, token, project_id=project, domain_id=domain, iam_endpoint=iam)
 
 
@@ -248,7 +248,7 @@ class Metadata:
 
         Raises:
             Unavailable: The service is there but cannot answer now.
-            Unreadable: Its answer is no key.
+            UnreadableAnswer: Its answer is no key.
         """
         timeout = aiohttp.ClientTimeout(total=self.seconds)
         try:
@@ -280,7 +280,7 @@ def _temporary_key(body: bytes) -> AccessKey:
     try:
         key = msgspec.json.decode(body, type=_SecurityKey).credential
     except msgspec.DecodeError as error:
-        raise Unreadable("credentials.metadata", 200, str(error), body) from None
+        raise UnreadableAnswer("credentials.metadata", 200, str(error), body) from None
     ends = key.expires_at if key.expires_at.tzinfo else key.expires_at.replace(tzinfo=UTC)
     return AccessKey(key.access, key.secret, key.securitytoken, expires_at=ends)
 
@@ -302,7 +302,7 @@ class Chain:
         """Answer the first credentials that are found.
 
         Raises:
-            Misuse: There are none, or a place holds something that is wrong as written.
+            InvalidRequest: There are none, or a place holds something that is wrong as written.
         """
         for provider in self.providers:
             found = await provider()
@@ -311,7 +311,7 @@ class Chain:
                 self.providers = (provider, *others)
                 return found
         advice = f"Set {' and '.join(_VARIABLES[:2])}, or write ak and sk below [basic] in the file"
-        raise Misuse("", "credentials", f"not found in {self}. {advice}")
+        raise InvalidRequest("", "credentials", f"not found in {self}. {advice}")
 
 
 def default_chain(environ: Mapping[str, str] = os.environ) -> Chain:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import asdict, frozen
 from yarl import URL
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.protocol.redaction import redact
 from koophone_async.wire import Edition
 
@@ -44,7 +44,7 @@ class Endpoints:
         """Give the address of each service that was said.
 
         Raises:
-            Misuse: One is no address, or plain http to another machine.
+            InvalidRequest: One is no address, or plain http to another machine.
         """
         return {service: _origin(service, said) for service, said in asdict(self).items() if said}
 
@@ -53,16 +53,16 @@ def published(service: str, edition: Edition, region: str | None) -> URL:
     """Tell the published host of a service.
 
     Raises:
-        Misuse: It is not published, or named by a region that nobody said.
+        InvalidRequest: It is not published, or named by a region that nobody said.
     """
     if service == "koophone":
         if edition is Edition.CHINA:
             return URL("https://koophone.myhuaweicloud.com")
-        raise Misuse(
+        raise InvalidRequest(
             "", "KOOPHONE_ENDPOINT", "is not set; the host of the international edition is not published"
         )
     if not region:
-        raise Misuse(
+        raise InvalidRequest(
             "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
         )
     return URL(f"https://{service}.{region}.myhuaweicloud.com")
@@ -72,26 +72,26 @@ def edition_of(value: Edition | str) -> Edition:
     """Read the name of an edition.
 
     Raises:
-        Misuse: It is none.
+        InvalidRequest: It is none.
     """
     try:
         return Edition(value)
     except ValueError:
-        raise Misuse("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
+        raise InvalidRequest("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
 
 
 def checked_proxy(address: str) -> URL:
     """Read the address of a proxy.
 
     Raises:
-        Misuse: It is none.
+        InvalidRequest: It is none.
     """
     try:
         url = URL(address)
     except ValueError:
         url = URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise Misuse("", "proxy", f"is {redact(address)!r}; it must be http://host:port")
+        raise InvalidRequest("", "proxy", f"is {redact(address)!r}; it must be http://host:port")
     return url
 
 
@@ -100,7 +100,7 @@ def _origin(service: str, address: str) -> URL:
     try:
         url = URL(address).origin()
     except ValueError:
-        raise Misuse("", where, f"is {redact(address)!r}, which is not an address") from None
+        raise InvalidRequest("", where, f"is {redact(address)!r}, which is not an address") from None
     if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
-        raise Misuse("", where, f"is {redact(address)!r}; it must be https (http on loopback only)")
+        raise InvalidRequest("", where, f"is {redact(address)!r}; it must be https (http on loopback only)")
     return url

@@ -1,26 +1,26 @@
 """What can go wrong, by what the caller may do next.
 
 KooPhoneError
-├── Misuse                 the call is wrong as written; nothing was sent (also a ValueError)
-├── Unsent                 nothing left this machine; sending again is safe
+├── InvalidRequest                 the call is wrong as written; nothing was sent (also a ValueError)
+├── NotSent                 nothing left this machine; sending again is safe
 │   ├── NotConnected       no connection (also a ConnectionError)
 │   ├── BadEndpoint        the address or its certificate is wrong (also a ConnectionError)
 │   ├── ConnectTimedOut    no connection in time (also a TimeoutError)
 │   └── QuotaTooSlow       the quota would take longer than allowed; says how long
 ├── Refused                the service answered no; `code` says why
-│   ├── SignIn             credentials are missing, wrong or expired
+│   ├── AuthenticationFailed             credentials are missing, wrong or expired
 │   ├── Forbidden          the account may not do this, or not to these ids
 │   ├── NotFound           what was named does not exist
 │   ├── Busy               right call, wrong moment; nothing was done
 │   ├── Throttled          too many calls; `seconds` to wait where known
 │   └── Unavailable        the service cannot serve anyone for now
-├── Unanswered             sent, but no trustworthy answer: it may have happened
+├── NoAnswer             sent, but no trustworthy answer: it may have happened
 │   ├── ConnectionLost     the connection broke (also a ConnectionError)
 │   └── AnswerTimedOut     the answer did not come in time (also a TimeoutError)
-├── Unreadable             an answer came that is not what the service documents
+├── UnreadableAnswer             an answer came that is not what the service documents
 ├── JobFailed              the job, or a call without one, ended badly; holds its outcome
 ├── JobUnfinished          the job was still open at the deadline; holds its ticket
-└── PartlyRefused          some ids did not succeed; holds the outcome of every id
+└── PartialFailure          some ids did not succeed; holds the outcome of every id
 
 All fields are positional, so that errors survive pickling. No text of an error holds a key,
 a token or a signed link.
@@ -52,7 +52,7 @@ class KooPhoneError(Exception):
 
 
 @define(eq=False, slots=False)
-class Misuse(KooPhoneError, ValueError):
+class InvalidRequest(KooPhoneError, ValueError):
     """The call is wrong as written. Nothing was sent."""
 
     field: str
@@ -65,7 +65,7 @@ class Misuse(KooPhoneError, ValueError):
 
 
 @define(eq=False, slots=False)
-class Unsent(KooPhoneError):
+class NotSent(KooPhoneError):
     """Nothing left this machine, so sending again is safe."""
 
     reason: str
@@ -81,12 +81,12 @@ class Unsent(KooPhoneError):
 
 
 @define(eq=False, slots=False)
-class NotConnected(Unsent, ConnectionError):
+class NotConnected(NotSent, ConnectionError):
     """No connection: the name was not found, or nobody listens."""
 
 
 @define(eq=False, slots=False)
-class BadEndpoint(Unsent, ConnectionError):
+class BadEndpoint(NotSent, ConnectionError):
     """The address is wrong, or its certificate does not verify: sending again cannot help."""
 
     @property
@@ -96,12 +96,12 @@ class BadEndpoint(Unsent, ConnectionError):
 
 
 @define(eq=False, slots=False)
-class ConnectTimedOut(Unsent, TimeoutError):
+class ConnectTimedOut(NotSent, TimeoutError):
     """No connection within the connect timeout, or none free in the pool."""
 
 
 @define(eq=False, slots=False)
-class QuotaTooSlow(Unsent):
+class QuotaTooSlow(NotSent):
     """The quota would let this call through only after `seconds`, longer than allowed."""
 
     seconds: float
@@ -132,13 +132,13 @@ class Refused(KooPhoneError):
     again: bool = False
     """Whether the code proves that nothing was done and that a repeat can succeed."""
 
-    about_ids: bool = False
+    blames_ids: bool = False
     """Whether some ids of the call are the reason; nothing was done for any of them."""
 
     seconds: float | None = None
     """How long to wait before a repeat, where the service said so."""
 
-    nothing_ran: bool = True
+    not_executed: bool = True
     """Whether the code proves that nothing was done; without proof some of it may have been."""
 
     failures: tuple[Failure, ...] = ()
@@ -156,7 +156,7 @@ class Refused(KooPhoneError):
 
 
 @define(eq=False, slots=False)
-class SignIn(Refused):
+class AuthenticationFailed(Refused):
     """The credentials are missing, wrong or expired."""
 
     renewable: bool = False
@@ -189,7 +189,7 @@ class Unavailable(Refused):
 
 
 @define(eq=False, slots=False)
-class Unanswered(KooPhoneError):
+class NoAnswer(KooPhoneError):
     """Sent, and no trustworthy answer came: it may have happened, or not."""
 
     reason: str
@@ -209,17 +209,17 @@ class Unanswered(KooPhoneError):
 
 
 @define(eq=False, slots=False)
-class ConnectionLost(Unanswered, ConnectionError):
+class ConnectionLost(NoAnswer, ConnectionError):
     """The connection broke after the request had left."""
 
 
 @define(eq=False, slots=False)
-class AnswerTimedOut(Unanswered, TimeoutError):
+class AnswerTimedOut(NoAnswer, TimeoutError):
     """The request had left and the answer did not come in time."""
 
 
 @define(eq=False, slots=False)
-class Unreadable(KooPhoneError):
+class UnreadableAnswer(KooPhoneError):
     """An answer came that is not what the service documents; a write may have happened."""
 
     status: int
@@ -263,7 +263,7 @@ class JobUnfinished(KooPhoneError, TimeoutError):
 
 
 @define(eq=False, slots=False)
-class PartlyRefused(KooPhoneError):
+class PartialFailure(KooPhoneError):
     """Not every id succeeded. `outcomes` holds what became of every one."""
 
     outcomes: Mapping[str, Outcome] = field(repr=False)

@@ -1,7 +1,7 @@
 """Who may be sent again, and when.
 
-The error says what is known of a call: `Unsent` that nothing left, `Refused` with `again` that
-the service did nothing, `Unanswered` that nobody knows. Only a repeatable operation is sent
+The error says what is known of a call: `NotSent` that nothing left, `Refused` with `again` that
+the service did nothing, `NoAnswer` that nobody knows. Only a repeatable operation is sent
 again in the last case, an order that costs money never.
 
 Repeats draw on a budget that successes refill, so that an outage costs at most about a tenth
@@ -18,12 +18,12 @@ from attrs import define, field, frozen
 from koophone_async.errors import (
     BadEndpoint,
     KooPhoneError,
+    NoAnswer,
+    NotSent,
     QuotaTooSlow,
     Refused,
-    Unanswered,
     Unavailable,
-    Unreadable,
-    Unsent,
+    UnreadableAnswer,
 )
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def cause(operation: AnyOperation, error: KooPhoneError) -> Cause | None:
             return None
         case Refused(again=True) if not isinstance(error, Unavailable):
             return Cause.BUSY
-        case Unsent() | Refused(again=True):
+        case NotSent() | Refused(again=True):
             return Cause.TRANSIENT
-        case Unanswered() | Unreadable() | Unavailable() if operation.repeatable:
+        case NoAnswer() | UnreadableAnswer() | Unavailable() if operation.repeatable:
             return Cause.TRANSIENT
         case _:
             return None

@@ -19,8 +19,8 @@ from attrs import frozen
 from yarl import URL
 
 from koophone_async import wire
-from koophone_async.call import Call, Dispatch, adopt
-from koophone_async.credential_cache import Renewing
+from koophone_async.call import Call, SendTracker, install_send_trace
+from koophone_async.credential_cache import CredentialCache
 from koophone_async.credentials import (
     AccessKey,
     Credentials,
@@ -30,18 +30,18 @@ from koophone_async.credentials import (
 )
 from koophone_async.endpoints import BESIDE, Endpoints, checked_proxy, edition_of, published
 from koophone_async.errors import (
+    AuthenticationFailed,
+    InvalidRequest,
     KooPhoneError,
-    Misuse,
+    NoAnswer,
     NotConnected,
+    NotSent,
     Refused,
-    SignIn,
     Throttled,
-    Unanswered,
-    Unreadable,
-    Unsent,
+    UnreadableAnswer,
 )
 from koophone_async.limits import Limits, Permit
-from koophone_async.polling import Pump
+from koophone_async.polling import PollScheduler
 from koophone_async.protocol.reading import Received, read
 from koophone_async.protocol.signing import Request as Unsigned
 from koophone_async.protocol.signing import target
@@ -128,7 +128,7 @@ class Session:
             environ: The environment.
 
         Raises:
-            Misuse: An endpoint is not https (plain http is for loopback), the proxy is none, or the edition
+            InvalidRequest: An endpoint is not https (plain http is for loopback), the proxy is none, or the edition
                 is unknown.
         """
         self.environ = environ
@@ -143,7 +143,7 @@ class Session:
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits = Limits(quotas or {}, rng=rng)
-        self.pump = Pump(rng=rng)
+        self.pump = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._patience = patience
         self._connections = connections
@@ -151,10 +151,12 @@ class Session:
         self._http = http
         self._owns_http = http is None
         if http is not None:
-            adopt(http)
+            install_send_trace(http)
         self.now = now
-        self.credentials: Renewing[Credentials] = Renewing(credentials or default_chain(environ), now)
-        self._tokens: Renewing[Token] = Renewing(self._fetch_token, now)
+        self.credentials: CredentialCache[Credentials] = CredentialCache(
+            credentials or default_chain(environ), now
+        )
+        self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, now)
 
     async def __aenter__(self) -> Self:
         """Open the pool of connections, again where it was closed."""
@@ -186,7 +188,7 @@ class Session:
         request: Request,
         *,
         edition: Edition | None = None,
-        dispatch: Dispatch | None = None,
+        tracker: SendTracker | None = None,
         region: str | None = None,
         **around: str | None,
     ) -> Answer:
@@ -196,16 +198,16 @@ class Session:
             operation: The constant that says how.
             request: An instance of its request class.
             edition: In whose words states are read; else the session's own.
-            dispatch: Learns whether the call has left, for callers that may be cancelled.
+            tracker: Learns whether the call has left, for callers that may be cancelled.
             region: Where the service is; else the session's region. An endpoint that was said goes before it.
             around: What the path needs beside the request, such as `project_id`.
 
         Raises:
-            Misuse: The request is wrong as written; nothing was sent.
-            Unsent: Nothing left this machine.
+            InvalidRequest: The request is wrong as written; nothing was sent.
+            NotSent: Nothing left this machine.
             Refused: The service answered no.
-            Unanswered: It may have happened.
-            Unreadable: The answer is not what the service documents.
+            NoAnswer: It may have happened.
+            UnreadableAnswer: The answer is not what the service documents.
         """
         _check_batch(operation, request)
         call = Call(
@@ -213,7 +215,7 @@ class Session:
             wire.place(operation, request, **around),
             getattr(request, "request_id", None) or uuid4().hex,
             edition or self.edition,
-            dispatch or Dispatch(),
+            tracker or SendTracker(),
             self.origin(operation.service, region),
             around.get("project_id"),
         )
@@ -237,10 +239,10 @@ class Session:
             except KooPhoneError as error:
                 wait = self._wait(call, error, attempt, loop.time() - began - call.queued)
                 if wait is None:
-                    if doubt is not None and isinstance(error, Misuse | Unsent):
+                    if doubt is not None and isinstance(error, InvalidRequest | NotSent):
                         raise doubt from error  # this attempt was not sent; an earlier one may have happened
                     raise
-                doubt = doubt or (error if call.dispatch.sent else None)
+                doubt = doubt or (error if call.tracker.sent else None)
                 log.debug("%s: again in %.2f s after: %s", call.operation.name, wait, error)
             else:
                 self._budget.succeeded()
@@ -248,10 +250,10 @@ class Session:
             await asyncio.sleep(wait)
 
     def _wait(self, call: Call[Any], error: KooPhoneError, attempt: int, elapsed: float) -> float | None:
-        if isinstance(error, SignIn):
+        if isinstance(error, AuthenticationFailed):
             is_renewed = error.renewable and self._renew(call)
             return 0.0 if is_renewed and not call.operation.order else None
-        if isinstance(error, Refused) and error.about_ids and call.dispatch.halves:
+        if isinstance(error, Refused) and error.blames_ids and call.tracker.halves:
             return None
         return self._budget.wait(call.operation, error, attempt, elapsed)
 
@@ -280,12 +282,12 @@ class Session:
             answer = read(call.operation, received, call.edition, call.request_id)
         except Throttled as error:
             permit.throttled(error.message, error.seconds)
-            call.came_to_nothing()
+            call.mark_not_executed()
             raise
         except Refused as error:
             permit.answered()
-            if error.nothing_ran:
-                call.came_to_nothing()
+            if error.not_executed:
+                call.mark_not_executed()
             raise
         permit.answered()
         return answer
@@ -307,7 +309,7 @@ class Session:
             problem = (
                 f"is {len(placed.body):,} bytes; a signed one holds at most {MOST_SIGNED:,}: use a Password"
             )
-            raise Misuse(call.operation.name, "body", problem)
+            raise InvalidRequest(call.operation.name, "body", problem)
         unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
         return headers | proof.signer.sign(unsigned, call.origin.host_port_subcomponent or "", self.now())
 
@@ -316,16 +318,16 @@ class Session:
         try:
             credentials = await self.credentials.current()
             return await self._tokens.current() if isinstance(credentials, Password) else credentials
-        except (Unanswered, Unreadable) as error:
+        except (NoAnswer, UnreadableAnswer) as error:
             raise NotConnected(call.operation.name, f"not signed in: {error}") from error
 
     async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> Received:
-        operation, placed, dispatch = call.operation, call.placed, call.dispatch
+        operation, placed, tracker = call.operation, call.placed, call.tracker
         url = URL(f"{call.origin}{target(placed.path, placed.query)}", encoded=True)
         try:
             async with self._pool().request(
                 operation.method, url, data=placed.body, headers=headers, allow_redirects=False,
-                proxy=self._proxy, timeout=self._timeout, trace_request_ctx=dispatch,
+                proxy=self._proxy, timeout=self._timeout, trace_request_ctx=tracker,
             ) as response:  # fmt: skip
                 try:
                     body = await response.read()
@@ -342,7 +344,7 @@ class Session:
         """Tell where a service is: as was said, else the published host of edition or region.
 
         Raises:
-            Misuse: Nothing says where it is.
+            InvalidRequest: Nothing says where it is.
         """
         service = BESIDE.get(service, service)
         return self._origins.get(service) or published(service, self.edition, region or self.region)
@@ -353,11 +355,11 @@ class Session:
             # one to close it and no write meets a closing one.
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-            adopt(self._http)
+            install_send_trace(self._http)
         elif self._http.closed and self._owns_http:
-            raise Misuse("", "session", "is closed; `async with` opens it again")
+            raise InvalidRequest("", "session", "is closed; `async with` opens it again")
         elif self._http.closed:
-            raise Misuse("", "http", "is closed")
+            raise InvalidRequest("", "http", "is closed")
         return self._http
 
     def _renew(self, call: Call[Any]) -> bool:
@@ -374,7 +376,7 @@ class Session:
     async def _fetch_token(self) -> Token:
         credentials = await self.credentials.current()
         if not isinstance(credentials, Password):
-            raise Misuse(
+            raise InvalidRequest(
                 CREATE_TOKEN.name, "credentials", "are an access key; a token needs a user's password"
             )
         who = CreateToken.of(credentials.user, credentials.password, credentials.domain, credentials.project)
@@ -389,4 +391,4 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
             problem = (
                 f"holds {count:,} items; one call takes at most {batch.most:,} (a fleet takes any number)"
             )
-            raise Misuse(operation.name, batch.field, problem)
+            raise InvalidRequest(operation.name, batch.field, problem)

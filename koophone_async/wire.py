@@ -20,7 +20,7 @@ import msgspec
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -270,7 +270,7 @@ def place(operation: Operation[Any, Any], request: object, **around: str | None)
         around: What the client knows for all calls, such as `project_id`.
 
     Raises:
-        Misuse: A value that the path needs is missing or empty.
+        InvalidRequest: A value that the path needs is missing or empty.
     """
     values: Json = to_wire(request)
     # mypy takes a class's __hash__ for that of its instances.
@@ -290,7 +290,9 @@ def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> s
         slot = f"{{{name}}}"
         if slot in path:
             if not value or not value.strip("."):
-                raise Misuse(operation.name, name, "is empty or only dots; the path of this call needs it")
+                raise InvalidRequest(
+                    operation.name, name, "is empty or only dots; the path of this call needs it"
+                )
             path = path.replace(slot, quote(value, safe="~"))
     return path
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from koophone_async import AccessKey, Endpoints, Session
 from koophone_async.checks import IDS, Between, Check, Listed, OneOf, Text, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.apps import AppQuery, InstallApp, Package
 from koophone_async.services.koophone.commands import RunCommand
 from koophone_async.services.koophone.instances import Chosen, InstanceQuery
@@ -44,7 +44,7 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
     model = attrs.make_class("Model", {"held": field(default=default, validator=check)})
     try:
         model(value)
-    except Misuse as error:
+    except InvalidRequest as error:
         return error.problem if error.field == "held" else f"of {error.field}"
     return None
 
@@ -132,7 +132,7 @@ def test_a_list_is_refused_where_one_of_its_items_is(items: list[Any], each: Tex
 
 
 def test_one_id_is_not_taken_letter_by_letter() -> None:
-    with pytest.raises(Misuse, match="ids: is the string 'phone'; give a list of ids"):
+    with pytest.raises(InvalidRequest, match="ids: is the string 'phone'; give a list of ids"):
         ids("phone")
 
 
@@ -219,7 +219,7 @@ CASES: Final = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.words)
 def test_a_request_that_breaks_a_limit_names_the_field_and_the_limit(case: Case) -> None:
-    with pytest.raises(Misuse, match=case.words):
+    with pytest.raises(InvalidRequest, match=case.words):
         case.make()
 
 
@@ -243,7 +243,7 @@ def test_requests_at_their_limits_are_taken() -> None:
     ],
 )
 def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:
-    with pytest.raises(Misuse, match=rf"endpoints\.koophone or KOOPHONE_ENDPOINT: is .*{words}"):
+    with pytest.raises(InvalidRequest, match=rf"endpoints\.koophone or KOOPHONE_ENDPOINT: is .*{words}"):
         Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=address), environ={})
 
 

@@ -22,7 +22,7 @@ from koophone_async.credentials import (
     ProfileFile,
     default_chain,
 )
-from koophone_async.errors import Misuse, Unavailable, Unreadable
+from koophone_async.errors import InvalidRequest, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Request
 
 if TYPE_CHECKING:
@@ -81,15 +81,15 @@ def test_a_derived_key_signs_for_its_region_and_service() -> None:
 
 @pytest.mark.parametrize("halves", [("", "s"), ("a", ""), ("a\n", "s"), ("a", "s s")])
 def test_a_key_is_one_word(halves: tuple[str, str]) -> None:
-    with pytest.raises(Misuse, match="is empty or holds white space"):
+    with pytest.raises(InvalidRequest, match="is empty or holds white space"):
         AccessKey(*halves)
 
 
 def test_a_key_says_what_else_it_needs() -> None:
     for region, service in (("", ""), ("cn-north-4", ""), ("", "cph")):
-        with pytest.raises(Misuse, match="needs a region and a service"):
+        with pytest.raises(InvalidRequest, match="needs a region and a service"):
             AccessKey("a", "s", algorithm=Algorithm.DERIVED, region=region, service=service)
-    with pytest.raises(Misuse, match=r"expires_at: .* must be an aware datetime"):
+    with pytest.raises(InvalidRequest, match=r"expires_at: .* must be an aware datetime"):
         AccessKey("a", "s", expires_at=NOW.replace(tzinfo=None))
 
 
@@ -124,7 +124,7 @@ async def test_an_empty_variable_is_not_set() -> None:
     [("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"), ("HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_AK")],
 )
 async def test_half_a_key_in_the_environment_names_the_other_half(there: str, missing: str) -> None:
-    with pytest.raises(Misuse, match=f"^{missing}: is not set, though {there} is$"):
+    with pytest.raises(InvalidRequest, match=f"^{missing}: is not set, though {there} is$"):
         await Environment({there: "half"})()
 
 
@@ -223,7 +223,7 @@ async def test_half_a_key_in_the_file_names_file_section_and_half(
 ) -> None:
     path = write(home, f"[basic]\n{there} = half\n")
 
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(InvalidRequest) as raised:
         await at(home)()
 
     assert str(raised.value) == f"{path} [basic] {missing}: is not set, though {there} is"
@@ -232,7 +232,7 @@ async def test_half_a_key_in_the_file_names_file_section_and_half(
 async def test_a_missing_section_names_the_file_and_what_it_has(home: Path) -> None:
     path = write(home, "[basic]\n[global]\n")
 
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(InvalidRequest) as raised:
         await at(home, KOOPHONE_PROFILE="mine")()
 
     assert str(raised.value) == f"profile: [mine] has no key in {path}; its sections: [basic], [global]"
@@ -240,7 +240,7 @@ async def test_a_missing_section_names_the_file_and_what_it_has(home: Path) -> N
 
 @pytest.mark.parametrize("name", ["HUAWEICLOUD_SDK_CREDENTIALS_FILE", "KOOPHONE_PROFILE"])
 async def test_what_was_named_must_be_there(tmp_path: Path, name: str) -> None:
-    with pytest.raises(Misuse, match="cannot be read: No such file"):
+    with pytest.raises(InvalidRequest, match="cannot be read: No such file"):
         await ProfileFile(environ={"HOME": str(tmp_path), name: str(tmp_path / "none")})()
 
 
@@ -258,7 +258,7 @@ async def test_a_broken_file_is_named_without_its_content(
     path = tmp_path / "credentials"
     path.write_bytes(content)
 
-    with pytest.raises(Misuse, match=f"credentials: {problem}$") as raised:
+    with pytest.raises(InvalidRequest, match=f"credentials: {problem}$") as raised:
         await ProfileFile(path)()
 
     assert "the-secret-key" not in str(raised.value)
@@ -269,7 +269,7 @@ async def test_a_directory_is_no_file(tmp_path: Path) -> None:
     (tmp_path / ".huaweicloud" / "credentials").mkdir(parents=True)
 
     for file in (ProfileFile(tmp_path), at(tmp_path)):
-        with pytest.raises(Misuse, match="cannot be read: Is a directory"):
+        with pytest.raises(InvalidRequest, match="cannot be read: Is a directory"):
             await file()
 
 
@@ -397,7 +397,7 @@ async def test_a_service_in_trouble_is_an_error_and_not_a_missing_key() -> None:
 @pytest.mark.parametrize("body", ["the-secret-key", {}, {"credential": {"access": "the-secret-key"}}])
 async def test_an_answer_that_is_no_key_is_unreadable_and_not_shown(body: object) -> None:
     async with served(Server(body=body)) as endpoint:
-        with pytest.raises(Unreadable) as raised:
+        with pytest.raises(UnreadableAnswer) as raised:
             await Metadata(endpoint)()
 
     assert "the-secret-key" not in f"{raised.value} {raised.value!r}"
@@ -448,7 +448,7 @@ async def test_where_nothing_is_found_the_places_and_the_remedy_are_named(
     home: Path, unused_tcp_port: int
 ) -> None:
     metadata = Metadata(f"http://127.0.0.1:{unused_tcp_port}")
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(InvalidRequest) as raised:
         await Chain(Environment({}), at(home), metadata)()
 
     for part in (

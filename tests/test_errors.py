@@ -13,26 +13,26 @@ from koophone_async import errors
 from koophone_async.batches import Outcome, State
 from koophone_async.errors import (
     AnswerTimedOut,
+    AuthenticationFailed,
     BadEndpoint,
     Busy,
     ConnectionLost,
     ConnectTimedOut,
     Forbidden,
+    InvalidRequest,
     JobFailed,
     JobUnfinished,
     KooPhoneError,
-    Misuse,
+    NoAnswer,
     NotConnected,
     NotFound,
-    PartlyRefused,
+    NotSent,
+    PartialFailure,
     QuotaTooSlow,
     Refused,
-    SignIn,
     Throttled,
-    Unanswered,
     Unavailable,
-    Unreadable,
-    Unsent,
+    UnreadableAnswer,
 )
 
 if TYPE_CHECKING:
@@ -44,33 +44,33 @@ FAILED: Final = Outcome("a", State.FAILED, error_code="CPS.0005")
 SAID: Final[list[tuple[KooPhoneError, str, bool]]] = [
     # error, what it says, whether the same call may be made again
     (KooPhoneError(RUN), RUN, False),
-    (Misuse(RUN, "command", "is empty"), f"{RUN}: command: is empty", False),
-    (Misuse("", "command", "is empty"), "command: is empty", False),
-    (Unsent(RUN, "why"), f"{RUN}: not sent: why", True),
+    (InvalidRequest(RUN, "command", "is empty"), f"{RUN}: command: is empty", False),
+    (InvalidRequest("", "command", "is empty"), "command: is empty", False),
+    (NotSent(RUN, "why"), f"{RUN}: not sent: why", True),
     (NotConnected(RUN, "why"), f"{RUN}: not sent: why", True),
     (BadEndpoint(RUN, "why"), f"{RUN}: not sent: why", False),
     (ConnectTimedOut(RUN, "why"), f"{RUN}: not sent: why", True),
     (QuotaTooSlow(RUN, "why", 9.5), f"{RUN}: not sent: why", True),
     (Refused(RUN, 400, "K.1", "no."), f"{RUN}: K.1: no. (HTTP 400)", False),
     (Refused(RUN, 400, "", "no.", "r1"), f"{RUN}: no code: no. (HTTP 400, request r1)", False),
-    (SignIn(RUN, 401, "K.1", "no."), f"{RUN}: K.1: no. (HTTP 401)", False),
+    (AuthenticationFailed(RUN, 401, "K.1", "no."), f"{RUN}: K.1: no. (HTTP 401)", False),
     (Forbidden(RUN, 403, "K.1", "no."), f"{RUN}: K.1: no. (HTTP 403)", False),
     (NotFound(RUN, 404, "K.1", "no."), f"{RUN}: K.1: no. (HTTP 404)", False),
     (Busy(RUN, 200, "K.1", "no.", again=True), f"{RUN}: K.1: no. (HTTP 200)", True),
     (Throttled(RUN, 429, "K.1", "no.", again=True, seconds=7.0), f"{RUN}: K.1: no. (HTTP 429)", True),
     (Unavailable(RUN, 503, "K.1", "no."), f"{RUN}: K.1: no. (HTTP 503)", False),
-    (Unanswered(RUN, "why"), f"{RUN}: sent, but no trustworthy answer: why", False),
+    (NoAnswer(RUN, "why"), f"{RUN}: sent, but no trustworthy answer: why", False),
     (
         ConnectionLost(RUN, "why", "r1", again=True),
         f"{RUN}: sent, but no trustworthy answer: why (request r1)",
         True,
     ),
     (AnswerTimedOut(RUN, "why"), f"{RUN}: sent, but no trustworthy answer: why", False),
-    (Unreadable(RUN, 200, "why", b"secret"), f"{RUN}: unreadable answer (HTTP 200): why", False),
+    (UnreadableAnswer(RUN, 200, "why", b"secret"), f"{RUN}: unreadable answer (HTTP 200): why", False),
     (JobFailed(RUN, FAILED, "CPS.0005"), f"{RUN}: job failed: CPS.0005", False),
     (JobUnfinished(RUN, "ticket", 9.96), f"{RUN}: still running after 10.0 s; await its ticket again", False),
     (
-        PartlyRefused(RUN, {"a": FAILED}, {"failed": 1, "succeeded": 2}),
+        PartialFailure(RUN, {"a": FAILED}, {"failed": 1, "succeeded": 2}),
         f"{RUN}: 1 failed, 2 succeeded",
         False,
     ),
@@ -80,7 +80,7 @@ every = pytest.mark.parametrize(
 )
 
 BUILTIN: Final[dict[type[KooPhoneError], type[Exception]]] = {
-    Misuse: ValueError,
+    InvalidRequest: ValueError,
     NotConnected: ConnectionError,
     BadEndpoint: ConnectionError,
     ConnectTimedOut: TimeoutError,
@@ -119,13 +119,13 @@ def test_an_error_survives_a_pickle(
 
 
 def test_what_was_found_out_later_survives_a_pickle_too() -> None:
-    error = SignIn(RUN, 401, "K.1", "no.")
+    error = AuthenticationFailed(RUN, 401, "K.1", "no.")
     error.renewable = True
-    error.nothing_ran = False
+    error.not_executed = False
 
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
 
-    assert (again.renewable, again.nothing_ran) == (True, False)
+    assert (again.renewable, again.not_executed) == (True, False)
 
 
 def test_every_class_is_tried() -> None:
@@ -153,7 +153,7 @@ def test_the_tree_in_the_module_is_the_tree_of_the_classes() -> None:
 
 
 def test_an_answer_that_could_not_be_read_is_in_no_text() -> None:
-    error = Unreadable(RUN, 200, "why", b"device-token")
+    error = UnreadableAnswer(RUN, 200, "why", b"device-token")
 
     assert "device-token" not in repr(error) + str(error)
     assert error.answer == b"device-token"

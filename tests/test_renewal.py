@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from koophone_async.credential_cache import Renewing
-from koophone_async.errors import Misuse, Unavailable
+from koophone_async.credential_cache import CredentialCache
+from koophone_async.errors import InvalidRequest, Unavailable
 
 
 @frozen
@@ -31,7 +31,7 @@ class World:
         self.began = asyncio.Event()
         self.open = asyncio.Event()
         self.open.set()
-        self.key = Renewing[Key](self.issue, lambda: self.time)
+        self.key = CredentialCache[Key](self.issue, lambda: self.time)
 
     async def issue(self) -> Key:
         self.asked += 1
@@ -167,7 +167,7 @@ async def test_what_was_refused_is_dropped_and_what_came_since_is_not() -> None:
 
 async def test_forgetting_what_was_never_asked_for_or_given_for_good_brings_nothing_new() -> None:
     world = World()
-    given = Renewing(Key(0, world.time), lambda: world.time)
+    given = CredentialCache(Key(0, world.time), lambda: world.time)
 
     assert not world.key.forget()
     assert not given.forget()
@@ -178,5 +178,5 @@ async def test_a_source_that_holds_nothing_is_named() -> None:
     async def empty_vault() -> Key | None:
         return None
 
-    with pytest.raises(Misuse, match=r"credentials: not found in .*empty_vault"):
-        await Renewing(empty_vault, lambda: datetime.now(UTC)).current()
+    with pytest.raises(InvalidRequest, match=r"credentials: not found in .*empty_vault"):
+        await CredentialCache(empty_vault, lambda: datetime.now(UTC)).current()

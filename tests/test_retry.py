@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 
 from koophone_async.errors import (
     AnswerTimedOut,
+    AuthenticationFailed,
     BadEndpoint,
     Busy,
     ConnectionLost,
     ConnectTimedOut,
     Forbidden,
+    InvalidRequest,
     JobUnfinished,
     KooPhoneError,
-    Misuse,
+    NoAnswer,
     NotConnected,
     NotFound,
     QuotaTooSlow,
     Refused,
-    SignIn,
     Throttled,
-    Unanswered,
     Unavailable,
-    Unreadable,
+    UnreadableAnswer,
 )
 from koophone_async.operation import Operation
 from koophone_async.retry import Budget, Cause, Retries, cause
@@ -60,8 +60,8 @@ TABLE: Final[list[tuple[KooPhoneError, Cause | None, Cause | None]]] = [
     (QuotaTooSlow("o", "r", 9.0), NO, NO),
     (ConnectionLost("o", "r"), T, NO),
     (AnswerTimedOut("o", "r"), T, NO),
-    (Unanswered("o", "r"), T, NO),
-    (Unreadable("o", 200, "r", b""), T, NO),
+    (NoAnswer("o", "r"), T, NO),
+    (UnreadableAnswer("o", 200, "r", b""), T, NO),
     (Throttled("o", 429, "", "", again=True), B, B),
     (Busy("o", 200, "", "", again=True), B, B),
     (Busy("o", 200, "", ""), NO, NO),
@@ -70,8 +70,8 @@ TABLE: Final[list[tuple[KooPhoneError, Cause | None, Cause | None]]] = [
     (Refused("o", 400, "", ""), NO, NO),
     (Forbidden("o", 403, "", ""), NO, NO),
     (NotFound("o", 404, "", ""), NO, NO),
-    (SignIn("o", 401, "", ""), NO, NO),
-    (Misuse("o", "f", "p"), NO, NO),
+    (AuthenticationFailed("o", 401, "", ""), NO, NO),
+    (InvalidRequest("o", "f", "p"), NO, NO),
     (JobUnfinished("o", "t", 1.0), NO, NO),
 ]
 errors = st.sampled_from([error for error, *_ in TABLE])

@@ -6,7 +6,7 @@ import pytest
 
 import koophone_async
 from koophone_async import AccessKey, Edition, Endpoints, KooPhone, Password, Quota, Session
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import RUN
 from koophone_async.session import utc_now
@@ -63,13 +63,13 @@ def test_a_region_that_was_given_comes_before_the_environment() -> None:
     [("international", "koophone", "KOOPHONE_ENDPOINT"), ("china", "cph", "KOOPHONE_REGION")],
 )
 def test_a_host_that_nobody_published_must_be_said(edition: str, service: str, missing: str) -> None:
-    with pytest.raises(Misuse, match=f"{missing}: is not set"):
+    with pytest.raises(InvalidRequest, match=f"{missing}: is not set"):
         Session(KEY, edition=edition, environ={}).origin(service)
 
 
 async def test_a_call_to_a_host_that_nobody_said_is_not_sent() -> None:
     async with Session(KEY, edition="international", environ={}) as session:
-        with pytest.raises(Misuse, match="KOOPHONE_ENDPOINT"):
+        with pytest.raises(InvalidRequest, match="KOOPHONE_ENDPOINT"):
             await KooPhone(session).orders.skus()
 
 
@@ -89,14 +89,16 @@ def test_the_edition_is_said_once(given: str | None, environ: dict[str, str], ed
 
 
 def test_an_edition_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(Misuse, match="edition: is 'chinese'; it must be china or international"):
+    with pytest.raises(InvalidRequest, match="edition: is 'chinese'; it must be china or international"):
         Session(KEY, edition="chinese", environ={})
 
 
 async def test_credentials_are_looked_for_where_the_ecosystem_keeps_them() -> None:
     environ = {"HUAWEICLOUD_SDK_AK": "AKONLY"}
     async with Session(environ=environ) as session:
-        with pytest.raises(Misuse, match="HUAWEICLOUD_SDK_SK: is not set, though HUAWEICLOUD_SDK_AK is"):
+        with pytest.raises(
+            InvalidRequest, match="HUAWEICLOUD_SDK_SK: is not set, though HUAWEICLOUD_SDK_AK is"
+        ):
             await KooPhone(session).orders.skus()
 
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.outcomes import Report
     from koophone_async.batches.verb import Sender
-    from koophone_async.polling import Looker, Ticket
+    from koophone_async.polling import Poller, Ticket
 
 
 async def wait_for(  # noqa: PLR0913 - what a wait is
     session: Sender,
-    looker: Looker[Any],
+    looker: Poller[Any],
     ticket: Ticket,
     report: Report,
     seconds: float | None,

@@ -46,9 +46,9 @@ def of_error(error: KooPhoneError, *, left: bool) -> tuple[State, str, str | Non
             alone does not tell: it may be one of signing in, or of a repeat.
     """
     match error:
-        case Refused(nothing_ran=True) if not left:
+        case Refused(not_executed=True) if not left:
             return State.REFUSED, error.message, error.code
-        case Refused(nothing_ran=False) if left:
+        case Refused(not_executed=False) if left:
             return State.FAILED, error.message, error.code
         case _:
             return State.UNKNOWN if left else State.NOT_SENT, str(error), None

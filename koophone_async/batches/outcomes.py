@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
-from koophone_async.errors import JobFailed, JobUnfinished, Misuse, PartlyRefused
+from koophone_async.errors import InvalidRequest, JobFailed, JobUnfinished, PartialFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,23 +147,25 @@ class Report:
         """Raise where any id did not succeed.
 
         Raises:
-            PartlyRefused: With the outcome of every id that is kept, and the counts.
+            PartialFailure: With the outcome of every id that is kept, and the counts.
         """
         if not self.ok:
             counts = {state.value: self.counts[state] for state in State if self.counts[state]}
-            raise PartlyRefused(self.operation, self.outcomes, counts)
+            raise PartialFailure(self.operation, self.outcomes, counts)
 
     def one(self) -> Outcome:
         """Give the outcome of the only id, which ended well.
 
         Raises:
-            Misuse: There is not exactly one outcome, or it was not kept.
+            InvalidRequest: There is not exactly one outcome, or it was not kept.
             JobFailed: Its job, or the call itself, ended badly.
             JobUnfinished: Its job still ran at the deadline; it goes on, and the error holds its ticket.
-            PartlyRefused: It ended otherwise: refused, unknown, not sent, or still running without a ticket.
+            PartialFailure: It ended otherwise: refused, unknown, not sent, or still running without a ticket.
         """
         if len(self) != 1:
-            raise Misuse(self.operation, "report", f"holds {len(self):,} outcomes; `one` needs exactly 1")
+            raise InvalidRequest(
+                self.operation, "report", f"holds {len(self):,} outcomes; `one` needs exactly 1"
+            )
         (outcome,) = self
         if outcome.state is State.FAILED:
             words = filter(None, (outcome.error_code, outcome.error_message))

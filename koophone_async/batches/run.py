@@ -38,8 +38,8 @@ from koophone_async.batches.outcomes import (
     Report,
     State,
 )
-from koophone_async.call import Dispatch
-from koophone_async.errors import KooPhoneError, Misuse, Refused
+from koophone_async.call import SendTracker
+from koophone_async.errors import InvalidRequest, KooPhoneError, Refused
 from koophone_async.operation import Answer, Request
 from koophone_async.polling import Ticket, Watch
 
@@ -71,12 +71,12 @@ class Run(Generic[Request, Answer]):
         """Prepare a run; nothing is drawn and nothing sent yet.
 
         Raises:
-            Misuse: The verb's arguments are wrong, whatever the ids; or these are one text, which would be
+            InvalidRequest: The verb's arguments are wrong, whatever the ids; or these are one text, which would be
                 taken letter by letter.
         """
         verb.request(verb.sample)
         if isinstance(source, str):
-            raise Misuse(verb.operation.name, "ids", f"is the string {source!r}; give a list of ids")
+            raise InvalidRequest(verb.operation.name, "ids", f"is the string {source!r}; give a list of ids")
         self._session = session
         self._verb = verb
         self._source = source
@@ -105,10 +105,12 @@ class Run(Generic[Request, Answer]):
         """Say before the start how many calls this is and how long the quotas make it last.
 
         Raises:
-            Misuse: The input has no length.
+            InvalidRequest: The input has no length.
         """
         if not isinstance(self._source, Sized):
-            raise Misuse(self._verb.operation.name, "ids", "have no length, so they cannot be estimated")
+            raise InvalidRequest(
+                self._verb.operation.name, "ids", "have no length, so they cannot be estimated"
+            )
         count = len(self._source)
         calls = self._calls(count)
         return Estimate(count, calls, self._session.estimate(self._verb.operation, calls))
@@ -287,33 +289,33 @@ class Run(Generic[Request, Answer]):
         parts = [chunk]
         while parts:
             part = parts.pop()
-            began, dispatch, request = _now(), Dispatch(halves=len(part) > 1), None
+            began, tracker, request = _now(), SendTracker(halves=len(part) > 1), None
             try:
                 request = self._verb.request(part)
-                reading = self._verb.read(await self._ask(request, dispatch), part)
+                reading = self._verb.read(await self._ask(request, tracker), part)
             except KooPhoneError as error:
                 # An order that was refused is left to its owner, whoever of its ids was at fault.
                 may_halve = _is_about_ids(error) and not self._verb.operation.order
                 if len(part) > 1 and (request is None or may_halve):
                     parts += _halves(part)
                 else:
-                    state, message, code = of_error(error, left=dispatch.sent)
+                    state, message, code = of_error(error, left=tracker.sent)
                     self._end_all(part, state, message, began, code)
             except BaseException as error:
                 is_stopped = isinstance(error, asyncio.CancelledError)
                 why = self._end_word if is_stopped else type(error).__name__
-                self._end_all(part, State.UNKNOWN if dispatch.sent else State.NOT_SENT, why, began)
+                self._end_all(part, State.UNKNOWN if tracker.sent else State.NOT_SENT, why, began)
                 for rest in parts:
                     self._end_all(rest, State.NOT_SENT, why, began)
                 raise
             else:
                 self._settle(part, reading, began)
 
-    async def _ask(self, request: Request, dispatch: Dispatch) -> Answer:
+    async def _ask(self, request: Request, tracker: SendTracker) -> Answer:
         verb = self._verb
         if verb.ask is not None:
-            return await verb.ask(self._session, request, dispatch)
-        return await self._session.send(verb.operation, request, dispatch)
+            return await verb.ask(self._session, request, tracker)
+        return await self._session.send(verb.operation, request, tracker)
 
     def _settle(self, part: Sequence[str], reading: Reading, began: float) -> None:
         """Take each id's end, or the job to watch for it; an id that the answer leaves out is unknown."""
@@ -413,7 +415,7 @@ class Run(Generic[Request, Answer]):
 
 def _is_about_ids(error: KooPhoneError) -> bool:
     """Whether some ids of the call are the reason, and nothing was done for any of them."""
-    return isinstance(error, Refused) and error.about_ids
+    return isinstance(error, Refused) and error.blames_ids
 
 
 def _halves(part: Sequence[str]) -> list[Sequence[str]]:

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
-    from koophone_async.call import Dispatch
-    from koophone_async.polling import Looker, Pump
+    from koophone_async.call import SendTracker
+    from koophone_async.polling import Poller, PollScheduler
 
 
 class Sender(Protocol):
     """What carries a chunk, and tells whether it has left when the run is cancelled meanwhile."""
 
     @property
-    def pump(self) -> Pump:
+    def pump(self) -> PollScheduler:
         """Who looks at the jobs of this session."""
         ...
 
@@ -35,7 +35,7 @@ class Sender(Protocol):
         ...
 
     async def send(
-        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+        self, operation: Operation[Request, Answer], request: Request, tracker: SendTracker | None = None
     ) -> Answer:
         """Send one request."""
         ...
@@ -69,7 +69,7 @@ class Ended(Protocol):
 class Wait:
     """Jobs that a call started, and how to look at them."""
 
-    looker: Looker[Any]
+    looker: Poller[Any]
     handle: str
     jobs: Mapping[str, str]
     """Job id to id."""
@@ -96,7 +96,7 @@ class Verb(Generic[Request, Answer]):
     operation: Operation[Request, Answer]
     request: Callable[[Sequence[str]], Request]
     read: Callable[[Answer, Sequence[str]], Reading]
-    ask: Callable[[Sender, Request, Dispatch], Awaitable[Answer]] | None = None
+    ask: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None
     """For answers that take more than one call, such as lists by the page."""
 
     sample: Sequence[str] = ("any",)

@@ -18,7 +18,7 @@ from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
 from koophone_async.cli.services import service
 from koophone_async.cli.settings import Settings, settings
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.services.cph.undocumented import Anything, Raw
 from koophone_async.wire import to_wire
@@ -54,7 +54,7 @@ def run(
 
 async def _list(name: str | None, output: Format) -> Exit:
     if name is not None:
-        raise Misuse("", "--list", "is for all operations, and one was given; nothing was called")
+        raise InvalidRequest("", "--list", "is for all operations, and one was given; nothing was called")
     with printer(output) as out:
         for operation in OPERATIONS.values():
             out.row(_row(operation))
@@ -76,18 +76,18 @@ def _row(operation: AnyOperation) -> Row:
 
 def _operation(name: str | None) -> AnyOperation:
     if name is None:
-        raise Misuse("", "operation", "is missing; `koophone api --list` shows all")
+        raise InvalidRequest("", "operation", "is missing; `koophone api --list` shows all")
     if name not in OPERATIONS:
         near = get_close_matches(name, OPERATIONS, n=1)
         hint = f"did you mean {near[0]}?" if near else "`koophone api --list` shows all"
-        raise Misuse("", "operation", f"{name} is not in the catalogue; {hint}")
+        raise InvalidRequest("", "operation", f"{name} is not in the catalogue; {hint}")
     return OPERATIONS[name]
 
 
 async def _call(having: Settings, name: str | None, body: str, output: Format) -> Exit:
     operation = _operation(name)
     if output not in _RAW:
-        raise Misuse("", "--output", f"is {output}; an answer is json or jsonl")
+        raise InvalidRequest("", "--output", f"is {output}; an answer is json or jsonl")
     request = _request(operation, json_object(body))
     async with having.session(anonymous=operation.anonymous) as session:
         answer = await service(operation.service).sender(session).send(operation, request)

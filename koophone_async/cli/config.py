@@ -16,7 +16,7 @@ from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, credentials, settings
 from koophone_async.credentials import Credentials, Password
 from koophone_async.endpoints import VARIABLES
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.session import Session, Timeouts
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
@@ -55,7 +55,7 @@ def _in_effect(session: Session, having: Settings) -> Iterator[Row]:
 def _endpoint(session: Session, having: Settings, service: str, variable: str) -> Row:
     try:
         address = str(session.origin(service))
-    except Misuse as error:
+    except InvalidRequest as error:
         return _row(f"endpoint {service}", None, f"{error.field} {error.problem}")
     return _row(f"endpoint {service}", address, _source(having, variable, "published host"))
 

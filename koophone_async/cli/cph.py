@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from koophone_async.cli.fleet_commands import Population, Service, Verb
-from koophone_async.errors import Misuse
+from koophone_async.cli.fleet_commands import Inventory, Service, Verb
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Sender
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.channel import ProjectChannel
@@ -47,7 +47,7 @@ from koophone_async.services.gaming.fleet import Fleet as GamingFleet
 from koophone_async.services.gaming.versions import Versions
 from koophone_async.session import Session
 
-PHONES: Final = Population(
+PHONES: Final = Inventory(
     "phones",
     "cph.phones.list",
     Phone,
@@ -55,7 +55,7 @@ PHONES: Final = Population(
     lambda cph, query: cph.phones.list(query),
     CloudPhone.fleet,
 )
-SERVERS: Final = Population(
+SERVERS: Final = Inventory(
     "servers",
     "cph.servers.list",
     Server,
@@ -65,7 +65,7 @@ SERVERS: Final = Population(
     lambda cph, tags: cph.tags.find(tags),
     example='state == normal and name ~ "shop-*"',
 )
-ENCODING_SERVERS: Final = Population(
+ENCODING_SERVERS: Final = Inventory(
     "encoding servers",
     "cph.encoding_servers.list",
     EncodingServer,
@@ -135,7 +135,9 @@ async def _update_keypair(keypairs: Keypairs, ids: tuple[str, ...], keypair: str
 
 async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iterable[str]) -> gaming.Started:
     if len(ids) != 1:
-        raise Misuse("", "--no-wait", f"is for one phone, which one call is for, and {len(ids)} were given")
+        raise InvalidRequest(
+            "", "--no-wait", f"is for one phone, which one call is for, and {len(ids)} were given"
+        )
     return await deployments.update(ids[0], versions)
 
 
@@ -171,7 +173,7 @@ SERVICE: Final = Service(
         "commands.install_split": Verb(PhoneFleet.install_split, PHONES, waits=True),
         "commands.push": Verb(PhoneFleet.push, PHONES, waits=True),
         "commands.run": Verb(PhoneFleet.run, PHONES, waits=True),
-        "commands.run_now": Verb(PhoneFleet.run_now, PHONES),
+        "commands.run_sync": Verb(PhoneFleet.run_sync, PHONES),
         "commands.uninstall": Verb(PhoneFleet.uninstall, PHONES, waits=True),
         "encoding_servers.restart": Verb(EncodingFleet.restart, ENCODING_SERVERS, waits=True),
         "keypairs.update": Verb(ServerFleet.update_keypair, SERVERS, waits=True, once=_update_keypair),

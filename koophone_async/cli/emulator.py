@@ -16,7 +16,7 @@ import typer
 
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.runner import execute
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def run(
 
     async def work() -> Exit:
         if state is not None and not state.parent.is_dir():
-            raise Misuse("", "--state", f"{state} cannot be written: {state.parent} is not a directory")
+            raise InvalidRequest(
+                "", "--state", f"{state} cannot be written: {state.parent} is not a directory"
+            )
         plan = _plan(faults) if faults else ()
         emulator = Emulator(
             phones,
@@ -70,9 +72,9 @@ async def _serve(emulator: Emulator) -> Exit:
         try:
             await stack.enter_async_context(emulator)
         except OSError as error:
-            raise Misuse("", "emulator", f"cannot start: {error.strerror or error}") from None
+            raise InvalidRequest("", "emulator", f"cannot start: {error.strerror or error}") from None
         except (ValueError, KeyError) as error:
-            raise Misuse("", "--state", f"is not a snapshot of an emulator: {error}") from None
+            raise InvalidRequest("", "--state", f"is not a snapshot of an emulator: {error}") from None
         sys.stdout.write(json.dumps(emulator.banner()) + "\n")
         sys.stdout.flush()
         await ended.wait()
@@ -101,6 +103,6 @@ def _plan(file: Path) -> list[Fault]:
     try:
         return from_json(json.loads(file.read_bytes()))
     except OSError as error:
-        raise Misuse("", str(file), f"cannot be read: {error.strerror}") from None
+        raise InvalidRequest("", str(file), f"cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        raise Misuse("", str(file), f"is not JSON: {error}") from None
+        raise InvalidRequest("", str(file), f"is not JSON: {error}") from None

@@ -13,20 +13,20 @@ from attrs import define, field
 from koophone_async.batches import STOPPED, Outcome, State
 from koophone_async.batches.chunks import problem
 from koophone_async.errors import (
+    AuthenticationFailed,
     BadEndpoint,
     Busy,
     Forbidden,
+    InvalidRequest,
     JobUnfinished,
     KooPhoneError,
-    Misuse,
+    NoAnswer,
     NotConnected,
+    NotSent,
     QuotaTooSlow,
-    SignIn,
     Throttled,
-    Unanswered,
     Unavailable,
-    Unreadable,
-    Unsent,
+    UnreadableAnswer,
 )
 from koophone_async.protocol.codes import meaning
 
@@ -45,7 +45,7 @@ class Exit(IntEnum):
 
 
 @define(eq=False, slots=False)
-class NoCredentials(Misuse):
+class NoCredentials(InvalidRequest):
     """Nothing to sign with was found, or what was found is wrong as written."""
 
 
@@ -53,7 +53,7 @@ _MAY_HAVE_HAPPENED: Final = "It may have happened: look before you do it again."
 
 _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
     NoCredentials: "Nothing was sent. `koophone config` shows where credentials were looked for.",
-    SignIn: "Check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK; `koophone config` shows what is in effect.",
+    AuthenticationFailed: "Check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK; `koophone config` shows what is in effect.",
     Forbidden: "Check that the account has the permission, and that the ids are its own.",
     Busy: "Nothing was done. Try again later.",
     Throttled: "Nothing was done. Try again later.",
@@ -61,9 +61,9 @@ _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
     BadEndpoint: "Check the endpoints: `koophone config` shows what is in effect.",
     NotConnected: "Check the network and the endpoints: `koophone config` shows what is in effect.",
     QuotaTooSlow: "The quota lets it through later. Try again then.",
-    Unsent: "Nothing was sent. Try again.",
-    Unanswered: _MAY_HAVE_HAPPENED,
-    Unreadable: _MAY_HAVE_HAPPENED,
+    NotSent: "Nothing was sent. Try again.",
+    NoAnswer: _MAY_HAVE_HAPPENED,
+    UnreadableAnswer: _MAY_HAVE_HAPPENED,
     JobUnfinished: "It goes on. Await it again with `koophone jobs wait`.",
 }
 
@@ -78,9 +78,9 @@ def complain(error: KooPhoneError) -> Exit:
 
 
 def _exit(error: KooPhoneError) -> Exit:
-    if isinstance(error, NoCredentials | Unsent | SignIn | Forbidden):
+    if isinstance(error, NoCredentials | NotSent | AuthenticationFailed | Forbidden):
         return Exit.NOT_STARTED
-    return Exit.USAGE if isinstance(error, Misuse) else Exit.SOME_FAILED
+    return Exit.USAGE if isinstance(error, InvalidRequest) else Exit.SOME_FAILED
 
 
 def say(text: str) -> None:
@@ -136,7 +136,7 @@ def not_started(outcome: Outcome) -> bool:
         return False
     # An outcome keeps the code and not the status. A refusal without a code is one of credentials.
     means = meaning(outcome.error_code, 401)
-    return issubclass(means.error, SignIn | Forbidden) and not means.about_ids
+    return issubclass(means.error, AuthenticationFailed | Forbidden) and not means.blames_ids
 
 
 def sum_up(tally: Tally, code: Exit) -> None:

@@ -20,7 +20,7 @@ from koophone_async.cli.emulator import stopped
 from koophone_async.cli.errors import Exit, say
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import settings
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from koophone_async.events import Access, Event, Grant, Receiver
@@ -86,18 +86,20 @@ class Secrets:
         """Read every key by its session.
 
         Raises:
-            Misuse: The file cannot be read, or holds no JSON object.
+            InvalidRequest: The file cannot be read, or holds no JSON object.
         """
         if self.file is None:
             return {ANY: self.key}
         try:
             read: object = json.loads(self.file.read_bytes())
         except OSError as error:
-            raise Misuse("", f"--secrets-file {self.file}", f"cannot be read: {error.strerror}") from None
+            raise InvalidRequest(
+                "", f"--secrets-file {self.file}", f"cannot be read: {error.strerror}"
+            ) from None
         except ValueError:
-            raise Misuse("", f"--secrets-file {self.file}", "is not JSON") from None
+            raise InvalidRequest("", f"--secrets-file {self.file}", "is not JSON") from None
         if not isinstance(read, dict):
-            raise Misuse("", f"--secrets-file {self.file}", "holds no JSON object")
+            raise InvalidRequest("", f"--secrets-file {self.file}", "holds no JSON object")
         return cast("dict[str, Any]", read)
 
     async def look_up(self, access: Access) -> Grant | None:
@@ -110,7 +112,7 @@ def _secrets(file: Path | None, environ: Mapping[str, str]) -> Secrets | None:
     """Find the keys, and try them all once.
 
     Raises:
-        Misuse: A key is none; says of which session, and not what it is.
+        InvalidRequest: A key is none; says of which session, and not what it is.
     """
     secrets = Secrets(file, environ.get(KEY))
     if file is None and secrets.key is None:
@@ -118,9 +120,9 @@ def _secrets(file: Path | None, environ: Mapping[str, str]) -> Secrets | None:
     for session, said in secrets.all().items():
         try:
             _grant(said)
-        except (ValueError, TypeError, KeyError, Misuse):
+        except (ValueError, TypeError, KeyError, InvalidRequest):
             source = KEY if file is None else f"--secrets-file {file}"
-            raise Misuse("", source, f"holds no AES key in base64 for {session}") from None
+            raise InvalidRequest("", source, f"holds no AES key in base64 for {session}") from None
     return secrets
 
 
@@ -196,7 +198,7 @@ async def _serve(
                 say(f"koophone: listening at {address}")
                 await written.ended.wait()
         except OSError as error:
-            raise Misuse("", "events serve", f"cannot start: {error.strerror or error}") from None
+            raise InvalidRequest("", "events serve", f"cannot start: {error.strerror or error}") from None
     return Exit.READER_GONE if written.reader_gone.is_set() else Exit.DONE
 
 
@@ -212,7 +214,7 @@ def _opened(file: Path) -> Generator[IO[str]]:
     try:
         opened = file.open("a", encoding="utf-8")
     except OSError as error:
-        raise Misuse("", f"--log {file}", f"cannot be written: {error.strerror}") from None
+        raise InvalidRequest("", f"--log {file}", f"cannot be written: {error.strerror}") from None
     try:
         yield opened
     finally:

@@ -14,7 +14,7 @@ from koophone_async.cli.output import Format
 from koophone_async.cli.runner import execute, print_outcomes
 from koophone_async.cli.selection import All, Ids, IdsFile, Selection, by_expression
 from koophone_async.cli.settings import Settings, settings
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.client import KooPhone
 
 Click: TypeAlias = Any
@@ -73,12 +73,12 @@ def run(
     async def work(having: Settings, words: Sequence[str]) -> Exit:
         chosen = Selection.of(INSTANCES, given)
         if not words:
-            raise Misuse("", "command", "is missing: koophone exec ID... -- COMMAND")
+            raise InvalidRequest("", "command", "is missing: koophone exec ID... -- COMMAND")
         command = " ".join(words)
         async with having.session() as session:
             koophone = KooPhone(session)
             fleet = koophone.fleet(chosen.source(koophone), concurrency=concurrency, deadline=timeout)
-            run = fleet.run_now(command) if sync else fleet.run(command)
+            run = fleet.run_sync(command) if sync else fleet.run(command)
             return await print_outcomes(run, output, label="exec", total=chosen.total, group=group)
 
     execute(work(settings(context), context.meta.get(_WORDS, ())))

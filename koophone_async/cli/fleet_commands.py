@@ -16,7 +16,7 @@ Client: TypeAlias = Any
 
 
 @frozen
-class Population:
+class Inventory:
     """What a fleet is drawn from: everything of one kind that there is."""
 
     noun: str
@@ -49,7 +49,7 @@ class Verb:
     run: Callable[..., Run[Any, Any]]
     """The fleet's method, which takes the fleet first."""
 
-    on: Population
+    on: Inventory
 
     waits: bool = False
     """Whether it goes on after the documented call, until the end is known."""
@@ -89,7 +89,7 @@ class Service:
     awaits: str = ""
     """The resource that can wait for what the others have started."""
 
-    populations: tuple[Population, ...] = ()
+    populations: tuple[Inventory, ...] = ()
     """What lists can be filtered."""
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.wire import from_wire, spelling
 
 Wire: TypeAlias = dict[str, Any]
@@ -54,14 +54,14 @@ def json_of(text: str, option: str = "--body") -> object:
     """Read what `--body` says: JSON, or the file that it names after @.
 
     Raises:
-        Misuse: It is no JSON, or there is no such file.
+        InvalidRequest: It is no JSON, or there is no such file.
     """
     try:
         read: object = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
     except OSError as error:
-        raise Misuse("", f"{option} {text}", f"cannot be read: {error.strerror}") from None
+        raise InvalidRequest("", f"{option} {text}", f"cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise Misuse("", option, f"is not JSON: {error}") from None
+        raise InvalidRequest("", option, f"is not JSON: {error}") from None
     else:
         return read
 
@@ -71,24 +71,24 @@ def json_object(text: str, option: str = "--body") -> Wire:
     value = json_of(text, option)
     if isinstance(value, dict):
         return cast("Wire", value)
-    raise Misuse("", option, "is not a JSON object")
+    raise InvalidRequest("", option, "is not a JSON object")
 
 
 def structure(model: type, value: object, options: Options | None = None) -> object:
     """Build a model from its fields as the API spells them, and let no field get lost.
 
     Raises:
-        Misuse: A field is missing, unknown, not of its type, or breaks a rule of the model.
+        InvalidRequest: A field is missing, unknown, not of its type, or breaks a rule of the model.
     """
     problems = [*_problems(model, value, options or {})]
     if problems:
-        raise Misuse("", "request", "; ".join(problems))
+        raise InvalidRequest("", "request", "; ".join(problems))
     try:
         return from_wire(cast("type[object]", model), value)
-    except Misuse:
+    except InvalidRequest:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Misuse("", "--body", f"is not what {model.__name__} takes: {error}") from None
+        raise InvalidRequest("", "--body", f"is not what {model.__name__} takes: {error}") from None
 
 
 def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[str]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 
 def lists(option: str, written: Iterable[str]) -> dict[str, list[str]]:
     """Read keys with any number of values; KEY alone has none.
 
     Raises:
-        Misuse: There is no key.
+        InvalidRequest: There is no key.
     """
     read: dict[str, list[str]] = {}
     for text in written:
         key, is_pair, value = text.partition("=")
         if not key:
-            raise Misuse("", option, f"is {text!r}; write KEY=VALUE")
+            raise InvalidRequest("", option, f"is {text!r}; write KEY=VALUE")
         read.setdefault(key, []).extend([value] if is_pair else [])
     return read
 
@@ -26,10 +26,12 @@ def values(option: str, written: Iterable[str]) -> dict[str, str]:
     """Read keys with one value each.
 
     Raises:
-        Misuse: One has no value, or more than one.
+        InvalidRequest: One has no value, or more than one.
     """
     read = lists(option, written)
     for key, given in read.items():
         if len(given) != 1:
-            raise Misuse("", option, f"gives {key} {len(given)} values; write KEY=VALUE once for each key")
+            raise InvalidRequest(
+                "", option, f"gives {key} {len(given)} values; write KEY=VALUE once for each key"
+            )
     return {key: value for key, (value,) in read.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
-from koophone_async.cli.fleet_commands import Population, Service, Verb
+from koophone_async.cli.fleet_commands import Inventory, Service, Verb
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import Commands
@@ -18,7 +18,7 @@ from koophone_async.services.koophone.users import Holding, Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
 
-INSTANCES: Final = Population(
+INSTANCES: Final = Inventory(
     "instances",
     "koophone.instances.list",
     Instance,
@@ -50,7 +50,7 @@ SERVICE: Final = Service(
         "apps.install": Verb(Fleet.install, INSTANCES, waits=True),
         "apps.list": Verb(Fleet.apps, INSTANCES, reads=True),
         "commands.run": Verb(Fleet.run, INSTANCES, waits=True),
-        "commands.run_now": Verb(Fleet.run_now, INSTANCES),
+        "commands.run_sync": Verb(Fleet.run_sync, INSTANCES),
         "instances.backup": Verb(Fleet.backup, INSTANCES, waits=True),
         "instances.reboot": Verb(Fleet.reboot, INSTANCES, waits=True),
         "instances.reset": Verb(Fleet.reset, INSTANCES, waits=True),

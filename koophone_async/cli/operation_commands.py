@@ -126,7 +126,7 @@ def _made(entry: Entry) -> Click:
 
 def command(entry: Entry) -> Callable[..., None]:
     """Make the function that typer turns into the command."""
-    made: Call | Sweep = Sweep(entry, entry.verb) if entry.verb else Call(entry)
+    made: Call | FleetCommand = FleetCommand(entry, entry.verb) if entry.verb else Call(entry)
 
     def run(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - as the signature says
         execute(made.work(settings(context), given))
@@ -172,7 +172,7 @@ class Call:
 
 
 @frozen
-class Sweep:
+class FleetCommand:
     """An operation on instances, phones or servers: any number through the fleet verb, to the end."""
 
     entry: Entry

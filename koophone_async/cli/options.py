@@ -24,7 +24,7 @@ from koophone_async.cli.json_options import (
     structure,
 )
 from koophone_async.cli.values import TIME, Free, Given, Kind, Scalar, Values, kind_of, made, option
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
@@ -99,7 +99,7 @@ class Model:
         """Give the object.
 
         Raises:
-            Misuse: Something is missing, unknown or not of its type.
+            InvalidRequest: Something is missing, unknown or not of its type.
         """
         wire = json_object(given["body"]) if given["body"] is not None else {}
         for leaf in self.leaves:
@@ -127,7 +127,7 @@ class Many:
         """Give the objects."""
         items = json_of(given["body"])
         if not isinstance(items, list):
-            raise Misuse("", "--body", "is not a JSON list")
+            raise InvalidRequest("", "--body", "is not a JSON list")
         yield self.name, tuple(structure(self.model, item) for item in cast("list[object]", items))
 
 

@@ -12,10 +12,10 @@ import typer
 from attrs import field, frozen
 
 from koophone_async.batches.chunks import Source
-from koophone_async.cli.fleet_commands import Client, Population
+from koophone_async.cli.fleet_commands import Client, Inventory
 from koophone_async.cli.json_options import Hint
 from koophone_async.cli.key_value import lists
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse
 
@@ -39,7 +39,7 @@ Tags: TypeAlias = Annotated[
 ]
 
 
-def by_expression(population: Population) -> Any:  # noqa: ANN401 - as typer gives it
+def by_expression(population: Inventory) -> Any:  # noqa: ANN401 - as typer gives it
     """Make the option that chooses by an expression."""
     said = f"All that fit, such as '{population.example}'; fields as listed."
     return typer.Option("--where", metavar="EXPR", help=said)
@@ -50,14 +50,14 @@ def option(name: str, annotation: Hint, default: object = None) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def filters(population: Population) -> list[Parameter]:
+def filters(population: Inventory) -> list[Parameter]:
     """Give the options that choose from a list."""
     annotated: Hint = Annotated
     tags = [option("tag", Tags)] if population.tagged else []
     return [option("where", annotated[str | None, by_expression(population)]), *tags]
 
 
-def choices(population: Population) -> list[Parameter]:
+def choices(population: Inventory) -> list[Parameter]:
     """Give the parameters that say which ones a fleet is of."""
     annotated: Hint = Annotated
     ids = typer.Argument(metavar="ID", help=f"Ids of {population.noun}. {_STDIN}")
@@ -73,17 +73,17 @@ def choices(population: Population) -> list[Parameter]:
 class Selection:
     """Ids as they were given, or what fits, or all there are."""
 
-    population: Population
+    population: Inventory
     ids: tuple[str, ...] = ()
     where: Condition | None = None
     tags: Mapping[str, list[str]] = field(factory=dict[str, "list[str]"])
 
     @classmethod
-    def of(cls, population: Population, given: Mapping[str, Any]) -> Selection:
+    def of(cls, population: Inventory, given: Mapping[str, Any]) -> Selection:
         """Read the one way that was used; `--where` and `--tag` are one.
 
         Raises:
-            Misuse: None was used, or more than one, or the file holds no ids, or no field is called so.
+            InvalidRequest: None was used, or more than one, or the file holds no ids, or no field is called so.
         """
         ids, ids_file = given["ids"], given["ids_file"]
         ids_file, ids = ("-", None) if ids == ["-"] else (ids_file, ids)
@@ -93,17 +93,17 @@ class Selection:
             which = "more than one way was used" if any(ways) else "none was given"
             tag = ", --tag" if population.tagged else ""
             known = f"ID..., --ids-file, --where{tag} or --all"
-            raise Misuse("", population.noun, f"say which, by {known}: {which}")
+            raise InvalidRequest("", population.noun, f"say which, by {known}: {which}")
         if filtered.is_filtered or given["everything"]:
             return filtered
         return cls(population, tuple(ids or _read(ids_file)))
 
     @classmethod
-    def filtered(cls, population: Population, given: Mapping[str, Any]) -> Selection:
+    def filtered(cls, population: Inventory, given: Mapping[str, Any]) -> Selection:
         """Read the options that choose from a list.
 
         Raises:
-            Misuse: An option is wrong as written, or what is listed has no such field.
+            InvalidRequest: An option is wrong as written, or what is listed has no such field.
         """
         where = parse(given["where"]) if given["where"] is not None else None
         if where is not None:
@@ -153,8 +153,8 @@ def _read(file: str) -> list[str]:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Misuse("", f"--ids-file {file}", f"cannot be read: {problem}") from None
+        raise InvalidRequest("", f"--ids-file {file}", f"cannot be read: {problem}") from None
     ids = [*filter(None, (line.partition("#")[0].strip() for line in text.splitlines()))]
     if not ids:
-        raise Misuse("", f"--ids-file {file}", "holds no ids")
+        raise InvalidRequest("", f"--ids-file {file}", "holds no ids")
     return ids

@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.fleet_commands import Client, Population, Service, Verb
+from koophone_async.cli.fleet_commands import Client, Inventory, Service, Verb
 from koophone_async.operation import AnyOperation
 from koophone_async.services import iam
 
@@ -76,7 +76,7 @@ class Entry:
         return self.service.verbs.get(self.operation.name.partition(".")[2])
 
     @property
-    def lists(self) -> Population | None:
+    def lists(self) -> Inventory | None:
         """What it lists, where a fleet can be drawn from that."""
         lists = {population.operation: population for population in self.service.populations}
         return lists.get(self.operation.name)

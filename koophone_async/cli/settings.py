@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.cli.errors import NoCredentials
 from koophone_async.credentials import Chain, Credentials, default_chain
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.session import Session
 
 
@@ -43,7 +43,7 @@ class Settings:
 
         Raises:
             NoCredentials: There are none.
-            Misuse: An endpoint or the edition is wrong as written.
+            InvalidRequest: An endpoint or the edition is wrong as written.
         """
         chain = self.chain
         async with Session(chain, environ=self.environ) as session:
@@ -60,7 +60,7 @@ async def credentials(chain: Chain) -> Credentials:
     """
     try:
         return await chain()
-    except Misuse as error:
+    except InvalidRequest as error:
         raise NoCredentials(error.operation, error.field, error.problem) from None
 
 

@@ -15,7 +15,7 @@ from attrs import field, frozen
 from koophone_async.checks import OneOf
 from koophone_async.cli import help_text, key_value
 from koophone_async.cli.json_options import MOMENT, Attribute, Hint, first, json_object, origin
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
@@ -43,12 +43,12 @@ def _moment(option: str, written: str) -> datetime:
     """Read a time; without a zone it is UTC.
 
     Raises:
-        Misuse: It is none.
+        InvalidRequest: It is none.
     """
     try:
         read = datetime.fromisoformat(written)
     except ValueError:
-        raise Misuse("", option, f"is {written!r}; write a {MOMENT}") from None
+        raise InvalidRequest("", option, f"is {written!r}; write a {MOMENT}") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
@@ -104,7 +104,7 @@ class Scalar:
         """Give the value if it was given.
 
         Raises:
-            Misuse: It is to be a time, and is none.
+            InvalidRequest: It is to be a time, and is none.
         """
         value = given[self.name]
         if value is not None:
@@ -142,7 +142,7 @@ class Values:
         """Give the values if there are any.
 
         Raises:
-            Misuse: One is no pair, and is to be one.
+            InvalidRequest: One is no pair, and is to be one.
         """
         if given[self.name]:
             yield self.name, self.reads(option(self.name), given[self.name])
@@ -173,7 +173,7 @@ class Free:
         """Give the object if it was given.
 
         Raises:
-            Misuse: It is not a JSON object.
+            InvalidRequest: It is not a JSON object.
         """
         if given[self.name] is not None:
             yield self.name, json_object(given[self.name], option(self.name))

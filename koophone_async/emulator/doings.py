@@ -194,7 +194,7 @@ def _route(job: Job) -> None:
 
 DOINGS: Final[Mapping[str, Doing]] = {
     commands.RUN.name: Doing(_shell, _done, holds=True),
-    commands.RUN_NOW.name: Doing(_shell, _done, holds=True),
+    commands.RUN_SYNC.name: Doing(_shell, _done, holds=True),
     commands.PUSH.name: Doing(_if_running, _push, holds=True),
     commands.INSTALL.name: Doing(_if_running, _install, holds=True),
     commands.INSTALL_SPLIT.name: Doing(_if_running, _install, holds=True),

@@ -259,7 +259,7 @@ class Emulator:
             probability: Only by chance, which the seed decides.
 
         Raises:
-            Misuse: There is no such operation or service, or a token is to end for one phone.
+            InvalidRequest: There is no such operation or service, or a token is to end for one phone.
         """
         name = operation if isinstance(operation, str) or operation is None else operation.name
         self.plan.add(Fault(action, name, phone, every, first, probability))

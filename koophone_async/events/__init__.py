@@ -20,7 +20,7 @@ from koophone_async.events.dispatcher import Delivery
 from koophone_async.events.errors import Reason
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
 from koophone_async.events.presence import Playing, Presence
-from koophone_async.events.receiver import Bounds, Receiver
+from koophone_async.events.receiver import Limits, Receiver
 from koophone_async.events.web import serve
 from koophone_async.events.wire import (
     ENTER,
@@ -48,7 +48,6 @@ __all__ = [
     "Access",
     "Answer",
     "Asgi",
-    "Bounds",
     "Cipher",
     "Counts",
     "Delivery",
@@ -61,6 +60,7 @@ __all__ = [
     "Heartbeat",
     "Inbound",
     "Kind",
+    "Limits",
     "Mode",
     "PhoneEvent",
     "Playing",

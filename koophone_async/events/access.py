@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events.errors import Reason, Rejected
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _open_cbc(key: bytes, iv: bytes, sealed: bytes) -> bytes:
 
 def _is_aes_key(_: Grant, attribute: Attribute[bytes], key: bytes) -> None:
     if len(key) not in (16, 24, 32):
-        raise Misuse("", attribute.name, f"has {len(key)} bytes; AES takes 16, 24 or 32")
+        raise InvalidRequest("", attribute.name, f"has {len(key)} bytes; AES takes 16, 24 or 32")
 
 
 @frozen
@@ -189,7 +189,7 @@ def digest(ticket: str) -> bytes:
 
 
 @define(eq=False)
-class Spent:
+class UsedTickets:
     """The tickets that were used and are still valid, by digest: each lets in once.
 
     It never forgets a ticket that is still valid. When `most` of them are, further ones are refused.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from koophone_async.events.counters import Counts
-    from koophone_async.events.queues import Parcel, Queue
+    from koophone_async.events.queues import Queue, QueuedEvent
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Delivery:
 
 
 @define(eq=False)
-class Courier:
+class Dispatcher:
     """Takes events from a queue and delivers each until its handler returns.
 
     An event whose handler fails or takes too long waits for its next turn without a worker. Not more than
@@ -66,10 +66,10 @@ class Courier:
     _terms: Delivery
     _rng: Random
     _counts: Counts
-    _ready: asyncio.Queue[Parcel] = field(factory=asyncio.Queue["Parcel"], init=False)
+    _ready: asyncio.Queue[QueuedEvent] = field(factory=asyncio.Queue["QueuedEvent"], init=False)
     _more: asyncio.Event = field(factory=asyncio.Event, init=False)
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _waits: dict[Parcel, TimerHandle] = field(factory=dict["Parcel", "TimerHandle"], init=False)
+    _waits: dict[QueuedEvent, TimerHandle] = field(factory=dict["QueuedEvent", "TimerHandle"], init=False)
     _held: int = field(default=0, init=False)
     _is_over: bool = field(default=False, init=False)
     _feeder: Task[None] = field(init=False)
@@ -139,7 +139,7 @@ class Courier:
                 self._again(parcel)
             self._changed.set()
 
-    async def _attempt(self, parcel: Parcel) -> bool:
+    async def _attempt(self, parcel: QueuedEvent) -> bool:
         try:
             await within(self._terms.timeout, self._deliver(parcel.body))
         except (Failed, Rejected) as error:
@@ -147,7 +147,7 @@ class Courier:
             return False
         return True
 
-    def _again(self, parcel: Parcel) -> None:
+    def _again(self, parcel: QueuedEvent) -> None:
         if parcel.attempts >= self._terms.attempts:
             LOG.error("event %d was delivered %d times in vain and is left", parcel.number, parcel.attempts)
             self._counts.given_up += 1
@@ -157,7 +157,7 @@ class Courier:
         wait = self._terms.wait(parcel.attempts, self._rng)
         self._waits[parcel] = asyncio.get_running_loop().call_later(wait, self._retry, parcel)
 
-    def _retry(self, parcel: Parcel) -> None:
+    def _retry(self, parcel: QueuedEvent) -> None:
         del self._waits[parcel]
         self._ready.put_nowait(parcel)
 

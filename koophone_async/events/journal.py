@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, TypeVarTuple
 
 from attrs import define, field
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events.errors import Reason, Rejected
-from koophone_async.events.queues import Parcel
+from koophone_async.events.queues import QueuedEvent
 
 if TYPE_CHECKING:
     from asyncio import Future, Task
@@ -88,14 +88,14 @@ class Journal:
         """Open the file, make it where it is not there, and give the used tickets.
 
         Raises:
-            Misuse: Another process has it open, it is damaged or of a later version, or it cannot be opened.
+            InvalidRequest: Another process has it open, it is damaged or of a later version, or it cannot be opened.
         """
         self._thread = ThreadPoolExecutor(1, "koophone-events")
         try:
             self._kept, tickets = await self._in_thread(self._open)
         except (sqlite3.Error, OSError, ValueError) as error:  # the last for words that are no text
             self._thread.shutdown()
-            raise Misuse("", "journal", f"{self.path} cannot be opened: {error}") from None
+            raise InvalidRequest("", "journal", f"{self.path} cannot be opened: {error}") from None
         self._taken, self._more = 0, True
         return tickets
 
@@ -140,7 +140,7 @@ class Journal:
             self._kept -= 1
             raise Rejected(Reason.STORAGE) from None
 
-    async def take(self, most: int) -> Sequence[Parcel]:
+    async def take(self, most: int) -> Sequence[QueuedEvent]:
         """Give the next events."""
         if not self._more:
             return ()
@@ -152,17 +152,17 @@ class Journal:
             raise
         self._taken = rows[-1][0] if rows else self._taken
         self._more |= len(rows) == most
-        return [Parcel(number, body) for number, body in rows]
+        return [QueuedEvent(number, body) for number, body in rows]
 
     def _next(self, most: int) -> list[tuple[int, bytes]]:
         return self._db.execute(_TAKE, (self._taken, most)).fetchall()
 
-    def done(self, parcel: Parcel) -> None:
+    def done(self, parcel: QueuedEvent) -> None:
         """Keep an event no longer."""
         self._kept -= 1
         self._add(_Write(_DONE, (parcel.number,), None))
 
-    def give_up(self, parcel: Parcel) -> None:
+    def give_up(self, parcel: QueuedEvent) -> None:
         """Leave an event on disk, where the next start finds it."""
 
     async def spend(self, ticket: bytes, until: int, moment: int) -> None:

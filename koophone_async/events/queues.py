@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @define(eq=False)
-class Parcel:
+class QueuedEvent:
     """An event on its way to its handler."""
 
     number: int
@@ -51,14 +51,14 @@ class Queue(Protocol):
         """
         ...
 
-    async def take(self, most: int) -> Sequence[Parcel]:
+    async def take(self, most: int) -> Sequence[QueuedEvent]:
         """Give the next events, each one once."""
         ...
 
-    def done(self, parcel: Parcel) -> None:
+    def done(self, parcel: QueuedEvent) -> None:
         """Keep an event no longer."""
 
-    def give_up(self, parcel: Parcel) -> None:
+    def give_up(self, parcel: QueuedEvent) -> None:
         """Leave an event alone until a restart."""
 
     async def spend(self, ticket: bytes, until: int, moment: int) -> None:
@@ -75,7 +75,7 @@ class Memory:
 
     most: int
     _kept: int = field(default=0, init=False)
-    _waiting: deque[Parcel] = field(factory=deque["Parcel"], init=False)
+    _waiting: deque[QueuedEvent] = field(factory=deque["QueuedEvent"], init=False)
     _number: int = field(default=0, init=False)
 
     @property
@@ -101,17 +101,17 @@ class Memory:
             raise Rejected(Reason.FULL)
         self._kept += 1
         self._number += 1
-        self._waiting.append(Parcel(self._number, body))
+        self._waiting.append(QueuedEvent(self._number, body))
 
-    async def take(self, most: int) -> Sequence[Parcel]:
+    async def take(self, most: int) -> Sequence[QueuedEvent]:
         """Give the next events."""
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
-    def done(self, parcel: Parcel) -> None:
+    def done(self, parcel: QueuedEvent) -> None:
         """Keep an event no longer."""
         self._kept -= 1
 
-    def give_up(self, parcel: Parcel) -> None:
+    def give_up(self, parcel: QueuedEvent) -> None:
         """Lose an event: there is no later run that could try again."""
         self._kept -= 1
 

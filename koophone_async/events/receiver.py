@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from attrs import Factory, define, field, frozen
 from attrs.validators import gt, optional
 
-from koophone_async.errors import Misuse
-from koophone_async.events.access import Cipher, Spent, Validity, digest, prove
+from koophone_async.errors import InvalidRequest
+from koophone_async.events.access import Cipher, UsedTickets, Validity, digest, prove
 from koophone_async.events.asgi import Asgi
 from koophone_async.events.callbacks import Failed, within
 from koophone_async.events.counters import Counts
-from koophone_async.events.dispatcher import Courier, Delivery
+from koophone_async.events.dispatcher import Delivery, Dispatcher
 from koophone_async.events.errors import Reason, Rejected
 from koophone_async.events.journal import Journal
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind
@@ -47,7 +47,7 @@ OnVerify = TypeVar("OnVerify", bound="Callable[[Access], Awaitable[Grant | None]
 
 
 @frozen
-class Bounds:
+class Limits:
     """How much a receiver takes."""
 
     body: int = field(default=64 * 1024, validator=gt(0))
@@ -71,8 +71,8 @@ class _Run:
     """What there is from the start of a receiver to its end."""
 
     queue: Queue
-    courier: Courier
-    spent: Spent
+    courier: Dispatcher
+    spent: UsedTickets
 
 
 def _presence(receiver: Receiver) -> Presence:
@@ -112,7 +112,7 @@ class Receiver:
     journal: Path | str | None = None
     most: int | None = field(default=None, validator=optional(gt(0)))
     delivery: Delivery = field(factory=Delivery)
-    bounds: Bounds = field(factory=Bounds)
+    bounds: Limits = field(factory=Limits)
     cipher: Cipher = field(factory=Cipher, repr=False)
     validity: Validity = field(factory=Validity)
     now: Callable[[], datetime] = field(default=utc_now, repr=False)
@@ -149,13 +149,13 @@ class Receiver:
         the data, is then checked here.
         """
         if self._look_up:
-            raise Misuse("", "verify", "already has a look-up")
+            raise InvalidRequest("", "verify", "already has a look-up")
         self._look_up = look_up
         return look_up
 
     def _add(self, kind: Kind, handler: Callable[[Any], Awaitable[None]]) -> None:
         if kind in self._handlers:
-            raise Misuse("", kind.value, "already has a handler")
+            raise InvalidRequest("", kind.value, "already has a handler")
         self._handlers[kind] = handler
 
     @property
@@ -179,13 +179,13 @@ class Receiver:
         """Begin to take calls, and deliver what an earlier run left.
 
         Raises:
-            Misuse: The receiver runs already, or its journal cannot be opened.
+            InvalidRequest: The receiver runs already, or its journal cannot be opened.
         """
         if self._run:
-            raise Misuse("", "receiver", "runs already")
-        queue, spent = self._queue(), Spent(self.bounds.tickets)
+            raise InvalidRequest("", "receiver", "runs already")
+        queue, spent = self._queue(), UsedTickets(self.bounds.tickets)
         spent.load(await queue.open())  # before any call: a used ticket lets nobody in
-        courier = Courier(queue, self._deliver, self.delivery, self.rng, self.counts)
+        courier = Dispatcher(queue, self._deliver, self.delivery, self.rng, self.counts)
         self._run = _Run(queue, courier, spent)
         courier.start()
         return self
@@ -264,7 +264,7 @@ class Receiver:
     async def _deliver(self, body: bytes) -> None:
         event = read_event(body)
         if event.kind not in self._handlers:
-            raise Misuse("", event.kind.value, "has no handler")
+            raise InvalidRequest("", event.kind.value, "has no handler")
         await self._handlers[event.kind](event)
 
     async def _verify(self, access: Access) -> str:

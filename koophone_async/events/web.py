@@ -55,7 +55,7 @@ async def serve(receiver: Receiver, host: str = "127.0.0.1", port: int = 0) -> A
         port: 0 takes a free one.
 
     Raises:
-        Misuse: The journal cannot be opened.
+        InvalidRequest: The journal cannot be opened.
         OSError: It cannot listen there.
     """
     runner = web.AppRunner(application(receiver), access_log=None)

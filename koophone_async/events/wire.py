@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 import msgspec
 from attrs import field, fields, frozen
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events.errors import Reason, Rejected
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat
 from koophone_async.wire import Json, decode, encode, from_wire, spelling, to_wire
@@ -79,11 +79,13 @@ def properties(address: str, heartbeat_interval: int) -> dict[str, str]:
         heartbeat_interval: Seconds between two heartbeats.
 
     Raises:
-        Misuse: A URL would be longer than 256 characters, or hold one that is not documented.
+        InvalidRequest: A URL would be longer than 256 characters, or hold one that is not documented.
     """
     urls = {inbound.setting: address.rstrip("/") + inbound.path for inbound in INBOUND}
     if not all(_URL.fullmatch(url) for url in urls.values()):
-        raise Misuse("", "address", "makes no URL of http or https with at most 256 of A-Z a-z 0-9 _ . / : -")
+        raise InvalidRequest(
+            "", "address", "makes no URL of http or https with at most 256 of A-Z a-z 0-9 _ . / : -"
+        )
     return {**urls, INTERVAL: str(heartbeat_interval)}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from koophone_async.polling.handle import Load, Pace
-    from koophone_async.polling.poller import Allowance, Looker
+    from koophone_async.polling.poller import Allowance, Poller
 
 _JITTER: Final = 0.1
 _DOUBLED: Final = 6
@@ -35,7 +35,7 @@ Entry = tuple[float, int, Target]
 class Lane:
     """The handles of one looker, in the order in which looks at them are worth it."""
 
-    looker: Looker[Any]
+    looker: Poller[Any]
     _pace: Pace
     _load: Load
     _rng: Random

@@ -37,7 +37,7 @@ class Allowance:
         self.free_at = max(self.free_at, now - (at_once - 1) * every) + every
 
 
-class Looker(Protocol[J_co]):
+class Poller(Protocol[J_co]):
     """Looks at handles of one kind: a KooPhone task, CPH request ids, instances by their state.
 
     The pump keeps one queue a looker, so the same one must be passed for the same endpoint.

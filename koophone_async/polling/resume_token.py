@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 from attrs import evolve, field, frozen
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,16 +66,16 @@ class Ticket:
         """Read a ticket.
 
         Raises:
-            Misuse: The text is no ticket, or one of a newer version.
+            InvalidRequest: The text is no ticket, or one of a newer version.
         """
         if not text.startswith(_VERSION):
-            raise Misuse("", "ticket", f"it does not start with {_VERSION!r}")
+            raise InvalidRequest("", "ticket", f"it does not start with {_VERSION!r}")
         try:
             operation, handle, jobs, begun = msgspec.json.decode(_unfolded(text), type=_Content)
             started_at = None if begun is None else _EPOCH + timedelta(microseconds=begun)
             return cls(operation, handle, jobs, started_at)
         except (ValueError, OverflowError, zlib.error) as error:
-            raise Misuse("", "ticket", "it is broken or cut short") from error
+            raise InvalidRequest("", "ticket", "it is broken or cut short") from error
 
 
 def _unfolded(text: str) -> bytes:

@@ -12,13 +12,13 @@ from attrs import define, field, frozen
 
 from koophone_async.errors import (
     Busy,
+    NoAnswer,
+    NotSent,
     QuotaTooSlow,
     Refused,
     Throttled,
-    Unanswered,
     Unavailable,
-    Unreadable,
-    Unsent,
+    UnreadableAnswer,
 )
 from koophone_async.polling.handle import Kind, Load, Pace, Target
 from koophone_async.polling.poll_queue import Lane
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
-    from koophone_async.polling.poller import Looker, Seen
+    from koophone_async.polling.poller import Poller, Seen
 
 J = TypeVar("J")
 
@@ -48,7 +48,7 @@ class _Look:
 
 
 @define(eq=False)
-class Pump:
+class PollScheduler:
     """Looks at handles when a look is worth it, and tells their waits what ended.
 
     It runs on one timer and on as many tasks as looks are in flight; no wait has its own. What it
@@ -57,7 +57,7 @@ class Pump:
 
     pace: Pace = field(factory=Pace)
     _rng: Random = field(factory=Random, repr=False, alias="rng")
-    _lanes: dict[Looker[Any], Lane] = field(factory=dict["Looker[Any]", Lane], init=False, repr=False)
+    _lanes: dict[Poller[Any], Lane] = field(factory=dict["Poller[Any]", Lane], init=False, repr=False)
     _kinds: dict[str, Kind] = field(factory=dict[str, Kind], init=False, repr=False)
     _looks: dict[asyncio.Task[Any], _Look] = field(
         factory=dict["asyncio.Task[Any]", _Look], init=False, repr=False
@@ -67,7 +67,7 @@ class Pump:
 
     def watch(  # noqa: PLR0913 - most are named, and have defaults
         self,
-        looker: Looker[J],
+        looker: Poller[J],
         handle: str,
         jobs: Sequence[str],
         *,
@@ -101,7 +101,7 @@ class Pump:
 
     def wait(  # noqa: PLR0913 - as for watch
         self,
-        looker: Looker[J],
+        looker: Poller[J],
         handle: str,
         jobs: Sequence[str],
         *,
@@ -116,7 +116,7 @@ class Pump:
             )
         )
 
-    def awaited(self, looker: Looker[Any], handle: str) -> Collection[str]:
+    def awaited(self, looker: Poller[Any], handle: str) -> Collection[str]:
         """Tell which jobs of a handle are waited for and not known to have ended."""
         lane = self._lanes.get(looker)
         return lane.targets[handle].open.keys() if lane and handle in lane.targets else ()
@@ -137,7 +137,7 @@ class Pump:
         """Close it."""
         await self.aclose()
 
-    def _target(self, looker: Looker[Any], handle: str, kind: str, started: float) -> Target:
+    def _target(self, looker: Poller[Any], handle: str, kind: str, started: float) -> Target:
         if (lane := self._lanes.get(looker)) is None:
             lane = self._lanes[looker] = Lane(looker, self.pace, self._load, self._rng)
         if (target := lane.targets.get(handle)) is None:
@@ -263,7 +263,7 @@ class Pump:
             _end_all(live[0], error)
 
 
-async def _looked(looker: Looker[J], handles: list[str]) -> Seen[J]:
+async def _looked(looker: Poller[J], handles: list[str]) -> Seen[J]:
     return await looker.look(handles)
 
 
@@ -276,4 +276,4 @@ def _passing(error: BaseException) -> bool:
     """Tell whether the same look may be answered later."""
     if isinstance(error, Refused):
         return error.repeatable or isinstance(error, Busy | Throttled | Unavailable)
-    return isinstance(error, Unsent | Unanswered | Unreadable | asyncio.CancelledError)
+    return isinstance(error, NotSent | NoAnswer | UnreadableAnswer | asyncio.CancelledError)

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.errors import Busy, Forbidden, NotFound, Refused, SignIn, Throttled, Unavailable
+from koophone_async.errors import (
+    AuthenticationFailed,
+    Busy,
+    Forbidden,
+    NotFound,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,13 +33,13 @@ class Meaning:
 
     error: type[Refused]
 
-    nothing_ran: bool = False
+    not_executed: bool = False
     """The refusal proves that nothing was executed, for any id of the call."""
 
     again: bool = False
     """Nothing was done, and the same call can succeed after a wait."""
 
-    about_ids: bool = False
+    blames_ids: bool = False
     """Nothing was done because of some ids: halving the batch finds them and serves the others.
 
     Halve before repeating where both apply, so that only the busy ids wait.
@@ -41,22 +49,22 @@ class Meaning:
     """The token is expired or unreadable: renew it once, then send again. Nothing was done."""
 
 
-_WRONG: Final = Meaning(Refused, nothing_ran=True)
-_WRONG_IDS: Final = Meaning(Refused, nothing_ran=True, about_ids=True)
-_FORBIDDEN: Final = Meaning(Forbidden, nothing_ran=True)
-_FORBIDDEN_IDS: Final = Meaning(Forbidden, nothing_ran=True, about_ids=True)
-_MISSING: Final = Meaning(NotFound, nothing_ran=True)
-_MISSING_IDS: Final = Meaning(NotFound, nothing_ran=True, about_ids=True)
-_BUSY: Final = Meaning(Busy, nothing_ran=True, again=True)
-_BUSY_IDS: Final = Meaning(Busy, nothing_ran=True, again=True, about_ids=True)
+_WRONG: Final = Meaning(Refused, not_executed=True)
+_WRONG_IDS: Final = Meaning(Refused, not_executed=True, blames_ids=True)
+_FORBIDDEN: Final = Meaning(Forbidden, not_executed=True)
+_FORBIDDEN_IDS: Final = Meaning(Forbidden, not_executed=True, blames_ids=True)
+_MISSING: Final = Meaning(NotFound, not_executed=True)
+_MISSING_IDS: Final = Meaning(NotFound, not_executed=True, blames_ids=True)
+_BUSY: Final = Meaning(Busy, not_executed=True, again=True)
+_BUSY_IDS: Final = Meaning(Busy, not_executed=True, again=True, blames_ids=True)
 # Something else must happen first (a start, a free slot, the next day): a short wait changes nothing.
-_LATER: Final = Meaning(Busy, nothing_ran=True)
-_LATER_IDS: Final = Meaning(Busy, nothing_ran=True, about_ids=True)
-_THROTTLED: Final = Meaning(Throttled, nothing_ran=True, again=True)
-_SIGN_IN: Final = Meaning(SignIn, nothing_ran=True)
-_EXPIRED: Final = Meaning(SignIn, nothing_ran=True, renew=True)
-_CLOSED: Final = Meaning(Unavailable, nothing_ran=True)
-_NOT_ACCEPTED: Final = Meaning(Unavailable, nothing_ran=True, again=True)
+_LATER: Final = Meaning(Busy, not_executed=True)
+_LATER_IDS: Final = Meaning(Busy, not_executed=True, blames_ids=True)
+_THROTTLED: Final = Meaning(Throttled, not_executed=True, again=True)
+_SIGN_IN: Final = Meaning(AuthenticationFailed, not_executed=True)
+_EXPIRED: Final = Meaning(AuthenticationFailed, not_executed=True, renew=True)
+_CLOSED: Final = Meaning(Unavailable, not_executed=True)
+_NOT_ACCEPTED: Final = Meaning(Unavailable, not_executed=True, again=True)
 _OUTAGE: Final = Meaning(Unavailable)
 _UNPROVEN: Final = Meaning(Refused)
 

@@ -11,7 +11,14 @@ import msgspec
 from attrs import frozen
 
 from koophone_async import wire
-from koophone_async.errors import Failure, KooPhoneError, SignIn, Unanswered, Unavailable, Unreadable
+from koophone_async.errors import (
+    AuthenticationFailed,
+    Failure,
+    KooPhoneError,
+    NoAnswer,
+    Unavailable,
+    UnreadableAnswer,
+)
 from koophone_async.protocol.codes import meaning
 from koophone_async.protocol.dialect import DIALECTS, Opened
 from koophone_async.protocol.fast_decoder import ODD, quick_reader
@@ -47,8 +54,8 @@ def read(
 
     Raises:
         Refused: The service answered no, and the code or the status says why.
-        Unanswered: The status or the code does not prove that a write came to nothing.
-        Unreadable: The answer is not what the service documents.
+        NoAnswer: The status or the code does not prove that a write came to nothing.
+        UnreadableAnswer: The answer is not what the service documents.
     """
     quick = quick_reader(operation, edition) if received.status < 300 else None
     if quick is not None:
@@ -80,10 +87,10 @@ def read_patiently(
 
 def _unreadable(
     operation: AnyOperation, received: Received, error: Exception, request_id: str | None
-) -> Unreadable:
+) -> UnreadableAnswer:
     # The cause may quote the answer, which may hold a secret: only its kind is told, here and in tracebacks.
     what = f"missing {error}" if isinstance(error, KeyError) else type(error).__name__
-    return Unreadable(operation.name, received.status, what, received.body, request_id)
+    return UnreadableAnswer(operation.name, received.status, what, received.body, request_id)
 
 
 def _refusal(
@@ -94,18 +101,25 @@ def _refusal(
     words = redact(opened.message[:_MOST_WORDS])
     request_id = opened.request_id or request_id
     again = known.again or (received.status == 503 and seconds is not None)
-    is_unproven = not (known.nothing_ran or again)
+    is_unproven = not (known.not_executed or again)
     is_outage = issubclass(known.error, Unavailable) or (is_unproven and received.status in _OUTAGES)
     if is_outage and is_unproven and not operation.repeatable:
         said = f"HTTP {received.status} {opened.code or ''} {words}".strip()
-        return Unanswered(operation.name, said, request_id)
+        return NoAnswer(operation.name, said, request_id)
     kind = Unavailable if is_outage else known.error
     refusal = kind(
-        operation.name, received.status, opened.code or "", words, request_id, again, known.about_ids, seconds
+        operation.name,
+        received.status,
+        opened.code or "",
+        words,
+        request_id,
+        again,
+        known.blames_ids,
+        seconds,
     )
-    refusal.nothing_ran = known.nothing_ran or again
+    refusal.not_executed = known.not_executed or again
     refusal.failures = tuple(map(_failure, opened.failures))
-    if isinstance(refusal, SignIn):
+    if isinstance(refusal, AuthenticationFailed):
         refusal.renewable = known.renew
     return refusal
 

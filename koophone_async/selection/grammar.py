@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeAlias
 
 from attrs import define, field, frozen
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,9 +99,9 @@ def _enclosed(term: Term) -> str:
     return f"({term})" if isinstance(term, Several) else str(term)
 
 
-def wrong(column: int, problem: str) -> Misuse:
+def wrong(column: int, problem: str) -> InvalidRequest:
     """Make the error of an expression that cannot be meant."""
-    return Misuse("", "where", f"column {column}: {problem}")
+    return InvalidRequest("", "where", f"column {column}: {problem}")
 
 
 @frozen
@@ -244,6 +244,6 @@ def read(text: str) -> Term:
     """Read an expression.
 
     Raises:
-        Misuse: It is none; says at which column, counted from 1, and what was expected there.
+        InvalidRequest: It is none; says at which column, counted from 1, and what was expected there.
     """
     return _Reader(list(_tokens(text))).whole()

@@ -101,7 +101,7 @@ def field_of(model: type, comparison: Comparison) -> tuple[str, Kind]:
     """Find the field of a model that a comparison names, and what it holds.
 
     Raises:
-        Misuse: There is none, or it holds no single value.
+        InvalidRequest: There is none, or it holds no single value.
     """
     name, known = comparison.name, spellings(model)
     if name not in known:
@@ -122,7 +122,7 @@ def meant(kind: Kind, value: Value) -> Any:  # noqa: ANN401 - whatever the field
     """Tell what a value of the expression stands for.
 
     Raises:
-        Misuse: It is nothing that the field can hold.
+        InvalidRequest: It is nothing that the field can hold.
     """
     if value.text is None:
         return None

@@ -45,7 +45,7 @@ class Where:
         """Tell whether an item fits.
 
         Raises:
-            Misuse: As `on`.
+            InvalidRequest: As `on`.
         """
         return self.on(type(item))(item)
 
@@ -58,7 +58,7 @@ class Where:
         """Give the test for items of a model, before there is any.
 
         Raises:
-            Misuse: The model has no such field, or the field can hold no such value; says which it knows.
+            InvalidRequest: The model has no such field, or the field can hold no such value; says which it knows.
         """
         return _compiled(self._term, model)
 
@@ -80,7 +80,7 @@ class Where:
             query: Such as `PhoneQuery()`.
 
         Raises:
-            Misuse: As `on`, or the service takes no such value.
+            InvalidRequest: As `on`, or the service takes no such value.
         """
         free = {spelling(a).name: a for a in _fields(query) if getattr(query, a.name) is None}
         given: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def parse(text: str) -> Where:
             and `[]`) or `in (...)`, joined by `and`, `or`, `not` and parentheses.
 
     Raises:
-        Misuse: It is no expression; says at which column, and what was expected there.
+        InvalidRequest: It is no expression; says at which column, and what was expected there.
     """
     return Where(read(text))
 

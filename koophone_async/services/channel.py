@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from koophone_async.operation import AnyOperation
-    from koophone_async.polling import Pump
+    from koophone_async.polling import PollScheduler
     from koophone_async.session import Session
 
 
@@ -21,7 +21,7 @@ class Channel:
     session: Session
 
     @property
-    def pump(self) -> Pump:
+    def pump(self) -> PollScheduler:
         """Who looks at jobs for all clients of the session."""
         return self.session.pump
 

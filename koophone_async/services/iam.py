@@ -175,7 +175,7 @@ class Tokens:
             project: The project's name, which is the region's, such as `cn-north-4`.
 
         Raises:
-            SignIn: User, password, account or project is wrong.
+            AuthenticationFailed: User, password, account or project is wrong.
 
         API: KooPhone 3.2 (2025-12-31)
         """

@@ -11,7 +11,7 @@ from koophone_async import State
 from koophone_async.batches import SAYS_NOTHING
 from koophone_async.credentials import AccessKey
 from koophone_async.endpoints import Endpoints
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Quota
 from koophone_async.polling import Ticket
 from koophone_async.services.cph.client import CloudPhone
@@ -176,7 +176,7 @@ async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: Clo
 )
 async def test_what_a_phone_did_while_the_call_waited_is_its_end(row: dict[str, Any], state: State) -> None:
     async with answering({"request_id": "r", "jobs": [{"phone_id": "p", **row}]}, {}) as cph:
-        report = await cph.fleet(["p"]).run_now("id")
+        report = await cph.fleet(["p"]).run_sync("id")
 
     assert report["p"].state is state
 
@@ -185,7 +185,7 @@ async def test_what_still_ran_when_the_call_was_over_is_looked_at_on() -> None:
     jobs = [{"job_id": "j", "status": 1}]
     later = {"jobs": [{"job_id": "j", "status": 2, "execute_msg": "late", "phone_id": "p"}]}
     async with answering({"request_id": "r", "jobs": jobs}, later) as cph:
-        report = await cph.fleet(["p"]).run_now("sleep 3")
+        report = await cph.fleet(["p"]).run_sync("sleep 3")
 
     assert (report["p"].state, report["p"].output) == (State.SUCCEEDED, "late")
 
@@ -210,7 +210,7 @@ async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPho
 
 
 async def test_jobs_without_a_request_cannot_be_awaited(cph: CloudPhone) -> None:
-    with pytest.raises(Misuse, match="names no request"):
+    with pytest.raises(InvalidRequest, match="names no request"):
         await cph.jobs.wait(Started(None, (JobEntry(phone="p", id="j"),)))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from koophone_async import Session, State
 from koophone_async.emulator import Durations, Emulator
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph import commands, jobs
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.connections import Access, ClientType
@@ -99,7 +99,7 @@ async def test_phones_are_stopped_restarted_and_wiped(cph: CloudPhone) -> None:
     fleet = cph.fleet([phone.id for phone in await listed(cph)])
 
     assert states(await fleet.stop()) == {"succeeded": 60}
-    assert states(await fleet.run("id")) == states(await fleet.run_now("id")) == {"refused": 60}
+    assert states(await fleet.run("id")) == states(await fleet.run_sync("id")) == {"refused": 60}
     assert states(await fleet.restart(properties={"ro.install.auto": 1})) == {"succeeded": 60}
     assert states(await fleet.reset(properties={"ro.install.auto": 0})) == {"succeeded": 60}
 
@@ -138,8 +138,8 @@ async def test_disks_grow_routes_change_and_clients_connect(cph: CloudPhone) -> 
 
 
 async def test_a_command_that_is_waited_for_tells_its_time_before_it_starts(cph: CloudPhone) -> None:
-    run = cph.fleet([phone.id for phone in await listed(cph)] * 4).run_now("id")
-    whole = cph.fleet([phone.id for phone in await listed(cph)]).run_now("id")
+    run = cph.fleet([phone.id for phone in await listed(cph)] * 4).run_sync("id")
+    whole = cph.fleet([phone.id for phone in await listed(cph)]).run_sync("id")
 
     assert (run.estimate().calls, whole.estimate().calls) == (16, 4)
     assert run.estimate().seconds >= 120
@@ -204,7 +204,7 @@ async def test_what_is_left_running_is_awaited_on_by_its_ticket(cph: CloudPhone,
 
 
 def test_an_export_of_all_phones_to_one_path_is_refused_before_it_starts(cph: CloudPhone) -> None:
-    with pytest.raises(Misuse, match=r"holds no {phone}"):
+    with pytest.raises(InvalidRequest, match=r"holds no {phone}"):
         _ = cph.fleet([]).export(["/data"], BUCKET, "all.tar")
 
 

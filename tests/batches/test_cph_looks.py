@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from koophone_async import State
 from koophone_async.operation import Quota
-from koophone_async.polling import Allowance, Pump
+from koophone_async.polling import Allowance, PollScheduler
 from koophone_async.services.cph.completion import Requests
 from koophone_async.services.cph.started_jobs import JobEntry, Started
 
@@ -104,7 +104,7 @@ async def test_a_call_that_is_not_known_has_others_refused_once(
 async def test_a_pump_awaits_nothing_of_a_handle_that_it_does_not_know(cph: CloudPhone) -> None:
     requests = Requests(cph._channel)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
-    assert not Pump().awaited(requests, "r1")
+    assert not PollScheduler().awaited(requests, "r1")
 
 
 async def test_an_entry_without_a_name_is_of_the_only_phone_of_its_call(cph: CloudPhone) -> None:

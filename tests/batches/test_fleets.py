@@ -23,7 +23,7 @@ from koophone_async.emulator import (
     Truncate,
 )
 from koophone_async.emulator.fleet import Running
-from koophone_async.errors import JobFailed, JobUnfinished, Misuse, PartlyRefused
+from koophone_async.errors import InvalidRequest, JobFailed, JobUnfinished, PartialFailure
 from koophone_async.polling import Ticket
 from koophone_async.services.koophone import commands, instances, streaming, users
 from koophone_async.services.koophone.instances import ContentState, RunningState
@@ -133,7 +133,7 @@ async def test_a_vouch_that_no_id_comes_twice_is_taken_and_may_be_wrong(
 
 
 async def test_a_slow_reader_makes_room_by_reading(emulator: Emulator, koophone: KooPhone) -> None:
-    run = koophone.fleet(ids(emulator), in_flight=100).run_now("id")
+    run = koophone.fleet(ids(emulator), in_flight=100).run_sync("id")
 
     async with asyncio.timeout(600):
         async for _ in run:
@@ -302,10 +302,10 @@ async def test_a_busy_phone_is_tried_again_once_it_stands_alone(
 
 
 async def test_an_outcome_says_how_long_its_call_took(emulator: Emulator, koophone: KooPhone) -> None:
-    emulator.fault(Delay(seconds=3), commands.RUN_NOW)
+    emulator.fault(Delay(seconds=3), commands.RUN_SYNC)
     await asyncio.sleep(10)
 
-    report = await koophone.fleet(ids(emulator, 2)).run_now("id")
+    report = await koophone.fleet(ids(emulator, 2)).run_sync("id")
 
     assert [outcome.seconds for outcome in report] == [pytest.approx(3)] * 2
 
@@ -369,12 +369,14 @@ async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone
 
 
 def test_one_id_is_not_taken_letter_by_letter(koophone: KooPhone) -> None:
-    with pytest.raises(Misuse, match="ids: is the string 'phone0001'; give a list of ids"):
+    with pytest.raises(InvalidRequest, match="ids: is the string 'phone0001'; give a list of ids"):
         _ = koophone.fleet("phone0001").run("id")
 
 
 async def test_wrong_arguments_are_refused_before_anything_is_drawn(koophone: KooPhone) -> None:
-    with pytest.raises(Misuse, match=r"command: is 1,025 bytes of UTF-8 long; at most 1,024 bytes of UTF-8"):
+    with pytest.raises(
+        InvalidRequest, match=r"command: is 1,025 bytes of UTF-8 long; at most 1,024 bytes of UTF-8"
+    ):
         await koophone.fleet(["a"]).run("x" * 1025)
 
 
@@ -389,9 +391,9 @@ async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
         (await koophone.fleet([second]).run("id")).one()
     with pytest.raises(JobUnfinished, match="still running after 5") as unfinished:
         (await koophone.fleet([first], deadline=5).run("sleep 60")).one()
-    with pytest.raises(PartlyRefused, match="1 refused"):
+    with pytest.raises(PartialFailure, match="1 refused"):
         (await koophone.fleet(["nobody"]).run("id")).one()
-    with pytest.raises(Misuse, match="report: holds 2 outcomes; `one` needs exactly 1"):
+    with pytest.raises(InvalidRequest, match="report: holds 2 outcomes; `one` needs exactly 1"):
         (await koophone.fleet([first, second]).run("id")).one()
 
     assert failed.value.job.id == second
@@ -403,7 +405,7 @@ async def test_the_report_tells_failures_by_code_and_raises_for_them(
 ) -> None:
     report = await koophone.fleet([*ids(emulator, 3), "nobody"]).run("id")
 
-    with pytest.raises(PartlyRefused, match="3 succeeded, 1 refused") as raised:
+    with pytest.raises(PartialFailure, match="3 succeeded, 1 refused") as raised:
         report.raise_for_failures()
     assert raised.value.outcomes["nobody"].error_code == "KOOPHONE.API.1001"
     assert set(report.failed()) == {"nobody"}
@@ -428,7 +430,7 @@ async def test_a_run_says_before_it_starts_how_long_the_quota_makes_it(
         assert (run.estimate().ids, run.estimate().calls) == (300, 3)
         assert 60 <= run.estimate().seconds <= 61
         assert states(await run) == {"succeeded": 300}
-    with pytest.raises(Misuse, match="have no length"):
+    with pytest.raises(InvalidRequest, match="have no length"):
         koophone.fleet(iter(())).run("id").estimate()
 
 
@@ -498,9 +500,9 @@ async def test_a_wait_that_the_service_refuses_is_left_unfinished(
 async def test_a_command_that_outlasts_its_call_is_unknown_and_says_why(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
-    emulator.fault(Distort(JobState.RUNNING), commands.RUN_NOW)
+    emulator.fault(Distort(JobState.RUNNING), commands.RUN_SYNC)
 
-    report = await koophone.fleet(ids(emulator, 2)).run_now("id")
+    report = await koophone.fleet(ids(emulator, 2)).run_sync("id")
 
     assert states(report) == {"unknown": 2}
     assert "before the command had ended" in (report["phone0001"].error_message or "")

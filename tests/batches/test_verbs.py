@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from koophone_async import KooPhone, State
 from koophone_async.batches.chunks import Chunker
 from koophone_async.emulator import Durations, Emulator, Fault, Refuse, Reset, Throttle, Truncate
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone import commands, orders
 from koophone_async.services.koophone.apps import AppType, Package
 from koophone_async.services.koophone.video import Definitions, Encoding, Network, Rate, VideoSetting
@@ -55,7 +55,7 @@ async def test_the_apps_of_a_phone_come_from_all_pages(koophone: KooPhone) -> No
 
 
 async def test_a_command_that_is_waited_for_has_its_output_at_once(koophone: KooPhone) -> None:
-    report = await koophone.fleet(["phone0001", "phone0002"]).run_now("cat /nope; exit 3")
+    report = await koophone.fleet(["phone0001", "phone0002"]).run_sync("cat /nope; exit 3")
 
     assert report.counts == {State.FAILED: 2}
     assert "No such file" in (report["phone0001"].output or "")
@@ -86,7 +86,7 @@ async def test_a_wait_that_times_out_leaves_a_ticket_for_each_phone(koophone: Ko
 async def test_a_call_without_a_task_says_that_there_is_nothing_to_wait_for(koophone: KooPhone) -> None:
     started = await koophone.instances.reset(["phone0001"])
 
-    with pytest.raises(Misuse, match="this call gave no task"):
+    with pytest.raises(InvalidRequest, match="this call gave no task"):
         await koophone.jobs.wait(started.task)
 
 

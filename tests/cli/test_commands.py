@@ -89,8 +89,8 @@ def test_every_resource_of_cph_has_its_group_beside_gaming() -> None:
     "line, states",
     [
         (("commands", "run", *TWO, "--command", "echo hi"), ["succeeded"] * 2),
-        (("commands", "run-now", *TWO, "--command", "echo hi"), ["succeeded"] * 2),
-        (("commands", "run_now", *TWO, "--command", "echo hi"), ["succeeded"] * 2),
+        (("commands", "run-sync", *TWO, "--command", "echo hi"), ["succeeded"] * 2),
+        (("commands", "run_sync", *TWO, "--command", "echo hi"), ["succeeded"] * 2),
         (("apps", "install", *TWO, *PACKAGE), ["succeeded"] * 2),
         (("instances", "reboot", *TWO), ["succeeded"] * 2),
         (("instances", "reset", *TWO), ["succeeded"] * 2),

@@ -46,7 +46,7 @@ def later(*words: str) -> Line:
     "line, states",
     [
         (("commands", "run", *PHONES, "--command", "echo hi"), ["succeeded"] * 2),
-        (("commands", "run-now", *PHONES, "--command", "echo hi"), ["succeeded"] * 2),
+        (("commands", "run-sync", *PHONES, "--command", "echo hi"), ["succeeded"] * 2),
         (("commands", "push", *ONE, "--tar", "obs://b/data.tar"), ["succeeded"]),
         (("commands", "install", *ONE, "--apk", f"obs://b/{APP}.apk", "--options", "-r"), ["succeeded"]),
         (

@@ -155,7 +155,7 @@ def test_wrong_usage_is_exit_2(start: Start) -> None:
 def stalling(tmp_path: Path) -> Iterator[dict[str, str]]:
     """An emulator that never answers calls that name phone0150."""
     plan = tmp_path / "plan.json"
-    plan.write_text('[{"operation": "koophone.commands.run_now", "phone": "phone0150", "action": "stall"}]')
+    plan.write_text('[{"operation": "koophone.commands.run_sync", "phone": "phone0150", "action": "stall"}]')
     with started("emulator", "--phones", "150", "--faults", str(plan)) as process:
         assert process.stdout
         banner = json.loads(process.stdout.readline())

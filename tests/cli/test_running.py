@@ -13,33 +13,33 @@ from koophone_async.credentials import AccessKey, Password
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (
     AnswerTimedOut,
+    AuthenticationFailed,
     BadEndpoint,
     Forbidden,
+    InvalidRequest,
     KooPhoneError,
-    Misuse,
     NotConnected,
     NotFound,
     QuotaTooSlow,
-    SignIn,
     Throttled,
-    Unreadable,
+    UnreadableAnswer,
 )
 
 
 @pytest.mark.parametrize(
     "error, code, advice",
     [
-        (Misuse("o", "f", "is wrong"), 2, ""),
+        (InvalidRequest("o", "f", "is wrong"), 2, ""),
         (NoCredentials("", "credentials", "not found"), 3, "koophone config"),
         (NotConnected("o", "refused"), 3, "Check the network"),
         (BadEndpoint("o", "bad"), 3, "Check the endpoints"),
         (QuotaTooSlow("o", "slow", 9.0), 3, "quota"),
-        (SignIn("o", 401, "APIGW.0301", "no"), 3, "HUAWEICLOUD_SDK_AK"),
+        (AuthenticationFailed("o", 401, "APIGW.0301", "no"), 3, "HUAWEICLOUD_SDK_AK"),
         (Forbidden("o", 403, "X", "no"), 3, "permission"),
         (NotFound("o", 404, "X", "no"), 1, ""),
         (Throttled("o", 429, "X", "no"), 1, "Try again later"),
         (AnswerTimedOut("o", "late"), 1, "It may have happened"),
-        (Unreadable("o", 200, "no JSON", b"secret"), 1, "It may have happened"),
+        (UnreadableAnswer("o", 200, "no JSON", b"secret"), 1, "It may have happened"),
     ],
 )
 def test_an_error_is_one_line_what_to_do_another(

@@ -54,7 +54,7 @@ class Scene:
         return await self.jobs(started)
 
     async def show(self, phone: str, command: str) -> str:
-        result = await self.cph.commands.run_now([phone], command)
+        result = await self.cph.commands.run_sync([phone], command)
         return result.results[0].output or ""
 
 

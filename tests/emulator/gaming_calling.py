@@ -70,7 +70,7 @@ class Scene:
         return [one.version async for one in self.gaming.deployments.on_phone(phone)]
 
     async def packages(self, phone: str) -> str:
-        result = await self.cph.commands.run_now([phone], "pm list packages")
+        result = await self.cph.commands.run_sync([phone], "pm list packages")
         return result.results[0].output or ""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from koophone_async.emulator import Durations, Fail, Lose, Reset, Stick
 from koophone_async.emulator.fleet import Running
-from koophone_async.errors import NotFound, Unanswered
+from koophone_async.errors import NoAnswer, NotFound
 from koophone_async.services.cph import commands
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import OnServers
@@ -176,12 +176,12 @@ async def test_a_package_without_a_name_installs_nothing(scene: Scene) -> None:
 
 @story()
 async def test_a_command_that_is_waited_for_answers_what_each_phone_printed(scene: Scene) -> None:
-    answer = await scene.cph.commands.run_now([*scene.phones[:2], "0" * 32], "getprop; getprop")
+    answer = await scene.cph.commands.run_sync([*scene.phones[:2], "0" * 32], "getprop; getprop")
 
     good, _, unknown = answer.results
     assert (good.state, len(good.output or "")) == (JobState.SUCCEEDED, 1024)
     assert (unknown.state, unknown.error_code) == (JobState.FAILED, "CPS.0005")
-    failed = (await scene.cph.commands.run_now(scene.phones[:1], "ls /nowhere")).results[0]
+    failed = (await scene.cph.commands.run_sync(scene.phones[:1], "ls /nowhere")).results[0]
     assert (failed.error_code, failed.error_message) == ("CPS.0191", "Run command failed.")
 
 
@@ -190,7 +190,7 @@ async def test_who_takes_longer_than_two_seconds_is_told_of_as_running_and_ends_
     began = VirtualTimeLoop.running().time()
     one, other = scene.phones[0], scene.phones[3]
 
-    answer = await scene.cph.commands.run_now([one, other], "sleep 10; echo hi")
+    answer = await scene.cph.commands.run_sync([one, other], "sleep 10; echo hi")
 
     assert [result.state for result in answer.results] == [JobState.RUNNING, JobState.RUNNING]
     assert VirtualTimeLoop.running().time() - began == pytest.approx(2, abs=0.1)
@@ -203,7 +203,7 @@ async def test_a_call_that_is_waited_for_ends_after_thirty_seconds_behind_other_
     await scene.cph.commands.run(scene.phones[:1], "id")
     began = VirtualTimeLoop.running().time()
 
-    answer = await scene.cph.commands.run_now(scene.phones[:1], "id")
+    answer = await scene.cph.commands.run_sync(scene.phones[:1], "id")
 
     assert answer.results[0].state is JobState.RUNNING
     assert VirtualTimeLoop.running().time() - began == pytest.approx(30, abs=0.1)
@@ -274,7 +274,7 @@ async def test_more_than_twenty_request_ids_are_refused(call: Caller) -> None:
 async def test_what_was_lost_after_it_was_taken_has_run_once(scene: Scene) -> None:
     scene.emulator.fault(Reset(executed=True), commands.RUN, first=1)
 
-    with pytest.raises(Unanswered):
+    with pytest.raises(NoAnswer):
         await scene.cph.commands.run(scene.phones[:1], "id")
 
     assert scene.ledger("cph.commands.run") == {scene.phones[0]: 1}
@@ -285,7 +285,7 @@ async def test_a_connection_can_break_before_the_body_tells_which_operation_it_i
     scene.emulator.fault(Reset(), commands.INSTALL)
 
     await scene.cph.commands.run(scene.phones[:1], "id")
-    with pytest.raises(Unanswered):
+    with pytest.raises(NoAnswer):
         await scene.cph.commands.install(scene.phones[:1], "obs://bucket/a.apk")
 
 

@@ -104,7 +104,7 @@ async def test_a_pushed_version_is_on_no_phone_before_it_is_updated(scene: Scene
 async def test_undeploying_takes_a_version_off_servers_and_phones(scene: Scene) -> None:
     _, version = await scene.deployed()
     (server, _), phone = scene.servers, scene.phones[0]
-    await scene.cph.commands.run_now([scene.phones[1]], "pm uninstall com.example.chess")
+    await scene.cph.commands.run_sync([scene.phones[1]], "pm uninstall com.example.chess")
 
     started = await scene.gaming.deployments.undeploy([server], [version])
     await scene.end(started)

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from koophone_async.emulator.fleet import Running
 from koophone_async.emulator.gaming.player import Player, TurnedAway
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     Access,
     Cipher,
@@ -140,12 +140,12 @@ async def test_a_game_ends_with_its_process(scene: Scene) -> None:
     application, _ = await scene.deployed()
     games, phone = scene.emulator.games, scene.phones[0]
     await games.start(phone, application)
-    running = (await scene.cph.commands.run_now([phone], "ps -A")).results[0].output or ""
-    await scene.cph.commands.run_now([phone], "am force-stop com.example.chess")
+    running = (await scene.cph.commands.run_sync([phone], "ps -A")).results[0].output or ""
+    await scene.cph.commands.run_sync([phone], "am force-stop com.example.chess")
 
     assert "com.example.chess" in running
     assert games.on(phone) is None
-    with pytest.raises(Misuse, match="plays nothing"):
+    with pytest.raises(InvalidRequest, match="plays nothing"):
         await games.stop(phone)
     await games.start(phone, application)
     assert games.on(phone)
@@ -175,7 +175,7 @@ async def test_who_is_not_verified_does_not_play(scene: Scene) -> None:
     games, phone = scene.emulator.games, scene.phones[0]
     async with listening(scene) as ear:
         granting(ear)
-        with pytest.raises(Misuse, match="player: is needed"):
+        with pytest.raises(InvalidRequest, match="player: is needed"):
             await games.start(phone, application)
         with pytest.raises(TurnedAway, match=r"events\.verify: turned away with status 403"):
             await games.start(phone, application, Player("a-ticket", KEY[::-1], b"sealed"))
@@ -259,13 +259,13 @@ async def test_a_game_starts_where_it_is_and_nothing_else_runs(scene: Scene) -> 
     other = await scene.application("go")
     await games.start(phone, application)
 
-    with pytest.raises(Misuse, match="plays already"):
+    with pytest.raises(InvalidRequest, match="plays already"):
         await games.start(phone, application)
-    with pytest.raises(Misuse, match="is not running"):
+    with pytest.raises(InvalidRequest, match="is not running"):
         await games.start(still, application)
-    with pytest.raises(Misuse, match="is not on the phone"):
+    with pytest.raises(InvalidRequest, match="is not on the phone"):
         await games.start(scene.phones[2], other)
-    with pytest.raises(Misuse, match="is not running"):
+    with pytest.raises(InvalidRequest, match="is not running"):
         await games.start("nobody", application)
 
 
@@ -280,7 +280,7 @@ async def test_of_two_who_come_at_once_one_plays(scene: Scene) -> None:
             *(games.start(phone, application, player) for player in players), return_exceptions=True
         )
 
-    assert sorted(type(one).__name__ for one in done) == ["Misuse", "Round"]
+    assert sorted(type(one).__name__ for one in done) == ["InvalidRequest", "Round"]
 
 
 @story()

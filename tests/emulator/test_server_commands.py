@@ -73,7 +73,7 @@ async def test_a_command_that_is_waited_for_has_a_result_for_each_phone(call: Ca
     good, bad = said.data["cmd_results"]
     assert (good["status"], good["execute_msg"]) == (2, "hi\n")
     assert (bad["status"], bad["error_code"]) == (-1, "CPS.0141")
-    assert call.emulator.ledger.executions(commands.RUN_NOW.name) == {"phone0001": 1}
+    assert call.emulator.ledger.executions(commands.RUN_SYNC.name) == {"phone0001": 1}
 
 
 @story()

@@ -20,7 +20,7 @@ from koophone_async.emulator import (
     Truncate,
 )
 from koophone_async.emulator.server.faults import Plan, from_json, to_json
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone import commands, instances
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.emulator.calling import Caller, story
@@ -292,5 +292,5 @@ def test_a_plan_survives_json() -> None:
     ],
 )
 def test_a_plan_that_is_none_is_refused_with_the_fault_that_is_wrong(plan: object, problem: str) -> None:
-    with pytest.raises(Misuse, match=problem):
+    with pytest.raises(InvalidRequest, match=problem):
         from_json(plan)

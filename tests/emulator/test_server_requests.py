@@ -330,7 +330,7 @@ async def test_an_emulator_may_listen_on_ipv6() -> None:
 
 async def test_a_session_of_the_emulator_reaches_it() -> None:
     async with Emulator(phones=1, jobs=Durations(fixed=0)) as emulator, emulator.session() as session:
-        results = await Commands(session).run_now(["phone0001"], "echo hi")
+        results = await Commands(session).run_sync(["phone0001"], "echo hi")
 
     assert [result.output for result in results.results] == ["hi\n"]
-    assert emulator.ledger.executions("koophone.commands.run_now") == {"phone0001": 1}
+    assert emulator.ledger.executions("koophone.commands.run_sync") == {"phone0001": 1}

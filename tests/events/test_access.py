@@ -11,21 +11,21 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     VERIFY,
     Access,
-    Bounds,
     Cipher,
     Encoding,
     Grant,
+    Limits,
     Mode,
     Reason,
     Receiver,
     Stamp,
     Validity,
 )
-from koophone_async.events.access import Spent
+from koophone_async.events.access import UsedTickets
 from koophone_async.events.errors import Rejected
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.events.service import CONTENT, KEY, TICKET, access, ask, at
@@ -48,7 +48,7 @@ def granting(receiver: Receiver, grant: Grant | None = GRANT) -> Receiver:
 
 def virtual(cipher: Cipher | None = None, **bounds: int) -> Receiver:
     return Receiver(
-        cipher=cipher or Cipher(), bounds=Bounds(**bounds), now=lambda: VirtualTimeLoop.running().now()
+        cipher=cipher or Cipher(), bounds=Limits(**bounds), now=lambda: VirtualTimeLoop.running().now()
     )
 
 
@@ -249,7 +249,7 @@ async def test_a_ticket_lets_in_once_when_it_is_shown_twice_at_once() -> None:
 
 async def test_a_ticket_that_ends_while_it_is_looked_up_lets_nobody_in() -> None:
     receiver, waits = virtual(), iter([91, 92])
-    receiver.bounds = Bounds(look_up_seconds=100)
+    receiver.bounds = Limits(look_up_seconds=100)
 
     @receiver.on_verify
     async def slow(_: Access) -> Grant:
@@ -296,7 +296,7 @@ async def test_the_memory_of_tickets_is_bounded_and_never_forgets_a_valid_one() 
 
 
 def test_a_ticket_is_remembered_to_its_last_millisecond() -> None:
-    spent, last = Spent(10), int(at(1).timestamp() * 1000)
+    spent, last = UsedTickets(10), int(at(1).timestamp() * 1000)
     spent.spend(b"t", last, at(0))
 
     with pytest.raises(Rejected, match="replayed"):
@@ -304,7 +304,7 @@ def test_a_ticket_is_remembered_to_its_last_millisecond() -> None:
 
 
 def test_a_ticket_that_was_given_back_and_used_again_is_forgotten_at_its_new_end() -> None:
-    spent = Spent(10)
+    spent = UsedTickets(10)
     spent.spend(b"t", 1000, at(-1e9))
     spent.give_back(b"t")
     spent.spend(b"t", int(at(10).timestamp() * 1000), at(0))
@@ -358,7 +358,7 @@ def test_every_size_of_aes_is_taken(size: int) -> None:
 
 
 def test_a_key_of_a_wrong_size_is_refused_without_showing_it() -> None:
-    with pytest.raises(Misuse, match="has 3 bytes") as caught:
+    with pytest.raises(InvalidRequest, match="has 3 bytes") as caught:
         Grant(b"key")
 
     assert "b'key'" not in str(caught.value)
@@ -367,7 +367,7 @@ def test_a_key_of_a_wrong_size_is_refused_without_showing_it() -> None:
 def test_there_is_one_look_up() -> None:
     receiver = granting(Receiver())
 
-    with pytest.raises(Misuse, match="already has a look-up"):
+    with pytest.raises(InvalidRequest, match="already has a look-up"):
         granting(receiver)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     INBOUND,
     Access,
@@ -118,7 +118,7 @@ def test_a_phone_is_told_where_to_call_by_its_properties() -> None:
 
 @pytest.mark.parametrize("address", ["ftp://x", "https://x?a=1", "https://" + "x" * 250])
 def test_an_address_that_no_phone_takes_is_refused(address: str) -> None:
-    with pytest.raises(Misuse, match="256") as caught:
+    with pytest.raises(InvalidRequest, match="256") as caught:
         properties(address, 30)
 
     assert address not in str(caught.value)

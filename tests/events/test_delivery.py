@@ -15,19 +15,19 @@ from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
-    Bounds,
     Delivery,
     Event,
     GameEntered,
     Head,
     Heartbeat,
+    Limits,
     Reason,
     Receiver,
     write,
 )
-from koophone_async.events.queues import Memory, Parcel
+from koophone_async.events.queues import Memory, QueuedEvent
 from koophone_async.virtual_time import run_virtually
 from tests.events.service import TICKET, Story, beat, entered, post, quitted, tell
 
@@ -222,7 +222,7 @@ async def test_a_refusal_for_now_says_when_to_come_again() -> None:
 
 
 async def test_no_more_calls_than_allowed_are_in_progress() -> None:
-    receiver, arrived = Receiver(bounds=Bounds(calls=1)), asyncio.Event()
+    receiver, arrived = Receiver(bounds=Limits(calls=1)), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
         arrived.set()
@@ -256,7 +256,7 @@ async def test_of_a_body_without_end_only_the_limit_is_read() -> None:
             read.append(1024)
             yield b" " * 1024
 
-    async with Receiver(bounds=Bounds(body=4096)) as receiver:
+    async with Receiver(bounds=Limits(body=4096)) as receiver:
         answer = await receiver.receive(Head("POST", "/events", {}), endless())
 
     assert (answer.status, sum(read)) == (413, 5120)
@@ -282,7 +282,7 @@ async def test_no_more_handlers_run_at_once_than_there_are_workers(receiver: Rec
 
 def parcels() -> int:
     gc.collect()
-    return sum(isinstance(thing, Parcel) for thing in gc.get_objects())
+    return sum(isinstance(thing, QueuedEvent) for thing in gc.get_objects())
 
 
 async def test_of_a_backlog_only_what_is_held_is_in_memory(tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ async def test_memory_delivers_before_the_end_what_it_can(story: Story) -> None:
 
 async def test_a_receiver_can_run_again_but_not_twice_at_once(receiver: Receiver) -> None:
     async with receiver:
-        with pytest.raises(Misuse, match="runs already"):
+        with pytest.raises(InvalidRequest, match="runs already"):
             await receiver.__aenter__()
     async with receiver:
         assert await tell(receiver, entered()) == [200]
@@ -403,7 +403,7 @@ def test_an_event_has_one_handler() -> None:
     receiver = Receiver()
     receiver.on_enter(Story())
 
-    with pytest.raises(Misuse, match="enter: already has a handler"):
+    with pytest.raises(InvalidRequest, match="enter: already has a handler"):
         receiver.on_enter(Story())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver, write
 from koophone_async.events.journal import Journal
 from koophone_async.virtual_time import VirtualTimeLoop
@@ -129,7 +129,7 @@ async def test_no_ticket_is_in_the_journals_own_words(path: Path) -> None:
 
 async def test_a_second_process_is_refused(path: Path) -> None:
     async with Receiver(journal=path):
-        with pytest.raises(Misuse, match="cannot be opened: database is locked"):
+        with pytest.raises(InvalidRequest, match="cannot be opened: database is locked"):
             await Receiver(journal=path).__aenter__()
 
 
@@ -152,7 +152,7 @@ async def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
     db.execute("PRAGMA user_version = 9")
     db.close()
 
-    with pytest.raises(Misuse, match="version 9"):
+    with pytest.raises(InvalidRequest, match="version 9"):
         await Receiver(journal=path).__aenter__()
 
 
@@ -169,13 +169,13 @@ async def test_a_damaged_journal_is_refused(path: Path, place: int | bytes) -> N
         await tell(receiver, *(entered(str(number)) for number in range(200)))
     damage(path, place)
 
-    with pytest.raises(Misuse, match="cannot be opened"):
+    with pytest.raises(InvalidRequest, match="cannot be opened"):
         await Receiver(journal=path).__aenter__()
 
 
 async def test_a_journal_in_no_directory_is_refused_and_the_receiver_can_start_later(tmp_path: Path) -> None:
     receiver = Receiver(journal=tmp_path / "none" / "events.db")
-    with pytest.raises(Misuse, match="cannot be opened"):
+    with pytest.raises(InvalidRequest, match="cannot be opened"):
         await receiver.__aenter__()
 
     (tmp_path / "none").mkdir()

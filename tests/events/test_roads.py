@@ -13,17 +13,17 @@ import pytest
 from aiohttp import web
 from fastapi import FastAPI
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     HEARTBEAT,
     INBOUND,
     VERIFY,
     Access,
     Asgi,
-    Bounds,
     Event,
     Grant,
     Inbound,
+    Limits,
     Reason,
     Receiver,
     properties,
@@ -90,7 +90,7 @@ async def test_a_phone_with_our_properties_reaches_an_aiohttp_application(
 
 async def test_the_receiver_runs_as_long_as_its_application(story: Story) -> None:
     async with mounted(receiver := told_to(story)):
-        with pytest.raises(Misuse, match="runs already"):
+        with pytest.raises(InvalidRequest, match="runs already"):
             await receiver.__aenter__()
     async with receiver:
         pass
@@ -116,7 +116,7 @@ async def test_an_address_of_ipv6_can_be_called(story: Story, client: aiohttp.Cl
 async def test_what_cannot_be_served_leaves_nothing_behind(story: Story, tmp_path: Path) -> None:
     receiver = told_to(story)
     receiver.journal = tmp_path / "none" / "events.db"
-    with pytest.raises(Misuse, match="cannot be opened"):
+    with pytest.raises(InvalidRequest, match="cannot be opened"):
         async with serve(receiver):
             raise AssertionError
 
@@ -134,7 +134,7 @@ async def test_what_cannot_be_served_leaves_nothing_behind(story: Story, tmp_pat
 )
 async def test_aiohttp_and_asgi_refuse_alike(method: str, path: str, body: bytes, status: int) -> None:
     headers = JSON | ({"Content-Encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {})
-    receiver = Receiver(bounds=Bounds(body=4096))
+    receiver = Receiver(bounds=Limits(body=4096))
     async with (
         serve(receiver) as address,
         aiohttp.ClientSession() as client,

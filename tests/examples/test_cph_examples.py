@@ -9,7 +9,7 @@ from koophone_async import CloudPhone, Password, State
 from koophone_async.emulator import Durations, Emulator, Fail, Refuse, Reset
 from koophone_async.emulator.cph.flavors import PUBLIC
 from koophone_async.emulator.fleet import Running
-from koophone_async.errors import PartlyRefused
+from koophone_async.errors import PartialFailure
 from koophone_async.services.cph import buying, commands, phones, storage, tags
 from koophone_async.session import utc_now
 
@@ -130,7 +130,7 @@ async def test_a_walk_ends_where_a_step_fails(emulator: Emulator, step: str) -> 
     one, other = (emulator.phones[id].cph_id for id in ("phone0001", "phone0002"))
     emulator.fault(Fail(), step)
 
-    with pytest.raises(PartlyRefused):
+    with pytest.raises(PartialFailure):
         await cph_backup_and_restore.move("mybucket", one, other)
 
     assert [name for name in WALK if calls(emulator, name)] == WALK[: WALK.index(step) + 1]
@@ -190,7 +190,7 @@ async def test_a_life_ends_where_a_step_fails(emulator: Emulator, order: BuyServ
     is_tag = step == tags.ADD.name
     emulator.fault(Refuse(400, "CPS.0307") if is_tag else Fail(), step)
 
-    with pytest.raises(PartlyRefused):
+    with pytest.raises(PartialFailure):
         await cph_lifecycle.live(order, "mybucket", APK)
 
     assert [name for name in LIFE if calls(emulator, name)] == LIFE[: LIFE.index(step) + 1]
@@ -200,7 +200,7 @@ async def test_a_second_run_goes_on_with_the_server_of_the_first(
     emulator: Emulator, order: BuyServers
 ) -> None:
     emulator.fault(Fail(), commands.INSTALL, first=1)
-    with pytest.raises(PartlyRefused):
+    with pytest.raises(PartialFailure):
         await cph_lifecycle.live(order, "mybucket", APK)
 
     await cph_lifecycle.live(order, "mybucket", APK)

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from koophone_async import State
-from koophone_async.errors import Misuse, Refused
+from koophone_async.errors import InvalidRequest, Refused
 from koophone_async.polling import Ticket
 from koophone_async.services.gaming.completion import Deployment, refusals
 from koophone_async.services.gaming.started_jobs import JobKind, RefusedServer, Started, StartedJob
@@ -225,7 +225,7 @@ async def test_waits_for_one_call_do_not_end_with_each_other(gaming: Gaming) -> 
 
 
 async def test_an_answer_without_a_request_id_cannot_be_awaited(gaming: Gaming) -> None:
-    with pytest.raises(Misuse, match="no request id"):
+    with pytest.raises(InvalidRequest, match="no request id"):
         await gaming.deployments.wait(Started(None, (StartedJob(JobKind.PUSH, "j1", "s1"),)))
 
 
@@ -247,7 +247,7 @@ async def test_the_servers_of_a_refused_call_that_are_not_named_have_its_code(ga
 
 
 async def test_what_is_no_ticket_is_not_awaited(gaming: Gaming) -> None:
-    with pytest.raises(Misuse, match="does not start with"):
+    with pytest.raises(InvalidRequest, match="does not start with"):
         await gaming.deployments.wait("r1")
 
 
@@ -322,7 +322,7 @@ async def test_an_update_that_names_only_another_phone_is_unknown(
 
 
 async def test_a_fleet_without_versions_is_refused_before_it_starts(gaming: Gaming) -> None:
-    with pytest.raises(Misuse, match="versions: holds 0 items"):
+    with pytest.raises(InvalidRequest, match="versions: holds 0 items"):
         await gaming.fleet(SERVERS).deploy([])
 
 

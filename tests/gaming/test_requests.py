@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from koophone_async import AccessKey, Session
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Operation
 from koophone_async.services.gaming import applications, deployments, versions
 from koophone_async.services.gaming.applications import ApplicationQuery, NewApplication
@@ -162,14 +162,14 @@ WRONG: Final[dict[str, Callable[[Gaming], object]]] = {
 async def test_what_the_document_does_not_allow_is_not_sent(
     service: GameService, gaming: Gaming, problem: str
 ) -> None:
-    with pytest.raises(Misuse, match=problem):
+    with pytest.raises(InvalidRequest, match=problem):
         WRONG[problem](gaming)
 
     assert not service.asked
 
 
 async def test_more_servers_than_a_call_takes_are_not_sent(service: GameService, gaming: Gaming) -> None:
-    with pytest.raises(Misuse, match="servers: holds 101 items; one call takes at most 100"):
+    with pytest.raises(InvalidRequest, match="servers: holds 101 items; one call takes at most 100"):
         await gaming.deployments.push([f"s{n}" for n in range(101)], ["v1"])
 
     assert not service.asked

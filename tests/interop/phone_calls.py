@@ -191,10 +191,10 @@ COMMANDS: Final = (
         lambda cph, n: cph.commands.run(OnServers([n("server"), n("server2")]), 'echo "ü"'),
     ),
     Call(
-        "cph.commands.run_now",
+        "cph.commands.run_sync",
         "run_sync_command",
         lambda n: _adb(n, "shell", "getprop ro.build.version.release"),
-        lambda cph, n: cph.commands.run_now(_phones(n), "getprop ro.build.version.release"),
+        lambda cph, n: cph.commands.run_sync(_phones(n), "getprop ro.build.version.release"),
     ),
 )
 

@@ -61,10 +61,10 @@ ADB: Final = (
         lambda cph, n: cph.commands.run([n("phone")], "id"),
     ),
     Call(
-        "cph.commands.run_now",
+        "cph.commands.run_sync",
         "run_sync_command",
         lambda n: _adb(n, "shell", "id"),
-        lambda cph, n: cph.commands.run_now(_where(n), "id"),
+        lambda cph, n: cph.commands.run_sync(_where(n), "id"),
     ),
 )
 

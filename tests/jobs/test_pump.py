@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from koophone_async.errors import (
     AnswerTimedOut,
+    AuthenticationFailed,
     Forbidden,
     KooPhoneError,
     NotFound,
     QuotaTooSlow,
     Refused,
-    SignIn,
     Throttled,
     Unavailable,
-    Unreadable,
+    UnreadableAnswer,
 )
-from koophone_async.polling import Pace, Pump, Watch
+from koophone_async.polling import Pace, PollScheduler, Watch
 from koophone_async.virtual_time import run_virtually
 from tests.jobs.service import Job, Service
 
@@ -37,8 +37,8 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def pumped() -> Pump:
-    return Pump(rng=Random(7))
+def pumped() -> PollScheduler:
+    return PollScheduler(rng=Random(7))
 
 
 @define(eq=False)
@@ -67,7 +67,12 @@ class Until(TypedDict, total=False):
 
 
 def watched(
-    pump: Pump, service: Service, handle: str, jobs: Sequence[str], kind: str = "run", **until: Unpack[Until]
+    pump: PollScheduler,
+    service: Service,
+    handle: str,
+    jobs: Sequence[str],
+    kind: str = "run",
+    **until: Unpack[Until],
 ) -> tuple[Watch[Job], Told]:
     told = Told()
     watch = pump.watch(service, handle, jobs, kind=kind, on_end=told.end, on_over=told.finish, **until)
@@ -210,7 +215,7 @@ async def test_leaving_the_block_early_ends_the_wait() -> None:
 @virtual
 async def test_closing_the_pump_ends_its_waits_with_their_jobs_unfinished() -> None:
     service = Service(delay=1)
-    async with Pump() as pump:
+    async with PollScheduler() as pump:
         watch, told = watched(pump, service, "task", service.start("task", [9.0] * 100))
         await service.looked.wait()
 
@@ -250,7 +255,7 @@ async def test_a_wait_that_joins_while_a_look_is_in_flight_is_told_too() -> None
 
 @virtual
 async def test_answers_that_come_faster_than_the_spacing_do_not_lose_a_job() -> None:
-    service, pump = Service(), Pump(Pace(grace=0, spacing=5), Random(7))
+    service, pump = Service(), PollScheduler(Pace(grace=0, spacing=5), Random(7))
     jobs = service.start("task", [n / 10 for n in range(100)])
     lost = service.jobs["task"].pop("task.99")
 
@@ -363,7 +368,7 @@ async def test_a_job_that_is_listed_again_is_not_lost() -> None:
     [
         AnswerTimedOut("tasks.show", "no answer"),
         Unavailable("tasks.show", 503, "", "down"),
-        Unreadable("tasks.show", 200, "not JSON", b"<html>"),
+        UnreadableAnswer("tasks.show", 200, "not JSON", b"<html>"),
         Refused("tasks.show", 500, "X", "busy", again=True),
         asyncio.CancelledError(),
     ],
@@ -414,7 +419,7 @@ def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooP
 @pytest.mark.parametrize(
     "error",
     [
-        SignIn("tasks.show", 401, "6001", "sign in"),
+        AuthenticationFailed("tasks.show", 401, "6001", "sign in"),
         Forbidden("tasks.show", 403, "", "not yours"),
         RuntimeError("a mistake in the looker"),
     ],
@@ -498,7 +503,7 @@ async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> N
 
 @virtual
 async def test_looks_in_flight_are_bounded() -> None:
-    service, pump = Service(delay=5), Pump(Pace(at_once=3), Random(1))
+    service, pump = Service(delay=5), PollScheduler(Pace(at_once=3), Random(1))
     tolds = [watched(pump, service, str(n), service.start(str(n), [1.0] * 100))[1] for n in range(30)]
     most = 0
     while not all(told.over.is_set() for told in tolds):
@@ -579,7 +584,7 @@ def test_every_watched_job_is_told_exactly_once(
 
     @virtual
     async def run() -> None:
-        service, pump = Service(*room, delay=delay, refusal=refuse), Pump(rng=rng)
+        service, pump = Service(*room, delay=delay, refusal=refuse), PollScheduler(rng=rng)
         waits = list[tuple[list[str], Told]]()
         for n, (pause, durations, kind, vanishes) in enumerate(tasks):
             await asyncio.sleep(pause)

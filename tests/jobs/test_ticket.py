@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Ticket
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -75,5 +75,5 @@ def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() 
 def test_a_broken_ticket_is_the_callers_mistake(broken: str) -> None:
     problem = "it is broken or cut short" if broken.startswith("kp1.") else "it does not start with 'kp1.'"
 
-    with pytest.raises(Misuse, match=f"^ticket: {problem}$"):
+    with pytest.raises(InvalidRequest, match=f"^ticket: {problem}$"):
         Ticket.parse(broken)

@@ -15,7 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.errors import Busy, Forbidden, NotFound, Refused, SignIn, Throttled, Unavailable
+from koophone_async.errors import (
+    AuthenticationFailed,
+    Busy,
+    Forbidden,
+    NotFound,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 from koophone_async.protocol.codes import Meaning, meaning, normalise
 
 Row = TypedDict("Row", {"code": str, "statuses": list[int], "class": str, "retry": str})
@@ -37,7 +45,7 @@ BY_CLASS: dict[str, type[Refused]] = {
     "locked": Forbidden,
     "not_found": NotFound,
     "busy": Busy,
-    "auth": SignIn,
+    "auth": AuthenticationFailed,
 }
 SAYS_BUSY = {"CPS.0042"}
 RAN_PERHAPS = {
@@ -106,7 +114,7 @@ def test_every_code_raises_the_error_its_class_calls_for(row: Row) -> None:
 @pytest.mark.parametrize("row", LISTED, ids=by_code)
 def test_a_code_proves_that_nothing_ran_where_its_class_does(row: Row) -> None:
     for status in statuses_of(row):
-        assert meaning(row["code"], status).nothing_ran is proves_nothing_ran(row)
+        assert meaning(row["code"], status).not_executed is proves_nothing_ran(row)
 
 
 @pytest.mark.parametrize("row", LISTED, ids=by_code)
@@ -120,7 +128,7 @@ def test_only_codes_that_say_busy_are_repeated(row: Row) -> None:
 @pytest.mark.parametrize("row", LISTED, ids=by_code)
 def test_a_batch_is_halved_for_the_codes_that_blame_its_ids_and_no_other(row: Row) -> None:
     for status in statuses_of(row):
-        assert meaning(row["code"], status).about_ids is (normalise(row["code"]) in ABOUT_IDS)
+        assert meaning(row["code"], status).blames_ids is (normalise(row["code"]) in ABOUT_IDS)
 
 
 @pytest.mark.parametrize("row", LISTED, ids=by_code)
@@ -144,11 +152,11 @@ def test_a_number_that_no_document_lists_says_no_more_than_its_status() -> None:
 
 
 @pytest.mark.parametrize(
-    "status, error, nothing_ran",
+    "status, error, not_executed",
     [
         (200, Refused, False),
         (400, Refused, False),
-        (401, SignIn, True),
+        (401, AuthenticationFailed, True),
         (403, Forbidden, True),
         (404, NotFound, True),
         (405, Refused, True),
@@ -163,15 +171,15 @@ def test_a_number_that_no_document_lists_says_no_more_than_its_status() -> None:
 )
 @pytest.mark.parametrize("code", [None, "", "CPS.7777", "KOOPHONE.API.7777", "common.00000400", "who knows"])
 def test_an_unknown_code_goes_by_its_status(
-    code: str | None, status: int, error: type[Refused], *, nothing_ran: bool
+    code: str | None, status: int, error: type[Refused], *, not_executed: bool
 ) -> None:
-    expected = Meaning(error, nothing_ran=nothing_ran, again=status == 429, renew=status == 401)
+    expected = Meaning(error, not_executed=not_executed, again=status == 429, renew=status == 401)
 
     assert meaning(code, status) == expected
 
 
 @pytest.mark.parametrize(
-    "code, status, error, nothing_ran, again",
+    "code, status, error, not_executed, again",
     [
         ("APIGW.0101", 404, NotFound, True, False),
         ("APIG.0201", 400, Refused, True, False),
@@ -179,7 +187,7 @@ def test_an_unknown_code_goes_by_its_status(
         ("APIG.0201", 502, Unavailable, False, False),
         ("APIG.0201", 504, Unavailable, False, False),
         ("APIG.0302", 403, Forbidden, True, False),
-        ("APIG.0303", 401, SignIn, True, False),
+        ("APIG.0303", 401, AuthenticationFailed, True, False),
         ("APIG.0308", 429, Throttled, True, True),
         ("APIGW.0308", 200, Throttled, True, True),
         ("APIGW.0502", 405, Refused, True, False),
@@ -189,9 +197,9 @@ def test_an_unknown_code_goes_by_its_status(
     ],
 )
 def test_the_gateway_proves_that_nothing_ran_where_it_let_nothing_through(
-    code: str, status: int, error: type[Refused], *, nothing_ran: bool, again: bool
+    code: str, status: int, error: type[Refused], *, not_executed: bool, again: bool
 ) -> None:
-    assert meaning(code, status) == Meaning(error, nothing_ran=nothing_ran, again=again)
+    assert meaning(code, status) == Meaning(error, not_executed=not_executed, again=again)
 
 
 @pytest.mark.parametrize("code", ["APIG.0301", "APIGW.0301", "APIG.0307", "APIGW.0307", None])
@@ -205,8 +213,8 @@ def test_a_401_that_is_not_about_the_token_leaves_it_alone(code: str) -> None:
 
 
 def test_one_code_has_two_meanings_told_apart_by_status() -> None:
-    assert meaning("KOOPHONE.API.6002", 403) == Meaning(Forbidden, nothing_ran=True)
-    assert meaning("KOOPHONE.API.6002", 500) == Meaning(SignIn, nothing_ran=True, renew=True)
+    assert meaning("KOOPHONE.API.6002", 403) == Meaning(Forbidden, not_executed=True)
+    assert meaning("KOOPHONE.API.6002", 500) == Meaning(AuthenticationFailed, not_executed=True, renew=True)
 
 
 def test_a_throttle_is_a_throttle_whatever_its_code() -> None:
@@ -217,8 +225,8 @@ def test_a_throttle_is_a_throttle_whatever_its_code() -> None:
 def test_what_may_be_done_again_is_proven_not_to_have_run(code: str | None, status: int) -> None:
     found = meaning(code, status)
 
-    assert found.nothing_ran or not (found.again or found.about_ids or found.renew)
-    assert found.nothing_ran or found.error not in {Busy, Throttled}
+    assert found.not_executed or not (found.again or found.blames_ids or found.renew)
+    assert found.not_executed or found.error not in {Busy, Throttled}
     assert issubclass(found.error, Refused)
 
 

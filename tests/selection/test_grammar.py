@@ -9,7 +9,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.selection import parse
 from koophone_async.selection.grammar import DEEPEST, SIGNS, Comparison, Not, Several, Term, Value, read
 
@@ -54,7 +54,7 @@ def test_what_is_written_is_read_as_the_same(term: Term) -> None:
 def test_any_text_is_an_expression_or_misuse_with_a_column(text: str) -> None:
     try:
         where = parse(text)
-    except Misuse as error:
+    except InvalidRequest as error:
         column = int(error.problem.removeprefix("column ").partition(":")[0])
         assert 1 <= column <= len(text) + 1
     else:
@@ -122,7 +122,7 @@ def test_words_need_quotes_only_for_spaces_signs_and_keywords(text: str, value: 
     ],
 )
 def test_what_is_wrong_is_told_with_its_column(text: str, problem: str) -> None:
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         parse(text)
 
     assert (caught.value.field, caught.value.problem) == ("where", problem)
@@ -133,7 +133,7 @@ def test_what_is_nested_too_deep_is_refused(opened: str) -> None:
     deep = opened * (DEEPEST - 1) + "a == 1" + ")" * (DEEPEST - 1) * (opened == "(")
     assert parse(deep).fields == ("a",)
 
-    with pytest.raises(Misuse, match="more than 100 conditions stand in one another"):
+    with pytest.raises(InvalidRequest, match="more than 100 conditions stand in one another"):
         parse(opened + deep)
 
 

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.selection import Where, parse
 from koophone_async.services.cph.encoding_servers import EncodingServer, EncodingServerQuery
 from koophone_async.services.cph.images import Image, ImageQuery
@@ -126,7 +126,7 @@ def test_members_that_this_version_does_not_know_can_be_asked_for(item: Thing, t
 
 
 def test_the_fields_that_are_told_are_those_that_can_be_compared() -> None:
-    with pytest.raises(Misuse, match=r"known are name, size, share, is_on, made_at, level, colour$"):
+    with pytest.raises(InvalidRequest, match=r"known are name, size, share, is_on, made_at, level, colour$"):
         parse("zzzz == 1").on(Thing)
 
 
@@ -151,14 +151,14 @@ def test_the_fields_that_are_told_are_those_that_can_be_compared() -> None:
 def test_what_a_model_cannot_answer_is_told_before_there_are_items(text: str, problem: str) -> None:
     where = parse(text)
 
-    with pytest.raises(Misuse) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         where.on(Thing)
 
     assert caught.value.problem.startswith(problem) or problem in caught.value.problem
 
 
 def test_lists_of_states_that_clash_are_not_mixed_up() -> None:
-    with pytest.raises(Misuse, match="status holds no single value"):
+    with pytest.raises(InvalidRequest, match="status holds no single value"):
         parse("status == running").on(InstanceStatus)
 
 
@@ -233,7 +233,7 @@ def test_a_number_that_means_another_thing_in_the_query_is_not_asked_for() -> No
 
 
 def test_a_value_that_the_service_does_not_take_is_told_before_listing() -> None:
-    with pytest.raises(Misuse, match="id: is 65 characters long"):
+    with pytest.raises(InvalidRequest, match="id: is 65 characters long"):
         parse(f"id == {'x' * 65}").pushed_down(Image, ImageQuery())
 
 

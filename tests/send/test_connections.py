@@ -11,8 +11,14 @@ from attrs import define, field, frozen
 from yarl import URL
 
 from koophone_async import Quota, Retries, Timeouts
-from koophone_async.call import Dispatch
-from koophone_async.errors import AnswerTimedOut, ConnectionLost, ConnectTimedOut, Misuse, NotConnected
+from koophone_async.call import SendTracker
+from koophone_async.errors import (
+    AnswerTimedOut,
+    ConnectionLost,
+    ConnectTimedOut,
+    InvalidRequest,
+    NotConnected,
+)
 from koophone_async.operation import AnyOperation, Operation
 from tests.send.far_end import (
     Connection,
@@ -90,7 +96,7 @@ async def test_a_session_of_the_callers_own_that_is_closed_is_named() -> None:
         pass
     ours = session("http://127.0.0.1:9", http=http)
 
-    with pytest.raises(Misuse, match=r"http: is closed$"):
+    with pytest.raises(InvalidRequest, match=r"http: is closed$"):
         await ours.send(RUN, Note())
 
 
@@ -104,11 +110,11 @@ async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
 
 
 def test_a_call_without_a_permit_leaves_too() -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
 
-    dispatch.leave()
+    tracker.leave()
 
-    assert dispatch.sent
+    assert tracker.sent
 
 
 async def test_calls_share_a_connection() -> None:
@@ -176,15 +182,15 @@ async def test_a_write_that_meets_a_closing_connection_has_not_left(operation: A
 
 @pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
 async def test_a_write_that_meets_a_closing_connection_says_so(operation: AnyOperation) -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with FarEnd() as far:
         http = Closing(far, operation is RUN).http
         async with http, session(far.url, http=http, retries=ONCE) as ours:
             await ours.send(operation, Note())
             with pytest.raises(NotConnected):
-                await ours.send(operation, Note(), dispatch=dispatch)
+                await ours.send(operation, Note(), tracker=tracker)
 
-    assert not dispatch.sent
+    assert not tracker.sent
 
 
 async def reset_within_the_body(connection: Connection) -> bool:
@@ -195,12 +201,12 @@ async def reset_within_the_body(connection: Connection) -> bool:
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_body_that_was_cut_on_its_way_has_left() -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with FarEnd([reset_within_the_body]) as far, session(far.url) as ours:
         with pytest.raises(ConnectionLost):
-            await ours.send(WRITE_LONG, Long(), dispatch=dispatch)
+            await ours.send(WRITE_LONG, Long(), tracker=tracker)
 
-    assert dispatch.sent
+    assert tracker.sent
     assert far.requests == 1
 
 
@@ -239,17 +245,17 @@ async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> Non
 
 
 async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with FarEnd([stall]) as far, session(far.url, timeouts=Timeouts(call=3)) as ours:
         with pytest.raises(AnswerTimedOut, match="no end within 3 s"):
-            await ours.send(RUN, Note(), dispatch=dispatch)
+            await ours.send(RUN, Note(), tracker=tracker)
 
         assert asyncio.get_running_loop().time() == pytest.approx(3, abs=0.1)
-    assert (dispatch.sent, far.executions) == (True, 1)
+    assert (tracker.sent, far.executions) == (True, 1)
 
 
 async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     slow = Timeouts(connect=None, call=3)
     async with (
         FarEnd() as far,
@@ -258,9 +264,9 @@ async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() 
         session(far.url, http=http, timeouts=slow) as ours,
     ):
         with pytest.raises(ConnectTimedOut):
-            await ours.send(RUN, Note(), dispatch=dispatch)
+            await ours.send(RUN, Note(), tracker=tracker)
 
-    assert (dispatch.sent, far.requests) == (False, 0)
+    assert (tracker.sent, far.requests) == (False, 0)
 
 
 async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() -> None:
@@ -277,20 +283,20 @@ async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() 
 async def test_a_call_cancelled_before_its_head_left_is_known_not_to_have_left(
     operation: AnyOperation,
 ) -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with (
         FarEnd() as far,
         Crowd("127.0.0.3", far.port),
         Road(["127.0.0.3"]).session() as http,
         session(far.url, http=http) as ours,
     ):
-        call = asyncio.create_task(ours.send(operation, Note(), dispatch=dispatch))
+        call = asyncio.create_task(ours.send(operation, Note(), tracker=tracker))
         await asyncio.sleep(1)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
-    assert (dispatch.sent, far.requests) == (False, 0)
+    assert (tracker.sent, far.requests) == (False, 0)
 
 
 async def test_a_call_cancelled_before_its_head_left_gives_its_permit_back() -> None:
@@ -308,15 +314,15 @@ async def test_a_call_cancelled_before_its_head_left_gives_its_permit_back() -> 
 
 @pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
 async def test_a_call_cancelled_after_its_head_left_may_have_happened(operation: AnyOperation) -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with FarEnd([stall]) as far, session(far.url) as ours:
-        call = asyncio.create_task(ours.send(operation, Note(), dispatch=dispatch))
+        call = asyncio.create_task(ours.send(operation, Note(), tracker=tracker))
         await far.arrived.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
-    assert (dispatch.sent, far.requests) == (True, 1)
+    assert (tracker.sent, far.requests) == (True, 1)
 
 
 async def test_a_session_that_was_closed_opens_again() -> None:
@@ -333,7 +339,7 @@ async def test_a_session_that_was_closed_sends_nothing() -> None:
     async with FarEnd() as far:
         async with session(far.url) as ours:
             await ours.send(RUN, Note())
-        with pytest.raises(Misuse, match="session: is closed"):
+        with pytest.raises(InvalidRequest, match="session: is closed"):
             await ours.send(RUN, Note())
 
     assert (len(far.connections), far.executions) == (1, 1)

@@ -48,7 +48,7 @@ CALLS: Final[dict[str, tuple[Call, dict[str, Any] | None]]] = {
     "koophone.apps.install": (lambda k, _: k.apps.install(["a"], PACKAGE), INSTALLED),
     "koophone.apps.list": (lambda k, _: listed(k.apps.list("a", AppType.THIRD_PARTY)), None),
     "koophone.commands.run": (lambda k, _: k.commands.run(["a", "b"], "id"), COMMAND),
-    "koophone.commands.run_now": (lambda k, _: k.commands.run_now(("a", "b"), "id"), COMMAND),
+    "koophone.commands.run_sync": (lambda k, _: k.commands.run_sync(("a", "b"), "id"), COMMAND),
     "koophone.instances.backup": (lambda k, _: k.instances.backup(["a", "b"]), HELD),
     "koophone.instances.list": (lambda k, _: listed(k.instances.list(InstanceQuery(id="a"))), None),
     "koophone.instances.reboot": (lambda k, _: k.instances.reboot(["a", "b"]), HELD),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from attrs import define, field
 
-from koophone_async.call import Dispatch
-from koophone_async.errors import Misuse, NotConnected
+from koophone_async.call import SendTracker
+from koophone_async.errors import InvalidRequest, NotConnected
 from tests.send.far_end import FarEnd
 from tests.send.operations import KEY, RUN, Note, session
 from tests.send.roads import Road
@@ -100,16 +100,16 @@ async def test_https_goes_through_a_tunnel(certificate: Certificate) -> None:
 
 @pytest.mark.parametrize("status", [407, 502])
 async def test_a_proxy_that_opens_no_tunnel_is_no_connection(status: int, certificate: Certificate) -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with (
         FarEnd(tls=certificate.server) as far,
         Proxy(refuses=status) as proxy,
         session(far.url, proxy=proxy.url) as ours,
     ):
         with pytest.raises(NotConnected, match=f"the proxy answered {status}") as caught:
-            await ours.send(RUN, Note(), dispatch=dispatch)
+            await ours.send(RUN, Note(), tracker=tracker)
 
-    assert (len(proxy.lines), far.requests, dispatch.sent) == (3, 0, False)
+    assert (len(proxy.lines), far.requests, tracker.sent) == (3, 0, False)
     assert "proxypassword" not in str(caught.value)
 
 
@@ -123,5 +123,5 @@ async def test_a_proxy_that_nobody_runs_is_no_connection() -> None:
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "127.0.0.1:8080", "http://", "http://[::1"])
 async def test_an_address_that_is_no_proxy_is_refused_at_once(proxy: str) -> None:
-    with pytest.raises(Misuse, match=r"proxy: is .* it must be http"):
+    with pytest.raises(InvalidRequest, match=r"proxy: is .* it must be http"):
         session("http://localhost:1", proxy=proxy)

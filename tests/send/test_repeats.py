@@ -8,17 +8,17 @@ from typing import Final
 import pytest
 
 from koophone_async import Quota, Retries
-from koophone_async.call import Dispatch
+from koophone_async.call import SendTracker
 from koophone_async.errors import (
     Busy,
     ConnectionLost,
+    InvalidRequest,
     KooPhoneError,
-    Misuse,
     NotFound,
     QuotaTooSlow,
     Throttled,
     Unavailable,
-    Unreadable,
+    UnreadableAnswer,
 )
 from koophone_async.operation import Batch, Operation
 from tests.send.far_end import (
@@ -167,23 +167,23 @@ async def test_every_attempt_takes_a_permit() -> None:
 
 
 async def test_what_an_earlier_attempt_may_have_done_is_not_forgotten() -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     async with FarEnd([reset_after_request, says(429, Retry_After="50")]) as far, session(far.url) as ours:
-        call = asyncio.create_task(ours.send(SET, Note(), dispatch=dispatch))
+        call = asyncio.create_task(ours.send(SET, Note(), tracker=tracker))
         await asyncio.sleep(10)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
-    assert (far.requests, far.executions, dispatch.sent) == (2, 1, True)
+    assert (far.requests, far.executions, tracker.sent) == (2, 1, True)
 
 
 async def test_a_refusal_for_its_ids_is_left_to_a_caller_who_halves() -> None:
     async with FarEnd(usual=says(200, "KOOPHONE.API.2005")) as far, session(far.url) as ours:
         with pytest.raises(Busy) as caught:
-            await ours.send(RUN, Note(), dispatch=Dispatch(halves=True))
+            await ours.send(RUN, Note(), tracker=SendTracker(halves=True))
 
-    assert (far.requests, caught.value.about_ids) == (1, True)
+    assert (far.requests, caught.value.blames_ids) == (1, True)
 
 
 async def test_an_error_names_operation_code_words_and_request() -> None:
@@ -209,7 +209,7 @@ async def test_an_error_of_an_unanswered_call_names_the_request(turn: Turn) -> N
 
 async def test_an_unreadable_answer_is_kept() -> None:
     async with FarEnd([says(200, message="<html>")]) as far, session(far.url) as ours:
-        with pytest.raises(Unreadable) as caught:
+        with pytest.raises(UnreadableAnswer) as caught:
             await ours.send(RUN, Note())
 
     assert caught.value.answer == b"<html>"
@@ -228,7 +228,7 @@ async def test_a_call_takes_no_more_items_than_the_document_allows() -> None:
     )
     async with FarEnd() as far, session(far.url) as ours:
         await ours.send(listed, Note("abc"))
-        with pytest.raises(Misuse, match="id: holds 4 items; one call takes at most 3"):
+        with pytest.raises(InvalidRequest, match="id: holds 4 items; one call takes at most 3"):
             await ours.send(listed, Note("abcd"))
 
     assert far.requests == 1

@@ -11,8 +11,8 @@ import pytest
 from attrs import define, field, frozen
 
 from koophone_async import AccessKey, Password, Quota
-from koophone_async.call import Dispatch
-from koophone_async.errors import Misuse, NotConnected, SignIn, Throttled, Unsent
+from koophone_async.call import SendTracker
+from koophone_async.errors import AuthenticationFailed, InvalidRequest, NotConnected, NotSent, Throttled
 from koophone_async.operation import Operation
 from koophone_async.protocol.signing import Request, parse_authorization, verify
 from koophone_async.services.iam import LIST_ACCESSIBLE, AccessibleQuery
@@ -139,7 +139,7 @@ async def test_a_hundred_calls_whose_token_died_renew_it_once() -> None:
 async def test_a_second_refused_token_is_the_end() -> None:
     iam = account(dead={"token-1", "token-2"})
     async with iam.far as far, session(far.url, USER) as ours:
-        with pytest.raises(SignIn):
+        with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
     assert (iam.signed_in, far.executions) == (2, 0)
@@ -148,7 +148,7 @@ async def test_a_second_refused_token_is_the_end() -> None:
 async def test_an_order_whose_token_died_is_not_sent_again_but_the_next_has_a_new_token() -> None:
     iam = account(dead={"token-1"})
     async with iam.far as far, session(far.url, USER) as ours:
-        with pytest.raises(SignIn):
+        with pytest.raises(AuthenticationFailed):
             await ours.send(BUY, Note())
         await ours.send(BUY, Note())
 
@@ -172,15 +172,15 @@ async def test_a_401_about_an_instance_renews_nothing() -> None:
 
 @pytest.mark.parametrize("lost", [reset_after_request, garbage])
 async def test_a_call_that_could_not_sign_in_has_not_left_whatever_became_of_the_sign_in(lost: Turn) -> None:
-    dispatch = Dispatch()
+    tracker = SendTracker()
     iam = account(iam=[lost] * 20)
     async with iam.far as far, session(far.url, USER) as ours:
         with pytest.raises(
             NotConnected, match=r"run: not sent: not signed in: iam\.tokens\.create"
         ) as caught:
-            await ours.send(RUN, Note(), dispatch=dispatch)
+            await ours.send(RUN, Note(), tracker=tracker)
 
-    assert (dispatch.sent, caught.value.repeatable, tokens(far)) == (False, True, [])
+    assert (tracker.sent, caught.value.repeatable, tokens(far)) == (False, True, [])
 
 
 async def test_a_sign_in_that_was_lost_is_made_again() -> None:
@@ -195,7 +195,7 @@ async def test_a_wrong_password_is_tried_once() -> None:
     wrong = says(401, message='{"error":{"code":401,"message":"The username or password is wrong."}}')
     iam = account(iam=[wrong] * 5)
     async with iam.far as far, session(far.url, USER) as ours:
-        with pytest.raises(SignIn, match="password is wrong") as caught:
+        with pytest.raises(AuthenticationFailed, match="password is wrong") as caught:
             await ours.send(RUN, Note())
 
     assert caught.value.operation == "iam.tokens.create"
@@ -216,7 +216,7 @@ async def test_a_throttled_sign_in_slows_no_other_operation() -> None:
 async def test_a_token_answer_without_a_token_is_not_taken_for_one() -> None:
     iam = account(iam=[says(201, message='{"token":{"expires_at":"2026-01-02T00:00:00.000000Z"}}')] * 20)
     async with iam.far as far, session(far.url, USER) as ours:
-        with pytest.raises(Unsent, match="missing 'X-Subject-Token'"):
+        with pytest.raises(NotSent, match="missing 'X-Subject-Token'"):
             await ours.send(RUN, Note())
 
     assert tokens(far) == []
@@ -297,7 +297,7 @@ async def test_a_temporary_key_is_renewed_when_it_ends_while_calls_wait_for_thei
 
 async def test_a_temporary_key_that_was_given_for_good_cannot_be_renewed() -> None:
     async with FarEnd([EXPIRED]) as far, session(far.url, AccessKey("AK", "secret", "session")) as ours:
-        with pytest.raises(SignIn):
+        with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
     assert far.requests == 1
@@ -311,7 +311,7 @@ async def test_a_permanent_key_that_was_refused_is_not_asked_for_again() -> None
         return KEY
 
     async with FarEnd(usual=EXPIRED) as far, session(far.url, provider) as ours:
-        with pytest.raises(SignIn):
+        with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
     assert (len(given), far.requests) == (1, 1)
@@ -347,7 +347,7 @@ async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
     async with FarEnd() as far, session(far.url) as ours:
         if excess:
             with pytest.raises(
-                Misuse, match="body: is 12,582,913 bytes; a signed one holds at most 12,582,912"
+                InvalidRequest, match="body: is 12,582,913 bytes; a signed one holds at most 12,582,912"
             ):
                 await ours.send(LONG, note)
         else:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from attrs import frozen
 
-from koophone_async.call import Dispatch
+from koophone_async.call import SendTracker
 from koophone_async.errors import (
     AnswerTimedOut,
+    AuthenticationFailed,
     BadEndpoint,
     Busy,
     ConnectionLost,
     ConnectTimedOut,
     Forbidden,
     KooPhoneError,
+    NoAnswer,
     NotConnected,
     NotFound,
     Refused,
-    SignIn,
     Throttled,
-    Unanswered,
     Unavailable,
-    Unreadable,
+    UnreadableAnswer,
 )
 from tests.send.far_end import (
     FarEnd,
@@ -73,8 +73,8 @@ class Row:
 
 LOST = (AGAIN, AGAIN, ConnectionLost, ConnectionLost)
 LATE = (AGAIN, AGAIN, AnswerTimedOut, AnswerTimedOut)
-ODD = (AGAIN, AGAIN, Unreadable, Unreadable)
-OPEN = (AGAIN, AGAIN, Unanswered, Unanswered)
+ODD = (AGAIN, AGAIN, UnreadableAnswer, UnreadableAnswer)
+OPEN = (AGAIN, AGAIN, NoAnswer, NoAnswer)
 THROTTLED = (AGAIN, AGAIN, AGAIN, Throttled)
 BUSY = (AGAIN, AGAIN, AGAIN, Busy)
 AWAY = (AGAIN, AGAIN, AGAIN, Unavailable)
@@ -120,7 +120,7 @@ ROWS: Final = [
     Row("200 with an outage", says(200, "KOOPHONE.API.9001", executed=True), 1, 1, OPEN),
     Row("401 wrong id", says(401, "KOOPHONE.API.1001"), 1, 0, never(Forbidden)),
     Row("401 not on the whitelist", says(401, "KOOPHONE.API.1003"), 1, 0, never(Forbidden)),
-    Row("401 of a permanent key", says(401, "KOOPHONE.API.6001"), 1, 0, never(SignIn)),
+    Row("401 of a permanent key", says(401, "KOOPHONE.API.6001"), 1, 0, never(AuthenticationFailed)),
     Row("400 wrong parameter", says(400, "KOOPHONE.API.1000"), 1, 0, never(Refused)),
     Row("302", says(302, Location="/elsewhere"), 1, 0, never(Refused), in_doubt=True),
 ]
@@ -131,17 +131,17 @@ class Sent:
     """A call and what became of it."""
 
     error: KooPhoneError | None
-    dispatch: Dispatch
+    tracker: SendTracker
 
     @classmethod
     async def by(cls, session: Session, operation: AnyOperation) -> Sent:
-        dispatch = Dispatch()
+        tracker = SendTracker()
         try:
-            answer = await session.send(operation, Note(), dispatch=dispatch)
+            answer = await session.send(operation, Note(), tracker=tracker)
         except KooPhoneError as error:
-            return cls(error, dispatch)
+            return cls(error, tracker)
         assert answer == Said("done")
-        return cls(None, dispatch)
+        return cls(None, tracker)
 
 
 def in_the_table(rows: list[Row]) -> pytest.MarkDecorator:
@@ -161,8 +161,8 @@ async def test_what_left_ends_as_the_table_says(row: Row, operation: AnyOperatio
     again = expected is AGAIN
     assert type(sent.error) is (type(None) if again else expected)
     assert (far.requests, far.executions) == (row.arrived + again, row.ran + again)
-    in_doubt = row.in_doubt or (expected is not None and issubclass(expected, Unanswered | Unreadable))
-    assert again or sent.dispatch.sent is in_doubt
+    in_doubt = row.in_doubt or (expected is not None and issubclass(expected, NoAnswer | UnreadableAnswer))
+    assert again or sent.tracker.sent is in_doubt
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.what for row in ROWS])
@@ -204,7 +204,7 @@ async def test_what_never_left_is_sent_again_unless_it_is_an_order(
     is_order = column == "order"
     assert type(sent.error) is (NOT_SENT[what] if is_order else type(None))
     assert far.executions == far.requests == (0 if is_order else 1)
-    assert sent.dispatch.sent is not is_order
+    assert sent.tracker.sent is not is_order
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -213,7 +213,7 @@ async def test_a_bad_certificate_is_never_sent_to(column: str, certificate: Cert
         sent = await Sent.by(ours, COLUMNS[column])
 
     assert type(sent.error) is BadEndpoint
-    assert (len(far.connections), far.requests, sent.dispatch.sent) == (1, 0, False)
+    assert (len(far.connections), far.requests, sent.tracker.sent) == (1, 0, False)
 
 
 @pytest.mark.parametrize("address", ["https://10.0.0.256", "https://a..b", f"https://{'a' * 64}.invalid"])
@@ -224,7 +224,7 @@ async def test_a_bad_address_is_never_tried_again(column: str, address: str) -> 
 
     assert type(sent.error) is BadEndpoint
     assert not sent.error.repeatable
-    assert not sent.dispatch.sent
+    assert not sent.tracker.sent
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_an_error_says_what_broke(turn: Turn, reason: str) -> None:
     async with FarEnd([turn]) as far, session(far.url) as ours:
         sent = await Sent.by(ours, COLUMNS["order"])
 
-    assert isinstance(sent.error, Unanswered)
+    assert isinstance(sent.error, NoAnswer)
     assert sent.error.reason == reason
 
 

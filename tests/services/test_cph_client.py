@@ -12,10 +12,10 @@ from attrs import define, field
 
 from koophone_async.credentials import AccessKey, Password
 from koophone_async.endpoints import Endpoints
-from koophone_async.errors import Misuse, NotConnected, NotFound
+from koophone_async.errors import InvalidRequest, NotConnected, NotFound
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.cph.commands import RUN_NOW
+from koophone_async.services.cph.commands import RUN_SYNC
 from koophone_async.services.cph.jobs import JobState
 from koophone_async.session import Session
 
@@ -133,7 +133,7 @@ async def test_a_call_whose_project_could_not_be_looked_up_has_not_left(service:
 
 async def test_without_project_and_region_a_call_says_what_is_missing(service: Service) -> None:
     async with service.session(region=None) as session:
-        with pytest.raises(Misuse, match="project_id: is not given, and no region to look it up by"):
+        with pytest.raises(InvalidRequest, match="project_id: is not given, and no region to look it up by"):
             await CloudPhone(session).jobs.show("j1")
 
 
@@ -148,7 +148,7 @@ def test_the_known_regions_have_hosts(region: str) -> None:
 
 def test_an_unknown_region_needs_an_endpoint() -> None:
     with pytest.raises(
-        Misuse, match="region: is 'xx-new-1'; without an endpoint it must be one of af-north-1"
+        InvalidRequest, match="region: is 'xx-new-1'; without an endpoint it must be one of af-north-1"
     ):
         CloudPhone(Session(KEY, environ={}), project_id="p", region="xx-new-1")
 
@@ -157,7 +157,7 @@ def test_an_unknown_region_needs_an_endpoint() -> None:
 
 
 def test_nowhere_to_call_is_told_at_once() -> None:
-    with pytest.raises(Misuse, match="KOOPHONE_REGION: is not set"):
+    with pytest.raises(InvalidRequest, match="KOOPHONE_REGION: is not set"):
         CloudPhone(Session(KEY, environ={}), project_id="p")
 
 
@@ -172,5 +172,5 @@ async def test_a_job_that_failed_is_shown_and_not_raised(service: Service) -> No
 async def test_a_client_can_tell_how_long_its_quotas_make_calls_last() -> None:
     channel = ProjectChannel(Session(KEY, environ={}), "cn-north-4", "p")
 
-    assert channel.estimate(RUN_NOW, 12) >= 60
+    assert channel.estimate(RUN_SYNC, 12) >= 60
     assert channel.pump is channel.session.pump

@@ -198,8 +198,8 @@ CALLS: Final[dict[str, tuple[Callable[[ProjectChannel], Awaitable[object]], str,
         f"{PHONES}/commands",
         {"command": "shell", "content": "ls -l /system", "server_ids": ["s1"]},
     ),
-    "cph.commands.run_now": (
-        lambda c: Commands(c).run_now(["p1"], "id"),
+    "cph.commands.run_sync": (
+        lambda c: Commands(c).run_sync(["p1"], "id"),
         "POST",
         f"{PHONES}/sync-commands",
         {"command": "shell", "content": "id", "phone_ids": ["p1"]},

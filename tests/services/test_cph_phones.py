@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.commands import (
-    RUN_NOW,
+    RUN_SYNC,
     InstallApp,
     InstallSplitApp,
     OnServers,
@@ -114,7 +114,7 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
 def test_what_is_wrong_is_refused_with_its_limit_before_anything_is_sent(
     build: Callable[[], object], problem: str
 ) -> None:
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(InvalidRequest) as raised:
         build()
 
     assert problem in str(raised.value)
@@ -127,9 +127,9 @@ def test_fifty_packages_and_their_options_go_in_one_call() -> None:
 
 
 def test_the_command_that_is_waited_for_takes_15_phones_and_6_calls_a_minute() -> None:
-    assert RUN_NOW.batch is not None
-    assert RUN_NOW.batch.most == 15
-    assert [(quota.permits, quota.seconds) for quota in RUN_NOW.quotas] == [(6, 60)]
+    assert RUN_SYNC.batch is not None
+    assert RUN_SYNC.batch.most == 15
+    assert [(quota.permits, quota.seconds) for quota in RUN_SYNC.quotas] == [(6, 60)]
 
 
 def test_only_larger_disks_cost_money() -> None:

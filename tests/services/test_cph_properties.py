@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.phones import PhoneChange
 from koophone_async.services.cph.properties import PropertyUpdate, checked, held
 from koophone_async.services.cph.property_list import RULES
@@ -53,7 +53,7 @@ BAD: Final[dict[str, tuple[Any, str]]] = {
 def test_a_property_that_is_wrong_is_named_with_what_it_may_be(name: str) -> None:
     value, problem = BAD[name]
 
-    with pytest.raises(Misuse) as raised:
+    with pytest.raises(InvalidRequest) as raised:
         checked({name: value})
 
     assert str(raised.value).startswith(f"{name}: ")
@@ -87,7 +87,7 @@ def test_the_warning_points_at_who_gave_the_property(give: Callable[[str, Given]
 
 
 def test_a_rule_holds_for_the_former_names_of_a_property_too() -> None:
-    with pytest.raises(Misuse, match="imsi: is 'x'; it must be 0 to 15 digits"):
+    with pytest.raises(InvalidRequest, match="imsi: is 'x'; it must be 0 to 15 digits"):
         checked({"imsi": "x"})
 
 
@@ -101,7 +101,9 @@ def test_properties_of_ones_own_share_their_room_with_the_others() -> None:
     full = {"mine": "x" * (7800 - len('{"com.cph.mainkeys":"1"}{"mine":""}'))}
 
     assert PropertyUpdate("p1", others, full).custom == full
-    with pytest.raises(Misuse, match=r"custom: is 7,801 bytes of JSON long with the other .* at most 7,800"):
+    with pytest.raises(
+        InvalidRequest, match=r"custom: is 7,801 bytes of JSON long with the other .* at most 7,800"
+    ):
         PropertyUpdate("p1", others, {"mine": full["mine"] + "x"})
 
 

@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from koophone_async.credentials import AccessKey
 from koophone_async.endpoints import Endpoints
-from koophone_async.errors import Misuse, Refused
+from koophone_async.errors import InvalidRequest, Refused
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
     buying,
@@ -297,7 +297,7 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
 def test_what_is_wrong_as_written_is_refused_with_field_and_limit(what: str) -> None:
     make, words = WRONG[what]
 
-    with pytest.raises(Misuse) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         make()
 
     assert words in str(refusal.value)
@@ -553,11 +553,11 @@ async def test_a_refused_order_raises_even_with_200(far: FarEnd, channel: Projec
 
 
 async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, channel: ProjectChannel) -> None:
-    with pytest.raises(Misuse, match="at most 100"):
+    with pytest.raises(InvalidRequest, match="at most 100"):
         await Servers(channel).restart([f"s{n}" for n in range(101)])
-    with pytest.raises(Misuse, match="at most 10"):
+    with pytest.raises(InvalidRequest, match="at most 10"):
         await Servers(channel).delete([f"s{n}" for n in range(11)])
-    with pytest.raises(Misuse, match="at most 20"):
+    with pytest.raises(InvalidRequest, match="at most 20"):
         await SharedFilesystems(channel).attach("f1", [f"s{n}" for n in range(21)])
 
     assert not far.arrivals

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 from koophone_async import wire
-from koophone_async.errors import Unreadable
+from koophone_async.errors import UnreadableAnswer
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.cph import (
     commands,
@@ -65,7 +65,7 @@ OPERATIONS: Final[dict[str, AnyOperation]] = {
     "install_multiple_apks": commands.INSTALL_SPLIT,
     "uninstall_apk": commands.UNINSTALL,
     "run_shell_command": commands.RUN,
-    "run_sync_command": commands.RUN_NOW,
+    "run_sync_command": commands.RUN_SYNC,
     "list_custom_images": images.LIST,
     "delete_image": images.DELETE,
     "add_image_member": image_members.ADD,
@@ -97,7 +97,7 @@ EXPIRED: Final = {
 
 UNPRINTED: Final[dict[str, tuple[AnyOperation, Json]]] = {
     "commands that were waited for": (
-        commands.RUN_NOW,
+        commands.RUN_SYNC,
         {
             "request_id": "r1",
             "jobs": [
@@ -280,7 +280,7 @@ def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
 
 
 def test_a_file_for_an_answer_is_kept_by_the_error() -> None:
-    with pytest.raises(Unreadable) as raised:
+    with pytest.raises(UnreadableAnswer) as raised:
         read(undocumented.EXPORT_PHONE_DETAILS, Received(200, {}, b"PK\x03"), Edition.CHINA, None)
 
     assert raised.value.answer == b"PK\x03"

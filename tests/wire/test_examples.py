@@ -33,7 +33,7 @@ EDITIONS: Final = {"001": Edition.CHINA, "002": Edition.INTERNATIONAL}
 
 NAMES: Final = {
     "obtain_user_token": "iam.tokens.create",
-    "sync_command": "koophone.commands.run_now",
+    "sync_command": "koophone.commands.run_sync",
     "async_command": "koophone.commands.run",
     "get_task": "koophone.jobs.list",
     "set_video_config": "koophone.video.set",

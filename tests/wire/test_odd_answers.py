@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import wire
-from koophone_async.errors import KooPhoneError, Misuse, Unreadable
+from koophone_async.errors import InvalidRequest, KooPhoneError, UnreadableAnswer
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.iam import CREATE_TOKEN
@@ -166,7 +166,7 @@ def test_a_truth_may_come_as_a_number_or_text(truth: object) -> None:
     ],
 )
 def test_what_makes_no_sense_is_unreadable_and_kept(operation: AnyOperation, body: object) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableAnswer) as caught:
         answer(operation, body)
 
     assert caught.value.answer == wire.encode(body)
@@ -287,7 +287,7 @@ def test_every_field_goes_to_its_place() -> None:
 
 @pytest.mark.parametrize("key, project", [("", "p"), (".", "p"), ("..", "p"), ("a", ""), ("a", None)])
 def test_a_path_is_never_left_open(key: str, project: str | None) -> None:
-    with pytest.raises(Misuse, match="the path of this call needs it"):
+    with pytest.raises(InvalidRequest, match="the path of this call needs it"):
         wire.place(PUT, Everything(key), project_id=project)
 
 
@@ -335,5 +335,5 @@ def test_a_member_that_a_closed_enum_lacks_is_refused() -> None:
 def test_an_answer_that_is_nested_without_end_is_unreadable() -> None:
     deep = Received(200, {}, b'{"data":' + b"[" * 100_000)
 
-    with pytest.raises(Unreadable, match="RecursionError"):
+    with pytest.raises(UnreadableAnswer, match="RecursionError"):
         read(jobs.LIST, deep, Edition.CHINA, None)

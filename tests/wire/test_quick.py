@@ -141,7 +141,7 @@ HERE: Final = Path(__file__).parent
     [
         (instances.LIST, "examples/001__4.1.10__batch_query_instances__response-200.json"),
         (instances.STATUS, "examples/002__4.1.5__batch_query_status__response-200.json"),
-        (commands.RUN_NOW, "examples/001__4.1.1__sync_command__response-200.json"),
+        (commands.RUN_SYNC, "examples/001__4.1.1__sync_command__response-200.json"),
         (jobs.LIST, "examples/001__4.1.3__get_task__response-200.json"),
         (phones.LIST, "examples-cph/003__4.3.1__list_cloud_phones__response.json"),
     ],

@@ -66,14 +66,14 @@ class Commands:
         servers = [self.site.server(server) for server in request.servers]
         return [phone.cph_id for one in servers for phone in self.site.world.fleet.on_server(one.index)]
 
-    @serves(commands.RUN_NOW, counted=False)
-    async def run_now(self, request: commands.RunCommand) -> commands.CommandResults:
+    @serves(commands.RUN_SYNC, counted=False)
+    async def run_sync(self, request: commands.RunCommand) -> commands.CommandResults:
         """Run a command on phones and tell at once.
 
         It takes its turn like any ADB work and no longer than what it sleeps. Who has not ended after 2 s, or
         when the call has taken 30 s, is told of as running.
         """
-        started = self._start(commands.RUN_NOW, request, seconds=0.0)
+        started = self._start(commands.RUN_SYNC, request, seconds=0.0)
         works = self.site.estate.works.by_id
         await self._wait([works[job] for job in started.begun])
         results = tuple(self._result(entry) for entry in started.jobs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from koophone_async.emulator.cph.error_table import CROWDED
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph import (
     bandwidths,
     buying,
@@ -146,7 +146,7 @@ _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
         deployments.PUSH.name: CROWDED,
         deployments.REMOVE.name: CROWDED,
         deployments.UNDEPLOY.name: CROWDED,
-        commands.RUN_NOW.name: "CPS.0209",
+        commands.RUN_SYNC.name: "CPS.0209",
         connections.CONNECTIONS.name: "CPS.0359",
         encoding_servers.RESTART.name: "CPS.0122",
         jobs.LIST.name: "CPS.0161",
@@ -171,8 +171,8 @@ def too_many(operation: AnyOperation) -> str:
 
 def code(operation: AnyOperation, error: Exception) -> str:
     """Find the code for a field that is missing or wrong; where none is about it, that of properties."""
-    name = error.field if isinstance(error, Misuse) else _unread(operation, error)
-    if isinstance(error, Misuse) and (found := _by_problem(operation, name, error.problem)):
+    name = error.field if isinstance(error, InvalidRequest) else _unread(operation, error)
+    if isinstance(error, InvalidRequest) and (found := _by_problem(operation, name, error.problem)):
         return found
     return _SPECIAL.get((operation.name, name)) or _FIELDS.get(name, _OTHER)
 

@@ -18,7 +18,7 @@ from attrs import define, field
 from koophone_async.emulator.android import system
 from koophone_async.emulator.fleet import Running
 from koophone_async.emulator.gaming.player import Call, Player, Round, TurnedAway
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     ENTER,
     HEARTBEAT,
@@ -89,7 +89,7 @@ class Games:
             session: The id of the session; else one is made up.
 
         Raises:
-            Misuse: The phone does not run or plays already, the game is not on it, or no player is given.
+            InvalidRequest: The phone does not run or plays already, the game is not on it, or no player is given.
             TurnedAway: The access was not verified.
         """
         standing = self._free(phone)
@@ -115,11 +115,11 @@ class Games:
             error: What the event says went wrong.
 
         Raises:
-            Misuse: Nobody plays on this phone.
+            InvalidRequest: Nobody plays on this phone.
         """
         ended = self.on(phone)
         if ended is None:
-            raise Misuse("", "phone", f"{phone} plays nothing")
+            raise InvalidRequest("", "phone", f"{phone} plays nothing")
         del self._rounds[phone]
         now = self._now()
         system.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
@@ -163,20 +163,20 @@ class Games:
 
     def _free(self, phone: str) -> Phone:
         if not self._runs(phone):
-            raise Misuse("", "phone", f"{phone} is not running")
+            raise InvalidRequest("", "phone", f"{phone} is not running")
         if self.on(phone):
-            raise Misuse("", "phone", f"{phone} plays already")
+            raise InvalidRequest("", "phone", f"{phone} plays already")
         return self._phone(phone)
 
     def _version(self, phone: str, application: str) -> Version:
         for version in self.library.installed(phone):
             if version.application == application:
                 return version
-        raise Misuse("", "application", f"{application} is not on the phone {phone}")
+        raise InvalidRequest("", "application", f"{application} is not on the phone {phone}")
 
     async def _verify(self, phone: str, url: str, session: str, player: Player | None) -> None:
         if player is None:
-            raise Misuse("", "player", "is needed: the phone has accesses verified")
+            raise InvalidRequest("", "player", "is needed: the phone has accesses verified")
         salt = self._rng.randbytes(_NONCE_BYTES[self.cipher.mode])
         iv, data = self.cipher.seal(player.key, salt, player.content)
         stamp = int((self._world.fleet.now() + timedelta(seconds=player.stamp)).timestamp() * 1000)

@@ -44,14 +44,14 @@ class Commands:
 
         return self.world.start(commands.RUN, self.world.free(request.instances), begin)
 
-    @serves(commands.RUN_NOW, counted=False)
-    async def run_now(self, request: commands.RunCommand) -> commands.CommandResults:
+    @serves(commands.RUN_SYNC, counted=False)
+    async def run_sync(self, request: commands.RunCommand) -> commands.CommandResults:
         """Run a command on each phone and tell at once."""
         phones = self.world.free(request.instances)
         return commands.CommandResults(tuple(self._result(phone, request.command) for phone in phones))
 
     def _result(self, phone: Phone, command: str) -> commands.CommandResult:
-        code, output, _ = self._ran(commands.RUN_NOW, phone, command)
+        code, output, _ = self._ran(commands.RUN_SYNC, phone, command)
         state = JobState.FAILED if code else JobState.SUCCEEDED
         return commands.CommandResult(phone.id, state, code, words(code), output)
 

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from koophone_async.emulator.server import faults, page
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.wire import decode, encode
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def _plan(emulator: Emulator, request: web.BaseRequest) -> web.Response:
     """Take a plan in place of the one before; the answer is what was understood."""
     try:
         plan = faults.from_json(decode(await request.read()))
-    except (msgspec.DecodeError, Misuse) as error:
+    except (msgspec.DecodeError, InvalidRequest) as error:
         return _json({"error": str(error)}, 400)
     emulator.plan.replace(plan)
     return _json(faults.to_json(plan))

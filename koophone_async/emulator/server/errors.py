@@ -122,7 +122,7 @@ class Refusal(Exception):
         code = self.code or str(self.status)
         said = DIALECTS[operation.service].refuse(code, self.message, request_id)
         # One page, in one edition, spells the field otherwise (KooPhone 4.1.1, 2025-12-31).
-        if operation is commands.RUN_NOW and edition is Edition.INTERNATIONAL and self.status in (400, 500):
+        if operation is commands.RUN_SYNC and edition is Edition.INTERNATIONAL and self.status in (400, 500):
             said["error_info"] = said.pop("error_msg")
         return said
 

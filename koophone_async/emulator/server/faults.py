@@ -20,7 +20,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -156,17 +156,21 @@ _ACTIONS: Final = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower(): act
 
 def _no_phone_with_a_token(fault: Fault, _: object, phone: str | None) -> None:
     if phone is not None and isinstance(fault.action, EndToken):
-        raise Misuse("", "phone", "cannot be named: a token ends before the ids of a request are known")
+        raise InvalidRequest(
+            "", "phone", "cannot be named: a token ends before the ids of a request are known"
+        )
 
 
 def _known(_: object, __: object, name: str | None) -> None:
     if name is not None and name not in OPERATIONS and name not in {o.service for o in OPERATIONS.values()}:
-        raise Misuse("", "operation", f"{name} is not in the catalogue; `koophone api --list` shows all")
+        raise InvalidRequest(
+            "", "operation", f"{name} is not in the catalogue; `koophone api --list` shows all"
+        )
 
 
 def _chance(_: object, __: object, value: float) -> None:
     if not 0 <= value <= 1:
-        raise Misuse("", "probability", f"is {value}; it must be 0 to 1")
+        raise InvalidRequest("", "probability", f"is {value}; it must be 0 to 1")
 
 
 @frozen
@@ -292,23 +296,23 @@ def from_json(plan: object) -> list[Fault]:
     """Read a plan.
 
     Raises:
-        Misuse: It is not a plan; tells which fault of it is wrong, counted from 1.
+        InvalidRequest: It is not a plan; tells which fault of it is wrong, counted from 1.
     """
     if not isinstance(plan, list):
-        raise Misuse("", "faults", "are not a JSON list")
+        raise InvalidRequest("", "faults", "are not a JSON list")
     return [_fault(number, said) for number, said in enumerate(cast("list[object]", plan), 1)]
 
 
 def _fault(number: int, said: object) -> Fault:
     where = f"fault {number}"
     if not isinstance(said, dict):
-        raise Misuse("", where, "is not a JSON object")
+        raise InvalidRequest("", where, "is not a JSON object")
     if "action" not in said:
-        raise Misuse("", where, "has no action")
+        raise InvalidRequest("", where, "has no action")
     try:
         return _READER.structure(said, Fault)
     except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError, OverflowError) as error:
-        raise Misuse("", where, f"cannot be read: {error}") from error
+        raise InvalidRequest("", where, f"cannot be read: {error}") from error
 
 
 def to_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:

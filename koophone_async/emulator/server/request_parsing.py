@@ -13,7 +13,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_codes
 from koophone_async.emulator.server.errors import cph, invalid, koophone
 from koophone_async.emulator.server.routing import only_words
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph import jobs, tags
 from koophone_async.services.cph.commands import AdbCommand
 from koophone_async.services.cph.undocumented import Anything
@@ -113,7 +113,7 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
 
 
 def _unreadable(operation: AnyOperation, error: Exception) -> Refusal:
-    reason = str(error) if isinstance(error, Misuse) else f"{type(error).__name__}: {error}"
+    reason = str(error) if isinstance(error, InvalidRequest) else f"{type(error).__name__}: {error}"
     if _is_cph(operation):
         return cph(error_codes.code(operation, error), reason=reason)
     return invalid(reason) if operation.service == "iam" else koophone("1000", reason)

@@ -1,7 +1,7 @@
 """Orders of servers: in a network of one's own, in one of the service's, and bare.
 
 An order costs money and has no key that would keep it from being made twice, so no rule sends one
-again. After an `Unanswered`, look for servers with the order's name before ordering anew.
+again. After an `NoAnswer`, look for servers with the order's name before ordering anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import Between, Listed, OneOf, Text
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Operation
 from koophone_async.services.cph.bandwidths import Sharing
 from koophone_async.services.cph.order_models import (
@@ -60,7 +60,9 @@ class NetworkCard:
 
 def _not_for_many(order: BuyServers, attribute: Attribute[Any], count: int) -> None:
     if order.public_address.existing and count > 1:
-        raise Misuse("", attribute.name, f"is {count}; an address that exists serves 1 server (CPS.0251)")
+        raise InvalidRequest(
+            "", attribute.name, f"is {count}; an address that exists serves 1 server (CPS.0251)"
+        )
 
 
 @frozen(kw_only=True)
@@ -78,12 +80,12 @@ class BuyServers(OwnNetwork):
 
 def _without_id(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and value is None:
-        raise Misuse("", attribute.name, "is missing; it must be said where no id is given")
+        raise InvalidRequest("", attribute.name, "is missing; it must be said where no id is given")
 
 
 def _if_shared(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and bandwidth.sharing == Sharing.SHARED and value is None:
-        raise Misuse("", attribute.name, "is missing; a shared bandwidth needs 1 to 300 Mbit/s")
+        raise InvalidRequest("", attribute.name, "is missing; a shared bandwidth needs 1 to 300 Mbit/s")
 
 
 @frozen

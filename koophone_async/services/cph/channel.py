@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from koophone_async.credentials import Password
-from koophone_async.errors import Misuse, NotConnected, NotFound, Unanswered, Unreadable
+from koophone_async.errors import InvalidRequest, NoAnswer, NotConnected, NotFound, UnreadableAnswer
 from koophone_async.services.channel import Channel
 from koophone_async.services.iam import LIST_PROJECTS, Iam
 
 if TYPE_CHECKING:
-    from koophone_async.call import Dispatch
+    from koophone_async.call import SendTracker
     from koophone_async.operation import Answer, Operation, Request
     from koophone_async.session import Session
 
@@ -33,19 +33,19 @@ class ProjectChannel(Channel):
     _looking: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
 
     async def send(
-        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+        self, operation: Operation[Request, Answer], request: Request, tracker: SendTracker | None = None
     ) -> Answer:
         """Send one request; see `Session.send`."""
         project = await self.project()
         return await self.session.send(
-            operation, request, dispatch=dispatch, region=self.region, project_id=project
+            operation, request, tracker=tracker, region=self.region, project_id=project
         )
 
     async def project(self) -> str:
         """Tell the project's id: as was said, else of the environment, the credentials, the region.
 
         Raises:
-            Misuse: Nothing says which project or region it is.
+            InvalidRequest: Nothing says which project or region it is.
             NotFound: The account has no project of that name.
         """
         return self._project or await self._looked_up()
@@ -55,7 +55,7 @@ class ProjectChannel(Channel):
             if self._project is None:
                 try:
                     self._project = await self._find()
-                except (Unanswered, Unreadable) as error:  # of the look-up; the call itself has not left
+                except (NoAnswer, UnreadableAnswer) as error:  # of the look-up; the call itself has not left
                     raise NotConnected(LIST_PROJECTS.name, f"the project is not known: {error}") from error
             return self._project
 
@@ -68,7 +68,9 @@ class ProjectChannel(Channel):
         # A token is good for its own project only, which need not be named like the region.
         name = credentials.project if isinstance(credentials, Password) else self.region
         if not name:
-            raise Misuse("", "project_id", "is not given, and no region to look it up by: give one of them")
+            raise InvalidRequest(
+                "", "project_id", "is not given, and no region to look it up by: give one of them"
+            )
         for project in (await self._iam().projects.list(name)).projects:
             if project.name == name:
                 return project.id

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from koophone_async.batches import Pace
 from koophone_async.batches.chunks import Source
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Quota
 from koophone_async.polling import Allowance
 from koophone_async.services.cph.bandwidths import Bandwidths
@@ -64,13 +64,13 @@ class CloudPhone:
                 tells of a hundred jobs.
 
         Raises:
-            Misuse: Nothing says where the service is: no endpoint, and no region where it is known to be.
+            InvalidRequest: Nothing says where the service is: no endpoint, and no region where it is known to be.
         """
         region = region or session.region
         origin = session.origin("cph", region)
         if origin.host == f"cph.{region}.myhuaweicloud.com" and region not in REGIONS:
             problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
-            raise Misuse("", "region", problem)
+            raise InvalidRequest("", "region", problem)
         channel = ProjectChannel(session, region, project_id)
         requests = Requests(channel, Allowance(looks))
         self._channel, self._requests = channel, requests
@@ -98,7 +98,7 @@ class CloudPhone:
         """Tell the project's id, after looking it up where nobody said it.
 
         Raises:
-            Misuse: Nothing says which project or region it is.
+            InvalidRequest: Nothing says which project or region it is.
             NotFound: The account has no project named like the region.
         """
         return await self._channel.project()

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import ID_MOST, Listed, OneOf, Text, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Quota, Sender
 from koophone_async.services.cph.jobs import JobState
 from koophone_async.services.cph.order_models import BYTES
@@ -53,7 +53,7 @@ class Packages:
         Text(self.size, unit=BYTES)(instance, attribute, value)
         file = rf"{_OBJECT}(?<=\.apk)"
         if not re.fullmatch(rf"(?:(?!obs://){_WORD} +)*(?:{file} +){{0,{self.most - 1}}}{file}", str(value)):
-            raise Misuse("", attribute.name, f"is {value!r:.200}; it must be {self.limit}")
+            raise InvalidRequest("", attribute.name, f"is {value!r:.200}; it must be {self.limit}")
 
 
 @frozen
@@ -83,7 +83,7 @@ class AdbCommand:
         # Of both, the service takes the phones and says nothing of the servers (CPH 5.7.1).
         if bool(self.phones) == bool(self.servers):
             both = "and servers are both given" if self.phones else "and servers are both empty"
-            raise Misuse("", "phones", f"{both}; give one of the two")
+            raise InvalidRequest("", "phones", f"{both}; give one of the two")
 
     @classmethod
     def on(cls, where: Iterable[str] | OnServers, content: str) -> Self:
@@ -189,8 +189,8 @@ RUN: Final = Operation(
 )  # fmt: skip
 
 # Nothing is said of how many phones the servers of such a call may hold.
-RUN_NOW: Final = Operation(
-    "cph.commands.run_now", "POST", "/v1/{project_id}/cloud-phone/phones/sync-commands",
+RUN_SYNC: Final = Operation(
+    "cph.commands.run_sync", "POST", "/v1/{project_id}/cloud-phone/phones/sync-commands",
     RunCommand, CommandResults, source="CPH 5.7.5 (2025-02-08)",
     batch=Batch("phones", most=15), quotas=(Quota(6, 60),), repeatable=False,
 )  # fmt: skip
@@ -214,7 +214,7 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing is being pushed.
-            Unanswered: No answer came; the file may be on its way.
+            NoAnswer: No answer came; the file may be on its way.
 
         API: CPH 5.7.1 (2025-02-08)
         """
@@ -232,7 +232,7 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing is being installed.
-            Unanswered: No answer came; the app may be on its way.
+            NoAnswer: No answer came; the app may be on its way.
 
         API: CPH 5.7.2 (2025-02-08)
         """
@@ -252,7 +252,7 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing is being installed.
-            Unanswered: No answer came; the app may be on its way.
+            NoAnswer: No answer came; the app may be on its way.
 
         API: CPH 5.7.2 (2025-02-08)
         """
@@ -268,7 +268,7 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing is being removed.
-            Unanswered: No answer came; the app may be removed.
+            NoAnswer: No answer came; the app may be removed.
 
         API: CPH 5.7.3 (2025-02-08)
         """
@@ -283,13 +283,13 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            Unanswered: No answer came; the command may have run.
+            NoAnswer: No answer came; the command may have run.
 
         API: CPH 5.7.4 (2025-02-08)
         """
         return await self._session.send(RUN, RunCommand.on(where, command))
 
-    async def run_now(self, where: Iterable[str] | OnServers, command: str) -> CommandResults:
+    async def run_sync(self, where: Iterable[str] | OnServers, command: str) -> CommandResults:
         """Run a short shell command and answer with what each phone printed.
 
         Six calls a minute are allowed for one user; a call waits for its turn. Each phone may take 2 s,
@@ -301,8 +301,8 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            Unanswered: No answer came; the command may have run.
+            NoAnswer: No answer came; the command may have run.
 
         API: CPH 5.7.5 (2025-02-08)
         """
-        return await self._session.send(RUN_NOW, RunCommand.on(where, command))
+        return await self._session.send(RUN_SYNC, RunCommand.on(where, command))

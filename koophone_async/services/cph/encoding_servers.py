@@ -164,7 +164,7 @@ class EncodingServers:
 
         Raises:
             Refused: The service refused the whole call; nothing was restarted.
-            Unanswered: No answer came; they may be restarting.
+            NoAnswer: No answer came; they may be restarting.
 
         API: CPH 5.6.2 (2025-02-08)
         """

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from koophone_async.batches import Pace, Reading, Run, Sender, Verb
 from koophone_async.batches.chunks import Item, Source, identify
 from koophone_async.checks import ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Operation
 from koophone_async.services.cph import commands, phones, storage, traffic
 from koophone_async.services.cph.commands import (
@@ -117,7 +117,7 @@ class PhoneFleet(Fleet):
         """
         return self._adb(commands.RUN, RunCommand, command)
 
-    def run_now(self, command: str) -> Run[RunCommand, CommandResults]:
+    def run_sync(self, command: str) -> Run[RunCommand, CommandResults]:
         """Run a short shell command in calls that wait for it, 15 phones a call and six calls a minute.
 
         `estimate()` of what this gives tells how many calls and seconds that is, before it starts.
@@ -126,7 +126,7 @@ class PhoneFleet(Fleet):
             command: At most 1,024 bytes of UTF-8; a phone may take 2 s for it.
         """
         return self._run(
-            commands.RUN_NOW,
+            commands.RUN_SYNC,
             lambda phones: RunCommand.on(phones, command),
             self._requests.of_results,
         )
@@ -233,10 +233,12 @@ class PhoneFleet(Fleet):
             exclude: Paths of the same kind that are left out, even where they are included.
 
         Raises:
-            Misuse: All phones would go to the same path.
+            InvalidRequest: All phones would go to the same path.
         """
         if isinstance(path, str) and _PHONE not in path:
-            raise Misuse(storage.EXPORT.name, "path", f"holds no {_PHONE}, and each phone needs its own")
+            raise InvalidRequest(
+                storage.EXPORT.name, "path", f"holds no {_PHONE}, and each phone needs its own"
+            )
         included, excluded, to = ids(include, "paths"), ids(exclude, "paths"), _paths(path)
         return self._start(
             storage.EXPORT,

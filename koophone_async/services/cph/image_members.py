@@ -117,7 +117,7 @@ class ImageMembers:
 
         Raises:
             Refused: It was not shared.
-            Unanswered: No answer came; it may be shared.
+            NoAnswer: No answer came; it may be shared.
 
         API: CPH 5.9.3 (2025-02-08)
         """
@@ -132,7 +132,7 @@ class ImageMembers:
 
         Raises:
             Refused: It stays shared.
-            Unanswered: No answer came; it may be shared no longer.
+            NoAnswer: No answer came; it may be shared no longer.
 
         API: CPH 5.9.5 (2025-02-08)
         """
@@ -149,7 +149,7 @@ class ImageMembers:
 
         Raises:
             Refused: The offer stays as it was.
-            Unanswered: No answer came; the offer may be taken or declined.
+            NoAnswer: No answer came; the offer may be taken or declined.
 
         API: huaweicloudsdkcph 3.1.219
         """

@@ -148,7 +148,7 @@ class Images:
 
         Raises:
             NotFound: There is no such image (CPS.0166), or no longer.
-            Unanswered: No answer came; it may be deleted.
+            NoAnswer: No answer came; it may be deleted.
 
         API: CPH 5.9.2 (2025-02-08)
         """

@@ -53,7 +53,7 @@ class Keypairs:
 
         Raises:
             Refused: The service refused the whole call; no key pair was changed.
-            Unanswered: No answer came; the key pairs may be changing.
+            NoAnswer: No answer came; the key pairs may be changing.
 
         API: CPH 5.5.1 (2025-02-08)
         """

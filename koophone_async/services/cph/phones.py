@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from koophone_async.checks import ID_MOST, IDS, Between, Listed, OneOf, Text, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
 from koophone_async.services.cph.paging import items
@@ -99,7 +99,7 @@ class PhoneReset(PhoneChange):
 
 def _listed(phones: Iterable[Item]) -> Iterable[Item]:
     if isinstance(phones, str):
-        raise Misuse("", "phones", f"is the string {phones!r}; give a list of phones")
+        raise InvalidRequest("", "phones", f"is the string {phones!r}; give a list of phones")
     return phones
 
 
@@ -221,7 +221,7 @@ class Phones:
 
         Raises:
             Refused: The service refused the whole call; no ticket was given out.
-            Unanswered: No answer came.
+            NoAnswer: No answer came.
 
         API: CPH 5.3.3 (2025-02-08)
         """
@@ -236,7 +236,7 @@ class Phones:
 
         Raises:
             Refused: The name stays as it is.
-            Unanswered: No answer came; the name may have changed.
+            NoAnswer: No answer came; the name may have changed.
 
         API: CPH 5.3.9 (2025-02-08)
         """
@@ -250,7 +250,7 @@ class Phones:
 
         Raises:
             Refused: The service refused the whole call; none is being stopped.
-            Unanswered: No answer came; they may be stopping.
+            NoAnswer: No answer came; they may be stopping.
 
         API: CPH 5.3.8 (2025-02-08)
         """
@@ -265,7 +265,7 @@ class Phones:
 
         Raises:
             Refused: The service refused the whole call; none is being restarted.
-            Unanswered: No answer came; they may be restarting.
+            NoAnswer: No answer came; they may be restarting.
 
         API: CPH 5.3.7 (2025-02-08)
         """
@@ -280,7 +280,7 @@ class Phones:
 
         Raises:
             Refused: The service refused the whole call; nothing was wiped.
-            Unanswered: No answer came; the phones may be wiped.
+            NoAnswer: No answer came; the phones may be wiped.
 
         API: CPH 5.3.6 (2025-02-08)
         """
@@ -295,9 +295,9 @@ class Phones:
             updates: Phones and their new properties; no document says how many.
 
         Raises:
-            Misuse: A property is not known or its value not allowed; nothing was sent.
+            InvalidRequest: A property is not known or its value not allowed; nothing was sent.
             Refused: The service refused the whole call; nothing is being changed.
-            Unanswered: No answer came; the properties may be changing.
+            NoAnswer: No answer came; the properties may be changing.
 
         API: CPH 5.3.10 (2025-02-08)
         """

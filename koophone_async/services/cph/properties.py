@@ -16,7 +16,7 @@ import msgspec
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import ID_MOST, Listed, Text
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.services.cph.encoders import Written
 from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED, Properties
@@ -41,7 +41,7 @@ def checked(properties: Mapping[str, Any]) -> dict[str, str]:
     A name that the documents call out of use is taken, with a `DeprecationWarning`.
 
     Raises:
-        Misuse: A name is not known, or a value is not allowed; says which, and what is.
+        InvalidRequest: A name is not known, or a value is not allowed; says which, and what is.
     """
     texts = {name: _text_of(name, value) for name, value in properties.items()}
     for name in texts:
@@ -51,14 +51,14 @@ def checked(properties: Mapping[str, Any]) -> dict[str, str]:
 
 def _text_of(name: str, value: object) -> str:
     if not isinstance(value, str | int):
-        raise Misuse("", name, f"is a {type(value).__name__}; it must be text, a number or a boolean")
+        raise InvalidRequest("", name, f"is a {type(value).__name__}; it must be text, a number or a boolean")
     text = value if isinstance(value, str) else str(int(value))
     rule = RULES.get(FORMER.get(name, name))
     if rule is not None:
         rule.check(name, text)
     elif name not in UNEXPLAINED:
         near = "".join(f"; {known} is the nearest" for known in get_close_matches(name, RULES, 1))
-        raise Misuse("", name, f"is not a property that the documents know{near}")
+        raise InvalidRequest("", name, f"is not a property that the documents know{near}")
     return text
 
 
@@ -76,7 +76,7 @@ def held(properties: Given | str) -> dict[str, str]:
     A text is what the wire carries, and the way to send a property that is newer than this package.
 
     Raises:
-        Misuse: A name or a value is wrong, or the text holds no JSON object.
+        InvalidRequest: A name or a value is wrong, or the text holds no JSON object.
     """
     return taken(properties) if isinstance(properties, str) else checked(properties)
 
@@ -93,11 +93,11 @@ def taken(text: str) -> dict[str, str]:
     """Take properties from a JSON text as they are.
 
     Raises:
-        Misuse: The text holds no JSON object.
+        InvalidRequest: The text holds no JSON object.
     """
     texts = _read(text)
     if texts is None:
-        raise Misuse("", "property", "holds no JSON object")
+        raise InvalidRequest("", "property", "holds no JSON object")
     return texts
 
 
@@ -143,12 +143,14 @@ class AsText:
         """Check the length of the text."""
         size = 0 if value is None else len(JSON_TEXT[value])
         if size > self.most:
-            raise Misuse("", attribute.name, f"is {size:,} characters of JSON text long; {self.limit}")
+            raise InvalidRequest(
+                "", attribute.name, f"is {size:,} characters of JSON text long; {self.limit}"
+            )
 
 
 def _some(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
-        raise Misuse("", attribute.name, "is empty; give at least one property")
+        raise InvalidRequest("", attribute.name, "is empty; give at least one property")
 
 
 def _with_the_others(
@@ -157,7 +159,7 @@ def _with_the_others(
     size = 0 if value is None else len(encode(value)) + len(encode(update.properties))
     if size > MOST_CUSTOM:
         problem = f"is {size:,} bytes of JSON long with the other properties; at most {MOST_CUSTOM:,}"
-        raise Misuse("", attribute.name, problem)
+        raise InvalidRequest("", attribute.name, problem)
 
 
 @frozen

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict, get_type_hin
 
 from attrs import evolve, frozen
 
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 
 _CHINESE: Final = "\u3400-\u4dbf\u4e00-\u9fff"
 
@@ -32,7 +32,7 @@ class Rule:
     def check(self, name: str, value: str) -> None:
         """Refuse a value that the documents do not allow."""
         if not re.fullmatch(self.pattern, value):
-            raise Misuse("", name, f"is {value!r}; it must be {self.limit}")
+            raise InvalidRequest("", name, f"is {value!r}; it must be {self.limit}")
 
 
 def _flag(meaning: str, *former: str) -> Rule:

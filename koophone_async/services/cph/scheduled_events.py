@@ -11,7 +11,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
 from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, aware
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
 from koophone_async.services.cph.encoders import TIME, comma_list, moment
@@ -129,7 +129,7 @@ def _start(at: datetime | str | None) -> str:
     if not isinstance(at, datetime):
         return at or ""
     if at.tzinfo is None:
-        raise Misuse("", "start", "is a time without a zone; it must be an aware datetime")
+        raise InvalidRequest("", "start", "is a time without a zone; it must be an aware datetime")
     return moment(at)
 
 
@@ -148,7 +148,7 @@ def _some_start(at: datetime | str | None) -> str | None:
 
 def _maintenance_only(request: AuthorizeEvent, attribute: Attribute[Any], value: str | None) -> None:
     if value is not None and request.authorization != Authorization.MAINTENANCE:
-        raise Misuse("", attribute.name, "is given; only maintenance can be given a time")
+        raise InvalidRequest("", attribute.name, "is given; only maintenance can be given a time")
 
 
 @frozen
@@ -215,7 +215,7 @@ class ScheduledEvents:
 
         Raises:
             Refused: Nothing was authorized.
-            Unanswered: No answer came; it may be authorized.
+            NoAnswer: No answer came; it may be authorized.
 
         API: huaweicloudsdkcph 3.1.219
         """
@@ -230,7 +230,7 @@ class ScheduledEvents:
 
         Raises:
             Refused: The event stays where it was.
-            Unanswered: No answer came; the event may have been moved.
+            NoAnswer: No answer came; the event may have been moved.
 
         API: huaweicloudsdkcph 3.1.219
         """

@@ -195,7 +195,7 @@ class Servers:
 
         Raises:
             Refused: Nothing was bought; a quota of servers or addresses may be too small.
-            Unanswered: No answer came; the order may have been made.
+            NoAnswer: No answer came; the order may have been made.
 
         API: CPH 5.1.4 (2025-02-08)
         """
@@ -212,7 +212,7 @@ class Servers:
 
         Raises:
             Refused: Nothing was bought; some flavors can only be bought by `buy` (CPS.0256).
-            Unanswered: No answer came; the order may have been made.
+            NoAnswer: No answer came; the order may have been made.
 
         API: CPH 4.1.4 (2020-07-30)
         """
@@ -227,7 +227,7 @@ class Servers:
 
         Raises:
             Refused: Nothing was bought.
-            Unanswered: No answer came; the order may have been made.
+            NoAnswer: No answer came; the order may have been made.
 
         API: huaweicloudsdkcph 3.1.219
         """
@@ -241,7 +241,7 @@ class Servers:
 
         Raises:
             Refused: The service refused the whole call; nothing was restarted.
-            Unanswered: No answer came; the servers may be restarting.
+            NoAnswer: No answer came; the servers may be restarting.
 
         API: CPH 5.1.5 (2025-02-08)
         """
@@ -258,7 +258,7 @@ class Servers:
         Raises:
             Refused: Nothing was changed; only servers paid by the month or year can be, not too many
                 at a time (CPS.1103, CPS.0326).
-            Unanswered: No answer came; the server may be in the making.
+            NoAnswer: No answer came; the server may be in the making.
 
         API: CPH 5.1.6 (2025-02-08)
         """
@@ -275,7 +275,7 @@ class Servers:
 
         Raises:
             Refused: Nothing was changed.
-            Unanswered: No answer came; the order may have been made.
+            NoAnswer: No answer came; the order may have been made.
 
         API: CPH 5.1.12 (2025-02-08)
         """
@@ -290,7 +290,7 @@ class Servers:
 
         Raises:
             NotFound: There is no such server.
-            Unanswered: No answer came; the name may be the new one.
+            NoAnswer: No answer came; the name may be the new one.
 
         API: CPH 5.1.13 (2025-02-08)
         """
@@ -304,7 +304,7 @@ class Servers:
 
         Raises:
             Refused: The service refused the whole call; nothing was given back.
-            Unanswered: No answer came; the servers may be gone.
+            NoAnswer: No answer came; the servers may be gone.
 
         API: huaweicloudsdkcph 3.1.219
         """

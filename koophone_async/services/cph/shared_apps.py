@@ -116,7 +116,7 @@ class SharedApps:
 
         Raises:
             Refused: The service refused the whole call; nothing was pushed.
-            Unanswered: No answer came; the app may be under way.
+            NoAnswer: No answer came; the app may be under way.
 
         API: CPH 5.1.10 (2025-02-08)
         """
@@ -132,7 +132,7 @@ class SharedApps:
 
         Raises:
             Refused: The service refused the whole call; nothing was deleted.
-            Unanswered: No answer came; the app may be gone.
+            NoAnswer: No answer came; the app may be gone.
 
         API: CPH 5.1.11 (2025-02-08)
         """

@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import IDS, Between, Listed, Text, ids, paths
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.encoders import COMMAS, comma_list
 from koophone_async.services.cph.started_jobs import Started
@@ -48,7 +48,7 @@ class StoragePath:
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
         """Check form, characters and length."""
         if not isinstance(value, str) or not self._fits(value):
-            raise Misuse("", attribute.name, f"is {value!r:.80}; it must be {self.limit}")
+            raise InvalidRequest("", attribute.name, f"is {value!r:.80}; it must be {self.limit}")
 
     def _fits(self, path: str) -> bool:
         characters = rf"/[A-Za-z0-9{re.escape(self.characters)}]*"
@@ -131,7 +131,7 @@ class SharedFiles:
 
         Raises:
             Refused: The service refused the whole call; nothing was pushed.
-            Unanswered: No answer came; the files may be under way.
+            NoAnswer: No answer came; the files may be under way.
 
         API: CPH 5.1.7 (2025-02-08)
         """
@@ -165,7 +165,7 @@ class SharedFiles:
 
         Raises:
             Refused: The service refused the whole call; nothing was deleted.
-            Unanswered: No answer came; the files may be gone.
+            NoAnswer: No answer came; the files may be gone.
 
         API: CPH 5.1.9 (2025-02-08)
         """

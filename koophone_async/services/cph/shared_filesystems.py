@@ -62,7 +62,7 @@ class SharedFilesystems:
 
         Raises:
             Refused: The service refused the whole call; nothing was mounted.
-            Unanswered: No answer came; the file system may be mounted.
+            NoAnswer: No answer came; the file system may be mounted.
 
         API: huaweicloudsdkcph 3.1.219
         """
@@ -77,7 +77,7 @@ class SharedFilesystems:
 
         Raises:
             Refused: The service refused the whole call; nothing was unmounted.
-            Unanswered: No answer came; the file system may be unmounted.
+            NoAnswer: No answer came; the file system may be unmounted.
 
         API: huaweicloudsdkcph 3.1.219
         """

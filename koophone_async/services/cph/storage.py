@@ -145,7 +145,7 @@ class Storage:
 
         Raises:
             Refused: The service refused the whole call; nothing is being exported.
-            Unanswered: No answer came; the export may be under way.
+            NoAnswer: No answer came; the export may be under way.
 
         API: CPH 5.3.11 (2025-02-08)
         """
@@ -162,7 +162,7 @@ class Storage:
 
         Raises:
             Refused: The service refused the whole call; nothing was overwritten.
-            Unanswered: No answer came; the data may be being overwritten.
+            NoAnswer: No answer came; the data may be being overwritten.
 
         API: CPH 5.3.12 (2025-02-08)
         """
@@ -171,14 +171,14 @@ class Storage:
     async def expand(self, phones: Iterable[NewSize]) -> Started:
         """Buy larger data disks for phones. It costs money and cannot be taken back.
 
-        It is never sent twice by any rule; after an `Unanswered`, look at the size with `phones.show`.
+        It is never sent twice by any rule; after an `NoAnswer`, look at the size with `phones.show`.
 
         Args:
             phones: At most 150 phones with their new sizes, in GiB up to 32,768.
 
         Raises:
             Refused: The service refused the whole call; nothing was bought.
-            Unanswered: No answer came; the disks may have been bought.
+            NoAnswer: No answer came; the disks may have been bought.
 
         API: CPH 5.3.14 (2025-02-08)
         """

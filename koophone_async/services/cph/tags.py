@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.encoders import DIGITS
 from koophone_async.services.cph.paging import items
@@ -86,7 +86,7 @@ class TagsOf:
 
 def _no_value_twice(_: object, attribute: Attribute[Any], values: tuple[str, ...]) -> None:
     if len(set(values)) < len(values):
-        raise Misuse("", attribute.name, "holds a value twice")
+        raise InvalidRequest("", attribute.name, "holds a value twice")
 
 
 @frozen
@@ -112,7 +112,7 @@ class Match:
 
 def _no_key_twice(_: object, attribute: Attribute[Any], wanted: tuple[Wanted, ...]) -> None:
     if len({one.key for one in wanted}) < len(wanted):
-        raise Misuse("", attribute.name, "holds a key twice")
+        raise InvalidRequest("", attribute.name, "holds a key twice")
 
 
 @frozen(kw_only=True)
@@ -308,7 +308,7 @@ class Tags:
 
         Raises:
             Refused: No tag was added.
-            Unanswered: No answer came; the tags may be there.
+            NoAnswer: No answer came; the tags may be there.
 
         API: CPH 5.8.4 (2025-02-08)
         """
@@ -323,7 +323,7 @@ class Tags:
 
         Raises:
             Refused: No tag was removed.
-            Unanswered: No answer came; the tags may be gone.
+            NoAnswer: No answer came; the tags may be gone.
 
         API: CPH 5.8.5 (2025-02-08)
         """

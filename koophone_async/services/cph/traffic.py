@@ -53,7 +53,7 @@ class Traffic:
 
         Raises:
             Refused: The service refused the whole call; no route changes.
-            Unanswered: No answer came; the routes may be changing.
+            NoAnswer: No answer came; the routes may be changing.
 
         API: CPH 5.3.13 (2025-02-08)
         """

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from attrs import define, field, frozen, make_class
 
-from koophone_async.errors import Unreadable
+from koophone_async.errors import UnreadableAnswer
 from koophone_async.operation import Operation, Sender
 from koophone_async.wire import decode, encode, wire
 
@@ -127,7 +127,7 @@ class Undocumented:
 
         Raises:
             Refused: Nothing was added.
-            Unanswered: No answer came; the routes may be there.
+            NoAnswer: No answer came; the routes may be there.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
@@ -140,7 +140,7 @@ class Undocumented:
 
         Raises:
             Refused: Nothing was removed.
-            Unanswered: No answer came; the routes may be gone.
+            NoAnswer: No answer came; the routes may be gone.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
@@ -153,7 +153,7 @@ class Undocumented:
         """
         try:
             return await self._session.send(EXPORT_PHONE_DETAILS, Anything.of(query))
-        except Unreadable as error:
+        except UnreadableAnswer as error:
             return error.answer
 
     async def create_agency(self, body: Mapping[str, object] | None = None) -> Raw:
@@ -161,7 +161,7 @@ class Undocumented:
 
         Raises:
             Refused: There is no new agency.
-            Unanswered: No answer came; the agency may be there.
+            NoAnswer: No answer came; the agency may be there.
 
         API: CPH 7.1 (2025-02-08), the path only
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Ticket
 from koophone_async.services.cph import jobs
 from koophone_async.services.cph.completion import Requests, refusals
@@ -36,7 +36,7 @@ class Jobs(jobs.Jobs):
             timeout: Seconds, after which the open jobs are `unfinished`, each with a ticket to go on with.
 
         Raises:
-            Misuse: Jobs were begun and the answer names no request to look them up by; or the string is
+            InvalidRequest: Jobs were begun and the answer names no request to look them up by; or the string is
                 no ticket.
         """
         ticket = _ticket(started)
@@ -60,5 +60,5 @@ def _ticket(given: Started | StartedOne | Ticket | str) -> Ticket:
     started = _started(given)
     jobs = {job: target or job for job, target in started.begun.items()}
     if jobs and not started.request:
-        raise Misuse("cph.jobs.wait", "started", "names no request; look at each job with jobs.show")
+        raise InvalidRequest("cph.jobs.wait", "started", "names no request; look at each job with jobs.show")
     return Ticket("", started.request or "", jobs)

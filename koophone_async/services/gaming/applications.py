@@ -236,7 +236,7 @@ class Applications:
 
         Raises:
             Refused: Nothing was created.
-            Unanswered: No answer came; the application may be there, as `list` tells.
+            NoAnswer: No answer came; the application may be there, as `list` tells.
 
         API: CPH 5.1.5 (2020-07-30)
         """
@@ -250,7 +250,7 @@ class Applications:
 
         Raises:
             Refused: It has versions or is in a pool, or is not there; nothing was deleted.
-            Unanswered: No answer came; the application may be gone.
+            NoAnswer: No answer came; the application may be gone.
 
         API: CPH 5.1.6 (2020-07-30)
         """

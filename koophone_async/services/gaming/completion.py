@@ -181,5 +181,5 @@ def refusals(started: Started, targets: Iterable[str]) -> Iterator[Outcome]:
 def _refusal(target: str, why: RefusedServer | StartedJob | Started) -> Outcome:
     code = why.error_code or None
     # Status 0: a code that is not listed proves nothing by itself.
-    state = State.REFUSED if meaning(code, 0).nothing_ran else State.FAILED
+    state = State.REFUSED if meaning(code, 0).not_executed else State.FAILED
     return Outcome(target, state, error_code=code, error_message=why.error_message or None)

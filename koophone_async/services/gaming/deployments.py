@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.checks import ID_MOST, Between, Text
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.polling import Ticket
 from koophone_async.services.cph.paging import items
@@ -141,7 +141,7 @@ class Deployments:
 
         Raises:
             Refused: The service refused the whole call.
-            Unanswered: No answer came; the versions may be on their way.
+            NoAnswer: No answer came; the versions may be on their way.
 
         API: CPH 5.3.2 (2020-07-30)
         """
@@ -156,7 +156,7 @@ class Deployments:
 
         Raises:
             Refused: The service refused the whole call.
-            Unanswered: No answer came; the packages may be gone.
+            NoAnswer: No answer came; the packages may be gone.
 
         API: CPH 5.3.3 (2020-07-30)
         """
@@ -171,7 +171,7 @@ class Deployments:
 
         Raises:
             Refused: The service refused the whole call.
-            Unanswered: No answer came; the packages may be on their way.
+            NoAnswer: No answer came; the packages may be on their way.
 
         API: CPH 5.3.4 (2020-07-30)
         """
@@ -186,7 +186,7 @@ class Deployments:
 
         Raises:
             Refused: The service refused the whole call.
-            Unanswered: No answer came; the versions may be gone.
+            NoAnswer: No answer came; the versions may be gone.
 
         API: CPH 5.3.5 (2020-07-30)
         """
@@ -214,7 +214,7 @@ class Deployments:
 
         Raises:
             Refused: The service refused; nothing was changed.
-            Unanswered: No answer came; the phone may be changing.
+            NoAnswer: No answer came; the phone may be changing.
 
         API: CPH 5.3.7 (2020-07-30)
         """
@@ -234,13 +234,13 @@ class Deployments:
             timeout: Seconds, after which the open servers are `unfinished`, each with a ticket to go on with.
 
         Raises:
-            Misuse: The string is no ticket, or the answer has jobs and no request id to look them up by.
+            InvalidRequest: The string is no ticket, or the answer has jobs and no request id to look them up by.
         """
         report = Report("gaming.deployments")
         if isinstance(started, Started):
             if started.jobs and not started.request:
                 problem = "has jobs and no request id to look them up by"
-                raise Misuse("gaming.deployments.wait", "started", problem)
+                raise InvalidRequest("gaming.deployments.wait", "started", problem)
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
             begun = (target for target in started.targets if target not in report.outcomes)

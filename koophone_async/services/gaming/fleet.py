@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Pace, Reading, Run, Sender, Verb
 from koophone_async.batches.chunks import Source
-from koophone_async.call import Dispatch
+from koophone_async.call import SendTracker
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation
 from koophone_async.services.gaming import deployments
@@ -92,11 +92,11 @@ class Fleet:
         def read(started: Started, ids: Sequence[str]) -> Reading:
             return Reading(refusals(started, ids), self._together.watch(started, ids))
 
-        async def ask(session: Sender, request: Request, dispatch: Dispatch) -> Started:
+        async def ask(session: Sender, request: Request, tracker: SendTracker) -> Started:
             try:
-                return await session.send(operation, request, dispatch)
+                return await session.send(operation, request, tracker)
             except Refused as error:
-                if not error.failures or (error.about_ids and dispatch.halves):
+                if not error.failures or (error.blames_ids and tracker.halves):
                     raise
                 return _by_server(error)
 

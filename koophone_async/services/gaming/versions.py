@@ -124,7 +124,7 @@ class Versions:
 
         Raises:
             Refused: Nothing was created.
-            Unanswered: No answer came; the version may be there, as `applications.show` tells.
+            NoAnswer: No answer came; the version may be there, as `applications.show` tells.
 
         API: CPH 5.2.2 (2020-07-30)
         """
@@ -138,7 +138,7 @@ class Versions:
 
         Raises:
             Refused: The version is in use, or not there; nothing was deleted.
-            Unanswered: No answer came; the version may be gone.
+            NoAnswer: No answer came; the version may be gone.
 
         API: CPH 5.2.3 (2020-07-30)
         """

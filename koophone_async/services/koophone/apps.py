@@ -12,7 +12,7 @@ from attrs import Attribute, asdict, field, frozen
 from attrs.validators import and_
 
 from koophone_async.checks import ID_MOST, IDS, Between, OneOf, Text, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.paging import items
@@ -36,16 +36,16 @@ def is_number(text: str) -> bool:
 
 def _megabytes(_: object, attribute: Attribute[Any], value: str) -> None:
     if not is_number(value):
-        raise Misuse("", attribute.name, f"is {value!r}; it must be a number of MB")
+        raise InvalidRequest("", attribute.name, f"is {value!r}; it must be a number of MB")
     if not 0 < float(value) <= MOST_MEGABYTES:
-        raise Misuse(
+        raise InvalidRequest(
             "", attribute.name, f"is {value} MB; it must be more than 0 and at most {MOST_MEGABYTES:,}"
         )
 
 
 def _https(_: object, attribute: Attribute[Any], value: str) -> None:
     if not value.startswith(("https://", "http://")):
-        raise Misuse("", attribute.name, "is not an http(s) address; give a signed download link")
+        raise InvalidRequest("", attribute.name, "is not an http(s) address; give a signed download link")
 
 
 @frozen
@@ -152,7 +152,7 @@ class Apps:
 
         Raises:
             Refused: The service refused the whole call; nothing is being installed.
-            Unanswered: No answer came; the package may be on its way.
+            NoAnswer: No answer came; the package may be on its way.
 
         API: KooPhone 4.4.1 (2025-12-31)
         """

@@ -9,7 +9,7 @@ from attrs import define
 from koophone_async.services.channel import Channel
 
 if TYPE_CHECKING:
-    from koophone_async.call import Dispatch
+    from koophone_async.call import SendTracker
     from koophone_async.operation import Answer, Operation, Request
     from koophone_async.wire import Edition
 
@@ -21,7 +21,7 @@ class EditionChannel(Channel):
     edition: Edition
 
     async def send(
-        self, operation: Operation[Request, Answer], request: Request, dispatch: Dispatch | None = None
+        self, operation: Operation[Request, Answer], request: Request, tracker: SendTracker | None = None
     ) -> Answer:
         """Send one request; see `Session.send`."""
-        return await self.session.send(operation, request, edition=self.edition, dispatch=dispatch)
+        return await self.session.send(operation, request, edition=self.edition, tracker=tracker)

@@ -49,8 +49,8 @@ RUN: Final = Operation(
     batch=Batch("instances", most=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
-RUN_NOW: Final = Operation(
-    "koophone.commands.run_now", "POST", "/v1/instances/sync-command",
+RUN_SYNC: Final = Operation(
+    "koophone.commands.run_sync", "POST", "/v1/instances/sync-command",
     RunCommand, CommandResults, source="KooPhone 4.1.1 (2025-12-31)",
     batch=Batch("instances", most=100, one_region=True), repeatable=False,
 )  # fmt: skip
@@ -71,13 +71,13 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            Unanswered: No answer came; the command may have run.
+            NoAnswer: No answer came; the command may have run.
 
         API: KooPhone 4.1.2 (2025-12-31)
         """
         return await self._session.send(RUN, RunCommand(instances, command))
 
-    async def run_now(self, instances: Iterable[str], command: str) -> CommandResults:
+    async def run_sync(self, instances: Iterable[str], command: str) -> CommandResults:
         """Run a short shell command on instances and answer with what each one printed.
 
         An answer says nothing of the single instance: each result has a state of its own.
@@ -88,8 +88,8 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            Unanswered: No answer came; the command may have run.
+            NoAnswer: No answer came; the command may have run.
 
         API: KooPhone 4.1.1 (2025-12-31)
         """
-        return await self._session.send(RUN_NOW, RunCommand(instances, command))
+        return await self._session.send(RUN_SYNC, RunCommand(instances, command))

@@ -208,7 +208,7 @@ def by_status(session: Sender, judge: Callable[[object], Verdict]) -> States:
         try:
             answer = await session.send(STATUS, Chosen(ids)) if ids else InstanceStatuses()
         except Refused as refused:
-            if not refused.about_ids:
+            if not refused.blames_ids:
                 raise
             if len(ids) == 1:
                 gone.update(ids)

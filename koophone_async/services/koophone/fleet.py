@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Outcome, Pace, Reading, Run, Sender, State, Verb, Wait
 from koophone_async.batches.chunks import Source
-from koophone_async.call import Dispatch
+from koophone_async.call import SendTracker
 from koophone_async.operation import Operation
 from koophone_async.services.koophone import apps, commands, instances, orders, streaming, users, video
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
@@ -68,13 +68,13 @@ class Fleet:
         """
         return self._run(commands.RUN, lambda ids: RunCommand(ids, command), self._started)
 
-    def run_now(self, command: str) -> Run[RunCommand, CommandResults]:
+    def run_sync(self, command: str) -> Run[RunCommand, CommandResults]:
         """Run a short shell command in calls that wait for it; no job is looked at.
 
         Args:
             command: At most 1,024 bytes of UTF-8.
         """
-        return self._run(commands.RUN_NOW, lambda ids: RunCommand(ids, command), _results)
+        return self._run(commands.RUN_SYNC, lambda ids: RunCommand(ids, command), _results)
 
     def install(self, package: Package) -> Run[InstallApp, StartedTask]:
         """Install a package from object storage.
@@ -91,8 +91,8 @@ class Fleet:
             type: Only apps of the system (1) or of third parties (2).
         """
 
-        async def every_page(session: Sender, query: AppQuery, dispatch: Dispatch) -> AppPage:
-            telling = _Telling(session, dispatch)
+        async def every_page(session: Sender, query: AppQuery, tracker: SendTracker) -> AppPage:
+            telling = _Telling(session, tracker)
             return AppPage(tuple([app async for app in items(telling, apps.LIST, query)]))
 
         rows = _one(_rows)
@@ -196,7 +196,7 @@ class Fleet:
         operation: Operation[Request, Answer],
         request: Callable[[Sequence[str]], Request],
         read: Callable[[Answer, Sequence[str]], Reading],
-        ask: Callable[[Sender, Request, Dispatch], Awaitable[Answer]] | None = None,
+        ask: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None,
         sample: Sequence[str] = ("any",),
     ) -> Run[Request, Answer]:
         return Run(self._session, Verb(operation, request, read, ask, sample), self._ids, self._pace)
@@ -239,10 +239,10 @@ class _Telling:
     """Sends, and tells a run what has left."""
 
     _session: Sender
-    _dispatch: Dispatch
+    _tracker: SendTracker
 
     async def send(self, operation: Operation[Request, Answer], request: Request) -> Answer:
-        return await self._session.send(operation, request, self._dispatch)
+        return await self._session.send(operation, request, self._tracker)
 
 
 def _single(ids: Sequence[str]) -> OneInstance:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import IDS, Between, OneOf, aware, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 from koophone_async.services.koophone.paging import items
@@ -99,7 +99,7 @@ class Instance:
 
 def _in_order(query: InstanceQuery, attribute: Attribute[Any], value: datetime | None) -> None:
     if query.since is not None and value is not None and value < query.since:
-        raise Misuse("", attribute.name, f"is {value}, before `since`, which is {query.since}")
+        raise InvalidRequest("", attribute.name, f"is {value}, before `since`, which is {query.since}")
 
 
 @frozen
@@ -240,7 +240,7 @@ class Instances:
 
         Raises:
             Refused: The service refused the whole call; nothing was wiped.
-            Unanswered: No answer came; the instances may be wiped.
+            NoAnswer: No answer came; the instances may be wiped.
 
         API: KooPhone 4.1.6 (2025-12-31)
         """
@@ -254,7 +254,7 @@ class Instances:
 
         Raises:
             Busy: Not all of them are running (KOOPHONE.API.5005); none was restarted.
-            Unanswered: No answer came; they may be restarting.
+            NoAnswer: No answer came; they may be restarting.
 
         API: KooPhone 4.1.11 (2025-12-31)
         """
@@ -270,7 +270,7 @@ class Instances:
 
         Raises:
             Refused: The service refused the whole call; nothing was backed up.
-            Unanswered: No answer came; the backup may be under way.
+            NoAnswer: No answer came; the backup may be under way.
 
         API: KooPhone 4.3.3 (2025-12-31)
         """

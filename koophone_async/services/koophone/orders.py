@@ -10,7 +10,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import and_
 
 from koophone_async.checks import IDS, Between, OneOf, Text, ids
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.wire import wire
@@ -119,7 +119,7 @@ class Skus:
 def _longest(charge: Charge, attribute: Attribute[Any], value: int) -> None:
     most, unit = (9, "months") if charge.period == 2 else (10, "years")
     if value > most:
-        raise Misuse("", attribute.name, f"is {value}; it must be 1 to {most} {unit}")
+        raise InvalidRequest("", attribute.name, f"is {value}; it must be 1 to {most} {unit}")
 
 
 @frozen
@@ -232,7 +232,7 @@ class Orders:
     async def buy(self, order: BuyInstances) -> Order:
         """Buy instances. This costs money, and no failure makes the client send it again.
 
-        After an `Unanswered`, look for instances with the order's prefix before buying anew.
+        After an `NoAnswer`, look for instances with the order's prefix before buying anew.
 
         Args:
             order: At most 1,500 instances of one SKU, their names' prefix of at most 14 characters, and
@@ -240,7 +240,7 @@ class Orders:
 
         Raises:
             Refused: Nothing was bought.
-            Unanswered: No answer came; the order may have been made.
+            NoAnswer: No answer came; the order may have been made.
 
         API: KooPhone 4.2.2 (2025-12-31)
         """
@@ -255,7 +255,7 @@ class Orders:
         Raises:
             Refused: The service refused the whole call, for pay-per-use instances with
                 KOOPHONE.API.5001; nothing was ended.
-            Unanswered: No answer came; the subscriptions may have ended.
+            NoAnswer: No answer came; the subscriptions may have ended.
 
         API: KooPhone 4.2.3 (2025-12-31)
         """

@@ -219,7 +219,7 @@ class Streaming:
 
         Raises:
             Forbidden: The id is wrong or not yours (KOOPHONE.API.1001).
-            Unanswered: No answer came; a token may have been made and nobody knows it.
+            NoAnswer: No answer came; a token may have been made and nobody knows it.
 
         API: KooPhone 4.1.7 (2025-12-31)
         """
@@ -235,7 +235,7 @@ class Streaming:
 
         Raises:
             Refused: The streaming goes on.
-            Unanswered: No answer came; it may have ended.
+            NoAnswer: No answer came; it may have ended.
 
         API: KooPhone 4.3.4 (2025-12-31)
         """
@@ -251,7 +251,7 @@ class Streaming:
 
         Raises:
             Refused: The session lives on.
-            Unanswered: No answer came; it may have been released.
+            NoAnswer: No answer came; it may have been released.
 
         API: KooPhone 4.3.5 (2025-12-31)
         """

@@ -60,7 +60,7 @@ class Users:
 
         Raises:
             Refused: The service refused the whole call; nobody got anything.
-            Unanswered: No answer came; the instances may have been given.
+            NoAnswer: No answer came; the instances may have been given.
 
         API: KooPhone 4.1.8 (2025-12-31)
         """
@@ -75,7 +75,7 @@ class Users:
         Raises:
             NotFound: A pair does not exist (KOOPHONE.API.2210).
             Refused: The service refused the whole call; nothing was erased.
-            Unanswered: No answer came; the data may be gone.
+            NoAnswer: No answer came; the data may be gone.
 
         API: KooPhone 4.1.9 (2025-12-31)
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
-from koophone_async.errors import Misuse
+from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Ticket
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
@@ -47,12 +47,12 @@ class Jobs:
             timeout: Seconds, after which the open jobs are `unfinished`, each with a ticket to go on with.
 
         Raises:
-            Misuse: There is no task to wait for, as in the China edition after a reset; or the
+            InvalidRequest: There is no task to wait for, as in the China edition after a reset; or the
                 string is no ticket.
         """
         if task is None:
             problem = "is None: this call gave no task; ask for instances.status"
-            raise Misuse("koophone.jobs.wait", "task", problem)
+            raise InvalidRequest("koophone.jobs.wait", "task", problem)
         ticket = Ticket.parse(task) if isinstance(task, str) else task
         report = Report(ticket.operation or "koophone.jobs")
         return await wait_for(self._session, self._tasks, ticket, report, timeout)
