@@ -33,7 +33,7 @@ async def _fly(address: str) -> None:
 
     async with session(address) as ours:
         ids = (f"i{n:07}" for n in range(PHONES))
-        run = KooPhone(ours).fleet(ids, distinct=True).run("id")
+        run = KooPhone(ours).fleet(ids, assume_unique=True).run("id")
         ended = 0
         async for outcome in run:
             ended += outcome.ok

@@ -19,7 +19,7 @@ from attrs import define, field
 
 from benchmarks.measure import FLOOR, OURS, Result, report
 from koophone_async import wire
-from koophone_async.batches import Pace
+from koophone_async.batches import RunOptions
 from koophone_async.polling import PollScheduler
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.koophone.completion import Tasks
@@ -103,7 +103,7 @@ async def _run(service: _Service, phones: int) -> float:
     gc.collect()
     began = time.process_time()
     ids = (f"i{n:07}" for n in range(phones))
-    fleet = Fleet(service, Tasks(service), ids, Pace(distinct=True))
+    fleet = Fleet(service, Tasks(service), ids, RunOptions(assume_unique=True))
     ended = 0
     async for outcome in fleet.run("id"):
         ended += outcome.ok

@@ -16,7 +16,6 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cph": (
         "cph.bandwidths",
         "cph.buying",
-        "cph.changing",
         "cph.commands",
         "cph.connections",
         "cph.encoding_servers",
@@ -29,6 +28,7 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = {
         "cph.phones",
         "cph.properties",
         "cph.scheduled_events",
+        "cph.server_changes",
         "cph.server_models",
         "cph.servers",
         "cph.shared_apps",

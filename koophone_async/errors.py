@@ -12,14 +12,14 @@ KooPhoneError
 │   ├── Forbidden          the account may not do this, or not to these ids
 │   ├── NotFound           what was named does not exist
 │   ├── Busy               right call, wrong moment; nothing was done
-│   ├── Throttled          too many calls; `seconds` to wait where known
+│   ├── Throttled          too many calls; `retry_after` where known
 │   └── Unavailable        the service cannot serve anyone for now
 ├── NoAnswer             sent, but no trustworthy answer: it may have happened
 │   ├── ConnectionLost     the connection broke (also a ConnectionError)
 │   └── AnswerTimedOut     the answer did not come in time (also a TimeoutError)
 ├── UnreadableAnswer             an answer came that is not what the service documents
 ├── JobFailed              the job, or a call without one, ended badly; holds its outcome
-├── JobUnfinished          the job was still open at the deadline; holds its ticket
+├── JobUnfinished          the job was still open at the deadline; holds its resume token
 └── PartialFailure          some ids did not succeed; holds the outcome of every id
 
 All fields are positional, so that errors survive pickling. No text of an error holds a key,
@@ -102,9 +102,9 @@ class ConnectTimedOut(NotSent, TimeoutError):
 
 @define(eq=False, slots=False)
 class QuotaTooSlow(NotSent):
-    """The quota would let this call through only after `seconds`, longer than allowed."""
+    """The quota would let this call through only after `retry_after` seconds, longer than allowed."""
 
-    seconds: float
+    retry_after: float
 
 
 @frozen
@@ -129,13 +129,13 @@ class Refused(KooPhoneError):
 
     request_id: str | None = None
 
-    again: bool = False
+    retryable: bool = False
     """Whether the code proves that nothing was done and that a repeat can succeed."""
 
     blames_ids: bool = False
     """Whether some ids of the call are the reason; nothing was done for any of them."""
 
-    seconds: float | None = None
+    retry_after: float | None = None
     """How long to wait before a repeat, where the service said so."""
 
     not_executed: bool = True
@@ -147,7 +147,7 @@ class Refused(KooPhoneError):
     @property
     def repeatable(self) -> bool:
         """Whether the code proves that nothing was done and that a repeat can succeed."""
-        return self.again
+        return self.retryable
 
     def __str__(self) -> str:
         """Give the service's code and words, and the request id for its support."""
@@ -194,13 +194,13 @@ class NoAnswer(KooPhoneError):
 
     reason: str
     request_id: str | None = None
-    again: bool = False
+    retryable: bool = False
     """Whether the operation may be repeated whatever became of this call."""
 
     @property
     def repeatable(self) -> bool:
         """Only where doing it twice is the same as doing it once."""
-        return self.again
+        return self.retryable
 
     def __str__(self) -> str:
         """Say what is known, and that the end is not."""
@@ -238,7 +238,7 @@ class UnreadableAnswer(KooPhoneError):
 class JobFailed(KooPhoneError):
     """A job ended with status -1, or a call that has none ended badly."""
 
-    job: Outcome
+    outcome: Outcome
     """What became of it, with its code, message and output."""
 
     reason: str
@@ -252,14 +252,14 @@ class JobFailed(KooPhoneError):
 class JobUnfinished(KooPhoneError, TimeoutError):
     """The deadline came before the end. The job goes on and can be awaited again."""
 
-    ticket: str
-    """Await this again, here or in another process: `koophone.jobs.wait(ticket)`."""
+    resume_token: str
+    """Await this again, here or in another process: `koophone.jobs.wait(resume_token)`."""
 
     seconds: float
 
     def __str__(self) -> str:
         """Say how long was waited and that nothing was lost."""
-        return f"{self.operation}: still running after {self.seconds:.1f} s; await its ticket again"
+        return f"{self.operation}: still running after {self.seconds:.1f} s; await its resume token again"
 
 
 @define(eq=False, slots=False)

@@ -1,6 +1,6 @@
 """Who may be sent again, and when.
 
-The error says what is known of a call: `NotSent` that nothing left, `Refused` with `again` that
+The error says what is known of a call: `NotSent` that nothing left, `Refused` with `retryable` that
 the service did nothing, `NoAnswer` that nobody knows. Only a repeatable operation is sent
 again in the last case, an order that costs money never.
 
@@ -56,9 +56,9 @@ def cause(operation: AnyOperation, error: KooPhoneError) -> Cause | None:
     match error:
         case BadEndpoint() | QuotaTooSlow():
             return None
-        case Refused(again=True) if not isinstance(error, Unavailable):
+        case Refused(retryable=True) if not isinstance(error, Unavailable):
             return Cause.BUSY
-        case NotSent() | Refused(again=True):
+        case NotSent() | Refused(retryable=True):
             return Cause.TRANSIENT
         case NoAnswer() | UnreadableAnswer() | Unavailable() if operation.repeatable:
             return Cause.TRANSIENT
@@ -73,7 +73,7 @@ class Retries:
     attempts: int = 3
     """How often one call is sent at most, the first time included."""
 
-    longest: float = 20.0
+    max_delay: float = 20.0
     """The longest wait between two attempts, in seconds; a wait that the service names is kept as it is."""
 
     deadline: float = 120.0
@@ -116,9 +116,9 @@ class Budget:
         why = cause(operation, error)
         if why is None or attempt >= self.rules.attempts or self.tokens < why.cost:
             return None
-        seconds = self.rng.uniform(0, min(self.rules.longest, why.scale * 2 ** (attempt - 1)))
-        if isinstance(error, Refused) and error.seconds is not None:
-            seconds += error.seconds
+        seconds = self.rng.uniform(0, min(self.rules.max_delay, why.scale * 2 ** (attempt - 1)))
+        if isinstance(error, Refused) and error.retry_after is not None:
+            seconds += error.retry_after
         if elapsed + seconds > self.rules.deadline:
             return None
         self.tokens -= why.cost

@@ -72,10 +72,10 @@ class Timeouts:
     connect: float | None = 10.0
     """For a connection, a free place in the pool included."""
 
-    answer: float | None = 60.0
+    read: float | None = 60.0
     """For the next bytes of the answer, once the request has left."""
 
-    call: float | None = None
+    total: float | None = None
     """For one call as a whole, with its wait for the quota and its repeats."""
 
 
@@ -100,7 +100,7 @@ class Session:
         timeouts: Timeouts = Timeouts(),
         retries: Retries = Retries(),
         quotas: Mapping[str, tuple[Quota, ...]] | None = None,
-        patience: float | None = None,
+        max_quota_wait: float | None = None,
         connections: int = 100,
         proxy: str | None = None,
         http: aiohttp.ClientSession | None = None,
@@ -118,7 +118,7 @@ class Session:
             timeouts: For connecting, for the answer, for a whole call.
             retries: How often and how long a call is sent again.
             quotas: More quotas, by operation (`koophone.commands.run`), service (`koophone`) or `*`.
-            patience: How many seconds a call may wait for its quota; longer raises `QuotaTooSlow`.
+            max_quota_wait: How many seconds a call may wait for its quota; longer raises `QuotaTooSlow`.
             connections: The most connections at once.
             proxy: The address of an HTTP proxy.
             http: A session of the caller's own. It stays open, and stops repeating PUT, DELETE and
@@ -138,14 +138,14 @@ class Session:
         self._origins = self._endpoints.origins()
         self._timeouts = timeouts
         self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.answer
+            total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
         )
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits = Limits(quotas or {}, rng=rng)
         self.pump = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
-        self._patience = patience
+        self._max_quota_wait = max_quota_wait
         self._connections = connections
         self._proxy = checked_proxy(proxy) if proxy else None
         self._http = http
@@ -219,14 +219,14 @@ class Session:
             self.origin(operation.service, region),
             around.get("project_id"),
         )
-        limit = asyncio.timeout(self._timeouts.call)
+        limit = asyncio.timeout(self._timeouts.total)
         try:
             async with limit:
                 return await self._repeat(call)
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise call.timed_out(f"no end within {self._timeouts.call} s") from error
+            raise call.timed_out(f"no end within {self._timeouts.total} s") from error
 
     async def _repeat(self, call: Call[Answer]) -> Answer:
         """Send until there is an answer, or an error after which nothing may be sent."""
@@ -263,7 +263,9 @@ class Session:
         call.proof = None if operation.anonymous else await self._proof(call)
         now = asyncio.get_running_loop().time
         asked = now()
-        with await self.limits.acquire(operation.name, operation.quotas, patience=self._patience) as permit:
+        with await self.limits.acquire(
+            operation.name, operation.quotas, max_wait=self._max_quota_wait
+        ) as permit:
             call.queued += now() - asked
             call.begin(permit)
             try:
@@ -281,7 +283,7 @@ class Session:
             received = await self._exchange(call, headers)
             answer = read(call.operation, received, call.edition, call.request_id)
         except Throttled as error:
-            permit.throttled(error.message, error.seconds)
+            permit.throttled(error.message, error.retry_after)
             call.mark_not_executed()
             raise
         except Refused as error:

@@ -62,10 +62,10 @@ TABLE: Final[list[tuple[KooPhoneError, Cause | None, Cause | None]]] = [
     (AnswerTimedOut("o", "r"), T, NO),
     (NoAnswer("o", "r"), T, NO),
     (UnreadableAnswer("o", 200, "r", b""), T, NO),
-    (Throttled("o", 429, "", "", again=True), B, B),
-    (Busy("o", 200, "", "", again=True), B, B),
+    (Throttled("o", 429, "", "", retryable=True), B, B),
+    (Busy("o", 200, "", "", retryable=True), B, B),
     (Busy("o", 200, "", ""), NO, NO),
-    (Unavailable("o", 503, "", "", again=True), T, T),
+    (Unavailable("o", 503, "", "", retryable=True), T, T),
     (Unavailable("o", 503, "", ""), T, NO),
     (Refused("o", 400, "", ""), NO, NO),
     (Forbidden("o", 403, "", ""), NO, NO),
@@ -102,7 +102,7 @@ def test_a_wait_keeps_all_rules_at_once(  # noqa: PLR0913, PLR0917 - what hypoth
     tokens: float,
     seed: int,
 ) -> None:
-    rules = Retries(attempts=4, longest=0.5, deadline=100.0)
+    rules = Retries(attempts=4, max_delay=0.5, deadline=100.0)
     budget = Budget(rules, random.Random(seed))
     budget.tokens = tokens
 
@@ -132,7 +132,7 @@ def test_the_longest_wait_doubles_with_each_attempt(attempt: int, longest: float
 
 
 def test_an_attempt_may_start_at_the_deadline() -> None:
-    budget = Budget(Retries(longest=0, deadline=100), random.Random(1))
+    budget = Budget(Retries(max_delay=0, deadline=100), random.Random(1))
 
     assert budget.wait(WRITE, NotConnected("o", "r"), 1, 100) == 0
 
@@ -141,7 +141,8 @@ def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
     budget = Budget(Retries(), random.Random(1))
 
     waits = [
-        budget.wait(WRITE, Throttled("o", 429, "", "", again=True, seconds=60.0), 1, 0) for _ in range(50)
+        budget.wait(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
+        for _ in range(50)
     ]
 
     assert all(wait is not None and 60 <= wait <= 61 for wait in waits)
@@ -149,9 +150,9 @@ def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
 
 
 def test_a_wait_that_the_service_names_is_not_cut() -> None:
-    budget = Budget(Retries(longest=1.0, deadline=1000), random.Random(1))
+    budget = Budget(Retries(max_delay=1.0, deadline=1000), random.Random(1))
 
-    wait = budget.wait(WRITE, Throttled("o", 429, "", "", again=True, seconds=60.0), 1, 0)
+    wait = budget.wait(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
 
     assert wait is not None
     assert wait >= 60

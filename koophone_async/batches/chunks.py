@@ -72,14 +72,14 @@ class Chunker:
 
 
 @define
-class Lanes:
-    """Collects ids by lane, where the work of a lane is done one after the other, such as on a server.
+class Partitions:
+    """Collects ids by partition, where the work of a partition is done one after the other, such as on a server.
 
-    Chunks are of one lane each. Lanes take turns, and each has a bound of ids under way.
+    Chunks are of one partition each. Partitions take turns, and each has a bound of ids under way.
     """
 
     most: int
-    """Ids under way in a lane."""
+    """Ids under way in a partition."""
 
     chunk: int
     """Ids of a chunk; at most `most`."""
@@ -93,60 +93,60 @@ class Lanes:
     """Of each id under way."""
 
     _full: dict[str, None] = field(factory=dict[str, None], init=False)
-    """Lanes with room and a whole chunk, the one whose turn it is first."""
+    """Partitions with room and a whole chunk, the one whose turn it is first."""
 
     _partial: dict[str, None] = field(factory=dict[str, None], init=False)
-    """Lanes with room and less than that."""
+    """Partitions with room and less than that."""
 
-    def add(self, id: str, lane: str) -> None:
+    def add(self, id: str, partition: str) -> None:
         """Take an id."""
-        self._waiting.setdefault(lane, deque()).append(id)
+        self._waiting.setdefault(partition, deque()).append(id)
         self.held += 1
-        self._place(lane)
+        self._place(partition)
 
     def give(self, *, partial: bool = False) -> list[str] | None:
-        """Give a chunk of the lane whose turn it is, a partial one only where that will do."""
+        """Give a chunk of the partition whose turn it is, a partial one only where that will do."""
         turns = self._full or (self._partial if partial else {})
-        for lane in turns:
-            ids = self._drawn(lane, self.chunk)
+        for partition in turns:
+            ids = self._drawn(partition, self.chunk)
             before = len(self._lane_of)
-            self._lane_of |= dict.fromkeys(ids, lane)
-            self._under_way[lane] += len(self._lane_of) - before
-            self._full.pop(lane, None)  # to the end of the line
-            self._place(lane)
+            self._lane_of |= dict.fromkeys(ids, partition)
+            self._under_way[partition] += len(self._lane_of) - before
+            self._full.pop(partition, None)  # to the end of the line
+            self._place(partition)
             return ids
         return None
 
     def ended(self, id: str) -> None:
         """Make room for another where this one was under way."""
-        lane = self._lane_of.pop(id, None)
-        if lane is not None:
-            self._under_way[lane] -= 1
-            if not self._under_way[lane]:
-                del self._under_way[lane]
-            self._place(lane)
+        partition = self._lane_of.pop(id, None)
+        if partition is not None:
+            self._under_way[partition] -= 1
+            if not self._under_way[partition]:
+                del self._under_way[partition]
+            self._place(partition)
 
     def rest(self) -> list[str] | None:
-        """Give what waits in some lane, for good; None when nothing does."""
-        for lane, waiting in self._waiting.items():
-            ids = self._drawn(lane, len(waiting))
-            self._place(lane)
+        """Give what waits in some partition, for good; None when nothing does."""
+        for partition, waiting in self._waiting.items():
+            ids = self._drawn(partition, len(waiting))
+            self._place(partition)
             return ids
         return None
 
-    def _drawn(self, lane: str, count: int) -> list[str]:
-        waiting = self._waiting[lane]
+    def _drawn(self, partition: str, count: int) -> list[str]:
+        waiting = self._waiting[partition]
         ids = [waiting.popleft() for _ in range(min(count, len(waiting)))]
         self.held -= len(ids)
         if not waiting:
-            del self._waiting[lane]
+            del self._waiting[partition]
         return ids
 
-    def _place(self, lane: str) -> None:
-        waiting = len(self._waiting.get(lane, ()))
-        has_room = self._under_way[lane] + self.chunk <= self.most
+    def _place(self, partition: str) -> None:
+        waiting = len(self._waiting.get(partition, ()))
+        has_room = self._under_way[partition] + self.chunk <= self.most
         for turns, fits in ((self._full, waiting >= self.chunk), (self._partial, 0 < waiting < self.chunk)):
             if fits and has_room:
-                turns.setdefault(lane)
+                turns.setdefault(partition)
             else:
-                turns.pop(lane, None)
+                turns.pop(partition, None)

@@ -1,4 +1,4 @@
-"""One wait for the jobs of a ticket, with the outcome of each."""
+"""One wait for the jobs of a resume token, with the outcome of each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.outcomes import Report
     from koophone_async.batches.verb import Sender
-    from koophone_async.polling import Poller, Ticket
+    from koophone_async.polling import Poller, ResumeToken
 
 
 async def wait_for(  # noqa: PLR0913 - what a wait is
     session: Sender,
     looker: Poller[Any],
-    ticket: Ticket,
+    resume_token: ResumeToken,
     report: Report,
     seconds: float | None,
     *,
@@ -28,20 +28,20 @@ async def wait_for(  # noqa: PLR0913 - what a wait is
 
     What `value` reads from a job that ended is the outcome's.
     """
-    ticket = ticket.since(session.now())
+    resume_token = resume_token.since(session.now())
     now = asyncio.get_running_loop().time
     began = now()
     deadline = None if seconds is None else began + seconds
     async with session.pump.wait(
         looker,
-        ticket.handle,
-        tuple(ticket.jobs),
+        resume_token.handle,
+        tuple(resume_token.jobs),
         kind=report.operation,
         deadline=deadline,
-        age=ticket.age(session.now()),
+        age=resume_token.age(session.now()),
     ) as wait:
         async for job_id, job in wait:
-            report.keep(of_job(ticket.jobs[job_id], job_id, job, now() - began, value))
+            report.keep(of_job(resume_token.jobs[job_id], job_id, job, now() - began, value))
         for job_id in wait.open:
-            report.keep(unfinished(ticket, job_id, now() - began))
+            report.keep(unfinished(resume_token, job_id, now() - began))
     return report

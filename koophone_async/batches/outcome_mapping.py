@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from koophone_async.batches.verb import Ended
-    from koophone_async.polling import Ticket
+    from koophone_async.polling import ResumeToken
 
 
 def of_job(
@@ -29,12 +29,17 @@ def of_job(
 
 
 def unfinished(
-    ticket: Ticket, job_id: str, seconds: float, why: str = "still running", *, can_be_awaited: bool = True
+    resume_token: ResumeToken,
+    job_id: str,
+    seconds: float,
+    why: str = "still running",
+    *,
+    can_be_awaited: bool = True,
 ) -> Outcome:
     """Say that a job was left running, and how to go on waiting for it."""
-    id = ticket.jobs[job_id]
-    own = str(evolve(ticket, jobs={job_id: id})) if can_be_awaited else None
-    return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, ticket=own)
+    id = resume_token.jobs[job_id]
+    own = str(evolve(resume_token, jobs={job_id: id})) if can_be_awaited else None
+    return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, resume_token=own)
 
 
 def of_error(error: KooPhoneError, *, left: bool) -> tuple[State, str, str | None]:

@@ -33,7 +33,7 @@ class State(StrEnum):
     """It was sent and no trustworthy answer came: it may have been executed."""
 
     UNFINISHED = "unfinished"
-    """Still running at the deadline; its ticket lets the wait go on."""
+    """Still running at the deadline; its resume token lets the wait go on."""
 
     NOT_SENT = "not_sent"
     """Never sent: cancelled or too late, not connected, or not a usable id."""
@@ -76,8 +76,8 @@ class Outcome:
     value: object = None
     """What the service answered for this id, where it answers more than an output."""
 
-    ticket: str | None = field(default=None, repr=False)
-    """For what is unfinished: `jobs.wait(ticket)` of the same client goes on waiting."""
+    resume_token: str | None = field(default=None, repr=False)
+    """For what is unfinished: `jobs.wait(resume_token)` of the same client goes on waiting."""
 
     @property
     def ok(self) -> bool:
@@ -159,8 +159,8 @@ class Report:
         Raises:
             InvalidRequest: There is not exactly one outcome, or it was not kept.
             JobFailed: Its job, or the call itself, ended badly.
-            JobUnfinished: Its job still ran at the deadline; it goes on, and the error holds its ticket.
-            PartialFailure: It ended otherwise: refused, unknown, not sent, or still running without a ticket.
+            JobUnfinished: Its job still ran at the deadline; it goes on, and the error holds its resume token.
+            PartialFailure: It ended otherwise: refused, unknown, not sent, or still running without a resume token.
         """
         if len(self) != 1:
             raise InvalidRequest(
@@ -170,8 +170,8 @@ class Report:
         if outcome.state is State.FAILED:
             words = filter(None, (outcome.error_code, outcome.error_message))
             raise JobFailed(self.operation, outcome, " ".join(words))
-        if outcome.state is State.UNFINISHED and outcome.ticket is not None:
-            raise JobUnfinished(self.operation, outcome.ticket, outcome.seconds)
+        if outcome.state is State.UNFINISHED and outcome.resume_token is not None:
+            raise JobUnfinished(self.operation, outcome.resume_token, outcome.seconds)
         self.raise_for_failures()
         return outcome
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, cast
 import anyio
 from attrs import define, evolve
 
-from koophone_async.batches.chunks import Chunker, Item, Lanes, Source, identify, problem
+from koophone_async.batches.chunks import Chunker, Item, Partitions, Source, identify, problem
 from koophone_async.batches.outcome_mapping import of_error, of_job, unfinished
 from koophone_async.batches.outcomes import (
     CANCELLED,
@@ -41,10 +41,10 @@ from koophone_async.batches.outcomes import (
 from koophone_async.call import SendTracker
 from koophone_async.errors import InvalidRequest, KooPhoneError, Refused
 from koophone_async.operation import Answer, Request
-from koophone_async.polling import Ticket, Watch
+from koophone_async.polling import ResumeToken, Watch
 
 if TYPE_CHECKING:
-    from koophone_async.batches.verb import Ended, Pace, Reading, Sender, Verb, Wait
+    from koophone_async.batches.verb import Ended, Reading, RunOptions, Sender, Verb, Wait
 
 
 @define(eq=False)
@@ -67,7 +67,9 @@ class Run(Generic[Request, Answer]):
     input is raised when all that was drawn before it has its outcome.
     """
 
-    def __init__(self, session: Sender, verb: Verb[Request, Answer], source: Source, pace: Pace) -> None:
+    def __init__(
+        self, session: Sender, verb: Verb[Request, Answer], source: Source, options: RunOptions
+    ) -> None:
         """Prepare a run; nothing is drawn and nothing sent yet.
 
         Raises:
@@ -81,11 +83,13 @@ class Run(Generic[Request, Answer]):
         self._verb = verb
         self._source = source
         self._items = aiter(source) if isinstance(source, AsyncIterable) else self._until_dry(iter(source))
-        self._pace = pace
+        self._options = options
         self._chunker = Chunker(verb.most, verb.by_region)
-        self._lane = verb.lane
-        self._lanes = Lanes(pace.in_lane, min(verb.most, max(1, pace.in_lane // 3)))
-        self._step = self._lanes.chunk if verb.lane else verb.most
+        self._lane = verb.partition
+        self._partitions = Partitions(
+            options.per_partition, min(verb.most, max(1, options.per_partition // 3))
+        )
+        self._step = self._partitions.chunk if verb.partition else verb.most
         self._drawing = asyncio.Lock()
         self._is_dry = False
         self._broken: Exception | None = None
@@ -116,12 +120,12 @@ class Run(Generic[Request, Answer]):
         return Estimate(count, calls, self._session.estimate(self._verb.operation, calls))
 
     def _calls(self, count: int) -> int:
-        lane, source = self._verb.lane, self._source
-        if lane is None or not isinstance(source, Collection):
+        partition, source = self._verb.partition, self._source
+        if partition is None or not isinstance(source, Collection):
             return math.ceil(count / self._verb.most)
-        lanes = Counter(map(lane, source))
-        free = math.ceil(lanes.pop(None, 0) / self._verb.most)
-        return free + sum(math.ceil(count / self._lanes.chunk) for count in lanes.values())
+        partitions = Counter(map(partition, source))
+        free = math.ceil(partitions.pop(None, 0) / self._verb.most)
+        return free + sum(math.ceil(count / self._partitions.chunk) for count in partitions.values())
 
     async def __aenter__(self) -> Self:
         """Use it in a block to be sure that it is cancelled when the block is left early."""
@@ -198,9 +202,9 @@ class Run(Generic[Request, Answer]):
 
     async def _drive(self) -> None:
         try:
-            with anyio.move_on_after(self._pace.deadline) as self._limit:
+            with anyio.move_on_after(self._options.deadline) as self._limit:
                 async with anyio.create_task_group() as group:
-                    for _ in range(self._pace.concurrency):
+                    for _ in range(self._options.concurrency):
                         group.start_soon(self._work)
                 await self._until(lambda: not self._open)
         except BaseExceptionGroup as raised:
@@ -216,9 +220,9 @@ class Run(Generic[Request, Answer]):
         """Draw ids until a chunk is full; None when the input has ended and all are taken."""
         async with self._drawing:
             while True:
-                if chunk := self._lanes.give() or await self._draw() or self._left_over():
+                if chunk := self._partitions.give() or await self._draw() or self._left_over():
                     return chunk
-                if self._is_dry and not self._lanes.held:
+                if self._is_dry and not self._partitions.held:
                     return None
                 if not self._may_draw():
                     self._changed.clear()
@@ -228,11 +232,11 @@ class Run(Generic[Request, Answer]):
         """Give less than a chunk where nothing more can be drawn for it now."""
         if self._may_draw():
             return None
-        return self._lanes.give(partial=True) or (self._chunker.rest() if self._is_dry else None)
+        return self._partitions.give(partial=True) or (self._chunker.rest() if self._is_dry else None)
 
     def _may_draw(self) -> bool:
         flying = self._flying
-        return not self._is_dry and (not flying or flying + self._step <= self._pace.in_flight)
+        return not self._is_dry and (not flying or flying + self._step <= self._options.in_flight)
 
     @property
     def _flying(self) -> int:
@@ -245,7 +249,7 @@ class Run(Generic[Request, Answer]):
             return None
         try:
             if isinstance(self._items, Iterator):
-                room = max(1, self._pace.in_flight - self._flying)
+                room = max(1, self._options.in_flight - self._flying)
                 return next(filter(None, map(self._take, islice(self._items, room))), None)
             async for item in self._items:
                 chunk = self._take(item)
@@ -266,7 +270,7 @@ class Run(Generic[Request, Answer]):
         """Take one id that is new; answer a chunk when one is full."""
         given, region = identify(item)
         id, wrong = str(given), problem(given)
-        if self._keeps or not self._pace.distinct:
+        if self._keeps or not self._options.assume_unique:
             if id in self._seen:
                 return None
             self._seen[id] = None
@@ -275,14 +279,14 @@ class Run(Generic[Request, Answer]):
             self._end(Outcome(id, State.NOT_SENT, error_message=wrong))
             return None
         try:
-            lane = self._lane and self._lane(item)
+            partition = self._lane and self._lane(item)
         except Exception as error:
             self._end(Outcome(id, State.NOT_SENT, error_message=type(error).__name__))
             raise
-        if lane is None:
+        if partition is None:
             return self._chunker.add(id, region)
-        self._lanes.add(id, lane)
-        return self._lanes.give()
+        self._partitions.add(id, partition)
+        return self._partitions.give()
 
     async def _send(self, chunk: Sequence[str]) -> None:
         """Send a chunk, and its halves where it is refused for some of its ids."""
@@ -382,7 +386,7 @@ class Run(Generic[Request, Answer]):
         return TOO_LATE if self._limit is not None and self._limit.cancel_called else CANCELLED
 
     def _leave_unsent(self) -> None:
-        while chunk := self._chunker.rest() or self._lanes.rest():
+        while chunk := self._chunker.rest() or self._partitions.rest():
             self._end_all(chunk, State.NOT_SENT, self._end_word, _now())
 
     def _leave_running(self, watching: _Watching, why: str = "still running") -> None:
@@ -391,9 +395,11 @@ class Run(Generic[Request, Answer]):
             watching.watch.cancel()
         wait = watching.wait
         started_at = self._session.now() - timedelta(seconds=_now() - watching.began)
-        ticket = Ticket(self._verb.operation.name, wait.handle, watching.jobs, started_at)
+        resume_token = ResumeToken(self._verb.operation.name, wait.handle, watching.jobs, started_at)
         for job in watching.jobs:
-            self._end(unfinished(ticket, job, _now() - watching.began, why, can_be_awaited=wait.tickets))
+            self._end(
+                unfinished(resume_token, job, _now() - watching.began, why, can_be_awaited=wait.resume_tokens)
+            )
 
     def _end_all(
         self, ids: Iterable[str], state: State, message: str, began: float, code: str | None = None
@@ -404,7 +410,7 @@ class Run(Generic[Request, Answer]):
 
     def _end(self, outcome: Outcome) -> None:
         self._open -= 1
-        self._lanes.ended(outcome.id)
+        self._partitions.ended(outcome.id)
         self.report.add(outcome)
         if self._keeps:
             self._seen[outcome.id] = outcome

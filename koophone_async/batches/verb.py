@@ -74,7 +74,7 @@ class Wait:
     jobs: Mapping[str, str]
     """Job id to id."""
 
-    tickets: bool = True
+    resume_tokens: bool = True
     """Whether another process can await them by the handle."""
 
     value: Callable[[Any], object] | None = None
@@ -102,7 +102,7 @@ class Verb(Generic[Request, Answer]):
     sample: Sequence[str] = ("any",)
     """Ids to try the arguments with before anything is drawn."""
 
-    lane: Callable[[Item], str | None] | None = None
+    partition: Callable[[Item], str | None] | None = None
     """Whose work is done one after the other, such as a server's; None where that is not known."""
 
     is_single: bool = False
@@ -120,7 +120,7 @@ class Verb(Generic[Request, Answer]):
 
 
 @frozen
-class Pace:
+class RunOptions:
     """How a run spends connections and memory."""
 
     concurrency: int = 32
@@ -132,9 +132,9 @@ class Pace:
     deadline: float | None = None
     """Seconds after which what is not sent stays so, and what still runs is left running."""
 
-    distinct: bool = False
+    assume_unique: bool = False
     """Whether the caller vouches that no id comes twice; then none is remembered."""
 
-    in_lane: int = 30
-    """Ids at once of one lane, where its work is done one after the other. They go in three calls, so that
+    per_partition: int = 30
+    """Ids at once of one partition, where its work is done one after the other. They go in three calls, so that
     the next ones are there before it has nothing to do."""

@@ -95,9 +95,9 @@ async def _reset(
     image: str | None = None,
     properties: Given | None = None,
     *,
-    forgets: bool | None = None,
+    clear_properties: bool | None = None,
 ) -> Started:
-    return await phones.reset([PhoneReset(id, properties, forgets) for id in ids], image)
+    return await phones.reset([PhoneReset(id, properties, clear_properties) for id in ids], image)
 
 
 async def _update_properties(

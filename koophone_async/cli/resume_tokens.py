@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import evolve
 
 from koophone_async.cli.services import Entry
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.cph import started_jobs as cph
 from koophone_async.services.gaming import started_jobs as gaming
 from koophone_async.services.koophone.jobs import StartedTask
@@ -18,8 +18,10 @@ def awaited(entry: Entry, answer: object) -> str | None:
     """Give the command that awaits what a call has started; None where it started nothing."""
     match answer:
         case StartedTask():
-            ticket = answer.task and evolve(answer.task, operation=entry.operation.name, started_at=utc_now())
-            return f"koophone jobs wait {ticket}" if ticket else "koophone instances status ID..."
+            resume_token = answer.task and evolve(
+                answer.task, operation=entry.operation.name, started_at=utc_now()
+            )
+            return f"koophone jobs wait {resume_token}" if resume_token else "koophone instances status ID..."
         case cph.StartedOne():
             return awaited(entry, answer.started)
         case cph.Started():
@@ -39,4 +41,4 @@ def _wait(entry: Entry, request: str | None, jobs: Mapping[str, str]) -> str | N
     begun = {job: target for job, target in jobs.items() if job}
     if not request or not begun:
         return None
-    return f"{entry.service.wait} {Ticket(entry.operation.name, request, begun, utc_now())}"
+    return f"{entry.service.wait} {ResumeToken(entry.operation.name, request, begun, utc_now())}"

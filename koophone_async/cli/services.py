@@ -27,8 +27,8 @@ def service(name: str) -> Service:
 
 _TABLES: Final = {
     "koophone": ("koophone", "SERVICE"),
-    "cph": ("cloudphone", "SERVICE"),
-    "gaming": ("cloudphone", "GAMING"),
+    "cph": ("cph", "SERVICE"),
+    "gaming": ("cph", "GAMING"),
 }
 
 _IAM: Final = Service(

@@ -22,21 +22,23 @@ def command(entry: Entry) -> Callable[..., None]:
 
     def run(
         context: typer.Context,
-        ticket: Annotated[
-            str, typer.Argument(metavar="TICKET", help="What a command with --no-wait has told.")
+        resume_token: Annotated[
+            str, typer.Argument(metavar="TOKEN", help="What a command with --no-wait has told.")
         ],
         output: Output = Format.TABLE,
         group: Group = False,
         timeout: Timeout = None,
     ) -> None:
         """Wait for the end of jobs that were started elsewhere, and print a row for each."""
-        execute(work(settings(context), ticket, output, timeout, group=group))
+        execute(work(settings(context), resume_token, output, timeout, group=group))
 
     async def work(
-        having: Settings, ticket: str, output: Format, seconds: float | None, *, group: bool
+        having: Settings, resume_token: str, output: Format, seconds: float | None, *, group: bool
     ) -> Exit:
         async with having.session() as session:
-            report: Report = await entry.resource(entry.service.client(session)).wait(ticket, timeout=seconds)
+            report: Report = await entry.resource(entry.service.client(session)).wait(
+                resume_token, timeout=seconds
+            )
         return _print(report, output, group=group)
 
     return run

@@ -136,7 +136,7 @@ def _wipe(job: Job) -> float:
 
 
 def _reset(job: Job) -> None:
-    if job.details.get("forgets"):
+    if job.details.get("clear_properties"):
         for name in ("property", "custom"):
             job.phone.drawer.pop(name, None)
     job.phone.reset()

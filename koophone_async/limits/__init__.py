@@ -25,7 +25,7 @@ connection takes longer than that, which is why departure is not grant.
 **A quota that no document states** is learned (`throttle`): a 429 of the API gateway names it. Its
 window is then taken as just used up, since nobody knows when it was.
 
-**A 429 without figures** cuts the operation to a pace (`pace`): 0.7 of its rate, returned by
+**A 429 without figures** cuts the operation to a rate (`rate`): 0.7 of its rate, returned by
 CUBIC's curve, which is steep far from the rate that was too much and flat near it. Against a
 simulated service that tells nothing, after a start of a quarter of the time:
 

@@ -1,4 +1,4 @@
-"""The pace of an operation whose quota is not known: cut when throttled, recovered as CUBIC does."""
+"""The rate of an operation whose quota is not known: cut when throttled, recovered as CUBIC does."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Meter:
 
 
 @define(eq=False)
-class Pace:
+class AdaptiveRate:
     """A rate that a 429 cuts to 0.7 and time returns: fast at first, slowly near the old one, then faster.
 
     After a second 429 in a row one call at a time asks whether the service takes calls again, after pauses

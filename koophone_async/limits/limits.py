@@ -12,7 +12,7 @@ from attrs import define, field
 
 from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits.adaptive_rate import Meter
-from koophone_async.limits.operation_limiter import Lane, Permit, Turn
+from koophone_async.limits.operation_limiter import OperationLimiter, Permit, Turn
 from koophone_async.limits.sliding_window import MARGIN, Window
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Limits:
     _rng: Random = field(alias="rng", kw_only=True)
     _margin: float = field(default=MARGIN, alias="margin", kw_only=True)
     _bounds: dict[str, tuple[Window, ...]] = field(init=False)
-    _lanes: dict[str, Lane] = field(factory=dict[str, Lane], init=False)
+    _limiters: dict[str, OperationLimiter] = field(factory=dict[str, OperationLimiter], init=False)
     _free: dict[str, Permit] = field(factory=dict[str, Permit], init=False)
-    _waiting: dict[str, Lane] = field(factory=dict[str, Lane], init=False)
+    _waiting: dict[str, OperationLimiter] = field(factory=dict[str, OperationLimiter], init=False)
     _tickets: Iterator[int] = field(factory=count, init=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
 
@@ -53,7 +53,7 @@ class Limits:
     def _windows(self, quotas: Iterable[Quota]) -> tuple[Window, ...]:
         return tuple(Window(quota, self._margin) for quota in quotas)
 
-    async def acquire(self, name: str, quotas: tuple[Quota, ...], *, patience: float | None = None) -> Permit:
+    async def acquire(self, name: str, quotas: tuple[Quota, ...], *, max_wait: float | None = None) -> Permit:
         """Wait until every quota of an operation has a permit, and take one of each at once.
 
         Cancelling the wait leaves everything as if it had not been asked for.
@@ -61,130 +61,134 @@ class Limits:
         Args:
             name: The operation's name.
             quotas: Its documented quotas; those of the first call are kept.
-            patience: The most seconds to wait; None waits for ever.
+            max_wait: The most seconds to wait; None waits for ever.
 
         Raises:
-            QuotaTooSlow: It would take longer than `patience`: told at once, or as soon as a 429 lengthens
+            QuotaTooSlow: It would take longer than `max_wait`: told at once, or as soon as a 429 lengthens
                 the wait. Nothing was taken.
         """
-        lane = self._lanes.get(name) or self._lane(name, quotas)
-        if not lane.gates:
+        limiter = self._limiters.get(name) or self._limiter(name, quotas)
+        if not limiter.gates:
             return self._free[name]
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if not lane.waiting:
+        if not limiter.waiting:
             if self._waiting:
                 self._grant(loop, now)
-            if lane.free_at(now) <= now:
-                return self._pass(lane, loop, now)
-        return await self._wait(lane, patience, loop, now)
+            if limiter.free_at(now) <= now:
+                return self._pass(limiter, loop, now)
+        return await self._wait(limiter, max_wait, loop, now)
 
     def estimate(self, name: str, quotas: tuple[Quota, ...], calls: int) -> float:
         """Tell in how many seconds the last of so many more calls could be sent, behind those that wait now.
 
-        No sooner than that as far as windows are known; under a pace found by trying, at today's rate.
+        No sooner than that as far as windows are known; under a rate found by trying, at today's rate.
         """
-        lane = self._lanes.get(name) or self._lane(name, quotas)
+        limiter = self._limiters.get(name) or self._limiter(name, quotas)
         now = asyncio.get_running_loop().time()
-        return self._delay(lane, now, len(lane.waiting) + calls)[0] if calls else 0.0
+        return self._delay(limiter, now, len(limiter.waiting) + calls)[0] if calls else 0.0
 
-    def _lane(self, name: str, quotas: tuple[Quota, ...]) -> Lane:
+    def _limiter(self, name: str, quotas: tuple[Quota, ...]) -> OperationLimiter:
         loop = asyncio.get_running_loop()
         bounds = ("*", *accumulate(name.split("."), "{}.{}".format))
         configured = tuple(window for bound in bounds for window in self._bounds.get(bound, ()))
         tightest_last = sorted(quotas, key=lambda quota: -quota.permits)
         own = {window.quota.seconds: window for window in self._windows(tightest_last)}
-        lane = self._lanes[name] = Lane(name, configured, own, Meter(loop.time()), self._rng)
-        self._free[name] = Permit(lane, (), loop.time(), loop, self._changed)
-        return lane
+        limiter = self._limiters[name] = OperationLimiter(
+            name, configured, own, Meter(loop.time()), self._rng
+        )
+        self._free[name] = Permit(limiter, (), loop.time(), loop, self._changed)
+        return limiter
 
-    def _delay(self, lane: Lane, now: float, nth: int) -> tuple[float, Gate | None]:
-        """Tell how long the nth waiting call of a lane waits at least, and for which gate."""
+    def _delay(self, limiter: OperationLimiter, now: float, nth: int) -> tuple[float, Gate | None]:
+        """Tell how long the nth waiting call of a limiter waits at least, and for which gate."""
         waits: list[tuple[float, Gate | None]] = [
-            (gate.grant_at(now, nth + self._ahead(lane, gate, now)) - now, gate) for gate in lane.gates
+            (gate.grant_at(now, nth + self._ahead(limiter, gate, now)) - now, gate) for gate in limiter.gates
         ]
         return max(waits, key=lambda wait: wait[0], default=(0.0, None))
 
-    def _ahead(self, lane: Lane, gate: Gate, now: float) -> int:
+    def _ahead(self, limiter: OperationLimiter, gate: Gate, now: float) -> int:
         """Count the waiting calls of other operations that this very gate holds back."""
-        others = (other for other in self._waiting.values() if other is not lane)
+        others = (other for other in self._waiting.values() if other is not limiter)
         return sum(len(other.waiting) for other in others if other.held_by(now) is gate)
 
     async def _wait(
-        self, lane: Lane, patience: float | None, loop: asyncio.AbstractEventLoop, now: float
+        self, limiter: OperationLimiter, max_wait: float | None, loop: asyncio.AbstractEventLoop, now: float
     ) -> Permit:
-        patience = inf if patience is None else patience
-        seconds, gate = self._delay(lane, now, len(lane.waiting) + 1)
-        if seconds > patience:
-            raise _too_slow(lane, gate, seconds)
+        max_wait = inf if max_wait is None else max_wait
+        seconds, gate = self._delay(limiter, now, len(limiter.waiting) + 1)
+        if seconds > max_wait:
+            raise _too_slow(limiter, gate, seconds)
         future: asyncio.Future[Permit] = loop.create_future()
-        lane.waiting[future] = Turn(next(self._tickets), now + patience)
-        if len(lane.waiting) == 1:
-            self._waiting[lane.name] = lane
+        limiter.waiting[future] = Turn(next(self._tickets), now + max_wait)
+        if len(limiter.waiting) == 1:
+            self._waiting[limiter.name] = limiter
             self._set_timer(loop, now)
         try:
             return await future
         except BaseException:
-            self._leave(lane, future, loop)
+            self._leave(limiter, future, loop)
             raise
 
-    def _leave(self, lane: Lane, future: asyncio.Future[Permit], loop: asyncio.AbstractEventLoop) -> None:
-        if lane.waiting.pop(future, None):
-            self._drop_if_empty(lane)
+    def _leave(
+        self, limiter: OperationLimiter, future: asyncio.Future[Permit], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        if limiter.waiting.pop(future, None):
+            self._drop_if_empty(limiter)
             self._set_timer(loop, loop.time())
         elif not future.cancelled() and future.exception() is None:
             future.result().unsent()
 
-    def _pass(self, lane: Lane, loop: asyncio.AbstractEventLoop, now: float) -> Permit:
-        for gate in lane.gates:
+    def _pass(self, limiter: OperationLimiter, loop: asyncio.AbstractEventLoop, now: float) -> Permit:
+        for gate in limiter.gates:
             gate.take(now)
-        return Permit(lane, lane.gates, now, loop, self._changed)
+        return Permit(limiter, limiter.gates, now, loop, self._changed)
 
-    def _changed(self, slowed: Lane | None) -> None:
-        """Look at the waiting calls again; those of a lane that was slowed may have to wait too long now."""
+    def _changed(self, slowed: OperationLimiter | None) -> None:
+        """Look at the waiting calls again; those of a limiter that was slowed may have to wait too long now."""
         if self._waiting:
             loop = asyncio.get_running_loop()
             if slowed:
                 self._refuse(slowed, loop.time())
             self._grant(loop, loop.time())
 
-    def _refuse(self, lane: Lane, now: float) -> None:
+    def _refuse(self, limiter: OperationLimiter, now: float) -> None:
         nth = 1
-        for future, turn in list(lane.waiting.items()):
-            seconds, gate = self._delay(lane, now, nth)
+        for future, turn in list(limiter.waiting.items()):
+            seconds, gate = self._delay(limiter, now, nth)
             if now + seconds <= turn.until:
                 nth += 1
             else:
-                del lane.waiting[future]
+                del limiter.waiting[future]
                 if not future.done():
-                    future.set_exception(_too_slow(lane, gate, seconds))
-        self._drop_if_empty(lane)
+                    future.set_exception(_too_slow(limiter, gate, seconds))
+        self._drop_if_empty(limiter)
 
     def _grant(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
         """Let through whom the gates let through, the oldest first, and set the timer for the next."""
-        heads = [(lane.ticket, lane) for lane in self._waiting.values()]
+        heads = [(limiter.ticket, limiter) for limiter in self._waiting.values()]
         heapify(heads)
         while heads:
-            lane = heads[0][1]
-            if lane.free_at(now) > now:
+            limiter = heads[0][1]
+            if limiter.free_at(now) > now:
                 heappop(heads)
                 continue
-            future, _ = lane.waiting.popitem(last=False)
+            future, _ = limiter.waiting.popitem(last=False)
             if not future.done():
-                future.set_result(self._pass(lane, loop, now))
-            if self._drop_if_empty(lane):
+                future.set_result(self._pass(limiter, loop, now))
+            if self._drop_if_empty(limiter):
                 heappop(heads)
             else:
-                heapreplace(heads, (lane.ticket, lane))
+                heapreplace(heads, (limiter.ticket, limiter))
         self._set_timer(loop, now)
 
-    def _drop_if_empty(self, lane: Lane) -> bool:
-        if not lane.waiting:
-            self._waiting.pop(lane.name, None)
-        return not lane.waiting
+    def _drop_if_empty(self, limiter: OperationLimiter) -> bool:
+        if not limiter.waiting:
+            self._waiting.pop(limiter.name, None)
+        return not limiter.waiting
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
-        due = min((lane.free_at(now) for lane in self._waiting.values()), default=inf)
+        due = min((limiter.free_at(now) for limiter in self._waiting.values()), default=inf)
         if self._timer:
             if self._timer.when() == due:
                 return
@@ -196,6 +200,6 @@ class Limits:
         self._grant(loop, loop.time())
 
 
-def _too_slow(lane: Lane, gate: Gate | None, seconds: float) -> QuotaTooSlow:
+def _too_slow(limiter: OperationLimiter, gate: Gate | None, seconds: float) -> QuotaTooSlow:
     reason = f"its quota ({gate}) lets it through in {seconds:.1f} s at the earliest"
-    return QuotaTooSlow(lane.name, reason, seconds)
+    return QuotaTooSlow(limiter.name, reason, seconds)

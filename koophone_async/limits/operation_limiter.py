@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from attrs import define, field
 
-from koophone_async.limits.adaptive_rate import Meter, Pace
+from koophone_async.limits.adaptive_rate import AdaptiveRate, Meter
 from koophone_async.limits.sliding_window import Window
 from koophone_async.limits.throttle import read_throttle
 
@@ -25,7 +25,7 @@ ON_ITS_WAY: Final = 0.2
 
 
 class Gate(Protocol):
-    """What a call passes: a window, a pace, or whatever else can say when it will be free.
+    """What a call passes: a window, a rate, or whatever else can say when it will be free.
 
     Nothing here waits. A gate whose permits come from elsewhere answers `inf` until they are here and
     then has the waiting calls looked at again.
@@ -62,8 +62,8 @@ class Turn(NamedTuple):
 
 
 @define(eq=False)
-class Lane:
-    """One operation's quotas and pace, and its calls in the order they came."""
+class OperationLimiter:
+    """One operation's quotas and rate, and its calls in the order they came."""
 
     name: str
     configured: tuple[Window, ...]
@@ -74,7 +74,7 @@ class Lane:
 
     _meter: Meter
     _rng: Random
-    _pace: Pace | None = field(default=None, init=False)
+    _rate: AdaptiveRate | None = field(default=None, init=False)
     gates: tuple[Gate, ...] = field(default=(), init=False)
     waiting: OrderedDict[Future[Permit], Turn] = field(
         factory=OrderedDict["Future[Permit]", Turn], init=False
@@ -84,8 +84,8 @@ class Lane:
         self._gather()
 
     def _gather(self) -> None:
-        pace = (self._pace,) if self._pace else ()
-        self.gates = (*self.own.values(), *self.configured, *pace)
+        rate = (self._rate,) if self._rate else ()
+        self.gates = (*self.own.values(), *self.configured, *rate)
 
     @property
     def ticket(self) -> int:
@@ -109,20 +109,20 @@ class Lane:
         for window in self.own.values():
             if window not in permit.gates:
                 window.admit(now)
-        if self._pace is not None:
-            self._recover(self._pace, permit, now)
+        if self._rate is not None:
+            self._recover(self._rate, permit, now)
 
-    def _recover(self, pace: Pace, permit: Permit, now: float) -> None:
-        if pace in permit.gates:
-            pace.let_through(permit.granted, now)
-        if not self.waiting and pace.is_over(now):
-            self._pace = None
+    def _recover(self, rate: AdaptiveRate, permit: Permit, now: float) -> None:
+        if rate in permit.gates:
+            rate.let_through(permit.granted, now)
+        if not self.waiting and rate.is_over(now):
+            self._rate = None
             self._gather()
 
     def throttled(self, permit: Permit, quota: Quota | None, retry_after: float | None, now: float) -> None:
-        """Learn from a 429: the quota that it names, else a slower pace.
+        """Learn from a 429: the quota that it names, else a slower rate.
 
-        A quota that is known already says that others use it too, so that pace is all that helps.
+        A quota that is known already says that others use it too, so that rate is all that helps.
         """
         known = self.own.get(quota.seconds) if quota else None
         if quota and (known is None or known.quota != quota):
@@ -137,12 +137,12 @@ class Lane:
         self._gather()
 
     def _slow(self, permit: Permit, retry_after: float | None, now: float) -> None:
-        if self._pace is None:
-            self._pace = Pace(self._meter, self._rng)
+        if self._rate is None:
+            self._rate = AdaptiveRate(self._meter, self._rng)
             self._gather()
-        elif self._pace not in permit.gates:
+        elif self._rate not in permit.gates:
             return
-        self._pace.throttled(permit.granted, now, retry_after)
+        self._rate.throttled(permit.granted, now, retry_after)
 
 
 @define(eq=False)
@@ -153,14 +153,14 @@ class Permit:
     Left without any of these, the block counts as a call that may still arrive.
     """
 
-    _lane: Lane
+    _limiter: OperationLimiter
     gates: tuple[Gate, ...]
     """What the call had to pass when it was granted. Without any, all calls share one permit."""
 
     granted: float
     _loop: AbstractEventLoop
-    _changed: Callable[[Lane | None], None]
-    """Looks at the waiting calls again; told the lane if its calls may have to wait longer now."""
+    _changed: Callable[[OperationLimiter | None], None]
+    """Looks at the waiting calls again; told the limiter if its calls may have to wait longer now."""
 
     _left: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
@@ -174,7 +174,7 @@ class Permit:
     def answered(self) -> None:
         """Say that the service took the call, whatever it answered: quotas of a minute count it from now."""
         if not self._closed:
-            self._lane.let_through(self, self._loop.time())
+            self._limiter.let_through(self, self._loop.time())
             self._close()
 
     def throttled(self, message: str, retry_after: float | None = None) -> None:
@@ -186,9 +186,9 @@ class Permit:
                 and each further one twice as long.
         """
         if not self._closed:
-            self._lane.throttled(self, read_throttle(message), retry_after, self._loop.time())
+            self._limiter.throttled(self, read_throttle(message), retry_after, self._loop.time())
             self._close()
-            self._changed(self._lane)
+            self._changed(self._limiter)
 
     def unsent(self) -> None:
         """Say that nothing of the request left: the permit is free again at once."""

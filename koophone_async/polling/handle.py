@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from koophone_async.polling.poll_queue import Lane
+    from koophone_async.polling.poll_queue import PollQueue
     from koophone_async.polling.wait import Watch
 
 _MISSES: Final = 3
@@ -27,7 +27,7 @@ _LONGEST: Final = 300.0
 
 
 @frozen
-class Pace:
+class PollPolicy:
     """How eagerly jobs are looked at."""
 
     waiting: float = field(default=10.0, validator=gt(0))
@@ -60,7 +60,7 @@ _CHEAPEST: Final = 0.02
 class Load:
     """How much a pump has to do, which decides how dear a look is.
 
-    A request is worth the whole `Pace.waiting` where requests are scarce. Where there is little to do it is
+    A request is worth the whole `PollPolicy.waiting` where requests are scarce. Where there is little to do it is
     worth much less, by the square, so that the end of a single job is seen within a second and not ten.
     """
 
@@ -101,7 +101,7 @@ class Kind:
     """The handles of one kind of operation, and what is believed of their jobs."""
 
     belief: Belief = field(factory=Belief)
-    targets: dict[Target, None] = field(factory=dict["Target", None])
+    targets: dict[Handle, None] = field(factory=dict["Handle", None])
     jobs: int = 0
     """Open jobs of all the handles."""
 
@@ -112,7 +112,7 @@ class Kind:
     """When they may be planned again."""
 
     @property
-    def scout(self) -> Target | None:
+    def scout(self) -> Handle | None:
         """The handle that has run longest: what it shows is learned for all the others."""
         return next(iter(self.targets), None)
 
@@ -124,10 +124,10 @@ class Kind:
 
 
 @define(eq=False)
-class Target:
+class Handle:
     """One handle that is looked at, for however many waits."""
 
-    lane: Lane
+    queue: PollQueue
     handle: str
     kind: Kind
     started: float
@@ -189,12 +189,12 @@ class Target:
         seconds, chance = self.kind.belief.shape.unseen(self.looked - self.started, now - self.started)
         return seconds * self._counted, chance * self._counted
 
-    def plan(self, pace: Pace, worth: float) -> None:
+    def plan(self, policy: PollPolicy, worth: float) -> None:
         """Find when a look will be worth so many seconds of phone-waiting."""
         shape, age = self.kind.belief.shape, self.looked - self.started
         self._planned_for = self._counted
-        patience = min(_LONGEST, pace.patience + max(0.0, age - shape.tail) / 8)
-        self.late = self._missed_at + pace.spacing if self._missed else self.looked + patience
+        patience = min(_LONGEST, policy.patience + max(0.0, age - shape.tail) / 8)
+        self.late = self._missed_at + policy.spacing if self._missed else self.looked + patience
         self.due = self.started + shape.due(age, worth / self._counted, self.late - self.started)
 
     @property
@@ -207,14 +207,14 @@ class Target:
         """Whether a look at it informs of a fifth more jobs than when it was planned."""
         return self._counted > 1.2 * self._planned_for
 
-    def see(self, seen: Mapping[str, Any], sent: float, now: float, pace: Pace) -> None:
+    def see(self, seen: Mapping[str, Any], sent: float, now: float, policy: PollPolicy) -> None:
         """Take in an answer: learn from it, tell of what ended and what is lost."""
         listed = self.open.keys() & seen.keys()
         ended = {id: job for id, job in seen.items() if job is not None and id in self.open}
         self._learn(Counter(self.open[job] for job in ended), len(listed) - len(ended), sent, now)
         self.open.update(dict.fromkeys(listed, sent - self.started))
         self.looked = sent
-        lost = self._lost([job for job in self.open if job not in listed], now, pace)
+        lost = self._lost([job for job in self.open if job not in listed], now, policy)
         for job in (*ended, *lost):
             self._end(job, ended.get(job))
 
@@ -231,12 +231,12 @@ class Target:
         still = Lasted(running, sent - self.started)
         self.kind.belief.learn(lasted, still, self._account)
 
-    def _lost(self, missing: list[str], now: float, pace: Pace) -> list[str]:
+    def _lost(self, missing: list[str], now: float, policy: PollPolicy) -> list[str]:
         """Count what was not listed, at most once in `spacing` seconds; answers what is lost by that."""
-        if self._missed and now < self._missed_at + 0.99 * pace.spacing:
+        if self._missed and now < self._missed_at + 0.99 * policy.spacing:
             self._missed = {job: self._missed[job] for job in missing if job in self._missed}
             return []
-        young = now < self.started + pace.grace
+        young = now < self.started + policy.grace
         self._missed = {job: 0 if young else self._missed.get(job, 0) + 1 for job in missing}
         self._missed_at = now
         return [job for job, misses in self._missed.items() if misses >= _MISSES]

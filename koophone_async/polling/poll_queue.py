@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from koophone_async.polling.handle import Target
+from koophone_async.polling.handle import Handle
 from koophone_async.polling.poller import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from koophone_async.polling.handle import Load, Pace
+    from koophone_async.polling.handle import Load, PollPolicy
     from koophone_async.polling.poller import Allowance, Poller
 
 _JITTER: Final = 0.1
@@ -28,18 +28,18 @@ _FULL: Final = 1 - _JITTER
 """What a request must be worth of the planned worth, when its handles were planned apart."""
 
 
-Entry = tuple[float, int, Target]
+Entry = tuple[float, int, Handle]
 
 
 @define(eq=False)
-class Lane:
+class PollQueue:
     """The handles of one looker, in the order in which looks at them are worth it."""
 
     looker: Poller[Any]
-    _pace: Pace
+    _policy: PollPolicy
     _load: Load
     _rng: Random
-    targets: dict[str, Target] = field(factory=dict[str, "Target"], init=False)
+    targets: dict[str, Handle] = field(factory=dict[str, "Handle"], init=False)
     rests_until: float = field(default=0.0, init=False)
     _failures: int = field(default=0, init=False)
     _queue: list[Entry] = field(factory=list[Entry], init=False)
@@ -55,19 +55,19 @@ class Lane:
         """Keep to what the looker allows itself."""
         self._allowance = self.looker.allowance if isinstance(self.looker, Paced) else None
 
-    def plan(self, target: Target) -> None:
+    def plan(self, target: Handle) -> None:
         """Put a handle where it belongs in the queue."""
         jitter = self._rng.uniform(1 - _JITTER, 1 + _JITTER)
         # What has outlasted all that is believed may never end: it is not worth a cheap look.
-        worth = self._pace.waiting if target.is_outlier else self._worth()
-        target.plan(self._pace, worth * jitter * self._share(target))
+        worth = self._policy.waiting if target.is_outlier else self._worth()
+        target.plan(self._policy, worth * jitter * self._share(target))
         self._push(target)
 
     def _worth(self) -> float:
         """Tell what one request must be worth now, in seconds of phone-waiting."""
-        return self._pace.waiting * self._load.price(asyncio.get_running_loop().time())
+        return self._policy.waiting * self._load.price(asyncio.get_running_loop().time())
 
-    def next(self, now: float) -> tuple[list[Target], float]:
+    def next(self, now: float) -> tuple[list[Handle], float]:
         """Take the handles of the next request, or none and the time at which there will be some."""
         rests_until = max(self.rests_until, self._allowance.free_at if self._allowance else 0.0)
         if now < rests_until:
@@ -96,19 +96,19 @@ class Lane:
         """Forget the failures."""
         self._failures = 0
 
-    def _share(self, target: Target) -> float:
+    def _share(self, target: Handle) -> float:
         """Tell how much of a request a handle takes up."""
         share = 1 / self.looker.most_handles
         return max(share, target.size / self.looker.most_jobs) if self.looker.most_jobs else share
 
-    def _push(self, target: Target) -> None:
+    def _push(self, target: Handle) -> None:
         target.entry = next(self._numbers)
         heappush(self._queue, (target.due, target.entry, target))
         if len(self._queue) > 2 * len(self.targets) + 64:
             self._queue = [entry for entry in self._queue if entry[2].entry == entry[1]]
             heapify(self._queue)
 
-    def _packed(self, now: float) -> Iterator[Target]:
+    def _packed(self, now: float) -> Iterator[Handle]:
         """Take handles as long as one request has room for them and one answer for their jobs."""
         jobs, room = 0, self.looker.most_handles
         while room and (target := self._pop(now)):
@@ -120,7 +120,7 @@ class Lane:
             room = 0 if target.alone else room - 1
             yield target
 
-    def _pop(self, now: float) -> Target | None:
+    def _pop(self, now: float) -> Handle | None:
         """Take the handle that is worth most, of those that are worth a look; else the one that is next."""
         if not self._overdue:
             while self._queue and self._queue[0][0] <= now:
@@ -135,7 +135,7 @@ class Lane:
                 return target
         return None
 
-    def _worth_it(self, pack: list[Target], now: float) -> float:
+    def _worth_it(self, pack: list[Handle], now: float) -> float:
         """Find from when on the request is worth its cost; not before a handle in it is worth its share."""
         if (first := min(target.due for target in pack)) > now:
             return first

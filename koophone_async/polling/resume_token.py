@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _VERSION: Final = "kp1."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST: Final = 8 * 1024 * 1024
-"""Bytes of JSON that a ticket may unfold to; 100 jobs take about 8,000."""
+"""Bytes of JSON that a resume token may unfold to; 100 jobs take about 8,000."""
 
 _Content = tuple[str, str, dict[str, str], int | None]
 
@@ -29,10 +29,10 @@ def _copied(jobs: Mapping[str, str]) -> dict[str, str]:
 
 
 @frozen
-class Ticket:
+class ResumeToken:
     """What it takes to await jobs again, here or elsewhere. It holds no secret.
 
-    `str(ticket)` is safe in a URL and a file name; `Ticket.parse` reads it back.
+    `str(resume_token)` is safe in a URL and a file name; `ResumeToken.parse` reads it back.
     """
 
     operation: str
@@ -56,26 +56,26 @@ class Ticket:
         return max(0.0, (now - self.started_at).total_seconds()) if self.started_at else 0.0
 
     def __str__(self) -> str:
-        """Fold the ticket into letters, digits, `-`, `_` and one dot."""
+        """Fold the resume token into letters, digits, `-`, `_` and one dot."""
         begun = self.started_at and (self.started_at - _EPOCH) // timedelta(microseconds=1)
         content = msgspec.json.encode((self.operation, self.handle, self.jobs, begun))
         return _VERSION + base64.urlsafe_b64encode(zlib.compress(content, 9)).decode().rstrip("=")
 
     @classmethod
-    def parse(cls, text: str) -> Ticket:
-        """Read a ticket.
+    def parse(cls, text: str) -> ResumeToken:
+        """Read a resume token.
 
         Raises:
-            InvalidRequest: The text is no ticket, or one of a newer version.
+            InvalidRequest: The text is no resume token, or one of a newer version.
         """
         if not text.startswith(_VERSION):
-            raise InvalidRequest("", "ticket", f"it does not start with {_VERSION!r}")
+            raise InvalidRequest("", "resume_token", f"it does not start with {_VERSION!r}")
         try:
             operation, handle, jobs, begun = msgspec.json.decode(_unfolded(text), type=_Content)
             started_at = None if begun is None else _EPOCH + timedelta(microseconds=begun)
             return cls(operation, handle, jobs, started_at)
         except (ValueError, OverflowError, zlib.error) as error:
-            raise InvalidRequest("", "ticket", "it is broken or cut short") from error
+            raise InvalidRequest("", "resume_token", "it is broken or cut short") from error
 
 
 def _unfolded(text: str) -> bytes:

@@ -20,8 +20,8 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
-from koophone_async.polling.handle import Kind, Load, Pace, Target
-from koophone_async.polling.poll_queue import Lane
+from koophone_async.polling.handle import Handle, Kind, Load, PollPolicy
+from koophone_async.polling.poll_queue import PollQueue
 from koophone_async.polling.wait import Wait, Watch
 from koophone_async.protocol.codes import normalise
 
@@ -42,8 +42,8 @@ _PLANNING: Final = 0.0002
 
 @frozen
 class _Look:
-    lane: Lane
-    pack: list[Target]
+    queue: PollQueue
+    pack: list[Handle]
     sent: float
 
 
@@ -55,9 +55,11 @@ class PollScheduler:
     learns of durations stays for as long as it lives, by kind of operation.
     """
 
-    pace: Pace = field(factory=Pace)
+    policy: PollPolicy = field(factory=PollPolicy)
     _rng: Random = field(factory=Random, repr=False, alias="rng")
-    _lanes: dict[Poller[Any], Lane] = field(factory=dict["Poller[Any]", Lane], init=False, repr=False)
+    _queues: dict[Poller[Any], PollQueue] = field(
+        factory=dict["Poller[Any]", PollQueue], init=False, repr=False
+    )
     _kinds: dict[str, Kind] = field(factory=dict[str, Kind], init=False, repr=False)
     _looks: dict[asyncio.Task[Any], _Look] = field(
         factory=dict["asyncio.Task[Any]", _Look], init=False, repr=False
@@ -118,8 +120,8 @@ class PollScheduler:
 
     def awaited(self, looker: Poller[Any], handle: str) -> Collection[str]:
         """Tell which jobs of a handle are waited for and not known to have ended."""
-        lane = self._lanes.get(looker)
-        return lane.targets[handle].open.keys() if lane and handle in lane.targets else ()
+        queue = self._queues.get(looker)
+        return queue.targets[handle].open.keys() if queue and handle in queue.targets else ()
 
     async def aclose(self) -> None:
         """End all waits, with what is open unfinished, and cancel the looks in flight."""
@@ -137,43 +139,43 @@ class PollScheduler:
         """Close it."""
         await self.aclose()
 
-    def _target(self, looker: Poller[Any], handle: str, kind: str, started: float) -> Target:
-        if (lane := self._lanes.get(looker)) is None:
-            lane = self._lanes[looker] = Lane(looker, self.pace, self._load, self._rng)
-        if (target := lane.targets.get(handle)) is None:
+    def _target(self, looker: Poller[Any], handle: str, kind: str, started: float) -> Handle:
+        if (queue := self._queues.get(looker)) is None:
+            queue = self._queues[looker] = PollQueue(looker, self.policy, self._load, self._rng)
+        if (target := queue.targets.get(handle)) is None:
             whole = self._kinds.setdefault(kind, Kind())
             self._load.handles += 1
-            target = lane.targets[handle] = Target(lane, handle, whole, started, looked=started)
+            target = queue.targets[handle] = Handle(queue, handle, whole, started, looked=started)
         return target
 
-    def _plan_joined(self, target: Target) -> None:
+    def _plan_joined(self, target: Handle) -> None:
         """Plan looks at a handle that a wait has joined, and at the scout, which now counts for more."""
         if target.look is None:
-            target.lane.plan(target)
+            target.queue.plan(target)
             self._turn_by(target.due)
         self._plan_scout(target.kind)
 
     def _plan_scout(self, kind: Kind) -> None:
         scout = kind.scout
         if scout is not None and scout.look is None and scout.outgrown:
-            scout.lane.plan(scout)
+            scout.queue.plan(scout)
             self._turn_by(scout.due)
 
-    def _left(self, target: Target, watch: Watch[Any]) -> None:
+    def _left(self, target: Handle, watch: Watch[Any]) -> None:
         """Leave nothing behind that served only this wait."""
         target.leave(watch)
         if target.watches:
             return
-        lane = target.lane
+        queue = target.queue
         target.entry = 0
-        del lane.targets[target.handle]
+        del queue.targets[target.handle]
         self._load.handles -= 1
-        if not lane.targets:
-            del self._lanes[lane.looker]
+        if not queue.targets:
+            del self._queues[queue.looker]
         if target.look is not None and not any(other.watches for other in self._looks[target.look].pack):
             target.look.cancel()
         self._plan_scout(target.kind)
-        if not self._lanes and self._timer is not None:
+        if not self._queues and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
@@ -191,8 +193,8 @@ class PollScheduler:
         now = asyncio.get_running_loop().time()
         cheaper = self._load.has_fallen(now)
         plans = [self._replan(kind, now, cheaper=cheaper) for kind in self._kinds.values()]
-        sends = [self._send(lane, now) for lane in tuple(self._lanes.values())]
-        falls = self._load.falls_by(now) if self._lanes else inf
+        sends = [self._send(queue, now) for queue in tuple(self._queues.values())]
+        falls = self._load.falls_by(now) if self._queues else inf
         if (wake := min([falls, *plans, *sends])) < inf:
             self._turn_by(wake)
 
@@ -205,19 +207,19 @@ class PollScheduler:
         kind.planned, kind.plan_at = kind.belief.shape, now + _PLANNING * len(kind.targets)
         for target in kind.targets:
             if target.look is None:
-                target.lane.plan(target)
+                target.queue.plan(target)
         return inf
 
-    def _send(self, lane: Lane, now: float) -> float:
-        """Send the looks of a lane that are worth it; answers when there will be more."""
-        while len(self._looks) < self.pace.at_once:
-            pack, at = lane.next(now)
+    def _send(self, queue: PollQueue, now: float) -> float:
+        """Send the looks of a queue that are worth it; answers when there will be more."""
+        while len(self._looks) < self.policy.at_once:
+            pack, at = queue.next(now)
             if not pack:
                 return at
-            task = asyncio.create_task(_looked(lane.looker, [target.handle for target in pack]))
-            self._looks[task] = _Look(lane, pack, now)
+            task = asyncio.create_task(_looked(queue.looker, [target.handle for target in pack]))
+            self._looks[task] = _Look(queue, pack, now)
             self._load.looked(now)
-            lane.sent(now)
+            queue.sent(now)
             for target in pack:
                 target.look = task
             task.add_done_callback(self._answered)
@@ -237,25 +239,25 @@ class PollScheduler:
         finally:  # whatever one answer does to us, the other waits go on
             for target in live:
                 if target.watches:
-                    look.lane.plan(target)
-            if self._lanes:
+                    look.queue.plan(target)
+            if self._queues:
                 self._turn_by(now)
 
-    def _take_in(self, look: _Look, live: list[Target], seen: Seen[Any], now: float) -> None:
-        look.lane.answered()
+    def _take_in(self, look: _Look, live: list[Handle], seen: Seen[Any], now: float) -> None:
+        look.queue.answered()
         for target in live:
             target.alone = False
-            target.see(seen.get(target.handle, {}), look.sent, now, self.pace)
+            target.see(seen.get(target.handle, {}), look.sent, now, self.policy)
 
-    def _failed(self, look: _Look, live: list[Target], error: BaseException, now: float) -> None:
+    def _failed(self, look: _Look, live: list[Handle], error: BaseException, now: float) -> None:
         """Look again later, or end the waits if there is no hope of an answer."""
         if isinstance(error, Refused) and normalise(error.code) in _UNLISTED and len(look.pack) == 1:
             self._take_in(look, live, {}, now)
             for target in live:
                 target.alone = True  # with others it would have them refused too
         elif _passing(error):
-            seconds = error.seconds if isinstance(error, Refused | QuotaTooSlow) else None
-            look.lane.failed(now, seconds)
+            seconds = error.retry_after if isinstance(error, Refused | QuotaTooSlow) else None
+            look.queue.failed(now, seconds)
         elif len(look.pack) > 1:  # which of them it was refused for is found by asking for each alone
             for target in live:
                 target.alone = True
@@ -267,7 +269,7 @@ async def _looked(looker: Poller[J], handles: list[str]) -> Seen[J]:
     return await looker.look(handles)
 
 
-def _end_all(target: Target, error: BaseException | None = None) -> None:
+def _end_all(target: Handle, error: BaseException | None = None) -> None:
     for watch in tuple(target.watches):
         watch.finish(error)
 

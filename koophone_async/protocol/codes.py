@@ -36,7 +36,7 @@ class Meaning:
     not_executed: bool = False
     """The refusal proves that nothing was executed, for any id of the call."""
 
-    again: bool = False
+    retryable: bool = False
     """Nothing was done, and the same call can succeed after a wait."""
 
     blames_ids: bool = False
@@ -55,16 +55,16 @@ _FORBIDDEN: Final = Meaning(Forbidden, not_executed=True)
 _FORBIDDEN_IDS: Final = Meaning(Forbidden, not_executed=True, blames_ids=True)
 _MISSING: Final = Meaning(NotFound, not_executed=True)
 _MISSING_IDS: Final = Meaning(NotFound, not_executed=True, blames_ids=True)
-_BUSY: Final = Meaning(Busy, not_executed=True, again=True)
-_BUSY_IDS: Final = Meaning(Busy, not_executed=True, again=True, blames_ids=True)
+_BUSY: Final = Meaning(Busy, not_executed=True, retryable=True)
+_BUSY_IDS: Final = Meaning(Busy, not_executed=True, retryable=True, blames_ids=True)
 # Something else must happen first (a start, a free slot, the next day): a short wait changes nothing.
 _LATER: Final = Meaning(Busy, not_executed=True)
 _LATER_IDS: Final = Meaning(Busy, not_executed=True, blames_ids=True)
-_THROTTLED: Final = Meaning(Throttled, not_executed=True, again=True)
+_THROTTLED: Final = Meaning(Throttled, not_executed=True, retryable=True)
 _SIGN_IN: Final = Meaning(AuthenticationFailed, not_executed=True)
 _EXPIRED: Final = Meaning(AuthenticationFailed, not_executed=True, renew=True)
 _CLOSED: Final = Meaning(Unavailable, not_executed=True)
-_NOT_ACCEPTED: Final = Meaning(Unavailable, not_executed=True, again=True)
+_NOT_ACCEPTED: Final = Meaning(Unavailable, not_executed=True, retryable=True)
 _OUTAGE: Final = Meaning(Unavailable)
 _UNPROVEN: Final = Meaning(Refused)
 

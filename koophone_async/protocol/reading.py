@@ -100,8 +100,8 @@ def _refusal(
     seconds = _retry_after(received.headers)
     words = redact(opened.message[:_MOST_WORDS])
     request_id = opened.request_id or request_id
-    again = known.again or (received.status == 503 and seconds is not None)
-    is_unproven = not (known.not_executed or again)
+    retryable = known.retryable or (received.status == 503 and seconds is not None)
+    is_unproven = not (known.not_executed or retryable)
     is_outage = issubclass(known.error, Unavailable) or (is_unproven and received.status in _OUTAGES)
     if is_outage and is_unproven and not operation.repeatable:
         said = f"HTTP {received.status} {opened.code or ''} {words}".strip()
@@ -113,11 +113,11 @@ def _refusal(
         opened.code or "",
         words,
         request_id,
-        again,
+        retryable,
         known.blames_ids,
         seconds,
     )
-    refusal.not_executed = known.not_executed or again
+    refusal.not_executed = known.not_executed or retryable
     refusal.failures = tuple(map(_failure, opened.failures))
     if isinstance(refusal, AuthenticationFailed):
         refusal.renewable = known.renew

@@ -196,7 +196,11 @@ async def test_what_is_left_running_is_awaited_on_by_its_ticket(cph: CloudPhone,
 
     late = (await cph.jobs.wait(started, timeout=5))[phone.id]
     run = await cph.fleet([phone], deadline=5).run("id")
-    ends = [await cph.jobs.wait(ticket) for ticket in (late.ticket, run[phone.id].ticket) if ticket]
+    ends = [
+        await cph.jobs.wait(resume_token)
+        for resume_token in (late.resume_token, run[phone.id].resume_token)
+        if resume_token
+    ]
 
     assert late.state is run[phone.id].state is State.UNFINISHED
     assert [states(end) for end in ends] == [{"succeeded": 1}] * 2

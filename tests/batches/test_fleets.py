@@ -24,7 +24,7 @@ from koophone_async.emulator import (
 )
 from koophone_async.emulator.fleet import Running
 from koophone_async.errors import InvalidRequest, JobFailed, JobUnfinished, PartialFailure
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.koophone import commands, instances, streaming, users
 from koophone_async.services.koophone.instances import ContentState, RunningState
 from koophone_async.services.koophone.jobs import JobState
@@ -124,11 +124,11 @@ async def test_a_vouch_that_no_id_comes_twice_is_taken_and_may_be_wrong(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     first, second = ids(emulator, 2)
-    wrong = koophone.fleet([first, first, second], distinct=True).run("id")
+    wrong = koophone.fleet([first, first, second], assume_unique=True).run("id")
 
     async with asyncio.timeout(60):
         assert [outcome.id async for outcome in wrong] == [first, second]
-    report = await koophone.fleet([second, first], distinct=True).run("id")
+    report = await koophone.fleet([second, first], assume_unique=True).run("id")
     assert [outcome.id for outcome in report] == [second, first]
 
 
@@ -224,7 +224,7 @@ async def test_jobs_that_fail_are_lost_or_never_end_have_each_their_state(
 
     assert states(report) == {"succeeded": 47, "failed": 1, "unknown": 1, "unfinished": 1}
     assert (report[failing].error_code, report[lost].state) == ("CPS.0005", State.UNKNOWN)
-    assert Ticket.parse(report[stuck].ticket or "").jobs == {report[stuck].job_id: stuck}
+    assert ResumeToken.parse(report[stuck].resume_token or "").jobs == {report[stuck].job_id: stuck}
 
 
 @pytest.mark.emulator(jobs=Durations(fixed=30))
@@ -234,7 +234,7 @@ async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
     report = await koophone.fleet(ids(emulator, 3), deadline=5).run("id")
     unfinished = next(iter(report))
 
-    later = await koophone.jobs.wait(unfinished.ticket)
+    later = await koophone.jobs.wait(unfinished.resume_token)
 
     assert unfinished.state is State.UNFINISHED
     assert states(later) == {"succeeded": 1}
@@ -247,11 +247,11 @@ async def test_a_ticket_knows_when_its_jobs_were_started_however_often_it_is_tak
 ) -> None:
     began = VirtualTimeLoop.running().now()
     (left,) = await koophone.fleet(ids(emulator, 1), deadline=5).run("id")
-    (again,) = await koophone.jobs.wait(left.ticket, timeout=5)
+    (again,) = await koophone.jobs.wait(left.resume_token, timeout=5)
     answered = (await koophone.commands.run(ids(emulator, 1), "id")).task
     (later,) = await koophone.jobs.wait(answered, timeout=5)
 
-    starts = [Ticket.parse(outcome.ticket or "").started_at for outcome in (left, again, later)]
+    starts = [ResumeToken.parse(outcome.resume_token or "").started_at for outcome in (left, again, later)]
     assert [round((at - began).total_seconds()) for at in starts if at] == [0, 0, 10]
 
 
@@ -259,8 +259,10 @@ async def test_jobs_that_were_started_long_ago_and_are_not_known_are_soon_given_
     koophone: KooPhone,
 ) -> None:
     loop = VirtualTimeLoop.running()
-    ticket = Ticket(RUN, "a task of yesterday", {"job": "phone0001"}, loop.now() - timedelta(days=1))
-    report = await koophone.jobs.wait(str(ticket))
+    resume_token = ResumeToken(
+        RUN, "a task of yesterday", {"job": "phone0001"}, loop.now() - timedelta(days=1)
+    )
+    report = await koophone.jobs.wait(str(resume_token))
 
     assert states(report) == {"unknown": 1}
     assert loop.time() < 10
@@ -396,8 +398,8 @@ async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
     with pytest.raises(InvalidRequest, match="report: holds 2 outcomes; `one` needs exactly 1"):
         (await koophone.fleet([first, second]).run("id")).one()
 
-    assert failed.value.job.id == second
-    assert (await koophone.jobs.wait(unfinished.value.ticket)).one().id == first
+    assert failed.value.outcome.id == second
+    assert (await koophone.jobs.wait(unfinished.value.resume_token)).one().id == first
 
 
 async def test_the_report_tells_failures_by_code_and_raises_for_them(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 import pytest
 
 from koophone_async import KooPhone, Password, Quota, State
-from koophone_async.batches import Pace, Reading, Run, Verb, Wait
+from koophone_async.batches import Reading, Run, RunOptions, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
@@ -85,7 +85,7 @@ async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
         raise RuntimeError(started.id)
 
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
-    run = Run(EditionChannel(session, session.edition), verb, ids(emulator, 3), Pace())
+    run = Run(EditionChannel(session, session.edition), verb, ids(emulator, 3), RunOptions())
 
     with pytest.raises(RuntimeError):
         await run
@@ -105,7 +105,7 @@ async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
     channel = EditionChannel(session, session.edition)
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
 
-    report = await Run(channel, verb, ids(emulator, 3), Pace())
+    report = await Run(channel, verb, ids(emulator, 3), RunOptions())
 
     assert states(report) == {"succeeded": 3}
     assert len(complaints) == 3
@@ -177,7 +177,7 @@ async def test_an_id_that_comes_twice_against_the_callers_word_ends_all_the_same
 ) -> None:
     first, second = ids(emulator, 2)
 
-    ended = [o.id async for o in koophone.fleet([first, first, second], distinct=True).run("id")]
+    ended = [o.id async for o in koophone.fleet([first, first, second], assume_unique=True).run("id")]
 
     assert sorted(ended) == [first, second]
 

@@ -80,7 +80,7 @@ async def test_a_wait_that_times_out_leaves_a_ticket_for_each_phone(koophone: Ko
     report = await koophone.jobs.wait(started.task, timeout=10)
 
     assert report.counts == {State.UNFINISHED: 2}
-    assert (await koophone.jobs.wait(report["phone0002"].ticket)).counts == {State.SUCCEEDED: 1}
+    assert (await koophone.jobs.wait(report["phone0002"].resume_token)).counts == {State.SUCCEEDED: 1}
 
 
 async def test_a_call_without_a_task_says_that_there_is_nothing_to_wait_for(koophone: KooPhone) -> None:

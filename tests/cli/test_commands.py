@@ -14,7 +14,7 @@ from typer.main import get_command
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
 from koophone_async.cli.services import entries, service
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
 from koophone_async.services.gaming import fleet as gaming_fleet
@@ -179,14 +179,17 @@ def test_the_plain_call_answers_a_task_that_can_be_awaited_later(koophone: Invok
 
     assert [list(row) for row in started.rows] == [["task_id", "instance", "id"]] * 2
     assert "koophone jobs wait kp1." in started.err
-    ticket = Ticket.parse(started.err.split()[-1])
-    assert (ticket.operation, ticket.age(datetime.now(UTC)) < 60) == ("koophone.commands.run", True)
-    assert ticket.started_at is not None
+    resume_token = ResumeToken.parse(started.err.split()[-1])
+    assert (resume_token.operation, resume_token.age(datetime.now(UTC)) < 60) == (
+        "koophone.commands.run",
+        True,
+    )
+    assert resume_token.started_at is not None
 
 
 def awaiting(so_far: Ended) -> list[str]:
-    ticket = so_far.err.split()[-1]
-    return ["jobs", "wait", ticket, *JSONL]
+    resume_token = so_far.err.split()[-1]
+    return ["jobs", "wait", resume_token, *JSONL]
 
 
 def awaiting_together(so_far: Ended) -> list[str]:
@@ -365,7 +368,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
         ),
         (("instances", "list", "--size", "0"), "size: is 0"),
         (("apps", "install", "a", *PACKAGE, "--url", "ftp://x"), "give a signed download link"),
-        (("jobs", "wait", "nonsense"), "ticket"),
+        (("jobs", "wait", "nonsense"), "resume_token"),
         (("api",), "operation: is missing; `koophone api --list` shows all"),
         (("api", "koophone.orders.skus", "--list"), "--list: is for all operations, and one was given"),
         (("api", "koophone.command.run"), "did you mean koophone.commands.run?"),

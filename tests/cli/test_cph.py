@@ -55,7 +55,7 @@ def later(*words: str) -> Line:
         ),
         (("phones", "stop", *PHONES), ["succeeded"] * 2),
         (("phones", "restart", *PHONES, "--properties", "com.cph.mainkeys=1"), ["succeeded"] * 2),
-        (("phones", "reset", *PHONES, "--forgets"), ["succeeded"] * 2),
+        (("phones", "reset", *PHONES, "--clear-properties"), ["succeeded"] * 2),
         (("phones", "update-properties", *ONE, "--properties", "com.cph.mainkeys=1"), ["succeeded"]),
         (
             (
@@ -139,7 +139,7 @@ def test_what_is_not_waited_for_can_be_awaited_later(koophone: Invoke) -> None:
     "line",
     [
         ("phones", "restart", *PHONES, "--image", "461ba93f34aee1620a19bef0805ba9e2"),
-        ("phones", "reset", *PHONES, "--forgets"),
+        ("phones", "reset", *PHONES, "--clear-properties"),
         ("phones", "update-properties", *PHONES, "--properties", "com.cph.mainkeys=1"),
         ("storage", "export", *PHONES, "--include", "/data", "--bucket", "backups", "--path", "{phone}.tar"),
         ("storage", "expand", *PHONES, "--size", "200"),

@@ -111,7 +111,7 @@ async def test_properties_are_shown_at_once_and_taken_up_at_the_next_start(scene
     assert printed == "1\nx\n1\n"
     await scene.end(await cph.reset([one]))
     assert await scene.show(one, "getprop com.cph.mainkeys") == "1\n"
-    await scene.end(await cph.reset([PhoneReset(one, forgets=True)]))
+    await scene.end(await cph.reset([PhoneReset(one, clear_properties=True)]))
     assert await scene.show(one, "getprop com.cph.mainkeys") == "0\n"
 
 

@@ -87,7 +87,7 @@ PHONES: Final = (
             }
         },
         lambda cph, n: cph.phones.reset(
-            [PhoneReset(n("phone"), {"com.cph.mainkeys": 1}, forgets=True), n("phone2")],
+            [PhoneReset(n("phone"), {"com.cph.mainkeys": 1}, clear_properties=True), n("phone2")],
             n("phone_image"),
         ),
     ),

@@ -131,7 +131,7 @@ async def test_a_late_429_with_the_known_figures_changes_nothing(limits: Limits)
 async def test_other_operations_are_not_bound_by_a_learned_quota(limits: Limits) -> None:
     await throttle(limits, SIX_A_MINUTE)
 
-    await limits.acquire("a.c", (), patience=0)
+    await limits.acquire("a.c", (), max_wait=0)
 
 
 async def test_a_429_within_the_known_quota_slows_because_others_use_it_too(limits: Limits) -> None:
@@ -147,22 +147,22 @@ async def test_a_429_within_the_known_quota_slows_because_others_use_it_too(limi
 
 async def test_waiting_calls_are_refused_when_a_429_makes_their_wait_too_long(limits: Limits) -> None:
     permit = await limits.acquire("a.b", (Quota(1, 1),))
-    patient = create_task(limits.acquire("a.b", (), patience=61))
-    hasty = create_task(limits.acquire("a.b", (), patience=10))
+    patient = create_task(limits.acquire("a.b", (), max_wait=61))
+    hasty = create_task(limits.acquire("a.b", (), max_wait=10))
     await sleep(0)
     permit.throttled(WORDS.format(1, "1 minute"))
 
     with pytest.raises(QuotaTooSlow) as refused:
         await hasty
 
-    assert (now(), refused.value.seconds) == (0, 120)
+    assert (now(), refused.value.retry_after) == (0, 120)
     await patient
     assert now() == 60
 
 
 async def test_a_refused_and_cancelled_call_does_not_hold_the_others_up(limits: Limits) -> None:
     permit = await limits.acquire("a.b", (Quota(1, 1),))
-    hasty = [create_task(limits.acquire("a.b", (), patience=10)) for _ in range(2)]
+    hasty = [create_task(limits.acquire("a.b", (), max_wait=10)) for _ in range(2)]
     await sleep(0)
     hasty[0].cancel()
     permit.throttled(WORDS.format(1, "1 minute"))
@@ -321,11 +321,11 @@ async def test_when_the_rate_is_back_and_nobody_waits_the_cut_is_forgotten(limit
 async def test_a_refusal_names_the_pace(limits: Limits) -> None:
     await throttle(limits, "", retry_after=30)
     with pytest.raises(QuotaTooSlow, match=r"found by trying, about as before\) lets it through in 3\d"):
-        await limits.acquire("a.b", (), patience=1)
+        await limits.acquire("a.b", (), max_wait=1)
     await succeed(limits)
 
     with pytest.raises(QuotaTooSlow, match="found by trying, about 1 a second"):
-        await limits.acquire("a.b", (), patience=0)
+        await limits.acquire("a.b", (), max_wait=0)
 
 
 async def test_pauses_of_several_processes_are_spread() -> None:

@@ -202,11 +202,11 @@ async def test_a_wait_that_is_too_long_is_refused_at_once_with_its_seconds(limit
     await sleep(18)
 
     with pytest.raises(QuotaTooSlow, match=r"a\.b: not sent: its quota \(6 in 60 s\) .* 42\.0 s") as refused:
-        await limits.acquire("a.b", SIX_A_MINUTE, patience=41)
+        await limits.acquire("a.b", SIX_A_MINUTE, max_wait=41)
 
-    assert refused.value.seconds == 42
+    assert refused.value.retry_after == 42
     assert now() == 18
-    await limits.acquire("a.b", SIX_A_MINUTE, patience=42)
+    await limits.acquire("a.b", SIX_A_MINUTE, max_wait=42)
     assert now() == 60
 
 
@@ -215,9 +215,9 @@ async def test_those_that_wait_already_lengthen_the_wait(limits: Limits) -> None
     waiting = [await start(limits) for _ in range(5)]
 
     with pytest.raises(QuotaTooSlow) as refused:
-        await limits.acquire("a.b", ONE_A_SECOND, patience=2)
+        await limits.acquire("a.b", ONE_A_SECOND, max_wait=2)
 
-    assert refused.value.seconds == pytest.approx(6 * (1 + MARGIN))
+    assert refused.value.retry_after == pytest.approx(6 * (1 + MARGIN))
     for task in waiting:
         task.cancel()
 
@@ -315,7 +315,7 @@ async def test_the_last_wait_may_be_cancelled_just_before_its_grant(limits: Limi
     permit.unsent()
     await gather(waiting, return_exceptions=True)
 
-    await limits.acquire("a.b", ONE_A_SECOND, patience=0)
+    await limits.acquire("a.b", ONE_A_SECOND, max_wait=0)
 
 
 async def test_a_timeout_bounds_a_wait(limits: Limits) -> None:

@@ -122,7 +122,7 @@ def test_only_codes_that_say_busy_are_repeated(row: Row) -> None:
     says_busy = row["class"] == "busy" and row["code"] not in RAN_PERHAPS
 
     for status in statuses_of(row):
-        assert meaning(row["code"], status).again is (says_busy or row["code"] in SAYS_BUSY)
+        assert meaning(row["code"], status).retryable is (says_busy or row["code"] in SAYS_BUSY)
 
 
 @pytest.mark.parametrize("row", LISTED, ids=by_code)
@@ -173,7 +173,7 @@ def test_a_number_that_no_document_lists_says_no_more_than_its_status() -> None:
 def test_an_unknown_code_goes_by_its_status(
     code: str | None, status: int, error: type[Refused], *, not_executed: bool
 ) -> None:
-    expected = Meaning(error, not_executed=not_executed, again=status == 429, renew=status == 401)
+    expected = Meaning(error, not_executed=not_executed, retryable=status == 429, renew=status == 401)
 
     assert meaning(code, status) == expected
 
@@ -199,7 +199,7 @@ def test_an_unknown_code_goes_by_its_status(
 def test_the_gateway_proves_that_nothing_ran_where_it_let_nothing_through(
     code: str, status: int, error: type[Refused], *, not_executed: bool, again: bool
 ) -> None:
-    assert meaning(code, status) == Meaning(error, not_executed=not_executed, again=again)
+    assert meaning(code, status) == Meaning(error, not_executed=not_executed, retryable=again)
 
 
 @pytest.mark.parametrize("code", ["APIG.0301", "APIGW.0301", "APIG.0307", "APIGW.0307", None])
@@ -225,7 +225,7 @@ def test_a_throttle_is_a_throttle_whatever_its_code() -> None:
 def test_what_may_be_done_again_is_proven_not_to_have_run(code: str | None, status: int) -> None:
     found = meaning(code, status)
 
-    assert found.not_executed or not (found.again or found.blames_ids or found.renew)
+    assert found.not_executed or not (found.retryable or found.blames_ids or found.renew)
     assert found.not_executed or found.error not in {Busy, Throttled}
     assert issubclass(found.error, Refused)
 

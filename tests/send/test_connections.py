@@ -246,7 +246,7 @@ async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> Non
 
 async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None:
     tracker = SendTracker()
-    async with FarEnd([stall]) as far, session(far.url, timeouts=Timeouts(call=3)) as ours:
+    async with FarEnd([stall]) as far, session(far.url, timeouts=Timeouts(total=3)) as ours:
         with pytest.raises(AnswerTimedOut, match="no end within 3 s"):
             await ours.send(RUN, Note(), tracker=tracker)
 
@@ -256,7 +256,7 @@ async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None
 
 async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() -> None:
     tracker = SendTracker()
-    slow = Timeouts(connect=None, call=3)
+    slow = Timeouts(connect=None, total=3)
     async with (
         FarEnd() as far,
         Crowd("127.0.0.3", far.port),
@@ -271,7 +271,7 @@ async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() 
 
 async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
-    async with FarEnd() as far, session(far.url, quotas=quotas, timeouts=Timeouts(call=3)) as ours:
+    async with FarEnd() as far, session(far.url, quotas=quotas, timeouts=Timeouts(total=3)) as ours:
         await ours.send(RUN, Note())
         with pytest.raises(ConnectTimedOut):
             await ours.send(RUN, Note())

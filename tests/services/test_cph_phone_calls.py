@@ -112,7 +112,7 @@ CALLS: Final[dict[str, tuple[Callable[[ProjectChannel], Awaitable[object]], str,
         },
     ),
     "cph.phones.reset": (
-        lambda c: Phones(c).reset(["p1", PhoneReset("p2", forgets=True)]),
+        lambda c: Phones(c).reset(["p1", PhoneReset("p2", clear_properties=True)]),
         "POST",
         f"{PHONES}/batch-reset",
         {"phones": [{"phone_id": "p1"}, {"phone_id": "p2", "factory_reset_enabled": True}]},

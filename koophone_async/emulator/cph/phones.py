@@ -124,8 +124,11 @@ class Phones:
 
 def _changes(request: phones.RestartPhones | phones.ResetPhones) -> Iterator[tuple[str, Details]]:
     for change in request.phones:
-        forgets = isinstance(change, phones.PhoneReset) and change.forgets
-        yield change.phone, {"property": change.properties, "image": request.image, "forgets": forgets}
+        clear_properties = isinstance(change, phones.PhoneReset) and change.clear_properties
+        yield (
+            change.phone,
+            {"property": change.properties, "image": request.image, "clear_properties": clear_properties},
+        )
 
 
 def _may_have(phone: Phone, wanted: Details) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from koophone_async.batches import Pace
+from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Quota
@@ -12,7 +12,7 @@ from koophone_async.polling import Allowance
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import Commands
-from koophone_async.services.cph.completion import LOOKS, Requests
+from koophone_async.services.cph.completion import POLL_QUOTA, Requests
 from koophone_async.services.cph.encoding_servers import EncodingServers
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
@@ -51,7 +51,7 @@ class CloudPhone:
         *,
         project_id: str | None = None,
         region: str | None = None,
-        looks: Quota = LOOKS,
+        poll_quota: Quota = POLL_QUOTA,
     ) -> None:
         """Speak CPH through a session.
 
@@ -60,7 +60,7 @@ class CloudPhone:
             project_id: The project that all paths name. Else HUAWEICLOUD_SDK_PROJECT_ID, else that of the
                 credentials, else the project named like the region, looked up at the first call.
             region: Such as `cn-north-4`; else the session's.
-            looks: How often jobs are looked at, at most, by all waits of this client together. A look
+            poll_quota: How often jobs are polled, at most, by all waits of this client together. A look
                 tells of a hundred jobs.
 
         Raises:
@@ -72,7 +72,7 @@ class CloudPhone:
             problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
             raise InvalidRequest("", "region", problem)
         channel = ProjectChannel(session, region, project_id)
-        requests = Requests(channel, Allowance(looks))
+        requests = Requests(channel, Allowance(poll_quota))
         self._channel, self._requests = channel, requests
         self.bandwidths = Bandwidths(channel)
         self.commands = Commands(channel)
@@ -108,11 +108,11 @@ class CloudPhone:
         phones: Source,
         *,
         server_of: Callable[[str], str | None] | None = None,
-        a_server: int = 30,
+        max_per_server: int = 30,
         concurrency: int = 32,
         in_flight: int = 100_000,
         deadline: float | None = None,
-        distinct: bool = False,
+        assume_unique: bool = False,
     ) -> PhoneFleet:
         """Take any number of phones, to do one thing to all of them.
 
@@ -120,17 +120,17 @@ class CloudPhone:
             phones: Ids, or what `phones.list` gives, which knows its server; iterable or async iterable,
                 of any length. No more is drawn from it than is in flight.
             server_of: Tells the server of a phone's id, such as `{...}.get`, where only ids are given.
-            a_server: Phones of one server for which ADB work is under way at once. A server does it one
+            max_per_server: Phones of one server for which ADB work is under way at once. A server does it one
                 after the other; with more the work of others waits longer, with fewer it may run out
                 before the next look. Phones whose server is not known have no bound.
             concurrency: Calls under way at once.
             in_flight: Phones at once that are drawn and not yet reported.
             deadline: Seconds after which what is not sent stays so and what runs is left running.
-            distinct: You vouch that no phone comes twice. Otherwise each is remembered, some 100 bytes
+            assume_unique: You vouch that no phone comes twice. Otherwise each is remembered, some 100 bytes
                 an id, so that nothing is done twice.
         """
-        pace = Pace(concurrency, in_flight, deadline, distinct, a_server)
-        return PhoneFleet(self._channel, self._requests, phones, pace, server_of)
+        options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server)
+        return PhoneFleet(self._channel, self._requests, phones, options, server_of)
 
     def server_fleet(
         self, servers: Source, *, concurrency: int = 32, deadline: float | None = None
@@ -142,8 +142,8 @@ class CloudPhone:
             concurrency: Calls under way at once.
             deadline: Seconds after which what is not sent stays so and what runs is left running.
         """
-        pace = Pace(concurrency, deadline=deadline)
-        return ServerFleet(self._channel, self._requests, servers, pace)
+        options = RunOptions(concurrency, deadline=deadline)
+        return ServerFleet(self._channel, self._requests, servers, options)
 
     def encoding_fleet(
         self, encoding_servers: Source, *, concurrency: int = 32, deadline: float | None = None
@@ -155,5 +155,5 @@ class CloudPhone:
             concurrency: Calls under way at once.
             deadline: Seconds after which what is not sent stays so and what runs is left running.
         """
-        pace = Pace(concurrency, deadline=deadline)
-        return EncodingFleet(self._channel, self._requests, encoding_servers, pace)
+        options = RunOptions(concurrency, deadline=deadline)
+        return EncodingFleet(self._channel, self._requests, encoding_servers, options)

@@ -17,7 +17,7 @@ from koophone_async.services.cph.jobs import LIST, MOST_JOBS, MOST_REQUESTS, Job
 from koophone_async.services.cph.paging import items
 from koophone_async.services.cph.started_jobs import JobEntry, Started
 
-LOOKS: Final = Quota(60, 60)
+POLL_QUOTA: Final = Quota(60, 60)
 """How often jobs are looked at unless the client is told otherwise. No document states a quota."""
 
 
@@ -26,7 +26,7 @@ class Requests:
     """Looks at the jobs of calls by their request ids, twenty calls or a page of a hundred jobs at once."""
 
     _session: Sender
-    allowance: Allowance = field(factory=lambda: Allowance(LOOKS))
+    allowance: Allowance = field(factory=lambda: Allowance(POLL_QUOTA))
     most_handles: int = MOST_REQUESTS
     most_jobs: int | None = MOST_JOBS
 

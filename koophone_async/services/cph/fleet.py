@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Pace, Reading, Run, Sender, Verb
+from koophone_async.batches import Reading, Run, RunOptions, Sender, Verb
 from koophone_async.batches.chunks import Item, Source, identify
 from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest
@@ -70,7 +70,7 @@ class Fleet:
     _session: Sender
     _requests: Requests
     _ids: Source
-    _pace: Pace
+    _options: RunOptions
 
     def _run(
         self,
@@ -80,7 +80,9 @@ class Fleet:
         *,
         is_single: bool = False,
     ) -> Run[Request, Answer]:
-        return Run(self._session, Verb(operation, request, read, is_single=is_single), self._ids, self._pace)
+        return Run(
+            self._session, Verb(operation, request, read, is_single=is_single), self._ids, self._options
+        )
 
     def _start(
         self,
@@ -88,14 +90,14 @@ class Fleet:
         request: Callable[[Sequence[str]], Request],
         *,
         sample: Sequence[str] = _ANY,
-        lane: Callable[[Item], str | None] | None = None,
+        partition: Callable[[Item], str | None] | None = None,
         value: Callable[[Job], object] | None = None,
     ) -> Run[Request, Started]:
         def read(started: Started, ids: Sequence[str]) -> Reading:
             return self._requests.of(started, ids, value)
 
-        verb = Verb(operation, request, read, sample=sample, lane=lane)
-        return Run(self._session, verb, self._ids, self._pace)
+        verb = Verb(operation, request, read, sample=sample, partition=partition)
+        return Run(self._session, verb, self._ids, self._options)
 
 
 @frozen
@@ -186,19 +188,25 @@ class PhoneFleet(Fleet):
         )
 
     def reset(
-        self, image: str | None = None, properties: Given | None = None, *, forgets: bool | None = None
+        self,
+        image: str | None = None,
+        properties: Given | None = None,
+        *,
+        clear_properties: bool | None = None,
     ) -> Run[ResetPhones, Started]:
         """Wipe phones back to their first state. What they held is lost.
 
         Args:
             image: The image that all of them change to.
             properties: What changes with it on all of them.
-            forgets: Whether they lose all properties that were ever set.
+            clear_properties: Whether they lose all properties that were ever set.
         """
         text = None if properties is None else encode(held(properties)).decode()
         return self._start(
             phones.RESET,
-            lambda phones: ResetPhones([PhoneReset(phone, text, forgets) for phone in phones], image),
+            lambda phones: ResetPhones(
+                [PhoneReset(phone, text, clear_properties) for phone in phones], image
+            ),
         )
 
     def update_properties(
@@ -295,7 +303,7 @@ class PhoneFleet(Fleet):
         return self._run(CONNECTIONS, lambda phones: WantConnections(phones, client), of_connections)
 
     def _adb(self, operation: Operation[Adb, Started], command: type[Adb], content: str) -> Run[Adb, Started]:
-        return self._start(operation, lambda phones: command.on(phones, content), lane=self._server)
+        return self._start(operation, lambda phones: command.on(phones, content), partition=self._server)
 
     def _server(self, item: Item) -> str | None:
         """Tell where a phone is: as the list showed it, else as the caller knows."""

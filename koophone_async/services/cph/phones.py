@@ -93,7 +93,7 @@ class PhoneChange:
 class PhoneReset(PhoneChange):
     """A phone to reset."""
 
-    forgets: bool | None = field(default=None, metadata=wire("factory_reset_enabled"))
+    clear_properties: bool | None = field(default=None, metadata=wire("factory_reset_enabled"))
     """Whether it loses all properties that were ever set. Only the vendor's SDK knows it."""
 
 

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import InvalidRequest
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.cph import jobs
 from koophone_async.services.cph.completion import Requests, refusals
 from koophone_async.services.cph.started_jobs import Started, StartedOne
@@ -21,7 +21,7 @@ class Jobs(jobs.Jobs):
 
     async def wait(
         self,
-        started: Started | StartedOne | Ticket | str,
+        started: Started | StartedOne | ResumeToken | str,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the end of a wait is no failure here
     ) -> Report:
@@ -32,33 +32,33 @@ class Jobs(jobs.Jobs):
 
         Args:
             started: What the call answered, whose refused entries are in the report too. Or an outcome's
-                `ticket`, also one from another process.
-            timeout: Seconds, after which the open jobs are `unfinished`, each with a ticket to go on with.
+                `resume_token`, also one from another process.
+            timeout: Seconds, after which the open jobs are `unfinished`, each with a resume token to go on with.
 
         Raises:
             InvalidRequest: Jobs were begun and the answer names no request to look them up by; or the string is
-                no ticket.
+                no resume token.
         """
-        ticket = _ticket(started)
-        report = Report(ticket.operation or "cph.jobs")
+        resume_token = _resume_token(started)
+        report = Report(resume_token.operation or "cph.jobs")
         for refusal in refusals(_started(started)):
             report.keep(refusal)
-        return await wait_for(self._session, self._requests, ticket, report, timeout)
+        return await wait_for(self._session, self._requests, resume_token, report, timeout)
 
 
-def _started(given: Started | StartedOne | Ticket | str) -> Started:
+def _started(given: Started | StartedOne | ResumeToken | str) -> Started:
     if isinstance(given, StartedOne):
         return given.started
     return given if isinstance(given, Started) else Started()
 
 
-def _ticket(given: Started | StartedOne | Ticket | str) -> Ticket:
+def _resume_token(given: Started | StartedOne | ResumeToken | str) -> ResumeToken:
     if isinstance(given, str):
-        return Ticket.parse(given)
-    if isinstance(given, Ticket):
+        return ResumeToken.parse(given)
+    if isinstance(given, ResumeToken):
         return given
     started = _started(given)
     jobs = {job: target or job for job, target in started.begun.items()}
     if jobs and not started.request:
         raise InvalidRequest("cph.jobs.wait", "started", "names no request; look at each job with jobs.show")
-    return Ticket("", started.request or "", jobs)
+    return ResumeToken("", started.request or "", jobs)

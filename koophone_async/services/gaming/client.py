@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from koophone_async.batches import Pace, Sender
+from koophone_async.batches import RunOptions, Sender
 from koophone_async.batches.chunks import Source
 from koophone_async.polling import Allowance
-from koophone_async.services.cph.completion import LOOKS
+from koophone_async.services.cph.completion import POLL_QUOTA
 from koophone_async.services.gaming.applications import Applications
 from koophone_async.services.gaming.completion import Together
 from koophone_async.services.gaming.deployments import Deployments
@@ -29,7 +29,7 @@ class Gaming:
             allowance: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
         """
         self._channel = channel
-        self._together = Together(channel, allowance or Allowance(LOOKS))
+        self._together = Together(channel, allowance or Allowance(POLL_QUOTA))
         self.applications = Applications(channel)
         self.deployments = Deployments(channel, self._together)
         self.versions = Versions(channel)
@@ -41,7 +41,7 @@ class Gaming:
         concurrency: int = 32,
         in_flight: int = 100_000,
         deadline: float | None = None,
-        distinct: bool = False,
+        assume_unique: bool = False,
     ) -> Fleet:
         """Take any number of servers, or of phones for `update`, to do one thing to all of them.
 
@@ -50,7 +50,9 @@ class Gaming:
             concurrency: Calls under way at once.
             in_flight: Ids at once that are drawn and not yet reported.
             deadline: Seconds after which what is not sent stays so and what runs is left running.
-            distinct: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes an id, so
+            assume_unique: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes an id, so
                 that none is done twice.
         """
-        return Fleet(self._channel, self._together, ids, Pace(concurrency, in_flight, deadline, distinct))
+        return Fleet(
+            self._channel, self._together, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)
+        )

@@ -136,7 +136,7 @@ class Together:
         return self._watched(started.request, begun) if started.request and begun else None
 
     def resume(self, request: str, jobs: Mapping[str, str]) -> Wait:
-        """Wait for what a ticket holds."""
+        """Wait for what a resume token holds."""
         return self._watched(request, {target: _Group.of_key(key) for key, target in jobs.items()})
 
     async def look(self, handles: Sequence[str]) -> Seen[Deployment]:

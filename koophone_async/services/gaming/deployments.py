@@ -11,7 +11,7 @@ from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.checks import ID_MOST, Between, Text
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.cph.paging import items
 from koophone_async.services.gaming.completion import Together, refusals
 from koophone_async.services.gaming.requests import (
@@ -220,7 +220,7 @@ class Deployments:
         """
         return await self._session.send(UPDATE, UpdateVersions.of(phone, versions))
 
-    async def wait(self, started: Started | Ticket | str, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109
+    async def wait(self, started: Started | ResumeToken | str, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109
         """Wait until every job of a call has ended, and give the outcome of each server.
 
         After an update it is the outcome of the phone. An outcome's `value` is a `Deployment`, which tells of
@@ -229,12 +229,12 @@ class Deployments:
         wait costs nothing, and the jobs go on.
 
         Args:
-            started: What the call answered, or the ticket of an unfinished outcome, here or from another
-                process; of a ticket's jobs only the ids are known.
-            timeout: Seconds, after which the open servers are `unfinished`, each with a ticket to go on with.
+            started: What the call answered, or the resume token of an unfinished outcome, here or from another
+                process; of a resume token's jobs only the ids are known.
+            timeout: Seconds, after which the open servers are `unfinished`, each with a resume token to go on with.
 
         Raises:
-            InvalidRequest: The string is no ticket, or the answer has jobs and no request id to look them up by.
+            InvalidRequest: The string is no resume token, or the answer has jobs and no request id to look them up by.
         """
         report = Report("gaming.deployments")
         if isinstance(started, Started):
@@ -248,7 +248,10 @@ class Deployments:
             if wait is None:
                 return report
         else:
-            ticket = Ticket.parse(started) if isinstance(started, str) else started
-            wait, started_at = self._together.resume(ticket.handle, ticket.jobs), ticket.started_at
-        ticket = Ticket(report.operation, wait.handle, wait.jobs, started_at)
-        return await wait_for(self._session, self._together, ticket, report, timeout, value=wait.value)
+            resume_token = ResumeToken.parse(started) if isinstance(started, str) else started
+            wait, started_at = (
+                self._together.resume(resume_token.handle, resume_token.jobs),
+                resume_token.started_at,
+            )
+        resume_token = ResumeToken(report.operation, wait.handle, wait.jobs, started_at)
+        return await wait_for(self._session, self._together, resume_token, report, timeout, value=wait.value)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Pace, Reading, Run, Sender, Verb
+from koophone_async.batches import Reading, Run, RunOptions, Sender, Verb
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.errors import Refused
@@ -39,7 +39,7 @@ class Fleet:
     _session: Sender
     _together: Together
     _ids: Source
-    _pace: Pace = field(factory=Pace)
+    _options: RunOptions = field(factory=RunOptions)
 
     def deploy(self, versions: Iterable[str]) -> Run[DeployVersions, Started]:
         """Bring versions to servers and install them on all their phones.
@@ -100,7 +100,7 @@ class Fleet:
                     raise
                 return _by_server(error)
 
-        return Run(self._session, Verb(operation, request, read, ask), self._ids, self._pace)
+        return Run(self._session, Verb(operation, request, read, ask), self._ids, self._options)
 
 
 def _by_server(error: Refused) -> Started:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from koophone_async.batches import Pace
+from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.endpoints import edition_of
 from koophone_async.services.koophone.apps import Apps
@@ -60,7 +60,7 @@ class KooPhone:
         concurrency: int = 32,
         in_flight: int = 100_000,
         deadline: float | None = None,
-        distinct: bool = False,
+        assume_unique: bool = False,
     ) -> Fleet:
         """Take any number of instances, to do one thing to all of them.
 
@@ -70,8 +70,8 @@ class KooPhone:
             concurrency: Calls under way at once.
             in_flight: Ids at once that are drawn and not yet reported.
             deadline: Seconds after which what is not sent stays so and what runs is left running.
-            distinct: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes
+            assume_unique: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes
                 an id, so that none is done twice.
         """
-        pace = Pace(concurrency, in_flight, deadline, distinct)
-        return Fleet(self._channel, self._tasks, ids, pace, self.edition)
+        options = RunOptions(concurrency, in_flight, deadline, assume_unique)
+        return Fleet(self._channel, self._tasks, ids, options, self.edition)

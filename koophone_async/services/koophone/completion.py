@@ -83,7 +83,7 @@ class States:
         handle = min(open_ids)
         self._open[handle] = open_ids
         self._began[handle] = asyncio.get_running_loop().time()
-        return Wait(self, handle, {id: id for id in open_ids}, tickets=False)
+        return Wait(self, handle, {id: id for id in open_ids}, resume_tokens=False)
 
     async def look(self, handles: Sequence[str]) -> Seen[Reached]:
         """See where the instances of these calls are now."""

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Outcome, Pace, Reading, Run, Sender, State, Verb, Wait
+from koophone_async.batches import Outcome, Reading, Run, RunOptions, Sender, State, Verb, Wait
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.operation import Operation
@@ -57,7 +57,7 @@ class Fleet:
     _session: Sender
     _tasks: Tasks
     _ids: Source
-    _pace: Pace = field(factory=Pace)
+    _options: RunOptions = field(factory=RunOptions)
     _edition: Edition = Edition.CHINA
 
     def run(self, command: str) -> Run[RunCommand, StartedTask]:
@@ -199,7 +199,7 @@ class Fleet:
         ask: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None,
         sample: Sequence[str] = ("any",),
     ) -> Run[Request, Answer]:
-        return Run(self._session, Verb(operation, request, read, ask, sample), self._ids, self._pace)
+        return Run(self._session, Verb(operation, request, read, ask, sample), self._ids, self._options)
 
     def _ending(
         self,

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import Text
 from koophone_async.operation import Operation
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.wire import wire
 
 
@@ -45,9 +45,9 @@ class StartedTask:
     jobs: tuple[StartedJob, ...] = field(default=(), metadata=wire("cmd_jobs"))
 
     @property
-    def task(self) -> Ticket | None:
+    def task(self) -> ResumeToken | None:
         """What `koophone.jobs.wait` takes, here or, as a string, in another process."""
-        return Ticket("", self.id, {job.id: job.instance for job in self.jobs}) if self.id else None
+        return ResumeToken("", self.id, {job.id: job.instance for job in self.jobs}) if self.id else None
 
 
 @frozen

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import InvalidRequest
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
 
@@ -33,7 +33,7 @@ class Jobs:
 
     async def wait(
         self,
-        task: Ticket | str | None,
+        task: ResumeToken | str | None,
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - the end of a wait is no failure here
     ) -> Report:
@@ -43,16 +43,16 @@ class Jobs:
         the jobs go on.
 
         Args:
-            task: `started.task`, or its string from another process. An outcome's `ticket` will do.
-            timeout: Seconds, after which the open jobs are `unfinished`, each with a ticket to go on with.
+            task: `started.task`, or its string from another process. An outcome's `resume_token` will do.
+            timeout: Seconds, after which the open jobs are `unfinished`, each with a resume token to go on with.
 
         Raises:
             InvalidRequest: There is no task to wait for, as in the China edition after a reset; or the
-                string is no ticket.
+                string is no resume token.
         """
         if task is None:
             problem = "is None: this call gave no task; ask for instances.status"
             raise InvalidRequest("koophone.jobs.wait", "task", problem)
-        ticket = Ticket.parse(task) if isinstance(task, str) else task
-        report = Report(ticket.operation or "koophone.jobs")
-        return await wait_for(self._session, self._tasks, ticket, report, timeout)
+        resume_token = ResumeToken.parse(task) if isinstance(task, str) else task
+        report = Report(resume_token.operation or "koophone.jobs")
+        return await wait_for(self._session, self._tasks, resume_token, report, timeout)

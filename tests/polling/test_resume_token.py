@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -23,18 +23,18 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 def test_a_ticket_reads_back_as_it_was(
     operation: str, handle: str, jobs: dict[str, str], at: datetime
 ) -> None:
-    ticket = Ticket(operation, handle, jobs, at)
+    resume_token = ResumeToken(operation, handle, jobs, at)
 
-    again = Ticket.parse(str(ticket))
+    again = ResumeToken.parse(str(resume_token))
 
-    assert again == ticket
+    assert again == resume_token
     assert list(again.jobs) == list(jobs)
 
 
 def test_a_ticket_for_a_hundred_jobs_is_short_and_fit_for_a_url() -> None:
     jobs = {f"{i:032x}": f"instance-{i:04d}" for i in range(100)}
 
-    text = str(Ticket("koophone.commands.run", "task", jobs, AT))
+    text = str(ResumeToken("koophone.commands.run", "task", jobs, AT))
 
     assert len(text) < 1500
     assert text.replace("-", "").replace("_", "").replace(".", "").isalnum()
@@ -43,16 +43,16 @@ def test_a_ticket_for_a_hundred_jobs_is_short_and_fit_for_a_url() -> None:
 def test_a_ticket_keeps_the_moment_whatever_the_time_zone() -> None:
     at = AT.astimezone(timezone(timedelta(hours=8)))
 
-    assert Ticket.parse(str(Ticket("o", "h", {}, at))).started_at == AT
+    assert ResumeToken.parse(str(ResumeToken("o", "h", {}, at))).started_at == AT
 
 
 def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() -> None:
     later = AT + timedelta(minutes=1)
-    ticket = Ticket("o", "h", {})
+    resume_token = ResumeToken("o", "h", {})
 
-    assert ticket.age(later) == 0
-    assert ticket.since(AT).since(later).age(later) == 60
-    assert ticket.since(later).age(AT) == 0
+    assert resume_token.age(later) == 0
+    assert resume_token.since(AT).since(later).age(later) == 60
+    assert resume_token.since(later).age(AT) == 0
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() 
         "kp1." + base64.urlsafe_b64encode(zlib.compress(b'["o","h",{},1e30]')).decode(),
         "kp1." + base64.urlsafe_b64encode(zlib.compress(b'["o","h",{},9223372036854775807]')).decode(),
         "kp1." + base64.urlsafe_b64encode(zlib.compress(b" " * 10_000_000)).decode(),
-        str(Ticket("o", "h", {"job": "phone"}, AT))[:-4],
-        f"{Ticket('o', 'h', {'job': 'phone'}, AT)}!!!!",
+        str(ResumeToken("o", "h", {"job": "phone"}, AT))[:-4],
+        f"{ResumeToken('o', 'h', {'job': 'phone'}, AT)}!!!!",
     ],
 )
 def test_a_broken_ticket_is_the_callers_mistake(broken: str) -> None:
     problem = "it is broken or cut short" if broken.startswith("kp1.") else "it does not start with 'kp1.'"
 
-    with pytest.raises(InvalidRequest, match=f"^ticket: {problem}$"):
-        Ticket.parse(broken)
+    with pytest.raises(InvalidRequest, match=f"^resume_token: {problem}$"):
+        ResumeToken.parse(broken)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import State
-from koophone_async.batches.chunks import Lanes
+from koophone_async.batches.chunks import Partitions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,17 +28,17 @@ def server_of(phone: str) -> str:
 
 
 @given(
-    lanes=st.lists(st.sampled_from("abcde"), max_size=80),
+    partitions=st.lists(st.sampled_from("abcde"), max_size=80),
     most=st.integers(1, 12),
     part=st.integers(1, 12),
     rng=st.randoms(use_true_random=False),
 )
 def test_lanes_give_every_id_once_and_keep_their_bound(
-    lanes: list[str], most: int, part: int, rng: Random
+    partitions: list[str], most: int, part: int, rng: Random
 ) -> None:
-    chunker, given_, under_way = Lanes(most, min(most, part)), list[str](), list[str]()
-    for n, lane in enumerate(lanes):
-        chunker.add(f"{lane}{n}", lane)
+    chunker, given_, under_way = Partitions(most, min(most, part)), list[str](), list[str]()
+    for n, partition in enumerate(partitions):
+        chunker.add(f"{partition}{n}", partition)
 
     while chunker.held:
         chunk = chunker.give(partial=rng.random() < 0.5)
@@ -50,19 +50,19 @@ def test_lanes_give_every_id_once_and_keep_their_bound(
         elif under_way:
             chunker.ended(under_way.pop(rng.randrange(len(under_way))))
 
-    assert sorted(given_) == sorted(f"{lane}{n}" for n, lane in enumerate(lanes))
+    assert sorted(given_) == sorted(f"{partition}{n}" for n, partition in enumerate(partitions))
 
 
 def test_lanes_take_turns() -> None:
-    chunker = Lanes(most=6, chunk=2)
-    for lane in "aaaabbbbcccc":
-        chunker.add(lane, lane)
+    chunker = Partitions(most=6, chunk=2)
+    for partition in "aaaabbbbcccc":
+        chunker.add(partition, partition)
 
-    assert [chunker.give() for _ in range(7)] == [[lane] * 2 for lane in "abcabc"] + [None]
+    assert [chunker.give() for _ in range(7)] == [[partition] * 2 for partition in "abcabc"] + [None]
 
 
 def test_what_is_left_of_lanes_is_given_for_good() -> None:
-    chunker = Lanes(most=2, chunk=2)
+    chunker = Partitions(most=2, chunk=2)
     for n in range(5):
         chunker.add(f"a{n}", "a")
     chunker.give()
@@ -73,7 +73,7 @@ def test_what_is_left_of_lanes_is_given_for_good() -> None:
 async def test_work_goes_to_the_servers_in_turn_and_each_has_no_more_than_its_bound(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
-    run = cph.fleet(PHONES, server_of=server_of, a_server=12).run("id")
+    run = cph.fleet(PHONES, server_of=server_of, max_per_server=12).run("id")
     assert run.estimate().calls == 100
 
     report = await run
@@ -113,7 +113,7 @@ async def test_no_more_are_drawn_than_are_in_flight_however_full_a_server_is(
             drawn += 1
             yield phone
 
-    async for _ in cph.fleet(source(), server_of=server_of, in_flight=25, a_server=9).run("id"):
+    async for _ in cph.fleet(source(), server_of=server_of, in_flight=25, max_per_server=9).run("id"):
         most = max(most, drawn - done)
         done += 1
 
@@ -148,7 +148,7 @@ async def test_lists_too_are_drawn_as_far_as_is_in_flight(
 async def test_what_waits_for_its_server_when_a_run_ends_was_not_sent(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
-    async with cph.fleet(PHONES, server_of=server_of, a_server=3).run("id") as run:
+    async with cph.fleet(PHONES, server_of=server_of, max_per_server=3).run("id") as run:
         waiting = asyncio.ensure_future(run)
         await asyncio.sleep(5)
         await run.cancel()
@@ -170,9 +170,9 @@ async def test_a_look_up_that_fails_ends_the_run_with_its_error(cph: CloudPhone)
 
 
 def test_an_id_that_comes_twice_leaves_no_lane_full_for_ever() -> None:
-    chunker = Lanes(most=2, chunk=2)
+    chunker = Partitions(most=2, chunk=2)
     for id in "aabc":
-        chunker.add(id, "lane")
+        chunker.add(id, "partition")
 
     assert chunker.give() == ["a", "a"]
     chunker.ended("a")

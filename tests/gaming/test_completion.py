@@ -11,7 +11,7 @@ from attrs import evolve
 
 from koophone_async import State
 from koophone_async.errors import InvalidRequest, Refused
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.gaming.completion import Deployment, refusals
 from koophone_async.services.gaming.started_jobs import JobKind, RefusedServer, Started, StartedJob
 
@@ -170,13 +170,13 @@ async def test_what_is_unfinished_is_awaited_on_by_its_ticket(gaming: Gaming) ->
     started = await gaming.deployments.deploy(["s1"], ["v1"])
 
     early = await gaming.deployments.wait(started, timeout=15)
-    ticket = early["s1"].ticket
+    resume_token = early["s1"].resume_token
     assert early["s1"].state is State.UNFINISHED
-    assert ticket is not None
-    again = await gaming.deployments.wait(ticket, timeout=1)
-    starts = {Ticket.parse(report["s1"].ticket or "").started_at for report in (early, again)}
+    assert resume_token is not None
+    again = await gaming.deployments.wait(resume_token, timeout=1)
+    starts = {ResumeToken.parse(report["s1"].resume_token or "").started_at for report in (early, again)}
     assert len(starts - {None}) == 1
-    late = await gaming.deployments.wait(ticket)
+    late = await gaming.deployments.wait(resume_token)
 
     assert late["s1"].state is State.SUCCEEDED
     assert late["s1"].job_id == early["s1"].job_id == "j0,j1,j2,j3"
@@ -213,8 +213,8 @@ async def test_waits_share_their_looks(service: GameService, gaming: Gaming) -> 
 async def test_waits_for_one_call_do_not_end_with_each_other(gaming: Gaming) -> None:
     started = await gaming.deployments.deploy(["s1", "s2"], ["v1"])
     early = await gaming.deployments.wait(started, timeout=15)
-    of_one = asyncio.create_task(gaming.deployments.wait(early["s1"].ticket or ""))
-    cancelled = asyncio.create_task(gaming.deployments.wait(early["s2"].ticket or ""))
+    of_one = asyncio.create_task(gaming.deployments.wait(early["s1"].resume_token or ""))
+    cancelled = asyncio.create_task(gaming.deployments.wait(early["s2"].resume_token or ""))
     of_both = asyncio.create_task(gaming.deployments.wait(started))
     await asyncio.sleep(5)
     cancelled.cancel()
@@ -306,8 +306,8 @@ async def test_what_a_fleet_leaves_running_is_awaited_on_by_its_ticket(gaming: G
 
     assert states(report) == {"unfinished": 2}
     for outcome in report:
-        assert outcome.ticket is not None
-        late = await gaming.deployments.wait(outcome.ticket)
+        assert outcome.resume_token is not None
+        late = await gaming.deployments.wait(outcome.resume_token)
         assert [(end.id, end.state) for end in late] == [(outcome.id, State.SUCCEEDED)]
 
 

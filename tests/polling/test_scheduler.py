@@ -25,9 +25,9 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
-from koophone_async.polling import Pace, PollScheduler, Watch
+from koophone_async.polling import PollPolicy, PollScheduler, Watch
 from koophone_async.virtual_time import run_virtually
-from tests.jobs.service import Job, Service
+from tests.polling.service import Job, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -255,7 +255,7 @@ async def test_a_wait_that_joins_while_a_look_is_in_flight_is_told_too() -> None
 
 @virtual
 async def test_answers_that_come_faster_than_the_spacing_do_not_lose_a_job() -> None:
-    service, pump = Service(), PollScheduler(Pace(grace=0, spacing=5), Random(7))
+    service, pump = Service(), PollScheduler(PollPolicy(grace=0, spacing=5), Random(7))
     jobs = service.start("task", [n / 10 for n in range(100)])
     lost = service.jobs["task"].pop("task.99")
 
@@ -369,7 +369,7 @@ async def test_a_job_that_is_listed_again_is_not_lost() -> None:
         AnswerTimedOut("tasks.show", "no answer"),
         Unavailable("tasks.show", 503, "", "down"),
         UnreadableAnswer("tasks.show", 200, "not JSON", b"<html>"),
-        Refused("tasks.show", 500, "X", "busy", again=True),
+        Refused("tasks.show", 500, "X", "busy", retryable=True),
         asyncio.CancelledError(),
     ],
 )
@@ -394,7 +394,10 @@ def test_looks_that_fail_are_made_again_ever_more_seldom_and_nothing_is_lost(err
 
 @pytest.mark.parametrize(
     "error",
-    [Throttled("tasks.show", 429, "APIG.0308", "slow", seconds=25), QuotaTooSlow("tasks.show", "quota", 25)],
+    [
+        Throttled("tasks.show", 429, "APIG.0308", "slow", retry_after=25),
+        QuotaTooSlow("tasks.show", "quota", 25),
+    ],
 )
 def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooPhoneError) -> None:
     failed = list[float]()
@@ -503,7 +506,7 @@ async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> N
 
 @virtual
 async def test_looks_in_flight_are_bounded() -> None:
-    service, pump = Service(delay=5), PollScheduler(Pace(at_once=3), Random(1))
+    service, pump = Service(delay=5), PollScheduler(PollPolicy(at_once=3), Random(1))
     tolds = [watched(pump, service, str(n), service.start(str(n), [1.0] * 100))[1] for n in range(30)]
     most = 0
     while not all(told.over.is_set() for told in tolds):

@@ -13,7 +13,7 @@ from koophone_async.credentials import AccessKey
 from koophone_async.endpoints import Endpoints
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Quota
-from koophone_async.polling import Ticket
+from koophone_async.polling import ResumeToken
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.connections import ClientType
 from koophone_async.services.cph.listings import Listing
@@ -118,7 +118,7 @@ async def test_waits_of_one_client_share_looks(service: CloudPhoneService, cph: 
 
 
 async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneService, cph: CloudPhone) -> None:
-    slow = CloudPhone(cph._channel.session, project_id="P", region="cn-north-4", looks=Quota(6, 60))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    slow = CloudPhone(cph._channel.session, project_id="P", region="cn-north-4", poll_quota=Quota(6, 60))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     service.seconds = lambda: 3.0
 
     await slow.fleet(PHONES, server_of=lambda id: id.partition("-")[0]).run("id")
@@ -200,10 +200,10 @@ async def test_an_entry_that_says_nothing_of_a_phone_leaves_it_unknown(entry: di
 
 async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPhone) -> None:
     started = await cph.servers.restart(["s1"])
-    ticket = Ticket("", started.request or "", started.begun)
+    resume_token = ResumeToken("", started.request or "", started.begun)
 
     nameless = StartedOne(started.request, None, started.jobs[0].id)
-    reports = [await cph.jobs.wait(what) for what in (started, ticket, str(ticket), nameless)]
+    reports = [await cph.jobs.wait(what) for what in (started, resume_token, str(resume_token), nameless)]
 
     assert [states(report) for report in reports] == [{"succeeded": 1}] * 4
     assert [id for report in reports for id in report.outcomes] == ["s1"] * 3 + [nameless.id]
