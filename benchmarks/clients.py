@@ -10,9 +10,7 @@ import aiohttp
 
 from benchmarks.server import PROJECT
 from benchmarks.vendor import KEY
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
-from koophone_async.session import Session
+from koophone_async import AccessKey, Endpoints, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable

@@ -12,8 +12,7 @@ from benchmarks import vendor
 from benchmarks.clients import asking, bare, drive, session
 from benchmarks.measure import FLOOR, OURS, VENDOR, Result, report, tasks_by_turns
 from benchmarks.server import Server, serving
-from koophone_async import wire
-from koophone_async.services.koophone.client import KooPhone
+from koophone_async import KooPhone, wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

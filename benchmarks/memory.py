@@ -29,7 +29,7 @@ def peak() -> float:
 
 async def _fly(address: str) -> None:
     from benchmarks.clients import session  # noqa: PLC0415 - the floor does without
-    from koophone_async.services.koophone.client import KooPhone  # noqa: PLC0415
+    from koophone_async import KooPhone  # noqa: PLC0415 - the same
 
     async with session(address) as ours:
         ids = (f"i{n:07}" for n in range(PHONES))

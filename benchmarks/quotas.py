@@ -10,8 +10,8 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.measure import FLOOR, OURS, Result, report, scaled, tasks_by_turns
+from koophone_async import Quota
 from koophone_async.limits import Limits
-from koophone_async.operation import Quota
 from koophone_async.virtual_time import run_virtually
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from koophone_async import Session
     from koophone_async.operation import AnyOperation
-    from koophone_async.session import Session
 
 Ways: TypeAlias = "dict[str, Callable[[], Awaitable[object]]]"
 

@@ -18,14 +18,13 @@ import msgspec
 from attrs import define, field
 
 from benchmarks.measure import FLOOR, OURS, Result, report
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.batches import RunOptions
+from koophone_async.koophone import Fleet
 from koophone_async.polling import PollScheduler
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.koophone.completion import Tasks
-from koophone_async.services.koophone.fleet import Fleet
 from koophone_async.virtual_time import run_virtually
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

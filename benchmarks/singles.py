@@ -11,7 +11,7 @@ from benchmarks import vendor
 from benchmarks.clients import POOL, asking, bare, drive, session
 from benchmarks.measure import FLOOR, OURS, VENDOR, Result, report, tasks_by_turns
 from benchmarks.server import Server, serving
-from koophone_async.services.koophone.client import KooPhone
+from koophone_async import KooPhone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,11 +13,10 @@ import msgspec
 from benchmarks import vendor
 from benchmarks.measure import FLOOR, OURS, VENDOR, Result, by_turns, report
 from benchmarks.server import instance, instance_list, phone, phone_list
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.protocol.reading import Received, read, read_patiently
 from koophone_async.services.cph import phones
 from koophone_async.services.koophone import commands, instances
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,14 +14,22 @@ import sys
 from collections.abc import Sequence
 
 from koophone_async import CloudPhone, Report, Session
+from koophone_async.cph import (
+    BuyServers,
+    ChargedBy,
+    NetworkCard,
+    Period,
+    Phone,
+    PhoneQuery,
+    PublicAddress,
+    Server,
+    ServerBandwidth,
+    ServerQuery,
+    ServerState,
+    ServerTerm,
+    Sharing,
+)
 from koophone_async.errors import NoAnswer
-from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
-from koophone_async.services.cph.buying import BuyServers, NetworkCard
-from koophone_async.services.cph.order_models import Period, PublicAddress, ServerBandwidth, ServerTerm
-from koophone_async.services.cph.phone import Phone
-from koophone_async.services.cph.phones import PhoneQuery
-from koophone_async.services.cph.server import Server, ServerState
-from koophone_async.services.cph.servers import ServerQuery
 
 # Each phone notes which one it was, so that the end shows whose data the other phone got.
 MARK = "getprop ro.serialno > /sdcard/first_phone.txt; pm list packages -3"

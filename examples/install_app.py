@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from koophone_async import KooPhone, Report, Session, State
-from koophone_async.services.koophone.apps import AppType, Package
+from koophone_async.koophone import AppType, Package
 
 
 async def install(ids: Sequence[str], package: Package) -> Report:

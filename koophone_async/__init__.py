@@ -5,6 +5,8 @@ async with Session() as session:
     koophone = KooPhone(session)
     report = await koophone.fleet(ids).run("getprop ro.build.version.release")
 ```
+Clients, settings, outcomes and errors are imported from here; what one service sends and answers,
+from `koophone_async.koophone`, `.cph`, `.gaming` and `.iam`.
 """
 
 from __future__ import annotations
@@ -13,10 +15,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from koophone_async.batches import Outcome, Report, State
+    from koophone_async.batches import Estimate, Outcome, Report, Run, State
     from koophone_async.credentials import AccessKey, Password
     from koophone_async.endpoints import Endpoints
+    from koophone_async.errors import (
+        AnswerTimedOut,
+        AuthenticationFailed,
+        BadEndpoint,
+        Busy,
+        ConnectionLost,
+        ConnectTimedOut,
+        Failure,
+        Forbidden,
+        InvalidRequest,
+        JobFailed,
+        JobUnfinished,
+        KooPhoneError,
+        NoAnswer,
+        NotConnected,
+        NotFound,
+        NotSent,
+        PartialFailure,
+        QuotaTooSlow,
+        Refused,
+        Throttled,
+        Unavailable,
+        UnreadableAnswer,
+    )
     from koophone_async.operation import Quota
+    from koophone_async.polling import ResumeToken
     from koophone_async.retry import Retries
     from koophone_async.services.cph.client import CloudPhone
     from koophone_async.services.iam import Iam
@@ -26,49 +53,81 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessKey",
+    "AnswerTimedOut",
+    "AuthenticationFailed",
+    "BadEndpoint",
+    "Busy",
     "CloudPhone",
+    "ConnectTimedOut",
+    "ConnectionLost",
     "Edition",
     "Endpoints",
+    "Estimate",
+    "Failure",
+    "Forbidden",
     "Iam",
+    "InvalidRequest",
+    "JobFailed",
+    "JobUnfinished",
     "KooPhone",
+    "KooPhoneError",
+    "NoAnswer",
+    "NotConnected",
+    "NotFound",
+    "NotSent",
     "Outcome",
+    "PartialFailure",
     "Password",
     "Quota",
+    "QuotaTooSlow",
+    "Refused",
     "Report",
+    "ResumeToken",
     "Retries",
+    "Run",
     "Session",
     "State",
+    "Throttled",
     "Timeouts",
+    "Unavailable",
+    "UnreadableAnswer",
 ]
 __version__ = "0.1.0"
 
-_HOMES: Final = {
+_MODULE_OF: Final = {
     "AccessKey": "credentials",
     "CloudPhone": "services.cph.client",
     "Edition": "wire",
     "Endpoints": "endpoints",
+    "Estimate": "batches",
     "Iam": "services.iam",
     "KooPhone": "services.koophone.client",
     "Outcome": "batches",
     "Password": "credentials",
     "Quota": "operation",
     "Report": "batches",
+    "ResumeToken": "polling",
     "Retries": "retry",
+    "Run": "batches",
     "Session": "session",
     "State": "batches",
     "Timeouts": "session",
 }
-"""Where each name is taken from when it is first asked for, so that nobody waits for what they do not use."""
+"""The module that defines each public name; those not listed are errors.
 
-if not TYPE_CHECKING:  # else every name would be taken for one of this module
+Names are imported on first use, so that nobody waits for a service that they do not use.
+"""
+
+if not TYPE_CHECKING:  # a type checker that sees __getattr__ accepts any name
 
     def __getattr__(name: str) -> object:
-        """Import what a name is taken from."""
-        if name not in _HOMES:
+        """Import a public name on first use."""
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        module = import_module(f"{__name__}.{_MODULE_OF.get(name, 'errors')}")
+        value = globals()[name] = getattr(module, name)
         return value
 
     def __dir__() -> list[str]:
-        """List the names that were not asked for yet too."""
+        """List all names, including those not imported yet."""
         return sorted({*globals(), *__all__})

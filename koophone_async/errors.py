@@ -37,6 +37,31 @@ if TYPE_CHECKING:
 
     from koophone_async.batches import Outcome
 
+__all__ = [
+    "AnswerTimedOut",
+    "AuthenticationFailed",
+    "BadEndpoint",
+    "Busy",
+    "ConnectTimedOut",
+    "ConnectionLost",
+    "Failure",
+    "Forbidden",
+    "InvalidRequest",
+    "JobFailed",
+    "JobUnfinished",
+    "KooPhoneError",
+    "NoAnswer",
+    "NotConnected",
+    "NotFound",
+    "NotSent",
+    "PartialFailure",
+    "QuotaTooSlow",
+    "Refused",
+    "Throttled",
+    "Unavailable",
+    "UnreadableAnswer",
+]
+
 
 @define(eq=False, slots=False)
 class KooPhoneError(Exception):

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pytest
 
-from koophone_async import AccessKey, Iam, KooPhone, Session
+from koophone_async import AccessKey, CloudPhone, Iam, KooPhone, Session
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.services.cph.client import CloudPhone
 from koophone_async.wire import Spelling, spelling
 
 if TYPE_CHECKING:

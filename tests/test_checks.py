@@ -16,17 +16,24 @@ from hypothesis import strategies as st
 from koophone_async import AccessKey, Endpoints, Session
 from koophone_async.checks import IDS, Between, Check, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest
-from koophone_async.services.koophone.apps import AppQuery, InstallApp, Package
-from koophone_async.services.koophone.commands import RunCommand
-from koophone_async.services.koophone.instances import Chosen, InstanceQuery
-from koophone_async.services.koophone.orders import BuyInstances, Charge
-from koophone_async.services.koophone.streaming import OneInstance, PrepareInstances, ProgressQuery
-from koophone_async.services.koophone.users import Holding, Holdings
-from koophone_async.services.koophone.video import (
+from koophone_async.koophone import (
+    AppQuery,
+    BuyInstances,
+    Charge,
+    Chosen,
     Definitions,
     Encoding,
+    Holding,
+    Holdings,
+    InstallApp,
+    InstanceQuery,
     Network,
+    OneInstance,
+    Package,
+    PrepareInstances,
+    ProgressQuery,
     Rate,
+    RunCommand,
     SetVideo,
     VideoSetting,
 )

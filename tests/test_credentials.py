@@ -13,15 +13,8 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.credentials import (
-    AccessKey,
-    Chain,
-    Environment,
-    Metadata,
-    Password,
-    ProfileFile,
-    default_chain,
-)
+from koophone_async import AccessKey, Password
+from koophone_async.credentials import Chain, Environment, Metadata, ProfileFile, default_chain
 from koophone_async.errors import InvalidRequest, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Request
 

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async import Edition
 from koophone_async.errors import Throttled, Unavailable
+from koophone_async.koophone import Accepted
 from koophone_async.operation import Operation
 from koophone_async.protocol.dialect import DIALECTS, Dialect, Opened
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.koophone.commands import RUN
-from koophone_async.services.koophone.jobs import LIST, Accepted
-from koophone_async.wire import Edition, encode
+from koophone_async.services.koophone.jobs import LIST
+from koophone_async.wire import encode
 
 KOOPHONE, CPH, IAM = DIALECTS["koophone"], DIALECTS["cph"], DIALECTS["iam"]
 REMOVE: Operation[Accepted, Accepted] = Operation(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async import errors
-from koophone_async.batches import Outcome, State
+from koophone_async import Outcome, State, errors
 from koophone_async.errors import (
     AnswerTimedOut,
     AuthenticationFailed,

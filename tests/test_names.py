@@ -1,32 +1,67 @@
-"""The names of the package are there when they are asked for, and cost nothing before."""
+"""Public names: importable from the package and the flat modules, at no cost before their first use."""
 
 from __future__ import annotations
 
+import pydoc
 import subprocess
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import pytest
 
 import koophone_async
+from koophone_async import CloudPhone, Iam, KooPhone, errors
 from koophone_async.session import Session
 
+if TYPE_CHECKING:
+    from koophone_async.emulator import Emulator
 
-def test_a_name_is_the_one_of_its_home() -> None:
+FLAT_MODULES = ("cph", "errors", "gaming", "iam", "koophone")
+
+
+def test_a_name_is_the_object_of_its_module() -> None:
     assert koophone_async.Session is Session
 
 
-def test_every_name_is_listed_before_it_was_asked_for() -> None:
+def test_every_public_name_can_be_imported() -> None:
+    for name in koophone_async.__all__:
+        assert getattr(koophone_async, name).__name__ == name
+
+
+def test_every_error_can_be_imported_from_the_package() -> None:
+    assert set(errors.__all__) <= set(koophone_async.__all__)
+
+
+def test_names_are_listed_before_their_first_use() -> None:
     assert set(koophone_async.__all__) <= set(dir(koophone_async))
 
 
-def test_a_name_that_is_not_there_is_no_attribute() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'koophone_async' has no attribute 'Nobody'"):
         vars(koophone_async)["__getattr__"]("Nobody")
 
 
-def test_the_package_alone_imports_nothing_of_others() -> None:
-    asked = "import sys, koophone_async; print({'aiohttp', 'attrs', 'anyio', 'cattrs'} & set(sys.modules))"
-    command = [sys.executable, "-c", asked]
-    told = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - ourselves
+@pytest.mark.parametrize("module", FLAT_MODULES)
+def test_a_flat_module_lists_exactly_what_it_offers(module: str) -> None:
+    flat = import_module(f"koophone_async.{module}")
+    public = {name for name, value in vars(flat).items() if isinstance(value, type) and name[0] != "_"}
 
-    assert told.stdout.strip() == "set()"
+    assert public == set(flat.__all__)
+
+
+async def test_help_describes_every_resource_of_a_client(emulator: Emulator) -> None:
+    async with emulator.session() as session:
+        for client in (KooPhone(session), CloudPhone(session, project_id="p"), Iam(session)):
+            text = pydoc.plain(pydoc.render_doc(type(client)))
+
+            for resource in vars(client):
+                assert resource.startswith("_") or f" {resource}: " in text
+
+
+def test_the_package_alone_imports_no_other_package() -> None:
+    code = "import sys, koophone_async; print({'aiohttp', 'attrs', 'anyio', 'cattrs'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - ourselves
+
+    assert done.stdout.strip() == "set()"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async import Retries
 from koophone_async.errors import (
     AnswerTimedOut,
     AuthenticationFailed,
@@ -29,9 +30,9 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
+from koophone_async.koophone import Accepted
 from koophone_async.operation import Operation
-from koophone_async.retry import Budget, Cause, Retries, cause
-from koophone_async.services.koophone.jobs import Accepted
+from koophone_async.retry import Budget, Cause, cause
 
 
 def operation(*, repeatable: bool = False, order: bool = False) -> Operation[Accepted, Accepted]:

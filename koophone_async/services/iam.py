@@ -207,7 +207,12 @@ class Projects:
 
 
 class Iam:
-    """IAM, as far as the cloud phones need it."""
+    """Client of IAM, as far as cloud phones need it.
+
+    Attributes:
+        projects: List the projects of the account.
+        tokens: Create tokens for IAM users.
+    """
 
     def __init__(self, session: Sender) -> None:
         """Speak to IAM through a session."""

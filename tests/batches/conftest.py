@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp.test_utils import TestServer
 
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.session import Session
+from koophone_async import AccessKey, CloudPhone, Endpoints, Session
 from tests.batches.cph import CloudPhoneService
 
 if TYPE_CHECKING:

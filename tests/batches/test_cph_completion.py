@@ -7,18 +7,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from koophone_async import State
+from koophone_async import AccessKey, CloudPhone, Endpoints, Quota, ResumeToken, Session, State
 from koophone_async.batches import SAYS_NOTHING
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
+from koophone_async.cph import ClientType, JobEntry, Listing, Started, StartedOne
 from koophone_async.errors import InvalidRequest
-from koophone_async.operation import Quota
-from koophone_async.polling import ResumeToken
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.cph.connections import ClientType
-from koophone_async.services.cph.listings import Listing
-from koophone_async.services.cph.started_jobs import JobEntry, Started, StartedOne
-from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async import Session, State
+from koophone_async import CloudPhone, Session, State
+from koophone_async.cph import Access, ClientType, Listing, Route
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph import commands, jobs
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.cph.connections import Access, ClientType
-from koophone_async.services.cph.listings import Listing
-from koophone_async.services.cph.traffic import Route
 
 if TYPE_CHECKING:
     from koophone_async import Report
-    from koophone_async.services.cph.phone import Phone
+    from koophone_async.cph import Phone
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=60, servers=3)]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from random import Random
 
-    from koophone_async.services.cph.client import CloudPhone
+    from koophone_async import CloudPhone
     from tests.batches.cph import CloudPhoneService
 
 pytestmark = pytest.mark.virtual_time

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async import State
-from koophone_async.operation import Quota
+from koophone_async import Quota, State
+from koophone_async.cph import JobEntry, Started
 from koophone_async.polling import Allowance, PollScheduler
 from koophone_async.services.cph.completion import Requests
-from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 if TYPE_CHECKING:
-    from koophone_async.services.cph.client import CloudPhone
+    from koophone_async import CloudPhone
     from tests.batches.cph import CloudPhoneService
 
 pytestmark = pytest.mark.virtual_time

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from koophone_async import KooPhone, Quota, State
+from koophone_async import KooPhone, Quota, ResumeToken, State
 from koophone_async.emulator import (
     Delay,
     Distort,
@@ -24,17 +24,15 @@ from koophone_async.emulator import (
 )
 from koophone_async.emulator.fleet import Running
 from koophone_async.errors import InvalidRequest, JobFailed, JobUnfinished, PartialFailure
-from koophone_async.polling import ResumeToken
+from koophone_async.koophone import ContentState, JobState, RunningState
 from koophone_async.services.koophone import commands, instances, streaming, users
-from koophone_async.services.koophone.instances import ContentState, RunningState
-from koophone_async.services.koophone.jobs import JobState
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
     from koophone_async import Outcome, Report
-    from koophone_async.services.koophone.instances import Instance
+    from koophone_async.koophone import Instance
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=300)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import astuple
 
-from koophone_async.batches import State
+from koophone_async import State
 from koophone_async.emulator import Omit, Refuse
 from koophone_async.services.koophone import instances, jobs
 from koophone_async.services.koophone.channel import EditionChannel

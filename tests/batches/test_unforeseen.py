@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 
 import pytest
 
-from koophone_async import KooPhone, Password, Quota, State
-from koophone_async.batches import Reading, Run, RunOptions, Verb, Wait
+from koophone_async import KooPhone, Password, Quota, Run, State
+from koophone_async.batches import Reading, RunOptions, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from koophone_async import Report, Session
-    from koophone_async.services.koophone.jobs import Job, StartedTask
+    from koophone_async.koophone import Job, StartedTask
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=300, jobs=Durations(fixed=2))]
 

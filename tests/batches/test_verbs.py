@@ -12,15 +12,14 @@ from koophone_async import KooPhone, State
 from koophone_async.batches.chunks import Chunker
 from koophone_async.emulator import Durations, Emulator, Fault, Refuse, Reset, Throttle, Truncate
 from koophone_async.errors import InvalidRequest
+from koophone_async.koophone import AppType, Definitions, Encoding, Network, Package, Rate, VideoSetting
 from koophone_async.services.koophone import commands, orders
-from koophone_async.services.koophone.apps import AppType, Package
-from koophone_async.services.koophone.video import Definitions, Encoding, Network, Rate, VideoSetting
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 
 if TYPE_CHECKING:
-    from koophone_async.batches import Report
+    from koophone_async import Report
     from koophone_async.emulator.server.faults import Action
-    from koophone_async.services.koophone.apps import App
+    from koophone_async.koophone import App
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=120)]
 

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.main import get_command
 
+from koophone_async import ResumeToken
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
 from koophone_async.cli.services import entries, service
-from koophone_async.polling import ResumeToken
-from koophone_async.services.cph.fleet import PhoneFleet
-from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
+from koophone_async.cph import EncodingFleet, PhoneFleet, ServerFleet
 from koophone_async.services.gaming import fleet as gaming_fleet
 from koophone_async.services.koophone import fleet as koophone_fleet
 from tests.cli.conftest import Ended

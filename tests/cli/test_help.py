@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from koophone_async.cli import help_text
 from koophone_async.cli.app import app
 from koophone_async.cli.services import Entry, entries
+from koophone_async.koophone import InstallApp
 from koophone_async.selection import parse
-from koophone_async.services.koophone.apps import InstallApp
 
 ALL: Final = [*entries("cph", "gaming", "iam", "koophone")]
 

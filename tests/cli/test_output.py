@@ -11,11 +11,10 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.batches import Outcome, State
+from koophone_async import Outcome, State
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import OUTCOME, grouped, plain, rows
-from koophone_async.services.koophone.instances import RunningState, Scene
-from koophone_async.services.koophone.jobs import Accepted, StartedJob, StartedTask
+from koophone_async.koophone import Accepted, RunningState, Scene, StartedJob, StartedTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

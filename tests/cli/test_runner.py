@@ -4,12 +4,12 @@ import signal
 
 import pytest
 
-from koophone_async.batches import STOPPED, Outcome, State
+from koophone_async import AccessKey, Outcome, Password, State
+from koophone_async.batches import STOPPED
 from koophone_async.cli.config import shown
 from koophone_async.cli.demo import verdict
 from koophone_async.cli.errors import Exit, NoCredentials, Tally, complain, sum_up
 from koophone_async.cli.runner import interruptible, some
-from koophone_async.credentials import AccessKey, Password
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (
     AnswerTimedOut,

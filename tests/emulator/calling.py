@@ -11,10 +11,10 @@ import pytest
 from attrs import define, field, frozen
 from yarl import URL
 
+from koophone_async import Edition
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.protocol.signing import Request, Signer, target
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
-from koophone_async.wire import Edition
 from tests.emulator.stories import Tale, stories
 
 if TYPE_CHECKING:

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from koophone_async import CloudPhone
+from koophone_async.cph import (
+    BuyServers,
+    ChargedBy,
+    NetworkCard,
+    Period,
+    PublicAddress,
+    ServerBandwidth,
+    ServerTerm,
+    Sharing,
+)
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.emulator.android.releases import RELEASES
 from koophone_async.emulator.cph.flavors import image_of
-from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
-from koophone_async.services.cph.buying import BuyServers, NetworkCard
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.cph.order_models import Period, PublicAddress, ServerBandwidth, ServerTerm
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.emulator.stories import Tale, stories
 
 if TYPE_CHECKING:
-    from koophone_async.services.cph.jobs import Job
-    from koophone_async.services.cph.started_jobs import Started
-    from koophone_async.session import Session
+    from koophone_async import Session
+    from koophone_async.cph import Job, Started
 
 VPC: Final = "fca063f6-b942-42a8-9004-e5545f58d6a2"
 AOSP9, AOSP10, AOSP11 = map(image_of, RELEASES)

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
 
+from koophone_async import CloudPhone
 from koophone_async.emulator import Durations, Emulator
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.gaming.versions import NewVersion
+from koophone_async.gaming import NewVersion
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.emulator.stories import Tale, stories
 
 if TYPE_CHECKING:
-    from koophone_async.batches import Report
-    from koophone_async.services.gaming.client import Gaming
-    from koophone_async.services.gaming.started_jobs import Started
+    from koophone_async import Report
+    from koophone_async.gaming import Gaming, Started
 
 ACTIVITY = "com.example.chess.Main"
 

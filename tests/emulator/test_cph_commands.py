@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koophone_async import CloudPhone
+from koophone_async.cph import JobState, OnServers
 from koophone_async.emulator import Durations, Fail, Lose, Reset, Stick
 from koophone_async.emulator.fleet import Running
 from koophone_async.errors import NoAnswer, NotFound
 from koophone_async.services.cph import commands
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.cph.commands import OnServers
-from koophone_async.services.cph.jobs import JobState
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.emulator.calling import story as told
 from tests.emulator.cph_calling import story

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from koophone_async import CloudPhone
+from koophone_async.cph import Export, JobState, Restore
 from koophone_async.emulator import Distort, Durations, Emulator, Fail, Omit
 from koophone_async.emulator import cph as served
 from koophone_async.emulator.cph.object_storage import Tar
@@ -18,10 +20,7 @@ from koophone_async.emulator.server.routing import Served
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation
 from koophone_async.services import cph
-from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import RUN
-from koophone_async.services.cph.jobs import JobState
-from koophone_async.services.cph.storage import Export, Restore
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 from tests.emulator.cph_calling import order, story
 

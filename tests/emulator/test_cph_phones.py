@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koophone_async.cph import (
+    ClientType,
+    Export,
+    ImageQuery,
+    ImageScope,
+    ImageType,
+    NewSize,
+    PhoneChange,
+    PhoneImageQuery,
+    PhoneQuery,
+    PhoneReset,
+    PhoneState,
+    PropertyUpdate,
+    Receipt,
+    Restore,
+    Route,
+    SaleState,
+    Verdict,
+)
 from koophone_async.emulator import Fail
 from koophone_async.emulator.fleet import Running
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import phones, storage
-from koophone_async.services.cph.connections import ClientType
-from koophone_async.services.cph.image_members import Verdict
-from koophone_async.services.cph.images import ImageQuery, ImageType
-from koophone_async.services.cph.phone import PhoneState
-from koophone_async.services.cph.phone_images import ImageScope, PhoneImageQuery, Receipt
-from koophone_async.services.cph.phone_models import SaleState
-from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset
-from koophone_async.services.cph.properties import PropertyUpdate
-from koophone_async.services.cph.storage import Export, NewSize, Restore
-from koophone_async.services.cph.traffic import Route
 from tests.emulator.calling import story as told
 from tests.emulator.cph_calling import AOSP9, AOSP11, story
 

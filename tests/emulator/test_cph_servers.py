@@ -9,35 +9,42 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from attrs import evolve
 
-from koophone_async.emulator import Fail
-from koophone_async.errors import NotFound, Refused
-from koophone_async.services.cph import servers
-from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
-from koophone_async.services.cph.buying import (
+from koophone_async.cph import (
+    Authorization,
     BareAddress,
     BareCard,
     BuyBareServers,
     BuyServersV1,
-    SystemBandwidth,
-)
-from koophone_async.services.cph.commands import OnServers
-from koophone_async.services.cph.encoding_servers import EncodingFilter, EncodingServerQuery, EncodingState
-from koophone_async.services.cph.order_models import (
+    ChangeModel,
+    ChangeServer,
+    ChargedBy,
+    EncodingFilter,
+    EncodingServerQuery,
+    EncodingState,
+    EventQuery,
+    EventState,
+    Fee,
+    Network,
+    NewSize,
+    OnServers,
     Period,
+    PhoneQuery,
+    PhoneState,
+    ProductType,
     PublicAddress,
     RenewableTerm,
+    ReplacedCard,
     ServerBandwidth,
+    ServerQuery,
+    ServerState,
     ServerTerm,
+    Sharing,
+    SystemBandwidth,
     Term,
 )
-from koophone_async.services.cph.phone import PhoneState
-from koophone_async.services.cph.phones import PhoneQuery
-from koophone_async.services.cph.scheduled_events import Authorization, EventQuery, EventState
-from koophone_async.services.cph.server import Network, ServerState
-from koophone_async.services.cph.server_changes import ChangeModel, ChangeServer, Fee, ReplacedCard
-from koophone_async.services.cph.server_models import ProductType
-from koophone_async.services.cph.servers import ServerQuery
-from koophone_async.services.cph.storage import NewSize
+from koophone_async.emulator import Fail
+from koophone_async.errors import NotFound, Refused
+from koophone_async.services.cph import servers
 from koophone_async.wire import to_wire
 from tests.emulator.calling import story as told
 from tests.emulator.cph_calling import AOSP9, AOSP10, VPC, order, story

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koophone_async.cph import Export, Period, PhoneQuery, PhoneState, Restore, ServerState, ServerTerm
 from koophone_async.errors import NotFound
-from koophone_async.services.cph.order_models import Period, ServerTerm
-from koophone_async.services.cph.phone import PhoneState
-from koophone_async.services.cph.phones import PhoneQuery
-from koophone_async.services.cph.server import ServerState
-from koophone_async.services.cph.storage import Export, Restore
 from tests.emulator import cph_calling
 from tests.emulator.calling import story
 from tests.emulator.cph_calling import order

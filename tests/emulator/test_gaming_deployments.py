@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async.batches import State
+from koophone_async import State
 from koophone_async.catalogue import OPERATIONS
+from koophone_async.cph import ServerState
 from koophone_async.emulator import Fail, Lose, Stick
 from koophone_async.emulator.fleet import Running
 from koophone_async.errors import Refused
-from koophone_async.services.cph.server import ServerState
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 from tests.emulator.gaming_calling import story, virtual
 

@@ -4,8 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from koophone_async.iam import CreateToken
 from koophone_async.protocol.signing import Algorithm, Request, Signer
-from koophone_async.services.iam import CreateToken
 from koophone_async.wire import to_wire
 from tests.emulator.calling import Caller, in_both_editions, story
 

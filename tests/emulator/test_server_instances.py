@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from koophone_async import Edition
 from koophone_async.emulator import Durations, Fail
 from koophone_async.emulator.fleet import Copying, Running
-from koophone_async.wire import Edition
 from tests.emulator.calling import Caller, in_both_editions, story
 
 if TYPE_CHECKING:

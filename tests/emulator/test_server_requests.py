@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import frozen
 
+from koophone_async import Edition, Quota
 from koophone_async.emulator import Delay, Durations, Emulator, Fault, Refuse, Stick
 from koophone_async.emulator.server.request_parsing import Asked, read
-from koophone_async.operation import Operation, Quota
+from koophone_async.koophone import Commands
+from koophone_async.operation import Operation
 from koophone_async.services.koophone import commands
-from koophone_async.services.koophone.commands import Commands
 from koophone_async.virtual_time import VirtualTimeLoop
-from koophone_async.wire import Edition
 from tests.emulator.calling import Caller, in_both_editions, story
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import asyncio
 from itertools import product
 from typing import Any
 
+from koophone_async import Edition
 from koophone_async.emulator.fleet import Running
-from koophone_async.wire import Edition
 from tests.emulator.calling import Caller, in_both_editions, story
 
 ONE = {"instance_ids": ["phone0001"]}

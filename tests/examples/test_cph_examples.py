@@ -14,10 +14,10 @@ from koophone_async.services.cph import buying, commands, phones, storage, tags
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:
+    from koophone_async import Session
+    from koophone_async.cph import BuyServers
     from koophone_async.emulator.cph.state import Bought
     from koophone_async.emulator.phone import Phone
-    from koophone_async.services.cph.buying import BuyServers
-    from koophone_async.session import Session
 
 APK = "obs://apps/com.example.shop-3.1.apk"
 

@@ -10,7 +10,7 @@ from httpx import ASGITransport, AsyncClient
 from examples import aiohttp_handler, command_to_csv, fastapi_app, install_app
 from koophone_async import State
 from koophone_async.emulator import Durations, Emulator, Fail, Lose
-from koophone_async.services.koophone.apps import Package
+from koophone_async.koophone import Package
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:

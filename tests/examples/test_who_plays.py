@@ -12,7 +12,7 @@ from examples.who_plays import make_app
 from koophone_async import CloudPhone
 from koophone_async.emulator import Emulator, Fail
 from koophone_async.emulator.gaming import Player, TurnedAway
-from koophone_async.services.gaming.versions import NewVersion
+from koophone_async.gaming import NewVersion
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp.test_utils import TestServer
 
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
+from koophone_async import AccessKey, Endpoints, Session
+from koophone_async.gaming import Gaming
 from koophone_async.services.cph.channel import ProjectChannel
-from koophone_async.services.gaming.client import Gaming
-from koophone_async.session import Session
 from tests.gaming.service import GameService
 
 if TYPE_CHECKING:

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import evolve
 
-from koophone_async import State
+from koophone_async import ResumeToken, State
 from koophone_async.errors import InvalidRequest, Refused
-from koophone_async.polling import ResumeToken
-from koophone_async.services.gaming.completion import Deployment, refusals
-from koophone_async.services.gaming.started_jobs import JobKind, RefusedServer, Started, StartedJob
+from koophone_async.gaming import Deployment, JobKind, RefusedServer, Started, StartedJob
+from koophone_async.services.gaming.completion import refusals
 
 if TYPE_CHECKING:
-    from koophone_async import Report
-    from koophone_async.batches import Run
-    from koophone_async.services.gaming.client import Gaming
-    from koophone_async.services.gaming.fleet import Fleet
+    from koophone_async import Report, Run
+    from koophone_async.gaming import Fleet, Gaming
     from tests.gaming.service import GameService
 
 pytestmark = pytest.mark.virtual_time

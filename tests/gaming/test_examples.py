@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from koophone_async import wire
+from koophone_async import Edition, wire
+from koophone_async.gaming import JobKind, Started, StartedJob
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.gaming import applications, deployments, versions
-from koophone_async.services.gaming.started_jobs import JobKind, Started, StartedJob
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation

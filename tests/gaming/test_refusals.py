@@ -10,7 +10,7 @@ from koophone_async import State
 from koophone_async.errors import Failure, Refused
 
 if TYPE_CHECKING:
-    from koophone_async.services.gaming.client import Gaming
+    from koophone_async.gaming import Gaming
     from tests.gaming.service import GameService
 
 FAILURES = [

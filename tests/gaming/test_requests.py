@@ -9,17 +9,15 @@ import pytest
 
 from koophone_async import AccessKey, Session
 from koophone_async.errors import InvalidRequest
+from koophone_async.gaming import ApplicationQuery, DeployVersions, NewApplication, NewVersion, UpdateVersions
 from koophone_async.operation import Operation
 from koophone_async.services.gaming import applications, deployments, versions
-from koophone_async.services.gaming.applications import ApplicationQuery, NewApplication
-from koophone_async.services.gaming.requests import DeployVersions, UpdateVersions
-from koophone_async.services.gaming.versions import NewVersion
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from koophone_async.gaming import Gaming
     from koophone_async.operation import AnyOperation
-    from koophone_async.services.gaming.client import Gaming
     from tests.gaming.service import GameService
 
 CLOUD: Final = "/v1/P/cloud-phone"

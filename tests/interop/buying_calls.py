@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
-from koophone_async.services.cph.buying import (
+from koophone_async.cph import (
+    AddressType,
     BareAddress,
     BareCard,
     BareDisk,
     BuyBareServers,
     BuyServers,
-    NetworkCard,
-    OwnBandwidth,
-)
-from koophone_async.services.cph.order_models import (
-    AddressType,
+    ChangeModel,
+    ChangeServer,
+    ChargedBy,
     Disk,
     DiskType,
+    Fee,
+    NetworkCard,
     NewAddress,
+    OwnBandwidth,
+    Owner,
     Period,
     Port,
     PublicAddress,
     RenewableTerm,
-    ServerBandwidth,
-    ServerTerm,
-)
-from koophone_async.services.cph.server_changes import (
-    ChangeModel,
-    ChangeServer,
-    Fee,
-    Owner,
     ReplacedBandwidth,
     ReplacedCard,
+    ServerBandwidth,
+    ServerTerm,
+    Sharing,
 )
 from tests.interop.calls import Call, Names
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from koophone_async.services.cph.client import CloudPhone
+from koophone_async import CloudPhone
 
 Names: TypeAlias = Callable[[str], str]
 """Gives the id of a thing by its kind, such as `phone`."""

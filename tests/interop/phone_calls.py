@@ -5,17 +5,27 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from koophone_async.services.cph.commands import OnServers
-from koophone_async.services.cph.connections import ClientType
-from koophone_async.services.cph.image_members import Verdict
-from koophone_async.services.cph.images import ImageQuery, ImageState, ImageType
-from koophone_async.services.cph.phone import PhoneState, PhoneType
-from koophone_async.services.cph.phone_images import ImageScope, PhoneImageQuery
-from koophone_async.services.cph.phone_models import SaleState
-from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset
-from koophone_async.services.cph.properties import PropertyUpdate
-from koophone_async.services.cph.storage import Export, NewSize, Restore
-from koophone_async.services.cph.traffic import Route
+from koophone_async.cph import (
+    ClientType,
+    Export,
+    ImageQuery,
+    ImageScope,
+    ImageState,
+    ImageType,
+    NewSize,
+    OnServers,
+    PhoneChange,
+    PhoneImageQuery,
+    PhoneQuery,
+    PhoneReset,
+    PhoneState,
+    PhoneType,
+    PropertyUpdate,
+    Restore,
+    Route,
+    SaleState,
+    Verdict,
+)
 from tests.interop.calls import Call, Names
 
 PAGE: Final = {"offset": 0, "limit": 100}

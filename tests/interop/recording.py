@@ -12,10 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import define, field, frozen
 
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.session import Session
+from koophone_async import AccessKey, CloudPhone, Endpoints, Session
 from tests.interop import buying_calls, phone_calls, server_calls, variant_calls
 from tests.interop.calls import Call, an_id
 from tests.interop.places import leaves

@@ -5,12 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from koophone_async.services.cph.bandwidths import BandwidthQuery
-from koophone_async.services.cph.encoding_servers import EncodingFilter, EncodingServerQuery, EncodingType
-from koophone_async.services.cph.scheduled_events import Authorization, EventQuery, EventState, EventType
-from koophone_async.services.cph.server import Network, ServerState
-from koophone_async.services.cph.server_models import ProductType
-from koophone_async.services.cph.servers import ServerQuery
+from koophone_async.cph import (
+    Authorization,
+    BandwidthQuery,
+    EncodingFilter,
+    EncodingServerQuery,
+    EncodingType,
+    EventQuery,
+    EventState,
+    EventType,
+    Network,
+    ProductType,
+    ServerQuery,
+    ServerState,
+)
 from tests.interop.calls import Call, Names
 
 PAGE: Final = {"offset": 0, "limit": 100}

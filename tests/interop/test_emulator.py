@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from koophone_async.credentials import AccessKey
+from koophone_async import AccessKey
 from koophone_async.emulator import Emulator
 from tests.interop.drive import Verdict, driven, judged, looked_up_project
 from tests.interop.recording import CALLS

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
-from koophone_async.services.cph.buying import BareAddress, BareCard, BuyBareServers, BuyServers, NetworkCard
-from koophone_async.services.cph.commands import OnServers
-from koophone_async.services.cph.order_models import (
+from koophone_async.cph import (
+    BareAddress,
+    BareCard,
+    BuyBareServers,
+    BuyServers,
+    ChangeServer,
+    ChargedBy,
+    NetworkCard,
+    OnServers,
     Period,
     PublicAddress,
     RenewableTerm,
+    ReplacedCard,
     ServerBandwidth,
     ServerTerm,
+    Sharing,
 )
-from koophone_async.services.cph.server_changes import ChangeServer, ReplacedCard
 from tests.interop.buying_calls import SHARED, SUBNET, in_our_words, network
 from tests.interop.calls import Call, Names
 from tests.interop.phone_calls import APK, TAR

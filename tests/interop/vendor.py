@@ -15,7 +15,7 @@ from attrs import define, frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from koophone_async.credentials import AccessKey
+    from koophone_async import AccessKey
 
 _CPH: Final[Any] = importlib.import_module("huaweicloudsdkcph.v1")
 _MODELS: Final[Any] = importlib.import_module("huaweicloudsdkcph.v1.model")

@@ -8,8 +8,8 @@ from collections import deque
 import pytest
 from attrs import define, field
 
+from koophone_async import Quota
 from koophone_async.limits import MARGIN, Limits
-from koophone_async.operation import Quota
 
 
 @define

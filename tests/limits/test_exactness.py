@@ -8,8 +8,8 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async import Quota
 from koophone_async.limits import MARGIN, Limits
-from koophone_async.operation import Quota
 from koophone_async.virtual_time import run_virtually
 
 

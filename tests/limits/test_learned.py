@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async import Quota
 from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits import Limits, read_throttle
 from koophone_async.limits.adaptive_rate import Meter
-from koophone_async.operation import Quota
 
 WORDS = "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}"
 SIX_A_MINUTE = WORDS.format(6, "1 minute")

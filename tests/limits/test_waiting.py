@@ -6,9 +6,9 @@ from asyncio import Task, create_task, gather, get_running_loop, sleep
 
 import pytest
 
+from koophone_async import Quota
 from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits import MARGIN, Limits, Permit
-from koophone_async.operation import Quota
 
 ONE_A_SECOND = (Quota(1, 1),)
 SIX_A_MINUTE = (Quota(6, 60),)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async import ResumeToken
 from koophone_async.errors import InvalidRequest
-from koophone_async.polling import ResumeToken
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

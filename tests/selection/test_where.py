@@ -12,21 +12,28 @@ from attrs import evolve, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async.cph import (
+    EncodingServer,
+    EncodingServerQuery,
+    EventQuery,
+    Image,
+    ImageQuery,
+    Phone,
+    PhoneQuery,
+    PhoneState,
+    PhoneType,
+    ScheduledEvent,
+    Server,
+    ServerQuery,
+)
 from koophone_async.errors import InvalidRequest
+from koophone_async.koophone import Instance, InstanceQuery, InstanceStatus, RunningState
 from koophone_async.selection import Where, parse
-from koophone_async.services.cph.encoding_servers import EncodingServer, EncodingServerQuery
-from koophone_async.services.cph.images import Image, ImageQuery
-from koophone_async.services.cph.phone import Phone, PhoneState, PhoneType
-from koophone_async.services.cph.phones import PhoneQuery
-from koophone_async.services.cph.scheduled_events import EventQuery, ScheduledEvent
-from koophone_async.services.cph.server import Server
-from koophone_async.services.cph.servers import ServerQuery
-from koophone_async.services.koophone.instances import Instance, InstanceQuery, InstanceStatus, RunningState
 from koophone_async.wire import wire
 
 if TYPE_CHECKING:
+    from koophone_async import KooPhone
     from koophone_async.emulator import Emulator
-    from koophone_async.services.koophone.client import KooPhone
 
 
 class Level(IntEnum):

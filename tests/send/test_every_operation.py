@@ -11,11 +11,21 @@ import pytest
 
 from koophone_async import Edition, Iam, KooPhone
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.services.koophone.apps import AppType, Package
-from koophone_async.services.koophone.instances import ContentState, InstanceQuery, InstanceStatus
-from koophone_async.services.koophone.orders import BuyInstances, Charge
-from koophone_async.services.koophone.users import Holding
-from koophone_async.services.koophone.video import Definitions, Encoding, Network, Rate, VideoSetting
+from koophone_async.koophone import (
+    AppType,
+    BuyInstances,
+    Charge,
+    ContentState,
+    Definitions,
+    Encoding,
+    Holding,
+    InstanceQuery,
+    InstanceStatus,
+    Network,
+    Package,
+    Rate,
+    VideoSetting,
+)
 from tests.send.far_end import Connection, FarEnd
 from tests.send.operations import KEY, session
 from tests.send.test_sign_in import is_signed

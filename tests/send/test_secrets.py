@@ -14,10 +14,9 @@ from attrs import frozen
 
 from koophone_async import AccessKey, KooPhone, Password, Retries
 from koophone_async.errors import KooPhoneError
+from koophone_async.iam import Token, TokenFacts
+from koophone_async.koophone import Package, StreamAccess
 from koophone_async.operation import Operation
-from koophone_async.services.iam import Token, TokenFacts
-from koophone_async.services.koophone.apps import Package
-from koophone_async.services.koophone.streaming import StreamAccess
 from koophone_async.virtual_time import EPOCH
 from tests.send.far_end import Connection, FarEnd, Turn, cut, end, garbage, reset_after_request, says, stall
 from tests.send.operations import RUN, Note, session

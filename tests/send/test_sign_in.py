@@ -13,9 +13,10 @@ from attrs import define, field, frozen
 from koophone_async import AccessKey, Password, Quota
 from koophone_async.call import SendTracker
 from koophone_async.errors import AuthenticationFailed, InvalidRequest, NotConnected, NotSent, Throttled
+from koophone_async.iam import AccessibleQuery
 from koophone_async.operation import Operation
 from koophone_async.protocol.signing import Request, parse_authorization, verify
-from koophone_async.services.iam import LIST_ACCESSIBLE, AccessibleQuery
+from koophone_async.services.iam import LIST_ACCESSIBLE
 from koophone_async.session import MOST_SIGNED
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says, stall

@@ -45,8 +45,8 @@ from tests.send.operations import COLUMNS, Note, Said, session
 from tests.send.roads import NOBODY, Certificate, Crowd, Road
 
 if TYPE_CHECKING:
+    from koophone_async import Session
     from koophone_async.operation import AnyOperation
-    from koophone_async.session import Session
 
 AGAIN: Final = None
 """Sent again, and then well."""

@@ -10,14 +10,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import define, field
 
-from koophone_async.credentials import AccessKey, Password
-from koophone_async.endpoints import Endpoints
+from koophone_async import AccessKey, CloudPhone, Endpoints, Password, Session
+from koophone_async.cph import JobState
 from koophone_async.errors import InvalidRequest, NotConnected, NotFound
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
-from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import RUN_SYNC
-from koophone_async.services.cph.jobs import JobState
-from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.services.cph.listings import Capacity, Listing, SharedFile
+from koophone_async.cph import Capacity, Listing, SharedFile
 
 NAMES: Final = st.text(st.characters(exclude_characters="\t", exclude_categories=["Cs"]), min_size=1).filter(
     lambda name: name == name.strip()

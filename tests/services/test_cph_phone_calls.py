@@ -11,8 +11,29 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import define, field
 
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
+from koophone_async import AccessKey, Endpoints, Session
+from koophone_async.cph import (
+    ClientType,
+    Commands,
+    Export,
+    ImageMembers,
+    Images,
+    NewSize,
+    OnServers,
+    PhoneChange,
+    PhoneImages,
+    PhoneQuery,
+    PhoneReset,
+    Phones,
+    PropertyUpdate,
+    Restore,
+    Route,
+    SaleState,
+    Storage,
+    Traffic,
+    Undocumented,
+    Verdict,
+)
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
     commands,
@@ -29,19 +50,7 @@ from koophone_async.services.cph import (
     undocumented,
 )
 from koophone_async.services.cph.channel import ProjectChannel
-from koophone_async.services.cph.commands import Commands, OnServers
-from koophone_async.services.cph.connections import ClientType
-from koophone_async.services.cph.image_members import ImageMembers, Verdict
-from koophone_async.services.cph.images import Images
 from koophone_async.services.cph.jobs import Jobs
-from koophone_async.services.cph.phone_images import PhoneImages
-from koophone_async.services.cph.phone_models import SaleState
-from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset, Phones
-from koophone_async.services.cph.properties import PropertyUpdate
-from koophone_async.services.cph.storage import Export, NewSize, Restore, Storage
-from koophone_async.services.cph.traffic import Route, Traffic
-from koophone_async.services.cph.undocumented import Undocumented
-from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -6,35 +6,40 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.errors import InvalidRequest
-from koophone_async.services.cph.commands import (
-    RUN_SYNC,
+from koophone_async.cph import (
+    AddMember,
+    AnswerOffer,
+    Export,
+    ImageQuery,
     InstallApp,
     InstallSplitApp,
-    OnServers,
-    PushFile,
-    RunCommand,
-    UninstallApp,
-)
-from koophone_async.services.cph.connections import WantConnections
-from koophone_async.services.cph.image_members import AddMember, AnswerOffer
-from koophone_async.services.cph.images import ImageQuery
-from koophone_async.services.cph.jobs import Job, JobQuery, JobState
-from koophone_async.services.cph.listings import Listing
-from koophone_async.services.cph.phone_images import PhoneImageQuery
-from koophone_async.services.cph.phone_models import PhoneModel
-from koophone_async.services.cph.phones import (
+    Job,
+    JobQuery,
+    JobState,
+    Listing,
+    NewSize,
     OnePhone,
+    OnServers,
     PhoneChange,
+    PhoneImageQuery,
+    PhoneModel,
     PhoneQuery,
+    PropertyUpdate,
+    PushFile,
     RenamePhone,
     ResetPhones,
     RestartPhones,
+    Restore,
+    RouteTraffic,
+    RunCommand,
     StopPhones,
+    UninstallApp,
+    UpdateProperties,
+    WantConnections,
 )
-from koophone_async.services.cph.properties import PropertyUpdate, UpdateProperties
-from koophone_async.services.cph.storage import EXPAND, Export, NewSize, Restore
-from koophone_async.services.cph.traffic import RouteTraffic
+from koophone_async.errors import InvalidRequest
+from koophone_async.services.cph.commands import RUN_SYNC
+from koophone_async.services.cph.storage import EXPAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable

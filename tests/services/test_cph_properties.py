@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from koophone_async.cph import PhoneChange, PropertyUpdate
 from koophone_async.errors import InvalidRequest
-from koophone_async.services.cph.phones import PhoneChange
-from koophone_async.services.cph.properties import PropertyUpdate, checked, held
+from koophone_async.services.cph.properties import checked, held
 from koophone_async.services.cph.property_list import RULES
 
 if TYPE_CHECKING:

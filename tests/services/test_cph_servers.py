@@ -11,8 +11,70 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import define, evolve, field, frozen
 
-from koophone_async.credentials import AccessKey
-from koophone_async.endpoints import Endpoints
+from koophone_async import AccessKey, Endpoints, Session
+from koophone_async.cph import (
+    AddressType,
+    AddTags,
+    AttachFilesystem,
+    Authorization,
+    AuthorizeEvent,
+    Bandwidths,
+    BandwidthSize,
+    BareAddress,
+    BareCard,
+    BareDisk,
+    BuyBareServers,
+    BuyServers,
+    BuyServersV1,
+    ChangeModel,
+    ChangeServer,
+    ChargedBy,
+    CountTagged,
+    DeleteApp,
+    DeleteFiles,
+    Disk,
+    DiskType,
+    EncodingFilter,
+    EncodingServerQuery,
+    EncodingServers,
+    EncodingState,
+    EventQuery,
+    EventState,
+    JobEntry,
+    Keypairs,
+    ListFiles,
+    NetworkCard,
+    NewAddress,
+    OwnBandwidth,
+    Period,
+    Port,
+    ProductType,
+    PublicAddress,
+    PushFiles,
+    RenameServer,
+    RenewableTerm,
+    ReplacedBandwidth,
+    ReplacedCard,
+    ScheduledEvents,
+    Server,
+    ServerBandwidth,
+    ServerQuery,
+    Servers,
+    ServerState,
+    ServerTerm,
+    SharedApps,
+    SharedFiles,
+    SharedFilesystems,
+    Sharing,
+    Started,
+    StoragePath,
+    SystemBandwidth,
+    Tag,
+    Tags,
+    Term,
+    UpdateBandwidth,
+    Wanted,
+)
 from koophone_async.errors import InvalidRequest, Refused
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
@@ -24,74 +86,8 @@ from koophone_async.services.cph import (
     shared_apps,
     shared_files,
 )
-from koophone_async.services.cph.bandwidths import (
-    Bandwidths,
-    BandwidthSize,
-    ChargedBy,
-    Sharing,
-    UpdateBandwidth,
-)
-from koophone_async.services.cph.buying import (
-    BareAddress,
-    BareCard,
-    BareDisk,
-    BuyBareServers,
-    BuyServers,
-    BuyServersV1,
-    NetworkCard,
-    OwnBandwidth,
-    SystemBandwidth,
-)
 from koophone_async.services.cph.channel import ProjectChannel
 from koophone_async.services.cph.encoders import COMMAS
-from koophone_async.services.cph.encoding_servers import (
-    EncodingFilter,
-    EncodingServerQuery,
-    EncodingServers,
-    EncodingState,
-)
-from koophone_async.services.cph.keypairs import Keypairs
-from koophone_async.services.cph.order_models import (
-    AddressType,
-    Disk,
-    DiskType,
-    NewAddress,
-    Period,
-    Port,
-    PublicAddress,
-    RenewableTerm,
-    ServerBandwidth,
-    ServerTerm,
-    Term,
-)
-from koophone_async.services.cph.scheduled_events import (
-    Authorization,
-    AuthorizeEvent,
-    EventQuery,
-    EventState,
-    ScheduledEvents,
-)
-from koophone_async.services.cph.server import Server, ServerState
-from koophone_async.services.cph.server_changes import (
-    ChangeModel,
-    ChangeServer,
-    ReplacedBandwidth,
-    ReplacedCard,
-)
-from koophone_async.services.cph.server_models import ProductType
-from koophone_async.services.cph.servers import RenameServer, ServerQuery, Servers
-from koophone_async.services.cph.shared_apps import DeleteApp, SharedApps
-from koophone_async.services.cph.shared_files import (
-    DeleteFiles,
-    ListFiles,
-    PushFiles,
-    SharedFiles,
-    StoragePath,
-)
-from koophone_async.services.cph.shared_filesystems import AttachFilesystem, SharedFilesystems
-from koophone_async.services.cph.started_jobs import JobEntry, Started
-from koophone_async.services.cph.tags import AddTags, CountTagged, Tag, Tags, Wanted
-from koophone_async.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pytest
 
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.errors import UnreadableAnswer
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.cph import (
@@ -30,7 +30,6 @@ from koophone_async.services.cph import (
     traffic,
     undocumented,
 )
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.cph import (
     bandwidths,
@@ -28,7 +28,6 @@ from koophone_async.services.cph import (
     shared_filesystems,
     tags,
 )
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation

@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Final, cast
 import pytest
 from attrs import frozen
 
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import Refused
+from koophone_async.koophone import ContentState, RunningState
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.protocol.reading import Received, read
-from koophone_async.services.koophone.instances import STATUS, ContentState, RunningState
-from koophone_async.wire import Edition, Json
+from koophone_async.services.koophone.instances import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from enum import IntEnum
 
     from koophone_async.operation import AnyOperation
+    from koophone_async.wire import Json
 
 EXAMPLES: Final = Path(__file__).parent / "examples"
 EDITIONS: Final = {"001": Edition.CHINA, "002": Edition.INTERNATIONAL}

@@ -15,10 +15,11 @@ from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.checks import Between
 from koophone_async.errors import KooPhoneError
+from koophone_async.koophone import JobState, StartedJob
 from koophone_async.operation import Operation
 from koophone_async.protocol.fast_decoder import ODD, quick_reader
 from koophone_async.protocol.reading import Received, read, read_patiently
@@ -26,13 +27,12 @@ from koophone_async.services.cph import jobs as cph_jobs
 from koophone_async.services.cph import phones
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import commands, instances, jobs
-from koophone_async.services.koophone.jobs import JobState, StartedJob
-from koophone_async.wire import Edition, Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from koophone_async.operation import AnyOperation
+    from koophone_async.wire import Json
 
 QUICK: Final = {
     (operation.service == "koophone", operation.answer): operation

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum, IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async import wire
+from koophone_async import Edition, wire
 from koophone_async.errors import InvalidRequest, KooPhoneError, UnreadableAnswer
+from koophone_async.koophone import JobState
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.protocol.reading import Received, read
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, instances, jobs, orders, streaming, video
-from koophone_async.services.koophone.jobs import JobState
-from koophone_async.wire import Edition, Json
+
+if TYPE_CHECKING:
+    from koophone_async.wire import Json
 
 
 def answer(operation: AnyOperation, body: object, status: int = 200) -> Any:  # noqa: ANN401 - of any operation

@@ -21,8 +21,8 @@ from koophone_async.services.cph.order_models import (
     TRUE_OR_FALSE,
     UUID,
     DiskType,
+    NewPhones,
     OwnNetwork,
-    Phones,
     RenewableTerm,
     ServerBandwidth,
     ServerTerm,
@@ -109,7 +109,7 @@ class SystemBandwidth:
 
 
 @frozen(kw_only=True)
-class BuyServersV1(Phones):
+class BuyServersV1(NewPhones):
     """An order of servers in a network of the service's, as of 2020."""
 
     name: str = field(validator=Text(60, pattern=r"[A-Za-z0-9_-]+"), metadata=wire("server_name"))

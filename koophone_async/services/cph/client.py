@@ -36,13 +36,34 @@ from koophone_async.session import Session
 
 
 class CloudPhone:
-    """Cloud phones on servers of one's own: every operation, and fleets of any size, in one project.
+    """Client of CPH in one project: every documented operation, and fleets of any size.
 
     ```python
     started = await cph.commands.run(ids[:100], "getprop")        # one documented call
     report = await cph.jobs.wait(started)                         # and its end, one job for each phone
     report = await cph.fleet(cph.phones.list()).run("getprop")    # any number of phones, to the end
     ```
+
+    Attributes:
+        bandwidths: List and resize the bandwidths of servers.
+        commands: Run ADB commands on phones: shell, push, install, uninstall.
+        encoding_servers: List and restart encoding servers.
+        gaming: Client of cloud mobile gaming: applications, versions, deployments.
+        image_members: Share images with other accounts, and answer their offers.
+        images: List and delete your own and shared images.
+        jobs: Show and list jobs, and wait until they end.
+        keypairs: Replace the key pairs that open ADB on servers.
+        phone_images: List the images that phones can run.
+        phones: List, rename, stop, restart and reset phones, and update their properties.
+        scheduled_events: List, reschedule and authorize planned maintenance of servers.
+        servers: List, buy, change, restart, rename and delete servers.
+        shared_apps: Push, list and delete apps shared by all phones of a server.
+        shared_files: Push, list and delete files shared by all phones of a server.
+        shared_filesystems: Attach file systems to servers, and detach them.
+        storage: Export and restore the data of phones, and expand their disks.
+        tags: Tag servers, and find servers by their tags.
+        traffic: Route the traffic of phones.
+        undocumented: Send calls that the vendor's SDK has and no document describes.
     """
 
     def __init__(

@@ -187,7 +187,7 @@ class Disk:
 
 
 @frozen(kw_only=True)
-class Phones:
+class NewPhones:
     """The phones that a server is to hold."""
 
     phone_model: str = field(validator=MODEL, metadata=wire("phone_model_name"))
@@ -199,7 +199,7 @@ class Phones:
 
 
 @frozen(kw_only=True)
-class OwnNetwork(Phones):
+class OwnNetwork(NewPhones):
     """Phones in a network of the tenant's own."""
 
     vpc: str = field(validator=UUID, metadata=wire("tenant_vpc_id"))

@@ -14,11 +14,16 @@ from koophone_async.services.gaming.versions import Versions
 
 
 class Gaming:
-    """Games on cloud phones: applications, their versions, and where these are deployed.
+    """Client of cloud mobile gaming: every documented operation, and fleets of any size.
 
     ```python
     report = await cph.gaming.fleet(servers).deploy([version])
     ```
+
+    Attributes:
+        applications: Create, list, show and delete games, and find where they are deployed.
+        deployments: Deploy versions to servers and phones, update and remove them, and wait for it.
+        versions: Create, show and delete versions of games.
     """
 
     def __init__(self, channel: Sender, allowance: Allowance | None = None) -> None:

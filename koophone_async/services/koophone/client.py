@@ -21,12 +21,22 @@ from koophone_async.wire import Edition
 
 
 class KooPhone:
-    """Cloud phones as a service of their own: every documented operation, and fleets of any size.
+    """Client of KooPhone: every documented operation, and fleets of any size.
 
     ```python
     started = await koophone.commands.run(ids[:100], "getprop")   # one documented call
     report = await koophone.fleet(ids).run("getprop")             # any number of ids, to the end
     ```
+
+    Attributes:
+        apps: Install and list apps.
+        commands: Run shell commands.
+        instances: List, inspect, reset, reboot and back up instances.
+        jobs: List the jobs of a task, and wait until they end.
+        orders: List what is for sale, buy instances, and end subscriptions.
+        streaming: Prepare, authorize, stop and release streams.
+        users: Assign instances to users, and unassign them.
+        video: Set bit rates and frame rates of the video stream.
     """
 
     def __init__(self, session: Session, *, edition: Edition | str | None = None) -> None:

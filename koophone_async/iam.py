@@ -1,0 +1,48 @@
+"""IAM: its client, requests and answers, in one place to import from.
+
+```python
+from koophone_async.iam import Iam, Token
+```
+"""
+
+from __future__ import annotations
+
+from koophone_async.services.iam import (
+    AccessibleQuery,
+    Auth,
+    CreateToken,
+    Domain,
+    Iam,
+    Identity,
+    PasswordProof,
+    Project,
+    ProjectList,
+    ProjectName,
+    ProjectQuery,
+    Projects,
+    Scope,
+    Token,
+    TokenFacts,
+    Tokens,
+    User,
+)
+
+__all__ = [
+    "AccessibleQuery",
+    "Auth",
+    "CreateToken",
+    "Domain",
+    "Iam",
+    "Identity",
+    "PasswordProof",
+    "Project",
+    "ProjectList",
+    "ProjectName",
+    "ProjectQuery",
+    "Projects",
+    "Scope",
+    "Token",
+    "TokenFacts",
+    "Tokens",
+    "User",
+]
