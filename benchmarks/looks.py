@@ -21,7 +21,7 @@ from koophone_async.virtual_time import run_virtually
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from koophone_async.polling import Seen
+    from koophone_async.polling import PollResult
 
 TASKS: Final = 100
 JOBS: Final = 100
@@ -73,10 +73,10 @@ class _Looker:
 
     world: _World
     looks: list[str]
-    most_handles: int = 1
-    most_jobs: int | None = None
+    max_handles: int = 1
+    max_jobs: int | None = None
 
-    async def look(self, handles: Sequence[str]) -> Seen[str]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[str]:
         """See what has ended by now."""
         self.looks.extend(handles)
         await asyncio.sleep(ROUND_TRIP / 2)
@@ -91,9 +91,9 @@ class _Looker:
 
 
 async def _by_pump(world: _World) -> _Seen:
-    """Wait for all tasks with our pump, which knows nothing of their durations before."""
-    pump, clock = PollScheduler(rng=Random(1)), asyncio.get_running_loop().time
-    looker, late = _Looker(world, []), list[float]()
+    """Wait for all tasks with our poll scheduler, which knows nothing of their durations before."""
+    scheduler, clock = PollScheduler(rng=Random(1)), asyncio.get_running_loop().time
+    poller, late = _Looker(world, []), list[float]()
     began = clock()
     over = asyncio.Event()
 
@@ -103,13 +103,15 @@ async def _by_pump(world: _World) -> _Seen:
             if len(late) == TASKS * JOBS:
                 over.set()
 
-        pump.watch(looker, str(task), [str(job) for job in range(JOBS)], kind="any", on_end=ended)
+        scheduler.subscribe(
+            poller, str(task), [str(job) for job in range(JOBS)], operation="any", on_end=ended
+        )
 
     for task in range(TASKS):
         asyncio.get_running_loop().call_later(APART * task, watch, task)
     await over.wait()
-    await pump.aclose()
-    return _Seen(len(looker.looks) / len(late), sum(late) / len(late))
+    await scheduler.aclose()
+    return _Seen(len(poller.looks) / len(late), sum(late) / len(late))
 
 
 def _growing() -> Iterable[float]:

@@ -22,7 +22,8 @@ from koophone_async import Edition, wire
 from koophone_async.batches import RunOptions
 from koophone_async.koophone import Fleet
 from koophone_async.polling import PollScheduler
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.virtual_time import run_virtually
 
@@ -40,7 +41,7 @@ SECONDS: Final = 2.0
 ROUND_TRIP: Final = 0.05
 
 
-def _new_pump() -> PollScheduler:
+def _new_scheduler() -> PollScheduler:
     return PollScheduler(rng=Random(1))
 
 
@@ -48,7 +49,7 @@ def _new_pump() -> PollScheduler:
 class _Service:
     """Carries requests to a service in the same process, which starts jobs that take two seconds."""
 
-    pump: PollScheduler = field(factory=_new_pump)
+    poll_scheduler: PollScheduler = field(factory=_new_scheduler)
     requests: int = 0
     seconds: float = 0.0
     """CPU time that making the answers took, which is no cost of the client."""
@@ -71,7 +72,7 @@ class _Service:
         self.requests += 1
         placed = wire.place(operation, request)
         await asyncio.sleep(ROUND_TRIP)
-        return read(operation, Received(200, {}, self._answer(placed)), Edition.CHINA, None)
+        return read(operation, RawResponse(200, {}, self._answer(placed)), Edition.CHINA, None)
 
     def _answer(self, placed: wire.Placed) -> bytes:
         began = time.process_time()
@@ -114,7 +115,7 @@ async def _run(service: _Service, phones: int) -> float:
 async def _microseconds_a_phone(phones: int) -> tuple[float, int]:
     service = _Service()
     cost = await _run(service, phones)
-    await service.pump.aclose()
+    await service.poll_scheduler.aclose()
     return cost, service.requests
 
 

@@ -14,7 +14,9 @@ from benchmarks import vendor
 from benchmarks.measure import FLOOR, OURS, VENDOR, Result, by_turns, report
 from benchmarks.server import instance, instance_list, phone, phone_list
 from koophone_async import Edition, wire
-from koophone_async.protocol.reading import Received, read, read_patiently
+from koophone_async.protocol.decoders import fallback
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.cph import phones
 from koophone_async.services.koophone import commands, instances
 
@@ -48,10 +50,10 @@ def _made(types: dict[str, type]) -> type:
 
 
 def _reading(operation: AnyOperation, body: bytes) -> dict[str, Callable[[], object]]:
-    received = Received(200, {}, body)
+    received = RawResponse(200, {}, body)
     return {
         OURS: lambda: read(operation, received, Edition.CHINA, None),
-        "patiently": lambda: read_patiently(operation, received, Edition.CHINA, None),
+        "patiently": lambda: fallback.decode(operation, received, Edition.CHINA, None),
         "json.loads": lambda: json.loads(body),
     }
 

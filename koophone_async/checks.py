@@ -18,7 +18,7 @@ from koophone_async.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-ID_MOST: Final = 32
+MAX_ID_LENGTH: Final = 32
 """The longest id, in characters, where a document states one."""
 
 
@@ -50,8 +50,8 @@ def _utf8(attribute: Attribute[Any], value: str) -> bytes:
 class Text:
     """A string of bounded length."""
 
-    most: int
-    least: int = 1
+    max: int
+    min: int = 1
     unit: str = "characters"
     ending: tuple[str, ...] = ()
     pattern: str | None = None
@@ -59,7 +59,7 @@ class Text:
     @property
     def limit(self) -> str:
         """The rule in words."""
-        size = f"at most {self.most:,} {self.unit}"
+        size = f"at most {self.max:,} {self.unit}"
         ending = f", ending in {' or '.join(self.ending)}" if self.ending else ""
         return size + ending + (f", matching {self.pattern}" if self.pattern else "")
 
@@ -69,7 +69,7 @@ class Text:
             is_plain = "".join(values).isascii() and not (self.ending or self.pattern)
         except TypeError:
             return False
-        return is_plain and all(self.least <= size <= self.most for size in {*map(len, values)})
+        return is_plain and all(self.min <= size <= self.max for size in {*map(len, values)})
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check type, size and form."""
@@ -79,9 +79,9 @@ class Text:
             _refuse(attribute, f"is a {type(value).__name__}; it must be a string")
         encoded = _utf8(attribute, value)
         size = len(encoded) if self.unit.startswith("bytes") else len(value)
-        if size < self.least:
+        if size < self.min:
             _refuse(attribute, f"is empty; it must hold {self.limit}")
-        if size > self.most:
+        if size > self.max:
             _refuse(attribute, f"is {size:,} {self.unit} long; {self.limit}")
         if self.ending and not value.endswith(self.ending):
             _refuse(attribute, f"is {value!r}; it must end in {' or '.join(self.ending)}")
@@ -93,8 +93,8 @@ class Text:
 class Between:
     """A whole number within bounds, both of them allowed."""
 
-    least: float
-    most: float
+    min: float
+    max: float
     step: int | None = None
     unit: str = ""
     has_fractions: bool = False
@@ -104,7 +104,7 @@ class Between:
     def limit(self) -> str:
         """The rule in words."""
         step = f" in steps of {self.step:,}" if self.step else ""
-        bounds = f"at least {self.least:,}" if self.most == inf else f"{self.least:,} to {self.most:,}"
+        bounds = f"at least {self.min:,}" if self.max == inf else f"{self.min:,} to {self.max:,}"
         return f"{bounds}{step} {self.unit}".strip()
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
@@ -114,7 +114,7 @@ class Between:
         if isinstance(value, bool) or not isinstance(value, int | float if self.has_fractions else int):
             kind = "number" if self.has_fractions else "whole number"
             _refuse(attribute, f"is {value!r}; it must be a {kind}, {self.limit}")
-        if not self.least <= value <= self.most or (self.step and value % self.step):
+        if not self.min <= value <= self.max or (self.step and value % self.step):
             _refuse(attribute, f"is {value:,}; it must be {self.limit}")
 
 
@@ -143,21 +143,21 @@ class OneOf:
 class Listed:
     """A list of bounded length, each item by a rule of its own."""
 
-    most: int | None = None
-    least: int = 1
+    max: int | None = None
+    min: int = 1
     each: Check | None = None
 
     @property
     def limit(self) -> str:
         """The rule in words."""
-        size = f"{self.least:,} to {self.most:,} items" if self.most else f"at least {self.least:,} items"
+        size = f"{self.min:,} to {self.max:,} items" if self.max else f"at least {self.min:,} items"
         return size + (f", each {self.each.limit}" if self.each else "")
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check the length and every item."""
-        if len(value) < self.least:
+        if len(value) < self.min:
             _refuse(attribute, f"holds {len(value):,} items; it must hold {self.limit}")
-        if self.most is not None and len(value) > self.most:
+        if self.max is not None and len(value) > self.max:
             _refuse(attribute, f"holds {len(value):,} items; it must hold {self.limit}")
         if self.each is None or (isinstance(self.each, Text) and self.each.fits_all(value)):
             return
@@ -175,7 +175,7 @@ def aware(_: object, attribute: Attribute[Any], value: Any) -> None:
         _refuse(attribute, "is a time without a zone; it must be an aware datetime")
 
 
-IDS: Final = Listed(each=Text(ID_MOST))
+IDS: Final = Listed(each=Text(MAX_ID_LENGTH))
 """At least one id of at most 32 characters. The most ids of a call are the operation's `batch`."""
 
 

@@ -68,7 +68,7 @@ def published(service: str, edition: Edition, region: str | None) -> URL:
     return URL(f"https://{service}.{region}.myhuaweicloud.com")
 
 
-def edition_of(value: Edition | str) -> Edition:
+def parse_edition(value: Edition | str) -> Edition:
     """Read the name of an edition.
 
     Raises:
@@ -80,7 +80,7 @@ def edition_of(value: Edition | str) -> Edition:
         raise InvalidRequest("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
 
 
-def checked_proxy(address: str) -> URL:
+def parse_proxy(address: str) -> URL:
     """Read the address of a proxy.
 
     Raises:

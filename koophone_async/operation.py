@@ -26,7 +26,7 @@ class Quota:
     seconds: float = attrs.field(validator=gt(0))
 
     @property
-    def stamped_at_answer(self) -> bool:
+    def counts_from_answer(self) -> bool:
         """Whether a permit's window starts when its answer is back, not when it is granted.
 
         The service counts when a request arrives, which may be later than the grant by any network delay. For
@@ -41,7 +41,7 @@ class Batch:
     """Which field of the request is the list, and how many items the service takes at once."""
 
     field: str
-    most: int = attrs.field(validator=gt(0))
+    max: int = attrs.field(validator=gt(0))
     one_region: bool = False
     """Whether all ids of one call must be of one region (KOOPHONE.API.1002)."""
 

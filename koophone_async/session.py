@@ -28,7 +28,7 @@ from koophone_async.credentials import (
     Provider,
     default_chain,
 )
-from koophone_async.endpoints import BESIDE, Endpoints, checked_proxy, edition_of, published
+from koophone_async.endpoints import BESIDE, Endpoints, parse_edition, parse_proxy, published
 from koophone_async.errors import (
     AuthenticationFailed,
     InvalidRequest,
@@ -42,7 +42,8 @@ from koophone_async.errors import (
 )
 from koophone_async.limits import Limits, Permit
 from koophone_async.polling import PollScheduler
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.protocol.signing import Request as Unsigned
 from koophone_async.protocol.signing import target
 from koophone_async.retry import Budget, Retries
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 log: Final = logging.getLogger("koophone_async")
 
-MOST_SIGNED: Final = 12 * 2**20
+MAX_SIGNED_BODY: Final = 12 * 2**20
 """The largest body that may be signed with an access key, in bytes; larger ones need a token."""
 
 
@@ -133,7 +134,7 @@ class Session:
         """
         self.environ = environ
         self.region = region or environ.get("KOOPHONE_REGION")
-        self.edition = edition_of(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
+        self.edition = parse_edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins = self._endpoints.origins()
         self._timeouts = timeouts
@@ -143,11 +144,11 @@ class Session:
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits = Limits(quotas or {}, rng=rng)
-        self.pump = PollScheduler(rng=rng)
+        self.poll_scheduler = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._max_quota_wait = max_quota_wait
         self._connections = connections
-        self._proxy = checked_proxy(proxy) if proxy else None
+        self._proxy = parse_proxy(proxy) if proxy else None
         self._http = http
         self._owns_http = http is None
         if http is not None:
@@ -174,7 +175,7 @@ class Session:
 
         What still goes on is not sent over a closed pool, until `async with` opens the session again.
         """
-        await self.pump.aclose()
+        await self.poll_scheduler.aclose()
         if self._http is not None and self._owns_http:
             await self._http.close()
 
@@ -307,10 +308,8 @@ class Session:
             headers["X-Domain-Id"] = proof.domain_id
         elif project := call.project or proof.project_id:
             headers["X-Project-Id"] = project
-        if placed.body is not None and len(placed.body) > MOST_SIGNED:
-            problem = (
-                f"is {len(placed.body):,} bytes; a signed one holds at most {MOST_SIGNED:,}: use a Password"
-            )
+        if placed.body is not None and len(placed.body) > MAX_SIGNED_BODY:
+            problem = f"is {len(placed.body):,} bytes; a signed one holds at most {MAX_SIGNED_BODY:,}: use a Password"
             raise InvalidRequest(call.operation.name, "body", problem)
         unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
         return headers | proof.signer.sign(unsigned, call.origin.host_port_subcomponent or "", self.now())
@@ -323,7 +322,7 @@ class Session:
         except (NoAnswer, UnreadableAnswer) as error:
             raise NotConnected(call.operation.name, f"not signed in: {error}") from error
 
-    async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> Received:
+    async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> RawResponse:
         operation, placed, tracker = call.operation, call.placed, call.tracker
         url = URL(f"{call.origin}{target(placed.path, placed.query)}", encoded=True)
         try:
@@ -337,7 +336,7 @@ class Session:
                     if response.status < 300:
                         raise
                     body = b""
-                return Received(response.status, response.headers, body)
+                return RawResponse(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # Not `from error`: its text may quote an answer, and tracebacks print it.
             raise call.failure(error) from None
@@ -389,8 +388,8 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
     batch = operation.batch
     if batch is not None:
         count = len(getattr(request, batch.field))
-        if count > batch.most:
+        if count > batch.max:
             problem = (
-                f"holds {count:,} items; one call takes at most {batch.most:,} (a fleet takes any number)"
+                f"holds {count:,} items; one call takes at most {batch.max:,} (a fleet takes any number)"
             )
             raise InvalidRequest(operation.name, batch.field, problem)

@@ -68,7 +68,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     What the loop cannot see is work outside it: a server in another process, a subprocess, a
     thread that was not started by `run_in_executor` (anyio's and aiosqlite's are not). Put such
-    work inside `with loop.hold():`, and do not let it wait for a timer of this loop. The kernel's own
+    work inside `with loop.paused():`, and do not let it wait for a timer of this loop. The kernel's own
     timers are real as well: give a server a `backlog` for all the connects that come at once.
 
     Args:
@@ -102,7 +102,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._start + timedelta(seconds=self.time())
 
     @contextmanager
-    def hold(self) -> Generator[None]:
+    def paused(self) -> Generator[None]:
         """Keep time from passing while something works that the loop cannot see."""
         self._clock.holds += 1
         try:
@@ -128,7 +128,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Wait for the threads. No time passes meanwhile, so `timeout` cannot."""
         del timeout
-        with self.hold():
+        with self.paused():
             await super().shutdown_default_executor()
 
 

@@ -62,7 +62,7 @@ def test_its_section_its_list_and_its_maximum_are_those_of_the_document(operatio
     assert (operation.batch is None) is (row["list"] is None)
     if operation.batch is not None:
         assert spellings(operation.request)[operation.batch.field].name == row["list"]
-        assert operation.batch.most == (row["most"] or 100)
+        assert operation.batch.max == (row["most"] or 100)
 
 
 def test_it_has_every_operation_of_every_service_and_nothing_else() -> None:
@@ -130,7 +130,7 @@ def test_its_list_is_a_part_of_its_request(operation: AnyOperation) -> None:
     batch: Any = operation.batch
 
     assert hasattr(operation.request, batch.field)
-    assert batch.most > 0
+    assert batch.max > 0
 
 
 @every

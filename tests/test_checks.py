@@ -62,7 +62,7 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
         (Text(3), "abc", None),
         (Text(3), "abcd", "is 4 characters long; at most 3 characters"),
         (Text(3), "", "is empty; it must hold at most 3 characters"),
-        (Text(3, least=0), "", None),
+        (Text(3, min=0), "", None),
         (Text(3), 5, "is a int; it must be a string"),
         (Text(3), None, "is a NoneType; it must be a string"),
         (Text(4, unit="bytes of UTF-8"), "éé", None),
@@ -135,7 +135,7 @@ def test_bytes_are_counted_as_they_are_sent(text: str, most: int) -> None:
 def test_a_list_is_refused_where_one_of_its_items_is(items: list[Any], each: Text) -> None:
     refused = {problem(each, item) for item in items} - {None}
 
-    assert (problem(Listed(least=0, each=each), items) in refused) == bool(refused)
+    assert (problem(Listed(min=0, each=each), items) in refused) == bool(refused)
 
 
 def test_one_id_is_not_taken_letter_by_letter() -> None:

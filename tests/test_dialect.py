@@ -12,8 +12,9 @@ from koophone_async import Edition
 from koophone_async.errors import Throttled, Unavailable
 from koophone_async.koophone import Accepted
 from koophone_async.operation import Operation
-from koophone_async.protocol.dialect import DIALECTS, Dialect, Opened
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.dialect import DIALECTS, Dialect, Unwrapped
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.koophone.commands import RUN
 from koophone_async.services.koophone.jobs import LIST
 from koophone_async.wire import encode
@@ -32,7 +33,7 @@ def test_what_is_sealed_is_opened_as_it_was(dialect: Dialect, payload: dict[str,
     payload |= {"page_no": page}
     before = payload.copy()
 
-    opened = dialect.open(dialect.seal(payload, "r1"))
+    opened = dialect.unwrap(dialect.wrap(payload, "r1"))
 
     assert opened.code is None
     assert {name: held for name, held in opened.payload.items() if name != "request_id"} == before
@@ -42,7 +43,7 @@ def test_what_is_sealed_is_opened_as_it_was(dialect: Dialect, payload: dict[str,
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @pytest.mark.parametrize("code", ["KOOPHONE.API.1001", "401", "CPS.0005"])
 def test_a_refusal_is_opened_as_it_was_written(dialect: Dialect, code: str) -> None:
-    opened = dialect.open(dialect.refuse(code, "no.", "r1"))
+    opened = dialect.unwrap(dialect.wrap_error(code, "no.", "r1"))
 
     assert (opened.code, opened.message) == (code, "no.")
 
@@ -50,18 +51,18 @@ def test_a_refusal_is_opened_as_it_was_written(dialect: Dialect, code: str) -> N
 @pytest.mark.parametrize("dialect", [KOOPHONE, CPH], ids=["koophone", "cph"])
 @pytest.mark.parametrize("code", ["0", 0, "", None], ids=repr)
 def test_a_code_of_nothing_is_no_refusal(dialect: Dialect, code: object) -> None:
-    assert dialect.open({"error_code": code, "data": {"a": 1}}).code is None
+    assert dialect.unwrap({"error_code": code, "data": {"a": 1}}).code is None
 
 
 def test_koophone_answers_nothing_but_success_where_there_is_nothing_to_say() -> None:
-    assert KOOPHONE.seal({}, "r1") == {"error_code": "0", "error_msg": "OK"}
+    assert KOOPHONE.wrap({}, "r1") == {"error_code": "0", "error_msg": "OK"}
 
 
 def test_cph_gives_its_request_id_with_success_and_failure() -> None:
-    assert CPH.open({"request_id": "r1", "jobs": []}) == Opened(
+    assert CPH.unwrap({"request_id": "r1", "jobs": []}) == Unwrapped(
         {"request_id": "r1", "jobs": []}, request_id="r1"
     )
-    assert CPH.open({"request_id": "r1", "error_code": "CPS.1", "error_msg": "no"}) == Opened(
+    assert CPH.unwrap({"request_id": "r1", "error_code": "CPS.1", "error_msg": "no"}) == Unwrapped(
         code="CPS.1", message="no", request_id="r1"
     )
 
@@ -70,13 +71,13 @@ def test_cph_gives_its_request_id_with_success_and_failure() -> None:
 def test_a_code_is_that_of_a_job_only_where_there_is_one(nothing: dict[str, str | None]) -> None:
     refused = {"server_id": "s", "error_code": "CPS.0326", "error_msg": "too many"}
 
-    assert CPH.open(refused | nothing).code == "CPS.0326"
-    assert CPH.open(refused | {"job_id": "j"}).code is None
+    assert CPH.unwrap(refused | nothing).code == "CPS.0326"
+    assert CPH.unwrap(refused | {"job_id": "j"}).code is None
 
 
 def test_an_empty_answer_of_cph_is_a_success() -> None:
-    assert CPH.open(None) == Opened({})
-    assert read(REMOVE, Received(204, {}, b""), Edition.CHINA, "r1") == Accepted()
+    assert CPH.unwrap(None) == Unwrapped({})
+    assert read(REMOVE, RawResponse(204, {}, b""), Edition.CHINA, "r1") == Accepted()
 
 
 @pytest.mark.parametrize(
@@ -89,14 +90,14 @@ def test_an_empty_answer_of_cph_is_a_success() -> None:
     ],
 )
 def test_iam_refuses_in_two_ways(answer: object, code: str, message: str) -> None:
-    assert IAM.open(answer) == Opened(code=code, message=message)
+    assert IAM.unwrap(answer) == Unwrapped(code=code, message=message)
 
 
 def test_a_refusal_by_the_gateway_keeps_the_gateways_request_id() -> None:
     body = {"error_code": "APIG.0308", "error_msg": "slow down", "request_id": "gateway-1"}
 
     with pytest.raises(Throttled) as caught:
-        read(RUN, Received(429, {}, encode(body)), Edition.CHINA, "ours")
+        read(RUN, RawResponse(429, {}, encode(body)), Edition.CHINA, "ours")
 
     assert caught.value.request_id == "gateway-1"
 
@@ -123,7 +124,7 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 )
 def test_the_wait_is_read_as_seconds_or_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
     with pytest.raises(Throttled) as caught:
-        read(LIST, Received(429, headers, b""), Edition.CHINA, None)
+        read(LIST, RawResponse(429, headers, b""), Edition.CHINA, None)
 
     assert caught.value.retry_after == seconds
 
@@ -131,11 +132,11 @@ def test_the_wait_is_read_as_seconds_or_as_a_date(headers: dict[str, str], secon
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_wait_that_a_service_can_write_breaks_the_reading(value: str, date: str) -> None:
     with pytest.raises(Unavailable):
-        read(LIST, Received(503, {"Retry-After": value, "Date": date}, b""), Edition.CHINA, None)
+        read(LIST, RawResponse(503, {"Retry-After": value, "Date": date}, b""), Edition.CHINA, None)
 
 
 def test_of_a_web_page_only_the_beginning_is_kept() -> None:
     with pytest.raises(Unavailable) as caught:
-        read(LIST, Received(502, {}, b"<html>" + b"x" * 10_000), Edition.CHINA, None)
+        read(LIST, RawResponse(502, {}, b"<html>" + b"x" * 10_000), Edition.CHINA, None)
 
     assert len(caught.value.message) == 500

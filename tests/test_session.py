@@ -113,7 +113,7 @@ async def test_a_client_can_be_told_what_its_quotas_allow() -> None:
 
     assert channel.estimate(RUN, 1) == 0
     assert channel.estimate(RUN, 3) == pytest.approx(120, abs=1)
-    assert channel.pump is session.pump
+    assert channel.poll_scheduler is session.poll_scheduler
 
 
 def test_the_wall_clock_is_aware() -> None:

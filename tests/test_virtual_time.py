@@ -161,7 +161,7 @@ def test_work_that_the_loop_cannot_see_can_hold_time() -> None:
         arrived = asyncio.Event()
         loop.add_reader(here, arrived.set)
         threading.Timer(0.02, os.write, (there, b"x")).start()
-        with loop.hold():
+        with loop.paused():
             async with asyncio.timeout(1):
                 await arrived.wait()
         loop.remove_reader(here)

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from attrs import define, field
 
-from koophone_async.checks import ID_MOST
+from koophone_async.checks import MAX_ID_LENGTH
 
 
 class Named(Protocol):
@@ -37,8 +37,8 @@ def problem(id: object) -> str | None:
         return f"the id is a {type(id).__name__}; it must be a string"
     if not id:
         return "the id is empty"
-    if len(id) > ID_MOST:
-        return f"the id is {len(id)} characters long; at most {ID_MOST}"
+    if len(id) > MAX_ID_LENGTH:
+        return f"the id is {len(id)} characters long; at most {MAX_ID_LENGTH}"
     return None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def wait_for(  # noqa: PLR0913 - what a wait is
     session: Sender,
-    looker: Poller[Any],
+    poller: Poller[Any],
     resume_token: ResumeToken,
     report: Report,
     seconds: float | None,
@@ -32,16 +32,16 @@ async def wait_for(  # noqa: PLR0913 - what a wait is
     now = asyncio.get_running_loop().time
     began = now()
     deadline = None if seconds is None else began + seconds
-    async with session.pump.wait(
-        looker,
+    async with session.poll_scheduler.stream(
+        poller,
         resume_token.handle,
         tuple(resume_token.jobs),
-        kind=report.operation,
+        operation=report.operation,
         deadline=deadline,
         age=resume_token.age(session.now()),
-    ) as wait:
-        async for job_id, job in wait:
+    ) as stream:
+        async for job_id, job in stream:
             report.keep(of_job(resume_token.jobs[job_id], job_id, job, now() - began, value))
-        for job_id in wait.open:
+        for job_id in stream.pending:
             report.keep(unfinished(resume_token, job_id, now() - began))
     return report

@@ -1,7 +1,7 @@
 """One verb over any number of ids, with an outcome for each.
 
 A few workers draw ids, build chunks and send them; no phone is waited for in a task of
-its own. Jobs are watched by the session's pump, which calls back as each one ends.
+its own. Jobs are watched by the session's poll scheduler, which calls back as each one ends.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from koophone_async.batches.outcomes import (
 from koophone_async.call import SendTracker
 from koophone_async.errors import InvalidRequest, KooPhoneError, Refused
 from koophone_async.operation import Answer, Request
-from koophone_async.polling import ResumeToken, Watch
+from koophone_async.polling import PendingJobs, ResumeToken
 
 if TYPE_CHECKING:
     from koophone_async.batches.verb import Ended, Reading, RunOptions, Sender, Verb, Wait
@@ -56,7 +56,7 @@ class _Watching:
     """Open ones, job id to id."""
 
     began: float
-    watch: Watch[Any] | None = None
+    pending: PendingJobs[Any] | None = None
 
 
 class Run(Generic[Request, Answer]):
@@ -355,17 +355,17 @@ class Run(Generic[Request, Answer]):
                 raise
             self._end(outcome)
 
-        def on_over(watch: Watch[Any]) -> None:
+        def on_done(pending: PendingJobs[Any]) -> None:
             if jobs:
-                self._leave_running(watching, str(watch.error or "still running"))
+                self._leave_running(watching, str(pending.error or "still running"))
 
-        watching.watch = self._session.pump.watch(
-            wait.looker,
+        watching.pending = self._session.poll_scheduler.subscribe(
+            wait.poller,
             wait.handle,
             tuple(jobs),
-            kind=self._verb.operation.name,
+            operation=self._verb.operation.name,
             on_end=on_end,
-            on_over=on_over,
+            on_done=on_done,
         )
 
     def _give_up(self) -> None:
@@ -391,8 +391,8 @@ class Run(Generic[Request, Answer]):
 
     def _leave_running(self, watching: _Watching, why: str = "still running") -> None:
         self._watched.discard(watching)
-        if watching.watch is not None:
-            watching.watch.cancel()
+        if watching.pending is not None:
+            watching.pending.cancel()
         wait = watching.wait
         started_at = self._session.now() - timedelta(seconds=_now() - watching.began)
         resume_token = ResumeToken(self._verb.operation.name, wait.handle, watching.jobs, started_at)

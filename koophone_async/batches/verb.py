@@ -22,7 +22,7 @@ class Sender(Protocol):
     """What carries a chunk, and tells whether it has left when the run is cancelled meanwhile."""
 
     @property
-    def pump(self) -> PollScheduler:
+    def poll_scheduler(self) -> PollScheduler:
         """Who looks at the jobs of this session."""
         ...
 
@@ -69,7 +69,7 @@ class Ended(Protocol):
 class Wait:
     """Jobs that a call started, and how to look at them."""
 
-    looker: Poller[Any]
+    poller: Poller[Any]
     handle: str
     jobs: Mapping[str, str]
     """Job id to id."""
@@ -111,7 +111,7 @@ class Verb(Generic[Request, Answer]):
     @property
     def most(self) -> int:
         """How many ids one call takes."""
-        return self.operation.batch.most if self.operation.batch and not self.is_single else 1
+        return self.operation.batch.max if self.operation.batch and not self.is_single else 1
 
     @property
     def by_region(self) -> bool:

@@ -69,7 +69,7 @@ def _row(operation: AnyOperation) -> Row:
         "path": operation.path,
         "document": document,
         "section": section,
-        "batch_maximum": operation.batch.most if operation.batch else None,
+        "batch_maximum": operation.batch.max if operation.batch else None,
         "quota": ", ".join(f"{quota.permits} in {quota.seconds:g} s" for quota in operation.quotas) or None,
     }
 

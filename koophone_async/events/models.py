@@ -25,7 +25,7 @@ MOST_ID: Final = 128
 """The longest id, in characters. No document states one; those of the examples have 32."""
 
 _ID: Final = Text(MOST_ID)
-_ID_OR_NONE: Final = Text(MOST_ID, least=0)
+_ID_OR_NONE: Final = Text(MOST_ID, min=0)
 _SECONDS: Final = Between(0, 1e10, unit="seconds")
 
 

@@ -37,7 +37,7 @@ class Window:
     _frees: deque[float] = field(factory=deque[float], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.at_answer = self.quota.stamped_at_answer
+        self.at_answer = self.quota.counts_from_answer
         self._length = self.quota.seconds + (0 if self.at_answer else self.margin)
 
     def __str__(self) -> str:

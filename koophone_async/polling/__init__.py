@@ -1,25 +1,25 @@
 """Waiting for jobs: many waits, few requests.
 
 A `PollScheduler` serves all the waits of one session and endpoint. A `Poller` says how one kind of handle
-is looked at, a `Watch` is one wait, a `ResumeToken` is a wait that another process can take up.
+is looked at, a `PendingJobs` is one wait, a `ResumeToken` is a wait that another process can take up.
 """
 
 from __future__ import annotations
 
 from koophone_async.polling.handle import PollPolicy
-from koophone_async.polling.poller import Allowance, Paced, Poller, Seen
+from koophone_async.polling.poller import LimitedPoller, Poller, PollLimiter, PollResult
 from koophone_async.polling.resume_token import ResumeToken
 from koophone_async.polling.scheduler import PollScheduler
-from koophone_async.polling.wait import Wait, Watch
+from koophone_async.polling.wait import JobStream, PendingJobs
 
 __all__ = [
-    "Allowance",
-    "Paced",
+    "JobStream",
+    "LimitedPoller",
+    "PendingJobs",
+    "PollLimiter",
     "PollPolicy",
+    "PollResult",
     "PollScheduler",
     "Poller",
     "ResumeToken",
-    "Seen",
-    "Wait",
-    "Watch",
 ]

@@ -45,7 +45,7 @@ _PRIOR_WEIGHT: Final = 0.15
 """How many seen jobs the prior counts for."""
 
 _MEMORY: Final = 2_000.0
-"""Seen jobs above which the older half is forgotten, so that a change is followed."""
+"""PollResult jobs above which the older half is forgotten, so that a change is followed."""
 
 
 def _above(z: float) -> float:

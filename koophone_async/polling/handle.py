@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from koophone_async.polling.poll_queue import PollQueue
-    from koophone_async.polling.wait import Watch
+    from koophone_async.polling.wait import PendingJobs
 
 _MISSES: Final = 3
 _INSIGHT: Final = 7.0
@@ -58,7 +58,7 @@ _CHEAPEST: Final = 0.02
 
 @define(eq=False)
 class Load:
-    """How much a pump has to do, which decides how dear a look is.
+    """How much a scheduler has to do, which decides how dear a look is.
 
     A request is worth the whole `PollPolicy.waiting` where requests are scarce. Where there is little to do it is
     worth much less, by the square, so that the end of a single job is seen within a second and not ten.
@@ -142,7 +142,7 @@ class Handle:
     size: int = field(default=0, init=False)
     """How many jobs were ever waited for: an answer lists those that have ended too."""
 
-    watches: dict[Watch[Any], None] = field(factory=dict["Watch[Any]", None], init=False)
+    watches: dict[PendingJobs[Any], None] = field(factory=dict["PendingJobs[Any]", None], init=False)
     due: float = field(default=0.0, init=False)
     """When a look at it is worth its share of a request."""
 
@@ -163,20 +163,20 @@ class Handle:
     _missed: dict[str, int] = field(factory=dict[str, int], init=False)
     _missed_at: float = field(default=0.0, init=False)
 
-    def join(self, watch: Watch[Any]) -> None:
+    def join(self, watch: PendingJobs[Any]) -> None:
         """Look for one more wait."""
         before = len(self.open)
-        for job in watch.open:
+        for job in watch.pending:
             self.open.setdefault(job, 0.0)
         self.size += len(self.open) - before
         self.kind.jobs += len(self.open) - before
         self.kind.targets.setdefault(self)
         self.watches[watch] = None
 
-    def leave(self, watch: Watch[Any]) -> None:
+    def leave(self, watch: PendingJobs[Any]) -> None:
         """Look no more for a wait, nor for the jobs that only it waited for."""
         self.watches.pop(watch, None)
-        wanted = {job for other in self.watches for job in other.open}
+        wanted = {job for other in self.watches for job in other.pending}
         for job in [job for job in self.open if job not in wanted]:
             self._close(job)
         if not self.watches:

@@ -1,4 +1,4 @@
-"""The queue of one looker: which handles go into its next request, and when."""
+"""The queue of one poller: which handles go into its next request, and when."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, field
 
 from koophone_async.polling.handle import Handle
-from koophone_async.polling.poller import Paced
+from koophone_async.polling.poller import LimitedPoller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
     from koophone_async.polling.handle import Load, PollPolicy
-    from koophone_async.polling.poller import Allowance, Poller
+    from koophone_async.polling.poller import Poller, PollLimiter
 
 _JITTER: Final = 0.1
 _DOUBLED: Final = 6
@@ -33,9 +33,9 @@ Entry = tuple[float, int, Handle]
 
 @define(eq=False)
 class PollQueue:
-    """The handles of one looker, in the order in which looks at them are worth it."""
+    """The handles of one poller, in the order in which looks at them are worth it."""
 
-    looker: Poller[Any]
+    poller: Poller[Any]
     _policy: PollPolicy
     _load: Load
     _rng: Random
@@ -48,12 +48,12 @@ class PollQueue:
     _overdue: list[Entry] = field(factory=list[Entry], init=False)
     """Those that are, by the waiting that a look ends, the most last."""
 
-    _allowance: Allowance | None = field(init=False)
+    _limiter: PollLimiter | None = field(init=False)
     _numbers: Iterator[int] = field(factory=lambda: count(1), init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Keep to what the looker allows itself."""
-        self._allowance = self.looker.allowance if isinstance(self.looker, Paced) else None
+        """Keep to what the poller allows itself."""
+        self._limiter = self.poller.limiter if isinstance(self.poller, LimitedPoller) else None
 
     def plan(self, target: Handle) -> None:
         """Put a handle where it belongs in the queue."""
@@ -69,7 +69,7 @@ class PollQueue:
 
     def next(self, now: float) -> tuple[list[Handle], float]:
         """Take the handles of the next request, or none and the time at which there will be some."""
-        rests_until = max(self.rests_until, self._allowance.free_at if self._allowance else 0.0)
+        rests_until = max(self.rests_until, self._limiter.free_at if self._limiter else 0.0)
         if now < rests_until:
             return [], rests_until
         pack = list(self._packed(now))
@@ -82,8 +82,8 @@ class PollQueue:
 
     def sent(self, now: float) -> None:
         """Count a request."""
-        if self._allowance is not None:
-            self._allowance.take(now)
+        if self._limiter is not None:
+            self._limiter.take(now)
 
     def failed(self, now: float, seconds: float | None) -> None:
         """Rest after a look that failed: as long as the service said, or longer with each failure."""
@@ -98,8 +98,8 @@ class PollQueue:
 
     def _share(self, target: Handle) -> float:
         """Tell how much of a request a handle takes up."""
-        share = 1 / self.looker.most_handles
-        return max(share, target.size / self.looker.most_jobs) if self.looker.most_jobs else share
+        share = 1 / self.poller.max_handles
+        return max(share, target.size / self.poller.max_jobs) if self.poller.max_jobs else share
 
     def _push(self, target: Handle) -> None:
         target.entry = next(self._numbers)
@@ -110,11 +110,11 @@ class PollQueue:
 
     def _packed(self, now: float) -> Iterator[Handle]:
         """Take handles as long as one request has room for them and one answer for their jobs."""
-        jobs, room = 0, self.looker.most_handles
+        jobs, room = 0, self.poller.max_handles
         while room and (target := self._pop(now)):
             jobs += target.size
-            full = self.looker.most_jobs is not None and jobs > self.looker.most_jobs
-            if room < self.looker.most_handles and (full or target.alone):
+            full = self.poller.max_jobs is not None and jobs > self.poller.max_jobs
+            if room < self.poller.max_handles and (full or target.alone):
                 self._push(target)
                 return
             room = 0 if target.alone else room - 1
@@ -139,7 +139,7 @@ class PollQueue:
         """Find from when on the request is worth its cost; not before a handle in it is worth its share."""
         if (first := min(target.due for target in pack)) > now:
             return first
-        if self.looker.most_handles == 1:
+        if self.poller.max_handles == 1:
             return now
         at, worth = min(target.late for target in pack), self._worth()
         while at > now:

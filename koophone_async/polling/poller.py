@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 J = TypeVar("J")
 J_co = TypeVar("J_co", covariant=True)
-Seen: TypeAlias = Mapping[str, Mapping[str, J | None]]
+PollResult: TypeAlias = Mapping[str, Mapping[str, J | None]]
 """The jobs that an answer lists under each handle, by id; None where nothing says that the job has ended."""
 
 
 @define(eq=False)
-class Allowance:
-    """How often a looker may ask: a sixth of its quota at once, and the rest evenly.
+class PollLimiter:
+    """How often a poller may ask: a sixth of its quota at once, and the rest evenly.
 
     A window that is used up at once would leave the jobs unseen for the rest of it.
     """
@@ -40,20 +40,20 @@ class Allowance:
 class Poller(Protocol[J_co]):
     """Looks at handles of one kind: a KooPhone task, CPH request ids, instances by their state.
 
-    The pump keeps one queue a looker, so the same one must be passed for the same endpoint.
+    The scheduler keeps one queue a poller, so the same one must be passed for the same endpoint.
     """
 
     @property
-    def most_handles(self) -> int:
+    def max_handles(self) -> int:
         """How many handles one request takes: KooPhone tasks 1, CPH request ids 20."""
         ...
 
     @property
-    def most_jobs(self) -> int | None:
+    def max_jobs(self) -> int | None:
         """How many jobs one answer holds (CPH: a page of 100), None where there is no limit."""
         ...
 
-    async def look(self, handles: Sequence[str]) -> Seen[J_co]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[J_co]:
         """Look once, after waiting for the quota, and tell what is listed under each handle.
 
         A handle that the service does not list yet is missing or empty.
@@ -65,10 +65,10 @@ class Poller(Protocol[J_co]):
 
 
 @runtime_checkable
-class Paced(Protocol):
-    """A looker that asks no more often than it allows itself."""
+class LimitedPoller(Protocol):
+    """A poller that asks no more often than it allows itself."""
 
     @property
-    def allowance(self) -> Allowance:
-        """What is left of it, for as long as the looker lives."""
+    def limiter(self) -> PollLimiter:
+        """What is left of it, for as long as the poller lives."""
         ...

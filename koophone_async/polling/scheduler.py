@@ -1,4 +1,4 @@
-"""One pump serves all the waits of a session and endpoint."""
+"""One scheduler serves all the waits of a session and endpoint."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from koophone_async.errors import (
 )
 from koophone_async.polling.handle import Handle, Kind, Load, PollPolicy
 from koophone_async.polling.poll_queue import PollQueue
-from koophone_async.polling.wait import Wait, Watch
+from koophone_async.polling.wait import JobStream, PendingJobs
 from koophone_async.protocol.codes import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
-    from koophone_async.polling.poller import Poller, Seen
+    from koophone_async.polling.poller import Poller, PollResult
 
 J = TypeVar("J")
 
@@ -67,33 +67,35 @@ class PollScheduler:
     _load: Load = field(factory=Load, init=False, repr=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
 
-    def watch(  # noqa: PLR0913 - most are named, and have defaults
+    def subscribe(  # noqa: PLR0913 - most are named, and have defaults
         self,
-        looker: Poller[J],
+        poller: Poller[J],
         handle: str,
         jobs: Sequence[str],
         *,
-        kind: str,
+        operation: str,
         on_end: Callable[[str, J | None], None],
-        on_over: Callable[[Watch[J]], None] | None = None,
+        on_done: Callable[[PendingJobs[J]], None] | None = None,
         deadline: float | None = None,
         age: float = 0.0,
-    ) -> Watch[J]:
-        """Wait for jobs of a handle, and be called as each ends.
+    ) -> PendingJobs[J]:
+        """JobStream for jobs of a handle, and be called as each ends.
 
         Args:
-            looker: The same one for all handles of this kind at this endpoint.
+            poller: The same one for all handles of this kind at this endpoint.
             handle: What the service looks the jobs up by. Several waits may share one.
             jobs: The ids to wait for.
-            kind: Whose durations are alike: the name of the operation that started them.
+            operation: Whose durations are alike: the name of the operation that started them.
             on_end: Called once for each job, with None for one that the service has lost.
-            on_over: Called once when nothing more will be told; not after `cancel`.
+            on_done: Called once when nothing more will be told; not after `cancel`.
             deadline: By the loop's clock. The wait ends then, the jobs go on.
             age: Seconds since the jobs were started.
         """
         loop = asyncio.get_running_loop()
-        target = self._target(looker, handle, kind, loop.time() - age)
-        watch = Watch[J](handle, kind, dict.fromkeys(jobs), on_end, on_over, partial(self._left, target))
+        target = self._target(poller, handle, operation, loop.time() - age)
+        watch = PendingJobs[J](
+            handle, operation, dict.fromkeys(jobs), on_end, on_done, partial(self._left, target)
+        )
         target.join(watch)
         over_at = deadline if jobs else loop.time()
         if over_at is not None:
@@ -101,26 +103,33 @@ class PollScheduler:
         self._plan_joined(target)
         return watch
 
-    def wait(  # noqa: PLR0913 - as for watch
+    def stream(  # noqa: PLR0913 - as for watch
         self,
-        looker: Poller[J],
+        poller: Poller[J],
         handle: str,
         jobs: Sequence[str],
         *,
-        kind: str,
+        operation: str,
         deadline: float | None = None,
         age: float = 0.0,
-    ) -> Wait[J]:
-        """Wait for jobs of a handle by iterating over them as they end; arguments as for `watch`."""
-        return Wait(
-            lambda tell, over: self.watch(
-                looker, handle, jobs, kind=kind, on_end=tell, on_over=over, deadline=deadline, age=age
+    ) -> JobStream[J]:
+        """JobStream for jobs of a handle by iterating over them as they end; arguments as for `watch`."""
+        return JobStream(
+            lambda tell, over: self.subscribe(
+                poller,
+                handle,
+                jobs,
+                operation=operation,
+                on_end=tell,
+                on_done=over,
+                deadline=deadline,
+                age=age,
             )
         )
 
-    def awaited(self, looker: Poller[Any], handle: str) -> Collection[str]:
+    def pending(self, poller: Poller[Any], handle: str) -> Collection[str]:
         """Tell which jobs of a handle are waited for and not known to have ended."""
-        queue = self._queues.get(looker)
+        queue = self._queues.get(poller)
         return queue.targets[handle].open.keys() if queue and handle in queue.targets else ()
 
     async def aclose(self) -> None:
@@ -132,18 +141,18 @@ class PollScheduler:
         await asyncio.gather(*looks, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
-        """Use the pump for as long as the block lasts."""
+        """Use the scheduler for as long as the block lasts."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
         await self.aclose()
 
-    def _target(self, looker: Poller[Any], handle: str, kind: str, started: float) -> Handle:
-        if (queue := self._queues.get(looker)) is None:
-            queue = self._queues[looker] = PollQueue(looker, self.policy, self._load, self._rng)
+    def _target(self, poller: Poller[Any], handle: str, operation: str, started: float) -> Handle:
+        if (queue := self._queues.get(poller)) is None:
+            queue = self._queues[poller] = PollQueue(poller, self.policy, self._load, self._rng)
         if (target := queue.targets.get(handle)) is None:
-            whole = self._kinds.setdefault(kind, Kind())
+            whole = self._kinds.setdefault(operation, Kind())
             self._load.handles += 1
             target = queue.targets[handle] = Handle(queue, handle, whole, started, looked=started)
         return target
@@ -161,7 +170,7 @@ class PollScheduler:
             scout.queue.plan(scout)
             self._turn_by(scout.due)
 
-    def _left(self, target: Handle, watch: Watch[Any]) -> None:
+    def _left(self, target: Handle, watch: PendingJobs[Any]) -> None:
         """Leave nothing behind that served only this wait."""
         target.leave(watch)
         if target.watches:
@@ -171,7 +180,7 @@ class PollScheduler:
         del queue.targets[target.handle]
         self._load.handles -= 1
         if not queue.targets:
-            del self._queues[queue.looker]
+            del self._queues[queue.poller]
         if target.look is not None and not any(other.watches for other in self._looks[target.look].pack):
             target.look.cancel()
         self._plan_scout(target.kind)
@@ -216,7 +225,7 @@ class PollScheduler:
             pack, at = queue.next(now)
             if not pack:
                 return at
-            task = asyncio.create_task(_looked(queue.looker, [target.handle for target in pack]))
+            task = asyncio.create_task(_looked(queue.poller, [target.handle for target in pack]))
             self._looks[task] = _Look(queue, pack, now)
             self._load.looked(now)
             queue.sent(now)
@@ -225,7 +234,7 @@ class PollScheduler:
             task.add_done_callback(self._answered)
         return inf
 
-    def _answered(self, task: asyncio.Task[Seen[Any]]) -> None:
+    def _answered(self, task: asyncio.Task[PollResult[Any]]) -> None:
         look, now = self._looks.pop(task), asyncio.get_running_loop().time()
         for target in look.pack:
             target.look = None
@@ -243,7 +252,7 @@ class PollScheduler:
             if self._queues:
                 self._turn_by(now)
 
-    def _take_in(self, look: _Look, live: list[Handle], seen: Seen[Any], now: float) -> None:
+    def _take_in(self, look: _Look, live: list[Handle], seen: PollResult[Any], now: float) -> None:
         look.queue.answered()
         for target in live:
             target.alone = False
@@ -265,8 +274,8 @@ class PollScheduler:
             _end_all(live[0], error)
 
 
-async def _looked(looker: Poller[J], handles: list[str]) -> Seen[J]:
-    return await looker.look(handles)
+async def _looked(poller: Poller[J], handles: list[str]) -> PollResult[J]:
+    return await poller.poll(handles)
 
 
 def _end_all(target: Handle, error: BaseException | None = None) -> None:

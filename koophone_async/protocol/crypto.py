@@ -1,7 +1,7 @@
-"""The cryptography below a signature: which hash an algorithm uses, and what a key seals a text with.
+"""The cryptography below a signature: hash functions and signing keys, by algorithm.
 
-`cryptography` is imported where a seal needs it: importing it takes a seventh of the time that aiohttp takes,
-and the algorithm that nearly everyone uses needs only the standard library.
+`cryptography` is imported only where an algorithm needs it: importing it takes a seventh of the time that
+aiohttp takes, and the algorithm that nearly everyone uses needs only the standard library.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2F
 
 
 class Algorithm(StrEnum):
-    """How a key seals the string to sign."""
+    """How the string to sign is signed, by the name in the `Authorization` header."""
 
     HMAC_SHA256 = "SDK-HMAC-SHA256"
     HMAC_SM3 = "SDK-HMAC-SM3"
     ECDSA_P256 = "SDK-ECDSA-P256-SHA256"
     DERIVED = "V11-HMAC-SHA256"
-    """HMAC-SHA256 with a key of its own for each day, region and service."""
+    """HMAC-SHA256 with a key derived for each day, region and service."""
 
 
 @frozen
-class Hashing:
-    """The hash of an algorithm."""
+class HashFunction:
+    """The hash function of an algorithm."""
 
     digest: Callable[[bytes], str]
-    """Answers hexadecimal."""
+    """Return the hash in hexadecimal."""
 
     header: str
-    """Carries the hash of a body that the receiver shall not compute itself."""
+    """The header that carries the hash of a body which the receiver does not hash itself."""
 
 
-def hashing(algorithm: str) -> Hashing:
-    """Find the hash of any algorithm, offered or not: its name ends in `SM3`, or it is SHA-256."""
+def hash_function(algorithm: str) -> HashFunction:
+    """Return the hash function of any algorithm, supported or not: SM3 if its name ends so, else SHA-256."""
     return _SM3 if algorithm.endswith("SM3") else _SHA256
 
 
@@ -50,7 +50,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _sm3(data: bytes) -> str:
-    # Not through hashlib: an OpenSSL of the system's may be built without SM3.
+    # Not through hashlib: the system's OpenSSL may be built without SM3.
     from cryptography.hazmat.primitives.hashes import SM3, Hash  # noqa: PLC0415
 
     digest = Hash(SM3())
@@ -58,26 +58,26 @@ def _sm3(data: bytes) -> str:
     return digest.finalize().hex()
 
 
-_SHA256: Final = Hashing(_sha256, "X-Sdk-Content-Sha256")
-_SM3: Final = Hashing(_sm3, "X-Sdk-Content-Sm3")
+_SHA256: Final = HashFunction(_sha256, "X-Sdk-Content-Sha256")
+_SM3: Final = HashFunction(_sm3, "X-Sdk-Content-Sm3")
 
 
 @frozen
-class Seal:
-    """A key at work: it makes signatures, in hexadecimal, and tells whether one fits."""
+class SigningKey:
+    """A key ready to sign with one algorithm; signatures are hexadecimal."""
 
-    make: Callable[[bytes], str]
-    fits: Callable[[bytes, str], bool]
+    sign: Callable[[bytes], str]
+    verify: Callable[[bytes, str], bool]
 
 
-def seal(algorithm: Algorithm, access_key: str, secret_key: str, scope: str) -> Seal:
-    """Put a key to work.
+def signing_key(algorithm: Algorithm, access_key: str, secret_key: str, scope: str) -> SigningKey:
+    """Prepare a key for signing and verifying.
 
     Args:
-        algorithm: Says what is made of the key.
-        access_key: The key's public half; part of what some algorithms derive.
-        secret_key: Its secret half.
-        scope: `day/region/service` for a derived key, else without effect.
+        algorithm: How it signs.
+        access_key: The key's id, which some algorithms mix into the key that they derive.
+        secret_key: The secret.
+        scope: `day/region/service` of a derived key; other algorithms ignore it.
     """
     access, secret = access_key.encode(), secret_key.encode()
     if algorithm is Algorithm.ECDSA_P256:
@@ -88,41 +88,42 @@ def seal(algorithm: Algorithm, access_key: str, secret_key: str, scope: str) -> 
     return _hmac_sha256(_derived_key(access, secret, scope.encode()) if derived else secret)
 
 
-def _hmac_sha256(key: bytes) -> Seal:
-    return _by_comparison(lambda text: hmac.digest(key, text, "sha256").hex())
+def _hmac_sha256(key: bytes) -> SigningKey:
+    return _symmetric(lambda text: hmac.digest(key, text, "sha256").hex())
 
 
-def _hmac_sm3(key: bytes) -> Seal:
+def _hmac_sm3(key: bytes) -> SigningKey:
     from cryptography.hazmat.primitives.hashes import SM3  # noqa: PLC0415
     from cryptography.hazmat.primitives.hmac import HMAC  # noqa: PLC0415
 
-    def make(text: bytes) -> str:
+    def sign(text: bytes) -> str:
         code = HMAC(key, SM3())
         code.update(text)
         return code.finalize().hex()
 
-    return _by_comparison(make)
+    return _symmetric(sign)
 
 
-def _by_comparison(make: Callable[[bytes], str]) -> Seal:
-    return Seal(make, lambda text, signature: hmac.compare_digest(make(text), signature))
+def _symmetric(sign: Callable[[bytes], str]) -> SigningKey:
+    """Return a key that verifies by signing again and comparing, in constant time."""
+    return SigningKey(sign, lambda text, signature: hmac.compare_digest(sign(text), signature))
 
 
 def _derived_key(access: bytes, secret: bytes, scope: bytes) -> bytes:
-    """HKDF (RFC 5869) with one block, and of that its hexadecimal digits: the vendor keys with text."""
+    """Derive a key by HKDF (RFC 5869) with one block. The vendor uses its hexadecimal digits as the key."""
     extracted = hmac.digest(access, secret, "sha256")
     return hmac.digest(extracted, scope + b"\x01", "sha256").hex().encode()
 
 
 def private_number(access: bytes, secret: bytes) -> int:
-    """Derive the private number on P-256: NIST SP 800-108 in counter mode, until one is of its order."""
+    """Derive the private key on P-256: NIST SP 800-108 in counter mode, until one is below the curve's order."""
     label = b"\x00\x00\x00\x01" + Algorithm.ECDSA_P256.encode() + b"\x00" + access
     inputs = (label + bytes((counter,)) + b"\x00\x00\x01\x00" for counter in range(255))
     candidates = (int.from_bytes(hmac.digest(secret, data, "sha256"), "big") for data in inputs)
     return next(candidate + 1 for candidate in candidates if candidate <= _P256_ORDER - 2)
 
 
-def _ecdsa(number: int) -> Seal:
+def _ecdsa(number: int) -> SigningKey:
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
@@ -130,11 +131,11 @@ def _ecdsa(number: int) -> Seal:
     private = ec.derive_private_key(number, ec.SECP256R1())
     public, scheme = private.public_key(), ec.ECDSA(SHA256())
 
-    def fits(text: bytes, signature: str) -> bool:
+    def verify(text: bytes, signature: str) -> bool:
         try:
             public.verify(bytes.fromhex(signature), text, scheme)
         except InvalidSignature:
             return False
         return True
 
-    return Seal(lambda text: private.sign(text, scheme).hex(), fits)
+    return SigningKey(lambda text: private.sign(text, scheme).hex(), verify)

@@ -1,8 +1,8 @@
-"""How each service wraps its answers, said once for client and emulator.
+"""The envelope of each service: how it wraps results and errors. Client and emulator share it.
 
-KooPhone answers `{error_code, error_msg, data}` and means a failure by any code but "0", also
-with HTTP 200 (KooPhone 4.1, 2025-12-31). CPH answers the result itself and an `error_code` only
-on failure (CPH 8.1.1, 2025-02-08). IAM answers `{error: {code, message}}`.
+KooPhone answers `{error_code, error_msg, data}`, and any code but "0" is a failure, also with HTTP 200
+(KooPhone 4.1, 2025-12-31). CPH answers with the bare result, and with an `error_code` only on failure
+(CPH 8.1.1, 2025-02-08). IAM answers failures with `{error: {code, message}}`.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 PAGING: Final = ("page_no", "page_size", "total_count")
-"""What KooPhone puts beside a list or beside its `data`."""
+"""The paging fields, which KooPhone puts beside a list or beside `data`."""
 
 
 @frozen
-class Opened:
-    """What an envelope held: a payload, or the service's code and words."""
+class Unwrapped:
+    """The content of an envelope: a payload, or the service's error code and message."""
 
     payload: Any = None
     code: str | None = None
     message: str = ""
     request_id: str | None = None
     failures: tuple[Json, ...] = ()
-    """What single servers were refused for, as cloud mobile gaming lists it (CPH 7.1.1, 2020-07-30)."""
+    """The servers for which cloud mobile gaming refused a call, and why (CPH 7.1.1, 2020-07-30)."""
 
 
 class Dialect(Protocol):
     """One service's envelope."""
 
-    def open(self, answer: Any) -> Opened:
-        """Read a decoded answer; `code` is None where it tells no failure.
+    def unwrap(self, answer: Any) -> Unwrapped:
+        """Return payload or error of a decoded answer; `code` is None unless it is an error.
 
         Raises:
             ValueError: The answer is not an envelope of this service.
         """
         ...
 
-    def seal(self, payload: Json, request_id: str) -> Json:
-        """Wrap the payload of a success."""
+    def wrap(self, payload: Json, request_id: str) -> Json:
+        """Wrap a payload, as the service does on success."""
         ...
 
-    def refuse(self, code: str, message: str, request_id: str) -> Json:
-        """Wrap a failure."""
+    def wrap_error(self, code: str, message: str, request_id: str) -> Json:
+        """Wrap an error, as the service does on failure."""
         ...
 
 
-def _words(answer: Mapping[str, Any]) -> str:
+def _message(answer: Mapping[str, Any]) -> str:
     return str(answer.get("error_msg") or answer.get("error_info") or "")
 
 
@@ -76,71 +76,71 @@ def _envelope(answer: Any) -> Json:
 class _KooPhone:
     """`error_code`, `error_msg` and `data`; some operations nest `data` twice or page beside it."""
 
-    def open(self, answer: Any) -> Opened:
+    def unwrap(self, answer: Any) -> Unwrapped:
         answer = _envelope(answer)
         data = answer.get("data")
         inside: Json = cast("Json", data) if isinstance(data, dict) else {}
         code = answer.get("error_code")
         code = inside.get("error_code") if code in (None, "") else code
         if code not in (None, "", "0", 0):
-            # The gateway before the service gives its request id; the service itself does not.
-            words = _words(answer) or _words(inside)
-            return Opened(code=str(code), message=words, request_id=answer.get("request_id"))
+            # Errors of the API gateway carry a request id; those of the service itself do not.
+            message = _message(answer) or _message(inside)
+            return Unwrapped(code=str(code), message=message, request_id=answer.get("request_id"))
         if code is None and data is None:
             raise ValueError("neither error_code nor data")
         if isinstance(data, list):
-            return Opened({"data": data} | _paging(answer))
+            return Unwrapped({"data": data} | _paging(answer))
         nested = inside.get("data")
         payload = cast("Json", nested) if isinstance(nested, dict) else inside
-        return Opened(_paging(answer) | _paging(inside) | payload)
+        return Unwrapped(_paging(answer) | _paging(inside) | payload)
 
-    def seal(self, payload: Json, request_id: str) -> Json:
+    def wrap(self, payload: Json, request_id: str) -> Json:
         inside = {k: v for k, v in payload.items() if k not in PAGING}
         data: Json = {"data": inside} if inside else {}
         return data | _paging(payload) | {"error_code": "0", "error_msg": "OK"}
 
-    def refuse(self, code: str, message: str, request_id: str) -> Json:
+    def wrap_error(self, code: str, message: str, request_id: str) -> Json:
         return {"error_code": code, "error_msg": message}
 
 
 @frozen
 class _Cph:
-    """The result itself, with a `request_id` beside it."""
+    """The bare result, with a `request_id` in it."""
 
-    def open(self, answer: Any) -> Opened:
+    def unwrap(self, answer: Any) -> Unwrapped:
         answer = _envelope(answer) if answer is not None else {}
         request_id = answer.get("request_id")
         code = answer.get("error_code")
-        # A job that failed is shown with its own code, which is not one of the look (CPH 5.4.1). Where a call
-        # that answers with one job is refused, that job may be there as null (CPH 5.1.6).
+        # A failed job is listed with an error code of its own, which is not that of the query (CPH 5.4.1). A
+        # refused call that would have started one job may answer with a null job id (CPH 5.1.6).
         if code not in (None, "", "0", 0) and not answer.get("job_id"):
-            return Opened(None, str(code), _words(answer), request_id, _failures(answer))
-        return Opened(answer, request_id=request_id)
+            return Unwrapped(None, str(code), _message(answer), request_id, _failures(answer))
+        return Unwrapped(answer, request_id=request_id)
 
-    def seal(self, payload: Json, request_id: str) -> Json:
+    def wrap(self, payload: Json, request_id: str) -> Json:
         return {"request_id": request_id} | payload
 
-    def refuse(self, code: str, message: str, request_id: str) -> Json:
+    def wrap_error(self, code: str, message: str, request_id: str) -> Json:
         return {"request_id": request_id, "error_code": code, "error_msg": message}
 
 
 @frozen
 class _Iam:
-    """The result itself; failures in `error`, or as the general example of the documents has them."""
+    """The bare result; failures in `error`, or as in the general example of the documents."""
 
-    def open(self, answer: Any) -> Opened:
+    def unwrap(self, answer: Any) -> Unwrapped:
         answer = _envelope(answer)
         error: Json | None = answer.get("error")
         if isinstance(error, dict):
-            return Opened(code=str(error.get("code") or ""), message=str(error.get("message") or ""))
+            return Unwrapped(code=str(error.get("code") or ""), message=str(error.get("message") or ""))
         if answer.get("error_code"):
-            return Opened(code=str(answer["error_code"]), message=_words(answer))
-        return Opened(answer)
+            return Unwrapped(code=str(answer["error_code"]), message=_message(answer))
+        return Unwrapped(answer)
 
-    def seal(self, payload: Json, request_id: str) -> Json:
+    def wrap(self, payload: Json, request_id: str) -> Json:
         return payload
 
-    def refuse(self, code: str, message: str, request_id: str) -> Json:
+    def wrap_error(self, code: str, message: str, request_id: str) -> Json:
         return {"error": {"code": int(code) if code.isdigit() else code, "message": message}}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-HIDDEN: Final = "***"
+REDACTED: Final = "***"
 """Stands in a text where a secret stood."""
 
 _SIGNS: Final = (
@@ -66,15 +66,15 @@ def redact(text: str) -> str:
     if not any(sign in lowered for sign in _SIGNS):
         return text
     text = _NAMED.sub(_hide_value, text)
-    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _USER.sub(rf"\1{REDACTED}@", text)
     return _QUERY.sub(_cut_query, text)
 
 
 def _hide_value(named: re.Match[str]) -> str:
-    return f"{named[1]}{named['quote'] or named['nested'] or ''}{HIDDEN}"
+    return f"{named[1]}{named['quote'] or named['nested'] or ''}{REDACTED}"
 
 
 def _cut_query(link: re.Match[str]) -> str:
     place, query = link[1], link[2] or ""
     secret = query.rstrip(_AFTER_LINK)
-    return f"{place}?{HIDDEN}{query[len(secret) :]}" if secret else link[0]
+    return f"{place}?{REDACTED}{query[len(secret) :]}" if secret else link[0]

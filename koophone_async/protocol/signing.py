@@ -1,17 +1,16 @@
-"""Sign a request with an access key as the vendor's published signer does, and verify such a signature.
+"""Sign requests with an access key as the vendor's published signer does, and verify such signatures.
 
-A request is brought into one *canonical* form; its hash, the time and the algorithm make the *string to
-sign*; the key seals that string, and the seal travels in `Authorization`.
+A request is brought into a *canonical* form; its hash, the time and the algorithm make the *string to
+sign*; the key signs that string, and the signature travels in the `Authorization` header.
 
-- The path is unescaped, escaped again with only letters, digits and `-_.~` left plain, and ends in a slash,
-  which is not sent.
-- The query is sorted as plain pairs and escaped after that.
-- Every header is signed unless its name holds an underscore; values lose the space around them.
-- A body whose `Content-Type` is neither JSON nor BSON is not hashed: `UNSIGNED-PAYLOAD` stands for it.
+- The path is unescaped and escaped again, leaving only letters, digits and `-_.~` plain; a slash is appended
+  to the canonical form only, not to the path that is sent.
+- The query is sorted before it is escaped.
+- Every header is signed unless its name contains an underscore; values are stripped of surrounding space.
+- A body whose `Content-Type` is neither JSON nor BSON is not hashed; `UNSIGNED-PAYLOAD` stands in its place.
 
-Four algorithms are offered. `SDK-SM2-SM3`, the vendor's fifth, is not, because `cryptography` has no SM2:
-nothing here signs or verifies with it. Its canonical request and its string to sign do come out right, as
-both functions take any algorithm's name.
+Four algorithms are supported. The vendor's fifth, `SDK-SM2-SM3`, is not, because `cryptography` has no SM2.
+`canonical_request` and `string_to_sign` are right for it too, as both accept any algorithm's name.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from urllib.parse import quote, unquote
 from attrs import define, field, frozen
 from attrs.validators import min_len
 
-from koophone_async.protocol.crypto import Algorithm, Seal, hashing, seal
+from koophone_async.protocol.crypto import Algorithm, SigningKey, hash_function, signing_key
 
 __all__ = [
     "Algorithm",
@@ -55,22 +54,22 @@ _authorization: Final = re.compile(
     r"(?:Access=(?P<access>[^\s,]+)|Credential=(?P<owner>[^\s,/]+)/(?P<scope>[^\s,]+))"
     r", SignedHeaders=(?P<signed>[^\s,]+), Signature=(?P<signature>(?:[0-9a-f]{2})+)"
 ).fullmatch
-_offered: Final = frozenset(Algorithm)
+_supported: Final = frozenset(Algorithm)
 
 
 # Not frozen: that alone would add a tenth to the time of a signature.
 @define
 class Request:
-    """What of a request a signature covers."""
+    """The parts of a request that a signature covers."""
 
     method: str
-    """In any case."""
+    """In upper or lower case."""
 
     path: str
-    """Starts with a slash. Escapes in it are kept; whatever else may not stand in a path is escaped."""
+    """Starts with a slash. Escapes in it are kept; characters that a path may not contain are escaped."""
 
     query: Query
-    """Plain pairs in any order."""
+    """Unescaped pairs, in any order."""
 
     headers: Mapping[str, str]
     body: bytes | None
@@ -78,35 +77,35 @@ class Request:
 
 
 def target(path: str, query: Query) -> str:
-    """Write path and query as the request line carries them, ready for `yarl.URL(..., encoded=True)`."""
+    """Format path and query for the request line, ready for `yarl.URL(..., encoded=True)`."""
     plain = _plain_path(path) is not None
     sent = path if plain else quote(_stray_percent.sub("%25", path), safe="/%!$&'()*+,;=:@")
     return f"{sent}?{_canonical_query(query)}" if query else sent
 
 
 def timestamp(at: datetime) -> str:
-    """Write an aware time as `X-Sdk-Date` has it: `20250102T030405Z`."""
+    """Format an aware time for the `X-Sdk-Date` header, such as `20250102T030405Z`."""
     if at.tzinfo is None:
         raise ValueError("the time of a signature must be aware")
     utc = at.astimezone(UTC)
-    # Half the time that strftime takes.
+    # This takes half the time of strftime.
     return f"{utc.year:04}{utc.month:02}{utc.day:02}T{utc.hour:02}{utc.minute:02}{utc.second:02}Z"
 
 
 def canonical_request(algorithm: str, request: Request) -> str:
-    """Bring a request into the one form that both sides hash.
+    """Return the canonical form of a request, which client and service hash.
 
     Args:
-        algorithm: Says with which hash.
-        request: With all headers that are sent, `Host` and `X-Sdk-Date` too.
+        algorithm: Decides which hash function is used for the body.
+        request: With all headers that are sent, including `Host` and `X-Sdk-Date`.
     """
     return _canonical_request(algorithm, request, request.headers, _names(tuple(request.headers)))
 
 
 def string_to_sign(algorithm: str, date: str, canonical: str, scope: str = "") -> str:
-    """Bind a canonical request to its time, and to its scope (`day/region/service`) where it has one."""
-    # Headers that came as bytes which are no UTF-8 are hashed as those bytes.
-    digest = hashing(algorithm).digest(canonical.encode(errors="surrogateescape"))
+    """Return the string to sign: algorithm, time, scope (`day/region/service`, if any) and request hash."""
+    # Header bytes that are not valid UTF-8 are hashed as they came.
+    digest = hash_function(algorithm).digest(canonical.encode(errors="surrogateescape"))
     return "\n".join((algorithm, date, scope, digest) if scope else (algorithm, date, digest))
 
 
@@ -120,22 +119,22 @@ class Signer:
     algorithm: Algorithm = field(default=Algorithm.HMAC_SHA256, kw_only=True)
     region: str = field(default="", kw_only=True)
     service: str = field(default="", kw_only=True)
-    """Region and service are what a `DERIVED` key is derived for; no other algorithm needs them."""
+    """Region and service are needed by `DERIVED` only."""
 
-    _seals: dict[str, Seal] = field(factory=dict[str, Seal], init=False, repr=False, eq=False)
+    _keys: dict[str, SigningKey] = field(factory=dict[str, SigningKey], init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a derived key that does not say for what it is derived."""
+        """Raise ValueError for a derived key without region or service."""
         if self.algorithm is Algorithm.DERIVED and not (self.region and self.service):
             raise ValueError("a derived key needs a region and a service")
 
     def sign(self, request: Request, host: str, at: datetime) -> dict[str, str]:
-        """Answer the headers to add to a request, in place of any of the same name.
+        """Return the headers to add to a request; they replace headers of the same name.
 
         Args:
-            request: As it will be sent, but for what is answered here.
-            host: What `Host` will say, unless the request has that header: with the port where it is not
-                the scheme's own.
+            request: As it will be sent, without the headers that are returned here.
+            host: The `Host` header, unless the request has one: with the port unless it is the default port
+                of the scheme.
             at: The time of sending, aware.
         """
         date = timestamp(at)
@@ -144,9 +143,9 @@ class Signer:
         names = _names(tuple(headers))
         canonical = _canonical_request(self.algorithm, request, headers, names)
         scope = f"{date[:8]}/{self.region}/{self.service}" if self.algorithm is Algorithm.DERIVED else ""
-        signature = self._seal(scope).make(string_to_sign(self.algorithm, date, canonical, scope).encode())
+        signature = self._key(scope).sign(string_to_sign(self.algorithm, date, canonical, scope).encode())
         who = f" Credential={self.access_key}/{scope}" if scope else f" Access={self.access_key}"
-        # Added to, not formatted: format looks an enum's text up, which takes as long as the whole line.
+        # Concatenated because formatting an enum takes as long as everything else in this line.
         added["Authorization"] = (
             self.algorithm + f"{who}, SignedHeaders={names.joined}, Signature={signature}"
         )
@@ -156,22 +155,22 @@ class Signer:
         added = {_DATE: date}
         if self.security_token:
             added[_SECURITY_TOKEN] = self.security_token
-        # The vendor looks for this spelling alone; under another the body is hashed, which is as good.
+        # The vendor checks this spelling only; with any other the body is hashed, which verifies as well.
         kind = headers.get("Content-Type")
         if kind and not kind.startswith(("application/json", "application/bson")):
-            added[hashing(self.algorithm).header] = _UNSIGNED
+            added[hash_function(self.algorithm).header] = _UNSIGNED
         return added
 
-    def _seal(self, scope: str) -> Seal:
-        if scope not in self._seals:
-            self._seals.clear()
-            self._seals[scope] = seal(self.algorithm, self.access_key, self.secret_key, scope)
-        return self._seals[scope]
+    def _key(self, scope: str) -> SigningKey:
+        if scope not in self._keys:
+            self._keys.clear()
+            self._keys[scope] = signing_key(self.algorithm, self.access_key, self.secret_key, scope)
+        return self._keys[scope]
 
 
 @frozen
 class Authorization:
-    """What an `Authorization` header claims."""
+    """A parsed `Authorization` header."""
 
     algorithm: Algorithm
     access: str
@@ -182,34 +181,34 @@ class Authorization:
 
 
 def parse_authorization(value: str) -> Authorization | None:
-    """Read an `Authorization` header; None where it is not one that can be verified here."""
-    found = _authorization(value)
-    if found is None or found["algorithm"] not in _offered:
+    """Parse an `Authorization` header; return None if it is of no supported form or algorithm."""
+    match = _authorization(value)
+    if match is None or match["algorithm"] not in _supported:
         return None
-    algorithm = Algorithm(found["algorithm"])
-    if (algorithm is Algorithm.DERIVED) != (found["owner"] is not None):
+    algorithm = Algorithm(match["algorithm"])
+    if (algorithm is Algorithm.DERIVED) != (match["owner"] is not None):
         return None
-    access, signed = found["access"] or found["owner"], tuple(found["signed"].split(";"))
-    return Authorization(algorithm, access, signed, found["signature"], found["scope"] or "")
+    access, signed = match["access"] or match["owner"], tuple(match["signed"].split(";"))
+    return Authorization(algorithm, access, signed, match["signature"], match["scope"] or "")
 
 
 def verify(claim: Authorization, secret_key: str, request: Request) -> bool:
-    """Tell whether the owner of a secret key signed this very request.
+    """Return whether a request was signed with this secret key.
 
-    Only the headers that the claim names are looked at, and the date must be one of them. How old it may be
-    is for the caller to judge. A body is not looked at where the signature says `UNSIGNED-PAYLOAD`.
+    Only the headers named in the claim are checked, and the date must be one of them. The caller decides how
+    old it may be. The body is not checked if the signature declares `UNSIGNED-PAYLOAD`.
 
     Args:
-        claim: What the request's `Authorization` says.
-        secret_key: That of the access key which the claim names.
-        request: As it came: headers in any case, the path escaped, the query plain.
+        claim: The request's parsed `Authorization` header.
+        secret_key: The secret of the access key that the claim names.
+        request: As received: header names in any case, the path escaped, the query unescaped.
     """
     received = {name.lower(): value for name, value in request.headers.items()}
     signed = {name: received[name] for name in claim.signed_headers if name in received}
     date = signed.get(_DATE.lower(), "")
     if not date or len(signed) < len(claim.signed_headers) or claim.scope[:8] not in ("", date[:8]):
         return False
-    body_hash = hashing(claim.algorithm)
+    body_hash = hash_function(claim.algorithm)
     if signed.get(body_hash.header.lower(), _UNSIGNED) not in (
         _UNSIGNED,
         body_hash.digest(request.body or b""),
@@ -217,16 +216,18 @@ def verify(claim: Authorization, secret_key: str, request: Request) -> bool:
         return False
     canonical = _canonical_request(claim.algorithm, request, signed, _names(tuple(signed)))
     text = string_to_sign(claim.algorithm, date, canonical, claim.scope)
-    return seal(claim.algorithm, claim.access, secret_key, claim.scope).fits(text.encode(), claim.signature)
+    return signing_key(claim.algorithm, claim.access, secret_key, claim.scope).verify(
+        text.encode(), claim.signature
+    )
 
 
 @frozen
 class _Names:
-    """Header names, brought into the order of signing once for all requests that have the same."""
+    """Header names in the order of signing, cached because most requests have the same names."""
 
     spelled: Mapping[str, str]
     ordered: tuple[tuple[str, str], ...]
-    """Each name in lower case, and as the request spells it."""
+    """Each name in lower case and as spelled in the request."""
 
     joined: str
 
@@ -243,9 +244,9 @@ def _canonical_request(algorithm: str, request: Request, headers: Mapping[str, s
     lines = "".join([f"{name}:{headers[spelling].strip()}\n" for name, spelling in names.ordered])
     query = _canonical_query(request.query) if request.query else ""
     where = f"{request.method.upper()}\n{_canonical_path(request.path)}\n{query}"
-    body_hash = hashing(algorithm)
-    given = names.spelled.get(body_hash.header.lower()) if request.body else None
-    payload = (headers[given].strip() if given else "") or body_hash.digest(request.body or b"")
+    body_hash = hash_function(algorithm)
+    declared = names.spelled.get(body_hash.header.lower()) if request.body else None
+    payload = (headers[declared].strip() if declared else "") or body_hash.digest(request.body or b"")
     return f"{where}\n{lines}\n{names.joined}\n{payload}"
 
 
@@ -259,5 +260,5 @@ def _canonical_query(query: Query) -> str:
 
 
 def _escaped(text: str) -> str:
-    # A quarter of the time that quote takes for numbers and ids.
+    # This takes a quarter of the time of quote for numbers and ids.
     return text if text.isascii() and text.isalnum() else quote(text, safe="~")

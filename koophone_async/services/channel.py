@@ -21,9 +21,9 @@ class Channel:
     session: Session
 
     @property
-    def pump(self) -> PollScheduler:
+    def poll_scheduler(self) -> PollScheduler:
         """Who looks at jobs for all clients of the session."""
-        return self.session.pump
+        return self.session.poll_scheduler
 
     def now(self) -> datetime:
         """Tell the time by the wall clock of the session."""

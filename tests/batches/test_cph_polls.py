@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from koophone_async import Quota, State
 from koophone_async.cph import JobEntry, Started
-from koophone_async.polling import Allowance, PollScheduler
+from koophone_async.polling import PollLimiter, PollScheduler
 from koophone_async.services.cph.completion import Requests
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ pytestmark = pytest.mark.virtual_time
 
 def asked(quota: Quota, wishes: list[float]) -> list[float]:
     """Tell when requests are sent that are wished for so many seconds after each other."""
-    allowance, now, times = Allowance(quota), 0.0, list[float]()
+    limiter, now, times = PollLimiter(quota), 0.0, list[float]()
     for after in wishes:
-        now = max(now + after, allowance.free_at)
-        allowance.take(now)
+        now = max(now + after, limiter.free_at)
+        limiter.take(now)
         times.append(now)
     return times
 
@@ -61,13 +61,13 @@ async def test_looks_go_on_at_the_same_pace_however_many_waits_come_and_go(
 async def test_a_further_page_is_counted_as_a_look(service: CloudPhoneService, cph: CloudPhone) -> None:
     phones = [f"s1-{n}" for n in range(250)]
     first, second, third = [await cph.commands.run(phones[n : n + 100], "id") for n in (0, 100, 200)]
-    allowance = Allowance(Quota(60, 60))
-    requests = Requests(cph._channel, allowance)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    limiter = PollLimiter(Quota(60, 60))
+    requests = Requests(cph._channel, limiter)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
-    seen = await requests.look([started.request or "" for started in (first, second, third)])
+    seen = await requests.poll([started.request or "" for started in (first, second, third)])
 
     assert [rows for _, _, rows in service.looks] == [100, 100, 50]
-    assert allowance.free_at == pytest.approx(asyncio.get_running_loop().time() - 7 * 1.2)
+    assert limiter.free_at == pytest.approx(asyncio.get_running_loop().time() - 7 * 1.2)
     assert not any(seen.values())
 
 
@@ -100,10 +100,10 @@ async def test_a_call_that_is_not_known_has_others_refused_once(
     assert [requests for requests in refused if requests > 1] == [20]
 
 
-async def test_a_pump_awaits_nothing_of_a_handle_that_it_does_not_know(cph: CloudPhone) -> None:
+async def test_no_jobs_are_pending_for_an_unknown_handle(cph: CloudPhone) -> None:
     requests = Requests(cph._channel)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
-    assert not PollScheduler().awaited(requests, "r1")
+    assert not PollScheduler().pending(requests, "r1")
 
 
 async def test_an_entry_without_a_name_is_of_the_only_phone_of_its_call(cph: CloudPhone) -> None:

@@ -36,7 +36,7 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
     open_jobs = set(wait.jobs)
     while open_jobs:
         await asyncio.sleep(1)
-        open_jobs -= {job for job, end in (await looker.look([wait.handle]))[wait.handle].items() if end}
+        open_jobs -= {job for job, end in (await looker.poll([wait.handle]))[wait.handle].items() if end}
 
     assert [str(astuple(part, recurse=False)) for part in (looker, states)] == before
 

@@ -13,7 +13,8 @@ import pytest
 
 from koophone_async import Edition, wire
 from koophone_async.gaming import JobKind, Started, StartedJob
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.gaming import applications, deployments, versions
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def rightly_spelt(text: str) -> Any:  # noqa: ANN401 - what JSON holds
 
 
 def answered(operation: AnyOperation, body: Json) -> Json:
-    answer = read(operation, Received(201, {}, json.dumps(body).encode()), Edition.CHINA, None)
+    answer = read(operation, RawResponse(201, {}, json.dumps(body).encode()), Edition.CHINA, None)
     written: Json = wire.to_wire(answer)
     return {name: value for name, value in written.items() if value != []}
 

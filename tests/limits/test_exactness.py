@@ -69,7 +69,7 @@ async def arrivals(
         Limits({"a": shared}, rng=random.Random(1)),
         dict[str, list[float]]({"a.b": [], "a.c": []}),
     )
-    jitter = MARGIN if any(not quota.stamped_at_answer for quota in stated + shared) else 0.2
+    jitter = MARGIN if any(not quota.counts_from_answer for quota in stated + shared) else 0.2
     tasks = list[asyncio.Task[None]]()
     for call in plan:
         task = create_task(make(limits, call, stated, call.flies / 0.2 * jitter, arrived[call.name]))

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from koophone_async.polling import Seen
+    from koophone_async.polling import PollResult
 
 
 @frozen
@@ -23,8 +23,8 @@ class Job:
 class Service:
     """Lists jobs by handle; `refusal` may raise instead of answering."""
 
-    most_handles: int = 1
-    most_jobs: int | None = None
+    max_handles: int = 1
+    max_jobs: int | None = None
     delay: float = 0.0
     refusal: Callable[[Sequence[str]], None] = field(default=lambda _: None)
     jobs: dict[str, dict[str, Job]] = field(factory=dict[str, dict[str, Job]])
@@ -37,7 +37,7 @@ class Service:
         self.jobs.setdefault(handle, {}).update(jobs)
         return list(jobs)
 
-    async def look(self, handles: Sequence[str]) -> Seen[Job]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
         self.looks.append((asyncio.get_running_loop().time(), tuple(handles)))
         self.looked.set()
         await asyncio.sleep(self.delay)

@@ -25,7 +25,7 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
-from koophone_async.polling import PollPolicy, PollScheduler, Watch
+from koophone_async.polling import PendingJobs, PollPolicy, PollScheduler
 from koophone_async.virtual_time import run_virtually
 from tests.polling.service import Job, Service
 
@@ -37,7 +37,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def pumped() -> PollScheduler:
+def new_scheduler() -> PollScheduler:
     return PollScheduler(rng=Random(7))
 
 
@@ -53,7 +53,7 @@ class Told:
         self.ended[job] = now(), seen
         self.times[job] += 1
 
-    def finish(self, _: Watch[Job]) -> None:
+    def finish(self, _: PendingJobs[Job]) -> None:
         self.over.set()
 
     @property
@@ -67,15 +67,17 @@ class Until(TypedDict, total=False):
 
 
 def watched(
-    pump: PollScheduler,
+    scheduler: PollScheduler,
     service: Service,
     handle: str,
     jobs: Sequence[str],
-    kind: str = "run",
+    operation: str = "run",
     **until: Unpack[Until],
-) -> tuple[Watch[Job], Told]:
+) -> tuple[PendingJobs[Job], Told]:
     told = Told()
-    watch = pump.watch(service, handle, jobs, kind=kind, on_end=told.end, on_over=told.finish, **until)
+    watch = scheduler.subscribe(
+        service, handle, jobs, operation=operation, on_end=told.end, on_done=told.finish, **until
+    )
     return watch, told
 
 
@@ -103,10 +105,10 @@ def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
 
 @virtual
 async def test_every_job_is_told_once_soon_after_its_end() -> None:
-    service, pump = Service(delay=0.05), pumped()
+    service, scheduler = Service(delay=0.05), new_scheduler()
     jobs = service.start("task", [1.0, 2.0, 2.5, 4.0] * 25)
 
-    _, told = watched(pump, service, "task", jobs)
+    _, told = watched(scheduler, service, "task", jobs)
     await told.over.wait()
 
     assert set(told.times.values()) == {1}
@@ -118,10 +120,10 @@ async def test_every_job_is_told_once_soon_after_its_end() -> None:
 
 @virtual
 async def test_ten_thousand_phones_at_two_seconds_take_few_looks_little_time_and_little_cpu() -> None:
-    service, pump, tolds = Service(delay=0.01), pumped(), list[Told]()
+    service, scheduler, tolds = Service(delay=0.01), new_scheduler(), list[Told]()
     began = time.process_time()
     for n in range(100):
-        tolds.append(watched(pump, service, f"task-{n}", service.start(f"task-{n}", [2.0] * 100))[1])
+        tolds.append(watched(scheduler, service, f"task-{n}", service.start(f"task-{n}", [2.0] * 100))[1])
         await asyncio.sleep(0.001)
     for told in tolds:
         await told.over.wait()
@@ -134,13 +136,13 @@ async def test_ten_thousand_phones_at_two_seconds_take_few_looks_little_time_and
 
 @virtual
 async def test_what_one_wait_learned_serves_the_next_of_its_kind() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     for n in range(3):
-        _, told = watched(pump, service, str(n), service.start(str(n), [30.0] * 100))
+        _, told = watched(scheduler, service, str(n), service.start(str(n), [30.0] * 100))
         await told.over.wait()
     before, began = len(service.looks), now()
 
-    _, told = watched(pump, service, "next", service.start("next", [30.0] * 100))
+    _, told = watched(scheduler, service, "next", service.start("next", [30.0] * 100))
     await told.over.wait()
 
     assert now() - began == pytest.approx(30, abs=1)
@@ -149,33 +151,33 @@ async def test_what_one_wait_learned_serves_the_next_of_its_kind() -> None:
 
 @virtual
 async def test_a_wait_can_be_iterated() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [3.0, 1.0, 2.0])
 
-    async with pump.wait(service, "task", jobs, kind="run") as wait:
+    async with scheduler.stream(service, "task", jobs, operation="run") as wait:
         ended = [(job, seen.ends_at if seen else None) async for job, seen in wait]
-        assert not wait.open
+        assert not wait.pending
 
     assert set(ended) == {("task.0", 3.0), ("task.1", 1.0), ("task.2", 2.0)}
 
 
 @virtual
 async def test_at_the_deadline_the_open_jobs_are_unfinished_and_not_lost() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [1.0, 100.0])
 
-    async with pump.wait(service, "task", jobs, kind="run", deadline=30.0) as wait:
+    async with scheduler.stream(service, "task", jobs, operation="run", deadline=30.0) as wait:
         ended = [job async for job, _ in wait]
 
     assert now() == 30
     assert ended == ["task.0"]
-    assert list(wait.open) == ["task.1"]
+    assert list(wait.pending) == ["task.1"]
 
 
 @virtual
 async def test_a_cancelled_wait_tells_nothing_more_and_looks_no_more() -> None:
-    service, pump = Service(delay=1), pumped()
-    watch, told = watched(pump, service, "task", service.start("task", [3.0] * 100), deadline=50.0)
+    service, scheduler = Service(delay=1), new_scheduler()
+    watch, told = watched(scheduler, service, "task", service.start("task", [3.0] * 100), deadline=50.0)
     await service.looked.wait()
 
     watch.cancel()
@@ -183,7 +185,7 @@ async def test_a_cancelled_wait_tells_nothing_more_and_looks_no_more() -> None:
     looks = len(service.looks)
     await asyncio.sleep(100)
 
-    assert watch.over
+    assert watch.done
     assert told.ended == {}
     assert not told.over.is_set()
     assert len(service.looks) == looks
@@ -191,22 +193,22 @@ async def test_a_cancelled_wait_tells_nothing_more_and_looks_no_more() -> None:
 
 @virtual
 async def test_a_wait_that_is_cancelled_is_collected() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     for n in range(500):
-        watch, _ = watched(pump, service, str(n), service.start(str(n), [1.0]), deadline=1e6)
+        watch, _ = watched(scheduler, service, str(n), service.start(str(n), [1.0]), deadline=1e6)
         watch.cancel()
         del watch
     gc.collect()
 
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Watch)]
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, PendingJobs)]
 
 
 @virtual
 async def test_leaving_the_block_early_ends_the_wait() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [1.0, 1000.0])
 
-    async with pump.wait(service, "task", jobs, kind="run") as wait:
+    async with scheduler.stream(service, "task", jobs, operation="run") as wait:
         async for job, _ in wait:
             assert job == "task.0"
             break
@@ -215,23 +217,23 @@ async def test_leaving_the_block_early_ends_the_wait() -> None:
 @virtual
 async def test_closing_the_pump_ends_its_waits_with_their_jobs_unfinished() -> None:
     service = Service(delay=1)
-    async with PollScheduler() as pump:
-        watch, told = watched(pump, service, "task", service.start("task", [9.0] * 100))
+    async with PollScheduler() as scheduler:
+        watch, told = watched(scheduler, service, "task", service.start("task", [9.0] * 100))
         await service.looked.wait()
 
     assert told.over.is_set()
-    assert len(watch.open) == 100
+    assert len(watch.pending) == 100
     assert watch.error is None
 
 
 @virtual
 async def test_two_waits_for_one_task_share_its_looks() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [5.0] * 50)
 
-    _, one = watched(pump, service, "task", jobs)
+    _, one = watched(scheduler, service, "task", jobs)
     await asyncio.sleep(1)
-    _, other = watched(pump, service, "task", jobs[10:])
+    _, other = watched(scheduler, service, "task", jobs[10:])
     await one.over.wait()
 
     assert other.over.is_set()
@@ -242,12 +244,12 @@ async def test_two_waits_for_one_task_share_its_looks() -> None:
 
 @virtual
 async def test_a_wait_that_joins_while_a_look_is_in_flight_is_told_too() -> None:
-    service, pump = Service(delay=3), pumped()
+    service, scheduler = Service(delay=3), new_scheduler()
     jobs = service.start("task", [1.0] * 100)
-    watched(pump, service, "task", jobs)
+    watched(scheduler, service, "task", jobs)
     await service.looked.wait()
 
-    _, other = watched(pump, service, "task", jobs)
+    _, other = watched(scheduler, service, "task", jobs)
     await other.over.wait()
 
     assert len(other.ended) == 100
@@ -255,11 +257,11 @@ async def test_a_wait_that_joins_while_a_look_is_in_flight_is_told_too() -> None
 
 @virtual
 async def test_answers_that_come_faster_than_the_spacing_do_not_lose_a_job() -> None:
-    service, pump = Service(), PollScheduler(PollPolicy(grace=0, spacing=5), Random(7))
+    service, scheduler = Service(), PollScheduler(PollPolicy(grace=0, spacing=5), Random(7))
     jobs = service.start("task", [n / 10 for n in range(100)])
     lost = service.jobs["task"].pop("task.99")
 
-    _, told = watched(pump, service, "task", jobs)
+    _, told = watched(scheduler, service, "task", jobs)
     await told.over.wait()
 
     assert told.lost == {lost.id}
@@ -269,11 +271,11 @@ async def test_answers_that_come_faster_than_the_spacing_do_not_lose_a_job() -> 
 
 @virtual
 async def test_a_cancelled_wait_leaves_the_other_of_its_task_alone() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [5.0, 5.0, 900.0])
 
-    watch, _ = watched(pump, service, "task", jobs)
-    _, other = watched(pump, service, "task", jobs[:2])
+    watch, _ = watched(scheduler, service, "task", jobs)
+    _, other = watched(scheduler, service, "task", jobs[:2])
     watch.cancel()
     await other.over.wait()
 
@@ -283,7 +285,7 @@ async def test_a_cancelled_wait_leaves_the_other_of_its_task_alone() -> None:
 
 @virtual
 async def test_a_wait_for_no_jobs_is_over_at_once() -> None:
-    _, told = watched(pumped(), Service(), "task", [])
+    _, told = watched(new_scheduler(), Service(), "task", [])
 
     await told.over.wait()
 
@@ -292,11 +294,11 @@ async def test_a_wait_for_no_jobs_is_over_at_once() -> None:
 
 @virtual
 async def test_a_wait_taken_up_later_sees_at_once_what_ended_meanwhile() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [2.0] * 100)
     await asyncio.sleep(600)
 
-    _, told = watched(pump, service, "task", jobs, age=600)
+    _, told = watched(scheduler, service, "task", jobs, age=600)
     await told.over.wait()
 
     assert now() == pytest.approx(600, abs=0.2)
@@ -304,10 +306,10 @@ async def test_a_wait_taken_up_later_sees_at_once_what_ended_meanwhile() -> None
 
 @virtual
 async def test_a_task_that_is_not_listed_yet_has_a_grace_period() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     asyncio.get_running_loop().call_later(14, service.start, "task", [1.0, 1.0])
 
-    _, told = watched(pump, service, "task", ["task.0", "task.1"])
+    _, told = watched(scheduler, service, "task", ["task.0", "task.1"])
     await told.over.wait()
 
     assert told.lost == set()
@@ -322,8 +324,8 @@ def test_a_task_that_is_never_listed_is_lost_after_its_grace(code: str) -> None:
 
     @virtual
     async def run() -> None:
-        service, pump = Service(refusal=refuse), pumped()
-        _, told = watched(pump, service, "task", ["a", "b"])
+        service, scheduler = Service(refusal=refuse), new_scheduler()
+        _, told = watched(scheduler, service, "task", ["a", "b"])
         await told.over.wait()
         assert told.lost == {"a", "b"}
         assert 15 + 2 * 2 <= now() <= 15 + 3 * 2
@@ -333,11 +335,11 @@ def test_a_task_that_is_never_listed_is_lost_after_its_grace(code: str) -> None:
 
 @virtual
 async def test_a_job_missing_from_three_answers_is_lost_and_its_neighbours_are_not() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [40.0, 40.0, 40.0])
     asyncio.get_running_loop().call_later(20, service.jobs["task"].pop, "task.1")
 
-    _, told = watched(pump, service, "task", jobs)
+    _, told = watched(scheduler, service, "task", jobs)
     await told.over.wait()
 
     assert told.lost == {"task.1"}
@@ -346,7 +348,7 @@ async def test_a_job_missing_from_three_answers_is_lost_and_its_neighbours_are_n
 
 @virtual
 async def test_a_job_that_is_listed_again_is_not_lost() -> None:
-    service, pump = Service(), pumped()
+    service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [60.0, 60.0])
     hidden = service.jobs["task"]["task.1"]
     asyncio.get_running_loop().call_later(20, service.jobs["task"].pop, "task.1")
@@ -357,7 +359,7 @@ async def test_a_job_that_is_listed_again_is_not_lost() -> None:
             service.jobs["task"]["task.1"] = hidden
 
     service.refusal = show
-    _, told = watched(pump, service, "task", jobs)
+    _, told = watched(scheduler, service, "task", jobs)
     await told.over.wait()
 
     assert told.lost == set()
@@ -380,8 +382,8 @@ def test_looks_that_fail_are_made_again_ever_more_seldom_and_nothing_is_lost(err
 
     @virtual
     async def run() -> None:
-        service, pump = Service(refusal=refuse), pumped()
-        _, told = watched(pump, service, "task", service.start("task", [2.0] * 100))
+        service, scheduler = Service(refusal=refuse), new_scheduler()
+        _, told = watched(scheduler, service, "task", service.start("task", [2.0] * 100))
         await told.over.wait()
         gaps = [b - a for (a, _), (b, _) in pairwise(service.looks)]
         assert told.lost == set()
@@ -409,8 +411,8 @@ def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooP
 
     @virtual
     async def run() -> None:
-        service, pump = Service(refusal=refuse), pumped()
-        tolds = [watched(pump, service, h, service.start(h, [2.0] * 100))[1] for h in "abc"]
+        service, scheduler = Service(refusal=refuse), new_scheduler()
+        tolds = [watched(scheduler, service, h, service.start(h, [2.0] * 100))[1] for h in "abc"]
         for told in tolds:
             await told.over.wait()
         assert not [at for at, _ in service.looks if failed[0] < at < failed[0] + 25]
@@ -424,7 +426,7 @@ def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooP
     [
         AuthenticationFailed("tasks.show", 401, "6001", "sign in"),
         Forbidden("tasks.show", 403, "", "not yours"),
-        RuntimeError("a mistake in the looker"),
+        RuntimeError("a mistake in the poller"),
     ],
 )
 def test_a_look_that_is_refused_for_good_ends_the_wait_with_that_error(error: Exception) -> None:
@@ -433,12 +435,12 @@ def test_a_look_that_is_refused_for_good_ends_the_wait_with_that_error(error: Ex
 
     @virtual
     async def run() -> None:
-        service, pump = Service(refusal=refuse), pumped()
+        service, scheduler = Service(refusal=refuse), new_scheduler()
         jobs = service.start("task", [2.0] * 10)
-        async with pump.wait(service, "task", jobs, kind="run") as wait:
+        async with scheduler.stream(service, "task", jobs, operation="run") as wait:
             with pytest.raises(type(error)):
                 await anext(wait)
-            assert len(wait.open) == 10
+            assert len(wait.pending) == 10
         assert len(service.looks) == 1
 
     run()
@@ -446,10 +448,11 @@ def test_a_look_that_is_refused_for_good_ends_the_wait_with_that_error(error: Ex
 
 @virtual
 async def test_requests_are_packed_until_their_handles_or_their_jobs_fill_them() -> None:
-    service, pump = Service(most_handles=20, most_jobs=100), pumped()
+    service, scheduler = Service(max_handles=20, max_jobs=100), new_scheduler()
     sizes = [1, 2, 5, 10, 30, 60, 100] * 10
     tolds = [
-        watched(pump, service, str(n), service.start(str(n), [5.0] * size))[1] for n, size in enumerate(sizes)
+        watched(scheduler, service, str(n), service.start(str(n), [5.0] * size))[1]
+        for n, size in enumerate(sizes)
     ]
     for told in tolds:
         await told.over.wait()
@@ -462,8 +465,10 @@ async def test_requests_are_packed_until_their_handles_or_their_jobs_fill_them()
 
 @virtual
 async def test_single_jobs_share_requests() -> None:
-    service, pump = Service(most_handles=20, most_jobs=100), pumped()
-    tolds = [watched(pump, service, str(n), service.start(str(n), [8.0 + n / 100]))[1] for n in range(200)]
+    service, scheduler = Service(max_handles=20, max_jobs=100), new_scheduler()
+    tolds = [
+        watched(scheduler, service, str(n), service.start(str(n), [8.0 + n / 100]))[1] for n in range(200)
+    ]
     for told in tolds:
         await told.over.wait()
 
@@ -478,8 +483,8 @@ async def test_a_handle_that_is_refused_does_not_end_the_waits_that_shared_its_r
         if "7" in handles:
             raise Forbidden("jobs.list", 403, "", "not yours")
 
-    service, pump = Service(most_handles=20, refusal=refuse), pumped()
-    waits = [watched(pump, service, str(n), service.start(str(n), [6.0] * 3)) for n in range(20)]
+    service, scheduler = Service(max_handles=20, refusal=refuse), new_scheduler()
+    waits = [watched(scheduler, service, str(n), service.start(str(n), [6.0] * 3)) for n in range(20)]
     for _, told in waits:
         await told.over.wait()
 
@@ -496,8 +501,8 @@ async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> N
         if now() < day:
             raise Unavailable("tasks.show", 503, "", "down")
 
-    service, pump = Service(refusal=refuse), pumped()
-    _, told = watched(pump, service, "task", service.start("task", [1.0]))
+    service, scheduler = Service(refusal=refuse), new_scheduler()
+    _, told = watched(scheduler, service, "task", service.start("task", [1.0]))
     await told.over.wait()
 
     assert now() < day + 70
@@ -506,8 +511,8 @@ async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> N
 
 @virtual
 async def test_looks_in_flight_are_bounded() -> None:
-    service, pump = Service(delay=5), PollScheduler(PollPolicy(at_once=3), Random(1))
-    tolds = [watched(pump, service, str(n), service.start(str(n), [1.0] * 100))[1] for n in range(30)]
+    service, scheduler = Service(delay=5), PollScheduler(PollPolicy(at_once=3), Random(1))
+    tolds = [watched(scheduler, service, str(n), service.start(str(n), [1.0] * 100))[1] for n in range(30)]
     most = 0
     while not all(told.over.is_set() for told in tolds):
         most = max(most, len(asyncio.all_tasks()) - 1)
@@ -518,7 +523,7 @@ async def test_looks_in_flight_are_bounded() -> None:
 
 @virtual
 async def test_a_mistake_in_one_callback_does_not_reach_the_other_waits() -> None:
-    service, pump, mistakes = Service(), pumped(), list[str]()
+    service, scheduler, mistakes = Service(), new_scheduler(), list[str]()
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: mistakes.append(str(context["exception"]))
     )
@@ -527,8 +532,8 @@ async def test_a_mistake_in_one_callback_does_not_reach_the_other_waits() -> Non
     def fail(job: str, _: Job | None) -> None:
         raise RuntimeError(job)
 
-    pump.watch(service, "task", jobs, kind="run", on_end=fail)
-    _, told = watched(pump, service, "task", jobs)
+    scheduler.subscribe(service, "task", jobs, operation="run", on_end=fail)
+    _, told = watched(scheduler, service, "task", jobs)
     await told.over.wait()
 
     assert set(told.ended) == set(jobs)
@@ -537,10 +542,10 @@ async def test_a_mistake_in_one_callback_does_not_reach_the_other_waits() -> Non
 
 @virtual
 async def test_a_stuck_job_is_looked_at_ever_more_seldom() -> None:
-    service, pump = Service(), pumped()
-    _, told = watched(pump, service, "quick", service.start("quick", [2.0] * 100))
+    service, scheduler = Service(), new_scheduler()
+    _, told = watched(scheduler, service, "quick", service.start("quick", [2.0] * 100))
     await told.over.wait()
-    watch, _ = watched(pump, service, "stuck", service.start("stuck", [1e9]))
+    watch, _ = watched(scheduler, service, "stuck", service.start("stuck", [1e9]))
     await asyncio.sleep(3600)
     watch.cancel()
 
@@ -551,8 +556,8 @@ async def test_a_stuck_job_is_looked_at_ever_more_seldom() -> None:
 
 @virtual
 async def test_a_single_job_is_looked_at_every_fifteen_seconds_at_the_latest() -> None:
-    service, pump = Service(), pumped()
-    watch, _ = watched(pump, service, "long", service.start("long", [1e6]))
+    service, scheduler = Service(), new_scheduler()
+    watch, _ = watched(scheduler, service, "long", service.start("long", [1e6]))
     await asyncio.sleep(120)
     watch.cancel()
 
@@ -587,14 +592,14 @@ def test_every_watched_job_is_told_exactly_once(
 
     @virtual
     async def run() -> None:
-        service, pump = Service(*room, delay=delay, refusal=refuse), PollScheduler(rng=rng)
+        service, scheduler = Service(*room, delay=delay, refusal=refuse), PollScheduler(rng=rng)
         waits = list[tuple[list[str], Told]]()
         for n, (pause, durations, kind, vanishes) in enumerate(tasks):
             await asyncio.sleep(pause)
             jobs = service.start(str(n), durations)
             if vanishes:
                 service.jobs[str(n)].popitem()
-            waits.append((jobs, watched(pump, service, str(n), jobs, kind)[1]))
+            waits.append((jobs, watched(scheduler, service, str(n), jobs, kind)[1]))
         for jobs, told in waits:
             await told.over.wait()
             assert set(told.ended) == set(jobs)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.protocol.redaction import HIDDEN, redact
+from koophone_async.protocol.redaction import REDACTED, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def test_a_secret_in_a_link_is_cut_and_the_rest_kept(place: str, secret: str) ->
     cut = redact(place.format(quote(secret, safe="")))
 
     assert cut == redact(place.format("another"))
-    assert HIDDEN in cut
+    assert REDACTED in cut
     assert place.split("{}")[1].partition("&")[2] in cut
 
 
@@ -81,7 +81,7 @@ def test_a_secret_in_a_link_is_cut_and_the_rest_kept(place: str, secret: str) ->
 def test_a_secret_after_its_name_is_hidden_and_nothing_else(
     written: Callable[[str, str], str], name: str, secret: str
 ) -> None:
-    assert redact(written(name, secret)) == written(name, HIDDEN)
+    assert redact(written(name, secret)) == written(name, REDACTED)
 
 
 @pytest.mark.parametrize("encode", ENCODED.values(), ids=ENCODED)
@@ -91,7 +91,7 @@ def test_a_secret_in_a_body_is_hidden_and_nothing_else(
 ) -> None:
     around = {"job_id": 'say "yes"', "count": 3}
 
-    assert redact(encode({name: secret, **around})) == encode({name: HIDDEN, **around})
+    assert redact(encode({name: secret, **around})) == encode({name: REDACTED, **around})
 
 
 @pytest.mark.parametrize("encode", ENCODED.values(), ids=ENCODED)
@@ -99,7 +99,7 @@ def test_a_secret_in_a_body_is_hidden_and_nothing_else(
 def test_no_part_of_a_secret_is_left_whatever_it_is_made_of(
     encode: Callable[[dict[str, object]], str], name: str, secret: str
 ) -> None:
-    hidden = encode({name: HIDDEN}).replace("'", '"')  # repr chooses its quotes by the value
+    hidden = encode({name: REDACTED}).replace("'", '"')  # repr chooses its quotes by the value
 
     assert hidden.startswith(redact(encode({name: secret})).replace("'", '"'))
 
@@ -108,7 +108,7 @@ def test_no_part_of_a_secret_is_left_whatever_it_is_made_of(
 def test_json_is_still_json_after_its_secrets_are_gone(name: str, secret: str) -> None:
     body = {"first": 1, name: secret, "last": [None, "x"]}
 
-    assert json.loads(redact(json.dumps(body))) == {**body, name: HIDDEN}
+    assert json.loads(redact(json.dumps(body))) == {**body, name: REDACTED}
 
 
 @given(st.text())
@@ -118,7 +118,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
 
 @given(st.text(string.ascii_letters + " /\"'{}[]()&?,.;#@=%\n\\").filter(lambda text: redact(text) == text))
 def test_a_secret_is_found_in_any_surroundings(harmless: str) -> None:
-    assert redact(f"{harmless} X-Auth-Token: abcdef") == f"{harmless} X-Auth-Token: {HIDDEN}"
+    assert redact(f"{harmless} X-Auth-Token: abcdef") == f"{harmless} X-Auth-Token: {REDACTED}"
 
 
 @given(st.text(st.characters(exclude_characters=":=,")))
@@ -170,4 +170,4 @@ def test_a_secret_whose_quotes_never_close_takes_the_rest_with_it() -> None:
 def test_a_signed_header_is_hidden_whole() -> None:
     header = "Authorization: SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date, Signature=0f0f"
 
-    assert redact(f"{header}\nHost: h") == f"Authorization: {HIDDEN}\nHost: h"
+    assert redact(f"{header}\nHost: h") == f"Authorization: {REDACTED}\nHost: h"

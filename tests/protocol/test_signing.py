@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.protocol.crypto import private_number, seal
+from koophone_async.protocol.crypto import private_number, signing_key
 from koophone_async.protocol.signing import (
     Algorithm,
     Authorization,
@@ -323,7 +323,7 @@ def claimed(
     """What `verify` is asked about a claim that its owner sealed over these headers alone."""
     sent = evolve(COMMAND, headers=headers)
     text = string_to_sign(algorithm, headers.get("x-sdk-date", ""), canonical_request(algorithm, sent), scope)
-    signature = seal(algorithm, ACCESS, SECRET, scope).make(text.encode())
+    signature = signing_key(algorithm, ACCESS, SECRET, scope).sign(text.encode())
     return Authorization(algorithm, ACCESS, tuple(headers), signature, scope), SECRET, sent
 
 

@@ -68,10 +68,10 @@ class Proxy:
             writer.write(b"HTTP/1.1 200 Open\r\n\r\n")
         else:
             thither.write(b"%b %b %b" % (method, target.removeprefix(b"http://" + host), rest))
-        await asyncio.gather(pump(reader, thither), pump(there, writer))
+        await asyncio.gather(forward(reader, thither), forward(there, writer))
 
 
-async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     while data := await source.read(65536):
         sink.write(data)
     sink.close()

@@ -17,7 +17,7 @@ from koophone_async.iam import AccessibleQuery
 from koophone_async.operation import Operation
 from koophone_async.protocol.signing import Request, parse_authorization, verify
 from koophone_async.services.iam import LIST_ACCESSIBLE
-from koophone_async.session import MOST_SIGNED
+from koophone_async.session import MAX_SIGNED_BODY
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says, stall
 from tests.send.operations import BUY, KEY, READ, RUN, SET, Note, Said, session
@@ -344,7 +344,7 @@ LONG: Final = Operation(
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 @pytest.mark.parametrize("excess", [0, 1])
 async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
-    note = Long("x" * (MOST_SIGNED + excess - len('{"text":""}')))
+    note = Long("x" * (MAX_SIGNED_BODY + excess - len('{"text":""}')))
     async with FarEnd() as far, session(far.url) as ours:
         if excess:
             with pytest.raises(
@@ -361,7 +361,7 @@ async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
 async def test_a_body_beyond_12_megabytes_goes_with_a_token() -> None:
     iam = account()
     async with iam.far as far, session(far.url, USER) as ours:
-        await ours.send(LONG, Long("x" * MOST_SIGNED))
+        await ours.send(LONG, Long("x" * MAX_SIGNED_BODY))
 
     assert far.executions == 1
 

@@ -170,4 +170,4 @@ async def test_a_client_can_tell_how_long_its_quotas_make_calls_last() -> None:
     channel = ProjectChannel(Session(KEY, environ={}), "cn-north-4", "p")
 
     assert channel.estimate(RUN_SYNC, 12) >= 60
-    assert channel.pump is channel.session.pump
+    assert channel.poll_scheduler is channel.session.poll_scheduler

@@ -133,7 +133,7 @@ def test_fifty_packages_and_their_options_go_in_one_call() -> None:
 
 def test_the_command_that_is_waited_for_takes_15_phones_and_6_calls_a_minute() -> None:
     assert RUN_SYNC.batch is not None
-    assert RUN_SYNC.batch.most == 15
+    assert RUN_SYNC.batch.max == 15
     assert [(quota.permits, quota.seconds) for quota in RUN_SYNC.quotas] == [(6, 60)]
 
 

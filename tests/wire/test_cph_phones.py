@@ -14,7 +14,8 @@ import pytest
 
 from koophone_async import Edition, wire
 from koophone_async.errors import UnreadableAnswer
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.cph import (
     commands,
     connections,
@@ -162,7 +163,7 @@ def plain(value: Said) -> Said:
 
 
 def answered(operation: AnyOperation, body: Json) -> Json:
-    received = Received(200, {}, json.dumps(body).encode())
+    received = RawResponse(200, {}, json.dumps(body).encode())
     written: Json = wire.to_wire(read(operation, received, Edition.CHINA, None))
     return written
 
@@ -272,7 +273,7 @@ def test_nothing_is_sent_where_nothing_was_said() -> None:
 def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
     body = b'{"request_id":"r1","rows":[{"a":1.5}]}'
 
-    answer: undocumented.Raw = read(OPERATIONS[name], Received(200, {}, body), Edition.CHINA, None)
+    answer: undocumented.Raw = read(OPERATIONS[name], RawResponse(200, {}, body), Edition.CHINA, None)
 
     assert bytes(answer) == body
     assert answer.value == {"request_id": "r1", "rows": [{"a": 1.5}]}
@@ -280,7 +281,7 @@ def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
 
 def test_a_file_for_an_answer_is_kept_by_the_error() -> None:
     with pytest.raises(UnreadableAnswer) as raised:
-        read(undocumented.EXPORT_PHONE_DETAILS, Received(200, {}, b"PK\x03"), Edition.CHINA, None)
+        read(undocumented.EXPORT_PHONE_DETAILS, RawResponse(200, {}, b"PK\x03"), Edition.CHINA, None)
 
     assert raised.value.answer == b"PK\x03"
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from koophone_async import Edition, wire
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.cph import (
     bandwidths,
     buying,
@@ -192,7 +193,7 @@ def without_nulls(pairs: list[tuple[str, Any]]) -> Json:
 
 def answered(operation: AnyOperation, body: str) -> Json:
     """Read an answer and write it. Most models do not keep the request id, so it is put back."""
-    answer = read(operation, Received(200, {}, body.encode()), Edition.CHINA, None)
+    answer = read(operation, RawResponse(200, {}, body.encode()), Edition.CHINA, None)
     kept: Json = {key: value for key, value in json.loads(body).items() if key == "request_id"}
     written: Json = wire.to_wire(answer)
     return kept | written

@@ -19,7 +19,8 @@ from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import Refused
 from koophone_async.koophone import ContentState, RunningState
 from koophone_async.protocol.dialect import DIALECTS
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.koophone.instances import STATUS
 
 if TYPE_CHECKING:
@@ -192,17 +193,17 @@ def test_an_answer_is_read_and_written_without_loss(example: Example) -> None:
     dialect = DIALECTS[operation.service]
     headers = {"X-Subject-Token": "a token"} if operation.service == "iam" else {}
 
-    answer = read(operation, Received(example.status, headers, wire.encode(body)), example.edition, None)
+    answer = read(operation, RawResponse(example.status, headers, wire.encode(body)), example.edition, None)
 
     assert type(answer) is operation.answer
-    written = dialect.seal(wire.to_wire(answer), "r1")
-    assert plain(dialect.open(written).payload) == plain(dialect.open(body | headers).payload)
+    written = dialect.wrap(wire.to_wire(answer), "r1")
+    assert plain(dialect.unwrap(written).payload) == plain(dialect.unwrap(body | headers).payload)
 
 
 @pytest.mark.parametrize("file", sorted(REFUSALS))
 def test_a_refusal_is_read(file: str) -> None:
     example = Example(file)
-    received = Received(example.status, {}, wire.encode(example.body()))
+    received = RawResponse(example.status, {}, wire.encode(example.body()))
 
     with pytest.raises(Refused) as caught:
         read(example.operation, received, example.edition, "r1")
@@ -239,6 +240,6 @@ def test_a_number_means_what_the_edition_says(edition: Edition, state: IntEnum) 
     body = json.loads((EXAMPLES / "002__4.1.5__batch_query_status__response-200.json").read_text("utf-8"))
     body["data"]["status_results"][0]["status"] = 2
 
-    answer = read(STATUS, Received(200, {}, wire.encode(body)), edition, None)
+    answer = read(STATUS, RawResponse(200, {}, wire.encode(body)), edition, None)
 
     assert answer.statuses[0].state is state

@@ -21,8 +21,10 @@ from koophone_async.checks import Between
 from koophone_async.errors import KooPhoneError
 from koophone_async.koophone import JobState, StartedJob
 from koophone_async.operation import Operation
-from koophone_async.protocol.fast_decoder import ODD, quick_reader
-from koophone_async.protocol.reading import Received, read, read_patiently
+from koophone_async.protocol.decoders import fallback
+from koophone_async.protocol.decoders.fast import NOT_DECODED, fast_decoder
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.cph import jobs as cph_jobs
 from koophone_async.services.cph import phones
 from koophone_async.services.iam import CREATE_TOKEN
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 QUICK: Final = {
     (operation.service == "koophone", operation.answer): operation
     for operation in OPERATIONS.values()
-    if quick_reader(operation, Edition.CHINA)
+    if fast_decoder(operation, Edition.CHINA)
 }
 """An operation for each model and envelope that have a quick way."""
 
@@ -125,10 +127,10 @@ def told(reader: Callable[[], object]) -> object:
 def test_an_answer_is_read_the_same_with_and_without_the_quick_way(
     operation: AnyOperation, edition: Edition, data: st.DataObject
 ) -> None:
-    received = Received(200, {}, wire.encode(data.draw(answers(operation))))
+    received = RawResponse(200, {}, wire.encode(data.draw(answers(operation))))
 
     quickly = told(lambda: read(operation, received, edition, None))
-    patiently = told(lambda: read_patiently(operation, received, edition, None))
+    patiently = told(lambda: fallback.decode(operation, received, edition, None))
 
     assert (quickly, repr(quickly)) == (patiently, repr(patiently))
 
@@ -148,10 +150,10 @@ HERE: Final = Path(__file__).parent
 )
 def test_the_documents_own_examples_take_the_quick_way(operation: AnyOperation, example: str) -> None:
     body = (HERE / example).read_bytes()
-    quick = quick_reader(operation, Edition.INTERNATIONAL)
+    quick = fast_decoder(operation, Edition.INTERNATIONAL)
 
     assert quick is not None
-    assert quick(body) == read_patiently(operation, Received(200, {}, body), Edition.INTERNATIONAL, None)
+    assert quick(body) == fallback.decode(operation, RawResponse(200, {}, body), Edition.INTERNATIONAL, None)
 
 
 @pytest.mark.parametrize(
@@ -179,26 +181,26 @@ def test_the_documents_own_examples_take_the_quick_way(operation: AnyOperation, 
     ],
 )
 def test_an_unusual_answer_is_read_as_if_there_were_no_quick_way(operation: AnyOperation, body: Json) -> None:
-    received = Received(200, {}, wire.encode(body))
+    received = RawResponse(200, {}, wire.encode(body))
 
     assert told(lambda: read(operation, received, Edition.CHINA, None)) == told(
-        lambda: read_patiently(operation, received, Edition.CHINA, None)
+        lambda: fallback.decode(operation, received, Edition.CHINA, None)
     )
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"error_code": "1", "error_msg": "no"}', b"\xff"])
 def test_what_is_no_success_is_left_to_the_patient_way(body: bytes) -> None:
-    quick = quick_reader(jobs.LIST, Edition.CHINA)
+    quick = fast_decoder(jobs.LIST, Edition.CHINA)
 
     assert quick is not None
-    with pytest.raises(ODD):
+    with pytest.raises(NOT_DECODED):
         quick(body)
     with pytest.raises(KooPhoneError):
-        read_patiently(jobs.LIST, Received(200, {}, body), Edition.CHINA, None)
+        fallback.decode(jobs.LIST, RawResponse(200, {}, body), Edition.CHINA, None)
 
 
 def test_what_comes_partly_in_headers_has_no_quick_way() -> None:
-    assert quick_reader(CREATE_TOKEN, Edition.CHINA) is None
+    assert fast_decoder(CREATE_TOKEN, Edition.CHINA) is None
 
 
 @frozen
@@ -254,7 +256,7 @@ def asking(model: type) -> AnyOperation:
 
 @pytest.mark.parametrize("model", [Port, WithFactory, WithMapping, WithEither, WithTimes])
 def test_a_model_that_needs_more_than_its_slots_filled_has_no_quick_way(model: type) -> None:
-    assert quick_reader(asking(model), Edition.CHINA) is None
+    assert fast_decoder(asking(model), Edition.CHINA) is None
 
 
 @frozen
@@ -265,7 +267,7 @@ class WithGaps:
 
 
 def test_a_row_with_gaps_has_a_quick_way() -> None:
-    quick = quick_reader(asking(WithGaps), Edition.CHINA)
+    quick = fast_decoder(asking(WithGaps), Edition.CHINA)
 
     assert quick is not None
     found = quick(b'{"error_code": "0", "data": {"jobs": [null, {"instance_id": "a", "job_id": "j"}]}}')

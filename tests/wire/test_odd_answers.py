@@ -15,7 +15,8 @@ from koophone_async import Edition, wire
 from koophone_async.errors import InvalidRequest, KooPhoneError, UnreadableAnswer
 from koophone_async.koophone import JobState
 from koophone_async.operation import AnyOperation, Operation
-from koophone_async.protocol.reading import Received, read
+from koophone_async.protocol.reading import read
+from koophone_async.protocol.response import RawResponse
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, instances, jobs, orders, streaming, video
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def answer(operation: AnyOperation, body: object, status: int = 200) -> Any:  # noqa: ANN401 - of any operation
-    return read(operation, Received(status, {}, wire.encode(body)), Edition.INTERNATIONAL, "r1")
+    return read(operation, RawResponse(status, {}, wire.encode(body)), Edition.INTERNATIONAL, "r1")
 
 
 SIGNALING = {"ice_signaling": {"expired_time": 10**400}}
@@ -212,7 +213,7 @@ def test_any_json_is_an_answer_or_an_error_of_ours(
 @given(st.binary(max_size=40), st.sampled_from([200, 404, 502]))
 def test_any_bytes_are_an_error_of_ours(body: bytes, status: int) -> None:
     with pytest.raises(KooPhoneError):
-        read(commands.RUN, Received(status, {}, b"\xff" + body), Edition.CHINA, None)
+        read(commands.RUN, RawResponse(status, {}, b"\xff" + body), Edition.CHINA, None)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +336,7 @@ def test_a_member_that_a_closed_enum_lacks_is_refused() -> None:
 
 
 def test_an_answer_that_is_nested_without_end_is_unreadable() -> None:
-    deep = Received(200, {}, b'{"data":' + b"[" * 100_000)
+    deep = RawResponse(200, {}, b'{"data":' + b"[" * 100_000)
 
     with pytest.raises(UnreadableAnswer, match="RecursionError"):
         read(jobs.LIST, deep, Edition.CHINA, None)

@@ -120,7 +120,7 @@ class Refusal(Exception):
         if operation is None or self.code.startswith(_GATEWAY):
             return {"error_msg": self.message, "error_code": self.code, "request_id": request_id}
         code = self.code or str(self.status)
-        said = DIALECTS[operation.service].refuse(code, self.message, request_id)
+        said = DIALECTS[operation.service].wrap_error(code, self.message, request_id)
         # One page, in one edition, spells the field otherwise (KooPhone 4.1.1, 2025-12-31).
         if operation is commands.RUN_SYNC and edition is Edition.INTERNATIONAL and self.status in (400, 500):
             said["error_info"] = said.pop("error_msg")

@@ -105,10 +105,10 @@ def _check_present(operation: AnyOperation, values: Json) -> None:
 
 def _check_batch(operation: AnyOperation, request: object) -> None:
     batch = operation.batch
-    if batch is not None and len(getattr(request, batch.field)) > batch.most:
-        reason = f"more than {batch.most} {batch.field}"
+    if batch is not None and len(getattr(request, batch.field)) > batch.max:
+        reason = f"more than {batch.max} {batch.field}"
         if _is_cph(operation):
-            raise cph(error_codes.too_many(operation), batch.most, reason=reason)
+            raise cph(error_codes.too_many(operation), batch.max, reason=reason)
         raise koophone("1000", reason)
 
 

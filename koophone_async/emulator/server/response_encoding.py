@@ -56,7 +56,7 @@ def sealed(
         _alter(payload, alteration, phone)
     if operation in _WITHOUT_REQUEST_ID:
         return headers, encode(payload)
-    return headers, encode(DIALECTS[operation.service].seal(payload, request_id))
+    return headers, encode(DIALECTS[operation.service].wrap(payload, request_id))
 
 
 def _written(operation: AnyOperation, answer: object) -> Json:

@@ -8,7 +8,7 @@ from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Quota
-from koophone_async.polling import Allowance
+from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import Commands
@@ -93,12 +93,12 @@ class CloudPhone:
             problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
             raise InvalidRequest("", "region", problem)
         channel = ProjectChannel(session, region, project_id)
-        requests = Requests(channel, Allowance(poll_quota))
+        requests = Requests(channel, PollLimiter(poll_quota))
         self._channel, self._requests = channel, requests
         self.bandwidths = Bandwidths(channel)
         self.commands = Commands(channel)
         self.encoding_servers = EncodingServers(channel)
-        self.gaming = Gaming(channel, requests.allowance)
+        self.gaming = Gaming(channel, requests.limiter)
         self.image_members = ImageMembers(channel)
         self.images = Images(channel)
         self.jobs = Jobs(channel, requests)

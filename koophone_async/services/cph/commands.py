@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 from attrs import Attribute, field, frozen
 
-from koophone_async.checks import ID_MOST, Listed, OneOf, Text, ids
+from koophone_async.checks import MAX_ID_LENGTH, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Quota, Sender
 from koophone_async.services.cph.jobs import JobState
@@ -29,7 +29,7 @@ SECONDS_A_CALL: Final = 30.0
 
 _WORD: Final = "[A-Za-z0-9_./:-]+"
 _OBJECT: Final = f"obs://[A-Za-z0-9_.:-]+/{_WORD}"
-_TARGETS: Final = Listed(UNSTATED, least=0, each=Text(ID_MOST))
+_TARGETS: Final = Listed(UNSTATED, min=0, each=Text(MAX_ID_LENGTH))
 
 
 @frozen
@@ -161,38 +161,38 @@ class CommandResults:
 PUSH: Final = Operation(
     "cph.commands.push", "POST", "/v1/{project_id}/cloud-phone/phones/commands",
     PushFile, Started, source="CPH 5.7.1 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 INSTALL: Final = Operation(
     "cph.commands.install", "POST", "/v1/{project_id}/cloud-phone/phones/commands",
     InstallApp, Started, source="CPH 5.7.2 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 INSTALL_SPLIT: Final = Operation(
     "cph.commands.install_split", "POST", "/v1/{project_id}/cloud-phone/phones/commands",
     InstallSplitApp, Started, source="CPH 5.7.2 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 UNINSTALL: Final = Operation(
     "cph.commands.uninstall", "POST", "/v1/{project_id}/cloud-phone/phones/commands",
     UninstallApp, Started, source="CPH 5.7.3 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 RUN: Final = Operation(
     "cph.commands.run", "POST", "/v1/{project_id}/cloud-phone/phones/commands",
     RunCommand, Started, source="CPH 5.7.4 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 # Nothing is said of how many phones the servers of such a call may hold.
 RUN_SYNC: Final = Operation(
     "cph.commands.run_sync", "POST", "/v1/{project_id}/cloud-phone/phones/sync-commands",
     RunCommand, CommandResults, source="CPH 5.7.5 (2025-02-08)",
-    batch=Batch("phones", most=15), quotas=(Quota(6, 60),), repeatable=False,
+    batch=Batch("phones", max=15), quotas=(Quota(6, 60),), repeatable=False,
 )  # fmt: skip
 
 

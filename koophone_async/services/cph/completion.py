@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import SAYS_NOTHING, Outcome, Reading, Sender, State, Wait
 from koophone_async.operation import Quota
-from koophone_async.polling import Allowance, Seen
+from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.services.cph.commands import CommandResult, CommandResults
 from koophone_async.services.cph.connections import Connections, Unconnected
 from koophone_async.services.cph.jobs import LIST, MOST_JOBS, MOST_REQUESTS, Job, JobQuery, JobState
@@ -26,15 +26,17 @@ class Requests:
     """Looks at the jobs of calls by their request ids, twenty calls or a page of a hundred jobs at once."""
 
     _session: Sender
-    allowance: Allowance = field(factory=lambda: Allowance(POLL_QUOTA))
-    most_handles: int = MOST_REQUESTS
-    most_jobs: int | None = MOST_JOBS
+    limiter: PollLimiter = field(factory=lambda: PollLimiter(POLL_QUOTA))
+    max_handles: int = MOST_REQUESTS
+    max_jobs: int | None = MOST_JOBS
 
-    async def look(self, handles: Sequence[str]) -> Seen[Job]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
         """See the jobs of these calls that are waited for."""
-        awaited = {job: handle for handle in handles for job in self._session.pump.awaited(self, handle)}
+        awaited = {
+            job: handle for handle in handles for job in self._session.poll_scheduler.pending(self, handle)
+        }
         seen: dict[str, dict[str, Job | None]] = {handle: {} for handle in handles}
-        for job in (await find(self._session, self.allowance, handles, awaited)).values():
+        for job in (await find(self._session, self.limiter, handles, awaited)).values():
             seen[awaited[job.id]][job.id] = job if job.ended else None
         return seen
 
@@ -55,7 +57,7 @@ class Requests:
 
 
 async def find(
-    session: Sender, allowance: Allowance, handles: Sequence[str], wanted: Iterable[str]
+    session: Sender, limiter: PollLimiter, handles: Sequence[str], wanted: Iterable[str]
 ) -> Mapping[str, Job]:
     """Look for jobs of some calls, by id, as many pages as it takes.
 
@@ -64,7 +66,7 @@ async def find(
     missing, found, rows = set(wanted), dict[str, Job](), 0
     async for job in items(session, LIST, JobQuery(handles)):
         if rows and not rows % MOST_JOBS:
-            allowance.take(asyncio.get_running_loop().time())  # one more page
+            limiter.take(asyncio.get_running_loop().time())  # one more page
         rows += 1
         if job.id in missing:
             missing.remove(job.id)

@@ -76,5 +76,5 @@ class Connections:
 CONNECTIONS: Final = Operation(
     "cph.phones.connections", "POST", "/v1/{project_id}/cloud-phone/phones/batch-connection",
     WantConnections, Connections, source="CPH 5.3.3 (2025-02-08)",
-    batch=Batch("phones", most=10), repeatable=True,
+    batch=Batch("phones", max=10), repeatable=True,
 )  # fmt: skip

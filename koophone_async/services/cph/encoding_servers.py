@@ -132,7 +132,7 @@ LIST: Final = Operation(
 RESTART: Final = Operation(
     "cph.encoding_servers.restart", "POST", "/v1/{project_id}/cloud-phone/encode-servers/batch-restart",
     RestartEncodingServers, Started, source="CPH 5.6.2 (2025-02-08)",
-    batch=Batch("encoding_servers", most=UNSTATED), repeatable=False,
+    batch=Batch("encoding_servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ SHOW: Final = Operation(
 LIST: Final = Operation(
     "cph.jobs.list", "GET", "/v1/{project_id}/cloud-phone/jobs",
     JobQuery, JobPage, source="CPH 5.4.2 (2025-02-08)",
-    batch=Batch("requests", most=MOST_REQUESTS), repeatable=True,
+    batch=Batch("requests", max=MOST_REQUESTS), repeatable=True,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Listed, Text
+from koophone_async.checks import MAX_ID_LENGTH, Listed, Text
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.order_models import KEYPAIR
 from koophone_async.services.cph.started_jobs import Started
@@ -18,7 +18,7 @@ from koophone_async.wire import wire
 class ServerKeypair:
     """Which key pair is to open the phones of one server."""
 
-    server: str = field(validator=Text(ID_MOST), metadata=wire("server_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     keypair: str = field(validator=KEYPAIR, metadata=wire("keypair_name"))
 
 
@@ -34,7 +34,7 @@ class UpdateKeypairs:
 UPDATE: Final = Operation(
     "cph.keypairs.update", "PUT", "/v1/{project_id}/cloud-phone/servers/open-access",
     UpdateKeypairs, Started, source="CPH 5.5.1 (2025-02-08)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False,
+    batch=Batch("servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 from attrs.validators import and_, optional
 
-from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, ids
+from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
 from koophone_async.services.cph.properties import JSON_TEXT, AsText, Held, held_if_given
@@ -27,10 +27,10 @@ MODEL: Final = Text(64, unit=BYTES)
 KEYPAIR: Final = Text(64, unit=BYTES)
 """A key pair's name."""
 
-IMAGE: Final = Text(ID_MOST, unit=BYTES)
+IMAGE: Final = Text(MAX_ID_LENGTH, unit=BYTES)
 """The id of an image of phones."""
 
-ONE_ADDRESS: Final = optional(Listed(most=1, each=Text(64)))
+ONE_ADDRESS: Final = optional(Listed(max=1, each=Text(64)))
 """The id of a public address that exists; the service takes no more than one."""
 
 TRUE_OR_FALSE: Final = {True: "true", False: "false"}

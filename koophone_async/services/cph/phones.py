@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, IDS, Between, Listed, OneOf, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
@@ -62,7 +62,9 @@ class OnePhone:
     """The phone that a call is about."""
 
     # Another operation has the path of a phone that were called phone-export (CPH 7.1).
-    phone: str = field(validator=Text(ID_MOST, pattern="(?!phone-export$).*"), metadata=wire("phone_id"))
+    phone: str = field(
+        validator=Text(MAX_ID_LENGTH, pattern="(?!phone-export$).*"), metadata=wire("phone_id")
+    )
 
 
 @frozen
@@ -83,7 +85,7 @@ class StopPhones:
 class PhoneChange:
     """A phone to restart or to reset, and the properties that it takes up with it."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     properties: Held | None = field(
         default=None, converter=held_if_given, metadata=wire("property", as_text=JSON_TEXT)
     )
@@ -116,7 +118,7 @@ class RestartPhones:
     """Phones to restart."""
 
     phones: tuple[PhoneChange, ...] = field(converter=_changes, validator=Listed())
-    image: str | None = field(default=None, validator=Text(ID_MOST), metadata=wire("image_id"))
+    image: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("image_id"))
 
 
 @frozen
@@ -124,7 +126,7 @@ class ResetPhones:
     """Phones to wipe."""
 
     phones: tuple[PhoneReset, ...] = field(converter=_resets, validator=Listed())
-    image: str | None = field(default=None, validator=Text(ID_MOST), metadata=wire("image_id"))
+    image: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("image_id"))
 
 
 LIST: Final = Operation(
@@ -147,20 +149,20 @@ RENAME: Final = Operation(
 STOP: Final = Operation(
     "cph.phones.stop", "POST", "/v1/{project_id}/cloud-phone/phones/batch-stop",
     StopPhones, Started, source="CPH 5.3.8 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 # There is no call that starts a phone: this one starts what is stopped.
 RESTART: Final = Operation(
     "cph.phones.restart", "POST", "/v1/{project_id}/cloud-phone/phones/batch-restart",
     RestartPhones, Started, source="CPH 5.3.7 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 RESET: Final = Operation(
     "cph.phones.reset", "POST", "/v1/{project_id}/cloud-phone/phones/batch-reset",
     ResetPhones, Started, source="CPH 5.3.6 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=False,
+    batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import msgspec
 from attrs import Attribute, field, frozen
 
-from koophone_async.checks import ID_MOST, Listed, Text
+from koophone_async.checks import MAX_ID_LENGTH, Listed, Text
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.services.cph.encoders import Written
@@ -166,7 +166,7 @@ def _with_the_others(
 class PropertyUpdate:
     """What the properties of one phone are to be; those that are not named stay."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     properties: Held = field(converter=held, validator=_some, metadata=wire("property", as_text=JSON_TEXT))
     custom: Mapping[str, str] | None = field(
         default=None, validator=_with_the_others, metadata=wire("custom_property")
@@ -189,5 +189,5 @@ class UpdateProperties:
 UPDATE_PROPERTIES: Final = Operation(
     "cph.phones.update_properties", "POST", "/v1/{project_id}/cloud-phone/phones/batch-update-property",
     UpdateProperties, Started, source="CPH 5.3.10 (2025-02-08)",
-    batch=Batch("phones", most=UNSTATED), repeatable=True,
+    batch=Batch("phones", max=UNSTATED), repeatable=True,
 )  # fmt: skip

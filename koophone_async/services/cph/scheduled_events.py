@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
-from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, aware
+from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, aware
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
@@ -87,7 +87,7 @@ class EventQuery:
     """Which planned events to list."""
 
     event: str | None = field(default=None, validator=EVENT_ID, metadata=wire("event_id"))
-    server: str | None = field(default=None, validator=Text(ID_MOST), metadata=wire("server_id"))
+    server: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     since: datetime | None = field(
         default=None, validator=aware, metadata=wire("publish_since", as_text=TIME)
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Listed, OneOf, Text
+from koophone_async.checks import MAX_ID_LENGTH, Listed, OneOf, Text
 from koophone_async.operation import Operation
 from koophone_async.services.cph.buying import Order
 from koophone_async.services.cph.order_models import MODEL, UUID, OwnNetwork
@@ -25,7 +25,7 @@ class Fee:
 class ChangeModel:
     """Another flavor for a server."""
 
-    server: str = field(validator=Text(ID_MOST, unit="bytes of UTF-8"), metadata=wire("server_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH, unit="bytes of UTF-8"), metadata=wire("server_id"))
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     """One of the same generation."""
 
@@ -73,7 +73,7 @@ class Owner:
 class ChangeServer(OwnNetwork):
     """A new machine in the place of a server, with phones made anew."""
 
-    server: str = field(validator=Text(ID_MOST, unit="bytes of UTF-8"), metadata=wire("server_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH, unit="bytes of UTF-8"), metadata=wire("server_id"))
     cards: tuple[ReplacedCard, ...] = field(validator=Listed(), metadata=wire("nics"))
     owner: Owner | None = field(default=None, metadata=wire("extend_param"))
 

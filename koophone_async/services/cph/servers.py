@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, IDS, Between, OneOf, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.cph.buying import (
     BUY,
@@ -86,7 +86,7 @@ class ServerPage:
 class ChosenServer:
     """The server that a call is about."""
 
-    server: str = field(validator=Text(ID_MOST), metadata=wire("server_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
 
 
 @frozen
@@ -124,7 +124,7 @@ SHOW: Final = Operation(
 RESTART: Final = Operation(
     "cph.servers.restart", "POST", "/v1/{project_id}/cloud-phone/servers/batch-restart",
     ChosenServers, Started, source="CPH 5.1.5 (2025-02-08)",
-    batch=Batch("servers", most=100), repeatable=False,
+    batch=Batch("servers", max=100), repeatable=False,
 )  # fmt: skip
 
 RENAME: Final = Operation(
@@ -135,7 +135,7 @@ RENAME: Final = Operation(
 DELETE: Final = Operation(
     "cph.servers.delete", "DELETE", "/v2/{project_id}/cloud-phone/servers",
     DeleteServers, StartedOne, source=EXTRA,
-    batch=Batch("servers", most=MOST), repeatable=False,
+    batch=Batch("servers", max=MOST), repeatable=False,
 )  # fmt: skip
 
 

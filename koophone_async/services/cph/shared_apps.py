@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, IDS, Between, OneOf, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
 from koophone_async.services.cph.encoders import TIME
@@ -47,7 +47,7 @@ class DeleteApp:
 class SharedAppQuery:
     """Whose shared apps to list."""
 
-    server: str = field(validator=Text(ID_MOST), metadata=wire("server_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     package: str | None = field(default=None, validator=PACKAGE, metadata=wire("package_name"))
     limit: int = field(default=100, validator=Between(1, 500))
     marker: str | None = None
@@ -74,13 +74,13 @@ class SharedAppPage:
 PUSH: Final = Operation(
     "cph.shared_apps.push", "POST", "/v1/{project_id}/cloud-phone/phones/share-apps",
     PushApp, Started, source="CPH 5.1.10 (2025-02-08)",
-    batch=Batch("servers", most=100), repeatable=False,
+    batch=Batch("servers", max=100), repeatable=False,
 )  # fmt: skip
 
 DELETE: Final = Operation(
     "cph.shared_apps.delete", "DELETE", "/v1/{project_id}/cloud-phone/phones/share-apps",
     DeleteApp, Started, source="CPH 5.1.11 (2025-02-08)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False,
+    batch=Batch("servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 # A server with more than 10,000 different apps is not looked at, and an app with an odd name or

@@ -93,7 +93,7 @@ class DeleteFiles:
 PUSH: Final = Operation(
     "cph.shared_files.push", "POST", "/v1/{project_id}/cloud-phone/phones/share-files",
     PushFiles, Started, source="CPH 5.1.7 (2025-02-08)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False,
+    batch=Batch("servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 # A GET that starts jobs, whose output is the listing. Its example asks for 100 files a page, and its
@@ -101,14 +101,14 @@ PUSH: Final = Operation(
 LIST: Final = Operation(
     "cph.shared_files.list", "GET", "/v1/{project_id}/cloud-phone/servers/share-files",
     ListFiles, Started, source="CPH 5.1.8 (2025-02-08)",
-    batch=Batch("servers", most=UNSTATED), repeatable=True,
+    batch=Batch("servers", max=UNSTATED), repeatable=True,
 )  # fmt: skip
 
 # The very path of push: only the fields of the body tell the two apart.
 DELETE: Final = Operation(
     "cph.shared_files.delete", "POST", "/v1/{project_id}/cloud-phone/phones/share-files",
     DeleteFiles, Started, source="CPH 5.1.9 (2025-02-08)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False,
+    batch=Batch("servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 

@@ -37,12 +37,12 @@ class AttachFilesystem(DetachFilesystem):
 
 ATTACH: Final = Operation(
     "cph.shared_filesystems.attach", "POST", "/v1/{project_id}/servers/attach-share-filesystem",
-    AttachFilesystem, Started, source=EXTRA, batch=Batch("servers", most=MOST), repeatable=False,
+    AttachFilesystem, Started, source=EXTRA, batch=Batch("servers", max=MOST), repeatable=False,
 )  # fmt: skip
 
 DETACH: Final = Operation(
     "cph.shared_filesystems.detach", "POST", "/v1/{project_id}/servers/detach-share-filesystem",
-    DetachFilesystem, Started, source=EXTRA, batch=Batch("servers", most=MOST), repeatable=False,
+    DetachFilesystem, Started, source=EXTRA, batch=Batch("servers", max=MOST), repeatable=False,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Between, Listed, Text, paths
+from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, Text, paths
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.shared_files import BUCKET
 from koophone_async.services.cph.started_jobs import Started
@@ -30,7 +30,7 @@ def _some(given: Iterable[str] | None) -> tuple[str, ...]:
 class Export:
     """What to export of one phone, and where to."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     include: tuple[str, ...] = field(
         converter=paths, validator=Listed(each=DATA), metadata=wire("include_files")
     )
@@ -45,7 +45,7 @@ class Export:
     """At most 1,024 characters. Whether what is there already is overwritten is not documented."""
 
     exclude: tuple[str, ...] = field(
-        default=None, converter=_some, validator=Listed(least=0, each=DATA),
+        default=None, converter=_some, validator=Listed(min=0, each=DATA),
         metadata=wire("exclude_files"),
     )  # fmt: skip
     """Paths of the same kind that are left out, even where they are included."""
@@ -68,7 +68,7 @@ class ExportData:
 class Restore:
     """What to restore on one phone, which may be another than it came from."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
     path: str = field(validator=Text(1024), metadata=wire("object_path"))
     """As an export made it; the service keeps a register (CPS.0172)."""
@@ -91,7 +91,7 @@ class RestoreData:
 class NewSize:
     """How large the data disk of one phone is to be."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     size: int = field(validator=Between(1, 32_768, unit="GiB"), metadata=wire("new_size"))
     """GiB, not less than now: a disk cannot be made smaller."""
 
@@ -111,13 +111,13 @@ class ExpandVolumes:
 EXPORT: Final = Operation(
     "cph.storage.export", "POST", "/v1/{project_id}/cloud-phone/phones/batch-storage",
     ExportData, Started, source="CPH 5.3.11 (2025-02-08)",
-    batch=Batch("exports", most=UNSTATED), repeatable=False,
+    batch=Batch("exports", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 RESTORE: Final = Operation(
     "cph.storage.restore", "POST", "/v1/{project_id}/cloud-phone/phones/batch-restore",
     RestoreData, Started, source="CPH 5.3.12 (2025-02-08)",
-    batch=Batch("restores", most=UNSTATED), repeatable=False,
+    batch=Batch("restores", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
 # The limits are in the table of errors only: 150 phones a call (CPS.0356), and 500 expansions of
@@ -125,7 +125,7 @@ RESTORE: Final = Operation(
 EXPAND: Final = Operation(
     "cph.storage.expand", "POST", "/v1/{project_id}/cloud-phone/phones/expand-volume",
     ExpandVolumes, Started, source="CPH 5.3.14 (2025-02-08)",
-    batch=Batch("phones", most=150), repeatable=False, order=True,
+    batch=Batch("phones", max=150), repeatable=False, order=True,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from koophone_async.checks import ID_MOST, Between, Listed, OneOf, Text, ids
+from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.encoders import DIGITS
@@ -80,7 +80,7 @@ class TagQuery:
 class TagsOf:
     """Which server to list the tags of."""
 
-    server: str = field(validator=Text(ID_MOST), metadata=wire("resource_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("resource_id"))
     kind: str = field(default=SERVER, validator=OneOf((SERVER,)), metadata=wire("resource_type"))
 
 
@@ -97,7 +97,7 @@ class Wanted:
     values: tuple[str, ...] = field(
         default=(),
         converter=ids,
-        validator=[Listed(least=0, most=10, each=Text(255, least=0)), _no_value_twice],
+        validator=[Listed(min=0, max=10, each=Text(255, min=0)), _no_value_twice],
     )
     """At most 10; none at all is any value."""
 
@@ -119,7 +119,7 @@ def _no_key_twice(_: object, attribute: Attribute[Any], wanted: tuple[Wanted, ..
 class CountTagged:
     """How many servers have some tags."""
 
-    tags: tuple[Wanted, ...] = field(default=(), validator=[Listed(least=0, most=10), _no_key_twice])
+    tags: tuple[Wanted, ...] = field(default=(), validator=[Listed(min=0, max=10), _no_key_twice])
     """At most 10 keys, all of which a server must have."""
 
     matches: tuple[Match, ...] = ()
@@ -168,7 +168,7 @@ class TaggedCount:
 class AddTags:
     """Tags for a server."""
 
-    server: str = field(validator=Text(ID_MOST), metadata=wire("resource_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("resource_id"))
     tags: tuple[Tag, ...] = field(validator=Listed())
     action: str = field(default="create", validator=OneOf(("create",)))
     kind: str = field(default=SERVER, validator=OneOf((SERVER,)), metadata=wire("resource_type"))
@@ -207,14 +207,14 @@ COUNT: Final = Operation(
 ADD: Final = Operation(
     "cph.tags.add", "POST", "/v1/{project_id}/{resource_type}/{resource_id}/tags/action",
     AddTags, Accepted, source="CPH 5.8.4 (2025-02-08)",
-    batch=Batch("tags", most=UNSTATED), repeatable=False, success=204,
+    batch=Batch("tags", max=UNSTATED), repeatable=False, success=204,
 )  # fmt: skip
 
 # The example leaves out the last part of the path.
 REMOVE: Final = Operation(
     "cph.tags.remove", "POST", "/v1/{project_id}/{resource_type}/{resource_id}/tags/action",
     RemoveTags, Accepted, source="CPH 5.8.5 (2025-02-08)",
-    batch=Batch("tags", most=UNSTATED), repeatable=False, success=204,
+    batch=Batch("tags", max=UNSTATED), repeatable=False, success=204,
 )  # fmt: skip
 
 

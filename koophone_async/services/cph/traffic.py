@@ -34,7 +34,7 @@ class RouteTraffic:
 ROUTE: Final = Operation(
     "cph.traffic.route", "POST", "/v1/{project_id}/cloud-phone/phones-traffic",
     RouteTraffic, Started, source="CPH 5.3.13 (2025-02-08)",
-    batch=Batch("phones", most=100), repeatable=True,
+    batch=Batch("phones", max=100), repeatable=True,
 )  # fmt: skip
 
 

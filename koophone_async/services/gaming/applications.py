@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Between, Text
+from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.paging import items
@@ -69,7 +69,7 @@ class NewApplication:
 
     name: str = field(validator=Text(64, pattern=WORD))
     package: str = field(validator=Text(128, pattern=WORD), metadata=wire("package_name"))
-    description: str | None = field(default=None, validator=Text(256, least=0))
+    description: str | None = field(default=None, validator=Text(256, min=0))
 
 
 @frozen
@@ -84,7 +84,7 @@ class CreatedApplication:
 class ChosenApplication:
     """The application that a call is about."""
 
-    application: str = field(validator=Text(ID_MOST), metadata=wire("app_id"))
+    application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
 
 
 @frozen

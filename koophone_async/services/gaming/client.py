@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from koophone_async.batches import RunOptions, Sender
 from koophone_async.batches.chunks import Source
-from koophone_async.polling import Allowance
+from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.completion import POLL_QUOTA
 from koophone_async.services.gaming.applications import Applications
 from koophone_async.services.gaming.completion import Together
@@ -26,15 +26,15 @@ class Gaming:
         versions: Create, show and delete versions of games.
     """
 
-    def __init__(self, channel: Sender, allowance: Allowance | None = None) -> None:
+    def __init__(self, channel: Sender, limiter: PollLimiter | None = None) -> None:
         """Speak of games through the channel of a project, as `CloudPhone` does.
 
         Args:
             channel: Sends in one project of one region.
-            allowance: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
+            limiter: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
         """
         self._channel = channel
-        self._together = Together(channel, allowance or Allowance(POLL_QUOTA))
+        self._together = Together(channel, limiter or PollLimiter(POLL_QUOTA))
         self.applications = Applications(channel)
         self.deployments = Deployments(channel, self._together)
         self.versions = Versions(channel)

@@ -8,7 +8,7 @@ from typing import Final, Self
 from attrs import define, field, frozen
 
 from koophone_async.batches import Outcome, Sender, State, Wait
-from koophone_async.polling import Allowance, Seen
+from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.protocol.codes import meaning
 from koophone_async.services.cph.completion import find
 from koophone_async.services.cph.jobs import MOST_JOBS, MOST_REQUESTS, Job
@@ -121,11 +121,11 @@ class Together:
     """
 
     _session: Sender
-    allowance: Allowance
+    limiter: PollLimiter
     """Shared by all that look at jobs of one client."""
 
-    most_handles: int = MOST_REQUESTS
-    most_jobs: int | None = MOST_JOBS
+    max_handles: int = MOST_REQUESTS
+    max_jobs: int | None = MOST_JOBS
     _open: dict[str, dict[str, _Group]] = field(factory=dict[str, dict[str, _Group]], init=False)
     """By request and key. What the pump waits for no more is forgotten at the next look."""
 
@@ -139,15 +139,15 @@ class Together:
         """Wait for what a resume token holds."""
         return self._watched(request, {target: _Group.of_key(key) for key, target in jobs.items()})
 
-    async def look(self, handles: Sequence[str]) -> Seen[Deployment]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Deployment]:
         """See which servers or phones are done. One is missing while any of its open jobs is."""
-        awaited = {one: self._session.pump.awaited(self, one) for one in self._open}
+        awaited = {one: self._session.poll_scheduler.pending(self, one) for one in self._open}
         self._open = {
             one: {key: self._open[one][key] for key in keys} for one, keys in awaited.items() if keys
         }
         groups = [group for one in handles for group in self._open.get(one, {}).values()]
         wanted = set[str]().union(*(group.open for group in groups))
-        seen = await find(self._session, self.allowance, handles, wanted)
+        seen = await find(self._session, self.limiter, handles, wanted)
         return {handle: dict(self._told(handle, seen)) for handle in handles}
 
     def _watched(self, request: str, groups: Mapping[str, _Group]) -> Wait:

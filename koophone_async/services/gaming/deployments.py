@@ -8,7 +8,7 @@ from typing import Final
 from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
-from koophone_async.checks import ID_MOST, Between, Text
+from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.polling import ResumeToken
@@ -55,7 +55,7 @@ class DeployedPage:
 class ServerQuery:
     """The server whose applications to list."""
 
-    server: str = field(validator=Text(ID_MOST), metadata=wire("server_id"))
+    server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
 
@@ -64,7 +64,7 @@ class ServerQuery:
 class PhoneQuery:
     """The phone whose applications to list."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
 
@@ -78,26 +78,26 @@ ON_SERVER: Final = Operation(
 DEPLOY: Final = Operation(
     "gaming.deployments.deploy", "POST", "/v1/{project_id}/cloud-phone/servers/action",
     DeployVersions, Started, source="CPH 5.3.2 (2020-07-30)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+    batch=Batch("servers", max=UNSTATED), repeatable=False, success=201,
 )  # fmt: skip
 
 REMOVE: Final = Operation(
     "gaming.deployments.remove", "POST", "/v1/{project_id}/cloud-phone/servers/action",
     RemoveVersions, Started, source="CPH 5.3.3 (2020-07-30)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+    batch=Batch("servers", max=UNSTATED), repeatable=False, success=201,
 )  # fmt: skip
 
 PUSH: Final = Operation(
     "gaming.deployments.push", "POST", "/v1/{project_id}/cloud-phone/servers/action",
     PushVersions, Started, source="CPH 5.3.4 (2020-07-30)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+    batch=Batch("servers", max=UNSTATED), repeatable=False, success=201,
 )  # fmt: skip
 
 # The answer mixes a job a server (40), a job a server and version (41) and a job a phone and version (42).
 UNDEPLOY: Final = Operation(
     "gaming.deployments.undeploy", "POST", "/v1/{project_id}/cloud-phone/servers/action",
     UndeployVersions, Started, source="CPH 5.3.5 (2020-07-30)",
-    batch=Batch("servers", most=UNSTATED), repeatable=False, success=201,
+    batch=Batch("servers", max=UNSTATED), repeatable=False, success=201,
 )  # fmt: skip
 
 ON_PHONE: Final = Operation(

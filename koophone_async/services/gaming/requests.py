@@ -7,7 +7,7 @@ from typing import Self
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, IDS, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Text, ids
 from koophone_async.wire import wire
 
 
@@ -75,7 +75,7 @@ class ChosenVersions:
 class UpdateVersions:
     """Versions to put on one phone."""
 
-    phone: str = field(validator=Text(ID_MOST), metadata=wire("phone_id"))
+    phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     what: ChosenVersions = field(metadata=wire("update_app_version"))
 
     @classmethod

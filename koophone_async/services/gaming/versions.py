@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Text
+from koophone_async.checks import MAX_ID_LENGTH, Text
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.shared_files import BUCKET
@@ -48,7 +48,7 @@ class Version:
 class NewVersion:
     """A version to create from a package in object storage."""
 
-    application: str = field(validator=Text(ID_MOST), metadata=wire("app_id"))
+    application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
     code: str = field(validator=Text(64, pattern=WORD), metadata=wire("version_code"))
     """Of one version of the application only."""
 
@@ -65,7 +65,7 @@ class NewVersion:
 class ChosenVersion:
     """The version that a call is about."""
 
-    version: str = field(validator=Text(ID_MOST), metadata=wire("app_version_id"))
+    version: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_version_id"))
 
 
 @frozen

@@ -11,7 +11,7 @@ from uuid import uuid4
 from attrs import Attribute, asdict, field, frozen
 from attrs.validators import and_
 
-from koophone_async.checks import ID_MOST, IDS, Between, OneOf, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import StartedTask
@@ -65,7 +65,7 @@ class Package:
     url: str = field(repr=False, validator=and_(Text(2000), _https), metadata=wire("install_package_url"))
     """A signed download link. It carries credentials and may expire before the download."""
 
-    md5: str = field(default="", validator=Text(200, least=0), metadata=wire("content_md5"))
+    md5: str = field(default="", validator=Text(200, min=0), metadata=wire("content_md5"))
     """Must be sent and may be empty."""
 
     is_fast: bool | None = field(default=None, metadata=wire("fast_install", as_text={True: "1", False: "0"}))
@@ -95,7 +95,7 @@ class InstallApp(Package):
 class AppQuery:
     """Whose apps to list."""
 
-    instance: str = field(validator=Text(ID_MOST), metadata=wire("instance_id"))
+    instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
     type: AppType | None = field(default=None, validator=OneOf((*AppType, None)), metadata=wire("app_type"))
     page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
     size: int = field(default=200, validator=Between(1, 200), metadata=wire("page_size"))
@@ -127,7 +127,7 @@ class AppPage:
 INSTALL: Final = Operation(
     "koophone.apps.install", "POST", "/v1/instances/app/install",
     InstallApp, StartedTask, source="KooPhone 4.4.1 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 # In no document; the vendor added it to the published interface in 2026-03.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
-from koophone_async.endpoints import edition_of
+from koophone_async.endpoints import parse_edition
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import Commands
@@ -46,7 +46,7 @@ class KooPhone:
             session: Shared with any number of other clients.
             edition: Whose meaning of states is used, `china` or `international`; else the session's.
         """
-        channel = EditionChannel(session, edition_of(edition) if edition else session.edition)
+        channel = EditionChannel(session, parse_edition(edition) if edition else session.edition)
         tasks = Tasks(channel)
         self._channel, self._tasks = channel, tasks
         self.apps = Apps(channel)

@@ -46,13 +46,13 @@ class CommandResults:
 RUN: Final = Operation(
     "koophone.commands.run", "POST", "/v1/instances/async-command",
     RunCommand, StartedTask, source="KooPhone 4.1.2 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 RUN_SYNC: Final = Operation(
     "koophone.commands.run_sync", "POST", "/v1/instances/sync-command",
     RunCommand, CommandResults, source="KooPhone 4.1.1 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from koophone_async.batches import Wait
 from koophone_async.errors import NotFound, Refused
 from koophone_async.operation import Sender
-from koophone_async.polling import Seen
+from koophone_async.polling import PollResult
 from koophone_async.services.koophone import jobs
 from koophone_async.services.koophone.instances import (
     LIST,
@@ -54,10 +54,10 @@ class Tasks:
     """Looks at tasks, one a request."""
 
     _session: Sender
-    most_handles: int = 1
-    most_jobs: int | None = None
+    max_handles: int = 1
+    max_jobs: int | None = None
 
-    async def look(self, handles: Sequence[str]) -> Seen[Job]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
         """See all jobs of a task."""
         (handle,) = handles
         task = await self._session.send(jobs.LIST, TaskQuery(handle))
@@ -71,8 +71,8 @@ class States:
     _read: Callable[[Sequence[str]], AsyncIterable[tuple[str, Verdict, str]]]
     """Answers id, verdict and the state's name for those of the ids that the service tells of."""
 
-    most_handles: int = 1
-    most_jobs: int | None = None
+    max_handles: int = 1
+    max_jobs: int | None = None
     _open: dict[str, set[str]] = field(factory=dict[str, set[str]], init=False)
     _moving: set[str] = field(factory=set[str], init=False)
     _began: dict[str, float] = field(factory=dict[str, float], init=False)
@@ -85,7 +85,7 @@ class States:
         self._began[handle] = asyncio.get_running_loop().time()
         return Wait(self, handle, {id: id for id in open_ids}, resume_tokens=False)
 
-    async def look(self, handles: Sequence[str]) -> Seen[Reached]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Reached]:
         """See where the instances of these calls are now."""
         of = {id: handle for handle in handles for id in self._open.get(handle, ())}
         seen: dict[str, dict[str, Reached | None]] = {handle: {} for handle in handles}
@@ -124,8 +124,8 @@ class TasksOrStates:
 
     _tasks: Tasks
     _states: States
-    most_handles: int = 1
-    most_jobs: int | None = None
+    max_handles: int = 1
+    max_jobs: int | None = None
     _open: dict[str, tuple[str, Mapping[str, str]]] = field(
         factory=dict[str, tuple[str, Mapping[str, str]]], init=False
     )
@@ -137,16 +137,16 @@ class TasksOrStates:
         self._open[handle] = self._states.watch(jobs.values()).handle, jobs
         return Wait(self, handle, jobs)
 
-    async def look(self, handles: Sequence[str]) -> Seen[Job | Reached]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job | Reached]:
         """See all jobs of a task, or where its instances are."""
         (handle,) = handles
         together, jobs = self._open[handle]
         seen: Mapping[str, Job | Reached | None]
         try:
-            seen = (await self._tasks.look(handles))[handle]
+            seen = (await self._tasks.poll(handles))[handle]
         except NotFound:
             job_of = {id: job for job, id in jobs.items()}
-            states = (await self._states.look([together]))[together]
+            states = (await self._states.poll([together]))[together]
             seen = {job_of[id]: reached for id, reached in states.items()}
         ended = [jobs[job] for job, end in seen.items() if end is not None and job in jobs]
         if self._states.settle(together, ended):
@@ -233,4 +233,4 @@ def by_list(session: Sender, judge: Callable[[Instance], Verdict]) -> States:
                 what = f"backup {instance.backup!r}, assigned {instance.is_assigned}"
                 yield instance.id, judge(instance), what
 
-    return States(read, most_handles=10**6)
+    return States(read, max_handles=10**6)

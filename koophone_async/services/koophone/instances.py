@@ -170,21 +170,21 @@ LIST: Final = Operation(
 STATUS: Final = Operation(
     "koophone.instances.status", "POST", "/v1/instances/batch-query-status",
     Chosen, InstanceStatuses, source="KooPhone 4.1.5 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=True,
+    batch=Batch("instances", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
 # The 2025-08-27 edition answers no task.
 RESET: Final = Operation(
     "koophone.instances.reset", "POST", "/v1/instances/batch-reset",
     Chosen, StartedTask, source="KooPhone 4.1.6 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 # All of them must be running, or the whole call is refused (KOOPHONE.API.5005).
 REBOOT: Final = Operation(
     "koophone.instances.reboot", "POST", "/v1/instances/reboot",
     Chosen, Accepted, source="KooPhone 4.1.11 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 # The example shows the body of prepare-progress; the table, which is sent here, a list of ids.
@@ -192,7 +192,7 @@ REBOOT: Final = Operation(
 BACKUP: Final = Operation(
     "koophone.instances.backup", "POST", "/v1/instances/backup",
     Chosen, StartedTask, source="KooPhone 4.3.3 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 

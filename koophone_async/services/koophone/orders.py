@@ -212,7 +212,7 @@ BUY: Final = Operation(
 UNSUBSCRIBE: Final = Operation(
     "koophone.orders.unsubscribe", "POST", "/v1/instances/delete",
     DeleteInstances, Accepted, source="KooPhone 4.2.3 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=False,
+    batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 

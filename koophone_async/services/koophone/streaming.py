@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, IDS, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.wire import wire
@@ -50,7 +50,7 @@ class Progress(IntEnum):
 class PrepareInstances:
     """Instances that a user is about to stream from."""
 
-    user: str = field(validator=Text(ID_MOST), metadata=wire("user_id"))
+    user: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("user_id"))
     instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instance_ids"))
 
 
@@ -73,8 +73,8 @@ class PreparedList:
 class ProgressQuery:
     """Whose preparation to look at."""
 
-    user: str = field(validator=Text(ID_MOST), metadata=wire("user_id"))
-    instance: str = field(validator=Text(ID_MOST), metadata=wire("instance_id"))
+    user: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("user_id"))
+    instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
 
 
 @frozen
@@ -90,7 +90,7 @@ class PrepareProgress:
 class OneInstance:
     """The instance that a call is about."""
 
-    instance: str = field(validator=Text(ID_MOST), metadata=wire("instance_id"))
+    instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
 
 
 @frozen
@@ -153,7 +153,7 @@ class StreamAccess:
 PREPARE: Final = Operation(
     "koophone.streaming.prepare", "POST", "/v1/instances/prepare",
     PrepareInstances, PreparedList, source="KooPhone 4.3.1 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=True,
+    batch=Batch("instances", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
 PROGRESS: Final = Operation(

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import ID_MOST, Listed, Text
+from koophone_async.checks import MAX_ID_LENGTH, Listed, Text
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 from koophone_async.wire import wire
@@ -17,8 +17,8 @@ from koophone_async.wire import wire
 class Holding:
     """A user and the instance that is, or is to be, theirs."""
 
-    user: str = field(validator=Text(ID_MOST), metadata=wire("user_id"))
-    instance: str = field(validator=Text(ID_MOST), metadata=wire("instance_id"))
+    user: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("user_id"))
+    instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
 
 
 def _all(pairs: Iterable[Holding]) -> tuple[Holding, ...]:
@@ -35,14 +35,14 @@ class Holdings:
 ASSIGN: Final = Operation(
     "koophone.users.assign", "POST", "/v1/instances/assign",
     Holdings, Accepted, source="KooPhone 4.1.8 (2025-12-31)",
-    batch=Batch("pairs", most=100, one_region=True), repeatable=True,
+    batch=Batch("pairs", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
 # The 2025-08-27 edition answers no task; no edition states how many pairs a call takes.
 UNASSIGN: Final = Operation(
     "koophone.users.unassign", "POST", "/v1/instances/unassign",
     Holdings, StartedTask, source="KooPhone 4.1.9 (2025-12-31)",
-    batch=Batch("pairs", most=UNSTATED, one_region=True), repeatable=False,
+    batch=Batch("pairs", max=UNSTATED, one_region=True), repeatable=False,
 )  # fmt: skip
 
 

@@ -114,7 +114,7 @@ class SetVideo:
 SET: Final = Operation(
     "koophone.video.set", "PUT", "/v1/instances/video-setting",
     SetVideo, Accepted, source="KooPhone 4.1.4 (2025-12-31)",
-    batch=Batch("instances", most=100, one_region=True), repeatable=True,
+    batch=Batch("instances", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
 

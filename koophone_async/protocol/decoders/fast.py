@@ -1,0 +1,300 @@
+"""The fast decoder: msgspec decodes answers of the documented form in C. See the package for the contract.
+
+How it works, for a model `Job`:
+
+1. msgspec cannot decode into attrs classes with our field names and enums directly, so two classes are built for
+   each model. The *struct* (`msgspec.Struct`) has the names of the wire and accepts exactly the documented JSON.
+   The *shell* is a subclass of the model with the same slots and looser types.
+2. A JSON decoder fills the struct, envelope included: the envelope is a struct too, which accepts only a success.
+3. `msgspec.convert` copies the struct into the shell by attribute, without calling `__init__`. That is why only
+   models are supported whose instances are nothing but their field values: slots, no converters, no validators.
+4. A generated function, `finish`, assigns the real class to the shell (`shell.__class__ = Job`) and converts what
+   msgspec cannot, such as times without a zone. Its code is generated per model, because a loop over the fields
+   would cost more than the decoding.
+
+Everything unusual (a number in quotes, null for a mandatory field, an unknown state, another spelling, another
+envelope, an error) raises one of `NOT_DECODED`, which the caller answers with the fallback decoder. Types that
+this cannot express at all raise `_UnsupportedError` while the decoder is built; `fast_decoder` then returns None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from types import GenericAlias, MemberDescriptorType, NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin
+
+import attrs
+import msgspec
+from attrs import frozen
+from msgspec import UNSET, UnsetType
+
+from koophone_async.protocol.dialect import PAGING
+from koophone_async.wire import Edition, in_headers, spelling
+
+if TYPE_CHECKING:
+    from koophone_async.operation import Answer, Operation
+
+NOT_DECODED: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What a fast decoder raises for an answer that the fallback decoder must read."""
+
+Decoder: TypeAlias = Callable[[bytes], Any]
+Names: TypeAlias = dict[str, Any]
+"""The globals of generated code."""
+
+
+_ABSENT: Final = UnsetType
+"""The type of a field that must be absent: no JSON value has it."""
+
+
+class _UnsupportedError(Exception):
+    """A model has a field that only the fallback decoder can read."""
+
+
+def fast_decoder(operation: Operation[Any, Answer], edition: Edition) -> Callable[[bytes], Answer] | None:
+    """Return the decoder for documented successes of an operation; None if its answer is not supported.
+
+    Decoders are built once. They raise one of `NOT_DECODED` for any other answer.
+    """
+    answer: Any = operation.answer  # mypy takes a class's __hash__ for that of its instances
+    return _decoder(operation.service, answer, edition)
+
+
+@cache
+def _decoder(service: str, model: Any, edition: Edition) -> Decoder | None:
+    envelope = _ENVELOPES.get(service)
+    if envelope is None or in_headers(model):
+        return None
+    try:
+        return envelope(_classes(model, _Context(edition, _TIMES.get(service, _ZONED))))
+    except _UnsupportedError:
+        return None
+
+
+@frozen
+class _FieldType:
+    """How the values of one type are decoded."""
+
+    struct: Any
+    """The type of the field in the struct: what JSON is accepted."""
+
+    shell: Any = Any
+    """The type of the field in the shell; converted loosely, so that 0 and "false" become False."""
+
+    code: str = ""
+    """An expression that finishes the value `{v}` of a model `m`; `{put}(m, ...)` replaces the value."""
+
+
+_ZONED: Final = _FieldType(Annotated[datetime, msgspec.Meta(tz=True)])
+_TIMES: Final = {"koophone": _FieldType(str, code="{put}(m, parse_time({v} + 'Z'))")}
+"""Services whose times have no zone: they are UTC, and appending Z before parsing is the fastest way."""
+
+_PLAIN: Final[Mapping[Any, _FieldType]] = {
+    str: _FieldType(str),
+    int: _FieldType(int),
+    float: _FieldType(float),
+    # No other strings: msgspec would read "null" as None in an optional field.
+    bool: _FieldType(bool | Literal[0, 1, "0", "1", "false", "true"], bool),
+}
+
+
+@frozen
+class _Context:
+    """What decides how a type is decoded, beside the type itself."""
+
+    edition: Edition
+    time: _FieldType
+
+
+@frozen
+class _Classes:
+    """The struct and the shell of a model."""
+
+    struct: type[msgspec.Struct]
+    shell: Any
+    finish: Callable[[Any], None]
+    """Turns an instance of the shell into one of the model."""
+
+    fields: Mapping[str, str]
+    """The struct's field names by their names on the wire."""
+
+    def build(self, struct: msgspec.Struct) -> Any:
+        """Return the model that a struct describes."""
+        model = msgspec.convert(struct, self.shell, strict=False, from_attributes=True)
+        self.finish(model)
+        return model
+
+
+@cache
+def _classes(model: Any, context: _Context) -> _Classes:
+    if not _is_plain(model):
+        raise _UnsupportedError
+    attributes = attrs.fields(attrs.resolve_types(model))
+    wire_names = {spelling(a).name: a.name for a in attributes}
+    # Other spellings get a field that must be absent, so that their presence raises.
+    others = {f"_{n}": other for n, other in enumerate(o for a in attributes for o in spelling(a).also)}
+    names: Names = {"set_class": _SET_CLASS, "model": model, "parse_time": datetime.fromisoformat}
+    types = {a.name: _field(a, context, names) for a in attributes}
+    struct = msgspec.defstruct(
+        model.__name__,
+        [(a.name, types[a.name].struct, _default(a)) for a in attributes]
+        + [(name, _ABSENT, UNSET) for name in others],
+        rename={name: wire for wire, name in wire_names.items()} | others,
+        kw_only=True,
+        gc=False,
+    )
+    return _Classes(
+        struct, _shell(model, types), _finisher(model, types, names),
+        wire_names | {wire: name for name, wire in others.items()},
+    )  # fmt: skip
+
+
+def _shell(model: Any, types: Mapping[str, _FieldType]) -> Any:
+    """Return a subclass with looser types, which msgspec fills without calling the model's `__init__`."""
+    annotations = {name: type_.shell for name, type_ in types.items()}
+    return type(model.__name__, (model,), {"__slots__": (), "__annotations__": annotations})
+
+
+def _finisher(model: Any, types: Mapping[str, _FieldType], names: Names) -> Callable[[Any], None]:
+    """Return the generated function that turns a filled shell into the model.
+
+    For a model with a nested model in `job` and a time in `ended_at` it reads:
+
+        def finish(m):
+            set_class(m, model)
+            _3(m.job)
+            _4(m, parse_time(m.ended_at + 'Z'))
+    """
+    code = [
+        type_.code.format(v=f"m.{name}", put=_named(getattr(model, name).__set__, names))
+        for name, type_ in types.items()
+        if type_.code
+    ]
+    lines = ["def finish(m):", "set_class(m, model)", *code]
+    exec("\n    ".join(lines), names)  # noqa: S102 - contains field names of our own models only
+    finish: Callable[[Any], None] = names["finish"]
+    return finish
+
+
+_SET_CLASS: Final = vars(object)["__class__"].__set__
+"""Sets the class of an instance, also of a frozen one."""
+
+
+def _is_plain(model: Any) -> bool:
+    """Return whether filling the slots is all that creating an instance of the model does."""
+    return model.__new__ is object.__new__ and all(
+        a.init
+        and a.converter is None
+        and a.validator is None
+        and isinstance(getattr(model, a.name, None), MemberDescriptorType)
+        for a in attrs.fields(model)
+    )
+
+
+def _default(attribute: attrs.Attribute[Any]) -> Any:
+    default: Any = attribute.default
+    if default is attrs.NOTHING:
+        return msgspec.NODEFAULT
+    if default is None or isinstance(default, str | int) or default == ():
+        return default
+    raise _UnsupportedError
+
+
+def _field(attribute: attrs.Attribute[Any], context: _Context, names: Names) -> _FieldType:
+    editions = spelling(attribute).editions
+    return _FieldType(editions[context.edition]) if editions else _field_type(attribute.type, context, names)
+
+
+def _field_type(type_: Any, context: _Context, names: Names) -> _FieldType:
+    origin, arguments = get_origin(type_), get_args(type_)
+    if type_ is datetime:
+        return context.time
+    if type_ in _PLAIN:
+        return _PLAIN[type_]
+    if attrs.has(type_):
+        nested = _classes(type_, context)
+        return _FieldType(nested.struct, nested.shell, f"{_named(nested.finish, names)}({{v}})")
+    if origin is tuple and arguments[1:] == (...,):
+        return _tuple(_field_type(arguments[0], context, names))
+    if origin in (Union, UnionType):
+        return _union(arguments, context, names)
+    if isinstance(type_, type) and issubclass(type_, Enum):
+        return _FieldType(type_)
+    raise _UnsupportedError
+
+
+def _tuple(item: _FieldType) -> _FieldType:
+    if "{put}" in item.code:
+        raise _UnsupportedError
+    code = item.code and f"[{item.code.format(v='x')} for x in {{v}}]"
+    return _FieldType(GenericAlias(tuple, (item.struct, ...)), GenericAlias(tuple, (item.shell, ...)), code)
+
+
+def _union(members: tuple[Any, ...], context: _Context, names: Names) -> _FieldType:
+    some = {member for member in members if member is not NoneType}
+    if enum := next((m for m in some if isinstance(m, type) and issubclass(m, Enum)), None):
+        some = {enum}  # values that are no member are left to the fallback decoder
+    if len(some) != 1:
+        raise _UnsupportedError
+    type_ = _field_type(some.pop(), context, names)
+    if NoneType not in members:
+        return type_
+    return _FieldType(
+        type_.struct | None, type_.shell | None, type_.code and f"{{v}} is None or {type_.code}"
+    )
+
+
+def _named(value: object, names: Names) -> str:
+    names[name := f"_{len(names)}"] = value
+    return name
+
+
+def _koophone(classes: _Classes) -> Decoder:
+    """Decode `{error_code, error_msg, data}` with an object in `data`, and paging inside or beside it."""
+    if "data" in classes.fields:
+        raise _UnsupportedError
+    paging = [(name, classes.fields[name]) for name in PAGING if name in classes.fields]
+    # A paging field inside takes precedence, even if null, so null and absent must be distinguished.
+    inside = [(name, int | UnsetType | None, UNSET) for _, name in paging]
+    data = msgspec.defstruct(
+        "Data", [*inside, ("_nested", _ABSENT, UNSET)], bases=(classes.struct,),
+        rename={name: wire for wire, name in paging} | {"_nested": "data"}, kw_only=True, gc=False,
+    )  # fmt: skip
+    is_optional = not any(member.required for member in msgspec.structs.fields(data))
+    absent: Any = msgspec.field(default_factory=data) if is_optional else msgspec.NODEFAULT
+    beside = [(name, int | None, None) for name, _ in paging]
+    envelope = msgspec.defstruct(
+        "Envelope", [("error_code", Literal["0", 0]), ("data", data, absent), *beside], kw_only=True, gc=False
+    )
+    unwrap, build = msgspec.json.Decoder(envelope).decode, classes.build
+
+    def decode(body: bytes) -> Any:
+        answer: Any = unwrap(body)
+        inside = answer.data
+        for beside, name in paging:
+            if getattr(inside, name) is UNSET:
+                setattr(inside, name, getattr(answer, beside))
+        return build(inside)
+
+    return decode
+
+
+def _cph(classes: _Classes) -> Decoder:
+    """Decode the bare result, which has no `error_code` other than success."""
+    if "error_code" in classes.fields:
+        raise _UnsupportedError
+    result = msgspec.defstruct(
+        "Result", [("_code", Literal["", "0", 0] | None, None)], bases=(classes.struct,),
+        rename={"_code": "error_code"}, kw_only=True, gc=False,
+    )  # fmt: skip
+    unwrap, build = msgspec.json.Decoder(result).decode, classes.build
+    return lambda body: build(unwrap(body))
+
+
+_ENVELOPES: Final[Mapping[str, Callable[[_Classes], Decoder]]] = {
+    "koophone": _koophone,
+    "cph": _cph,
+    "gaming": _cph,
+}

@@ -1,0 +1,40 @@
+"""An HTTP response as it came, before anything of it is interpreted."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen
+class RawResponse:
+    """Status, headers and body of a response."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the status is 2xx. KooPhone sends errors with 200 too, so the body decides."""
+        return self.status < 300
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds of `Retry-After`; a date counts from the response's own `Date`."""
+        value = self.headers.get("Retry-After", "").strip()
+        if not value:
+            return None
+        if value.isdecimal() and isfinite(seconds := float(value)):
+            return seconds
+        try:
+            delay = parsedate_to_datetime(value) - parsedate_to_datetime(self.headers.get("Date", ""))
+        except (ValueError, TypeError, OverflowError):  # not a date, without a zone, or out of range
+            return None
+        return max(0.0, delay.total_seconds())
