@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from attrs import Attribute, frozen
 
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -35,15 +35,17 @@ class Check(Protocol):
         ...
 
 
-def _refuse(attribute: Attribute[Any], problem: str) -> NoReturn:
-    raise InvalidRequest("", attribute.name, problem)
+def _refuse(attribute: Attribute[Any], rule: Rule, problem: str, limit: float | None = None) -> NoReturn:
+    raise InvalidRequest("", attribute.name, problem, rule, limit)
 
 
 def _utf8(attribute: Attribute[Any], value: str) -> bytes:
     try:
         return value.encode()
     except UnicodeEncodeError:
-        return _refuse(attribute, "holds half of a surrogate pair, which UTF-8 has no bytes for")
+        return _refuse(
+            attribute, Rule.BAD_FORMAT, "holds half of a surrogate pair, which UTF-8 has no bytes for"
+        )
 
 
 @frozen
@@ -76,17 +78,17 @@ class Text:
         if value is None and attribute.default is None:
             return
         if not isinstance(value, str):
-            _refuse(attribute, f"is a {type(value).__name__}; it must be a string")
+            _refuse(attribute, Rule.WRONG_TYPE, f"is a {type(value).__name__}; it must be a string")
         encoded = _utf8(attribute, value)
         size = len(encoded) if self.unit.startswith("bytes") else len(value)
         if size < self.min:
-            _refuse(attribute, f"is empty; it must hold {self.limit}")
+            _refuse(attribute, Rule.TOO_SHORT, f"is empty; it must hold {self.limit}", self.min)
         if size > self.max:
-            _refuse(attribute, f"is {size:,} {self.unit} long; {self.limit}")
+            _refuse(attribute, Rule.TOO_LONG, f"is {size:,} {self.unit} long; {self.limit}", self.max)
         if self.ending and not value.endswith(self.ending):
-            _refuse(attribute, f"is {value!r}; it must end in {' or '.join(self.ending)}")
+            _refuse(attribute, Rule.BAD_FORMAT, f"is {value!r}; it must end in {' or '.join(self.ending)}")
         if self.pattern and not re.fullmatch(self.pattern, value):
-            _refuse(attribute, f"does not match {self.pattern}")
+            _refuse(attribute, Rule.BAD_FORMAT, f"does not match {self.pattern}")
 
 
 @frozen
@@ -113,9 +115,10 @@ class Between:
             return
         if isinstance(value, bool) or not isinstance(value, int | float if self.has_fractions else int):
             kind = "number" if self.has_fractions else "whole number"
-            _refuse(attribute, f"is {value!r}; it must be a {kind}, {self.limit}")
+            _refuse(attribute, Rule.WRONG_TYPE, f"is {value!r}; it must be a {kind}, {self.limit}")
         if not self.min <= value <= self.max or (self.step and value % self.step):
-            _refuse(attribute, f"is {value:,}; it must be {self.limit}")
+            bound = self.min if value < self.min else self.max if value > self.max else None
+            _refuse(attribute, Rule.OUT_OF_RANGE, f"is {value:,}; it must be {self.limit}", bound)
 
 
 @frozen
@@ -136,7 +139,7 @@ class OneOf:
         # True equals 1 and would be written as `true`.
         listed = (isinstance(value, bool), value) in ((isinstance(v, bool), v) for v in self.values)
         if not listed:
-            _refuse(attribute, f"is {value!r}; it must be {self.limit}")
+            _refuse(attribute, Rule.NOT_A_CHOICE, f"is {value!r}; it must be {self.limit}")
 
 
 @frozen
@@ -155,10 +158,11 @@ class Listed:
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check the length and every item."""
+        problem = f"holds {len(value):,} items; it must hold {self.limit}"
         if len(value) < self.min:
-            _refuse(attribute, f"holds {len(value):,} items; it must hold {self.limit}")
+            _refuse(attribute, Rule.TOO_FEW, problem, self.min)
         if self.max is not None and len(value) > self.max:
-            _refuse(attribute, f"holds {len(value):,} items; it must hold {self.limit}")
+            _refuse(attribute, Rule.TOO_MANY, problem, self.max)
         if self.each is None or (isinstance(self.each, Text) and self.each.fits_all(value)):
             return
         for item in value:
@@ -170,9 +174,9 @@ def aware(_: object, attribute: Attribute[Any], value: Any) -> None:
     if value is None and attribute.default is None:
         return
     if not isinstance(value, datetime):
-        _refuse(attribute, f"is a {type(value).__name__}; it must be an aware datetime")
+        _refuse(attribute, Rule.WRONG_TYPE, f"is a {type(value).__name__}; it must be an aware datetime")
     if value.tzinfo is None:
-        _refuse(attribute, "is a time without a zone; it must be an aware datetime")
+        _refuse(attribute, Rule.BAD_FORMAT, "is a time without a zone; it must be an aware datetime")
 
 
 IDS: Final = Listed(each=Text(MAX_ID_LENGTH))
@@ -182,7 +186,7 @@ IDS: Final = Listed(each=Text(MAX_ID_LENGTH))
 def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:
     """Take any iterable of ids, or of what `name` says, but a bare string, which would go by the letter."""
     if isinstance(values, str):
-        raise InvalidRequest("", name, f"is the string {values!r}; give a list of {name}")
+        raise InvalidRequest("", name, f"is the string {values!r}; give a list of {name}", Rule.WRONG_TYPE)
     return tuple(values)
 
 

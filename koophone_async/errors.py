@@ -28,6 +28,7 @@ a token or a signed link.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -76,12 +77,41 @@ class KooPhoneError(Exception):
         return False
 
 
+class Rule(Enum):
+    """The kind of rule that a value of a request breaks."""
+
+    ANY = "any"
+    """None of the others."""
+
+    MISSING = "missing"
+    ALL_MISSING = "all_missing"
+    """None of several fields is set, and one must be."""
+
+    CONFLICT = "conflict"
+    """The value contradicts that of another field."""
+
+    WRONG_TYPE = "wrong_type"
+    BAD_FORMAT = "bad_format"
+    NOT_A_CHOICE = "not_a_choice"
+    OUT_OF_RANGE = "out_of_range"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    TOO_FEW = "too_few"
+    TOO_MANY = "too_many"
+    NOT_UNIQUE = "not_unique"
+
+
 @define(eq=False, slots=False)
 class InvalidRequest(KooPhoneError, ValueError):
     """The call is wrong as written. Nothing was sent."""
 
     field: str
     problem: str
+    """For people. Programs read `field`, `rule` and `limit`."""
+
+    rule: Rule = Rule.ANY
+    limit: float | None = None
+    """The bound that the value is beyond, where the rule has one."""
 
     def __str__(self) -> str:
         """Name the field, what is wrong with its value, and the limit."""

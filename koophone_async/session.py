@@ -37,6 +37,7 @@ from koophone_async.errors import (
     NotConnected,
     NotSent,
     Refused,
+    Rule,
     Throttled,
     UnreadableAnswer,
 )
@@ -310,7 +311,7 @@ class Session:
             headers["X-Project-Id"] = project
         if placed.body is not None and len(placed.body) > MAX_SIGNED_BODY:
             problem = f"is {len(placed.body):,} bytes; a signed one holds at most {MAX_SIGNED_BODY:,}: use a Password"
-            raise InvalidRequest(call.operation.name, "body", problem)
+            raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
         unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
         return headers | proof.signer.sign(unsigned, call.origin.host_port_subcomponent or "", self.now())
 
@@ -392,4 +393,4 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
             problem = (
                 f"holds {count:,} items; one call takes at most {batch.max:,} (a fleet takes any number)"
             )
-            raise InvalidRequest(operation.name, batch.field, problem)
+            raise InvalidRequest(operation.name, batch.field, problem, Rule.TOO_MANY, batch.max)

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import attrs
 import msgspec
-from cattrs import Converter
+from cattrs import AttributeValidationNote, BaseValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -154,18 +154,20 @@ def _respelt(value: Json, also: Mapping[str, str]) -> Json:
     }
 
 
-def _reader(converter: Converter, edition: Edition) -> Callable[[type], Callable[[Any, type], Any]]:
+def _reader(
+    converter: Converter, edition: Edition, *, detailed: bool
+) -> Callable[[type], Callable[[Any, type], Any]]:
     def factory(model: type) -> Callable[[Any, type], Any]:
         fields = attrs.fields(attrs.resolve_types(model))
         overrides: Json = {a.name: _field(a, edition) for a in fields}
         make = cast("Callable[..., Callable[[Any, type], Any]]", make_dict_structure_fn)
-        quick = make(model, converter, _cattrs_detailed_validation=False, **overrides)
+        quick = make(model, converter, _cattrs_detailed_validation=detailed, **overrides)
         also = {other: spelling(a).name for a in fields for other in spelling(a).also}
 
         def read(value: Json, to: type) -> Any:
             try:
                 return quick(value, to) if not also else quick(_respelt(value, also), to)
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, AttributeError, BaseValidationError):
                 # A null, or nothing in quotes where the model has no text, counts as missing.
                 present = {name: held for name, held in value.items() if held not in (None, "")}
                 if len(present) == len(value):
@@ -194,8 +196,8 @@ def _writer(converter: Converter, *, nulls: bool) -> Callable[[type], Callable[[
 
 
 @cache
-def _converter(edition: Edition, *, nulls: bool) -> Converter:
-    converter = Converter(detailed_validation=False)
+def _converter(edition: Edition, *, nulls: bool = False, detailed: bool = False) -> Converter:
+    converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(bool, _truth)
@@ -205,7 +207,7 @@ def _converter(edition: Edition, *, nulls: bool) -> Converter:
     converter.register_structure_hook(datetime, _moment)
     converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
     converter.register_structure_hook_factory(_is_open_enum, _open_enum)
-    converter.register_structure_hook_factory(attrs.has, _reader(converter, edition))
+    converter.register_structure_hook_factory(attrs.has, _reader(converter, edition, detailed=detailed))
     converter.register_unstructure_hook_factory(attrs.has, _writer(converter, nulls=nulls))
     return converter
 
@@ -217,9 +219,40 @@ def from_wire(model: type[T], value: Any, edition: Edition = Edition.CHINA) -> T
         ValueError, TypeError, KeyError: The value is not what the model documents.
     """
     try:
-        return _converter(edition, nulls=False).structure(value, model)
+        return _converter(edition).structure(value, model)
     except (OverflowError, OSError) as error:  # of a number too large for a time or a fraction
         raise ValueError(str(error)) from error
+
+
+def request_from_wire(model: type[T], value: Json, edition: Edition) -> T:
+    """Build a request from decoded JSON, as a server does.
+
+    Raises:
+        InvalidRequest: A field is missing, cannot be read as its type, or breaks a rule of the model.
+    """
+    try:
+        return from_wire(model, value, edition)
+    except InvalidRequest:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError):
+        # Only the converter's slower, detailed path names the field.
+        try:
+            return _converter(edition, detailed=True).structure(value, model)
+        except BaseValidationError as group:
+            raise _first_invalid_field(group) from group
+
+
+def _first_invalid_field(group: BaseValidationError) -> InvalidRequest:
+    name, error = "", cast("Exception", group)
+    while isinstance(error, BaseValidationError):
+        error = error.exceptions[0]
+        notes: Sequence[object] = getattr(error, "__notes__", ())
+        name = next((note.name for note in notes if isinstance(note, AttributeValidationNote)), name)
+    if isinstance(error, InvalidRequest):
+        return error
+    if isinstance(error, KeyError):
+        return InvalidRequest("", name, "is missing", Rule.MISSING)
+    return InvalidRequest("", name, f"cannot be read: {error}", Rule.WRONG_TYPE)
 
 
 def to_wire(model: object, *, nulls: bool = False) -> Any:
@@ -291,7 +324,10 @@ def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> s
         if slot in path:
             if not value or not value.strip("."):
                 raise InvalidRequest(
-                    operation.name, name, "is empty or only dots; the path of this call needs it"
+                    operation.name,
+                    name,
+                    "is empty or only dots; the path of this call needs it",
+                    Rule.MISSING,
                 )
             path = path.replace(slot, quote(value, safe="~"))
     return path

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import AccessKey, Endpoints, Session
-from koophone_async.checks import IDS, Between, Check, Listed, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.checks import IDS, Between, Check, Listed, OneOf, Text, aware, ids
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.koophone import (
     AppQuery,
     BuyInstances,
@@ -45,6 +45,13 @@ if TYPE_CHECKING:
 class Size(IntEnum):
     SMALL = 1
     LARGE = 2
+
+
+def broken(check: Callable[..., None], value: object) -> tuple[Rule, float | None]:
+    model = attrs.make_class("Model", {"held": field(validator=check)})
+    with pytest.raises(InvalidRequest) as caught:
+        model(value)
+    return caught.value.rule, caught.value.limit
 
 
 def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str | None:
@@ -98,6 +105,33 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
 )
 def test_a_check_says_what_is_wrong_and_the_limit(check: Check, value: object, expected: str | None) -> None:
     assert problem(check, value) == expected
+
+
+@pytest.mark.parametrize(
+    "check, value, rule, limit",
+    [
+        (Text(3), 5, Rule.WRONG_TYPE, None),
+        (Text(3, min=2), "a", Rule.TOO_SHORT, 2),
+        (Text(3), "abcd", Rule.TOO_LONG, 3),
+        (Text(9), "\ud800", Rule.BAD_FORMAT, None),
+        (Text(9, ending=(".apk",)), "a.exe", Rule.BAD_FORMAT, None),
+        (Text(9, pattern="[a-z]+"), "ab1", Rule.BAD_FORMAT, None),
+        (Between(1, 9), "5", Rule.WRONG_TYPE, None),
+        (Between(1, 9), 0, Rule.OUT_OF_RANGE, 1),
+        (Between(1, 9), 10, Rule.OUT_OF_RANGE, 9),
+        (Between(0, 9, step=3), 4, Rule.OUT_OF_RANGE, None),
+        (OneOf((1, 2)), 3, Rule.NOT_A_CHOICE, None),
+        (Listed(max=2), (), Rule.TOO_FEW, 1),
+        (Listed(max=2), (1, 2, 3), Rule.TOO_MANY, 2),
+        (Listed(each=Text(3)), ("abcd",), Rule.TOO_LONG, 3),
+        (aware, "2026-01-01", Rule.WRONG_TYPE, None),
+        (aware, datetime(2026, 1, 1), Rule.BAD_FORMAT, None),  # noqa: DTZ001 - the case under test
+    ],
+)
+def test_a_broken_rule_is_named_with_its_limit(
+    check: Callable[..., None], value: object, rule: Rule, limit: float | None
+) -> None:
+    assert broken(check, value) == (rule, limit)
 
 
 @pytest.mark.parametrize("check", [Text(3), Between(1, 9), OneOf((1, 2))])

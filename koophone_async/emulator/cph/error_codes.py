@@ -1,23 +1,20 @@
-"""Which of CPH's codes says what is wrong with a request."""
+"""CPH's error codes for invalid requests, by the field and the rule that it breaks."""
 
 from __future__ import annotations
 
-import re
+from collections import deque
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import attrs
 
 from koophone_async.emulator.cph.error_table import CROWDED
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import Rule
 from koophone_async.services.cph import (
-    bandwidths,
-    buying,
     commands,
     connections,
     encoding_servers,
     jobs,
-    phones,
     servers,
     shared_files,
     storage,
@@ -28,7 +25,7 @@ from koophone_async.services.gaming import applications, deployments, versions
 from koophone_async.wire import spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from koophone_async.operation import AnyOperation
     from koophone_async.wire import Json
@@ -37,86 +34,68 @@ _OTHER: Final = "CPS.0078"
 _UNSTATED: Final = "CPS.0190"
 """The number of phones exceeds the limit, says the table of errors, without the limit."""
 
-# By the name of a field on the wire or in our words: what cannot be read is known by the one, what breaks
-# a rule by the other.
+# By the name of the field on the wire.
 _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "offset": "CPS.0002",
         "limit": "CPS.0002",
-        "phone": "CPS.0004",
         "phone_id": "CPS.0004",
         "phones": "CPS.0077",
         "phone_ids": "CPS.0080",
-        "state": "CPS.0010",
         "status": "CPS.0010",
-        "verdict": "CPS.0010",
-        "job": "CPS.0048",
-        "requests": "CPS.0049",
+        "state": "CPS.0010",
+        "job_id": "CPS.0048",
         "request_ids": "CPS.0049",
-        "server": "CPS.0016",
         "server_id": "CPS.0016",
-        "servers": "CPS.0094",
         "server_ids": "CPS.0094",
+        "servers": "CPS.0094",
         "encode_server_ids": "CPS.0122",
         "count": "CPS.0024",
         "name": "CPS.0087",
         "server_name": "CPS.0087",
         "phone_name": "CPS.0025",
-        "model": "CPS.0089",
         "server_model_name": "CPS.0089",
-        "phone_model": "CPS.0028",
         "phone_model_name": "CPS.0028",
-        "image": "CPS.0030",
         "image_id": "CPS.0030",
         "ports": "CPS.0037",
-        "number": "CPS.0040",
-        "keypair": "CPS.0068",
+        "listen_port": "CPS.0040",
         "keypair_name": "CPS.0068",
-        "term": "CPS.0055",
         "extend_param": "CPS.0055",
         "order_param": "CPS.0055",
-        "bandwidth": "CPS.0031",
         "band_width": "CPS.0031",
-        "sharing": "CPS.0031",
-        "size": "CPS.0036",
+        "band_width_share_type": "CPS.0031",
+        "band_width_id": "CPS.0033",
         "band_width_size": "CPS.0036",
+        "size": "CPS.0036",
         "new_size": "CPS.0347",
-        "vpc": "CPS.0223",
         "tenant_vpc_id": "CPS.0223",
-        "cards": "CPS.0226",
         "nics": "CPS.0226",
-        "subnet": "CPS.0226",
         "subnet_id": "CPS.0226",
-        "public_address": "CPS.0238",
+        "subnet_cidr": "CPS.0226",
         "public_ip": "CPS.0238",
-        "enterprise_project": "CPS.0316",
+        "enterprise_project_id": "CPS.0316",
         "type": "CPS.0116",
+        "image_type": "CPS.0116",
+        "volume_type": "CPS.0116",
         "product_type": "CPS.0144",
         "command": "CPS.0117",
         "content": "CPS.0118",
         "action": "CPS.0047",
-        "bucket": "CPS.0134",
         "bucket_name": "CPS.0134",
-        "path": "CPS.0135",
         "object_path": "CPS.0135",
-        "paths": "CPS.0155",
+        "path": "CPS.0135",
         "file_paths": "CPS.0155",
-        "package": "CPS.0173",
         "package_name": "CPS.0173",
-        "preinstall": "CPS.0148",
-        "exports": "CPS.0167",
+        "pre_install_app": "CPS.0148",
         "storage_infos": "CPS.0167",
-        "include": "CPS.0168",
         "include_files": "CPS.0168",
-        "exclude": "CPS.0169",
-        "restores": "CPS.0171",
+        "exclude_files": "CPS.0169",
         "restore_infos": "CPS.0171",
-        "start": "CPS.0174",
-        "route": "CPS.0207",
+        "not_before": "CPS.0174",
         "traffic_type": "CPS.0207",
-        "client": "CPS.0358",
         "client_type": "CPS.0358",
-        "kind": "CPS.0300",
+        "resource_type": "CPS.0300",
+        "resource_id": "CPS.0301",
         "tags": "CPS.0303",
         "key": "CPS.0304",
         "value": "CPS.0305",
@@ -125,20 +104,23 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-_SPECIAL: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+# Where a field means something else than elsewhere.
+_FIELDS_OF: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
-        (phones.RENAME.name, "name"): "CPS.0025",
-        (phones.LIST.name, "type"): "CPS.0116",
-        (storage.EXPAND.name, "size"): "CPS.0347",
         (shared_files.LIST.name, "path"): "CPS.0199",
-        (bandwidths.UPDATE.name, "bandwidth"): "CPS.0033",
-        (buying.BUY.name, "count"): "CPS.0024",
         (applications.LIST.name, "name"): _OTHER,
         (applications.CREATE.name, "name"): _OTHER,
         (versions.CREATE.name, "name"): _OTHER,
     }
 )
-"""Codes of fields that mean something else elsewhere."""
+
+_BY_RULE: Final[Mapping[tuple[str, Rule], str]] = MappingProxyType(
+    {
+        ("phone_ids", Rule.ALL_MISSING): "CPS.0081",
+        ("count", Rule.CONFLICT): "CPS.0251",
+    }
+)
+"""Codes of fields that can be wrong in several ways."""
 
 _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -161,40 +143,40 @@ _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def too_many(operation: AnyOperation) -> str:
-    """Find the code for a list that is longer than the documents allow."""
-    if found := _TOO_MANY.get(operation.name):
-        return found
+    """Return the code for a list that is longer than the documents allow."""
+    if code := _TOO_MANY.get(operation.name):
+        return code
     batch = operation.batch
-    wire = "" if batch is None else spelling(getattr(attrs.fields(operation.request), batch.field)).name
-    return CROWDED if wire == "server_ids" else _UNSTATED
+    name = "" if batch is None else _wire_name(operation.request, batch.field)
+    return CROWDED if name == "server_ids" else _UNSTATED
 
 
-def code(operation: AnyOperation, error: Exception) -> str:
-    """Find the code for a field that is missing or wrong; where none is about it, that of properties."""
-    name = error.field if isinstance(error, InvalidRequest) else _unread(operation, error)
-    if isinstance(error, InvalidRequest) and (found := _by_problem(operation, name, error.problem)):
-        return found
-    return _SPECIAL.get((operation.name, name)) or _FIELDS.get(name, _OTHER)
-
-
-def _unread(operation: AnyOperation, error: Exception) -> str:
-    """Name the field that could not be read: it is missing, or no member of its enum."""
-    if isinstance(error, KeyError):
-        return str(error.args[0])
-    enum = re.search(r" is not a valid (\w+)$", str(error))
-    fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(operation.request)
-    return next((field.name for field in fields if enum and enum[1] in str(field.type)), "")
-
-
-def _by_problem(operation: AnyOperation, name: str, problem: str) -> str | None:
-    """Tell apart what is wrong with one field in several ways."""
-    if name == "phones" and "both empty" in problem:
-        return "CPS.0081"
-    if "items; it must hold" in problem and not problem.startswith("holds 0"):
+def code(operation: AnyOperation, field: str, rule: Rule) -> str:
+    """Return the code for a field that breaks a rule: that of properties where none is about the field."""
+    if rule is Rule.TOO_MANY:
         return too_many(operation)
-    if operation is buying.BUY and name == "count" and "exists" in problem:
-        return "CPS.0251"
-    return None
+    name = _wire_name(operation.request, field)
+    codes = (_BY_RULE.get((name, rule)), _FIELDS_OF.get((operation.name, name)), _FIELDS.get(name))
+    return next((code for code in codes if code), _OTHER)
+
+
+def _wire_name(model: type, field: str) -> str:
+    """Return how the wire spells a field of a model, or of a model inside it."""
+    models = deque([attrs.resolve_types(model)])
+    while models:
+        attributes: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(models.popleft())
+        if field in attributes:
+            return spelling(attributes[field]).name
+        models.extend(inner for a in attributes.values() for inner in _models(a.type))
+    return field
+
+
+def _models(hint: object) -> Iterator[type]:
+    """Yield the models that a type names."""
+    if isinstance(hint, type) and attrs.has(hint):
+        yield attrs.resolve_types(hint)
+    for argument in get_args(hint):
+        yield from _models(argument)
 
 
 def reserved(values: Json) -> str | None:

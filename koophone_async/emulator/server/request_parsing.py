@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
 
 import attrs
@@ -13,12 +14,12 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_codes
 from koophone_async.emulator.server.errors import cph, invalid, koophone
 from koophone_async.emulator.server.routing import only_words
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.services.cph import jobs, tags
 from koophone_async.services.cph.commands import AdbCommand
 from koophone_async.services.cph.undocumented import Anything
 from koophone_async.services.koophone import apps, instances, orders, streaming, video
-from koophone_async.wire import Edition, decode, from_wire, spelling
+from koophone_async.wire import Edition, decode, request_from_wire, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,9 +84,9 @@ def read(operation: AnyOperation, asked: Asked, edition: Edition, *, strict: boo
         raise cph(code) if _is_cph(operation) else koophone(code)
     try:
         with nullcontext() if strict else attrs.validators.disabled():
-            request = from_wire(operation.request, values, edition)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(operation, error) from error
+            request = request_from_wire(operation.request, values, edition)
+    except InvalidRequest as error:
+        raise _invalid(operation, error) from error
     if strict:
         _check_batch(operation, request)
     return request
@@ -106,61 +107,54 @@ def _check_present(operation: AnyOperation, values: Json) -> None:
 def _check_batch(operation: AnyOperation, request: object) -> None:
     batch = operation.batch
     if batch is not None and len(getattr(request, batch.field)) > batch.max:
-        reason = f"more than {batch.max} {batch.field}"
-        if _is_cph(operation):
-            raise cph(error_codes.too_many(operation), batch.max, reason=reason)
-        raise koophone("1000", reason)
+        problem = f"holds more than {batch.max} items"
+        raise _invalid(operation, InvalidRequest("", batch.field, problem, Rule.TOO_MANY, batch.max))
 
 
-def _unreadable(operation: AnyOperation, error: Exception) -> Refusal:
-    reason = str(error) if isinstance(error, InvalidRequest) else f"{type(error).__name__}: {error}"
+def _invalid(operation: AnyOperation, error: InvalidRequest) -> Refusal:
     if _is_cph(operation):
-        return cph(error_codes.code(operation, error), reason=reason)
-    return invalid(reason) if operation.service == "iam" else koophone("1000", reason)
+        figures = () if error.limit is None else (error.limit,)
+        return cph(error_codes.code(operation, error.field, error.rule), *figures, reason=str(error))
+    return invalid(str(error)) if operation.service == "iam" else koophone("1000", str(error))
 
 
 def _is_cph(operation: AnyOperation) -> bool:
     return operation.service in ("cph", "gaming")
 
 
-def _lists(operation: AnyOperation) -> frozenset[str]:
-    """The wire's names of the fields that hold lists."""
-    if operation.name not in _LISTS:
-        kinds, fields = get_type_hints(operation.request), attrs.fields(operation.request)
-        names = (spelling(a).name for a in fields if _holds_list(kinds[a.name]))
-        _LISTS[operation.name] = frozenset(names)
-    return _LISTS[operation.name]
-
-
 # The quick start asks so for jobs (CPH 4, 2025-02-08), and so did the list of 2020-07-30.
 _ALSO: Final = {(jobs.LIST.name, "request_id"): "request_ids"}
 
 
-def _holds_list(kind: Any) -> bool:  # noqa: ANN401 - any annotation
-    return get_origin(kind) is tuple or any(get_origin(part) is tuple for part in get_args(kind))
+@cache
+def _lists(operation: AnyOperation) -> Mapping[str, str]:
+    """Return the fields that hold lists, by their names on the wire."""
+    types = get_type_hints(operation.request)
+    return {spelling(a).name: a.name for a in attrs.fields(operation.request) if _holds_list(types[a.name])}
 
 
-_LISTS: Final[dict[str, frozenset[str]]] = {}
+def _holds_list(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    return get_origin(hint) is tuple or any(get_origin(part) is tuple for part in get_args(hint))
 
 
 def _values(operation: AnyOperation, asked: Asked) -> Json:
     lists = _lists(operation)
     values: Json = {}
-    for given, value in asked.query:
-        name = _ALSO.get((operation.name, given), given)
+    for written, value in asked.query:
+        name = _ALSO.get((operation.name, written), written)
         if name in lists:
             values.setdefault(name, []).append(value)
         else:
             values[name] = value
     values |= _body(operation, asked.body)
     values |= asked.path
-    for name in lists & values.keys():
+    for name, field in lists.items():
         # A bare string would be read letter by letter.
-        if not _is_list(values[name]):
-            raise _unreadable(operation, KeyError(name))
+        if name in values and not _is_list(values[name]):
+            raise _invalid(operation, InvalidRequest("", field, "is not a list", Rule.WRONG_TYPE))
     for name, word in only_words(operation).items() if _is_cph(operation) else ():
         if values.get(name) != word:
-            raise _unreadable(operation, KeyError(name))
+            raise _invalid(operation, InvalidRequest("", name, f"is not {word!r}", Rule.NOT_A_CHOICE))
     return _one_of_two(operation, values)
 
 
@@ -177,9 +171,9 @@ def _body(operation: AnyOperation, body: bytes) -> Json:
     try:
         decoded = decode(body)
     except msgspec.DecodeError as error:
-        raise _unreadable(operation, error) from error
+        raise _invalid(operation, InvalidRequest("", "body", "is not JSON", Rule.BAD_FORMAT)) from error
     if not isinstance(decoded, dict):
-        raise _unreadable(operation, TypeError("the body is not a JSON object"))
+        raise _invalid(operation, InvalidRequest("", "body", "is not a JSON object", Rule.WRONG_TYPE))
     return cast("Json", decoded)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import Between, Text
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.encoders import TIME
 from koophone_async.services.cph.paging import items
@@ -74,10 +74,14 @@ class BandwidthSize:
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
         """Check that the size is a step of its range."""
         if isinstance(value, bool) or not isinstance(value, int):
-            raise InvalidRequest("", attribute.name, f"is {value!r}; it must be a whole number, {self.limit}")
+            raise InvalidRequest(
+                "", attribute.name, f"is {value!r}; it must be a whole number, {self.limit}", Rule.WRONG_TYPE
+            )
         step = 1 if value <= 300 else 50 if value <= 1000 else 500
         if value < 1 or value % step:
-            raise InvalidRequest("", attribute.name, f"is {value:,}; it must be {self.limit}")
+            raise InvalidRequest(
+                "", attribute.name, f"is {value:,}; it must be {self.limit}", Rule.OUT_OF_RANGE
+            )
 
 
 @frozen

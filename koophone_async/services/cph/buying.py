@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import Between, Listed, OneOf, Text
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation
 from koophone_async.services.cph.bandwidths import Sharing
 from koophone_async.services.cph.order_models import (
@@ -61,7 +61,10 @@ class NetworkCard:
 def _not_for_many(order: BuyServers, attribute: Attribute[Any], count: int) -> None:
     if order.public_address.existing and count > 1:
         raise InvalidRequest(
-            "", attribute.name, f"is {count}; an address that exists serves 1 server (CPS.0251)"
+            "",
+            attribute.name,
+            f"is {count}; an address that exists serves 1 server (CPS.0251)",
+            Rule.CONFLICT,
         )
 
 
@@ -80,12 +83,16 @@ class BuyServers(OwnNetwork):
 
 def _without_id(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and value is None:
-        raise InvalidRequest("", attribute.name, "is missing; it must be said where no id is given")
+        raise InvalidRequest(
+            "", attribute.name, "is missing; it must be said where no id is given", Rule.MISSING
+        )
 
 
 def _if_shared(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and bandwidth.sharing == Sharing.SHARED and value is None:
-        raise InvalidRequest("", attribute.name, "is missing; a shared bandwidth needs 1 to 300 Mbit/s")
+        raise InvalidRequest(
+            "", attribute.name, "is missing; a shared bandwidth needs 1 to 300 Mbit/s", Rule.MISSING
+        )
 
 
 @frozen

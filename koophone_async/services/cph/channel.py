@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from koophone_async.credentials import Password
-from koophone_async.errors import InvalidRequest, NoAnswer, NotConnected, NotFound, UnreadableAnswer
+from koophone_async.errors import InvalidRequest, NoAnswer, NotConnected, NotFound, Rule, UnreadableAnswer
 from koophone_async.services.channel import Channel
 from koophone_async.services.iam import LIST_PROJECTS, Iam
 
@@ -69,7 +69,10 @@ class ProjectChannel(Channel):
         name = credentials.project if isinstance(credentials, Password) else self.region
         if not name:
             raise InvalidRequest(
-                "", "project_id", "is not given, and no region to look it up by: give one of them"
+                "",
+                "project_id",
+                "is not given, and no region to look it up by: give one of them",
+                Rule.ALL_MISSING,
             )
         for project in (await self._iam().projects.list(name)).projects:
             if project.name == name:

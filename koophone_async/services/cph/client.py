@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Quota
 from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.bandwidths import Bandwidths
@@ -91,7 +91,7 @@ class CloudPhone:
         origin = session.origin("cph", region)
         if origin.host == f"cph.{region}.myhuaweicloud.com" and region not in REGIONS:
             problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
-            raise InvalidRequest("", "region", problem)
+            raise InvalidRequest("", "region", problem, Rule.NOT_A_CHOICE)
         channel = ProjectChannel(session, region, project_id)
         requests = Requests(channel, PollLimiter(poll_quota))
         self._channel, self._requests = channel, requests

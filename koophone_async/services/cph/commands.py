@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import MAX_ID_LENGTH, Listed, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Quota, Sender
 from koophone_async.services.cph.jobs import JobState
 from koophone_async.services.cph.order_models import BYTES
@@ -53,7 +53,9 @@ class Packages:
         Text(self.size, unit=BYTES)(instance, attribute, value)
         file = rf"{_OBJECT}(?<=\.apk)"
         if not re.fullmatch(rf"(?:(?!obs://){_WORD} +)*(?:{file} +){{0,{self.most - 1}}}{file}", str(value)):
-            raise InvalidRequest("", attribute.name, f"is {value!r:.200}; it must be {self.limit}")
+            raise InvalidRequest(
+                "", attribute.name, f"is {value!r:.200}; it must be {self.limit}", Rule.BAD_FORMAT
+            )
 
 
 @frozen
@@ -83,7 +85,8 @@ class AdbCommand:
         # Of both, the service takes the phones and says nothing of the servers (CPH 5.7.1).
         if bool(self.phones) == bool(self.servers):
             both = "and servers are both given" if self.phones else "and servers are both empty"
-            raise InvalidRequest("", "phones", f"{both}; give one of the two")
+            rule = Rule.CONFLICT if self.phones else Rule.ALL_MISSING
+            raise InvalidRequest("", "phones", f"{both}; give one of the two", rule)
 
     @classmethod
     def on(cls, where: Iterable[str] | OnServers, content: str) -> Self:

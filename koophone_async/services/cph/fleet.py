@@ -10,7 +10,7 @@ from attrs import field, frozen
 from koophone_async.batches import Reading, Run, RunOptions, Sender, Verb
 from koophone_async.batches.chunks import Item, Source, identify
 from koophone_async.checks import ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation
 from koophone_async.services.cph import commands, phones, storage, traffic
 from koophone_async.services.cph.commands import (
@@ -245,7 +245,10 @@ class PhoneFleet(Fleet):
         """
         if isinstance(path, str) and _PHONE not in path:
             raise InvalidRequest(
-                storage.EXPORT.name, "path", f"holds no {_PHONE}, and each phone needs its own"
+                storage.EXPORT.name,
+                "path",
+                f"holds no {_PHONE}, and each phone needs its own",
+                Rule.BAD_FORMAT,
             )
         included, excluded, to = ids(include, "paths"), ids(exclude, "paths"), _paths(path)
         return self._start(

@@ -11,7 +11,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import and_, optional
 
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
 from koophone_async.services.cph.properties import JSON_TEXT, AsText, Held, held_if_given
 from koophone_async.wire import wire
@@ -39,7 +39,9 @@ TRUE_OR_FALSE: Final = {True: "true", False: "false"}
 
 def _not_reserved(_: object, attribute: Attribute[Any], value: str) -> None:
     if value in ("adb", "vnc"):
-        raise InvalidRequest("", attribute.name, f"is {value!r}, which the service keeps for itself")
+        raise InvalidRequest(
+            "", attribute.name, f"is {value!r}, which the service keeps for itself", Rule.NOT_A_CHOICE
+        )
 
 
 @frozen
@@ -68,7 +70,9 @@ class Period(IntEnum):
 def _longest(term: Term, attribute: Attribute[Any], value: int) -> None:
     most, unit = (9, "months") if term.period == Period.MONTH else (10, "years")
     if value > most:
-        raise InvalidRequest("", attribute.name, f"is {value}; it must be 1 to {most} {unit}")
+        raise InvalidRequest(
+            "", attribute.name, f"is {value}; it must be 1 to {most} {unit}", Rule.OUT_OF_RANGE, most
+        )
 
 
 @frozen
@@ -105,12 +109,16 @@ class ServerTerm(RenewableTerm):
 
 def _if_shared(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: str | None) -> None:
     if bandwidth.sharing == Sharing.SHARED and value is None:
-        raise InvalidRequest("", attribute.name, "is missing; a shared bandwidth is named by its id")
+        raise InvalidRequest(
+            "", attribute.name, "is missing; a shared bandwidth is named by its id", Rule.MISSING
+        )
 
 
 def _if_dedicated(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.sharing == Sharing.DEDICATED and value is None:
-        raise InvalidRequest("", attribute.name, "is missing; a dedicated bandwidth needs its size in Mbit/s")
+        raise InvalidRequest(
+            "", attribute.name, "is missing; a dedicated bandwidth needs its size in Mbit/s", Rule.MISSING
+        )
 
 
 @frozen

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
 from koophone_async.services.cph.paging import items
@@ -101,7 +101,9 @@ class PhoneReset(PhoneChange):
 
 def _listed(phones: Iterable[Item]) -> Iterable[Item]:
     if isinstance(phones, str):
-        raise InvalidRequest("", "phones", f"is the string {phones!r}; give a list of phones")
+        raise InvalidRequest(
+            "", "phones", f"is the string {phones!r}; give a list of phones", Rule.WRONG_TYPE
+        )
     return phones
 
 

@@ -16,7 +16,7 @@ import msgspec
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import MAX_ID_LENGTH, Listed, Text
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.services.cph.encoders import Written
 from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED, Properties
@@ -51,14 +51,16 @@ def checked(properties: Mapping[str, Any]) -> dict[str, str]:
 
 def _text_of(name: str, value: object) -> str:
     if not isinstance(value, str | int):
-        raise InvalidRequest("", name, f"is a {type(value).__name__}; it must be text, a number or a boolean")
+        raise InvalidRequest(
+            "", name, f"is a {type(value).__name__}; it must be text, a number or a boolean", Rule.WRONG_TYPE
+        )
     text = value if isinstance(value, str) else str(int(value))
     rule = RULES.get(FORMER.get(name, name))
     if rule is not None:
         rule.check(name, text)
     elif name not in UNEXPLAINED:
         near = "".join(f"; {known} is the nearest" for known in get_close_matches(name, RULES, 1))
-        raise InvalidRequest("", name, f"is not a property that the documents know{near}")
+        raise InvalidRequest("", name, f"is not a property that the documents know{near}", Rule.NOT_A_CHOICE)
     return text
 
 
@@ -97,7 +99,7 @@ def taken(text: str) -> dict[str, str]:
     """
     texts = _read(text)
     if texts is None:
-        raise InvalidRequest("", "property", "holds no JSON object")
+        raise InvalidRequest("", "property", "holds no JSON object", Rule.BAD_FORMAT)
     return texts
 
 
@@ -144,13 +146,17 @@ class AsText:
         size = 0 if value is None else len(JSON_TEXT[value])
         if size > self.most:
             raise InvalidRequest(
-                "", attribute.name, f"is {size:,} characters of JSON text long; {self.limit}"
+                "",
+                attribute.name,
+                f"is {size:,} characters of JSON text long; {self.limit}",
+                Rule.TOO_LONG,
+                self.most,
             )
 
 
 def _some(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
-        raise InvalidRequest("", attribute.name, "is empty; give at least one property")
+        raise InvalidRequest("", attribute.name, "is empty; give at least one property", Rule.TOO_FEW, 1)
 
 
 def _with_the_others(
@@ -159,7 +165,7 @@ def _with_the_others(
     size = 0 if value is None else len(encode(value)) + len(encode(update.properties))
     if size > MOST_CUSTOM:
         problem = f"is {size:,} bytes of JSON long with the other properties; at most {MOST_CUSTOM:,}"
-        raise InvalidRequest("", attribute.name, problem)
+        raise InvalidRequest("", attribute.name, problem, Rule.TOO_LONG, MOST_CUSTOM)
 
 
 @frozen

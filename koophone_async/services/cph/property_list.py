@@ -12,13 +12,13 @@ from typing import Annotated, Final, Literal, TypeAlias, TypedDict, get_type_hin
 
 from attrs import evolve, frozen
 
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 
 _CHINESE: Final = "\u3400-\u4dbf\u4e00-\u9fff"
 
 
 @frozen
-class Rule:
+class PropertyRule:
     """What a property is for and what it may hold."""
 
     meaning: str
@@ -32,55 +32,55 @@ class Rule:
     def check(self, name: str, value: str) -> None:
         """Refuse a value that the documents do not allow."""
         if not re.fullmatch(self.pattern, value):
-            raise InvalidRequest("", name, f"is {value!r}; it must be {self.limit}")
+            raise InvalidRequest("", name, f"is {value!r}; it must be {self.limit}", Rule.BAD_FORMAT)
 
 
-def _flag(meaning: str, *former: str) -> Rule:
-    return Rule(meaning, "0 (no) or 1 (yes)", "[01]", former)
+def _flag(meaning: str, *former: str) -> PropertyRule:
+    return PropertyRule(meaning, "0 (no) or 1 (yes)", "[01]", former)
 
 
-def _text(meaning: str, most: int, characters: str, words: str, *former: str, least: int = 0) -> Rule:
-    return Rule(meaning, f"{least} to {most} {words}", f"[{characters}]{{{least},{most}}}", former)
+def _text(meaning: str, most: int, characters: str, words: str, *former: str, least: int = 0) -> PropertyRule:
+    return PropertyRule(meaning, f"{least} to {most} {words}", f"[{characters}]{{{least},{most}}}", former)
 
 
-def _digits(meaning: str, most: int, *former: str, least: int = 0) -> Rule:
+def _digits(meaning: str, most: int, *former: str, least: int = 0) -> PropertyRule:
     return _text(meaning, most, "0-9", "digits", *former, least=least)
 
 
-def _url(meaning: str) -> Rule:
+def _url(meaning: str) -> PropertyRule:
     limit = "at most 256 characters, from http or https on: letters, digits and _ . / : -"
-    return Rule(meaning, limit, r"(?=.{4,256}\Z)https?[A-Za-z0-9_./:-]*")
+    return PropertyRule(meaning, limit, r"(?=.{4,256}\Z)https?[A-Za-z0-9_./:-]*")
 
 
-def _port(meaning: str) -> Rule:
-    return Rule(meaning, "a port from 10000 to 11000", "10[0-9]{3}|11000")
+def _port(meaning: str) -> PropertyRule:
+    return PropertyRule(meaning, "a port from 10000 to 11000", "10[0-9]{3}|11000")
 
 
-def _country(meaning: str, former: str) -> Rule:
+def _country(meaning: str, former: str) -> PropertyRule:
     return _text(meaning, 10, "A-Za-z,", "letters and commas", former)
 
 
-def _network(meaning: str, former: str) -> Rule:
+def _network(meaning: str, former: str) -> PropertyRule:
     # Printed as letters and commas, which its own default 46000 is not.
     return _text(meaning, 10, "0-9A-Za-z,", "digits, letters and commas", former)
 
 
-def _carrier(meaning: str, former: str) -> Rule:
+def _carrier(meaning: str, former: str) -> PropertyRule:
     words = r"letters, digits, Chinese characters, spaces and - _ @ # . , : / \ ( )"
     return _text(meaning, 90, rf"0-9A-Za-z{_CHINESE}_@#.,:/\\() -", words, former)
 
 
-def _gone(meaning: str, *former: str) -> Rule:
+def _gone(meaning: str, *former: str) -> PropertyRule:
     limit = r"1 to 32 letters, digits, spaces and - _ @ # . : / \ ( )"
-    return Rule(meaning, limit, r"[A-Za-z0-9_@#.:/\\() -]{1,32}", former, is_deprecated=True)
+    return PropertyRule(meaning, limit, r"[A-Za-z0-9_@#.:/\\() -]{1,32}", former, is_deprecated=True)
 
 
-def _gone_flag(meaning: str, *former: str) -> Rule:
+def _gone_flag(meaning: str, *former: str) -> PropertyRule:
     return evolve(_flag(meaning, *former), is_deprecated=True)
 
 
-def _sound(meaning: str) -> Rule:
-    return Rule(meaning, "1 to 10 letters", "[A-Za-z]{1,10}", is_deprecated=True)
+def _sound(meaning: str) -> PropertyRule:
+    return PropertyRule(meaning, "1 to 10 letters", "[A-Za-z]{1,10}", is_deprecated=True)
 
 
 Switch: TypeAlias = bool | Literal[0, 1, "0", "1"]
@@ -101,7 +101,7 @@ Properties = TypedDict(
         "ro.com.cph.cloud_app_engine": Annotated[Switch, _flag("stream by the engine for cloud apps")],
         "com.cph.bandwidth_limit": Annotated[
             Number,
-            Rule(
+            PropertyRule(
                 "the most kbit/s that the phone downloads from the internet",
                 "-1 (no limit) or 1 to 99,999,999 kbit/s",
                 "-1|[1-9][0-9]{0,7}",
@@ -169,12 +169,12 @@ Properties = TypedDict(
 """What people give: names and values that an editor completes and a type checker knows."""
 
 
-def _rules() -> dict[str, Rule]:
+def _rules() -> dict[str, PropertyRule]:
     hints = get_type_hints(Properties, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
 
-RULES: Final[Mapping[str, Rule]] = _rules()
+RULES: Final[Mapping[str, PropertyRule]] = _rules()
 """What each property of the list may hold, by its name."""
 
 FORMER: Final[Mapping[str, str]] = {former: name for name, rule in RULES.items() for former in rule.former}

@@ -11,7 +11,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, aware
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.buying import EXTRA
 from koophone_async.services.cph.encoders import TIME, comma_list, moment
@@ -129,7 +129,9 @@ def _start(at: datetime | str | None) -> str:
     if not isinstance(at, datetime):
         return at or ""
     if at.tzinfo is None:
-        raise InvalidRequest("", "start", "is a time without a zone; it must be an aware datetime")
+        raise InvalidRequest(
+            "", "start", "is a time without a zone; it must be an aware datetime", Rule.BAD_FORMAT
+        )
     return moment(at)
 
 
@@ -148,7 +150,9 @@ def _some_start(at: datetime | str | None) -> str | None:
 
 def _maintenance_only(request: AuthorizeEvent, attribute: Attribute[Any], value: str | None) -> None:
     if value is not None and request.authorization != Authorization.MAINTENANCE:
-        raise InvalidRequest("", attribute.name, "is given; only maintenance can be given a time")
+        raise InvalidRequest(
+            "", attribute.name, "is given; only maintenance can be given a time", Rule.CONFLICT
+        )
 
 
 @frozen

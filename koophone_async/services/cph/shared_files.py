@@ -12,7 +12,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import IDS, Between, Listed, Text, ids, paths
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.encoders import COMMAS, comma_list
 from koophone_async.services.cph.started_jobs import Started
@@ -48,7 +48,9 @@ class StoragePath:
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
         """Check form, characters and length."""
         if not isinstance(value, str) or not self._fits(value):
-            raise InvalidRequest("", attribute.name, f"is {value!r:.80}; it must be {self.limit}")
+            raise InvalidRequest(
+                "", attribute.name, f"is {value!r:.80}; it must be {self.limit}", Rule.BAD_FORMAT
+            )
 
     def _fits(self, path: str) -> bool:
         characters = rf"/[A-Za-z0-9{re.escape(self.characters)}]*"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.encoders import DIGITS
 from koophone_async.services.cph.paging import items
@@ -86,7 +86,7 @@ class TagsOf:
 
 def _no_value_twice(_: object, attribute: Attribute[Any], values: tuple[str, ...]) -> None:
     if len(set(values)) < len(values):
-        raise InvalidRequest("", attribute.name, "holds a value twice")
+        raise InvalidRequest("", attribute.name, "holds a value twice", Rule.NOT_UNIQUE)
 
 
 @frozen
@@ -112,7 +112,7 @@ class Match:
 
 def _no_key_twice(_: object, attribute: Attribute[Any], wanted: tuple[Wanted, ...]) -> None:
     if len({one.key for one in wanted}) < len(wanted):
-        raise InvalidRequest("", attribute.name, "holds a key twice")
+        raise InvalidRequest("", attribute.name, "holds a key twice", Rule.NOT_UNIQUE)
 
 
 @frozen(kw_only=True)

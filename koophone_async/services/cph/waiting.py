@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import ResumeToken
 from koophone_async.services.cph import jobs
 from koophone_async.services.cph.completion import Requests, refusals
@@ -60,5 +60,7 @@ def _resume_token(given: Started | StartedOne | ResumeToken | str) -> ResumeToke
     started = _started(given)
     jobs = {job: target or job for job, target in started.begun.items()}
     if jobs and not started.request:
-        raise InvalidRequest("cph.jobs.wait", "started", "names no request; look at each job with jobs.show")
+        raise InvalidRequest(
+            "cph.jobs.wait", "started", "names no request; look at each job with jobs.show", Rule.MISSING
+        )
     return ResumeToken("", started.request or "", jobs)

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.polling import ResumeToken
 from koophone_async.services.cph.paging import items
@@ -240,7 +240,7 @@ class Deployments:
         if isinstance(started, Started):
             if started.jobs and not started.request:
                 problem = "has jobs and no request id to look them up by"
-                raise InvalidRequest("gaming.deployments.wait", "started", problem)
+                raise InvalidRequest("gaming.deployments.wait", "started", problem, Rule.MISSING)
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
             begun = (target for target in started.targets if target not in report.outcomes)

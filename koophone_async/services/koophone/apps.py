@@ -12,7 +12,7 @@ from attrs import Attribute, asdict, field, frozen
 from attrs.validators import and_
 
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.paging import items
@@ -36,16 +36,21 @@ def is_number(text: str) -> bool:
 
 def _megabytes(_: object, attribute: Attribute[Any], value: str) -> None:
     if not is_number(value):
-        raise InvalidRequest("", attribute.name, f"is {value!r}; it must be a number of MB")
+        raise InvalidRequest("", attribute.name, f"is {value!r}; it must be a number of MB", Rule.BAD_FORMAT)
     if not 0 < float(value) <= MOST_MEGABYTES:
         raise InvalidRequest(
-            "", attribute.name, f"is {value} MB; it must be more than 0 and at most {MOST_MEGABYTES:,}"
+            "",
+            attribute.name,
+            f"is {value} MB; it must be more than 0 and at most {MOST_MEGABYTES:,}",
+            Rule.OUT_OF_RANGE,
         )
 
 
 def _https(_: object, attribute: Attribute[Any], value: str) -> None:
     if not value.startswith(("https://", "http://")):
-        raise InvalidRequest("", attribute.name, "is not an http(s) address; give a signed download link")
+        raise InvalidRequest(
+            "", attribute.name, "is not an http(s) address; give a signed download link", Rule.BAD_FORMAT
+        )
 
 
 @frozen

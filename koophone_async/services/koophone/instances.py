@@ -11,7 +11,7 @@ from uuid import uuid4
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import IDS, Between, OneOf, aware, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 from koophone_async.services.koophone.paging import items
@@ -99,7 +99,9 @@ class Instance:
 
 def _in_order(query: InstanceQuery, attribute: Attribute[Any], value: datetime | None) -> None:
     if query.since is not None and value is not None and value < query.since:
-        raise InvalidRequest("", attribute.name, f"is {value}, before `since`, which is {query.since}")
+        raise InvalidRequest(
+            "", attribute.name, f"is {value}, before `since`, which is {query.since}", Rule.CONFLICT
+        )
 
 
 @frozen

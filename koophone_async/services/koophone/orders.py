@@ -10,7 +10,7 @@ from attrs import Attribute, field, frozen
 from attrs.validators import and_
 
 from koophone_async.checks import IDS, Between, OneOf, Text, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.wire import wire
@@ -119,7 +119,9 @@ class Skus:
 def _longest(charge: Charge, attribute: Attribute[Any], value: int) -> None:
     most, unit = (9, "months") if charge.period == 2 else (10, "years")
     if value > most:
-        raise InvalidRequest("", attribute.name, f"is {value}; it must be 1 to {most} {unit}")
+        raise InvalidRequest(
+            "", attribute.name, f"is {value}; it must be 1 to {most} {unit}", Rule.OUT_OF_RANGE, most
+        )
 
 
 @frozen

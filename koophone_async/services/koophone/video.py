@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from attrs import Attribute, field, frozen
 
 from koophone_async.checks import IDS, Between, Listed, OneOf, ids
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.wire import wire
@@ -60,7 +60,7 @@ def _member(kind: type[Member], given: str) -> Member:
         return kind(given)
     except ValueError:
         problem = f"is {given!r}; it must be {OneOf(tuple(kind)).limit}"
-        raise InvalidRequest("", kind.__name__.lower(), problem) from None
+        raise InvalidRequest("", kind.__name__.lower(), problem, Rule.NOT_A_CHOICE) from None
 
 
 def _network(given: str) -> Network:
@@ -91,11 +91,11 @@ def _all_six(_: object, attribute: Attribute[Any], value: Sequence[VideoSetting]
     given = Counter((setting.network, setting.encoding) for setting in value)
     six = list(product(Network, Encoding))
     missing, repeated = [pair for pair in six if not given[pair]], [pair for pair in six if given[pair] > 1]
-    for what, pairs in (("lacks", missing), ("repeats", repeated)):
+    for what, pairs, rule in (("lacks", missing, Rule.MISSING), ("repeats", repeated, Rule.NOT_UNIQUE)):
         if pairs:
             named = ", ".join(f"{network.value} with {encoding.value}" for network, encoding in pairs)
             raise InvalidRequest(
-                "", attribute.name, f"{what} {named}; all six combinations go in one call, each once"
+                "", attribute.name, f"{what} {named}; all six combinations go in one call, each once", rule
             )
 
 

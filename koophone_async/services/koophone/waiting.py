@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from koophone_async.batches import Report, Sender, wait_for
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import ResumeToken
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
@@ -52,7 +52,7 @@ class Jobs:
         """
         if task is None:
             problem = "is None: this call gave no task; ask for instances.status"
-            raise InvalidRequest("koophone.jobs.wait", "task", problem)
+            raise InvalidRequest("koophone.jobs.wait", "task", problem, Rule.MISSING)
         resume_token = ResumeToken.parse(task) if isinstance(task, str) else task
         report = Report(resume_token.operation or "koophone.jobs")
         return await wait_for(self._session, self._tasks, resume_token, report, timeout)
