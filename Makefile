@@ -6,7 +6,7 @@ READY := .venv/.ready
 LOCKED := .venv/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check build bench lock clean
+.PHONY: help demo test nightly lint types check build bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: $(READY) ## Run a command on 1,000 phones of a local emulator
 
 test: $(READY) ## Run the tests, with coverage
 	@$(BIN)/pytest -q --cov --cov-report=term
+
+nightly: $(READY) ## Run the long simulations, which `make test` leaves out
+	@$(BIN)/pytest -q -m nightly
 
 lint: $(READY) ## Check style and format
 	@$(BIN)/ruff check --quiet

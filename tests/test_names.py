@@ -59,6 +59,7 @@ async def test_help_describes_every_resource_of_a_client(emulator: Emulator) -> 
                 assert resource.startswith("_") or f" {resource}: " in text
 
 
+@pytest.mark.process
 def test_the_package_alone_imports_no_other_package() -> None:
     code = "import sys, koophone_async; print({'aiohttp', 'attrs', 'anyio', 'cattrs'} & set(sys.modules))"
     command = [sys.executable, "-c", code]

@@ -21,6 +21,8 @@ from tests.cli.conftest import Process, started
 if TYPE_CHECKING:
     from koophone_async.events import Event
 
+pytestmark = pytest.mark.process
+
 KEY: Final = bytes(range(32))
 WRITTEN: Final = base64.b64encode(KEY).decode()
 AT: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -21,7 +21,7 @@ NUMBERED = st.builds(
     st.integers(1, 4),
     st.sampled_from(["", "", "b", "-c"]),
 )
-IDS = st.lists(NUMBERED | st.text(max_size=8), unique=True, max_size=60)
+IDS = st.lists(NUMBERED | st.text(max_size=8), unique=True, max_size=25)
 
 
 def unfold(entry: str) -> list[str]:

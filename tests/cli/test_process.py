@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Ended, Start
 
+pytestmark = pytest.mark.process
+
 BANNER = [
     *("endpoint", "cph_endpoint", "iam_endpoint", "access_key", "secret_key"),
     *("project_id", "user", "password"),

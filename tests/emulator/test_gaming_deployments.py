@@ -227,7 +227,7 @@ async def test_what_waits_for_a_package_that_never_comes_never_ends(scene: Scene
     scene.emulator.fault(Stick(), DEPLOY, phone=scene.servers[0])
 
     started = await scene.gaming.deployments.deploy(scene.servers[:1], [version])
-    report = await scene.gaming.deployments.wait(started, timeout=10_000)
+    report = await scene.gaming.deployments.wait(started, timeout=600)
 
     assert report.counts == {State.UNFINISHED: 1}
     assert scene.emulator.games.library.on_phones == {}

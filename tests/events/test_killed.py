@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import pytest
 from attrs import define
 
 from koophone_async.events import HEARTBEAT, write
@@ -70,6 +71,7 @@ def until_heard(done: Path, taken: set[str], program: Program) -> set[str]:
     return heard
 
 
+@pytest.mark.process
 def test_what_was_answered_is_heard_although_the_process_is_killed(tmp_path: Path) -> None:
     journal, done = tmp_path / "events.db", tmp_path / "done"
     sent, taken = set[str](), set[str]()

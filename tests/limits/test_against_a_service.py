@@ -128,7 +128,7 @@ async def test_a_quota_that_the_service_names_is_kept_from_then_on() -> None:
     [
         (10, 1, 0.82, 0.05),
         (100, 1, 0.86, 0.006),
-        (1000, 1, 0.86, 0.003),
+        pytest.param(1000, 1, 0.86, 0.003, marks=pytest.mark.nightly),
         (60, 60, 0.88, 0.04),
         (6, 60, 0.85, 0.08),
     ],
