@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
@@ -32,7 +33,9 @@ from koophone_async.services.cph.traffic import Traffic
 from koophone_async.services.cph.undocumented import Undocumented
 from koophone_async.services.cph.waiting import Jobs
 from koophone_async.services.gaming.client import Gaming
-from koophone_async.session import Session
+
+if TYPE_CHECKING:
+    from koophone_async.session import Session
 
 
 class CloudPhone:

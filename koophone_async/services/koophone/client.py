@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.endpoints import parse_edition
@@ -16,8 +18,10 @@ from koophone_async.services.koophone.streaming import Streaming
 from koophone_async.services.koophone.users import Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
-from koophone_async.session import Session
 from koophone_async.wire import Edition
+
+if TYPE_CHECKING:
+    from koophone_async.session import Session
 
 
 class KooPhone:
