@@ -20,7 +20,7 @@ from koophone_async.cli.services import service
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
-from koophone_async.services.cph.undocumented import Anything, Raw
+from koophone_async.services.cph.undocumented import RawAnswer, RawRequest
 from koophone_async.wire import to_wire
 
 _RAW = (Format.JSON, Format.JSONL)
@@ -91,13 +91,13 @@ async def _call(having: Settings, name: str | None, body: str, output: Format) -
     request = _request(operation, json_object(body))
     async with having.session(anonymous=operation.anonymous) as session:
         answer = await service(operation.service).sender(session).send(operation, request)
-    told: object = answer.value if isinstance(answer, Raw) else to_wire(answer)
+    told: object = answer.value if isinstance(answer, RawAnswer) else to_wire(answer)
     sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n")
     return Exit.DONE
 
 
 def _request(operation: AnyOperation, body: Wire) -> object:
-    if operation.request is not Anything:
+    if operation.request is not RawRequest:
         return structure(operation.request, body)
     in_query = operation.method in ("GET", "DELETE")
-    return Anything.of(query=body) if in_query else Anything.of(body=body)
+    return RawRequest.of(query=body) if in_query else RawRequest.of(body=body)

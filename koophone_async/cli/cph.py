@@ -26,7 +26,7 @@ from koophone_async.services.cph.keypairs import Keypairs
 from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.phone_images import PhoneImages
 from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset, Phones
-from koophone_async.services.cph.properties import Given, PropertyUpdate
+from koophone_async.services.cph.properties import PropertyUpdate, PropertyValues
 from koophone_async.services.cph.scheduled_events import ScheduledEvents
 from koophone_async.services.cph.server import Server
 from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
@@ -84,7 +84,7 @@ _GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet)
 
 
 async def _restart(
-    phones: Phones, ids: tuple[str, ...], image: str | None = None, properties: Given | None = None
+    phones: Phones, ids: tuple[str, ...], image: str | None = None, properties: PropertyValues | None = None
 ) -> Started:
     return await phones.restart([PhoneChange(id, properties) for id in ids], image)
 
@@ -93,7 +93,7 @@ async def _reset(
     phones: Phones,
     ids: tuple[str, ...],
     image: str | None = None,
-    properties: Given | None = None,
+    properties: PropertyValues | None = None,
     *,
     clear_properties: bool | None = None,
 ) -> Started:
@@ -101,7 +101,7 @@ async def _reset(
 
 
 async def _update_properties(
-    phones: Phones, ids: tuple[str, ...], properties: Given, custom: Mapping[str, str] | None = None
+    phones: Phones, ids: tuple[str, ...], properties: PropertyValues, custom: Mapping[str, str] | None = None
 ) -> Started:
     return await phones.update_properties([PropertyUpdate(id, properties, custom) for id in ids])
 

@@ -36,7 +36,7 @@ from koophone_async.cli.selection import Selection, choices, filters, option
 from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.cli.values import Given
-from koophone_async.services.cph.undocumented import Raw
+from koophone_async.services.cph.undocumented import RawAnswer
 
 NoWait = Annotated[
     bool,
@@ -224,7 +224,7 @@ async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object]
         await _print_list(answer, output)
         return Exit.DONE
     given = await answer
-    if isinstance(given, bytes) and not isinstance(given, Raw):
+    if isinstance(given, bytes) and not isinstance(given, RawAnswer):
         sys.stdout.buffer.write(given)
         return Exit.DONE
     with printer(output) as out:

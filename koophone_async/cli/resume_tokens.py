@@ -25,7 +25,9 @@ def awaited(entry: Entry, answer: object) -> str | None:
         case cph.StartedOne():
             return awaited(entry, answer.started)
         case cph.Started():
-            return _wait(entry, answer.request, {job: target or job for job, target in answer.begun.items()})
+            return _wait(
+                entry, answer.request, {job: target or job for job, target in answer.targets_by_job.items()}
+            )
         case gaming.Started():
             return _wait(entry, answer.request, {_key(answer, id): id for id in answer.targets})
         case _:
@@ -34,7 +36,7 @@ def awaited(entry: Entry, answer: object) -> str | None:
 
 def _key(started: gaming.Started, target: str) -> str:
     """Give the jobs of a server or phone as one, as the wait for them has it."""
-    return ",".join(dict.fromkeys(job.id for job in started.of(target) if job.id))
+    return ",".join(dict.fromkeys(job.id for job in started.jobs_for(target) if job.id))
 
 
 def _wait(entry: Entry, request: str | None, jobs: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ import attrs
 
 from koophone_async.batches import Outcome, State
 from koophone_async.cli.id_ranges import fold
-from koophone_async.services.cph.undocumented import Raw
+from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.wire import spelling
 
 Plain: TypeAlias = Any
@@ -48,7 +48,7 @@ def plain(value: object) -> Plain:  # noqa: PLR0911 - one for each kind
 
 def rows(answer: object) -> Iterator[Row]:
     """Give the rows of an answer: those of the list that it wraps, or the answer itself as one row."""
-    if isinstance(answer, Raw):
+    if isinstance(answer, RawAnswer):
         yield from _raw(answer.value)
         return
     wrapped = _wrapped(answer)

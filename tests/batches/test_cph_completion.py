@@ -192,7 +192,7 @@ async def test_an_entry_that_says_nothing_of_a_phone_leaves_it_unknown(entry: di
 
 async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPhone) -> None:
     started = await cph.servers.restart(["s1"])
-    resume_token = ResumeToken("", started.request or "", started.begun)
+    resume_token = ResumeToken("", started.request or "", started.targets_by_job)
 
     nameless = StartedOne(started.request, None, started.jobs[0].id)
     reports = [await cph.jobs.wait(what) for what in (started, resume_token, str(resume_token), nameless)]

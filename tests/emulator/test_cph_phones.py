@@ -21,11 +21,11 @@ from koophone_async.cph import (
     PhoneReset,
     PhoneState,
     PropertyUpdate,
-    Receipt,
     Restore,
     Route,
     SaleState,
-    Verdict,
+    ShareAnswer,
+    ShareState,
 )
 from koophone_async.emulator import Fail
 from koophone_async.emulator.fleet import Running
@@ -312,17 +312,17 @@ async def test_an_image_that_others_share_is_used_only_once_it_is_accepted(scene
 
     async def offer() -> tuple[str, object]:
         (image,) = [image async for image in cph.phone_images.list(PhoneImageQuery(ImageScope.SHARED))]
-        return image.id, image.receipt
+        return image.id, image.share_state
 
     image, pending = await offer()
     started = [await cph.phones.restart(one, image=image), await cph.phones.reset(one, image=image)]
     refused = [some.jobs[0].error_code for some in started]
-    assert (pending, refused) == (Receipt.PENDING, ["CPS.0166"] * 2)
-    await cph.image_members.answer(image, Verdict.REJECTED)
-    assert await offer() == (image, Receipt.REJECTED)
+    assert (pending, refused) == (ShareState.PENDING, ["CPS.0166"] * 2)
+    await cph.image_members.answer(image, ShareAnswer.REJECTED)
+    assert await offer() == (image, ShareState.REJECTED)
     assert (await cph.phones.reset(one, image=image)).jobs[0].error_code == "CPS.0166"
-    await cph.image_members.answer(image, Verdict.ACCEPTED)
-    assert await offer() == (image, Receipt.ACCEPTED)
+    await cph.image_members.answer(image, ShareAnswer.ACCEPTED)
+    assert await offer() == (image, ShareState.ACCEPTED)
     await scene.end(await cph.phones.reset(one, image=image))
     assert (await cph.phones.show(one[0])).image == image
 
@@ -333,7 +333,7 @@ async def test_only_what_others_share_can_be_accepted(scene: Scene) -> None:
 
     for image in (own[0], "0" * 32):
         with pytest.raises(Refused) as refused:
-            await scene.cph.image_members.answer(image, Verdict.ACCEPTED)
+            await scene.cph.image_members.answer(image, ShareAnswer.ACCEPTED)
         assert refused.value.code == "CPS.0166"
 
 

@@ -37,7 +37,7 @@ async def test_a_deployment_is_done_when_all_its_jobs_are(gaming: Gaming) -> Non
     assert all(40 <= outcome.seconds < 80 for outcome in report)  # the server's own jobs took 5 and 10
     value = report["s1"].value
     assert isinstance(value, Deployment)
-    assert [part.started.kind for part in value.parts] == [30, 31, 32, 32, 31, 32, 32]
+    assert [result.started.kind for result in value.results] == [30, 31, 32, 32, 31, 32, 32]
 
 
 @pytest.mark.parametrize("seconds", [*permutations([5, 60, 120])], ids=str)
@@ -64,7 +64,7 @@ async def test_a_failure_is_told_with_the_phone_and_version_that_it_was_for(
     assert failed.error_code == "CPS.0061"
     assert failed.error_message == "phone s1-b, version v1: No space. (1 of 4 jobs failed)"
     assert isinstance(failed.value, Deployment)
-    assert [part.started.kind for part in failed.value.failed] == [JobKind.UNINSTALL]
+    assert [result.started.kind for result in failed.value.failed] == [JobKind.UNINSTALL]
 
 
 async def test_an_update_is_awaited_for_its_phone(gaming: Gaming) -> None:
@@ -85,7 +85,7 @@ async def test_two_jobs_of_one_id_are_both_awaited(gaming: Gaming) -> None:
 
     value = report["s1"].value
     assert isinstance(value, Deployment)
-    assert [part.succeeded for part in value.parts] == [True, True]
+    assert [result.succeeded for result in value.results] == [True, True]
     assert report["s1"].job_id == push.id
 
 

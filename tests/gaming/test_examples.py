@@ -134,7 +134,7 @@ def test_its_source_is_its_section(name: str) -> None:
 def test_the_id_of_a_version_is_read_in_both_spellings() -> None:
     rows = [{"server_id": "s1", "app_verison_id": "v1"}, {"server_id": "s2", "app_version_id": "v2"}]
 
-    page = wire.from_wire(applications.OnServerPage, {"servers": rows})
+    page = wire.from_wire(applications.ServerDeploymentPage, {"servers": rows})
 
     assert [row.version for row in page.items] == ["v1", "v2"]
 
@@ -146,8 +146,8 @@ def test_jobs_of_several_kinds_are_told_apart_by_whom_they_are_for() -> None:
 
     assert [job.kind for job in started.jobs] == [JobKind.DEPLOY, JobKind.PUSH, *[JobKind.INSTALL] * 2]
     first, second = started.targets
-    assert [len(started.of(server)) for server in (first, second)] == [1, 3]
-    assert started.of("1564567b8bab40f34711234cb80d0188") == started.jobs[3:]
+    assert [len(started.jobs_for(server)) for server in (first, second)] == [1, 3]
+    assert started.jobs_for("1564567b8bab40f34711234cb80d0188") == started.jobs[3:]
 
 
 def test_an_update_is_for_its_phones() -> None:
@@ -156,13 +156,13 @@ def test_an_update_is_for_its_phones() -> None:
     started = wire.from_wire(Started, json.loads(body))
 
     assert started.targets == ("1564567b8bab40f34711234cb80d0124", "1564567b8bab40f34711234cb80d0188")
-    assert started.of(started.targets[0]) == started.jobs[:1]
+    assert started.jobs_for(started.targets[0]) == started.jobs[:1]
 
 
 def test_a_job_that_names_nobody_is_for_all() -> None:
     job = StartedJob(JobKind.PUSH, "j1")
 
-    assert Started("r1", (job,)).of("s1") == (job,)
+    assert Started("r1", (job,)).jobs_for("s1") == (job,)
     assert Started("r1", (job,)).targets == ("",)
 
 
@@ -177,4 +177,4 @@ def test_a_job_that_names_nobody_is_for_all() -> None:
     ids=str,
 )
 def test_an_owner_is_said_in_words(job: StartedJob, owner: str) -> None:
-    assert job.owner == owner
+    assert job.description == owner

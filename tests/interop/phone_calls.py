@@ -24,7 +24,7 @@ from koophone_async.cph import (
     Restore,
     Route,
     SaleState,
-    Verdict,
+    ShareAnswer,
 )
 from tests.interop.calls import Call, Names
 
@@ -260,7 +260,7 @@ IMAGES: Final = (
         "cph.image_members.answer",
         "update_image_member",
         lambda n: {"image_id": n("shared_image"), "body": {"status": "accepted"}},
-        lambda cph, n: cph.image_members.answer(n("shared_image"), Verdict.ACCEPTED),
+        lambda cph, n: cph.image_members.answer(n("shared_image"), ShareAnswer.ACCEPTED),
     ),
 )
 

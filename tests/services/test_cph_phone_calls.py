@@ -29,10 +29,10 @@ from koophone_async.cph import (
     Restore,
     Route,
     SaleState,
+    ShareAnswer,
     Storage,
     Traffic,
     Undocumented,
-    Verdict,
 )
 from koophone_async.operation import AnyOperation, Operation
 from koophone_async.services.cph import (
@@ -228,7 +228,7 @@ CALLS: Final[dict[str, tuple[Callable[[ProjectChannel], Awaitable[object]], str,
         None,
     ),
     "cph.image_members.answer": (
-        lambda c: ImageMembers(c).answer("i1", Verdict.REJECTED),
+        lambda c: ImageMembers(c).answer("i1", ShareAnswer.REJECTED),
         "PUT",
         f"{CLOUD}/images/i1/members",
         {"status": "rejected"},
@@ -365,7 +365,7 @@ async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
 
     started = await Phones(channel).stop(["p1", "p2"])
 
-    assert started.begun == {"j1": "p1"}
+    assert started.targets_by_job == {"j1": "p1"}
     assert [entry.error_code for entry in started.refused] == ["CPS.0005"]
 
 

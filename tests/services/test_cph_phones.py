@@ -8,7 +8,8 @@ import pytest
 
 from koophone_async.cph import (
     AddMember,
-    AnswerOffer,
+    AnswerShare,
+    ConnectionRequest,
     Export,
     ImageQuery,
     InstallApp,
@@ -18,12 +19,12 @@ from koophone_async.cph import (
     JobState,
     Listing,
     NewSize,
-    OnePhone,
     OnServers,
     PhoneChange,
     PhoneImageQuery,
     PhoneModel,
     PhoneQuery,
+    PhoneRequest,
     PropertyUpdate,
     PushFile,
     RenamePhone,
@@ -35,7 +36,6 @@ from koophone_async.cph import (
     StopPhones,
     UninstallApp,
     UpdateProperties,
-    WantConnections,
 )
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.commands import RUN_SYNC
@@ -49,8 +49,8 @@ APK: Final = "obs://bucket/a.apk"
 
 
 WRONG: Final[list[tuple[Callable[[], object], str]]] = [
-    (lambda: OnePhone("x" * 33), "phone: is 33 characters long; at most 32"),
-    (lambda: OnePhone("phone-export"), "phone: does not match"),
+    (lambda: PhoneRequest("x" * 33), "phone: is 33 characters long; at most 32"),
+    (lambda: PhoneRequest("phone-export"), "phone: does not match"),
     (lambda: RenamePhone("p1", "n" * 61), "name: is 61 characters long; at most 60"),
     (lambda: RenamePhone("p1", "a b"), "name: does not match"),
     (lambda: PhoneQuery(limit=201), "limit: is 201; it must be 1 to 200"),
@@ -60,8 +60,8 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: RestartPhones("p1"), "phones: is the string 'p1'"),
     (lambda: ResetPhones([]), "phones: holds 0 items"),
     (lambda: ResetPhones(["p1"], "i" * 33), "image: is 33 characters long; at most 32"),
-    (lambda: AnswerOffer("i1", "maybe"), "verdict: is 'maybe'; it must be one of accepted, rejected"),
-    (lambda: WantConnections(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
+    (lambda: AnswerShare("i1", "maybe"), "verdict: is 'maybe'; it must be one of accepted, rejected"),
+    (lambda: ConnectionRequest(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
     (lambda: UpdateProperties([]), "phones: holds 0 items"),
     (lambda: PropertyUpdate("p1", {}), "properties: is empty"),
     (lambda: PropertyUpdate("p1", "[1]"), "property: holds no JSON object"),

@@ -9,13 +9,13 @@ import pytest
 
 from koophone_async.cph import PhoneChange, PropertyUpdate
 from koophone_async.errors import InvalidRequest
-from koophone_async.services.cph.properties import checked, held
+from koophone_async.services.cph.properties import check_properties, parse_properties
 from koophone_async.services.cph.property_list import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.services.cph.properties import Given
+    from koophone_async.services.cph.properties import PropertyValues
 
 GOOD: Final[dict[str, tuple[Any, str]]] = {
     "com.cph.mainkeys": (True, "1"),
@@ -33,7 +33,7 @@ GOOD: Final[dict[str, tuple[Any, str]]] = {
 def test_a_property_is_sent_as_text(name: str) -> None:
     value, text = GOOD[name]
 
-    assert checked({name: value}) == {name: text}
+    assert check_properties({name: value}) == {name: text}
 
 
 BAD: Final[dict[str, tuple[Any, str]]] = {
@@ -54,7 +54,7 @@ def test_a_property_that_is_wrong_is_named_with_what_it_may_be(name: str) -> Non
     value, problem = BAD[name]
 
     with pytest.raises(InvalidRequest) as raised:
-        checked({name: value})
+        check_properties({name: value})
 
     assert str(raised.value).startswith(f"{name}: ")
     assert problem in str(raised.value)
@@ -75,11 +75,11 @@ def test_a_property_that_is_out_of_use_is_sent_with_a_warning(name: str) -> None
     value, words = OUT_OF_USE[name]
 
     with pytest.warns(DeprecationWarning, match=words):
-        assert checked({name: value}) == {name: str(value)}
+        assert check_properties({name: value}) == {name: str(value)}
 
 
 @pytest.mark.parametrize("give", [PropertyUpdate, PhoneChange])
-def test_the_warning_points_at_who_gave_the_property(give: Callable[[str, Given], object]) -> None:
+def test_the_warning_points_at_who_gave_the_property(give: Callable[[str, PropertyValues], object]) -> None:
     with pytest.warns(DeprecationWarning, match="out of use") as caught:
         give("p1", {"ro.product.name": "monbox"})
 
@@ -88,16 +88,16 @@ def test_the_warning_points_at_who_gave_the_property(give: Callable[[str, Given]
 
 def test_a_rule_holds_for_the_former_names_of_a_property_too() -> None:
     with pytest.raises(InvalidRequest, match="imsi: is 'x'; it must be 0 to 15 digits"):
-        checked({"imsi": "x"})
+        check_properties({"imsi": "x"})
 
 
 def test_properties_as_a_text_are_taken_as_they_are() -> None:
     with warnings.catch_warnings(action="error"):
-        assert held('{"a.newer.one": true, "imsi": "x"}') == {"a.newer.one": "true", "imsi": "x"}
+        assert parse_properties('{"a.newer.one": true, "imsi": "x"}') == {"a.newer.one": "true", "imsi": "x"}
 
 
 def test_properties_of_ones_own_share_their_room_with_the_others() -> None:
-    others: Given = {"com.cph.mainkeys": 1}
+    others: PropertyValues = {"com.cph.mainkeys": 1}
     full = {"mine": "x" * (7800 - len('{"com.cph.mainkeys":"1"}{"mine":""}'))}
 
     assert PropertyUpdate("p1", others, full).custom == full

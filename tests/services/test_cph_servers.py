@@ -70,10 +70,10 @@ from koophone_async.cph import (
     StoragePath,
     SystemBandwidth,
     Tag,
+    TagFilter,
     Tags,
     Term,
     UpdateBandwidth,
-    Wanted,
 )
 from koophone_async.errors import InvalidRequest, Refused
 from koophone_async.operation import AnyOperation, Operation
@@ -87,7 +87,6 @@ from koophone_async.services.cph import (
     shared_files,
 )
 from koophone_async.services.cph.channel import ProjectChannel
-from koophone_async.services.cph.encoders import COMMAS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -263,10 +262,10 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
     "a tag's key with a slash": (lambda: Tag("a/b", "v"), "key: does not match"),
     "a tag's key of 128 characters": (lambda: Tag("k" * 128, "v"), "at most 127"),
     "no tags": (lambda: AddTags("s1", ()), "tags: holds 0 items"),
-    "11 keys": (lambda: CountTagged(tags=tuple(Wanted(str(n)) for n in range(11))), "0 to 10 items"),
-    "a key twice": (lambda: CountTagged(tags=(Wanted("k"), Wanted("k"))), "holds a key twice"),
-    "11 values": (lambda: Wanted("k", tuple("abcdefghijk")), "values: holds 11 items"),
-    "a value twice": (lambda: Wanted("k", ("a", "a")), "values: holds a value twice"),
+    "11 keys": (lambda: CountTagged(tags=tuple(TagFilter(str(n)) for n in range(11))), "0 to 10 items"),
+    "a key twice": (lambda: CountTagged(tags=(TagFilter("k"), TagFilter("k"))), "holds a key twice"),
+    "11 values": (lambda: TagFilter("k", tuple("abcdefghijk")), "values: holds 11 items"),
+    "a value twice": (lambda: TagFilter("k", ("a", "a")), "values: holds a value twice"),
     "a time for a redeployment": (
         lambda: AuthorizeEvent("e1", Authorization.REDEPLOY, NOON),
         "start: is given; only maintenance",
@@ -304,7 +303,7 @@ RIGHT: Final[dict[str, Callable[[], object]]] = {
     "sizes of bandwidth": lambda: [UpdateBandwidth("b1", size) for size in (1, 300, 350, 1000, 1500)],
     "9 months and 10 years": lambda: (Term(Period.MONTH, 9), Term(Period.YEAR, 10)),
     "a tag of any language": lambda: Tag("环境 हिन्दी", "a b_.:=+@-"),
-    "any value": lambda: Wanted("k"),
+    "any value": lambda: TagFilter("k"),
     "a path with a space": lambda: DeleteFiles(["/data/a b=_.x-"], ["s1"]),
     "properties of 8,192 characters": lambda: evolve(CHANGE, properties=f'{{"p": "{"x" * 8184}"}}'),
     "an old bandwidth that exists": lambda: SystemBandwidth(id="b1"),
@@ -719,7 +718,7 @@ def test_what_was_refused_is_told_from_what_was_begun() -> None:
         ),
     )
 
-    assert started.begun == {"j1": "p1", "j2": "e1"}
+    assert started.targets_by_job == {"j1": "p1", "j2": "e1"}
     assert [entry.target for entry in started.refused] == ["s1", ""]
 
 
@@ -748,12 +747,6 @@ def test_a_limit_says_itself() -> None:
         StoragePath("./ ").limit
         == "an absolute path of at most 4,096 bytes: letters, digits and . / space, without .."
     )
-
-
-def test_a_rule_of_writing_stands_for_all_values_and_lists_none() -> None:
-    assert COMMAS["a", "b"] == "a,b"
-    assert COMMAS
-    assert not list(COMMAS)
 
 
 STATED: Final[list[AnyOperation]] = [

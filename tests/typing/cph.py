@@ -78,4 +78,4 @@ async def games(cph: CloudPhone, version: gaming.NewVersion) -> None:
     assert_type(await cph.gaming.deployments.wait(started), Report)
     assert_type(await cph.gaming.fleet(["server"]).push(["version"]), Report)
     async for deployed in cph.gaming.deployments.on_phone("phone"):
-        assert_type(deployed, gaming.Deployed)
+        assert_type(deployed, gaming.DeployedVersion)

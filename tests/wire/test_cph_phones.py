@@ -253,7 +253,7 @@ def test_times_of_a_query_are_milliseconds() -> None:
 
 
 def test_anything_goes_where_it_was_said_to() -> None:
-    request = undocumented.Anything.of({"vpc_id": "v 1"}, {"peering_id": "x", "routes": [{"a": 1}]})
+    request = undocumented.RawRequest.of({"vpc_id": "v 1"}, {"peering_id": "x", "routes": [{"a": 1}]})
 
     placed = wire.place(undocumented.DELETE_PEERING_ROUTES, request, project_id="p1")
 
@@ -264,7 +264,7 @@ def test_anything_goes_where_it_was_said_to() -> None:
 
 
 def test_nothing_is_sent_where_nothing_was_said() -> None:
-    placed = wire.place(undocumented.CREATE_AGENCY, undocumented.Anything.of(), project_id="p1")
+    placed = wire.place(undocumented.CREATE_AGENCY, undocumented.RawRequest.of(), project_id="p1")
 
     assert (placed.path, placed.query, placed.body) == ("/v1/p1/agencies", [], None)
 
@@ -273,7 +273,7 @@ def test_nothing_is_sent_where_nothing_was_said() -> None:
 def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
     body = b'{"request_id":"r1","rows":[{"a":1.5}]}'
 
-    answer: undocumented.Raw = read(OPERATIONS[name], RawResponse(200, {}, body), Edition.CHINA, None)
+    answer: undocumented.RawAnswer = read(OPERATIONS[name], RawResponse(200, {}, body), Edition.CHINA, None)
 
     assert bytes(answer) == body
     assert answer.value == {"request_id": "r1", "rows": [{"a": 1.5}]}

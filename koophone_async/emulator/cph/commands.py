@@ -11,7 +11,12 @@ from koophone_async.emulator.cph.jobs import seen
 from koophone_async.emulator.cph.project import Site, running
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import commands
-from koophone_async.services.cph.commands import SECONDS_A_CALL, SECONDS_A_PHONE, AdbCommand, CommandResult
+from koophone_async.services.cph.commands import (
+    MAX_SECONDS_PER_CALL,
+    MAX_SECONDS_PER_PHONE,
+    AdbCommand,
+    CommandResult,
+)
 from koophone_async.services.cph.jobs import JobState
 
 if TYPE_CHECKING:
@@ -75,13 +80,13 @@ class Commands:
         """
         started = self._start(commands.RUN_SYNC, request, seconds=0.0)
         works = self.site.estate.works.by_id
-        await self._wait([works[job] for job in started.begun])
+        await self._wait([works[job] for job in started.targets_by_job])
         results = tuple(self._result(entry) for entry in started.jobs)
         return commands.CommandResults(results, started.request)
 
     async def _wait(self, works: list[Work]) -> None:
         world = self.site.world
-        until = world.clock() + SECONDS_A_CALL
+        until = world.clock() + MAX_SECONDS_PER_CALL
         world.settle()
         while due := [at for work in works if (at := self._told_at(work)) > world.clock()]:
             if (at := min(*due, until, world.agenda.next(until))) <= world.clock():
@@ -93,7 +98,7 @@ class Commands:
         """When there is something to tell of a phone: it has ended, or used up its time."""
         if work.began is None:
             return float("inf")
-        return min(work.began + SECONDS_A_PHONE, float("inf") if work.ends is None else work.ends)
+        return min(work.began + MAX_SECONDS_PER_PHONE, float("inf") if work.ends is None else work.ends)
 
     def _result(self, entry: JobEntry) -> CommandResult:
         if entry.id is None:

@@ -11,7 +11,7 @@ from koophone_async.emulator.fleet import Running
 from koophone_async.emulator.server.errors import Refusal, cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import connections
-from koophone_async.services.cph.connections import Access, Connection, Unconnected
+from koophone_async.services.cph.connections import Access, Connection, RefusedConnection
 
 if TYPE_CHECKING:
     from koophone_async.emulator.cph.project import Site
@@ -25,14 +25,14 @@ class Connections:
     site: Site
 
     @serves(connections.CONNECTIONS)
-    async def connect(self, request: connections.WantConnections) -> connections.Connections:
+    async def connect(self, request: connections.ConnectionRequest) -> connections.Connections:
         """Hand out a ticket for each phone that runs, and tell why the others have none."""
-        good, bad = list[Connection](), list[Unconnected]()
+        good, bad = list[Connection](), list[RefusedConnection]()
         for phone in dict.fromkeys(request.phones):
             try:
                 good.append(self._connection(phone))
             except Refusal as no:
-                bad.append(Unconnected(phone, no.code, no.message))
+                bad.append(RefusedConnection(phone, no.code, no.message))
         return connections.Connections(tuple(good), tuple(bad))
 
     def _connection(self, id_: str) -> Connection:

@@ -14,9 +14,9 @@ from koophone_async.emulator.cph.state import OwnImage, when
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import image_members, images, phone_images, phone_models
-from koophone_async.services.cph.image_members import Member, Verdict
+from koophone_async.services.cph.image_members import Member, ShareAnswer
 from koophone_async.services.cph.images import Image, ImageState, ImageType
-from koophone_async.services.cph.phone_images import ImageScope, PhoneImage, Publicity, Receipt
+from koophone_async.services.cph.phone_images import ImageScope, ImageVisibility, PhoneImage, ShareState
 from koophone_async.services.cph.phone_models import (
     DiskMode,
     ImageLabel,
@@ -37,7 +37,7 @@ MOST_MEMBERS: Final = 10
 BYTES: Final = 1_306_150_912
 """What every image weighs."""
 
-_RECEIPTS: Final = {Verdict.ACCEPTED: Receipt.ACCEPTED, Verdict.REJECTED: Receipt.REJECTED}
+_RECEIPTS: Final = {ShareAnswer.ACCEPTED: ShareState.ACCEPTED, ShareAnswer.REJECTED: ShareState.REJECTED}
 
 
 @frozen
@@ -70,13 +70,13 @@ class Images:
         return images.ImagePage(tuple(map(self._row, page)), len(found))
 
     @serves(images.DELETE)
-    async def delete(self, request: images.OneImage) -> Accepted:
+    async def delete(self, request: images.ImageRequest) -> Accepted:
         """Delete an image of one's own."""
         del self.site.estate.images[self._image(request.image).id]
         return Accepted()
 
     @serves(image_members.LIST)
-    async def members(self, request: images.OneImage) -> image_members.Members:
+    async def members(self, request: images.ImageRequest) -> image_members.Members:
         """List who an image is shared with."""
         image = self._image(request.image)
         return image_members.Members(tuple(_member(image, *one) for one in image.members.items()))
@@ -98,9 +98,9 @@ class Images:
         return Accepted()
 
     @serves(image_members.ANSWER)
-    async def answer(self, request: image_members.AnswerOffer) -> Accepted:
+    async def answer(self, request: image_members.AnswerShare) -> Accepted:
         """Take or decline an image that another tenant shares; the last word counts."""
-        self._image(request.image, is_own=False).receipt = _RECEIPTS[Verdict(request.verdict)]
+        self._image(request.image, is_own=False).receipt = _RECEIPTS[ShareAnswer(request.verdict)]
         return Accepted()
 
     def _own(self) -> Sequence[OwnImage]:
@@ -153,7 +153,13 @@ def _fits(image: OwnImage, query: images.ImageQuery) -> bool:
 
 def _public(id_: str, release: Release) -> PhoneImage:
     return PhoneImage(
-        id_, "AOSP", "aosp", f"AOSP{release.number}", Publicity.PUBLIC, ImageLabel.PHONE, can_encrypt=True
+        id_,
+        "AOSP",
+        "aosp",
+        f"AOSP{release.number}",
+        ImageVisibility.PUBLIC,
+        ImageLabel.PHONE,
+        can_encrypt=True,
     )
 
 
@@ -164,10 +170,10 @@ def _offered(image: OwnImage) -> PhoneImage:
         image.name,
         "aosp",
         image.release,
-        Publicity.PRIVATE if is_own else None,
+        ImageVisibility.PRIVATE if is_own else None,
         ImageLabel.PHONE,
         can_encrypt=False,
-        receipt=None if is_own else Receipt(image.receipt),
+        share_state=None if is_own else ShareState(image.receipt),
     )
 
 

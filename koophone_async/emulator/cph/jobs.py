@@ -25,7 +25,7 @@ class Jobs:
     site: Site
 
     @serves(jobs.SHOW)
-    async def show(self, request: jobs.OneJob) -> Job:
+    async def show(self, request: jobs.JobRequest) -> Job:
         """Show one job."""
         work = self.site.estate.works.by_id.get(request.job)
         if work is None or work.is_lost or not self._is_here(work):

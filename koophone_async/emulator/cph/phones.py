@@ -74,7 +74,7 @@ class Phones:
         return self.site.world.fleet.on_server(server.index)[::-1]
 
     @serves(phones.SHOW)
-    async def show(self, request: phones.OnePhone) -> PhoneDetails:
+    async def show(self, request: phones.PhoneRequest) -> PhoneDetails:
         """Tell everything of one phone."""
         phone = self.site.phone(request.phone)
         return details(self.site, phone)

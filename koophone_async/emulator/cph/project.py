@@ -14,7 +14,7 @@ from koophone_async.emulator.fleet import Phone, Running
 from koophone_async.emulator.server.errors import Refusal, cph, words
 from koophone_async.emulator.server.faults import Fail, Lose, Stick
 from koophone_async.emulator.works import Work
-from koophone_async.services.cph.paging import Next
+from koophone_async.services.cph.paging import PageInfo
 from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 if TYPE_CHECKING:
@@ -208,8 +208,8 @@ def ready(server: Server) -> None:
         raise cph(error_table.NOT_READY, reason=server.id)
 
 
-def marked(rows: Sequence[Row], marker: str | None, limit: int) -> tuple[tuple[Row, ...], Next]:
+def marked(rows: Sequence[Row], marker: str | None, limit: int) -> tuple[tuple[Row, ...], PageInfo]:
     """Cut a page out of some rows, and mark where the next one begins."""
     first = int(marker) if marker and marker.isdecimal() else 0
     end = first + limit
-    return tuple(rows[first:end]), Next(str(end) if end < len(rows) else "")
+    return tuple(rows[first:end]), PageInfo(str(end) if end < len(rows) else "")

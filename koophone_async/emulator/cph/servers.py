@@ -48,7 +48,7 @@ class Servers:
         return servers.ServerPage(tuple(Row(**_row(self.site, server)) for server in page), len(found))
 
     @serves(servers.SHOW)
-    async def show(self, request: servers.ChosenServer) -> ServerDetail:
+    async def show(self, request: servers.ServerRequest) -> ServerDetail:
         """Tell everything of one server."""
         server = self.site.server(request.server)
         line = self.site.estate.lines.get(server.bandwidth or "")
@@ -82,7 +82,7 @@ class Servers:
         return Accepted()
 
     @serves(servers.RESTART, counted=False)
-    async def restart(self, request: servers.ChosenServers) -> Started:
+    async def restart(self, request: servers.ServersRequest) -> Started:
         """Restart servers, and with them all of their phones."""
         return self.site.on_servers(
             servers.RESTART, [(server, {}) for server in request.servers], _restartable

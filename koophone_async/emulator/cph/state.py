@@ -14,7 +14,7 @@ from koophone_async.emulator.cph.object_storage import Storage
 from koophone_async.emulator.cph.server_inventory import Servers
 from koophone_async.emulator.works import Works
 from koophone_async.services.cph.images import ImageState
-from koophone_async.services.cph.phone_images import Receipt
+from koophone_async.services.cph.phone_images import ShareState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,7 +61,9 @@ class OwnImage:
     @property
     def is_usable(self) -> bool:
         """Whether phones can be given it."""
-        return self.state == ImageState.READY and (self.shared_by is None or self.receipt == Receipt.ACCEPTED)
+        return self.state == ImageState.READY and (
+            self.shared_by is None or self.receipt == ShareState.ACCEPTED
+        )
 
 
 @define

@@ -11,7 +11,7 @@ from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import tags
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.services.cph.tags import CountTagged, SeenTag, Tagged, TagValues
+from koophone_async.services.cph.tags import CountTagged, ServerTag, TaggedServer, TagValues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,16 +40,18 @@ class Tags:
         return tags.TagPage(tuple(rows[request.offset : request.offset + request.limit]), len(rows))
 
     @serves(tags.SHOW)
-    async def show(self, request: tags.TagsOf) -> tags.SeenTags:
+    async def show(self, request: tags.ServerTagsRequest) -> tags.ServerTags:
         """List the tags of a server."""
-        return tags.SeenTags(_seen(self._server(request.server)))
+        return tags.ServerTags(_seen(self._server(request.server)))
 
     @serves(tags.FIND)
     async def find(self, request: tags.FindTagged) -> tags.TaggedPage:
         """Give one page of the servers that fit."""
         found = self._found(request)
         page = found[request.offset : request.offset + request.limit]
-        return tags.TaggedPage(tuple(Tagged(one.id, one.name, None, _seen(one)) for one in page), len(found))
+        return tags.TaggedPage(
+            tuple(TaggedServer(one.id, one.name, None, _seen(one)) for one in page), len(found)
+        )
 
     @serves(tags.COUNT)
     async def count(self, request: CountTagged) -> tags.TaggedCount:
@@ -98,5 +100,5 @@ def _is_named(server: Server, query: CountTagged) -> bool:
     return all(match.value == server.name for match in query.matches)
 
 
-def _seen(server: Server) -> tuple[SeenTag, ...]:
-    return tuple(SeenTag(key, value) for key, value in server.tags.items())
+def _seen(server: Server) -> tuple[ServerTag, ...]:
+    return tuple(ServerTag(key, value) for key, value in server.tags.items())

@@ -20,10 +20,10 @@ from koophone_async.services.gaming.applications import (
     ApplicationDetail,
     ApplicationPage,
     CreatedApplication,
-    OnPhone,
-    OnPhonePage,
-    OnServer,
-    OnServerPage,
+    PhoneDeployment,
+    PhoneDeploymentPage,
+    ServerDeployment,
+    ServerDeploymentPage,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Applications:
         return ApplicationPage(tuple(_row(one) for one in page(fitting, request.offset, request.limit)))
 
     @serves(applications.SHOW)
-    async def show(self, request: applications.ChosenApplication) -> ApplicationDetail:
+    async def show(self, request: applications.ApplicationRequest) -> ApplicationDetail:
         """Tell everything of one application."""
         found = self.stage.application(request.application)
         versions = tuple(map(shown, self.stage.library.versions_of(found.id)))
@@ -65,7 +65,7 @@ class Applications:
         return CreatedApplication(id_, site.world.hex())
 
     @serves(applications.DELETE)
-    async def delete(self, request: applications.ChosenApplication) -> Accepted:
+    async def delete(self, request: applications.ApplicationRequest) -> Accepted:
         """Delete an application that has no version."""
         found, games = self.stage.application(request.application), self.stage.library
         if games.versions_of(found.id):
@@ -74,25 +74,25 @@ class Applications:
         return Accepted()
 
     @serves(applications.SERVERS)
-    async def servers(self, request: applications.DeployedQuery) -> OnServerPage:
+    async def servers(self, request: applications.DeploymentQuery) -> ServerDeploymentPage:
         """Tell which servers of the region have packages of an application."""
-        rows = (OnServer(server, *_named(version)) for server, version in self._on_servers(request))
-        return OnServerPage(page(rows, request.offset, request.limit))
+        rows = (ServerDeployment(server, *_named(version)) for server, version in self._on_servers(request))
+        return ServerDeploymentPage(page(rows, request.offset, request.limit))
 
     @serves(applications.PHONES)
-    async def phones(self, request: applications.DeployedQuery) -> OnPhonePage:
+    async def phones(self, request: applications.DeploymentQuery) -> PhoneDeploymentPage:
         """Tell which phones have an application."""
-        rows = (OnPhone(phone, *_named(version)) for phone, version in self._on_phones(request))
-        return OnPhonePage(page(rows, request.offset, request.limit))
+        rows = (PhoneDeployment(phone, *_named(version)) for phone, version in self._on_phones(request))
+        return PhoneDeploymentPage(page(rows, request.offset, request.limit))
 
-    def _on_servers(self, query: applications.DeployedQuery) -> Iterator[tuple[str, Version]]:
+    def _on_servers(self, query: applications.DeploymentQuery) -> Iterator[tuple[str, Version]]:
         games, there = self.stage.library, {server.id for server in self.stage.site.servers()}
         versions = _by_id(games.versions_of(self.stage.application(query.application).id))
         for server, held in games.on_servers.items():
             if server in there:
                 yield from ((server, versions[one]) for one in held if one in versions)
 
-    def _on_phones(self, query: applications.DeployedQuery) -> Iterator[tuple[str, Version]]:
+    def _on_phones(self, query: applications.DeploymentQuery) -> Iterator[tuple[str, Version]]:
         games, application = self.stage.library, self.stage.application(query.application)
         for phone in games.on_phones:
             yield from ((phone, one) for one in games.installed(phone) if one.application == application.id)

@@ -12,7 +12,7 @@ from koophone_async.emulator.gaming.project import NoServer, Stage, page
 from koophone_async.emulator.server.errors import Refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.gaming import deployments, requests
-from koophone_async.services.gaming.deployments import Deployed, DeployedPage
+from koophone_async.services.gaming.deployments import DeployedVersion, DeployedVersionPage
 from koophone_async.services.gaming.started_jobs import JobKind, RefusedServer, Started, StartedJob
 
 if TYPE_CHECKING:
@@ -30,27 +30,27 @@ class Deployments:
     stage: Stage
 
     @serves(deployments.ON_SERVER)
-    async def on_server(self, request: deployments.ServerQuery) -> DeployedPage:
+    async def on_server(self, request: deployments.ServerQuery) -> DeployedVersionPage:
         """Tell which packages a server has."""
         server, games = self.stage.site.server(request.server), self.stage.library
         held = [games.versions[version] for version in games.on_servers.get(server.id, ())]
         return self._page(held, request)
 
     @serves(deployments.ON_PHONE)
-    async def on_phone(self, request: deployments.PhoneQuery) -> DeployedPage:
+    async def on_phone(self, request: deployments.PhoneQuery) -> DeployedVersionPage:
         """Tell which versions a phone has."""
         phone = self.stage.site.phone(request.phone)
         return self._page(self.stage.library.installed(phone.cph_id), request)
 
     def _page(
         self, held: Sequence[Version], query: deployments.ServerQuery | deployments.PhoneQuery
-    ) -> DeployedPage:
-        return DeployedPage(tuple(map(self._row, page(held, query.offset, query.limit))))
+    ) -> DeployedVersionPage:
+        return DeployedVersionPage(tuple(map(self._row, page(held, query.offset, query.limit))))
 
-    def _row(self, version: Version) -> Deployed:
+    def _row(self, version: Version) -> DeployedVersion:
         of = self.stage.library.applications[version.application]
         what = (version.id, version.code, version.name, version.activity)
-        return Deployed(of.id, of.package, of.name, of.description, *what)
+        return DeployedVersion(of.id, of.package, of.name, of.description, *what)
 
     @serves(deployments.DEPLOY, counted=False)
     async def deploy(self, request: requests.DeployVersions) -> Started:
@@ -63,17 +63,17 @@ class Deployments:
                 for phone in self.stage.site.world.fleet.on_server(server.index):
                     yield Step(JobKind.INSTALL, server.id, version, phone.cph_id)
 
-        return self._on_servers(deployments.DEPLOY, request.what, steps)
+        return self._on_servers(deployments.DEPLOY, request.action, steps)
 
     @serves(deployments.PUSH, counted=False)
     async def push(self, request: requests.PushVersions) -> Started:
         """Bring the packages of versions to servers."""
-        return self._on_servers(deployments.PUSH, request.what, _each(JobKind.PUSH))
+        return self._on_servers(deployments.PUSH, request.action, _each(JobKind.PUSH))
 
     @serves(deployments.REMOVE, counted=False)
     async def remove(self, request: requests.RemoveVersions) -> Started:
         """Delete the packages of versions from servers."""
-        return self._on_servers(deployments.REMOVE, request.what, _each(JobKind.REMOVE))
+        return self._on_servers(deployments.REMOVE, request.action, _each(JobKind.REMOVE))
 
     @serves(deployments.UNDEPLOY, counted=False)
     async def undeploy(self, request: requests.UndeployVersions) -> Started:
@@ -88,13 +88,13 @@ class Deployments:
                     if version in self.stage.library.installed(phone):
                         yield Step(JobKind.UNINSTALL, server.id, version, phone)
 
-        return self._on_servers(deployments.UNDEPLOY, request.what, steps)
+        return self._on_servers(deployments.UNDEPLOY, request.action, steps)
 
     @serves(deployments.UPDATE, counted=False)
     async def update(self, request: requests.UpdateVersions) -> Started:
         """Put versions on a phone; a job fails where the package was not pushed to the server before."""
         stage = self.stage
-        versions = [stage.version(version) for version in request.what.versions]
+        versions = [stage.version(version) for version in request.action.versions]
         phone = stage.site.phone(request.phone)
         running(phone)
         server, call = stage.site.estate.servers.of(phone), stage.site.world.hex()

@@ -27,7 +27,7 @@ class Versions:
     stage: Stage
 
     @serves(versions.SHOW)
-    async def show(self, request: versions.ChosenVersion) -> Version:
+    async def show(self, request: versions.VersionRequest) -> Version:
         """Tell everything of one version."""
         found = self.stage.version(request.version)
         return evolve(shown(found), application=found.application)
@@ -48,7 +48,7 @@ class Versions:
         return CreatedVersion(id_, site.world.hex())
 
     @serves(versions.DELETE)
-    async def delete(self, request: versions.ChosenVersion) -> Accepted:
+    async def delete(self, request: versions.VersionRequest) -> Accepted:
         """Delete a version that is on no server and no phone, and on its way to none."""
         found, games = self.stage.version(request.version), self.stage.library
         if games.is_somewhere(found) or self.stage.jobs.is_under_way(found.id):

@@ -17,7 +17,7 @@ from koophone_async.emulator.server.routing import only_words
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.services.cph import jobs, tags
 from koophone_async.services.cph.commands import AdbCommand
-from koophone_async.services.cph.undocumented import Anything
+from koophone_async.services.cph.undocumented import RawRequest
 from koophone_async.services.koophone import apps, instances, orders, streaming, video
 from koophone_async.wire import Edition, decode, request_from_wire, spelling
 
@@ -75,8 +75,8 @@ def read(operation: AnyOperation, asked: Asked, edition: Edition, *, strict: boo
     """
     if strict and operation.service == "koophone":
         _check_request_id(operation, asked)
-    if operation.request is Anything:
-        return Anything.of(dict(asked.query), _body(operation, asked.body))
+    if operation.request is RawRequest:
+        return RawRequest.of(dict(asked.query), _body(operation, asked.body))
     values = _values(operation, asked)
     if strict:
         _check_present(operation, values)

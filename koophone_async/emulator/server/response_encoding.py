@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 from koophone_async.emulator.server.faults import Alteration, Distort, Duplicate
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.services.cph import image_members, phones, tags
-from koophone_async.services.cph.undocumented import Raw
+from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.services.koophone import apps, instances, streaming, users
 from koophone_async.wire import encode, in_headers, to_wire
 
@@ -47,7 +47,7 @@ def sealed(
         request_id: For the envelopes that repeat it.
         alterations: What is to be wrong with it, each with the phone that it is about, if any.
     """
-    payload: Json = answer.value if isinstance(answer, Raw) else _written(operation, answer)
+    payload: Json = answer.value if isinstance(answer, RawAnswer) else _written(operation, answer)
     if operation.success == HTTPStatus.NO_CONTENT:
         return {}, b""
     headers = {name: str(payload.pop(name)) for name in in_headers(operation.answer)}

@@ -12,8 +12,8 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.encoders import TIME
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.encoders import format_time
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
@@ -43,8 +43,8 @@ class Bandwidth:
 
     charged_by: ChargedBy | int | None = field(default=None, metadata=wire("band_width_charge_mode"))
     sharing: Sharing | int | None = field(default=None, metadata=wire("band_width_share_type"))
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen
@@ -122,7 +122,7 @@ class Bandwidths:
 
         API: CPH 5.2.1 (2025-02-08)
         """
-        return items(self._session, LIST, query)
+        return items_by_offset(self._session, LIST, query)
 
     async def update(self, bandwidth: str, size: int) -> Accepted:
         """Give a shared bandwidth another size.

@@ -22,19 +22,19 @@ from koophone_async.services.cph.order_models import (
     UUID,
     DiskType,
     NewPhones,
-    OwnNetwork,
     RenewableTerm,
     ServerBandwidth,
     ServerTerm,
+    TenantNetwork,
     Term,
-    some_ids,
+    optional_ids,
 )
 from koophone_async.wire import wire
 
-EXTRA: Final = "huaweicloudsdkcph 3.1.219"
+SDK_SOURCE: Final = "huaweicloudsdkcph 3.1.219"
 """Where operations are from that no document has: the vendor's SDK, generated from its own API."""
 
-MOST: Final = 10
+MAX_SERVERS: Final = 10
 """The most servers of one order, and of one call that deletes them."""
 
 NAME: Final = Text(60, pattern=r"[A-Za-z0-9_\u4e00-\u9fff-]+")
@@ -58,7 +58,7 @@ class NetworkCard:
     """The shared bandwidth for IPv6."""
 
 
-def _not_for_many(order: BuyServers, attribute: Attribute[Any], count: int) -> None:
+def _check_one_server(order: BuyServers, attribute: Attribute[Any], count: int) -> None:
     if order.public_address.existing and count > 1:
         raise InvalidRequest(
             "",
@@ -69,26 +69,26 @@ def _not_for_many(order: BuyServers, attribute: Attribute[Any], count: int) -> N
 
 
 @frozen(kw_only=True)
-class BuyServers(OwnNetwork):
+class BuyServers(TenantNetwork):
     """An order of servers in a network of the tenant's own."""
 
     name: str = field(validator=NAME, metadata=wire("server_name"))
     """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
 
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
-    count: int = field(default=1, validator=[Between(1, MOST), _not_for_many])
+    count: int = field(default=1, validator=[Between(1, MAX_SERVERS), _check_one_server])
     term: ServerTerm = field(metadata=wire("extend_param"))
     cards: tuple[NetworkCard, ...] = field(validator=Listed(), metadata=wire("nics"))
 
 
-def _without_id(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
+def _require_without_id(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and value is None:
         raise InvalidRequest(
             "", attribute.name, "is missing; it must be said where no id is given", Rule.MISSING
         )
 
 
-def _if_shared(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
+def _require_if_shared(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and bandwidth.sharing == Sharing.SHARED and value is None:
         raise InvalidRequest(
             "", attribute.name, "is missing; a shared bandwidth needs 1 to 300 Mbit/s", Rule.MISSING
@@ -101,7 +101,7 @@ class SystemBandwidth:
 
     sharing: Sharing | int | None = field(
         default=None,
-        validator=[OneOf((*Sharing, None)), _without_id],
+        validator=[OneOf((*Sharing, None)), _require_without_id],
         metadata=wire("band_width_share_type"),
     )
     id: str | None = field(default=None, validator=Text(64), metadata=wire("band_width_id"))
@@ -109,7 +109,7 @@ class SystemBandwidth:
 
     size: int | None = field(
         default=None,
-        validator=[Between(1, 300, unit="Mbit/s"), _if_shared],
+        validator=[Between(1, 300, unit="Mbit/s"), _require_if_shared],
         metadata=wire("band_width_size"),
     )
     """Mbit/s, at most 300; a dedicated bandwidth has 300 where nothing is said."""
@@ -123,7 +123,7 @@ class BuyServersV1(NewPhones):
     """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
 
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
-    count: int = field(default=1, validator=Between(1, MOST))
+    count: int = field(default=1, validator=Between(1, MAX_SERVERS))
     bandwidth: SystemBandwidth = field(metadata=wire("band_width"))
     term: Term = field(metadata=wire("extend_param"))
     is_vnc: bool | None = field(default=None, metadata=wire("vnc_enable", as_text=TRUE_OR_FALSE))
@@ -163,7 +163,7 @@ class BareAddress:
 
     bandwidth: ServerBandwidth = field(metadata=wire("band_width"))
     existing: tuple[str, ...] | None = field(
-        default=None, converter=some_ids, validator=ONE_ADDRESS, metadata=wire("ids")
+        default=None, converter=optional_ids, validator=ONE_ADDRESS, metadata=wire("ids")
     )
     """The id of one public address; `type` and `count` mean nothing then."""
 
@@ -182,7 +182,7 @@ class BuyBareServers:
     """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
 
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
-    count: int = field(default=1, validator=Between(1, MOST))
+    count: int = field(default=1, validator=Between(1, MAX_SERVERS))
     term: RenewableTerm = field(metadata=wire("order_param"))
     cards: tuple[BareCard, ...] = field(validator=Listed(), metadata=wire("nics"))
     public_address: BareAddress = field(metadata=wire("public_ip"))
@@ -230,5 +230,5 @@ BUY_V1: Final = Operation(
 
 BUY_BARE: Final = Operation(
     "cph.servers.buy_bare", "POST", "/v2.1/{project_id}/cloud-phone/servers",
-    BuyBareServers, ServerOrder, source=EXTRA, repeatable=False, order=True,
+    BuyBareServers, ServerOrder, source=SDK_SOURCE, repeatable=False, order=True,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import Commands
-from koophone_async.services.cph.completion import POLL_QUOTA, Requests
+from koophone_async.services.cph.completion import POLL_QUOTA, JobPoller
 from koophone_async.services.cph.encoding_servers import EncodingServers
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
@@ -96,15 +96,15 @@ class CloudPhone:
             problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
             raise InvalidRequest("", "region", problem, Rule.NOT_A_CHOICE)
         channel = ProjectChannel(session, region, project_id)
-        requests = Requests(channel, PollLimiter(poll_quota))
-        self._channel, self._requests = channel, requests
+        poller = JobPoller(channel, PollLimiter(poll_quota))
+        self._channel, self._poller = channel, poller
         self.bandwidths = Bandwidths(channel)
         self.commands = Commands(channel)
         self.encoding_servers = EncodingServers(channel)
-        self.gaming = Gaming(channel, requests.limiter)
+        self.gaming = Gaming(channel, poller.limiter)
         self.image_members = ImageMembers(channel)
         self.images = Images(channel)
-        self.jobs = Jobs(channel, requests)
+        self.jobs = Jobs(channel, poller)
         self.keypairs = Keypairs(channel)
         self.phone_images = PhoneImages(channel)
         self.phones = Phones(channel)
@@ -154,7 +154,7 @@ class CloudPhone:
                 an id, so that nothing is done twice.
         """
         options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server)
-        return PhoneFleet(self._channel, self._requests, phones, options, server_of)
+        return PhoneFleet(self._channel, self._poller, phones, options, server_of)
 
     def server_fleet(
         self, servers: Source, *, concurrency: int = 32, deadline: float | None = None
@@ -167,7 +167,7 @@ class CloudPhone:
             deadline: Seconds after which what is not sent stays so and what runs is left running.
         """
         options = RunOptions(concurrency, deadline=deadline)
-        return ServerFleet(self._channel, self._requests, servers, options)
+        return ServerFleet(self._channel, self._poller, servers, options)
 
     def encoding_fleet(
         self, encoding_servers: Source, *, concurrency: int = 32, deadline: float | None = None
@@ -180,4 +180,4 @@ class CloudPhone:
             deadline: Seconds after which what is not sent stays so and what runs is left running.
         """
         options = RunOptions(concurrency, deadline=deadline)
-        return EncodingFleet(self._channel, self._requests, encoding_servers, options)
+        return EncodingFleet(self._channel, self._poller, encoding_servers, options)

@@ -21,10 +21,10 @@ from koophone_async.services.cph.order_models import BYTES
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
-SECONDS_A_PHONE: Final = 2.0
+MAX_SECONDS_PER_PHONE: Final = 2.0
 """How long one phone may take for a command that is waited for, in seconds (CPH 5.7.5)."""
 
-SECONDS_A_CALL: Final = 30.0
+MAX_SECONDS_PER_CALL: Final = 30.0
 """How long all phones of a call that waits may take together, in seconds (CPH 5.7.5)."""
 
 _WORD: Final = "[A-Za-z0-9_./:-]+"
@@ -65,7 +65,7 @@ class OnServers:
     servers: tuple[str, ...] = field(converter=ids)
 
 
-def _targets(given: Iterable[str] | None) -> tuple[str, ...]:
+def _optional_ids(given: Iterable[str] | None) -> tuple[str, ...]:
     return () if given is None else ids(given)
 
 
@@ -74,10 +74,10 @@ class AdbCommand:
     """What to do, and the phones or the servers to do it on: one of the two, not both."""
 
     phones: tuple[str, ...] = field(
-        default=None, converter=_targets, validator=_TARGETS, metadata=wire("phone_ids")
+        default=None, converter=_optional_ids, validator=_TARGETS, metadata=wire("phone_ids")
     )
     servers: tuple[str, ...] = field(
-        default=None, converter=_targets, validator=_TARGETS, metadata=wire("server_ids")
+        default=None, converter=_optional_ids, validator=_TARGETS, metadata=wire("server_ids")
     )
     content: str
 

@@ -12,9 +12,9 @@ from koophone_async.batches import SAYS_NOTHING, Outcome, Reading, Sender, State
 from koophone_async.operation import Quota
 from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.services.cph.commands import CommandResult, CommandResults
-from koophone_async.services.cph.connections import Connections, Unconnected
-from koophone_async.services.cph.jobs import LIST, MOST_JOBS, MOST_REQUESTS, Job, JobQuery, JobState
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.connections import Connections, RefusedConnection
+from koophone_async.services.cph.jobs import LIST, MAX_JOBS, MAX_REQUESTS, Job, JobQuery, JobState
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 POLL_QUOTA: Final = Quota(60, 60)
@@ -22,13 +22,13 @@ POLL_QUOTA: Final = Quota(60, 60)
 
 
 @frozen(eq=False)
-class Requests:
+class JobPoller:
     """Looks at the jobs of calls by their request ids, twenty calls or a page of a hundred jobs at once."""
 
     _session: Sender
     limiter: PollLimiter = field(factory=lambda: PollLimiter(POLL_QUOTA))
-    max_handles: int = MOST_REQUESTS
-    max_jobs: int | None = MOST_JOBS
+    max_handles: int = MAX_REQUESTS
+    max_jobs: int | None = MAX_JOBS
 
     async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
         """See the jobs of these calls that are waited for."""
@@ -36,11 +36,11 @@ class Requests:
             job: handle for handle in handles for job in self._session.poll_scheduler.pending(self, handle)
         }
         seen: dict[str, dict[str, Job | None]] = {handle: {} for handle in handles}
-        for job in (await find(self._session, self.limiter, handles, awaited)).values():
+        for job in (await find_jobs(self._session, self.limiter, handles, awaited)).values():
             seen[awaited[job.id]][job.id] = job if job.ended else None
         return seen
 
-    def of(
+    def read_started(
         self, started: Started, ids: Sequence[str], value: Callable[[Job], object] | None = None
     ) -> Reading:
         """Read what a call began and what it refused, both with HTTP 200 and in one list."""
@@ -48,7 +48,7 @@ class Requests:
         wait = Wait(self, started.request, jobs, value=value) if started.request and jobs else None
         return Reading(tuple(refusals(started, ids)), wait)
 
-    def of_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
+    def read_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
         """Read what phones did while the call waited. What was still running then is looked at further."""
         ended = [result for result in answer.results if result.state != JobState.RUNNING]
         running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
@@ -56,7 +56,7 @@ class Requests:
         return Reading([_outcome(result, ids) for result in ended], wait)
 
 
-async def find(
+async def find_jobs(
     session: Sender, limiter: PollLimiter, handles: Sequence[str], wanted: Iterable[str]
 ) -> Mapping[str, Job]:
     """Look for jobs of some calls, by id, as many pages as it takes.
@@ -64,8 +64,8 @@ async def find(
     Answers do not tell which call began a job, and list those that were seen to end before.
     """
     missing, found, rows = set(wanted), dict[str, Job](), 0
-    async for job in items(session, LIST, JobQuery(handles)):
-        if rows and not rows % MOST_JOBS:
+    async for job in items_by_offset(session, LIST, JobQuery(handles)):
+        if rows and not rows % MAX_JOBS:
             limiter.take(asyncio.get_running_loop().time())  # one more page
         rows += 1
         if job.id in missing:
@@ -85,23 +85,23 @@ def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
             yield Outcome(_target(entry, ids), State.UNKNOWN, error_message=SAYS_NOTHING)
 
 
-def of_connections(answer: Connections, _: Sequence[str]) -> Reading:
+def read_connections(answer: Connections, _: Sequence[str]) -> Reading:
     """Read who can be streamed from and who cannot."""
     good = [Outcome(one.phone, State.ACCEPTED, value=one.access) for one in answer.connections]
     return Reading([*good, *(_refused(one.phone, one) for one in answer.refused)])
 
 
-def accepted(_: object, ids: Sequence[str]) -> Reading:
+def read_accepted(_: object, ids: Sequence[str]) -> Reading:
     """Read the answer to a call that has no job."""
     return Reading([Outcome(id, State.ACCEPTED) for id in ids])
 
 
-def listed(job: Job) -> object:
+def read_listing(job: Job) -> object:
     """Read the listing that a job found, as far as its output goes; None where it failed."""
     return job.listing if job.succeeded else None
 
 
-def _refused(id: str, why: JobEntry | Unconnected) -> Outcome:
+def _refused(id: str, why: JobEntry | RefusedConnection) -> Outcome:
     code, words = why.error_code or None, why.error_message or None
     return Outcome(id, State.REFUSED, error_code=code, error_message=words)
 

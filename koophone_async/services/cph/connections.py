@@ -23,7 +23,7 @@ class ClientType(StrEnum):
 
 
 @frozen
-class WantConnections:
+class ConnectionRequest:
     """Which phones a client wants to stream from."""
 
     phones: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("phone_ids"))
@@ -55,7 +55,7 @@ class Connection:
 
 
 @frozen
-class Unconnected:
+class RefusedConnection:
     """One phone that cannot be streamed from, and why."""
 
     phone: str = field(metadata=wire("phone_id"))
@@ -68,13 +68,13 @@ class Connections:
     """Each phone of the call is in one of the two lists; HTTP is 200 for both."""
 
     connections: tuple[Connection, ...] = field(default=(), metadata=wire("connect_infos"))
-    refused: tuple[Unconnected, ...] = field(default=(), metadata=wire("errors"))
+    refused: tuple[RefusedConnection, ...] = field(default=(), metadata=wire("errors"))
     request: str | None = field(default=None, metadata=wire("request_id"))
 
 
 # Nothing about a phone changes, and the ticket of an answer that got lost serves nobody.
 CONNECTIONS: Final = Operation(
     "cph.phones.connections", "POST", "/v1/{project_id}/cloud-phone/phones/batch-connection",
-    WantConnections, Connections, source="CPH 5.3.3 (2025-02-08)",
+    ConnectionRequest, Connections, source="CPH 5.3.3 (2025-02-08)",
     batch=Batch("phones", max=10), repeatable=True,
 )  # fmt: skip

@@ -1,51 +1,28 @@
-"""Values that CPH wants as text: lists joined by commas, numbers in quotes, times in ISO 8601."""
+"""Encode values that CPH wants as text: lists joined by commas, times in ISO 8601."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
-
-from attrs import frozen
 
 from koophone_async.checks import ids
 
 
-@frozen
-class Written(Mapping[Any, str]):
-    """Every value and its text, by a rule and not by a list."""
-
-    _write: Callable[[Any], str]
-
-    def __getitem__(self, value: object) -> str:
-        """Write one value."""
-        return self._write(value)
-
-    def __iter__(self) -> Iterator[Any]:
-        """List nothing: there is no end of values."""
-        return iter(())
-
-    def __len__(self) -> int:
-        """Be true, and nothing more."""
-        return 1
+def join_commas(values: Iterable[str]) -> str:
+    """Join a list into one text with commas between the values."""
+    return ",".join(values)
 
 
-COMMAS: Final = Written(",".join)
-"""A list of texts as one, joined by commas."""
-
-DIGITS: Final = Written(str)
-"""A number in quotes."""
+def split_commas(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the values of an iterable as a tuple; values that are comma-separated lists are split."""
+    return tuple(part for value in ids(values) for part in value.split(","))
 
 
-def moment(at: datetime) -> str:
-    """Write a time as CPH does, in UTC and without fractions: `2025-02-08T12:00:00Z`."""
+def format_time(at: datetime) -> str:
+    """Format a time as CPH does, in UTC and without fractions: `2025-02-08T12:00:00Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-TIME: Final = Written(moment)
-"""A time, as CPH writes it."""
-
-
-def comma_list(values: Iterable[str]) -> tuple[str, ...]:
-    """Take any iterable of texts, and those that are already joined by commas apart."""
-    return tuple(part for value in ids(values) for part in value.split(","))
+def format_milliseconds(at: datetime) -> int:
+    """Return a time as a number: milliseconds since 1970-01-01 UTC."""
+    return round(at.timestamp() * 1000)

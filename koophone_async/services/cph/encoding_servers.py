@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import IDS, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
@@ -154,7 +154,7 @@ class EncodingServers:
 
         API: CPH 5.6.1 (2025-02-08)
         """
-        return items(self._session, LIST, query)
+        return items_by_offset(self._session, LIST, query)
 
     async def restart(self, encoding_servers: Iterable[str]) -> Started:
         """Restart encoding servers.

@@ -22,8 +22,8 @@ from koophone_async.services.cph.commands import (
     RunCommand,
     UninstallApp,
 )
-from koophone_async.services.cph.completion import Requests, of_connections
-from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
+from koophone_async.services.cph.completion import JobPoller, read_connections
+from koophone_async.services.cph.connections import CONNECTIONS, ClientType, ConnectionRequest, Connections
 from koophone_async.services.cph.jobs import Job
 from koophone_async.services.cph.phones import (
     PhoneChange,
@@ -34,10 +34,10 @@ from koophone_async.services.cph.phones import (
 )
 from koophone_async.services.cph.properties import (
     UPDATE_PROPERTIES,
-    Given,
     PropertyUpdate,
+    PropertyValues,
     UpdateProperties,
-    held,
+    parse_properties,
 )
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.services.cph.storage import (
@@ -55,8 +55,8 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 Adb = TypeVar("Adb", bound=AdbCommand)
 
-_ANY: Final = ("any",)
-_PHONE: Final = "{phone}"
+_ANY_ID: Final = ("any",)
+_PHONE_SLOT: Final = "{phone}"
 
 
 @frozen
@@ -68,7 +68,7 @@ class Fleet:
     """
 
     _session: Sender
-    _requests: Requests
+    _poller: JobPoller
     _ids: Source
     _options: RunOptions
 
@@ -89,12 +89,12 @@ class Fleet:
         operation: Operation[Request, Started],
         request: Callable[[Sequence[str]], Request],
         *,
-        sample: Sequence[str] = _ANY,
+        sample: Sequence[str] = _ANY_ID,
         partition: Callable[[Item], str | None] | None = None,
         value: Callable[[Job], object] | None = None,
     ) -> Run[Request, Started]:
         def read(started: Started, ids: Sequence[str]) -> Reading:
-            return self._requests.of(started, ids, value)
+            return self._poller.read_started(started, ids, value)
 
         verb = Verb(operation, request, read, sample=sample, partition=partition)
         return Run(self._session, verb, self._ids, self._options)
@@ -130,7 +130,7 @@ class PhoneFleet(Fleet):
         return self._run(
             commands.RUN_SYNC,
             lambda phones: RunCommand.on(phones, command),
-            self._requests.of_results,
+            self._poller.read_results,
         )
 
     def push(self, tar: str) -> Run[PushFile, Started]:
@@ -173,7 +173,7 @@ class PhoneFleet(Fleet):
         return self._start(phones.STOP, StopPhones)
 
     def restart(
-        self, image: str | None = None, properties: Given | None = None
+        self, image: str | None = None, properties: PropertyValues | None = None
     ) -> Run[RestartPhones, Started]:
         """Restart phones, or start those that are stopped.
 
@@ -181,7 +181,7 @@ class PhoneFleet(Fleet):
             image: The image that all of them change to.
             properties: What changes with it on all of them.
         """
-        text = None if properties is None else encode(held(properties)).decode()
+        text = None if properties is None else encode(parse_properties(properties)).decode()
         return self._start(
             phones.RESTART,
             lambda phones: RestartPhones([PhoneChange(phone, text) for phone in phones], image),
@@ -190,7 +190,7 @@ class PhoneFleet(Fleet):
     def reset(
         self,
         image: str | None = None,
-        properties: Given | None = None,
+        properties: PropertyValues | None = None,
         *,
         clear_properties: bool | None = None,
     ) -> Run[ResetPhones, Started]:
@@ -201,7 +201,7 @@ class PhoneFleet(Fleet):
             properties: What changes with it on all of them.
             clear_properties: Whether they lose all properties that were ever set.
         """
-        text = None if properties is None else encode(held(properties)).decode()
+        text = None if properties is None else encode(parse_properties(properties)).decode()
         return self._start(
             phones.RESET,
             lambda phones: ResetPhones(
@@ -210,7 +210,7 @@ class PhoneFleet(Fleet):
         )
 
     def update_properties(
-        self, properties: Given, custom: Mapping[str, str] | None = None
+        self, properties: PropertyValues, custom: Mapping[str, str] | None = None
     ) -> Run[UpdateProperties, Started]:
         """Change properties of phones. Some take effect only after a restart.
 
@@ -218,7 +218,7 @@ class PhoneFleet(Fleet):
             properties: The same for all of them; those that are not named stay.
             custom: Properties of one's own, with the others at most 7,800 bytes.
         """
-        text = encode(held(properties)).decode()
+        text = encode(parse_properties(properties)).decode()
         return self._start(
             UPDATE_PROPERTIES,
             lambda phones: UpdateProperties([PropertyUpdate(phone, text, custom) for phone in phones]),
@@ -243,18 +243,18 @@ class PhoneFleet(Fleet):
         Raises:
             InvalidRequest: All phones would go to the same path.
         """
-        if isinstance(path, str) and _PHONE not in path:
+        if isinstance(path, str) and _PHONE_SLOT not in path:
             raise InvalidRequest(
                 storage.EXPORT.name,
                 "path",
-                f"holds no {_PHONE}, and each phone needs its own",
+                f"holds no {_PHONE_SLOT}, and each phone needs its own",
                 Rule.BAD_FORMAT,
             )
-        included, excluded, to = ids(include, "paths"), ids(exclude, "paths"), _paths(path)
+        included, excluded, to = ids(include, "paths"), ids(exclude, "paths"), _path_for(path)
         return self._start(
             storage.EXPORT,
             lambda phones: ExportData([Export(id, included, bucket, to(id), excluded) for id in phones]),
-            sample=_sample(path),
+            sample=_sample_ids(path),
         )
 
     def restore(self, bucket: str, path: str | Mapping[str, str]) -> Run[RestoreData, Started]:
@@ -264,11 +264,11 @@ class PhoneFleet(Fleet):
             bucket: Where the exports are.
             path: One that all phones get, or a text with `{phone}` in it, or a path for each phone.
         """
-        of = _paths(path)
+        of = _path_for(path)
         return self._start(
             storage.RESTORE,
             lambda phones: RestoreData([Restore(id, bucket, of(id)) for id in phones]),
-            sample=_sample(path),
+            sample=_sample_ids(path),
         )
 
     def expand(self, size: int | Mapping[str, int]) -> Run[ExpandVolumes, Started]:
@@ -286,7 +286,7 @@ class PhoneFleet(Fleet):
         return self._start(
             storage.EXPAND,
             lambda phones: ExpandVolumes([NewSize(phone, of(phone)) for phone in phones]),
-            sample=_sample(size),
+            sample=_sample_ids(size),
         )
 
     def route_traffic(self, route: Route) -> Run[RouteTraffic, Started]:
@@ -297,13 +297,13 @@ class PhoneFleet(Fleet):
         """
         return self._start(traffic.ROUTE, lambda phones: RouteTraffic(phones, route))
 
-    def connections(self, client: ClientType) -> Run[WantConnections, Connections]:
+    def connections(self, client: ClientType) -> Run[ConnectionRequest, Connections]:
         """Get what a client connects to each phone with, ten a call: the outcome's `value` is an `Access`.
 
         Args:
             client: The kind of client that will stream.
         """
-        return self._run(CONNECTIONS, lambda phones: WantConnections(phones, client), of_connections)
+        return self._run(CONNECTIONS, lambda phones: ConnectionRequest(phones, client), read_connections)
 
     def _adb(self, operation: Operation[Adb, Started], command: type[Adb], content: str) -> Run[Adb, Started]:
         return self._start(operation, lambda phones: command.on(phones, content), partition=self._server)
@@ -317,11 +317,11 @@ class PhoneFleet(Fleet):
         return server
 
 
-def _paths(path: str | Mapping[str, str]) -> Callable[[str], str]:
+def _path_for(path: str | Mapping[str, str]) -> Callable[[str], str]:
     if isinstance(path, str):
-        return lambda phone: path.replace(_PHONE, phone)
+        return lambda phone: path.replace(_PHONE_SLOT, phone)
     return lambda phone: path.get(phone, "")
 
 
-def _sample(given: str | int | Mapping[str, object]) -> Sequence[str]:
-    return _ANY if isinstance(given, str | int) else tuple(given)[:1]
+def _sample_ids(given: str | int | Mapping[str, object]) -> Sequence[str]:
+    return _ANY_ID if isinstance(given, str | int) else tuple(given)[:1]

@@ -11,8 +11,9 @@ from attrs import field, frozen
 
 from koophone_async.checks import OneOf, Text
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.buying import EXTRA
-from koophone_async.services.cph.images import MILLISECONDS, OneImage
+from koophone_async.services.cph.buying import SDK_SOURCE
+from koophone_async.services.cph.encoders import format_milliseconds
+from koophone_async.services.cph.images import ImageRequest
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
@@ -20,7 +21,7 @@ PROJECT_ID: Final = Text(64)
 """The id of the project that stands for the other account."""
 
 
-class Verdict(StrEnum):
+class ShareAnswer(StrEnum):
     """What to say to another account that shares an image."""
 
     ACCEPTED = "accepted"
@@ -28,7 +29,7 @@ class Verdict(StrEnum):
 
 
 @frozen
-class AddMember(OneImage):
+class AddMember(ImageRequest):
     """An account to share an image with."""
 
     project: str = field(validator=PROJECT_ID, metadata=wire("member"))
@@ -36,17 +37,17 @@ class AddMember(OneImage):
 
 
 @frozen
-class RemoveMember(OneImage):
+class RemoveMember(ImageRequest):
     """An account to share an image with no longer."""
 
     project: str = field(validator=PROJECT_ID, metadata=wire("member_id"))
 
 
 @frozen
-class AnswerOffer(OneImage):
+class AnswerShare(ImageRequest):
     """What to say to an image that another account shares."""
 
-    verdict: Verdict | str = field(validator=OneOf((*Verdict,)), metadata=wire("status"))
+    verdict: ShareAnswer | str = field(validator=OneOf((*ShareAnswer,)), metadata=wire("status"))
 
 
 @frozen
@@ -55,8 +56,12 @@ class Member:
 
     project: str = field(metadata=wire("member_id"))
     image: str | None = field(default=None, metadata=wire("image_id"))
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=MILLISECONDS))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=MILLISECONDS))
+    created_at: datetime | None = field(
+        default=None, metadata=wire("create_time", as_text=format_milliseconds)
+    )
+    updated_at: datetime | None = field(
+        default=None, metadata=wire("update_time", as_text=format_milliseconds)
+    )
 
 
 @frozen
@@ -68,7 +73,7 @@ class Members:
 
 LIST: Final = Operation(
     "cph.image_members.list", "GET", "/v1/{project_id}/cloud-phone/images/{image_id}/members",
-    OneImage, Members, source="CPH 5.9.4 (2025-02-08)", repeatable=True,
+    ImageRequest, Members, source="CPH 5.9.4 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 ADD: Final = Operation(
@@ -84,7 +89,7 @@ REMOVE: Final = Operation(
 
 ANSWER: Final = Operation(
     "cph.image_members.answer", "PUT", "/v1/{project_id}/cloud-phone/images/{image_id}/members",
-    AnswerOffer, Accepted, source=EXTRA, repeatable=True,
+    AnswerShare, Accepted, source=SDK_SOURCE, repeatable=True,
 )  # fmt: skip
 
 
@@ -105,7 +110,7 @@ class ImageMembers:
 
         API: CPH 5.9.4 (2025-02-08)
         """
-        for member in (await self._session.send(LIST, OneImage(image))).members:
+        for member in (await self._session.send(LIST, ImageRequest(image))).members:
             yield member
 
     async def add(self, image: str, project: str) -> Accepted:
@@ -138,7 +143,7 @@ class ImageMembers:
         """
         return await self._session.send(REMOVE, RemoveMember(image, project))
 
-    async def answer(self, image: str, verdict: Verdict) -> Accepted:
+    async def answer(self, image: str, verdict: ShareAnswer) -> Accepted:
         """Take or decline an image that another account shares.
 
         One that was not accepted cannot be used; `phone_images.list` shows where each offer stands.
@@ -153,4 +158,4 @@ class ImageMembers:
 
         API: huaweicloudsdkcph 3.1.219
         """
-        return await self._session.send(ANSWER, AnswerOffer(image, verdict))
+        return await self._session.send(ANSWER, AnswerShare(image, verdict))

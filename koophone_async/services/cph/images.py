@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Final
+from typing import Final
 
 from attrs import field, frozen
 
 from koophone_async.checks import Between, OneOf, Text, aware
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.encoders import TIME, Written
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.encoders import format_milliseconds, format_time
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 IMAGE_ID: Final = Text(64)
 """An image's id; no document states its length."""
-
-
-def _milliseconds(at: datetime) -> Any:  # noqa: ANN401 - a number, in a place for text
-    return round(at.timestamp() * 1000)
-
-
-MILLISECONDS: Final = Written(_milliseconds)
-"""A time as a number: milliseconds since 1970 began."""
 
 
 class ImageState(IntEnum):
@@ -64,8 +56,8 @@ class Image:
     shared_by: str | None = field(default=None, metadata=wire("src_project_id"))
     """The project of who shares it."""
 
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen
@@ -83,10 +75,10 @@ class ImageQuery:
     shared_by: str | None = field(default=None, metadata=wire("src_project_id"))
     # A number whose unit is not documented; milliseconds, as the members of an image have them.
     since: datetime | None = field(
-        default=None, validator=aware, metadata=wire("create_since", as_text=MILLISECONDS)
+        default=None, validator=aware, metadata=wire("create_since", as_text=format_milliseconds)
     )
     until: datetime | None = field(
-        default=None, validator=aware, metadata=wire("create_until", as_text=MILLISECONDS)
+        default=None, validator=aware, metadata=wire("create_until", as_text=format_milliseconds)
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
@@ -102,7 +94,7 @@ class ImagePage:
 
 
 @frozen
-class OneImage:
+class ImageRequest:
     """The image that a call is about."""
 
     image: str = field(validator=IMAGE_ID, metadata=wire("image_id"))
@@ -116,7 +108,7 @@ LIST: Final = Operation(
 # A success is called "No Content" and shown with a body; both are read.
 DELETE: Final = Operation(
     "cph.images.delete", "DELETE", "/v1/{project_id}/cloud-phone/images/{image_id}",
-    OneImage, Accepted, source="CPH 5.9.2 (2025-02-08)", repeatable=True,
+    ImageRequest, Accepted, source="CPH 5.9.2 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 
@@ -138,7 +130,7 @@ class Images:
 
         API: CPH 5.9.1 (2025-02-08)
         """
-        return items(self._session, LIST, query)
+        return items_by_offset(self._session, LIST, query)
 
     async def delete(self, image: str) -> Accepted:
         """Delete an image of one's own.
@@ -152,4 +144,4 @@ class Images:
 
         API: CPH 5.9.2 (2025-02-08)
         """
-        return await self._session.send(DELETE, OneImage(image))
+        return await self._session.send(DELETE, ImageRequest(image))

@@ -11,15 +11,15 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, Listed, Text
 from koophone_async.operation import Batch, Operation, Sender
-from koophone_async.services.cph.encoders import COMMAS, TIME, comma_list
+from koophone_async.services.cph.encoders import format_time, join_commas, split_commas
 from koophone_async.services.cph.listings import Listing
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.wire import wire
 
-MOST_REQUESTS: Final = 20
+MAX_REQUESTS: Final = 20
 """The most request ids of one look (CPH 5.4.2)."""
 
-MOST_JOBS: Final = 100
+MAX_JOBS: Final = 100
 """The most jobs on one page (CPH 5.4.2)."""
 
 
@@ -47,8 +47,8 @@ class Job:
     encoding_server: str | None = field(default=None, metadata=wire("encode_server_id"))
     """Until 2020-07-30."""
 
-    began_at: datetime | None = field(default=None, metadata=wire("begin_time", as_text=TIME))
-    ended_at: datetime | None = field(default=None, metadata=wire("end_time", as_text=TIME))
+    began_at: datetime | None = field(default=None, metadata=wire("begin_time", as_text=format_time))
+    ended_at: datetime | None = field(default=None, metadata=wire("end_time", as_text=format_time))
     error_code: str | None = None
     """Sometimes without its dot, as in the documents' example `CPS0005`."""
 
@@ -78,7 +78,7 @@ class Job:
 
 
 @frozen
-class OneJob:
+class JobRequest:
     """The job to look at."""
 
     job: str = field(validator=Text(64), metadata=wire("job_id"))
@@ -90,12 +90,12 @@ class JobQuery:
 
     # 2020-07-30 knows one id, called request_id; 2025-02-08 takes either and prefers this.
     requests: tuple[str, ...] = field(
-        converter=comma_list,
-        validator=Listed(MOST_REQUESTS, each=Text(64)),
-        metadata=wire("request_ids", as_text=COMMAS),
+        converter=split_commas,
+        validator=Listed(MAX_REQUESTS, each=Text(64)),
+        metadata=wire("request_ids", as_text=join_commas),
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
-    limit: int = field(default=MOST_JOBS, validator=Between(1, MOST_JOBS))
+    limit: int = field(default=MAX_JOBS, validator=Between(1, MAX_JOBS))
 
 
 @frozen
@@ -110,14 +110,14 @@ class JobPage:
 # The request id of the answer is that of this look, not of the call that started the job.
 SHOW: Final = Operation(
     "cph.jobs.show", "GET", "/v1/{project_id}/cloud-phone/jobs/{job_id}",
-    OneJob, Job, source="CPH 5.4.1 (2025-02-08)", repeatable=True,
+    JobRequest, Job, source="CPH 5.4.1 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 # What a call refused at once has no job and is not listed.
 LIST: Final = Operation(
     "cph.jobs.list", "GET", "/v1/{project_id}/cloud-phone/jobs",
     JobQuery, JobPage, source="CPH 5.4.2 (2025-02-08)",
-    batch=Batch("requests", max=MOST_REQUESTS), repeatable=True,
+    batch=Batch("requests", max=MAX_REQUESTS), repeatable=True,
 )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ class Jobs:
 
         API: CPH 5.4.1 (2025-02-08)
         """
-        return await self._session.send(SHOW, OneJob(job))
+        return await self._session.send(SHOW, JobRequest(job))
 
     def list(self, requests: Iterable[str]) -> AsyncIterator[Job]:
         """Look once at all jobs of some calls, in pages of 100.
@@ -151,4 +151,4 @@ class Jobs:
 
         API: CPH 5.4.2 (2025-02-08)
         """
-        return items(self._session, LIST, JobQuery(requests))
+        return items_by_offset(self._session, LIST, JobQuery(requests))

@@ -56,13 +56,15 @@ class Listing:
     def read(cls, output: str) -> Listing:
         """Read as much of a listing as came. A file whose entry was cut is left out."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for key, value in _strings(output):
+        for key, value in _complete_strings(output):
             found[key].append(value)
         whole = [entry for entry in map(_capacity, found["share_base_capacity"]) if entry]
-        return cls(tuple(map(_file, found["files_in_path"])), next(iter(whole), None), not _is_whole(output))
+        return cls(
+            tuple(map(_file, found["files_in_path"])), next(iter(whole), None), not _is_complete(output)
+        )
 
 
-def _strings(output: str) -> Iterator[tuple[str, str]]:
+def _complete_strings(output: str) -> Iterator[tuple[str, str]]:
     """Give every whole string that is a value, with the key that it stands under."""
     key = ""
     for match in _STRING.finditer(output):
@@ -82,7 +84,7 @@ def _unescaped(literal: str) -> str:
         return literal[1:-1]
 
 
-def _is_whole(output: str) -> bool:
+def _is_complete(output: str) -> bool:
     try:
         json.loads(output, strict=False)
     except ValueError:

@@ -13,7 +13,12 @@ from attrs.validators import and_, optional
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.services.cph.bandwidths import ChargedBy, Sharing
-from koophone_async.services.cph.properties import JSON_TEXT, AsText, Held, held_if_given
+from koophone_async.services.cph.properties import (
+    MaxJsonSize,
+    PropertyTexts,
+    json_text,
+    parse_optional_properties,
+)
 from koophone_async.wire import wire
 
 BYTES: Final = "bytes of UTF-8"
@@ -37,7 +42,7 @@ TRUE_OR_FALSE: Final = {True: "true", False: "false"}
 """How the service wants some booleans written."""
 
 
-def _not_reserved(_: object, attribute: Attribute[Any], value: str) -> None:
+def _check_not_reserved(_: object, attribute: Attribute[Any], value: str) -> None:
     if value in ("adb", "vnc"):
         raise InvalidRequest(
             "", attribute.name, f"is {value!r}, which the service keeps for itself", Rule.NOT_A_CHOICE
@@ -48,7 +53,7 @@ def _not_reserved(_: object, attribute: Attribute[Any], value: str) -> None:
 class Port:
     """A port of every phone that the service forwards."""
 
-    name: str = field(validator=and_(Text(16, unit=BYTES), _not_reserved))
+    name: str = field(validator=and_(Text(16, unit=BYTES), _check_not_reserved))
     """Not `adb` and not `vnc`."""
 
     number: int = field(validator=Between(10_000, 50_000), metadata=wire("listen_port"))
@@ -67,7 +72,7 @@ class Period(IntEnum):
     YEAR = 3
 
 
-def _longest(term: Term, attribute: Attribute[Any], value: int) -> None:
+def _check_max_count(term: Term, attribute: Attribute[Any], value: int) -> None:
     most, unit = (9, "months") if term.period == Period.MONTH else (10, "years")
     if value > most:
         raise InvalidRequest(
@@ -80,7 +85,7 @@ class Term:
     """How long servers are paid for, and whether without asking."""
 
     period: Period | int = field(validator=OneOf((*Period,)), metadata=wire("period_type"))
-    count: int = field(validator=and_(Between(1, 10), _longest), metadata=wire("period_num"))
+    count: int = field(validator=and_(Between(1, 10), _check_max_count), metadata=wire("period_num"))
     """1 to 9 months or 1 to 10 years."""
 
     pay: int = field(default=0, validator=OneOf((0, 1)), metadata=wire("is_auto_pay"))
@@ -107,14 +112,14 @@ class ServerTerm(RenewableTerm):
     """None or `0`: the default project."""
 
 
-def _if_shared(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: str | None) -> None:
+def _require_if_shared(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: str | None) -> None:
     if bandwidth.sharing == Sharing.SHARED and value is None:
         raise InvalidRequest(
             "", attribute.name, "is missing; a shared bandwidth is named by its id", Rule.MISSING
         )
 
 
-def _if_dedicated(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: int | None) -> None:
+def _require_if_dedicated(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.sharing == Sharing.DEDICATED and value is None:
         raise InvalidRequest(
             "", attribute.name, "is missing; a dedicated bandwidth needs its size in Mbit/s", Rule.MISSING
@@ -129,12 +134,14 @@ class ServerBandwidth:
     charged_by: ChargedBy | int = field(
         validator=OneOf((*ChargedBy,)), metadata=wire("band_width_charge_mode")
     )
-    id: str | None = field(default=None, validator=[Text(64), _if_shared], metadata=wire("band_width_id"))
+    id: str | None = field(
+        default=None, validator=[Text(64), _require_if_shared], metadata=wire("band_width_id")
+    )
     """Which shared bandwidth."""
 
     size: int | None = field(
         default=None,
-        validator=[Between(1, inf, unit="Mbit/s"), _if_dedicated],
+        validator=[Between(1, inf, unit="Mbit/s"), _require_if_dedicated],
         metadata=wire("band_width_size"),
     )
     """Mbit/s of a dedicated bandwidth; no document states the most."""
@@ -156,7 +163,7 @@ class NewAddress:
     type: AddressType | str = field(validator=OneOf((*AddressType,)))
 
 
-def some_ids(given: Iterable[str] | None) -> tuple[str, ...] | None:
+def optional_ids(given: Iterable[str] | None) -> tuple[str, ...] | None:
     """Take any iterable of ids, or None."""
     return None if given is None else ids(given)
 
@@ -170,7 +177,7 @@ class PublicAddress:
 
     new: NewAddress | None = field(default=None, metadata=wire("eip"))
     existing: tuple[str, ...] | None = field(
-        default=None, converter=some_ids, validator=ONE_ADDRESS, metadata=wire("ids")
+        default=None, converter=optional_ids, validator=ONE_ADDRESS, metadata=wire("ids")
     )
     """The id of one public address; more are not supported."""
 
@@ -207,7 +214,7 @@ class NewPhones:
 
 
 @frozen(kw_only=True)
-class OwnNetwork(NewPhones):
+class TenantNetwork(NewPhones):
     """Phones in a network of the tenant's own."""
 
     vpc: str = field(validator=UUID, metadata=wire("tenant_vpc_id"))
@@ -227,10 +234,10 @@ class OwnNetwork(NewPhones):
     zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
     """Such as `cn-east-3a`. When a server is replaced, only the vendor's SDK knows it."""
 
-    properties: Held | None = field(
+    properties: PropertyTexts | None = field(
         default=None,
-        converter=held_if_given,
-        validator=AsText(8192),
-        metadata=wire("property", as_text=JSON_TEXT),
+        converter=parse_optional_properties,
+        validator=MaxJsonSize(8192),
+        metadata=wire("property", as_text=json_text),
     )
     """Properties of the phones. Only the vendor's SDK knows it."""

@@ -36,7 +36,7 @@ class Page(Protocol[Item_co]):
 
 
 @frozen
-class Next:
+class PageInfo:
     """Where the next page begins."""
 
     marker: str | None = field(default=None, metadata=wire("next_marker"))
@@ -51,12 +51,12 @@ class MarkedPage(Protocol[Item_co]):
         ...
 
     @property
-    def next(self) -> Next | None:
+    def next(self) -> PageInfo | None:
         """Where the next page begins; None or an empty marker after the last."""
         ...
 
 
-async def items(
+async def items_by_offset(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
@@ -83,7 +83,7 @@ def _is_last(page: Page[Any], seen: int, limit: int) -> bool:
     return len(page.items) != limit if page.total is None else seen >= page.total
 
 
-async def marked(
+async def items_by_marker(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
@@ -99,7 +99,7 @@ async def marked(
         query = evolve(query, marker=marker)
 
 
-def _marker(following: Next | None) -> str:
+def _marker(following: PageInfo | None) -> str:
     """Read the marker, which the vendor's SDK describes as the address of the next page."""
     text = (following and following.marker) or ""
     return parse_qs(urlsplit(text).query).get("marker", [text])[0]

@@ -9,10 +9,10 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.services.cph.encoders import TIME
+from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.order_models import DiskType
 from koophone_async.services.cph.phone_models import DiskMode
-from koophone_async.services.cph.properties import JSON_TEXT, Held, shown
+from koophone_async.services.cph.properties import PropertyTexts, json_text, read_properties
 from koophone_async.services.cph.traffic import Route
 from koophone_async.wire import wire
 
@@ -52,10 +52,14 @@ class PhoneOrder:
 
     order: str | None = field(default=None, metadata=wire("order_id"))
     product: str | None = field(default=None, metadata=wire("product_id"))
-    trial_from: datetime | None = field(default=None, metadata=wire("probation_begin_time", as_text=TIME))
+    trial_from: datetime | None = field(
+        default=None, metadata=wire("probation_begin_time", as_text=format_time)
+    )
     """Until 2020-07-30, as is the end of the trial."""
 
-    trial_until: datetime | None = field(default=None, metadata=wire("probation_end_time", as_text=TIME))
+    trial_until: datetime | None = field(
+        default=None, metadata=wire("probation_end_time", as_text=format_time)
+    )
 
 
 @frozen
@@ -83,8 +87,8 @@ class Phone:
     """Out of use since 2025-02-08."""
 
     bought: PhoneOrder | None = field(default=None, metadata=wire("metadata"))
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen
@@ -117,8 +121,8 @@ class DataVolume:
 class PhoneDetails(Phone):
     """One phone, with its ports and properties."""
 
-    properties: Held = field(
-        factory=dict[str, str], converter=shown, metadata=wire("property", as_text=JSON_TEXT)
+    properties: PropertyTexts = field(
+        factory=dict[str, str], converter=read_properties, metadata=wire("property", as_text=json_text)
     )
     """Text by name. Names may be older than those of today; nothing is checked."""
 

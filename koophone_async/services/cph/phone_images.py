@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, OneOf, Text
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.paging import Next, marked
+from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.phone_models import ImageLabel
 from koophone_async.wire import wire
 
@@ -24,14 +24,14 @@ class ImageScope(StrEnum):
     ALL = "all"
 
 
-class Publicity(IntEnum):
+class ImageVisibility(IntEnum):
     """Whose an image is (CPH 5.3.5). The service has no number for shared ones."""
 
     PUBLIC = 1
     PRIVATE = 2
 
 
-class Receipt(IntEnum):
+class ShareState(IntEnum):
     """What became of the offer to share an image. Only the vendor's SDK knows it."""
 
     PENDING = 0
@@ -49,12 +49,12 @@ class PhoneImage:
     os_name: str | None = None
     """Such as `AOSP7.1.1`."""
 
-    publicity: Publicity | int | None = field(default=None, metadata=wire("is_public"))
+    visibility: ImageVisibility | int | None = field(default=None, metadata=wire("is_public"))
     label: ImageLabel | str | None = field(default=None, metadata=wire("image_label"))
     can_encrypt: bool | None = field(default=None, metadata=wire("is_support_encrypt"))
     """Whether phones can encrypt their files with it."""
 
-    receipt: Receipt | int | None = field(default=None, metadata=wire("receive_status"))
+    share_state: ShareState | int | None = field(default=None, metadata=wire("receive_status"))
 
 
 @frozen
@@ -77,7 +77,7 @@ class PhoneImagePage:
     """The images, or one page of them."""
 
     items: tuple[PhoneImage, ...] = field(default=(), metadata=wire("phone_images"))
-    next: Next | None = field(default=None, metadata=wire("page_info"))
+    next: PageInfo | None = field(default=None, metadata=wire("page_info"))
 
 
 LIST: Final = Operation(
@@ -103,4 +103,4 @@ class PhoneImages:
 
         API: CPH 5.3.5 (2025-02-08)
         """
-        return marked(self._session, LIST, query)
+        return items_by_marker(self._session, LIST, query)

@@ -10,17 +10,17 @@ from attrs import field, frozen
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.connections import CONNECTIONS, ClientType, Connections, WantConnections
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.connections import CONNECTIONS, ClientType, ConnectionRequest, Connections
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.phone import Phone, PhoneDetails, PhoneState, PhoneType
 from koophone_async.services.cph.phone_models import MODELS, PhoneModel, PhoneModelQuery, SaleState
 from koophone_async.services.cph.properties import (
-    JSON_TEXT,
     UPDATE_PROPERTIES,
-    Held,
+    PropertyTexts,
     PropertyUpdate,
     UpdateProperties,
-    held_if_given,
+    json_text,
+    parse_optional_properties,
 )
 from koophone_async.services.cph.started_jobs import Accepted, Started
 from koophone_async.wire import wire
@@ -58,7 +58,7 @@ class PhonePage:
 
 
 @frozen
-class OnePhone:
+class PhoneRequest:
     """The phone that a call is about."""
 
     # Another operation has the path of a phone that were called phone-export (CPH 7.1).
@@ -68,7 +68,7 @@ class OnePhone:
 
 
 @frozen
-class RenamePhone(OnePhone):
+class RenamePhone(PhoneRequest):
     """A new name for a phone."""
 
     name: str = field(validator=Text(60, pattern=r"[A-Za-z0-9_\u4e00-\u9fff-]+"), metadata=wire("phone_name"))
@@ -86,8 +86,8 @@ class PhoneChange:
     """A phone to restart or to reset, and the properties that it takes up with it."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
-    properties: Held | None = field(
-        default=None, converter=held_if_given, metadata=wire("property", as_text=JSON_TEXT)
+    properties: PropertyTexts | None = field(
+        default=None, converter=parse_optional_properties, metadata=wire("property", as_text=json_text)
     )
 
 
@@ -99,7 +99,7 @@ class PhoneReset(PhoneChange):
     """Whether it loses all properties that were ever set. Only the vendor's SDK knows it."""
 
 
-def _listed(phones: Iterable[Item]) -> Iterable[Item]:
+def _reject_string(phones: Iterable[Item]) -> Iterable[Item]:
     if isinstance(phones, str):
         raise InvalidRequest(
             "", "phones", f"is the string {phones!r}; give a list of phones", Rule.WRONG_TYPE
@@ -108,11 +108,11 @@ def _listed(phones: Iterable[Item]) -> Iterable[Item]:
 
 
 def _changes(phones: Iterable[str | PhoneChange]) -> tuple[PhoneChange, ...]:
-    return tuple(PhoneChange(phone) if isinstance(phone, str) else phone for phone in _listed(phones))
+    return tuple(PhoneChange(phone) if isinstance(phone, str) else phone for phone in _reject_string(phones))
 
 
 def _resets(phones: Iterable[str | PhoneReset]) -> tuple[PhoneReset, ...]:
-    return tuple(PhoneReset(phone) if isinstance(phone, str) else phone for phone in _listed(phones))
+    return tuple(PhoneReset(phone) if isinstance(phone, str) else phone for phone in _reject_string(phones))
 
 
 @frozen
@@ -138,7 +138,7 @@ LIST: Final = Operation(
 
 SHOW: Final = Operation(
     "cph.phones.show", "GET", "/v1/{project_id}/cloud-phone/phones/{phone_id}",
-    OnePhone, PhoneDetails, source="CPH 5.3.2 (2025-02-08)", repeatable=True,
+    PhoneRequest, PhoneDetails, source="CPH 5.3.2 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 # The document of 2020-07-30 calls it UpdatePhoneNumber; no telephone number is involved.
@@ -186,7 +186,7 @@ class Phones:
 
         API: CPH 5.3.1 (2025-02-08)
         """
-        return items(self._session, LIST, query)
+        return items_by_offset(self._session, LIST, query)
 
     async def show(self, phone: str) -> PhoneDetails:
         """Tell how one phone is, with its ports and properties.
@@ -199,7 +199,7 @@ class Phones:
 
         API: CPH 5.3.2 (2025-02-08)
         """
-        return await self._session.send(SHOW, OnePhone(phone))
+        return await self._session.send(SHOW, PhoneRequest(phone))
 
     def models(self, state: SaleState | None = None) -> AsyncIterator[PhoneModel]:
         """Give every model of phones, page after page.
@@ -212,7 +212,7 @@ class Phones:
 
         API: CPH 5.3.4 (2025-02-08)
         """
-        return items(self._session, MODELS, PhoneModelQuery(state))
+        return items_by_offset(self._session, MODELS, PhoneModelQuery(state))
 
     async def connections(self, phones: Iterable[str], client: ClientType) -> Connections:
         """Get what a client of some kind connects to phones with.
@@ -229,7 +229,7 @@ class Phones:
 
         API: CPH 5.3.3 (2025-02-08)
         """
-        return await self._session.send(CONNECTIONS, WantConnections(phones, client))
+        return await self._session.send(CONNECTIONS, ConnectionRequest(phones, client))
 
     async def rename(self, phone: str, name: str) -> Accepted:
         """Give a phone another name.

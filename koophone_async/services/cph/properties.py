@@ -18,24 +18,23 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import MAX_ID_LENGTH, Listed, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation
-from koophone_async.services.cph.encoders import Written
 from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED, Properties
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import decode, encode, wire
 
-Given: TypeAlias = Properties | Mapping[str, str | int | bool]
+PropertyValues: TypeAlias = Properties | Mapping[str, str | int | bool]
 """Properties as people give them. Values are sent as text: True as 1, False as 0."""
 
-MOST_CUSTOM: Final = 7800
+MAX_CUSTOM_BYTES: Final = 7800
 """Bytes of properties where some are one's own."""
 
 if TYPE_CHECKING:
-    Held: TypeAlias = Mapping[str, str]
+    PropertyTexts: TypeAlias = Mapping[str, str]
 else:
-    Held = Any  # the wire brings a text or an object, which the converter of the field reads
+    PropertyTexts = Any  # the wire brings a text or an object, which the converter of the field reads
 
 
-def checked(properties: Mapping[str, Any]) -> dict[str, str]:
+def check_properties(properties: Mapping[str, Any]) -> dict[str, str]:
     """Check what a person gives, and turn every value into text.
 
     A name that the documents call out of use is taken, with a `DeprecationWarning`.
@@ -45,7 +44,7 @@ def checked(properties: Mapping[str, Any]) -> dict[str, str]:
     """
     texts = {name: _text_of(name, value) for name, value in properties.items()}
     for name in texts:
-        _warn(name)
+        _warn_if_deprecated(name)
     return texts
 
 
@@ -64,7 +63,7 @@ def _text_of(name: str, value: object) -> str:
     return text
 
 
-def _warn(name: str) -> None:
+def _warn_if_deprecated(name: str) -> None:
     """Warn whoever gave the property to a request that it is out of use."""
     if name in RULES and not RULES[name].is_deprecated:
         return
@@ -72,7 +71,7 @@ def _warn(name: str) -> None:
     warnings.warn(f"the property {name} is out of use{instead}", DeprecationWarning, stacklevel=5)
 
 
-def held(properties: Given | str) -> dict[str, str]:
+def parse_properties(properties: PropertyValues | str) -> dict[str, str]:
     """Take properties: those of a mapping are checked, those of a JSON text are taken as they are.
 
     A text is what the wire carries, and the way to send a property that is newer than this package.
@@ -80,38 +79,38 @@ def held(properties: Given | str) -> dict[str, str]:
     Raises:
         InvalidRequest: A name or a value is wrong, or the text holds no JSON object.
     """
-    return taken(properties) if isinstance(properties, str) else checked(properties)
+    return parse_json_properties(properties) if isinstance(properties, str) else check_properties(properties)
 
 
-def held_if_given(properties: Given | str | None) -> dict[str, str] | None:
+def parse_optional_properties(properties: PropertyValues | str | None) -> dict[str, str] | None:
     """Take properties as `held` does, or None."""
     if properties is None:
         return None
     # No deeper than `held`, so that a warning points at the same place.
-    return taken(properties) if isinstance(properties, str) else checked(properties)
+    return parse_json_properties(properties) if isinstance(properties, str) else check_properties(properties)
 
 
-def taken(text: str) -> dict[str, str]:
+def parse_json_properties(text: str) -> dict[str, str]:
     """Take properties from a JSON text as they are.
 
     Raises:
         InvalidRequest: The text holds no JSON object.
     """
-    texts = _read(text)
+    texts = _parse_mapping(text)
     if texts is None:
         raise InvalidRequest("", "property", "holds no JSON object", Rule.BAD_FORMAT)
     return texts
 
 
-def shown(properties: object) -> dict[str, str]:
+def read_properties(properties: object) -> dict[str, str]:
     """Read what the service shows: a JSON object in a text or, in an example of 2020-07-30, without one.
 
     Where it is neither, such as empty, there are no properties.
     """
-    return _read(properties) or {}
+    return _parse_mapping(properties) or {}
 
 
-def _read(properties: object) -> dict[str, str] | None:
+def _parse_mapping(properties: object) -> dict[str, str] | None:
     found: Any = properties
     if isinstance(properties, str):
         with suppress(msgspec.DecodeError):
@@ -119,19 +118,16 @@ def _read(properties: object) -> dict[str, str] | None:
     if not isinstance(found, Mapping):
         return None
     values = cast("Mapping[str, object]", found)
-    return {name: value if isinstance(value, str) else _text(value) for name, value in values.items()}
+    return {name: value if isinstance(value, str) else json_text(value) for name, value in values.items()}
 
 
-def _text(value: object) -> str:
+def json_text(value: object) -> str:
+    """Return a value as JSON text, such as a mapping as a JSON object in a string."""
     return encode(value).decode()
 
 
-JSON_TEXT: Final = Written(_text)
-"""A mapping as a JSON object in a string."""
-
-
 @frozen
-class AsText:
+class MaxJsonSize:
     """Properties whose JSON text has a bounded length."""
 
     most: int
@@ -143,7 +139,7 @@ class AsText:
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Mapping[str, str] | None) -> None:
         """Check the length of the text."""
-        size = 0 if value is None else len(JSON_TEXT[value])
+        size = 0 if value is None else len(json_text(value))
         if size > self.most:
             raise InvalidRequest(
                 "",
@@ -154,18 +150,18 @@ class AsText:
             )
 
 
-def _some(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
+def _require_one(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
         raise InvalidRequest("", attribute.name, "is empty; give at least one property", Rule.TOO_FEW, 1)
 
 
-def _with_the_others(
+def _check_total_size(
     update: PropertyUpdate, attribute: Attribute[Any], value: Mapping[str, str] | None
 ) -> None:
     size = 0 if value is None else len(encode(value)) + len(encode(update.properties))
-    if size > MOST_CUSTOM:
-        problem = f"is {size:,} bytes of JSON long with the other properties; at most {MOST_CUSTOM:,}"
-        raise InvalidRequest("", attribute.name, problem, Rule.TOO_LONG, MOST_CUSTOM)
+    if size > MAX_CUSTOM_BYTES:
+        problem = f"is {size:,} bytes of JSON long with the other properties; at most {MAX_CUSTOM_BYTES:,}"
+        raise InvalidRequest("", attribute.name, problem, Rule.TOO_LONG, MAX_CUSTOM_BYTES)
 
 
 @frozen
@@ -173,9 +169,11 @@ class PropertyUpdate:
     """What the properties of one phone are to be; those that are not named stay."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
-    properties: Held = field(converter=held, validator=_some, metadata=wire("property", as_text=JSON_TEXT))
+    properties: PropertyTexts = field(
+        converter=parse_properties, validator=_require_one, metadata=wire("property", as_text=json_text)
+    )
     custom: Mapping[str, str] | None = field(
-        default=None, validator=_with_the_others, metadata=wire("custom_property")
+        default=None, validator=_check_total_size, metadata=wire("custom_property")
     )
     """Properties of one's own, with the others at most 7,800 bytes. Only the vendor's SDK knows it."""
 

@@ -70,12 +70,12 @@ def _carrier(meaning: str, former: str) -> PropertyRule:
     return _text(meaning, 90, rf"0-9A-Za-z{_CHINESE}_@#.,:/\\() -", words, former)
 
 
-def _gone(meaning: str, *former: str) -> PropertyRule:
+def _deprecated(meaning: str, *former: str) -> PropertyRule:
     limit = r"1 to 32 letters, digits, spaces and - _ @ # . : / \ ( )"
     return PropertyRule(meaning, limit, r"[A-Za-z0-9_@#.:/\\() -]{1,32}", former, is_deprecated=True)
 
 
-def _gone_flag(meaning: str, *former: str) -> PropertyRule:
+def _deprecated_flag(meaning: str, *former: str) -> PropertyRule:
     return evolve(_flag(meaning, *former), is_deprecated=True)
 
 
@@ -153,16 +153,18 @@ Properties = TypedDict(
         ],
         "com.cph.cg.app_port": Annotated[Number, _port("port of the game's own access")],
         "com.cph.cg.h5_port": Annotated[Number, _port("port of the game's access by browser")],
-        "ro.hardware.gpurenderer": Annotated[str, _gone("model of the GPU", "ro.hardware.gpu.renderer")],
-        "ro.board.platform": Annotated[str, _gone("model of the platform")],
-        "ro.build.product": Annotated[str, _gone("model of the product")],
-        "ro.product.device": Annotated[str, _gone("model of the device")],
-        "ro.product.manufacturer": Annotated[str, _gone("manufacturer")],
-        "ro.product.name": Annotated[str, _gone("name of the product")],
+        "ro.hardware.gpurenderer": Annotated[
+            str, _deprecated("model of the GPU", "ro.hardware.gpu.renderer")
+        ],
+        "ro.board.platform": Annotated[str, _deprecated("model of the platform")],
+        "ro.build.product": Annotated[str, _deprecated("model of the product")],
+        "ro.product.device": Annotated[str, _deprecated("model of the device")],
+        "ro.product.manufacturer": Annotated[str, _deprecated("manufacturer")],
+        "ro.product.name": Annotated[str, _deprecated("name of the product")],
         "ro.com.cph.audio_format": Annotated[str, _sound("sound: pcm, or opus for anything else")],
-        "ro.com.cph.sfs_enable": Annotated[Switch, _gone_flag("use the shared file system")],
-        "ro.com.cph.remote_input_method": Annotated[Switch, _gone_flag("use the remote input method")],
-        "qemu.hw.mainkeys": Annotated[Switch, _gone_flag("hide the virtual keys", "qemu.hw.maikeys")],
+        "ro.com.cph.sfs_enable": Annotated[Switch, _deprecated_flag("use the shared file system")],
+        "ro.com.cph.remote_input_method": Annotated[Switch, _deprecated_flag("use the remote input method")],
+        "qemu.hw.mainkeys": Annotated[Switch, _deprecated_flag("hide the virtual keys", "qemu.hw.maikeys")],
     },
     total=False,
 )

@@ -13,9 +13,9 @@ from attrs.validators import optional
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, aware
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.buying import EXTRA
-from koophone_async.services.cph.encoders import TIME, comma_list, moment
-from koophone_async.services.cph.paging import Next, marked
+from koophone_async.services.cph.buying import SDK_SOURCE
+from koophone_async.services.cph.encoders import format_time, split_commas
+from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.server import ServerState
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
@@ -63,23 +63,25 @@ class ScheduledEvent:
     type: EventType | str | None = None
     authorization: Authorization | str | None = field(default=None, metadata=wire("authorization_type"))
     state: EventState | str | None = None
-    published_at: datetime | None = field(default=None, metadata=wire("publish_time", as_text=TIME))
-    started_at: datetime | None = field(default=None, metadata=wire("start_time", as_text=TIME))
-    finished_at: datetime | None = field(default=None, metadata=wire("finish_time", as_text=TIME))
-    not_before: datetime | None = field(default=None, metadata=wire("not_before", as_text=TIME))
+    published_at: datetime | None = field(default=None, metadata=wire("publish_time", as_text=format_time))
+    started_at: datetime | None = field(default=None, metadata=wire("start_time", as_text=format_time))
+    finished_at: datetime | None = field(default=None, metadata=wire("finish_time", as_text=format_time))
+    not_before: datetime | None = field(default=None, metadata=wire("not_before", as_text=format_time))
     """When it is planned to begin."""
 
-    not_after: datetime | None = field(default=None, metadata=wire("not_after", as_text=TIME))
+    not_after: datetime | None = field(default=None, metadata=wire("not_after", as_text=format_time))
     """When it is planned to be over."""
 
-    latest_start: datetime | None = field(default=None, metadata=wire("not_before_deadline", as_text=TIME))
+    latest_start: datetime | None = field(
+        default=None, metadata=wire("not_before_deadline", as_text=format_time)
+    )
     """The latest that its beginning can be moved to."""
 
     description: str | None = None
 
 
-def _some(values: Iterable[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else comma_list(values)
+def _optional_values(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else split_commas(values)
 
 
 @frozen(kw_only=True)
@@ -89,23 +91,23 @@ class EventQuery:
     event: str | None = field(default=None, validator=EVENT_ID, metadata=wire("event_id"))
     server: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     since: datetime | None = field(
-        default=None, validator=aware, metadata=wire("publish_since", as_text=TIME)
+        default=None, validator=aware, metadata=wire("publish_since", as_text=format_time)
     )
     """Published then or later."""
 
     until: datetime | None = field(
-        default=None, validator=aware, metadata=wire("publish_until", as_text=TIME)
+        default=None, validator=aware, metadata=wire("publish_until", as_text=format_time)
     )
     # The SDK calls these lists `csv`, and its client sends each value under a name of its own all the same.
     states: tuple[str, ...] | None = field(
         default=None,
-        converter=_some,
+        converter=_optional_values,
         validator=optional(Listed(each=OneOf((*EventState,)))),
         metadata=wire("state"),
     )
     types: tuple[str, ...] | None = field(
         default=None,
-        converter=_some,
+        converter=_optional_values,
         validator=optional(Listed(each=OneOf((*EventType,)))),
         metadata=wire("type"),
     )
@@ -120,11 +122,11 @@ class EventPage:
     """One page of the planned events."""
 
     items: tuple[ScheduledEvent, ...] = field(default=(), metadata=wire("scheduled_events"))
-    next: Next | None = field(default=None, metadata=wire("page_info"))
+    next: PageInfo | None = field(default=None, metadata=wire("page_info"))
     total: int | None = field(default=None, metadata=wire("count"))
 
 
-def _start(at: datetime | str | None) -> str:
+def _format_start(at: datetime | str | None) -> str:
     """Write when to begin; an empty text is at once."""
     if not isinstance(at, datetime):
         return at or ""
@@ -132,7 +134,7 @@ def _start(at: datetime | str | None) -> str:
         raise InvalidRequest(
             "", "start", "is a time without a zone; it must be an aware datetime", Rule.BAD_FORMAT
         )
-    return moment(at)
+    return format_time(at)
 
 
 @frozen
@@ -140,15 +142,15 @@ class RescheduleEvent:
     """Another time for a planned event."""
 
     event: str = field(validator=EVENT_ID, metadata=wire("event_id"))
-    start: str = field(default="", converter=_start, metadata=wire("not_before"))
+    start: str = field(default="", converter=_format_start, metadata=wire("not_before"))
     """Empty: at once."""
 
 
-def _some_start(at: datetime | str | None) -> str | None:
-    return None if at is None else _start(at)
+def _format_optional_start(at: datetime | str | None) -> str | None:
+    return None if at is None else _format_start(at)
 
 
-def _maintenance_only(request: AuthorizeEvent, attribute: Attribute[Any], value: str | None) -> None:
+def _check_maintenance(request: AuthorizeEvent, attribute: Attribute[Any], value: str | None) -> None:
     if value is not None and request.authorization != Authorization.MAINTENANCE:
         raise InvalidRequest(
             "", attribute.name, "is given; only maintenance can be given a time", Rule.CONFLICT
@@ -164,26 +166,29 @@ class AuthorizeEvent:
         validator=OneOf((*Authorization,)), metadata=wire("authorization_type")
     )
     start: str | None = field(
-        default=None, converter=_some_start, validator=_maintenance_only, metadata=wire("not_before")
+        default=None,
+        converter=_format_optional_start,
+        validator=_check_maintenance,
+        metadata=wire("not_before"),
     )
     """For maintenance. Empty: at once."""
 
 
 LIST: Final = Operation(
     "cph.scheduled_events.list", "GET", "/v1/{project_id}/cloud-phone/scheduled-events",
-    EventQuery, EventPage, source=EXTRA, repeatable=True,
+    EventQuery, EventPage, source=SDK_SOURCE, repeatable=True,
 )  # fmt: skip
 
 # Not repeated: a second "at once" finds the event under way and is refused as if nothing had come of it.
 RESCHEDULE: Final = Operation(
     "cph.scheduled_events.reschedule", "PUT", "/v1/{project_id}/cloud-phone/scheduled-events/{event_id}",
-    RescheduleEvent, Accepted, source=EXTRA, repeatable=False,
+    RescheduleEvent, Accepted, source=SDK_SOURCE, repeatable=False,
 )  # fmt: skip
 
 AUTHORIZE: Final = Operation(
     "cph.scheduled_events.authorize", "POST",
     "/v1/{project_id}/cloud-phone/scheduled-events/{event_id}/authorize",
-    AuthorizeEvent, Accepted, source=EXTRA, repeatable=False,
+    AuthorizeEvent, Accepted, source=SDK_SOURCE, repeatable=False,
 )  # fmt: skip
 
 
@@ -205,7 +210,7 @@ class ScheduledEvents:
 
         API: huaweicloudsdkcph 3.1.219
         """
-        return marked(self._session, LIST, query)
+        return items_by_marker(self._session, LIST, query)
 
     async def authorize(
         self, event: str, authorization: Authorization, start: datetime | None = None

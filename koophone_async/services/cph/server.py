@@ -8,7 +8,7 @@ from enum import IntEnum, StrEnum
 from attrs import field, frozen
 
 from koophone_async.services.cph.bandwidths import Bandwidth
-from koophone_async.services.cph.encoders import TIME
+from koophone_async.services.cph.encoders import format_time
 from koophone_async.wire import wire
 
 
@@ -62,10 +62,14 @@ class Purchase:
     charging_mode: int | None = None
     """0: yearly or monthly."""
 
-    trial_from: datetime | None = field(default=None, metadata=wire("probation_begin_time", as_text=TIME))
+    trial_from: datetime | None = field(
+        default=None, metadata=wire("probation_begin_time", as_text=format_time)
+    )
     """Answers of 2020 only."""
 
-    trial_until: datetime | None = field(default=None, metadata=wire("probation_end_time", as_text=TIME))
+    trial_until: datetime | None = field(
+        default=None, metadata=wire("probation_end_time", as_text=format_time)
+    )
 
 
 @frozen
@@ -95,8 +99,8 @@ class Server:
 
     purchase: Purchase | None = field(default=None, metadata=wire("metadata"))
     enterprise_project: str | None = field(default=None, metadata=wire("enterprise_project_id"))
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen
@@ -109,8 +113,8 @@ class Volume:
     """GB."""
 
     type: str | None = field(default=None, metadata=wire("volume_type"))
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from koophone_async.checks import MAX_ID_LENGTH, Listed, OneOf, Text
 from koophone_async.operation import Operation
 from koophone_async.services.cph.buying import Order
-from koophone_async.services.cph.order_models import MODEL, UUID, OwnNetwork
+from koophone_async.services.cph.order_models import MODEL, UUID, TenantNetwork
 from koophone_async.services.cph.started_jobs import StartedOne
 from koophone_async.wire import wire
 
@@ -70,7 +70,7 @@ class Owner:
 
 
 @frozen(kw_only=True)
-class ChangeServer(OwnNetwork):
+class ChangeServer(TenantNetwork):
     """A new machine in the place of a server, with phones made anew."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH, unit="bytes of UTF-8"), metadata=wire("server_id"))

@@ -9,11 +9,11 @@ from attrs import frozen
 from koophone_async.batches import Run
 from koophone_async.checks import ids
 from koophone_async.services.cph import encoding_servers, keypairs, servers, shared_apps, shared_files
-from koophone_async.services.cph.completion import accepted, listed
+from koophone_async.services.cph.completion import read_accepted, read_listing
 from koophone_async.services.cph.encoding_servers import RestartEncodingServers
 from koophone_async.services.cph.fleet import Fleet
 from koophone_async.services.cph.keypairs import ServerKeypair, UpdateKeypairs
-from koophone_async.services.cph.servers import ChosenServers
+from koophone_async.services.cph.servers import ServersRequest
 from koophone_async.services.cph.shared_apps import DeleteApp, PushApp
 from koophone_async.services.cph.shared_files import DeleteFiles, ListFiles, PushFiles
 from koophone_async.services.cph.started_jobs import Accepted, Started
@@ -24,9 +24,9 @@ from koophone_async.services.cph.tags import ADD, REMOVE, AddTags, RemoveTags, T
 class ServerFleet(Fleet):
     """Any number of servers, and what can be done to all of them."""
 
-    def restart(self) -> Run[ChosenServers, Started]:
+    def restart(self) -> Run[ServersRequest, Started]:
         """Restart servers, and with them every phone on them."""
-        return self._start(servers.RESTART, ChosenServers)
+        return self._start(servers.RESTART, ServersRequest)
 
     def update_keypair(self, keypair: str | Mapping[str, str]) -> Run[UpdateKeypairs, Started]:
         """Let another key pair open the phones of each server.
@@ -64,7 +64,7 @@ class ServerFleet(Fleet):
                 the listing `is_cut`.
         """
         return self._start(
-            shared_files.LIST, lambda servers: ListFiles(path, servers, offset, limit), value=listed
+            shared_files.LIST, lambda servers: ListFiles(path, servers, offset, limit), value=read_listing
         )
 
     def delete_files(self, paths: Iterable[str]) -> Run[DeleteFiles, Started]:
@@ -105,7 +105,7 @@ class ServerFleet(Fleet):
             tags: Keys of at most 127 characters, and values of at most 255.
         """
         given = _tags(tags)
-        return self._run(ADD, lambda servers: AddTags(servers[0], given), accepted, is_single=True)
+        return self._run(ADD, lambda servers: AddTags(servers[0], given), read_accepted, is_single=True)
 
     def remove_tags(self, tags: Mapping[str, str]) -> Run[RemoveTags, Accepted]:
         """Take tags from each server, in calls of one server.
@@ -114,7 +114,7 @@ class ServerFleet(Fleet):
             tags: Keys and values; the service wants the values too.
         """
         given = _tags(tags)
-        return self._run(REMOVE, lambda servers: RemoveTags(servers[0], given), accepted, is_single=True)
+        return self._run(REMOVE, lambda servers: RemoveTags(servers[0], given), read_accepted, is_single=True)
 
 
 @frozen

@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, OneOf
 from koophone_async.operation import Operation
-from koophone_async.services.cph.buying import EXTRA
-from koophone_async.services.cph.paging import Next
+from koophone_async.services.cph.buying import SDK_SOURCE
+from koophone_async.services.cph.paging import PageInfo
 from koophone_async.wire import wire
 
 
@@ -98,7 +98,7 @@ class ModelPage:
     """One page of the flavors; the document of 2025 gives all at once."""
 
     items: tuple[ServerModel, ...] = field(default=(), metadata=wire("server_models"))
-    next: Next | None = field(default=None, metadata=wire("page_info"))
+    next: PageInfo | None = field(default=None, metadata=wire("page_info"))
 
 
 @frozen
@@ -114,7 +114,7 @@ class OfferingPage:
     """One page of the offerings."""
 
     items: tuple[Offering, ...] = field(default=(), metadata=wire("models"))
-    next: Next | None = field(default=None, metadata=wire("page_info"))
+    next: PageInfo | None = field(default=None, metadata=wire("page_info"))
     total: int | None = field(default=None, metadata=wire("count"))
 
 
@@ -125,5 +125,5 @@ MODELS: Final = Operation(
 
 OFFERINGS: Final = Operation(
     "cph.servers.offerings", "GET", "/v1/{project_id}/server-model-offerings",
-    OfferingQuery, OfferingPage, source=EXTRA, repeatable=True,
+    OfferingQuery, OfferingPage, source=SDK_SOURCE, repeatable=True,
 )  # fmt: skip

@@ -14,16 +14,16 @@ from koophone_async.services.cph.buying import (
     BUY,
     BUY_BARE,
     BUY_V1,
-    EXTRA,
-    MOST,
+    MAX_SERVERS,
     NAME,
+    SDK_SOURCE,
     BuyBareServers,
     BuyServers,
     BuyServersV1,
     Order,
     ServerOrder,
 )
-from koophone_async.services.cph.paging import items, marked
+from koophone_async.services.cph.paging import items_by_marker, items_by_offset
 from koophone_async.services.cph.server import (
     Network,
     Server,
@@ -83,21 +83,21 @@ class ServerPage:
 
 
 @frozen
-class ChosenServer:
+class ServerRequest:
     """The server that a call is about."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
 
 
 @frozen
-class ChosenServers:
+class ServersRequest:
     """The servers that a call is about."""
 
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
 
 
 @frozen
-class DeleteServers(ChosenServers):
+class DeleteServers(ServersRequest):
     """Servers to give back."""
 
     # A DELETE with a body.
@@ -105,7 +105,7 @@ class DeleteServers(ChosenServers):
 
 
 @frozen
-class RenameServer(ChosenServer):
+class RenameServer(ServerRequest):
     """A new name for a server."""
 
     name: str = field(validator=NAME, metadata=wire("server_name"))
@@ -118,12 +118,12 @@ LIST: Final = Operation(
 
 SHOW: Final = Operation(
     "cph.servers.show", "GET", "/v1/{project_id}/cloud-phone/servers/{server_id}",
-    ChosenServer, ServerDetail, source="CPH 5.1.2 (2025-02-08)", repeatable=True,
+    ServerRequest, ServerDetail, source="CPH 5.1.2 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 RESTART: Final = Operation(
     "cph.servers.restart", "POST", "/v1/{project_id}/cloud-phone/servers/batch-restart",
-    ChosenServers, Started, source="CPH 5.1.5 (2025-02-08)",
+    ServersRequest, Started, source="CPH 5.1.5 (2025-02-08)",
     batch=Batch("servers", max=100), repeatable=False,
 )  # fmt: skip
 
@@ -134,8 +134,8 @@ RENAME: Final = Operation(
 
 DELETE: Final = Operation(
     "cph.servers.delete", "DELETE", "/v2/{project_id}/cloud-phone/servers",
-    DeleteServers, StartedOne, source=EXTRA,
-    batch=Batch("servers", max=MOST), repeatable=False,
+    DeleteServers, StartedOne, source=SDK_SOURCE,
+    batch=Batch("servers", max=MAX_SERVERS), repeatable=False,
 )  # fmt: skip
 
 
@@ -157,7 +157,7 @@ class Servers:
 
         API: CPH 5.1.1 (2025-02-08)
         """
-        return items(self._session, LIST, query)
+        return items_by_offset(self._session, LIST, query)
 
     async def show(self, server: str) -> ServerDetail:
         """Tell everything of one server, its bandwidths and disks too.
@@ -167,7 +167,7 @@ class Servers:
 
         API: CPH 5.1.2 (2025-02-08)
         """
-        return await self._session.send(SHOW, ChosenServer(server))
+        return await self._session.send(SHOW, ServerRequest(server))
 
     def models(self, product_type: ProductType | None = None) -> AsyncIterator[ServerModel]:
         """Give every flavor of servers.
@@ -177,14 +177,14 @@ class Servers:
 
         API: CPH 5.1.3 (2025-02-08)
         """
-        return marked(self._session, MODELS, ModelQuery(product_type))
+        return items_by_marker(self._session, MODELS, ModelQuery(product_type))
 
     def offerings(self) -> AsyncIterator[Offering]:
         """Give every flavor of every zone that is open to you, and whether it is sold out there.
 
         API: huaweicloudsdkcph 3.1.219
         """
-        return marked(self._session, OFFERINGS, OfferingQuery())
+        return items_by_marker(self._session, OFFERINGS, OfferingQuery())
 
     async def buy(self, order: BuyServers) -> ServerOrder:
         """Buy servers in a network of your own. This costs money, and nothing makes it be sent again.
@@ -245,7 +245,7 @@ class Servers:
 
         API: CPH 5.1.5 (2025-02-08)
         """
-        return await self._session.send(RESTART, ChosenServers(servers))
+        return await self._session.send(RESTART, ServersRequest(servers))
 
     async def change(self, change: ChangeServer) -> StartedOne:
         """Put a new machine in the place of a server. Its phones are made anew and lose all their data.

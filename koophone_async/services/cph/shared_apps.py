@@ -10,9 +10,9 @@ from attrs import field, frozen
 
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.buying import EXTRA
-from koophone_async.services.cph.encoders import TIME
-from koophone_async.services.cph.paging import Next, marked
+from koophone_async.services.cph.buying import SDK_SOURCE
+from koophone_async.services.cph.encoders import format_time
+from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.shared_files import BUCKET, TAR
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
@@ -66,8 +66,8 @@ class SharedAppPage:
     """One page of a server's shared apps."""
 
     items: tuple[SharedApp, ...] = field(default=(), metadata=wire("share_apps"))
-    next: Next | None = field(default=None, metadata=wire("page_info"))
-    seen_at: datetime | None = field(default=None, metadata=wire("collect_time", as_text=TIME))
+    next: PageInfo | None = field(default=None, metadata=wire("page_info"))
+    seen_at: datetime | None = field(default=None, metadata=wire("collect_time", as_text=format_time))
     """When the service last looked at the server, which it does every two hours."""
 
 
@@ -87,7 +87,7 @@ DELETE: Final = Operation(
 # version, or with more than some 60 versions, may be missing.
 LIST: Final = Operation(
     "cph.shared_apps.list", "GET", "/v1/{project_id}/servers/{server_id}/share-apps-snapshot",
-    SharedAppQuery, SharedAppPage, source=EXTRA, repeatable=True,
+    SharedAppQuery, SharedAppPage, source=SDK_SOURCE, repeatable=True,
 )  # fmt: skip
 
 
@@ -150,4 +150,4 @@ class SharedApps:
 
         API: huaweicloudsdkcph 3.1.219
         """
-        return marked(self._session, LIST, SharedAppQuery(server, package))
+        return items_by_marker(self._session, LIST, SharedAppQuery(server, package))

@@ -14,7 +14,7 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import IDS, Between, Listed, Text, ids, paths
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.encoders import COMMAS, comma_list
+from koophone_async.services.cph.encoders import join_commas, split_commas
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
@@ -76,7 +76,7 @@ class ListFiles:
 
     path: str = field(validator=StoragePath("./_+-=", is_below_root=True))
     servers: tuple[str, ...] = field(
-        converter=comma_list, validator=IDS, metadata=wire("server_ids", as_text=COMMAS)
+        converter=split_commas, validator=IDS, metadata=wire("server_ids", as_text=join_commas)
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=50, validator=Between(1, 50))

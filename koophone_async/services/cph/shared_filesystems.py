@@ -9,11 +9,11 @@ from attrs import field, frozen
 
 from koophone_async.checks import IDS, OneOf, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
-from koophone_async.services.cph.buying import EXTRA
+from koophone_async.services.cph.buying import SDK_SOURCE
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
-MOST: Final = 20
+MAX_SERVERS: Final = 20
 """The most servers of one call. One file system should have no more than some 50 in all."""
 
 
@@ -37,12 +37,12 @@ class AttachFilesystem(DetachFilesystem):
 
 ATTACH: Final = Operation(
     "cph.shared_filesystems.attach", "POST", "/v1/{project_id}/servers/attach-share-filesystem",
-    AttachFilesystem, Started, source=EXTRA, batch=Batch("servers", max=MOST), repeatable=False,
+    AttachFilesystem, Started, source=SDK_SOURCE, batch=Batch("servers", max=MAX_SERVERS), repeatable=False,
 )  # fmt: skip
 
 DETACH: Final = Operation(
     "cph.shared_filesystems.detach", "POST", "/v1/{project_id}/servers/detach-share-filesystem",
-    DetachFilesystem, Started, source=EXTRA, batch=Batch("servers", max=MOST), repeatable=False,
+    DetachFilesystem, Started, source=SDK_SOURCE, batch=Batch("servers", max=MAX_SERVERS), repeatable=False,
 )  # fmt: skip
 
 

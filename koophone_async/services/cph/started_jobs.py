@@ -41,7 +41,7 @@ class Started:
     jobs: tuple[JobEntry, ...] = ()
 
     @property
-    def begun(self) -> dict[str, str]:
+    def targets_by_job(self) -> dict[str, str]:
         """The phone or server of every job that has begun, by job id."""
         return {job.id: job.target for job in self.jobs if job.id}
 

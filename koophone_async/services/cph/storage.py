@@ -22,7 +22,7 @@ OBJECT: Final = Text(1024, pattern="[A-Za-z0-9./_+#=-]+")
 """Where the export goes in its bucket."""
 
 
-def _some(given: Iterable[str] | None) -> tuple[str, ...]:
+def _optional_paths(given: Iterable[str] | None) -> tuple[str, ...]:
     return () if given is None else paths(given)
 
 
@@ -45,7 +45,7 @@ class Export:
     """At most 1,024 characters. Whether what is there already is overwritten is not documented."""
 
     exclude: tuple[str, ...] = field(
-        default=None, converter=_some, validator=Listed(min=0, each=DATA),
+        default=None, converter=_optional_paths, validator=Listed(min=0, each=DATA),
         metadata=wire("exclude_files"),
     )  # fmt: skip
     """Paths of the same kind that are left out, even where they are included."""

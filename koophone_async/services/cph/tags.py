@@ -10,8 +10,7 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.services.cph.encoders import DIGITS
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
@@ -36,7 +35,7 @@ class Tag:
 
 
 @frozen
-class SeenTag:
+class ServerTag:
     """One tag as the service shows it."""
 
     key: str
@@ -44,10 +43,10 @@ class SeenTag:
 
 
 @frozen
-class SeenTags:
+class ServerTags:
     """The tags of one server."""
 
-    tags: tuple[SeenTag, ...] = ()
+    tags: tuple[ServerTag, ...] = ()
 
 
 @frozen
@@ -77,40 +76,40 @@ class TagQuery:
 
 
 @frozen
-class TagsOf:
+class ServerTagsRequest:
     """Which server to list the tags of."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("resource_id"))
     kind: str = field(default=SERVER, validator=OneOf((SERVER,)), metadata=wire("resource_type"))
 
 
-def _no_value_twice(_: object, attribute: Attribute[Any], values: tuple[str, ...]) -> None:
+def _check_unique_values(_: object, attribute: Attribute[Any], values: tuple[str, ...]) -> None:
     if len(set(values)) < len(values):
         raise InvalidRequest("", attribute.name, "holds a value twice", Rule.NOT_UNIQUE)
 
 
 @frozen
-class Wanted:
+class TagFilter:
     """A key that a server must have, with one of some values."""
 
     key: str = field(validator=Text(127))
     values: tuple[str, ...] = field(
         default=(),
         converter=ids,
-        validator=[Listed(min=0, max=10, each=Text(255, min=0)), _no_value_twice],
+        validator=[Listed(min=0, max=10, each=Text(255, min=0)), _check_unique_values],
     )
     """At most 10; none at all is any value."""
 
 
 @frozen
-class Match:
+class FieldFilter:
     """A field that must have some value: the name, the only one that can be asked for."""
 
     value: str
     key: str = field(default="resource_name", validator=OneOf(("resource_name",)))
 
 
-def _no_key_twice(_: object, attribute: Attribute[Any], wanted: tuple[Wanted, ...]) -> None:
+def _check_unique_keys(_: object, attribute: Attribute[Any], wanted: tuple[TagFilter, ...]) -> None:
     if len({one.key for one in wanted}) < len(wanted):
         raise InvalidRequest("", attribute.name, "holds a key twice", Rule.NOT_UNIQUE)
 
@@ -119,10 +118,10 @@ def _no_key_twice(_: object, attribute: Attribute[Any], wanted: tuple[Wanted, ..
 class CountTagged:
     """How many servers have some tags."""
 
-    tags: tuple[Wanted, ...] = field(default=(), validator=[Listed(min=0, max=10), _no_key_twice])
+    tags: tuple[TagFilter, ...] = field(default=(), validator=[Listed(min=0, max=10), _check_unique_keys])
     """At most 10 keys, all of which a server must have."""
 
-    matches: tuple[Match, ...] = ()
+    matches: tuple[FieldFilter, ...] = ()
     is_untagged: bool | None = field(default=None, metadata=wire("without_any_tag"))
     """True: servers without any tag."""
 
@@ -135,25 +134,25 @@ class FindTagged(CountTagged):
     """Which servers have some tags."""
 
     action: str = field(default="filter", validator=OneOf(("filter",)))
-    offset: int = field(default=0, validator=Between(0, 10**9), metadata=wire("offset", as_text=DIGITS))
-    limit: int = field(default=1000, validator=Between(1, 1000), metadata=wire("limit", as_text=DIGITS))
+    offset: int = field(default=0, validator=Between(0, 10**9), metadata=wire("offset", as_text=str))
+    limit: int = field(default=1000, validator=Between(1, 1000), metadata=wire("limit", as_text=str))
 
 
 @frozen
-class Tagged:
+class TaggedServer:
     """A server that was found by its tags."""
 
     id: str = field(metadata=wire("resource_id"))
     name: str | None = field(default=None, metadata=wire("resource_name"))
     detail: str | None = field(default=None, metadata=wire("resource_detail"))
-    tags: tuple[SeenTag, ...] = ()
+    tags: tuple[ServerTag, ...] = ()
 
 
 @frozen
 class TaggedPage:
     """One page of the servers that were found."""
 
-    items: tuple[Tagged, ...] = field(default=(), metadata=wire("resources"))
+    items: tuple[TaggedServer, ...] = field(default=(), metadata=wire("resources"))
     total: int | None = field(default=None, metadata=wire("total_count"))
 
 
@@ -188,7 +187,7 @@ LIST: Final = Operation(
 
 SHOW: Final = Operation(
     "cph.tags.show", "GET", "/v1/{project_id}/{resource_type}/{resource_id}/tags",
-    TagsOf, SeenTags, source="CPH 5.8.2 (2025-02-08)", repeatable=True,
+    ServerTagsRequest, ServerTags, source="CPH 5.8.2 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 # A read by POST, with numbers as text. The offset is to be taken from the answer before, says the
@@ -218,12 +217,12 @@ REMOVE: Final = Operation(
 )  # fmt: skip
 
 
-def _wanted(tags: Mapping[str, Iterable[str]]) -> tuple[Wanted, ...]:
-    return tuple(Wanted(key, ids(values, "values")) for key, values in tags.items())
+def _tag_filters(tags: Mapping[str, Iterable[str]]) -> tuple[TagFilter, ...]:
+    return tuple(TagFilter(key, ids(values, "values")) for key, values in tags.items())
 
 
-def _matches(name: str | None) -> tuple[Match, ...]:
-    return () if name is None else (Match(name),)
+def _name_filters(name: str | None) -> tuple[FieldFilter, ...]:
+    return () if name is None else (FieldFilter(name),)
 
 
 def _tags(tags: Mapping[str, str]) -> tuple[Tag, ...]:
@@ -241,9 +240,9 @@ class Tags:
 
         API: CPH 5.8.1 (2025-02-08)
         """
-        return items(self._session, LIST, TagQuery())
+        return items_by_offset(self._session, LIST, TagQuery())
 
-    async def show(self, server: str) -> SeenTags:
+    async def show(self, server: str) -> ServerTags:
         """List the tags of one server.
 
         Raises:
@@ -251,7 +250,7 @@ class Tags:
 
         API: CPH 5.8.2 (2025-02-08)
         """
-        return await self._session.send(SHOW, TagsOf(server))
+        return await self._session.send(SHOW, ServerTagsRequest(server))
 
     def find(
         self,
@@ -259,7 +258,7 @@ class Tags:
         name: str | None = None,
         *,
         untagged: bool = False,
-    ) -> AsyncIterator[Tagged]:
+    ) -> AsyncIterator[TaggedServer]:
         """Give every server that has all of some tags.
 
         Args:
@@ -272,8 +271,10 @@ class Tags:
 
         API: CPH 5.8.3 (2025-02-08)
         """
-        query = FindTagged(tags=_wanted(tags or {}), matches=_matches(name), is_untagged=untagged or None)
-        return items(self._session, FIND, query)
+        query = FindTagged(
+            tags=_tag_filters(tags or {}), matches=_name_filters(name), is_untagged=untagged or None
+        )
+        return items_by_offset(self._session, FIND, query)
 
     async def count(
         self,
@@ -294,7 +295,9 @@ class Tags:
 
         API: CPH 5.8.3 (2025-02-08)
         """
-        query = CountTagged(tags=_wanted(tags or {}), matches=_matches(name), is_untagged=untagged or None)
+        query = CountTagged(
+            tags=_tag_filters(tags or {}), matches=_name_filters(name), is_untagged=untagged or None
+        )
         return await self._session.send(COUNT, query)
 
     async def add(self, server: str, tags: Mapping[str, str]) -> Accepted:

@@ -21,26 +21,26 @@ SOURCE: Final = "CPH 7.1 (2025-02-08), the path only"
 
 
 @frozen
-class Anything:
-    """Whatever a call may take. `Anything.of` builds one."""
+class RawRequest:
+    """Whatever a call may take. `RawRequest.of` builds one."""
 
     @staticmethod
-    def of(query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None) -> Anything:
+    def of(query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None) -> RawRequest:
         """Put values into the query and into the body, under the names that they have on the wire."""
         query, body = query or {}, body or {}
-        return _shape(tuple(query), tuple(body))(*query.values(), *body.values())
+        return _request_class(tuple(query), tuple(body))(*query.values(), *body.values())
 
 
 @cache
-def _shape(query: tuple[str, ...], body: tuple[str, ...]) -> type[Anything]:
+def _request_class(query: tuple[str, ...], body: tuple[str, ...]) -> type[RawRequest]:
     """Make a request class with these fields, which the session then places like those of any other."""
     spelt = [wire(name, place="query") for name in query] + [wire(name, place="body") for name in body]
     fields = {f"field_{n}": field(metadata=metadata) for n, metadata in enumerate(spelt)}
-    return make_class("Anything", fields, bases=(Anything,), frozen=True)
+    return make_class("RawRequest", fields, bases=(RawRequest,), frozen=True)
 
 
 @define(init=False, eq=False, repr=False, slots=False)
-class Raw(bytes):
+class RawAnswer(bytes):
     """An answer as JSON text; `value` is what it holds."""
 
     def __new__(cls, answer: object) -> Self:
@@ -55,43 +55,43 @@ class Raw(bytes):
 
 LIST_AVAILABILITY_ZONES: Final = Operation(
     "cph.undocumented.list_availability_zones", "GET", "/v1/{project_id}/cloud-phone/availability-zones",
-    Anything, Raw, source=SOURCE, repeatable=True,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=True,
 )  # fmt: skip
 
 LIST_SUBNETS: Final = Operation(
     "cph.undocumented.list_subnets", "GET", "/v1/{project_id}/cloud-phone/subnets",
-    Anything, Raw, source=SOURCE, repeatable=True,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=True,
 )  # fmt: skip
 
 LIST_PEERING_ROUTES: Final = Operation(
     "cph.undocumented.list_peering_routes", "GET", "/v1/{project_id}/cloud-phone/peering-routes",
-    Anything, Raw, source=SOURCE, repeatable=True,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=True,
 )  # fmt: skip
 
 CREATE_PEERING_ROUTES: Final = Operation(
     "cph.undocumented.create_peering_routes", "POST", "/v1/{project_id}/cloud-phone/peering-routes",
-    Anything, Raw, source=SOURCE, repeatable=False,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=False,
 )  # fmt: skip
 
 DELETE_PEERING_ROUTES: Final = Operation(
     "cph.undocumented.delete_peering_routes", "DELETE", "/v1/{project_id}/cloud-phone/peering-routes",
-    Anything, Raw, source=SOURCE, repeatable=False,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=False,
 )  # fmt: skip
 
 # A phone with the id phone-export would have the same path.
 EXPORT_PHONE_DETAILS: Final = Operation(
     "cph.undocumented.export_phone_details", "GET", "/v1/{project_id}/cloud-phone/phones/phone-export",
-    Anything, Raw, source=SOURCE, repeatable=True,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=True,
 )  # fmt: skip
 
 CREATE_AGENCY: Final = Operation(
     "cph.undocumented.create_agency", "POST", "/v1/{project_id}/agencies",
-    Anything, Raw, source=SOURCE, repeatable=False,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=False,
 )  # fmt: skip
 
 CHECK_AGENCY: Final = Operation(
     "cph.undocumented.check_agency", "GET", "/v1/{project_id}/agencies",
-    Anything, Raw, source=SOURCE, repeatable=True,
+    RawRequest, RawAnswer, source=SOURCE, repeatable=True,
 )  # fmt: skip
 
 
@@ -101,28 +101,28 @@ class Undocumented:
 
     _session: Sender
 
-    async def list_availability_zones(self, query: Mapping[str, object] | None = None) -> Raw:
+    async def list_availability_zones(self, query: Mapping[str, object] | None = None) -> RawAnswer:
         """Ask for the zones, and by its permission's name for the server types that are sold out there.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(LIST_AVAILABILITY_ZONES, Anything.of(query))
+        return await self._session.send(LIST_AVAILABILITY_ZONES, RawRequest.of(query))
 
-    async def list_subnets(self, query: Mapping[str, object] | None = None) -> Raw:
+    async def list_subnets(self, query: Mapping[str, object] | None = None) -> RawAnswer:
         """Ask for the subnets.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(LIST_SUBNETS, Anything.of(query))
+        return await self._session.send(LIST_SUBNETS, RawRequest.of(query))
 
-    async def list_peering_routes(self, query: Mapping[str, object] | None = None) -> Raw:
+    async def list_peering_routes(self, query: Mapping[str, object] | None = None) -> RawAnswer:
         """Ask for the routes of peering connections.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(LIST_PEERING_ROUTES, Anything.of(query))
+        return await self._session.send(LIST_PEERING_ROUTES, RawRequest.of(query))
 
-    async def create_peering_routes(self, body: Mapping[str, object]) -> Raw:
+    async def create_peering_routes(self, body: Mapping[str, object]) -> RawAnswer:
         """Add routes of a peering connection; CPS.0200 to 0203 speak of its `peering_id`.
 
         Raises:
@@ -131,11 +131,11 @@ class Undocumented:
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(CREATE_PEERING_ROUTES, Anything.of(body=body))
+        return await self._session.send(CREATE_PEERING_ROUTES, RawRequest.of(body=body))
 
     async def delete_peering_routes(
         self, query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None
-    ) -> Raw:
+    ) -> RawAnswer:
         """Remove routes of a peering connection; whether query or body names them is not known.
 
         Raises:
@@ -144,7 +144,7 @@ class Undocumented:
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(DELETE_PEERING_ROUTES, Anything.of(query, body))
+        return await self._session.send(DELETE_PEERING_ROUTES, RawRequest.of(query, body))
 
     async def export_phone_details(self, query: Mapping[str, object] | None = None) -> bytes:
         """Ask for the details of all phones; the answer may be a file, and is given as it came.
@@ -152,11 +152,11 @@ class Undocumented:
         API: CPH 7.1 (2025-02-08), the path only
         """
         try:
-            return await self._session.send(EXPORT_PHONE_DETAILS, Anything.of(query))
+            return await self._session.send(EXPORT_PHONE_DETAILS, RawRequest.of(query))
         except UnreadableAnswer as error:
             return error.answer
 
-    async def create_agency(self, body: Mapping[str, object] | None = None) -> Raw:
+    async def create_agency(self, body: Mapping[str, object] | None = None) -> RawAnswer:
         """Create the agency by which the service may act for the account.
 
         Raises:
@@ -165,11 +165,11 @@ class Undocumented:
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(CREATE_AGENCY, Anything.of(body=body))
+        return await self._session.send(CREATE_AGENCY, RawRequest.of(body=body))
 
-    async def check_agency(self, query: Mapping[str, object] | None = None) -> Raw:
+    async def check_agency(self, query: Mapping[str, object] | None = None) -> RawAnswer:
         """Ask whether the service may act for the account.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
-        return await self._session.send(CHECK_AGENCY, Anything.of(query))
+        return await self._session.send(CHECK_AGENCY, RawRequest.of(query))

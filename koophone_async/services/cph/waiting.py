@@ -8,7 +8,7 @@ from koophone_async.batches import Report, Sender, wait_for
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import ResumeToken
 from koophone_async.services.cph import jobs
-from koophone_async.services.cph.completion import Requests, refusals
+from koophone_async.services.cph.completion import JobPoller, refusals
 from koophone_async.services.cph.started_jobs import Started, StartedOne
 
 
@@ -17,7 +17,7 @@ class Jobs(jobs.Jobs):
     """What became of the work that was started."""
 
     _session: Sender
-    _requests: Requests = field(repr=False)
+    _poller: JobPoller = field(repr=False)
 
     async def wait(
         self,
@@ -43,7 +43,7 @@ class Jobs(jobs.Jobs):
         report = Report(resume_token.operation or "cph.jobs")
         for refusal in refusals(_started(started)):
             report.keep(refusal)
-        return await wait_for(self._session, self._requests, resume_token, report, timeout)
+        return await wait_for(self._session, self._poller, resume_token, report, timeout)
 
 
 def _started(given: Started | StartedOne | ResumeToken | str) -> Started:
@@ -58,7 +58,7 @@ def _resume_token(given: Started | StartedOne | ResumeToken | str) -> ResumeToke
     if isinstance(given, ResumeToken):
         return given
     started = _started(given)
-    jobs = {job: target or job for job, target in started.begun.items()}
+    jobs = {job: target or job for job, target in started.targets_by_job.items()}
     if jobs and not started.request:
         raise InvalidRequest(
             "cph.jobs.wait", "started", "names no request; look at each job with jobs.show", Rule.MISSING

@@ -10,10 +10,10 @@ from attrs import field, frozen
 
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.encoders import TIME
-from koophone_async.services.cph.paging import items
+from koophone_async.services.cph.encoders import format_time
+from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.services.gaming.versions import MISSPELT, WORD, Version
+from koophone_async.services.gaming.versions import MISSPELLED_ID, NAME_PATTERN, Version
 from koophone_async.wire import wire
 
 
@@ -21,7 +21,7 @@ from koophone_async.wire import wire
 class ApplicationQuery:
     """Which applications to list, newest first."""
 
-    name: str | None = field(default=None, validator=Text(64, pattern=WORD))
+    name: str | None = field(default=None, validator=Text(64, pattern=NAME_PATTERN))
     """Also a part of one."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
@@ -40,8 +40,8 @@ class Application:
     """What is started; it is given with a version, not with the application."""
 
     description: str | None = None
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen
@@ -67,8 +67,8 @@ class ApplicationDetail:
 class NewApplication:
     """An application to create."""
 
-    name: str = field(validator=Text(64, pattern=WORD))
-    package: str = field(validator=Text(128, pattern=WORD), metadata=wire("package_name"))
+    name: str = field(validator=Text(64, pattern=NAME_PATTERN))
+    package: str = field(validator=Text(128, pattern=NAME_PATTERN), metadata=wire("package_name"))
     description: str | None = field(default=None, validator=Text(256, min=0))
 
 
@@ -81,14 +81,14 @@ class CreatedApplication:
 
 
 @frozen
-class ChosenApplication:
+class ApplicationRequest:
     """The application that a call is about."""
 
     application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
 
 
 @frozen
-class DeployedQuery(ChosenApplication):
+class DeploymentQuery(ApplicationRequest):
     """The application whose deployments to list."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
@@ -96,54 +96,54 @@ class DeployedQuery(ChosenApplication):
 
 
 @frozen
-class OnServer:
+class ServerDeployment:
     """A version of an application that is deployed on a server."""
 
     server: str = field(metadata=wire("server_id"))
     # The tables describe this one as the name of the package.
-    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
     code: str | None = field(default=None, metadata=wire("version_code"))
     name: str | None = field(default=None, metadata=wire("version_name"))
     activity: str | None = field(default=None, metadata=wire("launch_activity"))
 
 
 @frozen
-class OnServerPage:
+class ServerDeploymentPage:
     """One page of the servers that have an application."""
 
-    items: tuple[OnServer, ...] = field(default=(), metadata=wire("servers"))
+    items: tuple[ServerDeployment, ...] = field(default=(), metadata=wire("servers"))
     total: int | None = field(default=None, metadata=wire("count"))
     """Not documented for this list."""
 
 
 @frozen
-class OnPhone:
+class PhoneDeployment:
     """A version of an application that is deployed on a phone."""
 
     phone: str = field(metadata=wire("phone_id"))
-    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
     code: str | None = field(default=None, metadata=wire("version_code"))
     name: str | None = field(default=None, metadata=wire("version_name"))
     activity: str | None = field(default=None, metadata=wire("launch_activity"))
 
 
 @frozen
-class OnPhonePage:
+class PhoneDeploymentPage:
     """One page of the phones that have an application."""
 
-    items: tuple[OnPhone, ...] = field(default=(), metadata=wire("phones"))
+    items: tuple[PhoneDeployment, ...] = field(default=(), metadata=wire("phones"))
     total: int | None = field(default=None, metadata=wire("count"))
     """Not documented for this list."""
 
 
 SERVERS: Final = Operation(
     "gaming.applications.servers", "GET", "/v1/{project_id}/cloud-phone/apps/{app_id}/servers",
-    DeployedQuery, OnServerPage, source="CPH 5.1.1 (2020-07-30)", repeatable=True,
+    DeploymentQuery, ServerDeploymentPage, source="CPH 5.1.1 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 PHONES: Final = Operation(
     "gaming.applications.phones", "GET", "/v1/{project_id}/cloud-phone/apps/{app_id}/phones",
-    DeployedQuery, OnPhonePage, source="CPH 5.1.2 (2020-07-30)", repeatable=True,
+    DeploymentQuery, PhoneDeploymentPage, source="CPH 5.1.2 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 LIST: Final = Operation(
@@ -153,7 +153,7 @@ LIST: Final = Operation(
 
 SHOW: Final = Operation(
     "gaming.applications.show", "GET", "/v1/{project_id}/cloud-phone/apps/{app_id}",
-    ChosenApplication, ApplicationDetail, source="CPH 5.1.4 (2020-07-30)", repeatable=True,
+    ApplicationRequest, ApplicationDetail, source="CPH 5.1.4 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 # Nothing says that name or package must be unique, so a repeat may make a second one.
@@ -164,7 +164,7 @@ CREATE: Final = Operation(
 
 DELETE: Final = Operation(
     "gaming.applications.delete", "DELETE", "/v1/{project_id}/cloud-phone/apps/{app_id}",
-    ChosenApplication, Accepted, source="CPH 5.1.6 (2020-07-30)", repeatable=True,
+    ApplicationRequest, Accepted, source="CPH 5.1.6 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ class Applications:
 
     _session: Sender
 
-    def servers(self, application: str) -> AsyncIterator[OnServer]:
+    def servers(self, application: str) -> AsyncIterator[ServerDeployment]:
         """Give every server that has an application, with the version there, in pages of 100.
 
         Args:
@@ -185,9 +185,9 @@ class Applications:
 
         API: CPH 5.1.1 (2020-07-30)
         """
-        return items(self._session, SERVERS, DeployedQuery(application))
+        return items_by_offset(self._session, SERVERS, DeploymentQuery(application))
 
-    def phones(self, application: str) -> AsyncIterator[OnPhone]:
+    def phones(self, application: str) -> AsyncIterator[PhoneDeployment]:
         """Give every phone that has an application, with the version there, in pages of 100.
 
         Args:
@@ -198,7 +198,7 @@ class Applications:
 
         API: CPH 5.1.2 (2020-07-30)
         """
-        return items(self._session, PHONES, DeployedQuery(application))
+        return items_by_offset(self._session, PHONES, DeploymentQuery(application))
 
     def list(self, name: str | None = None) -> AsyncIterator[Application]:
         """Give every application, newest first, in pages of 100.
@@ -211,7 +211,7 @@ class Applications:
 
         API: CPH 5.1.3 (2020-07-30)
         """
-        return items(self._session, LIST, ApplicationQuery(name))
+        return items_by_offset(self._session, LIST, ApplicationQuery(name))
 
     async def show(self, application: str) -> ApplicationDetail:
         """Tell everything of one application, its versions too.
@@ -224,7 +224,7 @@ class Applications:
 
         API: CPH 5.1.4 (2020-07-30)
         """
-        return await self._session.send(SHOW, ChosenApplication(application))
+        return await self._session.send(SHOW, ApplicationRequest(application))
 
     async def create(self, name: str, package: str, description: str | None = None) -> CreatedApplication:
         """Make an application, which has no version yet. There can be 10,000 in all.
@@ -254,4 +254,4 @@ class Applications:
 
         API: CPH 5.1.6 (2020-07-30)
         """
-        return await self._session.send(DELETE, ChosenApplication(application))
+        return await self._session.send(DELETE, ApplicationRequest(application))

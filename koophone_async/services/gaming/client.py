@@ -7,7 +7,7 @@ from koophone_async.batches.chunks import Source
 from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.completion import POLL_QUOTA
 from koophone_async.services.gaming.applications import Applications
-from koophone_async.services.gaming.completion import Together
+from koophone_async.services.gaming.completion import DeploymentPoller
 from koophone_async.services.gaming.deployments import Deployments
 from koophone_async.services.gaming.fleet import Fleet
 from koophone_async.services.gaming.versions import Versions
@@ -34,9 +34,9 @@ class Gaming:
             limiter: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
         """
         self._channel = channel
-        self._together = Together(channel, limiter or PollLimiter(POLL_QUOTA))
+        self._poller = DeploymentPoller(channel, limiter or PollLimiter(POLL_QUOTA))
         self.applications = Applications(channel)
-        self.deployments = Deployments(channel, self._together)
+        self.deployments = Deployments(channel, self._poller)
         self.versions = Versions(channel)
 
     def fleet(
@@ -59,5 +59,5 @@ class Gaming:
                 that none is done twice.
         """
         return Fleet(
-            self._channel, self._together, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)
+            self._channel, self._poller, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)
         )

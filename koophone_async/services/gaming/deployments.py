@@ -12,8 +12,8 @@ from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation
 from koophone_async.polling import ResumeToken
-from koophone_async.services.cph.paging import items
-from koophone_async.services.gaming.completion import Together, refusals
+from koophone_async.services.cph.paging import items_by_offset
+from koophone_async.services.gaming.completion import DeploymentPoller, refusals
 from koophone_async.services.gaming.requests import (
     DeployVersions,
     PushVersions,
@@ -22,12 +22,12 @@ from koophone_async.services.gaming.requests import (
     UpdateVersions,
 )
 from koophone_async.services.gaming.started_jobs import Started
-from koophone_async.services.gaming.versions import MISSPELT
+from koophone_async.services.gaming.versions import MISSPELLED_ID
 from koophone_async.wire import wire
 
 
 @frozen
-class Deployed:
+class DeployedVersion:
     """A version of an application that is on a server or a phone."""
 
     application: str = field(metadata=wire("app_id"))
@@ -36,17 +36,17 @@ class Deployed:
     """The application's."""
 
     description: str | None = None
-    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
     version_code: str | None = None
     version_name: str | None = None
     activity: str | None = field(default=None, metadata=wire("launch_activity"))
 
 
 @frozen
-class DeployedPage:
+class DeployedVersionPage:
     """One page of what is on a server or a phone."""
 
-    items: tuple[Deployed, ...] = field(default=(), metadata=wire("apps"))
+    items: tuple[DeployedVersion, ...] = field(default=(), metadata=wire("apps"))
     total: int | None = field(default=None, metadata=wire("count"))
     """Not documented for this list."""
 
@@ -71,7 +71,7 @@ class PhoneQuery:
 
 ON_SERVER: Final = Operation(
     "gaming.deployments.on_server", "GET", "/v1/{project_id}/cloud-phone/servers/{server_id}/apps",
-    ServerQuery, DeployedPage, source="CPH 5.3.1 (2020-07-30)", repeatable=True,
+    ServerQuery, DeployedVersionPage, source="CPH 5.3.1 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 # The answer mixes a job a server (30), a job a server and version (31) and a job a phone and version (32).
@@ -102,7 +102,7 @@ UNDEPLOY: Final = Operation(
 
 ON_PHONE: Final = Operation(
     "gaming.deployments.on_phone", "GET", "/v1/{project_id}/cloud-phone/phones/{phone_id}/apps",
-    PhoneQuery, DeployedPage, source="CPH 5.3.6 (2020-07-30)", repeatable=True,
+    PhoneQuery, DeployedVersionPage, source="CPH 5.3.6 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 # The example answers a call on one phone with the jobs of two.
@@ -117,9 +117,9 @@ class Deployments:
     """Versions on servers and phones."""
 
     _session: Sender
-    _together: Together = field(repr=False)
+    _poller: DeploymentPoller = field(repr=False)
 
-    def on_server(self, server: str) -> AsyncIterator[Deployed]:
+    def on_server(self, server: str) -> AsyncIterator[DeployedVersion]:
         """Give every version that is on a server, in pages of 100.
 
         Args:
@@ -130,7 +130,7 @@ class Deployments:
 
         API: CPH 5.3.1 (2020-07-30)
         """
-        return items(self._session, ON_SERVER, ServerQuery(server))
+        return items_by_offset(self._session, ON_SERVER, ServerQuery(server))
 
     async def deploy(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
         """Start bringing versions to servers, and installing them on all their phones.
@@ -192,7 +192,7 @@ class Deployments:
         """
         return await self._session.send(UNDEPLOY, UndeployVersions.of(servers, versions))
 
-    def on_phone(self, phone: str) -> AsyncIterator[Deployed]:
+    def on_phone(self, phone: str) -> AsyncIterator[DeployedVersion]:
         """Give every version that is on a phone, in pages of 100.
 
         Args:
@@ -203,7 +203,7 @@ class Deployments:
 
         API: CPH 5.3.6 (2020-07-30)
         """
-        return items(self._session, ON_PHONE, PhoneQuery(phone))
+        return items_by_offset(self._session, ON_PHONE, PhoneQuery(phone))
 
     async def update(self, phone: str, versions: Iterable[str]) -> Started:
         """Start putting versions on a phone whose packages were pushed to its server before.
@@ -244,14 +244,14 @@ class Deployments:
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
             begun = (target for target in started.targets if target not in report.outcomes)
-            wait, started_at = self._together.watch(started, begun), None
+            wait, started_at = self._poller.watch(started, begun), None
             if wait is None:
                 return report
         else:
             resume_token = ResumeToken.parse(started) if isinstance(started, str) else started
             wait, started_at = (
-                self._together.resume(resume_token.handle, resume_token.jobs),
+                self._poller.resume(resume_token.handle, resume_token.jobs),
                 resume_token.started_at,
             )
         resume_token = ResumeToken(report.operation, wait.handle, wait.jobs, started_at)
-        return await wait_for(self._session, self._together, resume_token, report, timeout, value=wait.value)
+        return await wait_for(self._session, self._poller, resume_token, report, timeout, value=wait.value)

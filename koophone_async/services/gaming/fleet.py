@@ -13,7 +13,7 @@ from koophone_async.call import SendTracker
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation
 from koophone_async.services.gaming import deployments
-from koophone_async.services.gaming.completion import Together, refusals
+from koophone_async.services.gaming.completion import DeploymentPoller, refusals
 from koophone_async.services.gaming.requests import (
     DeployVersions,
     PushVersions,
@@ -37,7 +37,7 @@ class Fleet:
     """
 
     _session: Sender
-    _together: Together
+    _poller: DeploymentPoller
     _ids: Source
     _options: RunOptions = field(factory=RunOptions)
 
@@ -90,7 +90,7 @@ class Fleet:
         self, operation: Operation[Request, Started], request: Callable[[Sequence[str]], Request]
     ) -> Run[Request, Started]:
         def read(started: Started, ids: Sequence[str]) -> Reading:
-            return Reading(refusals(started, ids), self._together.watch(started, ids))
+            return Reading(refusals(started, ids), self._poller.watch(started, ids))
 
         async def ask(session: Sender, request: Request, tracker: SendTracker) -> Started:
             try:

@@ -23,7 +23,7 @@ class VersionsOnServers:
 class _OnServers:
     """One of the four requests that share a path: the one key of the body tells them apart."""
 
-    what: VersionsOnServers
+    action: VersionsOnServers
 
     @classmethod
     def of(cls, servers: Iterable[str], versions: Iterable[str]) -> Self:
@@ -33,39 +33,39 @@ class _OnServers:
     @property
     def servers(self) -> tuple[str, ...]:
         """The servers of the call."""
-        return self.what.servers
+        return self.action.servers
 
 
 @frozen
 class DeployVersions(_OnServers):
     """Versions to install on all phones of servers."""
 
-    what: VersionsOnServers = field(metadata=wire("batch_deploy_app_version"))
+    action: VersionsOnServers = field(metadata=wire("batch_deploy_app_version"))
 
 
 @frozen
 class RemoveVersions(_OnServers):
     """Versions whose packages to delete from servers."""
 
-    what: VersionsOnServers = field(metadata=wire("batch_remove_app_version"))
+    action: VersionsOnServers = field(metadata=wire("batch_remove_app_version"))
 
 
 @frozen
 class PushVersions(_OnServers):
     """Versions whose packages to bring to servers."""
 
-    what: VersionsOnServers = field(metadata=wire("batch_push_app_version"))
+    action: VersionsOnServers = field(metadata=wire("batch_push_app_version"))
 
 
 @frozen
 class UndeployVersions(_OnServers):
     """Versions to take off servers and all their phones."""
 
-    what: VersionsOnServers = field(metadata=wire("batch_undeploy_app_version"))
+    action: VersionsOnServers = field(metadata=wire("batch_undeploy_app_version"))
 
 
 @frozen
-class ChosenVersions:
+class VersionList:
     """The versions that a phone is to have."""
 
     versions: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("app_version_ids"))
@@ -76,9 +76,9 @@ class UpdateVersions:
     """Versions to put on one phone."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
-    what: ChosenVersions = field(metadata=wire("update_app_version"))
+    action: VersionList = field(metadata=wire("update_app_version"))
 
     @classmethod
     def of(cls, phone: str, versions: Iterable[str]) -> Self:
         """Say what and where."""
-        return cls(phone, ChosenVersions(versions))
+        return cls(phone, VersionList(versions))

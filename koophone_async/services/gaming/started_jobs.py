@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from attrs import field, frozen
 
-from koophone_async.services.gaming.versions import MISSPELT
+from koophone_async.services.gaming.versions import MISSPELLED_ID
 from koophone_async.wire import wire
 
 
@@ -48,14 +48,14 @@ class StartedJob:
     phone: str | None = field(default=None, metadata=wire("phone_id"))
     """Of installing and uninstalling."""
 
-    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELT))
+    version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
     """None for the jobs that stand for all of a server's."""
 
     error_code: str | None = None
     error_message: str | None = field(default=None, metadata=wire("error_msg"))
 
     @property
-    def owner(self) -> str:
+    def description(self) -> str:
         """Whom it is for, in words: `phone p1, version v1`."""
         where = ("phone", self.phone) if self.phone else ("server", self.server)
         return ", ".join(f"{what} {id}" for what, id in (where, ("version", self.version)) if id)
@@ -94,7 +94,7 @@ class Started:
         named = (job.phone if on_phones else job.server or job.phone for job in self.jobs)
         return tuple(dict.fromkeys(id or "" for id in named))
 
-    def of(self, target: str) -> tuple[StartedJob, ...]:
+    def jobs_for(self, target: str) -> tuple[StartedJob, ...]:
         """Give the jobs for a server and its phones, or for a phone. One that names neither is for all."""
         return tuple(
             job for job in self.jobs if target in (job.server, job.phone) or not (job.server or job.phone)

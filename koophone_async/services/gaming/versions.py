@@ -9,15 +9,15 @@ from attrs import field, frozen
 
 from koophone_async.checks import MAX_ID_LENGTH, Text
 from koophone_async.operation import Operation, Sender
-from koophone_async.services.cph.encoders import TIME
+from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.shared_files import BUCKET
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
-WORD: Final = "[A-Za-z0-9._-]+"
+NAME_PATTERN: Final = "[A-Za-z0-9._-]+"
 """Of what names consist."""
 
-MISSPELT: Final = "app_verison_id"
+MISSPELLED_ID: Final = "app_verison_id"
 """How the examples, and one table, spell the id of a version; the other tables have `app_version_id`."""
 
 
@@ -25,7 +25,7 @@ MISSPELT: Final = "app_verison_id"
 class Version:
     """A version of an application."""
 
-    id: str = field(metadata=wire("app_version_id", MISSPELT))
+    id: str = field(metadata=wire("app_version_id", MISSPELLED_ID))
     code: str | None = field(default=None, metadata=wire("version_code"))
     """A text, though it often looks like a number."""
 
@@ -40,8 +40,8 @@ class Version:
     path: str | None = field(default=None, metadata=wire("object_path"))
     """Of the package in the bucket."""
 
-    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=TIME))
-    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=TIME))
+    created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
+    updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
 
 
 @frozen
@@ -49,11 +49,11 @@ class NewVersion:
     """A version to create from a package in object storage."""
 
     application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
-    code: str = field(validator=Text(64, pattern=WORD), metadata=wire("version_code"))
+    code: str = field(validator=Text(64, pattern=NAME_PATTERN), metadata=wire("version_code"))
     """Of one version of the application only."""
 
-    name: str = field(validator=Text(64, pattern=WORD), metadata=wire("version_name"))
-    activity: str = field(validator=Text(256, pattern=WORD), metadata=wire("launch_activity"))
+    name: str = field(validator=Text(64, pattern=NAME_PATTERN), metadata=wire("version_name"))
+    activity: str = field(validator=Text(256, pattern=NAME_PATTERN), metadata=wire("launch_activity"))
     """What to start, such as `com.example.game.MainActivity`."""
 
     bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
@@ -62,7 +62,7 @@ class NewVersion:
 
 
 @frozen
-class ChosenVersion:
+class VersionRequest:
     """The version that a call is about."""
 
     version: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_version_id"))
@@ -72,14 +72,14 @@ class ChosenVersion:
 class CreatedVersion:
     """A version that was created."""
 
-    id: str = field(metadata=wire("app_version_id", MISSPELT))
+    id: str = field(metadata=wire("app_version_id", MISSPELLED_ID))
     request: str | None = field(default=None, metadata=wire("request_id"))
 
 
 # The table allows no capitals and no `_` in code and name, which creating allows: they are not checked.
 SHOW: Final = Operation(
     "gaming.versions.show", "GET", "/v1/{project_id}/cloud-phone/app-versions/{app_version_id}",
-    ChosenVersion, Version, source="CPH 5.2.1 (2020-07-30)", repeatable=True,
+    VersionRequest, Version, source="CPH 5.2.1 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 # A code is taken once only, so a repeat would be refused and its answer would hide the new id.
@@ -90,7 +90,7 @@ CREATE: Final = Operation(
 
 DELETE: Final = Operation(
     "gaming.versions.delete", "DELETE", "/v1/{project_id}/cloud-phone/app-versions/{app_version_id}",
-    ChosenVersion, Accepted, source="CPH 5.2.3 (2020-07-30)", repeatable=True,
+    VersionRequest, Accepted, source="CPH 5.2.3 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ class Versions:
 
         API: CPH 5.2.1 (2020-07-30)
         """
-        return await self._session.send(SHOW, ChosenVersion(version))
+        return await self._session.send(SHOW, VersionRequest(version))
 
     async def create(self, version: NewVersion) -> CreatedVersion:
         """Make a version of an application from a package in object storage, without deploying it.
@@ -142,4 +142,4 @@ class Versions:
 
         API: CPH 5.2.3 (2020-07-30)
         """
-        return await self._session.send(DELETE, ChosenVersion(version))
+        return await self._session.send(DELETE, VersionRequest(version))
