@@ -1,4 +1,4 @@
-"""The queue of one poller: which handles go into its next request, and when."""
+"""The queue of one poller: which handles its next request polls, and when."""
 
 from __future__ import annotations
 
@@ -10,74 +10,74 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from koophone_async.polling.handle import Handle
+from koophone_async.polling.job_handle import JobHandle
 from koophone_async.polling.poller import LimitedPoller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from koophone_async.polling.handle import Load, PollPolicy
+    from koophone_async.polling.policy import PollLoad, PollPolicy
     from koophone_async.polling.poller import Poller, PollLimiter
 
 _JITTER: Final = 0.1
-_DOUBLED: Final = 6
-"""How often the pause after a failed look is doubled: up to about a minute."""
+_MAX_DOUBLINGS: Final = 6
+"""How often the delay after failed polls is doubled: up to about a minute."""
 
-_FULL: Final = 1 - _JITTER
-"""What a request must be worth of the planned worth, when its handles were planned apart."""
+_TOLERANCE: Final = 1 - _JITTER
+"""The share of the cost that a request must be worth, since its handles were planned with jitter."""
 
 
-Entry = tuple[float, int, Handle]
+Entry = tuple[float, int, JobHandle]
 
 
 @define(eq=False)
 class PollQueue:
-    """The handles of one poller, in the order in which looks at them are worth it."""
+    """The handles of one poller, ordered by when polling them is worth it."""
 
     poller: Poller[Any]
     _policy: PollPolicy
-    _load: Load
+    _load: PollLoad
     _rng: Random
-    targets: dict[str, Handle] = field(factory=dict[str, "Handle"], init=False)
-    rests_until: float = field(default=0.0, init=False)
+    handles: dict[str, JobHandle] = field(factory=dict[str, "JobHandle"], init=False)
+    paused_until: float = field(default=0.0, init=False)
     _failures: int = field(default=0, init=False)
-    _queue: list[Entry] = field(factory=list[Entry], init=False)
-    """A heap by the time from which each is worth a look."""
+    _waiting: list[Entry] = field(factory=list[Entry], init=False)
+    """A heap by due time."""
 
     _overdue: list[Entry] = field(factory=list[Entry], init=False)
-    """Those that are, by the waiting that a look ends, the most last."""
+    """The entries that are due, by the unseen wait that polling them ends, the largest last."""
 
     _limiter: PollLimiter | None = field(init=False)
     _numbers: Iterator[int] = field(factory=lambda: count(1), init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Keep to what the poller allows itself."""
+        """Use the limiter of the poller, if it has one."""
         self._limiter = self.poller.limiter if isinstance(self.poller, LimitedPoller) else None
 
-    def plan(self, target: Handle) -> None:
-        """Put a handle where it belongs in the queue."""
+    def plan(self, handle: JobHandle) -> None:
+        """Plan the next poll of a handle, and queue it."""
         jitter = self._rng.uniform(1 - _JITTER, 1 + _JITTER)
-        # What has outlasted all that is believed may never end: it is not worth a cheap look.
-        worth = self._policy.waiting if target.is_outlier else self._worth()
-        target.plan(self._policy, worth * jitter * self._share(target))
-        self._push(target)
+        # An outlier may never end: it is not worth a poll at reduced cost.
+        cost = self._policy.poll_cost if handle.is_outlier else self._cost()
+        handle.plan(self._policy, cost * jitter * self._share(handle))
+        self._push(handle)
 
-    def _worth(self) -> float:
-        """Tell what one request must be worth now, in seconds of phone-waiting."""
-        return self._policy.waiting * self._load.price(asyncio.get_running_loop().time())
+    def _cost(self) -> float:
+        """Return the cost of a request under the present load, in seconds of unseen wait."""
+        return self._policy.poll_cost * self._load.cost_share(asyncio.get_running_loop().time())
 
-    def next(self, now: float) -> tuple[list[Handle], float]:
-        """Take the handles of the next request, or none and the time at which there will be some."""
-        rests_until = max(self.rests_until, self._limiter.free_at if self._limiter else 0.0)
-        if now < rests_until:
-            return [], rests_until
-        pack = list(self._packed(now))
-        at = self._worth_it(pack, now) if pack else inf
+    def next(self, now: float) -> tuple[list[JobHandle], float]:
+        """Remove and return the handles of the next request; or none, and the time to ask again."""
+        paused_until = max(self.paused_until, self._limiter.free_at if self._limiter else 0.0)
+        if now < paused_until:
+            return [], paused_until
+        batch = list(self._pack(now))
+        at = self._worth_it_at(batch, now) if batch else inf
         if at <= now:
-            return pack, now
-        for target in pack:
-            self._push(target)
+            return batch, now
+        for handle in batch:
+            self._push(handle)
         return [], at
 
     def sent(self, now: float) -> None:
@@ -85,67 +85,70 @@ class PollQueue:
         if self._limiter is not None:
             self._limiter.take(now)
 
-    def failed(self, now: float, seconds: float | None) -> None:
-        """Rest after a look that failed: as long as the service said, or longer with each failure."""
-        if now >= self.rests_until:
+    def failed(self, now: float, retry_after: float | None) -> None:
+        """Pause after a failed poll: as long as the service asked for, else twice as long each time."""
+        if now >= self.paused_until:
             self._failures += 1
-            pause = 2.0 ** min(self._failures - 1, _DOUBLED) if seconds is None else seconds
-            self.rests_until = now + pause * self._rng.uniform(1, 1 + _JITTER)
+            backoff = 2.0 ** min(self._failures - 1, _MAX_DOUBLINGS)
+            pause = backoff if retry_after is None else retry_after
+            self.paused_until = now + pause * self._rng.uniform(1, 1 + _JITTER)
 
-    def answered(self) -> None:
-        """Forget the failures."""
+    def succeeded(self) -> None:
+        """Reset the back-off after a successful poll."""
         self._failures = 0
 
-    def _share(self, target: Handle) -> float:
-        """Tell how much of a request a handle takes up."""
+    def _share(self, handle: JobHandle) -> float:
+        """Return the share of a request that a handle takes up: one of its handles, or part of its jobs."""
         share = 1 / self.poller.max_handles
-        return max(share, target.size / self.poller.max_jobs) if self.poller.max_jobs else share
+        return max(share, handle.listed_jobs / self.poller.max_jobs) if self.poller.max_jobs else share
 
-    def _push(self, target: Handle) -> None:
-        target.entry = next(self._numbers)
-        heappush(self._queue, (target.due, target.entry, target))
-        if len(self._queue) > 2 * len(self.targets) + 64:
-            self._queue = [entry for entry in self._queue if entry[2].entry == entry[1]]
-            heapify(self._queue)
+    def _push(self, handle: JobHandle) -> None:
+        handle.entry = next(self._numbers)
+        heappush(self._waiting, (handle.due, handle.entry, handle))
+        # Removing from the middle of a heap is slow, so stale entries stay until they are the majority.
+        if len(self._waiting) > 2 * len(self.handles) + 64:
+            self._waiting = [entry for entry in self._waiting if entry[2].entry == entry[1]]
+            heapify(self._waiting)
 
-    def _packed(self, now: float) -> Iterator[Handle]:
-        """Take handles as long as one request has room for them and one answer for their jobs."""
+    def _pack(self, now: float) -> Iterator[JobHandle]:
+        """Pop handles until the request is full, or its answer would be."""
         jobs, room = 0, self.poller.max_handles
-        while room and (target := self._pop(now)):
-            jobs += target.size
+        while room and (handle := self._pop(now)):
+            jobs += handle.listed_jobs
             full = self.poller.max_jobs is not None and jobs > self.poller.max_jobs
-            if room < self.poller.max_handles and (full or target.alone):
-                self._push(target)
+            if room < self.poller.max_handles and (full or handle.alone):
+                self._push(handle)
                 return
-            room = 0 if target.alone else room - 1
-            yield target
+            room = 0 if handle.alone else room - 1
+            yield handle
 
-    def _pop(self, now: float) -> Handle | None:
-        """Take the handle that is worth most, of those that are worth a look; else the one that is next."""
+    def _pop(self, now: float) -> JobHandle | None:
+        """Pop the due handle with the largest unseen wait; if none is due, the next that will be."""
         if not self._overdue:
-            while self._queue and self._queue[0][0] <= now:
-                _, number, target = heappop(self._queue)
-                if target.entry == number:
-                    self._overdue.append((target.waiting(now)[0], number, target))
+            while self._waiting and self._waiting[0][0] <= now:
+                _, number, handle = heappop(self._waiting)
+                if handle.entry == number:
+                    self._overdue.append((handle.unseen_wait(now)[0], number, handle))
             self._overdue.sort()
-        while self._overdue or self._queue:
-            _, number, target = self._overdue.pop() if self._overdue else heappop(self._queue)
-            if target.entry == number:
-                target.entry = 0
-                return target
+        while self._overdue or self._waiting:
+            _, number, handle = self._overdue.pop() if self._overdue else heappop(self._waiting)
+            if handle.entry == number:
+                handle.entry = 0
+                return handle
         return None
 
-    def _worth_it(self, pack: list[Handle], now: float) -> float:
-        """Find from when on the request is worth its cost; not before a handle in it is worth its share."""
-        if (first := min(target.due for target in pack)) > now:
+    def _worth_it_at(self, batch: list[JobHandle], now: float) -> float:
+        """Return when a request for these handles is worth its cost, but not before one of them is due."""
+        if (first := min(handle.due for handle in batch)) > now:
             return first
         if self.poller.max_handles == 1:
             return now
-        at, worth = min(target.late for target in pack), self._worth()
+        # Newton's method from the right, as in `Lognormal.poll_age`, for the sum over the handles.
+        at, cost = min(handle.latest for handle in batch), self._cost()
         while at > now:
-            waiting = [target.waiting(at) for target in pack]
-            excess = sum(seconds for seconds, _ in waiting) - _FULL * worth
-            if excess <= 0.01 * worth:
+            unseen = [handle.unseen_wait(at) for handle in batch]
+            excess = sum(wait for wait, _ in unseen) - _TOLERANCE * cost
+            if excess <= 0.01 * cost:
                 return at
-            at -= excess / sum(growth for _, growth in waiting)
+            at -= excess / sum(growth for _, growth in unseen)
         return now

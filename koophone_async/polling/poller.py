@@ -1,4 +1,4 @@
-"""How one kind of handle is looked at, and what is seen."""
+"""The interface of pollers: how the jobs of some handles are polled, and what a poll returns."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ if TYPE_CHECKING:
 J = TypeVar("J")
 J_co = TypeVar("J_co", covariant=True)
 PollResult: TypeAlias = Mapping[str, Mapping[str, J | None]]
-"""The jobs that an answer lists under each handle, by id; None where nothing says that the job has ended."""
-
-
-@define(eq=False)
-class PollLimiter:
-    """How often a poller may ask: a sixth of its quota at once, and the rest evenly.
-
-    A window that is used up at once would leave the jobs unseen for the rest of it.
-    """
-
-    quota: Quota
-    free_at: float = field(default=-inf, init=False)
-    """When the next request may be sent, by the loop's clock."""
-
-    def take(self, now: float) -> None:
-        """Count a request."""
-        at_once = max(1, self.quota.permits // 6)
-        every = self.quota.seconds / max(1, self.quota.permits - at_once)
-        self.free_at = max(self.free_at, now - (at_once - 1) * every) + every
+"""The jobs listed under each handle, by job id: the job once it has ended, None while it has not."""
 
 
 class Poller(Protocol[J_co]):
-    """Looks at handles of one kind: a KooPhone task, CPH request ids, instances by their state.
+    """Polls handles of one sort: KooPhone tasks, CPH request ids, instances by their state.
 
-    The scheduler keeps one queue a poller, so the same one must be passed for the same endpoint.
+    The scheduler keeps a queue for each poller, so use the same object for all handles of one endpoint.
     """
 
     @property
     def max_handles(self) -> int:
-        """How many handles one request takes: KooPhone tasks 1, CPH request ids 20."""
+        """How many handles one request can poll: 1 KooPhone task, 20 CPH request ids."""
         ...
 
     @property
     def max_jobs(self) -> int | None:
-        """How many jobs one answer holds (CPH: a page of 100), None where there is no limit."""
+        """How many jobs one answer can list (CPH: a page of 100); None if unlimited."""
         ...
 
     async def poll(self, handles: Sequence[str]) -> PollResult[J_co]:
-        """Look once, after waiting for the quota, and tell what is listed under each handle.
+        """Poll once, after waiting for the quota, and return the jobs listed under each handle.
 
         A handle that the service does not list yet is missing or empty.
 
         Raises:
-            KooPhoneError: The look itself failed; nothing is known of any handle.
+            KooPhoneError: The poll failed; nothing is known of any of the handles.
         """
         ...
 
 
+@define(eq=False)
+class PollLimiter:
+    """Spreads polls over a quota: a sixth of its permits may be used at once, the rest at even intervals.
+
+    If the quota were used up at once, jobs would go unpolled until its window ends.
+    """
+
+    quota: Quota
+    free_at: float = field(default=-inf, init=False)
+    """When the next poll may be sent, by the loop's clock."""
+
+    def take(self, now: float) -> None:
+        """Count a poll."""
+        burst = max(1, self.quota.permits // 6)
+        interval = self.quota.seconds / max(1, self.quota.permits - burst)
+        self.free_at = max(self.free_at, now - (burst - 1) * interval) + interval
+
+
 @runtime_checkable
 class LimitedPoller(Protocol):
-    """A poller that asks no more often than it allows itself."""
+    """A poller that limits its own rate."""
 
     @property
     def limiter(self) -> PollLimiter:
-        """What is left of it, for as long as the poller lives."""
+        """The limiter; the same for the poller's lifetime."""
         ...

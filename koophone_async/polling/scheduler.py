@@ -1,4 +1,4 @@
-"""One scheduler serves all the waits of a session and endpoint."""
+"""The poll scheduler: one for each session, serving all of its waits."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
-from koophone_async.polling.handle import Handle, Kind, Load, PollPolicy
+from koophone_async.polling.job_handle import JobGroup, JobHandle
+from koophone_async.polling.pending_jobs import JobStream, PendingJobs
+from koophone_async.polling.policy import PollLoad, PollPolicy
 from koophone_async.polling.poll_queue import PollQueue
-from koophone_async.polling.wait import JobStream, PendingJobs
 from koophone_async.protocol.codes import normalise
 
 if TYPE_CHECKING:
@@ -33,26 +34,28 @@ if TYPE_CHECKING:
 
 J = TypeVar("J")
 
-_UNLISTED: Final = frozenset({"CPS.0050", "KOOPHONE.API.1323"})
-"""Codes of a service that does not know a handle (004 8.2, 2025-02-08; 002 4.1.3, 2025-12-31)."""
+_UNKNOWN_HANDLE: Final = frozenset({"CPS.0050", "KOOPHONE.API.1323"})
+"""Error codes for an unknown handle (004 8.2, 2025-02-08; 002 4.1.3, 2025-12-31)."""
 
-_PLANNING: Final = 0.0002
-"""Seconds between plans for each handle, ten times what planning it takes."""
+_REPLAN_INTERVAL: Final = 0.0002
+"""Seconds between plans of all polls, for each handle: ten times what planning one takes."""
 
 
 @frozen
-class _Look:
+class _Poll:
+    """A poll in flight."""
+
     queue: PollQueue
-    pack: list[Handle]
+    handles: list[JobHandle]
     sent: float
 
 
 @define(eq=False)
 class PollScheduler:
-    """Looks at handles when a look is worth it, and tells their waits what ended.
+    """Polls handles when a poll is worth its cost, and notifies their waits of jobs that ended.
 
-    It runs on one timer and on as many tasks as looks are in flight; no wait has its own. What it
-    learns of durations stays for as long as it lives, by kind of operation.
+    It uses one timer, and one task for each poll in flight; waits have none. The durations that it learns, by
+    operation, are kept for as long as it exists.
     """
 
     policy: PollPolicy = field(factory=PollPolicy)
@@ -60,11 +63,11 @@ class PollScheduler:
     _queues: dict[Poller[Any], PollQueue] = field(
         factory=dict["Poller[Any]", PollQueue], init=False, repr=False
     )
-    _kinds: dict[str, Kind] = field(factory=dict[str, Kind], init=False, repr=False)
-    _looks: dict[asyncio.Task[Any], _Look] = field(
-        factory=dict["asyncio.Task[Any]", _Look], init=False, repr=False
+    _groups: dict[str, JobGroup] = field(factory=dict[str, JobGroup], init=False, repr=False)
+    _polls: dict[asyncio.Task[Any], _Poll] = field(
+        factory=dict["asyncio.Task[Any]", _Poll], init=False, repr=False
     )
-    _load: Load = field(factory=Load, init=False, repr=False)
+    _load: PollLoad = field(factory=PollLoad, init=False, repr=False)
     _timer: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
 
     def subscribe(  # noqa: PLR0913 - most are named, and have defaults
@@ -79,31 +82,31 @@ class PollScheduler:
         deadline: float | None = None,
         age: float = 0.0,
     ) -> PendingJobs[J]:
-        """JobStream for jobs of a handle, and be called as each ends.
+        """Wait for jobs of a handle, and call back as each ends.
 
         Args:
-            poller: The same one for all handles of this kind at this endpoint.
-            handle: What the service looks the jobs up by. Several waits may share one.
-            jobs: The ids to wait for.
-            operation: Whose durations are alike: the name of the operation that started them.
-            on_end: Called once for each job, with None for one that the service has lost.
-            on_done: Called once when nothing more will be told; not after `cancel`.
+            poller: The same object for all handles of its sort at one endpoint.
+            handle: The id that the service looks the jobs up by. Waits may share one.
+            jobs: The ids of the jobs to wait for.
+            operation: The name of the operation that started them; their durations are assumed alike.
+            on_end: Called once for each job; with None for a job that the service lost.
+            on_done: Called once when the wait is over, but not after `cancel`.
             deadline: By the loop's clock. The wait ends then, the jobs go on.
             age: Seconds since the jobs were started.
         """
         loop = asyncio.get_running_loop()
-        target = self._target(poller, handle, operation, loop.time() - age)
-        watch = PendingJobs[J](
-            handle, operation, dict.fromkeys(jobs), on_end, on_done, partial(self._left, target)
+        job_handle = self._handle(poller, handle, operation, loop.time() - age)
+        wait = PendingJobs[J](
+            handle, operation, dict.fromkeys(jobs), on_end, on_done, partial(self._leave, job_handle)
         )
-        target.join(watch)
-        over_at = deadline if jobs else loop.time()
-        if over_at is not None:
-            watch.timer = loop.call_at(over_at, watch.finish)
-        self._plan_joined(target)
-        return watch
+        job_handle.join(wait)
+        ends_at = deadline if jobs else loop.time()
+        if ends_at is not None:
+            wait.timer = loop.call_at(ends_at, wait.finish)
+        self._plan_joined(job_handle)
+        return wait
 
-    def stream(  # noqa: PLR0913 - as for watch
+    def stream(  # noqa: PLR0913 - as for subscribe
         self,
         poller: Poller[J],
         handle: str,
@@ -113,178 +116,181 @@ class PollScheduler:
         deadline: float | None = None,
         age: float = 0.0,
     ) -> JobStream[J]:
-        """JobStream for jobs of a handle by iterating over them as they end; arguments as for `watch`."""
+        """Wait for jobs of a handle by iterating over them as they end; arguments as for `subscribe`."""
         return JobStream(
-            lambda tell, over: self.subscribe(
+            lambda on_end, on_done: self.subscribe(
                 poller,
                 handle,
                 jobs,
                 operation=operation,
-                on_end=tell,
-                on_done=over,
+                on_end=on_end,
+                on_done=on_done,
                 deadline=deadline,
                 age=age,
             )
         )
 
     def pending(self, poller: Poller[Any], handle: str) -> Collection[str]:
-        """Tell which jobs of a handle are waited for and not known to have ended."""
+        """Return the jobs of a handle that are waited for and have not ended as far as is known."""
         queue = self._queues.get(poller)
-        return queue.targets[handle].open.keys() if queue and handle in queue.targets else ()
+        return queue.handles[handle].open_jobs.keys() if queue and handle in queue.handles else ()
 
     async def aclose(self) -> None:
-        """End all waits, with what is open unfinished, and cancel the looks in flight."""
-        looks = list(self._looks)
-        for kind in self._kinds.values():
-            for target in list(kind.targets):
-                _end_all(target)
-        await asyncio.gather(*looks, return_exceptions=True)
+        """End all waits, leaving open jobs unfinished, and cancel the polls in flight."""
+        polls = list(self._polls)
+        for group in self._groups.values():
+            for handle in list(group.handles):
+                _finish_waits(handle)
+        await asyncio.gather(*polls, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
-        """Use the scheduler for as long as the block lasts."""
+        """Use the scheduler for the length of the block."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close it."""
         await self.aclose()
 
-    def _target(self, poller: Poller[Any], handle: str, operation: str, started: float) -> Handle:
+    def _handle(self, poller: Poller[Any], id: str, operation: str, started: float) -> JobHandle:
         if (queue := self._queues.get(poller)) is None:
             queue = self._queues[poller] = PollQueue(poller, self.policy, self._load, self._rng)
-        if (target := queue.targets.get(handle)) is None:
-            whole = self._kinds.setdefault(operation, Kind())
+        if (handle := queue.handles.get(id)) is None:
+            group = self._groups.setdefault(operation, JobGroup())
             self._load.handles += 1
-            target = queue.targets[handle] = Handle(queue, handle, whole, started, looked=started)
-        return target
+            handle = queue.handles[id] = JobHandle(queue, id, group, started, last_polled=started)
+        return handle
 
-    def _plan_joined(self, target: Handle) -> None:
-        """Plan looks at a handle that a wait has joined, and at the scout, which now counts for more."""
-        if target.look is None:
-            target.queue.plan(target)
-            self._turn_by(target.due)
-        self._plan_scout(target.kind)
+    def _plan_joined(self, handle: JobHandle) -> None:
+        """Plan polls of a handle that a wait has joined, and of the oldest, which may count for more now."""
+        if handle.in_flight is None:
+            handle.queue.plan(handle)
+            self._wake_by(handle.due)
+        self._plan_oldest(handle.group)
 
-    def _plan_scout(self, kind: Kind) -> None:
-        scout = kind.scout
-        if scout is not None and scout.look is None and scout.outgrown:
-            scout.queue.plan(scout)
-            self._turn_by(scout.due)
+    def _plan_oldest(self, group: JobGroup) -> None:
+        oldest = group.oldest
+        if oldest is not None and oldest.in_flight is None and oldest.has_gained_weight:
+            oldest.queue.plan(oldest)
+            self._wake_by(oldest.due)
 
-    def _left(self, target: Handle, watch: PendingJobs[Any]) -> None:
-        """Leave nothing behind that served only this wait."""
-        target.leave(watch)
-        if target.watches:
+    def _leave(self, handle: JobHandle, wait: PendingJobs[Any]) -> None:
+        """Remove a wait, and all that served only this wait."""
+        handle.leave(wait)
+        if handle.waits:
             return
-        queue = target.queue
-        target.entry = 0
-        del queue.targets[target.handle]
+        queue = handle.queue
+        handle.entry = 0
+        del queue.handles[handle.id]
         self._load.handles -= 1
-        if not queue.targets:
+        if not queue.handles:
             del self._queues[queue.poller]
-        if target.look is not None and not any(other.watches for other in self._looks[target.look].pack):
-            target.look.cancel()
-        self._plan_scout(target.kind)
+        if handle.in_flight is not None and not any(
+            other.waits for other in self._polls[handle.in_flight].handles
+        ):
+            handle.in_flight.cancel()
+        self._plan_oldest(handle.group)
         if not self._queues and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _turn_by(self, when: float) -> None:
-        """Be awake at a time, or earlier."""
+    def _wake_by(self, when: float) -> None:
+        """Set the timer to this time, unless it is set to an earlier one."""
         if self._timer is not None:
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(when, self._turn)
+        self._timer = asyncio.get_running_loop().call_at(when, self._run)
 
-    def _turn(self) -> None:
-        """Send what is worth it, and sleep until something else is."""
+    def _run(self) -> None:
+        """Send every poll that is worth its cost now, and set the timer for the next."""
         self._timer = None
         now = asyncio.get_running_loop().time()
-        cheaper = self._load.has_fallen(now)
-        plans = [self._replan(kind, now, cheaper=cheaper) for kind in self._kinds.values()]
+        cost_fell = self._load.has_fallen(now)
+        replans = [self._replan(group, now, cost_fell=cost_fell) for group in self._groups.values()]
         sends = [self._send(queue, now) for queue in tuple(self._queues.values())]
-        falls = self._load.falls_by(now) if self._queues else inf
-        if (wake := min([falls, *plans, *sends])) < inf:
-            self._turn_by(wake)
+        load_check = self._load.next_check(now) if self._queues else inf
+        if (wake_at := min([load_check, *replans, *sends])) < inf:
+            self._wake_by(wake_at)
 
-    def _replan(self, kind: Kind, now: float, *, cheaper: bool) -> float:
-        """Plan all looks of a kind anew if much changed, and not so often that planning costs much."""
-        if not kind.targets or not (cheaper or kind.surprised()):
+    def _replan(self, group: JobGroup, now: float, *, cost_fell: bool) -> float:
+        """Plan all polls of a group again if cost or model changed; return when to try again."""
+        if not group.handles or not (cost_fell or group.model_has_changed()):
             return inf
-        if now < kind.plan_at and not cheaper:
-            return kind.plan_at
-        kind.planned, kind.plan_at = kind.belief.shape, now + _PLANNING * len(kind.targets)
-        for target in kind.targets:
-            if target.look is None:
-                target.queue.plan(target)
+        if now < group.replan_at and not cost_fell:
+            return group.replan_at
+        group.planned_with = group.model.distribution
+        group.replan_at = now + _REPLAN_INTERVAL * len(group.handles)
+        for handle in group.handles:
+            if handle.in_flight is None:
+                handle.queue.plan(handle)
         return inf
 
     def _send(self, queue: PollQueue, now: float) -> float:
-        """Send the looks of a queue that are worth it; answers when there will be more."""
-        while len(self._looks) < self.policy.at_once:
-            pack, at = queue.next(now)
-            if not pack:
-                return at
-            task = asyncio.create_task(_looked(queue.poller, [target.handle for target in pack]))
-            self._looks[task] = _Look(queue, pack, now)
-            self._load.looked(now)
+        """Send the polls of a queue that are worth their cost; return when the next will be."""
+        while len(self._polls) < self.policy.max_in_flight:
+            handles, next_at = queue.next(now)
+            if not handles:
+                return next_at
+            task = asyncio.create_task(_poll(queue.poller, [handle.id for handle in handles]))
+            self._polls[task] = _Poll(queue, handles, now)
+            self._load.add_poll(now)
             queue.sent(now)
-            for target in pack:
-                target.look = task
-            task.add_done_callback(self._answered)
+            for handle in handles:
+                handle.in_flight = task
+            task.add_done_callback(self._finished)
         return inf
 
-    def _answered(self, task: asyncio.Task[PollResult[Any]]) -> None:
-        look, now = self._looks.pop(task), asyncio.get_running_loop().time()
-        for target in look.pack:
-            target.look = None
-        live = [target for target in look.pack if target.watches]
+    def _finished(self, task: asyncio.Task[PollResult[Any]]) -> None:
+        poll, now = self._polls.pop(task), asyncio.get_running_loop().time()
+        for handle in poll.handles:
+            handle.in_flight = None
+        wanted = [handle for handle in poll.handles if handle.waits]
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         try:
             if error is None:
-                self._take_in(look, live, task.result(), now)
-            elif live:
-                self._failed(look, live, error, now)
-        finally:  # whatever one answer does to us, the other waits go on
-            for target in live:
-                if target.watches:
-                    look.queue.plan(target)
+                self._process(poll, wanted, task.result(), now)
+            elif wanted:
+                self._failed(poll, wanted, error, now)
+        finally:  # an error in processing one answer must not stop the other waits
+            for handle in wanted:
+                if handle.waits:
+                    poll.queue.plan(handle)
             if self._queues:
-                self._turn_by(now)
+                self._wake_by(now)
 
-    def _take_in(self, look: _Look, live: list[Handle], seen: PollResult[Any], now: float) -> None:
-        look.queue.answered()
-        for target in live:
-            target.alone = False
-            target.see(seen.get(target.handle, {}), look.sent, now, self.policy)
+    def _process(self, poll: _Poll, wanted: list[JobHandle], result: PollResult[Any], now: float) -> None:
+        poll.queue.succeeded()
+        for handle in wanted:
+            handle.alone = False
+            handle.process(result.get(handle.id, {}), poll.sent, now, self.policy)
 
-    def _failed(self, look: _Look, live: list[Handle], error: BaseException, now: float) -> None:
-        """Look again later, or end the waits if there is no hope of an answer."""
-        if isinstance(error, Refused) and normalise(error.code) in _UNLISTED and len(look.pack) == 1:
-            self._take_in(look, live, {}, now)
-            for target in live:
-                target.alone = True  # with others it would have them refused too
-        elif _passing(error):
-            seconds = error.retry_after if isinstance(error, Refused | QuotaTooSlow) else None
-            look.queue.failed(now, seconds)
-        elif len(look.pack) > 1:  # which of them it was refused for is found by asking for each alone
-            for target in live:
-                target.alone = True
+    def _failed(self, poll: _Poll, wanted: list[JobHandle], error: BaseException, now: float) -> None:
+        """Poll again later, or end the waits if a later poll cannot succeed."""
+        if isinstance(error, Refused) and normalise(error.code) in _UNKNOWN_HANDLE and len(poll.handles) == 1:
+            self._process(poll, wanted, {}, now)
+            for handle in wanted:
+                handle.alone = True  # in a shared request it would have the others refused too
+        elif _is_temporary(error):
+            retry_after = error.retry_after if isinstance(error, Refused | QuotaTooSlow) else None
+            poll.queue.failed(now, retry_after)
+        elif len(poll.handles) > 1:
+            for handle in wanted:
+                handle.alone = True  # polling each alone shows which of them was refused
         else:
-            _end_all(live[0], error)
+            _finish_waits(wanted[0], error)
 
 
-async def _looked(poller: Poller[J], handles: list[str]) -> PollResult[J]:
+async def _poll(poller: Poller[J], handles: list[str]) -> PollResult[J]:
     return await poller.poll(handles)
 
 
-def _end_all(target: Handle, error: BaseException | None = None) -> None:
-    for watch in tuple(target.watches):
-        watch.finish(error)
+def _finish_waits(handle: JobHandle, error: BaseException | None = None) -> None:
+    for wait in tuple(handle.waits):
+        wait.finish(error)
 
 
-def _passing(error: BaseException) -> bool:
-    """Tell whether the same look may be answered later."""
+def _is_temporary(error: BaseException) -> bool:
+    """Return whether the same poll may succeed later."""
     if isinstance(error, Refused):
         return error.repeatable or isinstance(error, Busy | Throttled | Unavailable)
     return isinstance(error, NotSent | NoAnswer | UnreadableAnswer | asyncio.CancelledError)

@@ -116,7 +116,7 @@ def _derived_key(access: bytes, secret: bytes, scope: bytes) -> bytes:
 
 
 def private_number(access: bytes, secret: bytes) -> int:
-    """Derive the private key on P-256: NIST SP 800-108 in counter mode, until one is below the curve's order."""
+    """Derive the private key on P-256 (NIST SP 800-108, counter mode) that is below the curve's order."""
     label = b"\x00\x00\x00\x01" + Algorithm.ECDSA_P256.encode() + b"\x00" + access
     inputs = (label + bytes((counter,)) + b"\x00\x00\x01\x00" for counter in range(255))
     candidates = (int.from_bytes(hmac.digest(secret, data, "sha256"), "big") for data in inputs)

@@ -1,4 +1,4 @@
-"""The far end: a service with jobs that end when their time has come."""
+"""A fake service whose jobs end after a set duration."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Service:
     delay: float = 0.0
     refusal: Callable[[Sequence[str]], None] = field(default=lambda _: None)
     jobs: dict[str, dict[str, Job]] = field(factory=dict[str, dict[str, Job]])
-    looks: list[tuple[float, tuple[str, ...]]] = field(factory=list[tuple[float, tuple[str, ...]]])
-    looked: asyncio.Event = field(factory=asyncio.Event)
+    polls: list[tuple[float, tuple[str, ...]]] = field(factory=list[tuple[float, tuple[str, ...]]])
+    polled: asyncio.Event = field(factory=asyncio.Event)
 
     def start(self, handle: str, durations: Iterable[float]) -> list[str]:
         now = asyncio.get_running_loop().time()
-        jobs = {f"{handle}.{i}": Job(f"{handle}.{i}", now + lasts) for i, lasts in enumerate(durations)}
+        jobs = {f"{handle}.{i}": Job(f"{handle}.{i}", now + duration) for i, duration in enumerate(durations)}
         self.jobs.setdefault(handle, {}).update(jobs)
         return list(jobs)
 
     async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
-        self.looks.append((asyncio.get_running_loop().time(), tuple(handles)))
-        self.looked.set()
+        self.polls.append((asyncio.get_running_loop().time(), tuple(handles)))
+        self.polled.set()
         await asyncio.sleep(self.delay)
         self.refusal(handles)
         now = asyncio.get_running_loop().time()

@@ -20,18 +20,18 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
     st.dictionaries(st.text(), st.text()),
     st.datetimes(timezones=st.just(UTC)),
 )
-def test_a_ticket_reads_back_as_it_was(
+def test_a_token_parses_back_to_itself(
     operation: str, handle: str, jobs: dict[str, str], at: datetime
 ) -> None:
     resume_token = ResumeToken(operation, handle, jobs, at)
 
-    again = ResumeToken.parse(str(resume_token))
+    parsed = ResumeToken.parse(str(resume_token))
 
-    assert again == resume_token
-    assert list(again.jobs) == list(jobs)
+    assert parsed == resume_token
+    assert list(parsed.jobs) == list(jobs)
 
 
-def test_a_ticket_for_a_hundred_jobs_is_short_and_fit_for_a_url() -> None:
+def test_a_token_for_a_hundred_jobs_is_short_and_url_safe() -> None:
     jobs = {f"{i:032x}": f"instance-{i:04d}" for i in range(100)}
 
     text = str(ResumeToken("koophone.commands.run", "task", jobs, AT))
@@ -40,13 +40,13 @@ def test_a_ticket_for_a_hundred_jobs_is_short_and_fit_for_a_url() -> None:
     assert text.replace("-", "").replace("_", "").replace(".", "").isalnum()
 
 
-def test_a_ticket_keeps_the_moment_whatever_the_time_zone() -> None:
+def test_the_start_time_survives_any_time_zone() -> None:
     at = AT.astimezone(timezone(timedelta(hours=8)))
 
     assert ResumeToken.parse(str(ResumeToken("o", "h", {}, at))).started_at == AT
 
 
-def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() -> None:
+def test_the_first_start_time_counts() -> None:
     later = AT + timedelta(minutes=1)
     resume_token = ResumeToken("o", "h", {})
 
@@ -72,8 +72,8 @@ def test_a_ticket_tells_the_age_of_its_jobs_by_the_moment_that_was_said_first() 
         f"{ResumeToken('o', 'h', {'job': 'phone'}, AT)}!!!!",
     ],
 )
-def test_a_broken_ticket_is_the_callers_mistake(broken: str) -> None:
-    problem = "it is broken or cut short" if broken.startswith("kp1.") else "it does not start with 'kp1.'"
+def test_a_damaged_token_is_an_invalid_request(broken: str) -> None:
+    problem = "is damaged or incomplete" if broken.startswith("kp1.") else "does not start with 'kp1.'"
 
     with pytest.raises(InvalidRequest, match=f"^resume_token: {problem}$"):
         ResumeToken.parse(broken)

@@ -41,19 +41,19 @@ def new_scheduler() -> PollScheduler:
 
 
 @define(eq=False)
-class Told:
-    """What a watch told, and when."""
+class Callbacks:
+    """Records the callbacks of a wait, and when they came."""
 
     ended: dict[str, tuple[float, Job | None]] = field(factory=dict[str, tuple[float, Job | None]])
     times: Counter[str] = field(factory=Counter[str])
-    over: asyncio.Event = field(factory=asyncio.Event)
+    done: asyncio.Event = field(factory=asyncio.Event)
 
     def end(self, job: str, seen: Job | None) -> None:
         self.ended[job] = now(), seen
         self.times[job] += 1
 
     def finish(self, _: PendingJobs[Job]) -> None:
-        self.over.set()
+        self.done.set()
 
     @property
     def lost(self) -> set[str]:
@@ -65,29 +65,29 @@ class Until(TypedDict, total=False):
     age: float
 
 
-def watched(
+def subscribe(
     scheduler: PollScheduler,
     service: Service,
     handle: str,
     jobs: Sequence[str],
     operation: str = "run",
     **until: Unpack[Until],
-) -> tuple[PendingJobs[Job], Told]:
-    told = Told()
-    watch = scheduler.subscribe(
-        service, handle, jobs, operation=operation, on_end=told.end, on_done=told.finish, **until
+) -> tuple[PendingJobs[Job], Callbacks]:
+    callbacks = Callbacks()
+    wait = scheduler.subscribe(
+        service, handle, jobs, operation=operation, on_end=callbacks.end, on_done=callbacks.finish, **until
     )
-    return watch, told
+    return wait, callbacks
 
 
 def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Run a test in virtual time, and see that it leaves no task, timer or look behind."""
+    """Run a test in virtual time, and check that it leaves no task, timer or poll behind."""
 
     async def clean() -> None:
-        mistakes = list[dict[str, Any]]()
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: mistakes.append(context))
+        errors = list[dict[str, Any]]()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
         await test()
-        assert mistakes == []
+        assert errors == []
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
@@ -103,218 +103,220 @@ def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
 
 
 @virtual
-async def test_every_job_is_told_once_soon_after_its_end() -> None:
+async def test_each_job_is_reported_once_soon_after_its_end() -> None:
     service, scheduler = Service(delay=0.05), new_scheduler()
     jobs = service.start("task", [1.0, 2.0, 2.5, 4.0] * 25)
 
-    _, told = watched(scheduler, service, "task", jobs)
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", jobs)
+    await callbacks.done.wait()
 
-    assert set(told.times.values()) == {1}
-    assert set(told.ended) == set(jobs)
-    late = [at - seen.ends_at for at, seen in told.ended.values() if seen is not None]
+    assert set(callbacks.times.values()) == {1}
+    assert set(callbacks.ended) == set(jobs)
+    late = [at - seen.ends_at for at, seen in callbacks.ended.values() if seen is not None]
     assert min(late) >= 0
     assert max(late) < 2
 
 
 @virtual
 async def test_ten_thousand_jobs_of_two_seconds_take_few_polls() -> None:
-    service, scheduler, tolds = Service(delay=0.01), new_scheduler(), list[Told]()
+    service, scheduler, all_callbacks = Service(delay=0.01), new_scheduler(), list[Callbacks]()
     for n in range(100):
-        tolds.append(watched(scheduler, service, f"task-{n}", service.start(f"task-{n}", [2.0] * 100))[1])
+        all_callbacks.append(
+            subscribe(scheduler, service, f"task-{n}", service.start(f"task-{n}", [2.0] * 100))[1]
+        )
         await asyncio.sleep(0.001)
-    for told in tolds:
-        await told.over.wait()
+    for callbacks in all_callbacks:
+        await callbacks.done.wait()
 
     assert now() < 2.3
-    assert len(service.looks) < 150
-    assert sum(len(told.ended) for told in tolds) == 10_000
+    assert len(service.polls) < 150
+    assert sum(len(callbacks.ended) for callbacks in all_callbacks) == 10_000
 
 
 @virtual
-async def test_what_one_wait_learned_serves_the_next_of_its_kind() -> None:
+async def test_durations_learned_save_polls_of_later_waits() -> None:
     service, scheduler = Service(), new_scheduler()
     for n in range(3):
-        _, told = watched(scheduler, service, str(n), service.start(str(n), [30.0] * 100))
-        await told.over.wait()
-    before, began = len(service.looks), now()
+        _, callbacks = subscribe(scheduler, service, str(n), service.start(str(n), [30.0] * 100))
+        await callbacks.done.wait()
+    before, began = len(service.polls), now()
 
-    _, told = watched(scheduler, service, "next", service.start("next", [30.0] * 100))
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "next", service.start("next", [30.0] * 100))
+    await callbacks.done.wait()
 
     assert now() - began == pytest.approx(30, abs=1)
-    assert len(service.looks) - before < before / 3
+    assert len(service.polls) - before < before / 3
 
 
 @virtual
-async def test_a_wait_can_be_iterated() -> None:
+async def test_a_stream_iterates_over_jobs_as_they_end() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [3.0, 1.0, 2.0])
 
-    async with scheduler.stream(service, "task", jobs, operation="run") as wait:
-        ended = [(job, seen.ends_at if seen else None) async for job, seen in wait]
-        assert not wait.pending
+    async with scheduler.stream(service, "task", jobs, operation="run") as stream:
+        ended = [(job, seen.ends_at if seen else None) async for job, seen in stream]
+        assert not stream.pending
 
     assert set(ended) == {("task.0", 3.0), ("task.1", 1.0), ("task.2", 2.0)}
 
 
 @virtual
-async def test_at_the_deadline_the_open_jobs_are_unfinished_and_not_lost() -> None:
+async def test_open_jobs_are_unfinished_at_the_deadline() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [1.0, 100.0])
 
-    async with scheduler.stream(service, "task", jobs, operation="run", deadline=30.0) as wait:
-        ended = [job async for job, _ in wait]
+    async with scheduler.stream(service, "task", jobs, operation="run", deadline=30.0) as stream:
+        ended = [job async for job, _ in stream]
 
     assert now() == 30
     assert ended == ["task.0"]
-    assert list(wait.pending) == ["task.1"]
+    assert list(stream.pending) == ["task.1"]
 
 
 @virtual
-async def test_a_cancelled_wait_tells_nothing_more_and_looks_no_more() -> None:
+async def test_a_cancelled_wait_neither_calls_back_nor_polls() -> None:
     service, scheduler = Service(delay=1), new_scheduler()
-    watch, told = watched(scheduler, service, "task", service.start("task", [3.0] * 100), deadline=50.0)
-    await service.looked.wait()
+    wait, callbacks = subscribe(scheduler, service, "task", service.start("task", [3.0] * 100), deadline=50.0)
+    await service.polled.wait()
 
-    watch.cancel()
-    watch.cancel()
-    looks = len(service.looks)
+    wait.cancel()
+    wait.cancel()
+    polls = len(service.polls)
     await asyncio.sleep(100)
 
-    assert watch.done
-    assert told.ended == {}
-    assert not told.over.is_set()
-    assert len(service.looks) == looks
+    assert wait.done
+    assert callbacks.ended == {}
+    assert not callbacks.done.is_set()
+    assert len(service.polls) == polls
 
 
 @virtual
-async def test_a_wait_that_is_cancelled_is_collected() -> None:
+async def test_a_cancelled_wait_is_garbage_collected() -> None:
     service, scheduler = Service(), new_scheduler()
     for n in range(500):
-        watch, _ = watched(scheduler, service, str(n), service.start(str(n), [1.0]), deadline=1e6)
-        watch.cancel()
-        del watch
+        wait, _ = subscribe(scheduler, service, str(n), service.start(str(n), [1.0]), deadline=1e6)
+        wait.cancel()
+        del wait
     gc.collect()
 
     assert not [thing for thing in gc.get_objects() if isinstance(thing, PendingJobs)]
 
 
 @virtual
-async def test_leaving_the_block_early_ends_the_wait() -> None:
+async def test_leaving_the_block_ends_the_wait() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [1.0, 1000.0])
 
-    async with scheduler.stream(service, "task", jobs, operation="run") as wait:
-        async for job, _ in wait:
+    async with scheduler.stream(service, "task", jobs, operation="run") as stream:
+        async for job, _ in stream:
             assert job == "task.0"
             break
 
 
 @virtual
-async def test_closing_the_pump_ends_its_waits_with_their_jobs_unfinished() -> None:
+async def test_closing_the_scheduler_ends_its_waits() -> None:
     service = Service(delay=1)
     async with PollScheduler() as scheduler:
-        watch, told = watched(scheduler, service, "task", service.start("task", [9.0] * 100))
-        await service.looked.wait()
+        wait, callbacks = subscribe(scheduler, service, "task", service.start("task", [9.0] * 100))
+        await service.polled.wait()
 
-    assert told.over.is_set()
-    assert len(watch.pending) == 100
-    assert watch.error is None
+    assert callbacks.done.is_set()
+    assert len(wait.pending) == 100
+    assert wait.error is None
 
 
 @virtual
-async def test_two_waits_for_one_task_share_its_looks() -> None:
+async def test_two_waits_for_one_task_share_its_polls() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [5.0] * 50)
 
-    _, one = watched(scheduler, service, "task", jobs)
+    _, one = subscribe(scheduler, service, "task", jobs)
     await asyncio.sleep(1)
-    _, other = watched(scheduler, service, "task", jobs[10:])
-    await one.over.wait()
+    _, other = subscribe(scheduler, service, "task", jobs[10:])
+    await one.done.wait()
 
-    assert other.over.is_set()
+    assert other.done.is_set()
     assert len(one.ended) == 50
     assert len(other.ended) == 40
-    assert len({at for at, _ in service.looks}) == len(service.looks)
+    assert len({at for at, _ in service.polls}) == len(service.polls)
 
 
 @virtual
-async def test_a_wait_that_joins_while_a_look_is_in_flight_is_told_too() -> None:
+async def test_a_wait_that_joins_during_a_poll_is_notified_too() -> None:
     service, scheduler = Service(delay=3), new_scheduler()
     jobs = service.start("task", [1.0] * 100)
-    watched(scheduler, service, "task", jobs)
-    await service.looked.wait()
+    subscribe(scheduler, service, "task", jobs)
+    await service.polled.wait()
 
-    _, other = watched(scheduler, service, "task", jobs)
-    await other.over.wait()
+    _, other = subscribe(scheduler, service, "task", jobs)
+    await other.done.wait()
 
     assert len(other.ended) == 100
 
 
 @virtual
-async def test_answers_that_come_faster_than_the_spacing_do_not_lose_a_job() -> None:
-    service, scheduler = Service(), PollScheduler(PollPolicy(grace=0, spacing=5), Random(7))
+async def test_rapid_answers_count_as_one_miss() -> None:
+    service, scheduler = Service(), PollScheduler(PollPolicy(grace_period=0, miss_interval=5), Random(7))
     jobs = service.start("task", [n / 10 for n in range(100)])
     lost = service.jobs["task"].pop("task.99")
 
-    _, told = watched(scheduler, service, "task", jobs)
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", jobs)
+    await callbacks.done.wait()
 
-    assert told.lost == {lost.id}
-    assert told.ended[lost.id][0] >= service.looks[0][0] + 2 * 0.99 * 5
-    assert len([at for at, _ in service.looks if at < told.ended[lost.id][0]]) > 3
+    assert callbacks.lost == {lost.id}
+    assert callbacks.ended[lost.id][0] >= service.polls[0][0] + 2 * 0.99 * 5
+    assert len([at for at, _ in service.polls if at < callbacks.ended[lost.id][0]]) > 3
 
 
 @virtual
-async def test_a_cancelled_wait_leaves_the_other_of_its_task_alone() -> None:
+async def test_cancelling_one_wait_leaves_the_other_of_its_task() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [5.0, 5.0, 900.0])
 
-    watch, _ = watched(scheduler, service, "task", jobs)
-    _, other = watched(scheduler, service, "task", jobs[:2])
-    watch.cancel()
-    await other.over.wait()
+    wait, _ = subscribe(scheduler, service, "task", jobs)
+    _, other = subscribe(scheduler, service, "task", jobs[:2])
+    wait.cancel()
+    await other.done.wait()
 
     assert set(other.ended) == {"task.0", "task.1"}
     assert now() < 20
 
 
 @virtual
-async def test_a_wait_for_no_jobs_is_over_at_once() -> None:
-    _, told = watched(new_scheduler(), Service(), "task", [])
+async def test_a_wait_for_no_jobs_is_done_at_once() -> None:
+    _, callbacks = subscribe(new_scheduler(), Service(), "task", [])
 
-    await told.over.wait()
+    await callbacks.done.wait()
 
     assert now() == 0
 
 
 @virtual
-async def test_a_wait_taken_up_later_sees_at_once_what_ended_meanwhile() -> None:
+async def test_a_resumed_wait_sees_finished_jobs_at_once() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [2.0] * 100)
     await asyncio.sleep(600)
 
-    _, told = watched(scheduler, service, "task", jobs, age=600)
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", jobs, age=600)
+    await callbacks.done.wait()
 
     assert now() == pytest.approx(600, abs=0.2)
 
 
 @virtual
-async def test_a_task_that_is_not_listed_yet_has_a_grace_period() -> None:
+async def test_an_unlisted_task_has_a_grace_period() -> None:
     service, scheduler = Service(), new_scheduler()
     asyncio.get_running_loop().call_later(14, service.start, "task", [1.0, 1.0])
 
-    _, told = watched(scheduler, service, "task", ["task.0", "task.1"])
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", ["task.0", "task.1"])
+    await callbacks.done.wait()
 
-    assert told.lost == set()
-    assert len(told.ended) == 2
+    assert callbacks.lost == set()
+    assert len(callbacks.ended) == 2
 
 
 @pytest.mark.parametrize("code", ["CPS.0050", "CPS0050", "KOOPHONE.API.1323", "KP.API.1323", ""])
-def test_a_task_that_is_never_listed_is_lost_after_its_grace(code: str) -> None:
+def test_a_task_never_listed_is_lost_after_its_grace_period(code: str) -> None:
     def refuse(_: Sequence[str]) -> None:
         if code:
             raise NotFound("tasks.show", 404, code, "no such task")
@@ -322,25 +324,25 @@ def test_a_task_that_is_never_listed_is_lost_after_its_grace(code: str) -> None:
     @virtual
     async def run() -> None:
         service, scheduler = Service(refusal=refuse), new_scheduler()
-        _, told = watched(scheduler, service, "task", ["a", "b"])
-        await told.over.wait()
-        assert told.lost == {"a", "b"}
+        _, callbacks = subscribe(scheduler, service, "task", ["a", "b"])
+        await callbacks.done.wait()
+        assert callbacks.lost == {"a", "b"}
         assert 15 + 2 * 2 <= now() <= 15 + 3 * 2
 
     run()
 
 
 @virtual
-async def test_a_job_missing_from_three_answers_is_lost_and_its_neighbours_are_not() -> None:
+async def test_a_job_missing_from_three_answers_is_lost() -> None:
     service, scheduler = Service(), new_scheduler()
     jobs = service.start("task", [40.0, 40.0, 40.0])
     asyncio.get_running_loop().call_later(20, service.jobs["task"].pop, "task.1")
 
-    _, told = watched(scheduler, service, "task", jobs)
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", jobs)
+    await callbacks.done.wait()
 
-    assert told.lost == {"task.1"}
-    assert told.ended["task.1"][0] < 40
+    assert callbacks.lost == {"task.1"}
+    assert callbacks.ended["task.1"][0] < 40
 
 
 @virtual
@@ -351,15 +353,15 @@ async def test_a_job_that_is_listed_again_is_not_lost() -> None:
     asyncio.get_running_loop().call_later(20, service.jobs["task"].pop, "task.1")
 
     def show(_: Sequence[str]) -> None:
-        missed = [at for at, _ in service.looks if at > 20]
+        missed = [at for at, _ in service.polls if at > 20]
         if len(missed) > 2:
             service.jobs["task"]["task.1"] = hidden
 
     service.refusal = show
-    _, told = watched(scheduler, service, "task", jobs)
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", jobs)
+    await callbacks.done.wait()
 
-    assert told.lost == set()
+    assert callbacks.lost == set()
 
 
 @pytest.mark.parametrize(
@@ -372,7 +374,7 @@ async def test_a_job_that_is_listed_again_is_not_lost() -> None:
         asyncio.CancelledError(),
     ],
 )
-def test_looks_that_fail_are_made_again_ever_more_seldom_and_nothing_is_lost(error: BaseException) -> None:
+def test_failed_polls_are_retried_with_back_off(error: BaseException) -> None:
     def refuse(_: Sequence[str]) -> None:
         if now() < 120:
             raise error
@@ -380,11 +382,11 @@ def test_looks_that_fail_are_made_again_ever_more_seldom_and_nothing_is_lost(err
     @virtual
     async def run() -> None:
         service, scheduler = Service(refusal=refuse), new_scheduler()
-        _, told = watched(scheduler, service, "task", service.start("task", [2.0] * 100))
-        await told.over.wait()
-        gaps = [b - a for (a, _), (b, _) in pairwise(service.looks)]
-        assert told.lost == set()
-        assert len(told.ended) == 100
+        _, callbacks = subscribe(scheduler, service, "task", service.start("task", [2.0] * 100))
+        await callbacks.done.wait()
+        gaps = [b - a for (a, _), (b, _) in pairwise(service.polls)]
+        assert callbacks.lost == set()
+        assert len(callbacks.ended) == 100
         assert len(gaps) < 12
         assert max(gaps) > 30
 
@@ -398,7 +400,7 @@ def test_looks_that_fail_are_made_again_ever_more_seldom_and_nothing_is_lost(err
         QuotaTooSlow("tasks.show", "quota", 25),
     ],
 )
-def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooPhoneError) -> None:
+def test_retry_after_delays_all_handles_of_a_poller(error: KooPhoneError) -> None:
     failed = list[float]()
 
     def refuse(_: Sequence[str]) -> None:
@@ -409,10 +411,10 @@ def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooP
     @virtual
     async def run() -> None:
         service, scheduler = Service(refusal=refuse), new_scheduler()
-        tolds = [watched(scheduler, service, h, service.start(h, [2.0] * 100))[1] for h in "abc"]
-        for told in tolds:
-            await told.over.wait()
-        assert not [at for at, _ in service.looks if failed[0] < at < failed[0] + 25]
+        all_callbacks = [subscribe(scheduler, service, h, service.start(h, [2.0] * 100))[1] for h in "abc"]
+        for callbacks in all_callbacks:
+            await callbacks.done.wait()
+        assert not [at for at, _ in service.polls if failed[0] < at < failed[0] + 25]
         assert now() < failed[0] + 30
 
     run()
@@ -423,10 +425,10 @@ def test_a_wait_that_the_service_asks_for_is_kept_by_all_its_handles(error: KooP
     [
         AuthenticationFailed("tasks.show", 401, "6001", "sign in"),
         Forbidden("tasks.show", 403, "", "not yours"),
-        RuntimeError("a mistake in the poller"),
+        RuntimeError("a bug in the poller"),
     ],
 )
-def test_a_look_that_is_refused_for_good_ends_the_wait_with_that_error(error: Exception) -> None:
+def test_a_permanent_error_ends_the_wait(error: Exception) -> None:
     def refuse(_: Sequence[str]) -> None:
         raise error
 
@@ -434,64 +436,64 @@ def test_a_look_that_is_refused_for_good_ends_the_wait_with_that_error(error: Ex
     async def run() -> None:
         service, scheduler = Service(refusal=refuse), new_scheduler()
         jobs = service.start("task", [2.0] * 10)
-        async with scheduler.stream(service, "task", jobs, operation="run") as wait:
+        async with scheduler.stream(service, "task", jobs, operation="run") as stream:
             with pytest.raises(type(error)):
-                await anext(wait)
-            assert len(wait.pending) == 10
-        assert len(service.looks) == 1
+                await anext(stream)
+            assert len(stream.pending) == 10
+        assert len(service.polls) == 1
 
     run()
 
 
 @virtual
-async def test_requests_are_packed_until_their_handles_or_their_jobs_fill_them() -> None:
+async def test_requests_are_packed_up_to_handles_and_jobs() -> None:
     service, scheduler = Service(max_handles=20, max_jobs=100), new_scheduler()
     sizes = [1, 2, 5, 10, 30, 60, 100] * 10
-    tolds = [
-        watched(scheduler, service, str(n), service.start(str(n), [5.0] * size))[1]
+    all_callbacks = [
+        subscribe(scheduler, service, str(n), service.start(str(n), [5.0] * size))[1]
         for n, size in enumerate(sizes)
     ]
-    for told in tolds:
-        await told.over.wait()
+    for callbacks in all_callbacks:
+        await callbacks.done.wait()
 
-    packs = [handles for _, handles in service.looks]
-    assert max(map(len, packs)) <= 20
-    assert max(sum(sizes[int(handle)] for handle in handles) for handles in packs) <= 100
-    assert len(packs) < len(sizes) * 2
+    batches = [handles for _, handles in service.polls]
+    assert max(map(len, batches)) <= 20
+    assert max(sum(sizes[int(handle)] for handle in handles) for handles in batches) <= 100
+    assert len(batches) < len(sizes) * 2
 
 
 @virtual
 async def test_single_jobs_share_requests() -> None:
     service, scheduler = Service(max_handles=20, max_jobs=100), new_scheduler()
-    tolds = [
-        watched(scheduler, service, str(n), service.start(str(n), [8.0 + n / 100]))[1] for n in range(200)
+    all_callbacks = [
+        subscribe(scheduler, service, str(n), service.start(str(n), [8.0 + n / 100]))[1] for n in range(200)
     ]
-    for told in tolds:
-        await told.over.wait()
+    for callbacks in all_callbacks:
+        await callbacks.done.wait()
 
-    late = [at - seen.ends_at for told in tolds for at, seen in told.ended.values() if seen]
-    assert len(service.looks) < 100
+    late = [at - seen.ends_at for callbacks in all_callbacks for at, seen in callbacks.ended.values() if seen]
+    assert len(service.polls) < 100
     assert sum(late) / len(late) < 5
 
 
 @virtual
-async def test_a_handle_that_is_refused_does_not_end_the_waits_that_shared_its_request() -> None:
+async def test_a_refused_handle_does_not_end_other_waits() -> None:
     def refuse(handles: Sequence[str]) -> None:
         if "7" in handles:
             raise Forbidden("jobs.list", 403, "", "not yours")
 
     service, scheduler = Service(max_handles=20, refusal=refuse), new_scheduler()
-    waits = [watched(scheduler, service, str(n), service.start(str(n), [6.0] * 3)) for n in range(20)]
-    for _, told in waits:
-        await told.over.wait()
+    waits = [subscribe(scheduler, service, str(n), service.start(str(n), [6.0] * 3)) for n in range(20)]
+    for _, callbacks in waits:
+        await callbacks.done.wait()
 
-    failed = [watch.handle for watch, _ in waits if watch.error]
+    failed = [wait.handle for wait, _ in waits if wait.error]
     assert failed == ["7"]
-    assert sum(len(told.ended) for _, told in waits) == 19 * 3
+    assert sum(len(callbacks.ended) for _, callbacks in waits) == 19 * 3
 
 
 @virtual
-async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> None:
+async def test_a_day_of_outage_is_polled_once_a_minute() -> None:
     day = 86_400
 
     def refuse(_: Sequence[str]) -> None:
@@ -499,30 +501,32 @@ async def test_an_outage_of_a_day_is_asked_about_once_a_minute_to_its_end() -> N
             raise Unavailable("tasks.show", 503, "", "down")
 
     service, scheduler = Service(refusal=refuse), new_scheduler()
-    _, told = watched(scheduler, service, "task", service.start("task", [1.0]))
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", service.start("task", [1.0]))
+    await callbacks.done.wait()
 
     assert now() < day + 70
-    assert len(service.looks) < day / 60
+    assert len(service.polls) < day / 60
 
 
 @virtual
-async def test_looks_in_flight_are_bounded() -> None:
-    service, scheduler = Service(delay=5), PollScheduler(PollPolicy(at_once=3), Random(1))
-    tolds = [watched(scheduler, service, str(n), service.start(str(n), [1.0] * 100))[1] for n in range(30)]
-    most = 0
-    while not all(told.over.is_set() for told in tolds):
-        most = max(most, len(asyncio.all_tasks()) - 1)
+async def test_polls_in_flight_are_bounded() -> None:
+    service, scheduler = Service(delay=5), PollScheduler(PollPolicy(max_in_flight=3), Random(1))
+    all_callbacks = [
+        subscribe(scheduler, service, str(n), service.start(str(n), [1.0] * 100))[1] for n in range(30)
+    ]
+    max_polls = 0
+    while not all(callbacks.done.is_set() for callbacks in all_callbacks):
+        max_polls = max(max_polls, len(asyncio.all_tasks()) - 1)
         await asyncio.sleep(0.5)
 
-    assert most == 3
+    assert max_polls == 3
 
 
 @virtual
-async def test_a_mistake_in_one_callback_does_not_reach_the_other_waits() -> None:
-    service, scheduler, mistakes = Service(), new_scheduler(), list[str]()
+async def test_an_error_in_a_callback_does_not_affect_other_waits() -> None:
+    service, scheduler, errors = Service(), new_scheduler(), list[str]()
     asyncio.get_running_loop().set_exception_handler(
-        lambda _, context: mistakes.append(str(context["exception"]))
+        lambda _, context: errors.append(str(context["exception"]))
     )
     jobs = service.start("task", [2.0, 2.0])
 
@@ -530,36 +534,36 @@ async def test_a_mistake_in_one_callback_does_not_reach_the_other_waits() -> Non
         raise RuntimeError(job)
 
     scheduler.subscribe(service, "task", jobs, operation="run", on_end=fail)
-    _, told = watched(scheduler, service, "task", jobs)
-    await told.over.wait()
+    _, callbacks = subscribe(scheduler, service, "task", jobs)
+    await callbacks.done.wait()
 
-    assert set(told.ended) == set(jobs)
-    assert set(mistakes) == set(jobs)
+    assert set(callbacks.ended) == set(jobs)
+    assert set(errors) == set(jobs)
 
 
 @virtual
-async def test_a_stuck_job_is_looked_at_ever_more_seldom() -> None:
+async def test_a_stuck_job_is_polled_less_and_less_often() -> None:
     service, scheduler = Service(), new_scheduler()
-    _, told = watched(scheduler, service, "quick", service.start("quick", [2.0] * 100))
-    await told.over.wait()
-    watch, _ = watched(scheduler, service, "stuck", service.start("stuck", [1e9]))
+    _, callbacks = subscribe(scheduler, service, "quick", service.start("quick", [2.0] * 100))
+    await callbacks.done.wait()
+    wait, _ = subscribe(scheduler, service, "stuck", service.start("stuck", [1e9]))
     await asyncio.sleep(3600)
-    watch.cancel()
+    wait.cancel()
 
-    looks = [at for at, _ in service.looks if at > 3]
-    assert len(looks) < 130
-    assert looks[-1] - looks[-2] > 4 * (looks[1] - looks[0])
+    polls = [at for at, _ in service.polls if at > 3]
+    assert len(polls) < 130
+    assert polls[-1] - polls[-2] > 4 * (polls[1] - polls[0])
 
 
 @virtual
-async def test_a_single_job_is_looked_at_every_fifteen_seconds_at_the_latest() -> None:
+async def test_a_single_job_is_polled_at_least_every_15_seconds() -> None:
     service, scheduler = Service(), new_scheduler()
-    watch, _ = watched(scheduler, service, "long", service.start("long", [1e6]))
+    wait, _ = subscribe(scheduler, service, "long", service.start("long", [1e6]))
     await asyncio.sleep(120)
-    watch.cancel()
+    wait.cancel()
 
-    looks = [0.0, *(at for at, _ in service.looks)]
-    assert max(b - a for a, b in pairwise(looks)) <= 15.001
+    polls = [0.0, *(at for at, _ in service.polls)]
+    assert max(b - a for a, b in pairwise(polls)) <= 15.001
 
 
 @settings(max_examples=60)
@@ -578,7 +582,7 @@ async def test_a_single_job_is_looked_at_every_fifteen_seconds_at_the_latest() -
     st.floats(0, 3),
     st.integers(0, 2**32),
 )
-def test_every_watched_job_is_told_exactly_once(
+def test_every_job_is_reported_exactly_once(
     tasks: list[tuple[float, list[float], str, bool]], room: tuple[int, int | None], delay: float, seed: int
 ) -> None:
     rng = Random(seed)
@@ -590,16 +594,16 @@ def test_every_watched_job_is_told_exactly_once(
     @virtual
     async def run() -> None:
         service, scheduler = Service(*room, delay=delay, refusal=refuse), PollScheduler(rng=rng)
-        waits = list[tuple[list[str], Told]]()
-        for n, (pause, durations, kind, vanishes) in enumerate(tasks):
+        waits = list[tuple[list[str], Callbacks]]()
+        for n, (pause, durations, operation, vanishes) in enumerate(tasks):
             await asyncio.sleep(pause)
             jobs = service.start(str(n), durations)
             if vanishes:
                 service.jobs[str(n)].popitem()
-            waits.append((jobs, watched(scheduler, service, str(n), jobs, kind)[1]))
-        for jobs, told in waits:
-            await told.over.wait()
-            assert set(told.ended) == set(jobs)
-            assert set(told.times.values()) == {1}
+            waits.append((jobs, subscribe(scheduler, service, str(n), jobs, operation)[1]))
+        for jobs, callbacks in waits:
+            await callbacks.done.wait()
+            assert set(callbacks.ended) == set(jobs)
+            assert set(callbacks.times.values()) == {1}
 
     run()

@@ -1,11 +1,12 @@
 """Decoders: from the bytes of an answer to its model, fast where possible, tolerant where necessary.
 
 There are two, because the documents contradict each other and the services are looser than their documents:
-numbers arrive as strings, fields as null, states that no document lists. Reading all that takes time, and nearly
-no answer needs it.
+numbers arrive as strings, fields as null, states that no document lists. Reading all that takes time, and
+nearly no answer needs it.
 
 - `fast` compiles a msgspec decoder for each answer class. It decodes documented answers in C, without an
-  intermediate `dict`: KooPhone's list of 100 phones takes 0.22 ms instead of 1.01 ms (`benchmarks/README.md`).
+  intermediate `dict`: KooPhone's list of 100 phones takes 0.22 ms instead of 1.01 ms
+  (`benchmarks/README.md`).
 - `fallback` decodes any answer: it unwraps the envelope (`dialect`) and builds the model with the tolerant
   converter (`koophone_async.wire`, by cattrs). It also recognises errors and raises them.
 
@@ -17,10 +18,11 @@ no answer needs it.
 3. Where it raises, the fallback decoder reads the answer, and decides: a model, `Refused`, `NoAnswer` or
    `UnreadableAnswer`.
 
-So the fast decoder can be removed without changing any result, and a doubtful case is always resolved by making
-it raise. `tests/wire/test_fast_decoder.py` checks the contract for each operation, with generated answers.
+So the fast decoder can be removed without changing any result, and a doubtful case is always resolved by
+making it raise. `tests/wire/test_fast_decoder.py` checks the contract for each operation, with generated
+answers.
 
-The fast decoder is the more lenient of the two in three places, none of them part of a model's documented
-values: it ignores invalid UTF-8 and numbers out of range in fields that the model does not have, and it rounds
-fractions of a second beyond six digits, which the fallback truncates.
+There are three exceptions, none in values that a document describes: the fast decoder ignores invalid UTF-8
+and numbers out of range in fields that the model does not have, and it rounds fractions of a second beyond
+six digits, which the fallback truncates.
 """

@@ -48,6 +48,7 @@ def decode(
 def _unreadable(
     operation: AnyOperation, response: RawResponse, error: Exception, request_id: str | None
 ) -> UnreadableAnswer:
-    # The cause may quote the answer, which may contain a secret: only its type is reported, also in tracebacks.
+    # The cause may quote the answer, which may contain a secret: only its type is reported, also in
+    # tracebacks.
     reason = f"missing {error}" if isinstance(error, KeyError) else type(error).__name__
     return UnreadableAnswer(operation.name, response.status, reason, response.body, request_id)

@@ -2,19 +2,22 @@
 
 How it works, for a model `Job`:
 
-1. msgspec cannot decode into attrs classes with our field names and enums directly, so two classes are built for
-   each model. The *struct* (`msgspec.Struct`) has the names of the wire and accepts exactly the documented JSON.
-   The *shell* is a subclass of the model with the same slots and looser types.
-2. A JSON decoder fills the struct, envelope included: the envelope is a struct too, which accepts only a success.
-3. `msgspec.convert` copies the struct into the shell by attribute, without calling `__init__`. That is why only
-   models are supported whose instances are nothing but their field values: slots, no converters, no validators.
-4. A generated function, `finish`, assigns the real class to the shell (`shell.__class__ = Job`) and converts what
-   msgspec cannot, such as times without a zone. Its code is generated per model, because a loop over the fields
-   would cost more than the decoding.
+1. msgspec cannot decode into attrs classes with our field names and enums directly, so two classes are built
+   for each model. The *struct* (`msgspec.Struct`) has the names of the wire and accepts exactly the
+   documented JSON. The *shell* is a subclass of the model with the same slots and looser types.
+2. A JSON decoder fills the struct, envelope included: the envelope is a struct too, which accepts only a
+   success.
+3. `msgspec.convert` copies the struct into the shell by attribute, without calling `__init__`. That is why
+   only models are supported whose instances are nothing but their field values: slots, no converters, no
+   validators.
+4. A generated function, `finish`, assigns the real class to the shell (`shell.__class__ = Job`) and converts
+   what msgspec cannot, such as times without a zone. Its code is generated per model, because a loop over the
+   fields would cost more than the decoding.
 
-Everything unusual (a number in quotes, null for a mandatory field, an unknown state, another spelling, another
-envelope, an error) raises one of `NOT_DECODED`, which the caller answers with the fallback decoder. Types that
-this cannot express at all raise `_UnsupportedError` while the decoder is built; `fast_decoder` then returns None.
+Everything unusual (a number in quotes, null for a mandatory field, an unknown state, another spelling,
+another envelope, an error) raises one of `NOT_DECODED`, which the caller answers with the fallback decoder.
+Types that this cannot express at all raise `_UnsupportedError` while the decoder is built; `fast_decoder`
+then returns None.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One wait: which jobs it waits for, and whom it tells."""
+"""Waits for jobs: with callbacks, or as an async iterator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ J = TypeVar("J")
 
 @define(eq=False)
 class PendingJobs(Generic[J]):
-    """A wait for some jobs of one handle. It tells of each job once, and costs no task."""
+    """A wait for jobs of one handle. It calls back once for each job, and needs no task of its own."""
 
     handle: str
     operation: str
@@ -30,34 +30,34 @@ class PendingJobs(Generic[J]):
     """The deadline; set by the scheduler."""
 
     error: BaseException | None = field(default=None, init=False)
-    """Why the service will not answer for these jobs, where that ended the wait."""
+    """The error that ended the wait, if polling these jobs cannot succeed."""
 
     @property
     def pending(self) -> Collection[str]:
-        """The jobs of which nothing was told yet; what is left when the wait is over is unfinished."""
+        """The jobs that have not ended as far as is known; once the wait is done, the unfinished ones."""
         return self._pending.keys()
 
     @property
     def done(self) -> bool:
-        """Whether nothing more will be told: all ended, deadline, refused for good or cancelled."""
+        """Whether the wait is over: all jobs ended, deadline reached, polling failed, or cancelled."""
         return self._leave is None
 
     def cancel(self) -> None:
-        """Stop waiting, and tell nobody. The jobs go on, and can be awaited again."""
+        """Stop waiting, without calling `on_done`. The jobs go on, and can be awaited again."""
         self._on_done = None
         self.finish()
 
-    def tell(self, job: str, seen: J | None) -> None:
-        """Tell of a job that ended, or with None that it is lost. For the scheduler."""
-        if job not in self._pending or self.done:
+    def notify(self, job_id: str, job: J | None) -> None:
+        """Report that a job ended, or with None that it is lost. Called by the scheduler."""
+        if job_id not in self._pending or self.done:
             return
-        del self._pending[job]
-        _shielded(self._on_end, job, seen)
+        del self._pending[job_id]
+        _call(self._on_end, job_id, job)
         if not self._pending:
             self.finish()
 
     def finish(self, error: BaseException | None = None) -> None:
-        """End the wait with what is told so far. For the scheduler."""
+        """End the wait, whatever is still pending. Called by the scheduler."""
         if self._leave is None:
             return
         leave, self._leave, self.error = self._leave, None, error
@@ -65,49 +65,49 @@ class PendingJobs(Generic[J]):
             self.timer.cancel()
         leave(self)
         if self._on_done is not None:
-            _shielded(self._on_done, self)
+            _call(self._on_done, self)
 
 
-def _shielded(tell: Callable[..., None], *what: object) -> None:
-    """Keep a mistake in the code that is told from stopping the waits of others."""
+def _call(callback: Callable[..., None], *args: object) -> None:
+    """Call back, and keep an exception in the callback from ending the waits of others."""
     try:
-        tell(*what)
+        callback(*args)
     except Exception as error:  # noqa: BLE001 - whatever it is, the loop's own handler reports it
-        context = {"message": "a wait for jobs told of one, and failed", "exception": error}
+        context = {"message": "unhandled exception in a job callback", "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
 
 
 @define(eq=False)
 class JobStream(Generic[J]):
-    """A wait to iterate: `async for job_id, job in wait`, each job as it ends, None for a lost one.
+    """Iterates over jobs as they end: `async for job_id, job in stream`; the job is None if it is lost.
 
-    Iteration stops when all have ended and at the deadline; `open` holds what is unfinished then.
-    It raises what made the service refuse to answer. Leaving `async with` cancels the wait.
+    Iteration stops when all jobs have ended or at the deadline; `pending` then has the unfinished ones. It
+    raises the error if polling fails for good. Leaving `async with` cancels the wait.
     """
 
-    _watch: Callable[[Callable[[str, J | None], None], Callable[[PendingJobs[J]], None]], PendingJobs[J]]
-    _told: deque[tuple[str, J | None]] = field(factory=deque[tuple[str, J | None]], init=False)
-    _news: asyncio.Event = field(factory=asyncio.Event, init=False)
+    _subscribe: Callable[[Callable[[str, J | None], None], Callable[[PendingJobs[J]], None]], PendingJobs[J]]
+    _ended: deque[tuple[str, J | None]] = field(factory=deque[tuple[str, J | None]], init=False)
+    _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
     _wait: PendingJobs[J] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._wait = self._watch(self._tell, lambda _: self._news.set())
+        self._wait = self._subscribe(self._add, lambda _: self._changed.set())
 
     @property
     def pending(self) -> Collection[str]:
-        """The jobs of which nothing was told yet."""
+        """The jobs that have not ended as far as is known."""
         return self._wait.pending
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> tuple[str, J | None]:
-        while not self._told:
+        while not self._ended:
             if self._wait.done:
                 raise self._wait.error or StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._told.popleft()
+            self._changed.clear()
+            await self._changed.wait()
+        return self._ended.popleft()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,6 +117,6 @@ class JobStream(Generic[J]):
     ) -> None:
         self._wait.cancel()
 
-    def _tell(self, job: str, seen: J | None) -> None:
-        self._told.append((job, seen))
-        self._news.set()
+    def _add(self, job_id: str, job: J | None) -> None:
+        self._ended.append((job_id, job))
+        self._changed.set()

@@ -1,0 +1,196 @@
+"""What is polled: the handles of jobs, in groups by the operation that started the jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+
+from koophone_async.polling.duration_model import DurationModel, HandleEvidence, Interval, Lognormal
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from koophone_async.polling.pending_jobs import PendingJobs
+    from koophone_async.polling.policy import PollPolicy
+    from koophone_async.polling.poll_queue import PollQueue
+
+_MAX_MISSES: Final = 3
+"""Answers in a row that do not list a job, after which it is lost."""
+
+_LEARNING_BONUS: Final = 7.0
+"""Weight of a job that a poll informs about without listing it: what is learned now saves polls later."""
+
+_MAX_OUTLIER_INTERVAL: Final = 300.0
+"""The longest interval between polls of jobs that take longer than any before, in seconds."""
+
+
+@define(eq=False)
+class JobGroup:
+    """All handles of jobs that one operation started, with the model of their durations."""
+
+    model: DurationModel = field(factory=DurationModel)
+    handles: dict[JobHandle, None] = field(factory=dict["JobHandle", None])
+    """Ordered by when waiting for them began."""
+
+    open_jobs: int = 0
+    """Open jobs of all the handles."""
+
+    planned_with: Lognormal = field(factory=Lognormal)
+    """The distribution that the polls of all handles were last planned with."""
+
+    replan_at: float = 0.0
+    """The earliest time to plan all of them again."""
+
+    @property
+    def oldest(self) -> JobHandle | None:
+        """The handle that has been waited for longest: the first to show how long the jobs take."""
+        return next(iter(self.handles), None)
+
+    def model_has_changed(self) -> bool:
+        """Return whether the distribution changed so much that all polls should be planned again."""
+        then, now = self.planned_with, self.model.distribution
+        tolerance = min(then.sigma, now.sigma) / 8
+        return abs(now.mu - then.mu) > tolerance or abs(now.sigma - then.sigma) > tolerance
+
+
+@define(eq=False)
+class JobHandle:
+    """A handle that is polled, for any number of waits."""
+
+    queue: PollQueue
+    id: str
+    """The task or request id that its jobs are looked up by."""
+
+    group: JobGroup
+    started: float
+    """When its jobs were started, by the loop's clock."""
+
+    last_polled: float
+    """When it was last polled, or started."""
+
+    open_jobs: dict[str, float] = field(factory=dict[str, float], init=False)
+    """The age at which each open job was last seen open."""
+
+    listed_jobs: int = field(default=0, init=False)
+    """How many jobs an answer lists: all that were ever waited for, as ended ones are listed too."""
+
+    waits: dict[PendingJobs[Any], None] = field(factory=dict["PendingJobs[Any]", None], init=False)
+    due: float = field(default=0.0, init=False)
+    """When polling it is worth its share of a request."""
+
+    latest: float = field(default=0.0, init=False)
+    """When it must be polled whatever it is worth."""
+
+    entry: int = field(default=0, init=False)
+    """The number of its valid entry in the queue, 0 for none; entries with other numbers are stale."""
+
+    in_flight: asyncio.Task[Any] | None = field(default=None, init=False)
+    """The poll of it that is in flight."""
+
+    alone: bool = field(default=False, init=False)
+    """Whether it is polled in a request of its own, because a shared request was refused."""
+
+    _planned_weight: float = field(default=0.0, init=False)
+    _evidence: HandleEvidence = field(factory=HandleEvidence, init=False)
+    _misses: dict[str, int] = field(factory=dict[str, int], init=False)
+    """How many answers in a row did not list a job."""
+
+    _missed_at: float = field(default=0.0, init=False)
+
+    def join(self, wait: PendingJobs[Any]) -> None:
+        """Add a wait, and poll for its jobs too."""
+        before = len(self.open_jobs)
+        for job in wait.pending:
+            self.open_jobs.setdefault(job, 0.0)
+        self.listed_jobs += len(self.open_jobs) - before
+        self.group.open_jobs += len(self.open_jobs) - before
+        self.group.handles.setdefault(self)
+        self.waits[wait] = None
+
+    def leave(self, wait: PendingJobs[Any]) -> None:
+        """Remove a wait, and the jobs that no other wait needs."""
+        self.waits.pop(wait, None)
+        needed = {job for other in self.waits for job in other.pending}
+        for job in [job for job in self.open_jobs if job not in needed]:
+            self._close(job)
+        if not self.waits:
+            self.group.handles.pop(self, None)
+            self.group.model.retire(self._evidence)
+            self._evidence = HandleEvidence()
+
+    def unseen_wait(self, now: float) -> tuple[float, float]:
+        """Return the unseen wait of all its jobs in seconds, and by how much it grows per second."""
+        last_seen, age = self.last_polled - self.started, now - self.started
+        wait, chance = self.group.model.distribution.unseen_wait(last_seen, age)
+        return wait * self._weight, chance * self._weight
+
+    def plan(self, policy: PollPolicy, cost: float) -> None:
+        """Plan the next poll for when the unseen wait reaches `cost` seconds."""
+        distribution, age = self.group.model.distribution, self.last_polled - self.started
+        self._planned_weight = self._weight
+        # The maximum interval grows by an eighth of a second for each second that the jobs are overdue.
+        interval = min(_MAX_OUTLIER_INTERVAL, policy.max_interval + max(0.0, age - distribution.tail) / 8)
+        self.latest = self._missed_at + policy.miss_interval if self._misses else self.last_polled + interval
+        # All jobs of a handle are taken to have the same age, so that one of them stands for all.
+        share = cost / self._weight
+        self.due = self.started + distribution.poll_age(age, share, self.latest - self.started)
+
+    @property
+    def is_outlier(self) -> bool:
+        """Whether its jobs have taken longer than the model expects of any."""
+        return self.last_polled - self.started > self.group.model.distribution.tail
+
+    @property
+    def has_gained_weight(self) -> bool:
+        """Whether a poll now informs about a fifth more jobs than when it was planned."""
+        return self._weight > 1.2 * self._planned_weight
+
+    def process(self, jobs: Mapping[str, Any], sent: float, now: float, policy: PollPolicy) -> None:
+        """Process one poll result: update the model, notify waits of finished and lost jobs."""
+        listed = self.open_jobs.keys() & jobs.keys()
+        ended = {id: job for id, job in jobs.items() if job is not None and id in self.open_jobs}
+        self._update_model(Counter(self.open_jobs[job] for job in ended), len(listed) - len(ended), sent, now)
+        self.open_jobs.update(dict.fromkeys(listed, sent - self.started))
+        self.last_polled = sent
+        lost = self._lost_jobs([job for job in self.open_jobs if job not in listed], now, policy)
+        for job in (*ended, *lost):
+            self._end(job, ended.get(job))
+
+    @property
+    def _weight(self) -> float:
+        """How many jobs a poll informs about: its own, and for the oldest handle a share of all others."""
+        jobs = max(1, len(self.open_jobs))
+        if self is not self.group.oldest:
+            return jobs
+        others = max(0, self.group.open_jobs - jobs)
+        return jobs + _LEARNING_BONUS * self.group.model.shared_uncertainty * others
+
+    def _update_model(self, ended: Counter[float], open_jobs: int, sent: float, now: float) -> None:
+        # A job that is reported ended ended before the answer; one reported open was open when the poll was
+        # sent.
+        intervals = [Interval(jobs, last_seen, now - self.started) for last_seen, jobs in ended.items()]
+        still_open = Interval(open_jobs, sent - self.started)
+        self.group.model.update(intervals, still_open, self._evidence)
+
+    def _lost_jobs(self, missing: list[str], now: float, policy: PollPolicy) -> list[str]:
+        """Count jobs that were not listed, at most once per `miss_interval`, and return those now lost."""
+        if self._misses and now < self._missed_at + 0.99 * policy.miss_interval:
+            self._misses = {job: self._misses[job] for job in missing if job in self._misses}
+            return []
+        in_grace = now < self.started + policy.grace_period
+        self._misses = {job: 0 if in_grace else self._misses.get(job, 0) + 1 for job in missing}
+        self._missed_at = now
+        return [job for job, misses in self._misses.items() if misses >= _MAX_MISSES]
+
+    def _end(self, job_id: str, job: object) -> None:
+        self._close(job_id)
+        for wait in tuple(self.waits):
+            wait.notify(job_id, job)
+
+    def _close(self, job_id: str) -> None:
+        if self.open_jobs.pop(job_id, None) is not None:
+            self._misses.pop(job_id, None)
+            self.group.open_jobs -= 1
