@@ -14,15 +14,17 @@ from koophone_async.emulator.fleet import Running
 from koophone_async.errors import NoAnswer, NotFound
 from koophone_async.services.cph import commands
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.emulator.calling import story as told
-from tests.emulator.cph_calling import story
 
 if TYPE_CHECKING:
-    from tests.emulator.calling import Caller
-    from tests.emulator.cph_calling import Scene
+    from tests.emulator.scenes import Scene
+    from tests.emulator.signed_client import SignedClient
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.emulator(phones=6, servers=2, jobs=Durations(fixed=5)),
+]
 
 
-@story()
 async def test_a_server_does_one_command_after_the_other_and_two_servers_work_side_by_side(
     scene: Scene,
 ) -> None:
@@ -38,7 +40,6 @@ async def test_a_server_does_one_command_after_the_other_and_two_servers_work_si
     assert scene.ledger("cph.commands.run") == dict.fromkeys(scene.phones, 1)
 
 
-@story()
 async def test_what_waits_for_its_turn_is_running_has_not_begun_and_has_done_nothing(scene: Scene) -> None:
     started = await scene.cph.commands.run(scene.phones[:2], "setprop debug.color blue")
 
@@ -50,7 +51,6 @@ async def test_what_waits_for_its_turn_is_running_has_not_begun_and_has_done_not
     assert "debug.color" not in scene.emulator.phones["phone0002"].android.properties
 
 
-@story()
 async def test_sleeping_makes_a_job_and_the_wait_of_the_next_one_longer(scene: Scene) -> None:
     started = await scene.cph.commands.run(scene.phones[:2], "sleep 60")
 
@@ -60,7 +60,6 @@ async def test_sleeping_makes_a_job_and_the_wait_of_the_next_one_longer(scene: S
     assert all(job.succeeded for job in late.values())
 
 
-@story()
 async def test_other_jobs_wait_behind_adb_work_and_run_side_by_side(scene: Scene) -> None:
     await scene.cph.commands.run(scene.phones[:1], "echo hi")
     restarted = await scene.cph.phones.restart(scene.phones[:3])
@@ -72,7 +71,6 @@ async def test_other_jobs_wait_behind_adb_work_and_run_side_by_side(scene: Scene
     assert len({job.began_at for job in late.values()}) == 1
 
 
-@story()
 async def test_who_is_unknown_frozen_or_stopped_is_refused_and_the_others_begin(scene: Scene) -> None:
     good, stopped, frozen, *_ = scene.phones
     scene.emulator.phones["phone0002"].running = Running.STOPPED
@@ -87,7 +85,6 @@ async def test_who_is_unknown_frozen_or_stopped_is_refused_and_the_others_begin(
     assert set(await scene.end(started)) == {good}
 
 
-@story()
 async def test_who_stops_before_its_turn_has_a_failed_job_and_ran_nothing(scene: Scene) -> None:
     first, second, *_ = scene.phones
     started = await scene.cph.commands.run([first, second], "id")
@@ -103,7 +100,6 @@ async def test_who_stops_before_its_turn_has_a_failed_job_and_ran_nothing(scene:
     assert scene.ledger("cph.commands.install") == {}
 
 
-@story()
 async def test_a_command_goes_to_every_phone_of_servers_and_to_phones_where_both_are_named(
     scene: Scene,
 ) -> None:
@@ -114,8 +110,7 @@ async def test_a_command_goes_to_every_phone_of_servers_and_to_phones_where_both
         await scene.cph.commands.run(OnServers(["0" * 32]), "id")
 
 
-@told()
-async def test_of_phones_and_servers_the_servers_are_forgotten(call: Caller) -> None:
+async def test_of_phones_and_servers_the_servers_are_forgotten(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"].cph_id
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/commands"
     body = {"command": "shell", "content": "id", "phone_ids": [phone], "server_ids": ["0" * 32]}
@@ -137,16 +132,13 @@ async def test_of_phones_and_servers_the_servers_are_forgotten(call: Caller) -> 
         (b"[]", "CPS.0078"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused_in_the_services_words(body: bytes, code: str) -> None:
-    @told()
-    async def story(call: Caller) -> None:
-        path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/commands"
-        assert (await call("POST", path, body)).code == code
-
-    story()
+async def test_a_body_that_cannot_be_read_is_refused_in_the_services_words(
+    call: SignedClient, body: bytes, code: str
+) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/commands"
+    assert (await call("POST", path, body)).code == code
 
 
-@story()
 async def test_apps_are_installed_and_removed_and_files_unpacked_in_their_order(scene: Scene) -> None:
     cph, one = scene.cph, scene.phones[:1]
     first = await cph.commands.install(one, "obs://bucket/com.a.b-2.1.apk", "-t -r")
@@ -166,14 +158,12 @@ async def test_apps_are_installed_and_removed_and_files_unpacked_in_their_order(
     assert await scene.show(one[0], "ls /data/local/tmp") == "data\n"
 
 
-@story()
 async def test_a_package_without_a_name_installs_nothing(scene: Scene) -> None:
     job = await scene.end(await scene.cph.commands.install(scene.phones[:1], "obs://bucket/.apk"))
 
     assert job[scene.phones[0]].error_code == "CPS.0191"
 
 
-@story()
 async def test_a_command_that_is_waited_for_answers_what_each_phone_printed(scene: Scene) -> None:
     answer = await scene.cph.commands.run_sync([*scene.phones[:2], "0" * 32], "getprop; getprop")
 
@@ -184,7 +174,6 @@ async def test_a_command_that_is_waited_for_answers_what_each_phone_printed(scen
     assert (failed.error_code, failed.error_message) == ("CPS.0191", "Run command failed.")
 
 
-@story()
 async def test_who_takes_longer_than_two_seconds_is_told_of_as_running_and_ends_later(scene: Scene) -> None:
     began = VirtualTimeLoop.running().time()
     one, other = scene.phones[0], scene.phones[3]
@@ -197,7 +186,7 @@ async def test_who_takes_longer_than_two_seconds_is_told_of_as_running_and_ends_
     assert (await scene.cph.jobs.show(answer.results[0].id or "")).output == "hi\n"
 
 
-@story(jobs=Durations(fixed=100))
+@pytest.mark.emulator(jobs=Durations(fixed=100))
 async def test_a_call_that_is_waited_for_ends_after_thirty_seconds_behind_other_work(scene: Scene) -> None:
     await scene.cph.commands.run(scene.phones[:1], "id")
     began = VirtualTimeLoop.running().time()
@@ -208,21 +197,19 @@ async def test_a_call_that_is_waited_for_ends_after_thirty_seconds_behind_other_
     assert VirtualTimeLoop.running().time() - began == pytest.approx(30, abs=0.1)
 
 
-@told()
-async def test_fifteen_phones_and_six_calls_a_minute_may_be_waited_for(call: Caller) -> None:
+async def test_fifteen_phones_and_six_calls_a_minute_may_be_waited_for(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/sync-commands"
     body = {"command": "shell", "content": "id"}
     phones = [phone.cph_id for phone in call.emulator.phones]
 
     many = await call("POST", path, {**body, "phone_ids": [str(n) for n in range(16)]})
-    said = [await call("POST", path, {**body, "phone_ids": phones}) for _ in range(6)]
+    response = [await call("POST", path, {**body, "phone_ids": phones}) for _ in range(6)]
 
     assert (many.status, many.code) == (400, "CPS.0209")
-    assert [one.status for one in said] == [200, 200, 200, 200, 200, 429]
-    assert said[-1].body["error_msg"].endswith("policy user over ratelimit,limit:6,time:1 minute")
+    assert [one.status for one in response] == [200, 200, 200, 200, 200, 429]
+    assert response[-1].body["error_msg"].endswith("policy user over ratelimit,limit:6,time:1 minute")
 
 
-@story()
 async def test_jobs_can_stick_vanish_and_fail(scene: Scene) -> None:
     stuck, lost, failed = scene.phones[0], scene.phones[1], scene.phones[3]
     for action, phone in (
@@ -241,7 +228,6 @@ async def test_jobs_can_stick_vanish_and_fail(scene: Scene) -> None:
         await scene.cph.jobs.show(started.jobs[1].id or "")
 
 
-@story()
 async def test_jobs_that_nobody_knows_are_not_found(scene: Scene) -> None:
     with pytest.raises(NotFound) as job:
         await scene.cph.jobs.show("nobody")
@@ -251,7 +237,7 @@ async def test_jobs_that_nobody_knows_are_not_found(scene: Scene) -> None:
     assert (job.value.code, jobs.value.code) == ("CPS.0011", "CPS.0050")
 
 
-@story(phones=120, servers=1)
+@pytest.mark.emulator(phones=120, servers=1)
 async def test_jobs_come_in_pages_of_a_hundred_in_the_order_of_the_calls(scene: Scene) -> None:
     calls = [await scene.cph.commands.run(scene.phones[n : n + 60], "id") for n in (0, 60)]
 
@@ -260,8 +246,7 @@ async def test_jobs_come_in_pages_of_a_hundred_in_the_order_of_the_calls(scene: 
     assert jobs == scene.phones
 
 
-@told()
-async def test_more_than_twenty_request_ids_are_refused(call: Caller) -> None:
+async def test_more_than_twenty_request_ids_are_refused(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/jobs"
     ids = ",".join(map(str, range(21)))
 
@@ -269,7 +254,6 @@ async def test_more_than_twenty_request_ids_are_refused(call: Caller) -> None:
     assert (await call("GET", path)).code == "CPS.0049"
 
 
-@story()
 async def test_what_was_lost_after_it_was_taken_has_run_once(scene: Scene) -> None:
     scene.emulator.fault(Reset(executed=True), commands.RUN, first=1)
 
@@ -279,7 +263,6 @@ async def test_what_was_lost_after_it_was_taken_has_run_once(scene: Scene) -> No
     assert scene.ledger("cph.commands.run") == {scene.phones[0]: 1}
 
 
-@story()
 async def test_a_connection_can_break_before_the_body_tells_which_operation_it_is(scene: Scene) -> None:
     scene.emulator.fault(Reset(), commands.INSTALL)
 
@@ -288,20 +271,19 @@ async def test_a_connection_can_break_before_the_body_tells_which_operation_it_i
         await scene.cph.commands.install(scene.phones[:1], "obs://bucket/a.apk")
 
 
-@told()
-async def test_another_project_is_forbidden_and_only_after_signing_in(call: Caller) -> None:
+async def test_another_project_is_forbidden_and_only_after_signing_in(call: SignedClient) -> None:
     path = f"/v1/{'0' * 32}/cloud-phone/phones"
 
-    said = await call("GET", path)
+    response = await call("GET", path)
     stranger = await call("GET", path, headers={"Authorization": "none", "Content-Type": "application/json"})
 
-    assert (said.status, said.code) == (403, "CPS.0001")
-    assert said.body["error_msg"] == "No permission to request resources."
+    assert (response.status, response.code) == (403, "CPS.0001")
+    assert response.body["error_msg"] == "No permission to request resources."
     assert stranger.status == 401
-    assert len(said.body["request_id"]) == 32
+    assert len(response.body["request_id"]) == 32
 
 
-@story(regions=("cn-north-4", "cn-east-3"))
+@pytest.mark.emulator(regions=("cn-north-4", "cn-east-3"))
 async def test_a_project_sees_the_phones_and_jobs_of_its_own_region(scene: Scene) -> None:
     east = scene.emulator.accounts.account.projects[1]
     other = CloudPhone(scene.session, project_id=east.id, region=east.name)

@@ -21,12 +21,17 @@ from koophone_async.operation import Operation
 from koophone_async.services import cph
 from koophone_async.services.cph.commands import RUN
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
-from tests.emulator.cph_calling import order, story
+from tests.emulator.scenes import order
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.emulator.cph_calling import Scene
+    from tests.emulator.scenes import Scene
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.emulator(phones=6, servers=2, jobs=Durations(fixed=5)),
+]
 
 
 def name_of(served_by: Any) -> str:  # noqa: ANN401 - whichever operation's
@@ -93,7 +98,7 @@ def test_a_snapshot_keeps_servers_jobs_queues_exports_orders_and_the_rest(tmp_pa
     run_virtually(after(request, server, phone))
 
 
-@story(phones=1000, servers=10, jobs=Durations(fixed=2))
+@pytest.mark.emulator(phones=1000, servers=10, jobs=Durations(fixed=2))
 async def test_a_thousand_phones_run_a_command_once_each(scene: Scene) -> None:
     began = VirtualTimeLoop.running().time()
 
@@ -111,7 +116,6 @@ async def test_a_thousand_phones_run_a_command_once_each(scene: Scene) -> None:
     assert VirtualTimeLoop.running().time() - began == pytest.approx(200, abs=1)
 
 
-@story()
 async def test_faults_bend_the_rows_of_cph_by_phone(scene: Scene) -> None:
     scene.emulator.fault(Omit(), RUN, phone=scene.phones[1], first=1)
     started = await scene.cph.commands.run(scene.phones[:3], "id")
@@ -123,7 +127,6 @@ async def test_faults_bend_the_rows_of_cph_by_phone(scene: Scene) -> None:
     assert {job.state for job in jobs.values()} == {77}
 
 
-@story()
 async def test_a_tar_that_was_put_into_storage_is_unpacked_on_phones(scene: Scene) -> None:
     tar = Tar({"/data/media/0/Download/a/": "", "/data/media/0/Download/a/b.txt": "here"})
     scene.emulator.world.estate.storage.put("bucket", "files.tar", tar)
@@ -133,7 +136,7 @@ async def test_a_tar_that_was_put_into_storage_is_unpacked_on_phones(scene: Scen
     assert await scene.show(scene.phones[0], "cat /sdcard/Download/a/b.txt") == "here"
 
 
-@story(strict=False)
+@pytest.mark.emulator(strict=False)
 async def test_without_strictness_what_the_documents_refuse_is_tried(scene: Scene) -> None:
     with pytest.raises(Refused) as refused:
         await scene.cph.servers.show("0" * 32)
@@ -141,7 +144,6 @@ async def test_without_strictness_what_the_documents_refuse_is_tried(scene: Scen
     assert refused.value.code == "CPS.0015"
 
 
-@story()
 async def test_the_emulators_own_state_counts_servers_and_jobs(scene: Scene) -> None:
     scene.emulator.fault(Fail(), RUN, phone=scene.phones[0])
     await scene.cph.commands.run(scene.phones[:4], "id")

@@ -27,19 +27,23 @@ from koophone_async.cph import (
     ShareAnswer,
     ShareState,
 )
-from koophone_async.emulator import Fail
+from koophone_async.emulator import Durations, Fail
 from koophone_async.emulator.fleet import Running
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import phones, storage
-from tests.emulator.calling import story as told
-from tests.emulator.cph_calling import AOSP9, AOSP11, story
+from tests.emulator.scenes import AOSP9, AOSP11
 
 if TYPE_CHECKING:
-    from tests.emulator.calling import Caller
-    from tests.emulator.cph_calling import Scene
+    from tests.emulator.scenes import Scene
+    from tests.emulator.signed_client import SignedClient
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.emulator(phones=6, servers=2, jobs=Durations(fixed=5)),
+]
 
 
-@story(phones=250)
+@pytest.mark.emulator(phones=250)
 async def test_phones_are_listed_newest_first_in_pages_with_a_total(scene: Scene) -> None:
     rows = [phone async for phone in scene.cph.phones.list()]
     made = [phone.created_at for phone in rows if phone.created_at]
@@ -48,7 +52,6 @@ async def test_phones_are_listed_newest_first_in_pages_with_a_total(scene: Scene
     assert made == sorted(made, reverse=True)
 
 
-@story()
 async def test_phones_are_filtered_by_name_server_and_state(scene: Scene) -> None:
     scene.emulator.phones["phone0002"].running = Running.STOPPED
     await scene.cph.phones.rename(scene.phones[0], "shop-1")
@@ -62,7 +65,6 @@ async def test_phones_are_filtered_by_name_server_and_state(scene: Scene) -> Non
     assert await found(PhoneQuery(state=PhoneState.STOPPED)) == {scene.phones[1]}
 
 
-@story()
 async def test_a_phone_stops_starts_and_is_wiped_and_shows_each_state(scene: Scene) -> None:
     one, cph = scene.phones[0], scene.cph.phones
     scene.emulator.phones["phone0001"].android.apps["com.a.b"] = "1"
@@ -87,7 +89,6 @@ async def test_a_phone_stops_starts_and_is_wiped_and_shows_each_state(scene: Sce
     assert "com.a.b" not in scene.emulator.phones["phone0001"].android.apps
 
 
-@story()
 async def test_a_phone_whose_restart_failed_says_so_until_it_starts_again(scene: Scene) -> None:
     scene.emulator.fault(Fail("CPS.0054"), phones.RESTART, first=1)
     await scene.end(await scene.cph.phones.restart(scene.phones[:1]))
@@ -98,7 +99,6 @@ async def test_a_phone_whose_restart_failed_says_so_until_it_starts_again(scene:
     assert (await scene.cph.phones.show(scene.phones[0])).state is PhoneState.RUNNING
 
 
-@story()
 async def test_a_frozen_phone_says_so_and_does_nothing(scene: Scene) -> None:
     scene.emulator.phones["phone0001"].frozen = True
 
@@ -106,7 +106,6 @@ async def test_a_frozen_phone_says_so_and_does_nothing(scene: Scene) -> None:
     assert (await scene.cph.phones.reset(scene.phones[:1])).jobs[0].error_code == "CPS.0053"
 
 
-@story()
 async def test_properties_are_shown_at_once_and_taken_up_at_the_next_start(scene: Scene) -> None:
     one, cph = scene.phones[0], scene.cph.phones
     update = PropertyUpdate(one, {"com.cph.mainkeys": True}, {"my.own": "x"})
@@ -124,8 +123,8 @@ async def test_properties_are_shown_at_once_and_taken_up_at_the_next_start(scene
     assert await scene.show(one, "getprop com.cph.mainkeys") == "0\n"
 
 
-@told()
-async def test_a_wrong_property_is_refused_for_its_phone_alone(call: Caller) -> None:
+@pytest.mark.emulator(phones=3)
+async def test_a_wrong_property_is_refused_for_its_phone_alone(call: SignedClient) -> None:
     ids = [phone.cph_id for phone in call.emulator.phones]
     given: list[dict[str, object]] = [
         {"com.cph.mainkeys": 1, "imei": "1"},
@@ -142,7 +141,6 @@ async def test_a_wrong_property_is_refused_for_its_phone_alone(call: Caller) -> 
     assert (await call("POST", path, {"phones": [{"phone_id": ids[0], "property": "{"}]})).code == "CPS.0078"
 
 
-@story()
 async def test_a_phone_changes_its_android_with_another_image(scene: Scene) -> None:
     one = scene.phones[:1]
     await scene.end(await scene.cph.phones.restart(one, image=AOSP11))
@@ -152,7 +150,6 @@ async def test_a_phone_changes_its_android_with_another_image(scene: Scene) -> N
     assert (await scene.cph.phones.restart(one, image="nobody")).jobs[0].error_code == "CPS.0166"
 
 
-@story()
 async def test_tickets_are_given_to_who_runs_and_are_new_each_time(scene: Scene) -> None:
     scene.emulator.phones["phone0002"].running = Running.STOPPED
     asked = [*scene.phones[:2], "0" * 32]
@@ -168,7 +165,6 @@ async def test_tickets_are_given_to_who_runs_and_are_new_each_time(scene: Scene)
     assert first.connections[0].access.ticket != again.connections[0].access.ticket
 
 
-@story()
 async def test_data_of_a_newer_android_are_not_restored_and_none_that_nobody_exported(scene: Scene) -> None:
     new, old, *_ = scene.phones
     await scene.end(await scene.cph.phones.reset([new], image=AOSP11))
@@ -182,7 +178,6 @@ async def test_data_of_a_newer_android_are_not_restored_and_none_that_nobody_exp
     assert unknown.jobs[0].error_code == "CPS.0172"
 
 
-@story()
 async def test_a_disk_grows_and_costs_and_never_shrinks(scene: Scene) -> None:
     one, other = scene.phones[:2]
     before = (await scene.cph.phones.show(one)).disk
@@ -200,7 +195,7 @@ async def test_a_disk_grows_and_costs_and_never_shrinks(scene: Scene) -> None:
     assert (order.resources, order.cost) == ([one], 50)
 
 
-@story(phones=600)
+@pytest.mark.emulator(phones=600)
 async def test_no_more_than_500_disks_grow_at_a_time(scene: Scene) -> None:
     for first in range(0, 450, 150):
         await scene.cph.storage.expand([NewSize(one, 1000) for one in scene.phones[first : first + 150]])
@@ -212,7 +207,6 @@ async def test_no_more_than_500_disks_grow_at_a_time(scene: Scene) -> None:
     assert scene.ledger(storage.EXPAND.name) == dict.fromkeys(scene.phones[:450], 1)
 
 
-@story()
 async def test_traffic_takes_another_way_unless_the_encoding_server_is_restarting(scene: Scene) -> None:
     await scene.end(await scene.cph.traffic.route(scene.phones[:1], Route.ENCODING_CONTAINER))
     assert (await scene.cph.phones.show(scene.phones[0])).route is Route.ENCODING_CONTAINER
@@ -224,8 +218,7 @@ async def test_traffic_takes_another_way_unless_the_encoding_server_is_restartin
     assert refused.jobs[0].error_code == "CPS.0208"
 
 
-@told()
-async def test_what_the_documents_forbid_is_refused_in_the_services_words(call: Caller) -> None:
+async def test_what_the_documents_forbid_is_refused_in_the_services_words(call: SignedClient) -> None:
     root = f"/v1/{call.emulator.project_id}/cloud-phone/phones"
     phone = call.emulator.phones["phone0001"].cph_id
     name = await call("PUT", f"{root}/{phone}", {"phone_name": "not a name"})
@@ -240,28 +233,25 @@ async def test_what_the_documents_forbid_is_refused_in_the_services_words(call: 
     assert nobody.status == 404
 
 
-@told()
-async def test_an_answer_to_an_offer_is_yes_or_no(call: Caller) -> None:
+async def test_an_answer_to_an_offer_is_yes_or_no(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/images/{'0' * 32}/members"
 
-    said = [await call("PUT", path, body) for body in ({"status": "maybe"}, {})]
+    response = [await call("PUT", path, body) for body in ({"status": "maybe"}, {})]
 
-    assert [one.code for one in said] == ["CPS.0010", "CPS.0010"]
+    assert [one.code for one in response] == ["CPS.0010", "CPS.0010"]
 
 
-@told()
-async def test_the_ports_of_a_phone_are_told_by_their_former_names_too(call: Caller) -> None:
+async def test_the_ports_of_a_phone_are_told_by_their_former_names_too(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"].cph_id
 
-    said = await call("GET", f"/v1/{call.emulator.project_id}/cloud-phone/phones/{phone}")
+    response = await call("GET", f"/v1/{call.emulator.project_id}/cloud-phone/phones/{phone}")
 
-    (port,) = said.body["access_infos"]
+    (port,) = response.body["access_infos"]
     today = [port[name] for name in ("phone_ip", "server_ip", "public_ip")]
     assert [port[name] for name in ("device_ip", "intranet_ip", "access_ip")] == today
     assert all(today)
 
 
-@story()
 async def test_models_and_images_are_listed_by_whose_they_are(scene: Scene) -> None:
     models = [model async for model in scene.cph.phones.models()]
     assert [model.has_shared_storage for model in models].count(False) == 1
@@ -276,7 +266,6 @@ async def test_models_and_images_are_listed_by_whose_they_are(scene: Scene) -> N
     assert await count(None, limit=4) == 6
 
 
-@story()
 async def test_an_image_of_ones_own_is_shared_with_at_most_ten_and_deleted(scene: Scene) -> None:
     images = [image async for image in scene.cph.images.list(ImageQuery(type=ImageType.PRIVATE))]
     (shared,) = [image async for image in scene.cph.images.list(ImageQuery(type=ImageType.SHARED))]
@@ -297,7 +286,6 @@ async def test_an_image_of_ones_own_is_shared_with_at_most_ten_and_deleted(scene
     assert refused.value.code == "CPS.0166"
 
 
-@story()
 async def test_a_phone_is_given_an_image_of_ones_own(scene: Scene) -> None:
     (image, *_) = [image async for image in scene.cph.images.list(ImageQuery(name="aosp10"))]
 
@@ -306,7 +294,6 @@ async def test_a_phone_is_given_an_image_of_ones_own(scene: Scene) -> None:
     assert (await scene.cph.phones.show(scene.phones[0])).image == image.id
 
 
-@story()
 async def test_an_image_that_others_share_is_used_only_once_it_is_accepted(scene: Scene) -> None:
     one, cph = scene.phones[:1], scene.cph
 
@@ -327,7 +314,6 @@ async def test_an_image_that_others_share_is_used_only_once_it_is_accepted(scene
     assert (await cph.phones.show(one[0])).image == image
 
 
-@story()
 async def test_only_what_others_share_can_be_accepted(scene: Scene) -> None:
     own = [image.id async for image in scene.cph.images.list(ImageQuery(type=ImageType.PRIVATE))]
 
@@ -337,7 +323,6 @@ async def test_only_what_others_share_can_be_accepted(scene: Scene) -> None:
         assert refused.value.code == "CPS.0166"
 
 
-@story()
 async def test_a_job_of_a_phone_that_is_gone_fails(scene: Scene) -> None:
     restarting = await scene.cph.phones.restart(scene.phones[:1])
     waiting = await scene.cph.commands.run(scene.phones[:2], "id")

@@ -42,18 +42,22 @@ from koophone_async.cph import (
     SystemBandwidth,
     Term,
 )
-from koophone_async.emulator import Fail
+from koophone_async.emulator import Durations, Fail
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import servers
 from koophone_async.wire import to_wire
-from tests.emulator.calling import story as told
-from tests.emulator.cph_calling import AOSP9, AOSP10, VPC, order, story
+from tests.emulator.scenes import AOSP9, AOSP10, VPC, order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.emulator.calling import Caller
-    from tests.emulator.cph_calling import Scene
+    from tests.emulator.scenes import Scene
+    from tests.emulator.signed_client import SignedClient
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.emulator(phones=6, servers=2, jobs=Durations(fixed=5)),
+]
 
 
 Row = TypeVar("Row")
@@ -81,7 +85,6 @@ def old_order(**changes: Any) -> BuyServersV1:  # noqa: ANN401 - the fields of B
     return BuyServersV1(**(given | changes))
 
 
-@story()
 async def test_servers_are_listed_newest_first_and_filtered(scene: Scene) -> None:
     (bought,) = (await scene.cph.servers.buy(order())).servers
     await asyncio.sleep(5)
@@ -97,7 +100,6 @@ async def test_servers_are_listed_newest_first_and_filtered(scene: Scene) -> Non
     assert await found(ServerQuery(since=now - 100, until=now * 1000)) == [bought]
 
 
-@story()
 async def test_what_is_not_sold_cannot_be_bought(scene: Scene) -> None:
     buy, old = scene.cph.servers.buy, scene.cph.servers.buy_v1
 
@@ -109,7 +111,6 @@ async def test_what_is_not_sold_cannot_be_bought(scene: Scene) -> None:
     assert scene.emulator.world.estate.orders == {}
 
 
-@story()
 async def test_servers_of_2020_bring_their_bandwidth_or_use_one_that_is_there(scene: Scene) -> None:
     cph = scene.cph
     (shared,) = await every(cph.bandwidths.list())
@@ -128,7 +129,6 @@ async def test_servers_of_2020_bring_their_bandwidth_or_use_one_that_is_there(sc
     assert await refusal(cph.bandwidths.update("nobody", 200)) == "CPS.0115"
 
 
-@story()
 async def test_a_bare_server_comes_without_phones(scene: Scene) -> None:
     bought = await scene.cph.servers.buy_bare(
         BuyBareServers(
@@ -153,7 +153,6 @@ async def test_a_bare_server_comes_without_phones(scene: Scene) -> None:
     ].error_code == "CPS.0147"
 
 
-@story()
 async def test_a_server_gets_another_flavor_of_its_generation_once_that_is_paid(scene: Scene) -> None:
     bought = await scene.cph.servers.buy(order(phone_model="rx1.cp.c60.d10.e1v1"))
     await asyncio.sleep(5)
@@ -172,7 +171,6 @@ async def test_a_server_gets_another_flavor_of_its_generation_once_that_is_paid(
     assert await refusal(change(worse)) == "CPS.0257"
 
 
-@story()
 async def test_a_new_machine_takes_the_place_of_a_server_with_phones_made_anew(scene: Scene) -> None:
     (bought,) = (await scene.cph.servers.buy(order())).servers
     change = ChangeServer(
@@ -201,7 +199,6 @@ async def test_a_new_machine_takes_the_place_of_a_server_with_phones_made_anew(s
     assert len(before - set(scene.phones)) == 15
 
 
-@story()
 async def test_no_more_than_five_servers_are_replaced_at_a_time(scene: Scene) -> None:
     bought = (await scene.cph.servers.buy(order(count=6))).servers
     await asyncio.sleep(5)
@@ -220,7 +217,6 @@ async def test_no_more_than_five_servers_are_replaced_at_a_time(scene: Scene) ->
         await scene.cph.servers.change(change(bought[5]))
 
 
-@story()
 async def test_a_server_restarts_with_all_its_phones_or_becomes_abnormal(scene: Scene) -> None:
     scene.emulator.fault(Fail(), servers.RESTART, phone=scene.servers[1])
     started = await scene.cph.servers.restart([*scene.servers, "0" * 32])
@@ -239,7 +235,6 @@ async def test_a_server_restarts_with_all_its_phones_or_becomes_abnormal(scene: 
     assert (await scene.cph.shared_apps.delete(scene.servers[1:], "a.b")).jobs[0].error_code == "CPS.0099"
 
 
-@story()
 async def test_servers_that_are_paid_by_use_are_given_back_with_their_phones(scene: Scene) -> None:
     (bought,) = (await scene.cph.servers.buy(order())).servers
     await asyncio.sleep(5)
@@ -256,7 +251,6 @@ async def test_servers_that_are_paid_by_use_are_given_back_with_their_phones(sce
     assert (await scene.jobs(waiting))[gone].succeeded
 
 
-@story()
 async def test_a_second_restart_that_waits_for_a_server_that_goes_fails(scene: Scene) -> None:
     one = scene.servers[0]
     await scene.cph.servers.delete([one])
@@ -268,7 +262,6 @@ async def test_a_second_restart_that_waits_for_a_server_that_goes_fails(scene: S
     assert jobs[one].error_code == "CPS.0159"
 
 
-@story()
 async def test_a_server_that_goes_before_its_new_flavor_comes_keeps_nothing(scene: Scene) -> None:
     change = ChangeModel(scene.servers[0], "physical.rx1.2xlarge", "rx1.cp.c60.d32.e1v1", Fee(1))
     await scene.cph.servers.delete(scene.servers[:1])
@@ -279,7 +272,6 @@ async def test_a_server_that_goes_before_its_new_flavor_comes_keeps_nothing(scen
     assert change.server not in scene.servers
 
 
-@story()
 async def test_gaming_phones_share_their_servers_disk_and_cannot_grow(scene: Scene) -> None:
     gaming = order(model="physical.kg1.4xlarge.cg", phone_model="kg1.cg.c40.d30SSD.e1v1")
     bought = await scene.cph.servers.buy(gaming)
@@ -290,26 +282,23 @@ async def test_gaming_phones_share_their_servers_disk_and_cannot_grow(scene: Sce
     assert (await scene.cph.storage.expand([NewSize(phone.id, 900)])).jobs[0].error_code == "CPS.0338"
 
 
-@told()
-async def test_an_address_that_exists_serves_one_server_only(call: Caller) -> None:
+async def test_an_address_that_exists_serves_one_server_only(call: SignedClient) -> None:
     wanted = to_wire(order(public_address=PublicAddress(existing=["eip"]))) | {"count": 2}
-    said = await call("POST", f"/v2/{call.emulator.project_id}/cloud-phone/servers", wanted)
+    response = await call("POST", f"/v2/{call.emulator.project_id}/cloud-phone/servers", wanted)
 
-    assert said.code == "CPS.0251"
+    assert response.code == "CPS.0251"
 
 
-@told()
-async def test_ten_servers_at_most_are_given_back_and_a_hundred_restarted(call: Caller) -> None:
+async def test_ten_servers_at_most_are_given_back_and_a_hundred_restarted(call: SignedClient) -> None:
     root = f"/{call.emulator.project_id}/cloud-phone/servers"
 
-    said = await call("DELETE", f"/v2{root}", {"server_ids": ["a"] * 11})
+    response = await call("DELETE", f"/v2{root}", {"server_ids": ["a"] * 11})
     restart = await call("POST", f"/v1{root}/batch-restart", {"server_ids": ["a"] * 101})
 
-    assert (said.code, restart.code) == ("CPS.0325", "CPS.0096")
-    assert said.body["error_msg"] == "The number of servers to be deleted is more than 10."
+    assert (response.code, restart.code) == ("CPS.0325", "CPS.0096")
+    assert response.body["error_msg"] == "The number of servers to be deleted is more than 10."
 
 
-@story()
 async def test_key_pairs_change_one_after_the_other(scene: Scene) -> None:
     one = scene.servers[0]
     started = await scene.cph.keypairs.update({one: "KeyPair-2"})
@@ -320,7 +309,6 @@ async def test_key_pairs_change_one_after_the_other(scene: Scene) -> None:
     assert (await scene.cph.servers.show(one)).keypair == "KeyPair-2"
 
 
-@story()
 async def test_encoding_servers_are_listed_and_restarted(scene: Scene) -> None:
     encoding = scene.cph.encoding_servers
     one, _ = await every(encoding.list())
@@ -338,7 +326,6 @@ async def test_encoding_servers_are_listed_and_restarted(scene: Scene) -> None:
     assert [row.name for row in creating] == ["ENCODE_farm"]
 
 
-@story()
 async def test_shared_files_are_unpacked_listed_cut_and_deleted(scene: Scene) -> None:
     files, one = scene.cph.shared_files, scene.servers[:1]
     for number in range(40):
@@ -364,7 +351,6 @@ async def test_shared_files_are_unpacked_listed_cut_and_deleted(scene: Scene) ->
     assert left[0].name == "a-rather-long-name-01"
 
 
-@story()
 async def test_directories_of_shared_storage_are_listed_as_such(scene: Scene) -> None:
     scene.emulator.world.estate.servers.by_id[scene.servers[0]].files["/data/app/one"] = {
         "size": 7, "at": "2026-01-01T00:00:00+00:00",
@@ -376,8 +362,7 @@ async def test_directories_of_shared_storage_are_listed_as_such(scene: Scene) ->
     assert (file.name, file.size) == ("app", 4096)
 
 
-@told()
-async def test_pushing_and_deleting_shared_files_are_told_apart_by_their_fields(call: Caller) -> None:
+async def test_pushing_and_deleting_shared_files_are_told_apart_by_their_fields(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/share-files"
     servers_ = [server.id for server in call.emulator.world.estate.servers]
     await call("POST", path, {"bucket_name": "bucket", "object_path": "a.tar", "server_ids": servers_})
@@ -390,7 +375,6 @@ async def test_pushing_and_deleting_shared_files_are_told_apart_by_their_fields(
         assert call.emulator.ledger.executions(f"cph.shared_files.{name}") == dict.fromkeys(servers_, 1)
 
 
-@story()
 async def test_shared_apps_are_seen_when_the_service_looks_every_two_hours(scene: Scene) -> None:
     apps, one = scene.cph.shared_apps, scene.servers[:1]
     await scene.end(await apps.push(one, "com.a.b", "bucket", "com.a.b-2.0.tar", preinstall=True))
@@ -408,7 +392,6 @@ async def test_shared_apps_are_seen_when_the_service_looks_every_two_hours(scene
     assert await every(apps.list(one[0], "com.a.b")) == []
 
 
-@story()
 async def test_file_systems_are_mounted_and_unmounted(scene: Scene) -> None:
     filesystems, one = scene.cph.shared_filesystems, scene.servers[0]
     await scene.end(await filesystems.attach("sfs-1", [one], "/games"))
@@ -418,7 +401,6 @@ async def test_file_systems_are_mounted_and_unmounted(scene: Scene) -> None:
     assert (await scene.end(await filesystems.detach("sfs-1", [one])))[one].error_code == "CPS.0302"
 
 
-@story()
 async def test_servers_are_found_and_counted_by_their_tags(scene: Scene) -> None:
     tags, (one, other) = scene.cph.tags, scene.servers
     await tags.add(one, {"team": "shop", "stage": "test"})
@@ -462,18 +444,15 @@ async def test_servers_are_found_and_counted_by_their_tags(scene: Scene) -> None
         ("cph-server/resource_instances/action", {"tags": []}, "CPS.0047"),
     ],
 )
-def test_wrong_tags_are_refused_in_the_services_words(path: str, body: object, code: str) -> None:
-    @told()
-    async def story(call: Caller) -> None:
-        server = next(iter(call.emulator.world.estate.servers)).id
-        said = await call("POST", f"/v1/{call.emulator.project_id}/{path.format(server)}", body)
-        assert said.code == code
-
-    story()
+async def test_wrong_tags_are_refused_in_the_services_words(
+    call: SignedClient, path: str, body: object, code: str
+) -> None:
+    server = next(iter(call.emulator.world.estate.servers)).id
+    response = await call("POST", f"/v1/{call.emulator.project_id}/{path.format(server)}", body)
+    assert response.code == code
 
 
-@told()
-async def test_tags_answer_without_a_request_id_and_changes_without_a_body(call: Caller) -> None:
+async def test_tags_answer_without_a_request_id_and_changes_without_a_body(call: SignedClient) -> None:
     server = next(iter(call.emulator.world.estate.servers)).id
     root = f"/v1/{call.emulator.project_id}/cph-server"
 
@@ -486,7 +465,6 @@ async def test_tags_answer_without_a_request_id_and_changes_without_a_body(call:
     assert shown.body == {"tags": [{"key": "a", "value": "b"}]}
 
 
-@story()
 async def test_flavors_are_listed_by_what_they_are_for_and_where_they_are_sold(scene: Scene) -> None:
     assert len(await every(scene.cph.servers.models())) == 4
     (gaming,) = await every(scene.cph.servers.models(ProductType.GAMING))
@@ -494,7 +472,6 @@ async def test_flavors_are_listed_by_what_they_are_for_and_where_they_are_sold(s
     assert {row.zone for row in await every(scene.cph.servers.offerings())} == {"cn-north-4a"}
 
 
-@story()
 async def test_a_planned_event_waits_for_leave_and_then_happens_in_its_hour(scene: Scene) -> None:
     events = scene.cph.scheduled_events
     (event,) = await every(events.list())
@@ -518,8 +495,7 @@ async def test_a_planned_event_waits_for_leave_and_then_happens_in_its_hour(scen
     assert await every(events.list(EventQuery(states=["failed"]))) == []
 
 
-@told()
-async def test_an_event_cannot_be_moved_to_what_is_no_time(call: Caller) -> None:
+async def test_an_event_cannot_be_moved_to_what_is_no_time(call: SignedClient) -> None:
     (event,) = call.emulator.world.estate.events
     path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events/{event}"
 
@@ -527,19 +503,17 @@ async def test_an_event_cannot_be_moved_to_what_is_no_time(call: Caller) -> None
     assert (await call("PUT", path, {"not_before": ""})).status == 200
 
 
-@told()
-async def test_states_of_events_are_wanted_one_by_one_or_joined_by_commas(call: Caller) -> None:
+async def test_states_of_events_are_wanted_one_by_one_or_joined_by_commas(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events"
 
     async def found(*states: str) -> int:
-        said = await call("GET", path, query=tuple(("state", state) for state in states))
-        return len(said.body["scheduled_events"])
+        response = await call("GET", path, query=tuple(("state", state) for state in states))
+        return len(response.body["scheduled_events"])
 
     assert [await found("failed", "inquiring"), await found("failed,inquiring")] == [1, 1]
     assert [await found("inquiring"), await found("failed", "canceled")] == [1, 0]
 
 
-@story()
 async def test_what_only_the_table_of_permissions_names_is_answered_somehow(scene: Scene) -> None:
     raw = scene.cph.undocumented
     await raw.create_peering_routes({"peering_id": "p", "cidr": "10.0.0.0/8"})
@@ -555,7 +529,7 @@ async def test_what_only_the_table_of_permissions_names_is_answered_somehow(scen
     assert (await raw.export_phone_details()).count(b"phone_id") == 6
 
 
-@story(servers=3, regions=("cn-north-4", "cn-east-3"))
+@pytest.mark.emulator(servers=3, regions=("cn-north-4", "cn-east-3"))
 async def test_servers_of_another_region_are_not_there(scene: Scene) -> None:
     here = [server.id async for server in scene.cph.servers.list()]
     away = next(server for server in scene.servers if server not in here)

@@ -8,34 +8,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.cph import Export, Period, PhoneQuery, PhoneState, Restore, ServerState, ServerTerm
+from koophone_async.emulator import Durations
 from koophone_async.errors import NotFound
-from tests.emulator import cph_calling
-from tests.emulator.calling import story
-from tests.emulator.cph_calling import order
+from tests.emulator.scenes import order
 
 if TYPE_CHECKING:
-    from tests.emulator.calling import Caller
-    from tests.emulator.cph_calling import Scene
+    from tests.emulator.scenes import Scene
+    from tests.emulator.signed_client import SignedClient
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 JSON = {"Content-Type": "application/json"}
 
 
-async def signed_in(call: Caller) -> dict[str, str]:
+async def signed_in(call: SignedClient) -> dict[str, str]:
     emulator = call.emulator
     user = {"name": emulator.user, "password": emulator.password, "domain": {"name": emulator.domain}}
     identity = {"methods": ["password"], "password": {"user": user}}
     scope = {"project": {"name": emulator.project}}
-    said = await call(
+    response = await call(
         "POST",
         "/v3/auth/tokens",
         {"auth": {"identity": identity, "scope": scope}},
         headers={"X": "none", **JSON},
     )
-    return {"X-Auth-Token": said.headers["X-Subject-Token"], **JSON}
+    return {"X-Auth-Token": response.headers["X-Subject-Token"], **JSON}
 
 
-@story()
-async def test_the_quick_start_lists_restarts_and_looks_at_the_job(call: Caller) -> None:
+async def test_the_quick_start_lists_restarts_and_looks_at_the_job(call: SignedClient) -> None:
     """CPH 4 of 2025-02-08: with a token, and jobs by `request_id`."""
     token, root = await signed_in(call), f"/v1/{call.emulator.project_id}/cloud-phone"
 
@@ -51,8 +51,7 @@ async def test_the_quick_start_lists_restarts_and_looks_at_the_job(call: Caller)
     assert (job["phone_id"], job["status"], job["error_code"]) == (phone, 2, "")
 
 
-@story()
-async def test_data_of_one_phone_are_backed_up_and_restored_to_another(call: Caller) -> None:
+async def test_data_of_one_phone_are_backed_up_and_restored_to_another(call: SignedClient) -> None:
     """CPH 6.1 of 2025-02-08."""
     root, phones = f"/v1/{call.emulator.project_id}/cloud-phone", call.emulator.phones
     one, other = phones["phone0001"], phones["phone0002"]
@@ -82,7 +81,7 @@ async def test_data_of_one_phone_are_backed_up_and_restored_to_another(call: Cal
     assert android.apps["com.yy.app"] == "2.0"
 
 
-@cph_calling.story()
+@pytest.mark.emulator(phones=6, servers=2)
 async def test_a_server_is_bought_named_tagged_used_backed_up_and_its_phone_stopped(scene: Scene) -> None:
     cph = scene.cph
     bought = await cph.servers.buy(order(properties={"com.cph.mainkeys": True}))
@@ -112,7 +111,7 @@ async def test_a_server_is_bought_named_tagged_used_backed_up_and_its_phone_stop
     assert scene.ledger("cph.servers.buy") == {server: 1}
 
 
-@cph_calling.story()
+@pytest.mark.emulator(phones=6, servers=2)
 async def test_an_order_that_is_not_paid_brings_a_server_once_it_is(scene: Scene) -> None:
     bought = await scene.cph.servers.buy(order(count=2, term=ServerTerm(Period.YEAR, 1)))
     await asyncio.sleep(60)

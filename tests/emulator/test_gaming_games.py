@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from attrs import define, field
 
+from koophone_async.emulator import Durations
 from koophone_async.emulator.fleet import Running
 from koophone_async.emulator.gaming.player import Player, TurnedAway
 from koophone_async.errors import InvalidRequest
@@ -30,10 +31,14 @@ from koophone_async.events import (
     serve,
 )
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.emulator.gaming_calling import story
 
 if TYPE_CHECKING:
-    from tests.emulator.gaming_calling import Scene
+    from tests.emulator.scenes import GamingScene
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.emulator(phones=6, servers=2, jobs=Durations(fixed=5)),
+]
 
 KEY: Final = bytes(range(32))
 PLAYER: Final = Player("a-ticket", KEY, b"sealed")
@@ -56,7 +61,9 @@ class Ear:
 
 
 @asynccontextmanager
-async def listening(scene: Scene, cipher: Cipher | None = None, interval: int = 30) -> AsyncGenerator[Ear]:
+async def listening(
+    gaming_scene: GamingScene, cipher: Cipher | None = None, interval: int = 30
+) -> AsyncGenerator[Ear]:
     """Let a receiver hear of all phones, which have a game on them."""
     ear = Ear(Receiver(now=VirtualTimeLoop.running().now, cipher=cipher or Cipher()))
     ear.receiver.on_enter(ear.note)
@@ -64,7 +71,7 @@ async def listening(scene: Scene, cipher: Cipher | None = None, interval: int = 
     ear.receiver.on_heartbeat(ear.note)
     async with serve(ear.receiver) as address:
         told = properties(address, interval)
-        await scene.cph.fleet(scene.phones).restart(properties=told)
+        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=told)
         yield ear
 
 
@@ -81,11 +88,10 @@ def silent(*names: str) -> dict[str, str]:
     return {name: value for name, value in told.items() if not name.endswith(names)}
 
 
-@story()
-async def test_a_round_is_told_from_its_beginning_to_its_end(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, phone = scene.emulator.games, scene.phones[0]
-    async with listening(scene) as ear:
+async def test_a_round_is_told_from_its_beginning_to_its_end(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
+    async with listening(gaming_scene) as ear:
         granting(ear)
         began = await games.start(phone, application, PLAYER, session="s1")
         assert games.playing == (began,)
@@ -106,11 +112,10 @@ async def test_a_round_is_told_from_its_beginning_to_its_end(scene: Scene) -> No
     assert entered.ticket == quitted.ticket == "a-ticket"
 
 
-@story()
-async def test_a_phone_without_a_game_beats_on_and_says_so(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, phone = scene.emulator.games, scene.phones[0]
-    async with listening(scene) as ear:
+async def test_a_phone_without_a_game_beats_on_and_says_so(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
+    async with listening(gaming_scene) as ear:
         granting(ear)
         await games.start(phone, application, PLAYER)
         await games.stop(phone)
@@ -119,29 +124,27 @@ async def test_a_phone_without_a_game_beats_on_and_says_so(scene: Scene) -> None
     assert ear.beats == [("", "")] * 2
 
 
-@story()
-async def test_a_phone_that_stops_falls_silent(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, (phone, other, *_) = scene.emulator.games, scene.phones
-    async with listening(scene) as ear:
+async def test_a_phone_that_stops_falls_silent(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, (phone, other, *_) = gaming_scene.emulator.games, gaming_scene.phones
+    async with listening(gaming_scene) as ear:
         granting(ear, Grant(KEY))
         await games.start(phone, application, PLAYER)
         await games.start(other, application, Player("another", KEY))
-        scene.emulator.phones.by_cph_id(phone).running = Running.STOPPED
-        scene.emulator.phones.remove(scene.emulator.phones.by_cph_id(other).id)
+        gaming_scene.emulator.phones.by_cph_id(phone).running = Running.STOPPED
+        gaming_scene.emulator.phones.remove(gaming_scene.emulator.phones.by_cph_id(other).id)
         await asyncio.sleep(100)
 
         assert games.playing == ()
     assert ear.beats == []
 
 
-@story()
-async def test_a_game_ends_with_its_process(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, phone = scene.emulator.games, scene.phones[0]
+async def test_a_game_ends_with_its_process(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
     await games.start(phone, application)
-    running = (await scene.cph.commands.run_sync([phone], "ps -A")).results[0].output or ""
-    await scene.cph.commands.run_sync([phone], "am force-stop com.example.chess")
+    running = (await gaming_scene.cph.commands.run_sync([phone], "ps -A")).results[0].output or ""
+    await gaming_scene.cph.commands.run_sync([phone], "am force-stop com.example.chess")
 
     assert "com.example.chess" in running
     assert games.on(phone) is None
@@ -153,27 +156,24 @@ async def test_a_game_ends_with_its_process(scene: Scene) -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.BASE64, Encoding.HEX])
 @pytest.mark.parametrize("mode", list(Mode))
-def test_players_encrypt_as_the_receiver_was_told(mode: Mode, encoding: Encoding) -> None:
+async def test_players_encrypt_as_the_receiver_was_told(
+    gaming_scene: GamingScene, mode: Mode, encoding: Encoding
+) -> None:
     cipher = Cipher(mode, encoding, Encoding.HEX)
 
-    @story()
-    async def told(scene: Scene) -> None:
-        application, _ = await scene.deployed()
-        scene.emulator.games.cipher = cipher
-        async with listening(scene, cipher) as ear:
-            granting(ear)
-            await scene.emulator.games.start(scene.phones[0], application, PLAYER)
+    application, _ = await gaming_scene.deployed()
+    gaming_scene.emulator.games.cipher = cipher
+    async with listening(gaming_scene, cipher) as ear:
+        granting(ear)
+        await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
 
-        assert ear.receiver.counts.admitted == 1
-
-    told()
+    assert ear.receiver.counts.admitted == 1
 
 
-@story()
-async def test_who_is_not_verified_does_not_play(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, phone = scene.emulator.games, scene.phones[0]
-    async with listening(scene) as ear:
+async def test_who_is_not_verified_does_not_play(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
+    async with listening(gaming_scene) as ear:
         granting(ear)
         with pytest.raises(InvalidRequest, match="player: is needed"):
             await games.start(phone, application)
@@ -203,26 +203,23 @@ async def _no_object(_: web.Request) -> web.Response:
 
 
 @pytest.mark.parametrize("answer", [_wrong_key, _no_json, _no_object])
-def test_an_answer_without_the_key_is_no_verification(answer: Answer) -> None:
-    @story()
-    async def told(scene: Scene) -> None:
-        application, _ = await scene.deployed()
-        app = web.Application()
-        app.router.add_post("/verify", answer)
-        async with TestServer(app) as server:
-            told = properties(str(server.make_url("")), 30)
-            await scene.cph.fleet(scene.phones).restart(properties=told)
-            with pytest.raises(TurnedAway, match="200"):
-                await scene.emulator.games.start(scene.phones[0], application, PLAYER)
-
-    told()
+async def test_an_answer_without_the_key_is_no_verification(
+    gaming_scene: GamingScene, answer: Answer
+) -> None:
+    application, _ = await gaming_scene.deployed()
+    app = web.Application()
+    app.router.add_post("/verify", answer)
+    async with TestServer(app) as server:
+        told = properties(str(server.make_url("")), 30)
+        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=told)
+        with pytest.raises(TurnedAway, match="200"):
+            await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
 
 
-@story()
-async def test_a_game_goes_on_where_nobody_listens(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, phone = scene.emulator.games, scene.phones[0]
-    await scene.cph.fleet(scene.phones).restart(properties=silent("sign_check_url"))
+async def test_a_game_goes_on_where_nobody_listens(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
+    await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=silent("sign_check_url"))
 
     await games.start(phone, application)
     await asyncio.sleep(31)
@@ -235,12 +232,11 @@ async def test_a_game_goes_on_where_nobody_listens(scene: Scene) -> None:
     ]
 
 
-@story()
-async def test_a_phone_calls_only_the_urls_that_it_took_up(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, (phone, other, *_) = scene.emulator.games, scene.phones
-    await scene.cph.fleet([phone]).update_properties(silent())
-    await scene.cph.fleet([other]).restart(
+async def test_a_phone_calls_only_the_urls_that_it_took_up(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, (phone, other, *_) = gaming_scene.emulator.games, gaming_scene.phones
+    await gaming_scene.cph.fleet([phone]).update_properties(silent())
+    await gaming_scene.cph.fleet([other]).restart(
         properties=silent("sign_check_url", "event_notify_url", "interval")
     )
 
@@ -251,12 +247,11 @@ async def test_a_phone_calls_only_the_urls_that_it_took_up(scene: Scene) -> None
     assert list(games.calls) == []
 
 
-@story()
-async def test_a_game_starts_where_it_is_and_nothing_else_runs(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, (phone, still, *_) = scene.emulator.games, scene.phones
-    scene.emulator.phones.by_cph_id(still).running = Running.STOPPED
-    other = await scene.application("go")
+async def test_a_game_starts_where_it_is_and_nothing_else_runs(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, (phone, still, *_) = gaming_scene.emulator.games, gaming_scene.phones
+    gaming_scene.emulator.phones.by_cph_id(still).running = Running.STOPPED
+    other = await gaming_scene.application("go")
     await games.start(phone, application)
 
     with pytest.raises(InvalidRequest, match="plays already"):
@@ -264,16 +259,15 @@ async def test_a_game_starts_where_it_is_and_nothing_else_runs(scene: Scene) -> 
     with pytest.raises(InvalidRequest, match="is not running"):
         await games.start(still, application)
     with pytest.raises(InvalidRequest, match="is not on the phone"):
-        await games.start(scene.phones[2], other)
+        await games.start(gaming_scene.phones[2], other)
     with pytest.raises(InvalidRequest, match="is not running"):
         await games.start("nobody", application)
 
 
-@story()
-async def test_of_two_who_come_at_once_one_plays(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    games, phone = scene.emulator.games, scene.phones[0]
-    async with listening(scene) as ear:
+async def test_of_two_who_come_at_once_one_plays(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
+    async with listening(gaming_scene) as ear:
         granting(ear, Grant(KEY))
         players = [Player("one", KEY), Player("two", KEY)]
         done = await asyncio.gather(
@@ -283,10 +277,9 @@ async def test_of_two_who_come_at_once_one_plays(scene: Scene) -> None:
     assert sorted(type(one).__name__ for one in done) == ["InvalidRequest", "Round"]
 
 
-@story()
-async def test_a_phone_may_be_gone_when_its_call_is_answered(scene: Scene) -> None:
-    application, _ = await scene.deployed()
-    phone, phones = scene.phones[0], scene.emulator.phones
+async def test_a_phone_may_be_gone_when_its_call_is_answered(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
+    phone, phones = gaming_scene.phones[0], gaming_scene.emulator.phones
 
     async def remove(_: web.Request) -> web.Response:
         phones.remove(phones.by_cph_id(phone).id)
@@ -297,16 +290,15 @@ async def test_a_phone_may_be_gone_when_its_call_is_answered(scene: Scene) -> No
     async with TestServer(app) as server:
         told = properties(str(server.make_url("")), 30)
         del told["com.cph.cg.sign_check_url"]
-        await scene.cph.fleet([phone]).restart(properties=told)
-        await scene.emulator.games.start(phone, application)
+        await gaming_scene.cph.fleet([phone]).restart(properties=told)
+        await gaming_scene.emulator.games.start(phone, application)
         await asyncio.sleep(100)
 
-    assert [call.inbound.name for call in scene.emulator.games.calls] == ["events.enter"]
+    assert [call.inbound.name for call in gaming_scene.emulator.games.calls] == ["events.enter"]
 
 
-@story()
-async def test_a_reset_drops_what_is_being_sent(scene: Scene) -> None:
-    application, _ = await scene.deployed()
+async def test_a_reset_drops_what_is_being_sent(gaming_scene: GamingScene) -> None:
+    application, _ = await gaming_scene.deployed()
     asked = asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:
@@ -319,15 +311,15 @@ async def test_a_reset_drops_what_is_being_sent(scene: Scene) -> None:
     async with TestServer(app) as server:
         told = properties(str(server.make_url("")), 30)
         heart = {name: value for name, value in told.items() if "heartbeat" in name}
-        await scene.cph.fleet(scene.phones).restart(properties=heart)
-        games = scene.emulator.games
-        await games.start(scene.phones[0], application)
+        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=heart)
+        games = gaming_scene.emulator.games
+        await games.start(gaming_scene.phones[0], application)
         await asked.wait()
-        scene.emulator.reset()
+        gaming_scene.emulator.reset()
         await asyncio.sleep(100)
 
     assert list(games.calls) == []
-    assert scene.emulator.games.playing == ()
+    assert gaming_scene.emulator.games.playing == ()
 
 
 def test_tickets_and_keys_are_in_no_text() -> None:

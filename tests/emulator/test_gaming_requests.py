@@ -1,20 +1,24 @@
-"""What is wrong with a request of gaming is said in CPH's codes."""
+"""What is wrong with a request of gaming is response in CPH's codes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.emulator.calling import story
+import pytest
+
+from koophone_async.emulator import Durations
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
+
 
 if TYPE_CHECKING:
-    from tests.emulator.calling import Caller, Said
+    from tests.emulator.signed_client import Response, SignedClient
 
 
-@story()
-async def test_a_wrong_field_is_told_by_its_code(call: Caller) -> None:
+async def test_a_wrong_field_is_told_by_its_code(call: SignedClient) -> None:
     async def code(path: str, body: object) -> str:
-        said: Said = await call("POST", f"/v1/{call.emulator.project_id}/cloud-phone/{path}", body)
-        return said.code
+        response: Response = await call("POST", f"/v1/{call.emulator.project_id}/cloud-phone/{path}", body)
+        return response.code
 
     many = [f"server-{number}" for number in range(101)]
 
@@ -27,8 +31,7 @@ async def test_a_wrong_field_is_told_by_its_code(call: Caller) -> None:
         assert await code("servers/action", body) == "CPS.0096"
 
 
-@story()
-async def test_the_service_names_each_request_of_gaming_anew(call: Caller) -> None:
+async def test_the_service_names_each_request_of_gaming_anew(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/apps"
 
     answers = [await call("GET", path) for _ in range(2)]
@@ -36,8 +39,8 @@ async def test_the_service_names_each_request_of_gaming_anew(call: Caller) -> No
     assert len({answer.body["request_id"] for answer in answers} - {"", "r1"}) == 2
 
 
-@story(strict=False)
-async def test_whoever_is_not_strict_is_answered_whatever_is_asked_for(call: Caller) -> None:
+@pytest.mark.emulator(strict=False)
+async def test_whoever_is_not_strict_is_answered_whatever_is_asked_for(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone"
     server = next(iter(call.emulator.world.estate.servers)).id
     game = await call("POST", f"{path}/apps", {"name": "chess", "package_name": "a.b"})

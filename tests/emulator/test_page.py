@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from koophone_async.emulator import Emulator, Fault, Lose, Refuse
+from koophone_async.emulator import Durations, Emulator, Fault, Lose, Refuse
 from koophone_async.emulator.fleet import Copying, Running
-from tests.emulator.calling import Caller, story
-from tests.emulator.cph_calling import Scene
-from tests.emulator.cph_calling import story as cph_story
+
+if TYPE_CHECKING:
+    from tests.emulator.scenes import Scene
+    from tests.emulator.signed_client import SignedClient
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 
 class Page(HTMLParser):
@@ -57,8 +61,8 @@ async def look(emulator: Emulator, query: str = "") -> Page:
         return Page(await answer.text())
 
 
-@story(faults=[Fault(Refuse(503), operation="koophone.instances.status")])
-async def test_the_page_shows_phones_their_jobs_requests_and_faults(call: Caller) -> None:
+@pytest.mark.emulator(faults=[Fault(Refuse(503), operation="koophone.instances.status")])
+async def test_the_page_shows_phones_their_jobs_requests_and_faults(call: SignedClient) -> None:
     task = (await call.run(["phone0001", "phone0002"], "sleep 1")).data["task_id"]
     await call("POST", "/v1/instances/batch-query-status", {"instance_ids": ["phone0003"]})
 
@@ -77,8 +81,7 @@ async def test_the_page_shows_phones_their_jobs_requests_and_faults(call: Caller
     assert any('"operation":"koophone.instances.status"' in cell for row in page.rows for cell in row)
 
 
-@story()
-async def test_what_has_ended_is_over_on_the_page_too(call: Caller) -> None:
+async def test_what_has_ended_is_over_on_the_page_too(call: SignedClient) -> None:
     await call("POST", "/v1/instances/batch-reset", {"instance_ids": ["phone0001"]})
     assert "resetting" in (await look(call.emulator)).text
     await asyncio.sleep(60)
@@ -89,8 +92,7 @@ async def test_what_has_ended_is_over_on_the_page_too(call: Caller) -> None:
     assert not any("koophone.instances.reset" in row[0] for row in page.rows if len(row) == 7)
 
 
-@story()
-async def test_the_page_tells_phones_apart_by_their_state(call: Caller) -> None:
+async def test_the_page_tells_phones_apart_by_their_state(call: SignedClient) -> None:
     first, second, third = call.emulator.phones
     first.frozen = True
     second.backup = Copying.EXECUTING
@@ -101,8 +103,7 @@ async def test_the_page_tells_phones_apart_by_their_state(call: Caller) -> None:
     assert [kind for kind, _ in page.squares] == ["frozen", "copying", "stopped"]
 
 
-@story()
-async def test_nothing_of_a_request_becomes_part_of_the_page(call: Caller) -> None:
+async def test_nothing_of_a_request_becomes_part_of_the_page(call: SignedClient) -> None:
     async with call.http.get(f"{call.emulator.endpoint}/<script>alert(1)</script>?a=1"):
         pass
 
@@ -125,7 +126,7 @@ async def test_a_large_fleet_is_shown_in_parts(query: str, first: int, count: in
     assert page.links == (["?from=2001"] if first == 1 else [])
 
 
-@cph_story()
+@pytest.mark.emulator(phones=6, servers=2)
 async def test_the_page_shows_the_jobs_of_servers_too(scene: Scene) -> None:
     started = await scene.cph.commands.run(scene.phones[:2], "id")
 
@@ -135,7 +136,7 @@ async def test_the_page_shows_the_jobs_of_servers_too(scene: Scene) -> None:
     assert ["cph.commands.run", str(started.request), "1", "1", "0", "0", "0"] in page.rows
 
 
-@cph_story(faults=[Fault(Lose(), operation="cph.commands.run")])
+@pytest.mark.emulator(phones=6, servers=2, faults=[Fault(Lose(), operation="cph.commands.run")])
 async def test_a_job_of_a_server_makes_no_phone_busy_and_a_lost_one_is_over(scene: Scene) -> None:
     await scene.cph.servers.restart(scene.servers[:1])
     await scene.cph.commands.run(scene.phones[3:], "id")

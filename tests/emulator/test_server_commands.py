@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import asyncio
 
-from koophone_async.emulator import Fail, Lose, Stick
+import pytest
+
+from koophone_async.emulator import Durations, Fail, Lose, Stick
 from koophone_async.emulator.fleet import Copying, Running
 from koophone_async.services.koophone import commands
-from tests.emulator.calling import Caller, in_both_editions, story
+from tests.emulator.signed_client import SignedClient, in_both_editions
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 
-@in_both_editions()
-async def test_a_command_runs_on_every_phone_once_and_its_jobs_tell(call: Caller) -> None:
+@in_both_editions
+async def test_a_command_runs_on_every_phone_once_and_its_jobs_tell(call: SignedClient) -> None:
     started = await call.run(["phone0001", "phone0002"])
     assert [row["instance_id"] for row in started.data["cmd_jobs"]] == ["phone0001", "phone0002"]
 
@@ -22,15 +26,13 @@ async def test_a_command_runs_on_every_phone_once_and_its_jobs_tell(call: Caller
     assert call.emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1, "phone0002": 1}
 
 
-@story()
-async def test_commands_change_the_phone_even_if_nobody_looks(call: Caller) -> None:
+async def test_commands_change_the_phone_even_if_nobody_looks(call: SignedClient) -> None:
     await call.run(["phone0001"], "setprop debug.color blue")
 
     assert call.emulator.phones["phone0001"].android.properties["debug.color"] == "blue"
 
 
-@story()
-async def test_a_command_that_ends_badly_is_a_failed_job_with_its_output(call: Caller) -> None:
+async def test_a_command_that_ends_badly_is_a_failed_job_with_its_output(call: SignedClient) -> None:
     started = await call.run(["phone0001"], "ls /nowhere")
     await asyncio.sleep(5)
 
@@ -39,8 +41,7 @@ async def test_a_command_that_ends_badly_is_a_failed_job_with_its_output(call: C
     assert "/nowhere" in job["execute_msg"]
 
 
-@story()
-async def test_sleeping_makes_the_job_longer(call: Caller) -> None:
+async def test_sleeping_makes_the_job_longer(call: SignedClient) -> None:
     started = await call.run(["phone0001"], "sleep 60")
 
     await asyncio.sleep(64)
@@ -51,56 +52,53 @@ async def test_sleeping_makes_the_job_longer(call: Caller) -> None:
     assert (early["status"], late["status"]) == (1, 2)
 
 
-@story()
-async def test_output_is_cut_at_1024_bytes(call: Caller) -> None:
-    said = await call(
+async def test_output_is_cut_at_1024_bytes(call: SignedClient) -> None:
+    response = await call(
         "POST",
         "/v1/instances/sync-command",
         {"instance_ids": ["phone0001"], "command": "getprop; getprop"},
     )
 
-    (result,) = said.data["cmd_results"]
+    (result,) = response.data["cmd_results"]
     assert len(result["execute_msg"]) == 1024
 
 
-@in_both_editions()
-async def test_a_command_that_is_waited_for_has_a_result_for_each_phone(call: Caller) -> None:
+@in_both_editions
+async def test_a_command_that_is_waited_for_has_a_result_for_each_phone(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].running = Running.STOPPED
     body = {"instance_ids": ["phone0001", "phone0002"], "command": "echo hi"}
 
-    said = await call("POST", "/v1/instances/sync-command", body)
+    response = await call("POST", "/v1/instances/sync-command", body)
 
-    good, bad = said.data["cmd_results"]
+    good, bad = response.data["cmd_results"]
     assert (good["status"], good["execute_msg"]) == (2, "hi\n")
     assert (bad["status"], bad["error_code"]) == (-1, "CPS.0141")
     assert call.emulator.ledger.executions(commands.RUN_SYNC.name) == {"phone0001": 1}
 
 
-@story()
-async def test_an_id_that_is_named_twice_runs_once(call: Caller) -> None:
+async def test_an_id_that_is_named_twice_runs_once(call: SignedClient) -> None:
     await call.run(["phone0001", "phone0001"])
 
     assert call.emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1}
 
 
-@in_both_editions()
-async def test_one_unknown_id_refuses_the_whole_call(call: Caller) -> None:
-    said = await call.run(["phone0001", "stranger"])
+@in_both_editions
+async def test_one_unknown_id_refuses_the_whole_call(call: SignedClient) -> None:
+    response = await call.run(["phone0001", "stranger"])
 
-    assert (said.status, said.code) == (401, "KOOPHONE.API.1001")
+    assert (response.status, response.code) == (401, "KOOPHONE.API.1001")
     assert call.emulator.ledger.executions("koophone.commands.run") == {}
 
 
-@story(regions=("cn-north-4", "cn-east-3"), servers=2, phones=4)
-async def test_phones_of_two_regions_do_not_go_in_one_call(call: Caller) -> None:
-    said = await call.run(["phone0001", "phone0004"])
+@pytest.mark.emulator(regions=("cn-north-4", "cn-east-3"), servers=2, phones=4)
+async def test_phones_of_two_regions_do_not_go_in_one_call(call: SignedClient) -> None:
+    response = await call.run(["phone0001", "phone0004"])
 
-    assert (said.status, said.code) == (400, "KOOPHONE.API.1002")
+    assert (response.status, response.code) == (400, "KOOPHONE.API.1002")
     assert (await call.run(["phone0001", "phone0002"])).code == "0"
 
 
-@story()
-async def test_phones_that_are_not_free_refuse_the_whole_call(call: Caller) -> None:
+async def test_phones_that_are_not_free_refuse_the_whole_call(call: SignedClient) -> None:
     frozen, restoring, saving = call.emulator.phones
     frozen.frozen = True
     restoring.restore = saving.backup = Copying.EXECUTING
@@ -110,8 +108,7 @@ async def test_phones_that_are_not_free_refuse_the_whole_call(call: Caller) -> N
     assert codes == ["KOOPHONE.API.2004", "KOOPHONE.API.2005", "KOOPHONE.API.2006"]
 
 
-@story()
-async def test_jobs_get_stuck_lost_and_fail_as_planned(call: Caller) -> None:
+async def test_jobs_get_stuck_lost_and_fail_as_planned(call: SignedClient) -> None:
     call.emulator.fault(Stick(), phone="phone0001")
     call.emulator.fault(Lose(), phone="phone0002")
     call.emulator.fault(Fail("CPS.0005"), phone="phone0003")
@@ -125,18 +122,18 @@ async def test_jobs_get_stuck_lost_and_fail_as_planned(call: Caller) -> None:
     assert (failed["error_code"], failed["error_msg"]) == ("CPS.0005", "Phone is not found.")
 
 
-@in_both_editions()
-async def test_a_task_without_jobs_and_one_that_never_was_are_unknown(call: Caller) -> None:
+@in_both_editions
+async def test_a_task_without_jobs_and_one_that_never_was_are_unknown(call: SignedClient) -> None:
     call.emulator.fault(Lose())
     started = await call.run(["phone0001"])
 
     for task in (started.data["task_id"], "never"):
-        said = await call.task(task)
-        assert (said.status, said.code) == (400, "KOOPHONE.API.1323")
+        response = await call.task(task)
+        assert (response.status, response.code) == (400, "KOOPHONE.API.1323")
 
 
-@story(phones=2_000)
-async def test_two_thousand_jobs_at_once_end_once_each(call: Caller) -> None:
+@pytest.mark.emulator(phones=2_000)
+async def test_two_thousand_jobs_at_once_end_once_each(call: SignedClient) -> None:
     ids = [phone.id for phone in call.emulator.phones]
     tasks = [(await call.run(ids[i : i + 100])).data["task_id"] for i in range(0, len(ids), 100)]
     await asyncio.sleep(5)
@@ -147,14 +144,14 @@ async def test_two_thousand_jobs_at_once_end_once_each(call: Caller) -> None:
     assert call.emulator.ledger.executions("koophone.commands.run") == dict.fromkeys(ids, 1)
 
 
-@story(newer=True)
-async def test_what_gets_stuck_or_fails_leaves_the_phone_as_it_is(call: Caller) -> None:
+@pytest.mark.emulator(newer=True)
+async def test_what_gets_stuck_or_fails_leaves_the_phone_as_it_is(call: SignedClient) -> None:
     call.emulator.fault(Stick(), phone="phone0001")
     call.emulator.fault(Fail(message="no luck"), phone="phone0002")
-    said = await call("POST", "/v1/instances/batch-reset", {"instance_ids": ["phone0001", "phone0002"]})
+    response = await call("POST", "/v1/instances/batch-reset", {"instance_ids": ["phone0001", "phone0002"]})
     await asyncio.sleep(3600)
 
-    stuck, failed = (await call.task(said.data["task_id"])).data["jobs"]
+    stuck, failed = (await call.task(response.data["task_id"])).data["jobs"]
 
     assert (stuck["status"], failed["status"], failed["error_msg"]) == (1, -1, "no luck")
     assert await call.status(["phone0001", "phone0002"]) == [4, 4]

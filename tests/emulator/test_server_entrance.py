@@ -4,13 +4,18 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from koophone_async.emulator import Durations
 from koophone_async.iam import CreateToken
 from koophone_async.protocol.signing import Algorithm, Request, Signer
 from koophone_async.wire import to_wire
-from tests.emulator.calling import Caller, in_both_editions, story
+from tests.emulator.signed_client import SignedClient, in_both_editions
 
 if TYPE_CHECKING:
     from koophone_async.emulator import Emulator
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 STATUS = "/v1/instances/batch-query-status"
 ONE = {"instance_ids": ["phone0001"]}
@@ -21,64 +26,61 @@ def sign_in(emulator: Emulator, password: str | None = None, project: str | None
     return to_wire(CreateToken.of(emulator.user, given, emulator.domain, project or emulator.project))
 
 
-async def token(call: Caller) -> str:
-    said = await call("POST", "/v3/auth/tokens", sign_in(call.emulator), headers={"X-Auth-Token": ""})
-    assert said.status == 201
-    return said.headers["X-Subject-Token"]
+async def token(call: SignedClient) -> str:
+    response = await call("POST", "/v3/auth/tokens", sign_in(call.emulator), headers={"X-Auth-Token": ""})
+    assert response.status == 201
+    return response.headers["X-Subject-Token"]
 
 
 def with_token(value: str) -> dict[str, str]:
     return {"X-Auth-Token": value, "x-request-id": "r1", "Content-Type": "application/json"}
 
 
-@in_both_editions()
-async def test_a_signed_request_is_let_in(call: Caller) -> None:
+@in_both_editions
+async def test_a_signed_request_is_let_in(call: SignedClient) -> None:
     assert (await call("POST", STATUS, ONE)).code == "0"
 
 
-@story()
-async def test_every_offered_algorithm_is_verified(call: Caller) -> None:
+async def test_every_offered_algorithm_is_verified(call: SignedClient) -> None:
     key = call.emulator.access_key
     for algorithm in Algorithm:
         signer = Signer(key.access_key, key.secret_key, algorithm=algorithm, region="r", service="s")
         assert (await call("POST", STATUS, ONE, signer=signer)).code == "0", algorithm
 
 
-@story()
-async def test_a_wrong_secret_is_refused_in_the_gateways_words_and_nothing_runs(call: Caller) -> None:
+async def test_a_wrong_secret_is_refused_in_the_gateways_words_and_nothing_runs(call: SignedClient) -> None:
     signer = Signer(call.emulator.access_key.access_key, "wrong")
 
-    said = await call("POST", "/v1/instances/reboot", ONE, signer=signer)
+    response = await call("POST", "/v1/instances/reboot", ONE, signer=signer)
 
-    assert said.status == 401
-    assert said.body["error_code"] == "APIGW.0301"
-    assert said.body["error_msg"] == "Incorrect IAM authentication information: verify aksk signature fail"
-    assert said.body["request_id"] == "r1"
+    assert response.status == 401
+    assert response.body["error_code"] == "APIGW.0301"
+    assert (
+        response.body["error_msg"] == "Incorrect IAM authentication information: verify aksk signature fail"
+    )
+    assert response.body["request_id"] == "r1"
     assert call.emulator.ledger.executions("koophone.instances.reboot") == {}
 
 
-@story()
-async def test_an_unknown_key_is_refused(call: Caller) -> None:
-    said = await call("POST", STATUS, ONE, signer=Signer("nobody", "secret"))
+async def test_an_unknown_key_is_refused(call: SignedClient) -> None:
+    response = await call("POST", STATUS, ONE, signer=Signer("nobody", "secret"))
 
-    assert (said.status, said.code) == (401, "APIGW.0301")
-    assert "ak not exist" in said.body["error_msg"]
+    assert (response.status, response.code) == (401, "APIGW.0301")
+    assert "ak not exist" in response.body["error_msg"]
 
 
-@story()
-async def test_a_body_that_was_changed_on_its_way_is_refused(call: Caller) -> None:
+async def test_a_body_that_was_changed_on_its_way_is_refused(call: SignedClient) -> None:
     headers = {"x-request-id": "r1", "Content-Type": "application/json"}
     signed = Request("POST", STATUS, (), headers, b'{"instance_ids":["phone0001"]}')
     host = call.emulator.endpoint.removeprefix("http://")
     headers |= call.signer.sign(signed, host, call.emulator.accounts.now())
 
-    said = await call("POST", STATUS, b'{"instance_ids":["phone0002"]}', headers=headers)
+    response = await call("POST", STATUS, b'{"instance_ids":["phone0002"]}', headers=headers)
 
-    assert (said.status, said.code) == (401, "APIGW.0301")
+    assert (response.status, response.code) == (401, "APIGW.0301")
 
 
-@story()
-async def test_a_clock_may_be_fifteen_minutes_off_and_no_more(call: Caller) -> None:
+async def test_a_clock_may_be_fifteen_minutes_off_and_no_more(call: SignedClient) -> None:
     headers = {"x-request-id": "r1", "Content-Type": "application/json"}
     body = b'{"instance_ids":["phone0001"]}'
     host = call.emulator.endpoint.removeprefix("http://")
@@ -91,8 +93,7 @@ async def test_a_clock_may_be_fifteen_minutes_off_and_no_more(call: Caller) -> N
     assert codes == ["APIGW.0301", "0", "0", "APIGW.0301"]
 
 
-@story()
-async def test_a_date_that_is_none_is_refused(call: Caller) -> None:
+async def test_a_date_that_is_none_is_refused(call: SignedClient) -> None:
     headers = {
         "x-request-id": "r1",
         "X-Sdk-Date": "yesterday",
@@ -103,22 +104,19 @@ async def test_a_date_that_is_none_is_refused(call: Caller) -> None:
     assert (await call("GET", "/v1/instances/sku", headers=headers)).code == "APIGW.0301"
 
 
-@story()
-async def test_an_authorization_that_cannot_be_read_is_refused(call: Caller) -> None:
-    said = await call("GET", "/v1/instances/sku", headers={"Authorization": "Basic abc"})
+async def test_an_authorization_that_cannot_be_read_is_refused(call: SignedClient) -> None:
+    response = await call("GET", "/v1/instances/sku", headers={"Authorization": "Basic abc"})
 
-    assert (said.status, said.code) == (401, "APIGW.0301")
-
-
-@story()
-async def test_a_request_without_credentials_is_refused(call: Caller) -> None:
-    said = await call("GET", "/v1/instances/sku", headers={"X-Auth-Token": ""})
-
-    assert said.body["error_msg"] == "Incorrect IAM authentication information: x-auth-token not found"
+    assert (response.status, response.code) == (401, "APIGW.0301")
 
 
-@story()
-async def test_a_temporary_key_needs_its_token_and_ends(call: Caller) -> None:
+async def test_a_request_without_credentials_is_refused(call: SignedClient) -> None:
+    response = await call("GET", "/v1/instances/sku", headers={"X-Auth-Token": ""})
+
+    assert response.body["error_msg"] == "Incorrect IAM authentication information: x-auth-token not found"
+
+
+async def test_a_temporary_key_needs_its_token_and_ends(call: SignedClient) -> None:
     key = call.emulator.temporary_key(seconds=60)
     whole = Signer(key.access_key, key.secret_key, key.security_token)
     half = Signer(key.access_key, key.secret_key)
@@ -129,23 +127,22 @@ async def test_a_temporary_key_needs_its_token_and_ends(call: Caller) -> None:
     assert (await call("POST", STATUS, ONE, signer=whole)).code == "APIGW.0301"
 
 
-@in_both_editions()
-async def test_a_token_lasts_a_day(call: Caller) -> None:
+@in_both_editions
+async def test_a_token_lasts_a_day(call: SignedClient) -> None:
     value = await token(call)
 
     await asyncio.sleep(24 * 3600 - 1)
     assert (await call("POST", STATUS, ONE, headers=with_token(value))).code == "0"
     await asyncio.sleep(1)
-    said = await call("POST", STATUS, ONE, headers=with_token(value))
+    response = await call("POST", STATUS, ONE, headers=with_token(value))
 
-    assert (said.status, said.body) == (
+    assert (response.status, response.body) == (
         401,
         {"error_code": "KOOPHONE.API.6001", "error_msg": "Authenticate Failed!"},
     )
 
 
-@story()
-async def test_tokens_that_are_ended_are_refused_and_counted(call: Caller) -> None:
+async def test_tokens_that_are_ended_are_refused_and_counted(call: SignedClient) -> None:
     value = await token(call)
     call.emulator.end_tokens()
 
@@ -153,48 +150,45 @@ async def test_tokens_that_are_ended_are_refused_and_counted(call: Caller) -> No
     assert call.emulator.ledger.executions("iam.tokens.create") == {call.emulator.user: 1}
 
 
-@story()
-async def test_cph_does_not_refuse_a_token_in_koophones_words(call: Caller) -> None:
+async def test_cph_does_not_refuse_a_token_in_koophones_words(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones"
 
-    said = await call("GET", path, headers=with_token("none"))
+    response = await call("GET", path, headers=with_token("none"))
 
-    assert (said.status, said.code) == (401, "APIGW.0301")
-
-
-@story()
-async def test_the_answer_to_a_sign_in_says_when_the_token_ends(call: Caller) -> None:
-    said = await call("POST", "/v3/auth/tokens", sign_in(call.emulator), headers={"X-Auth-Token": ""})
-
-    assert said.body == {"token": {"expires_at": "2026-01-02T00:00:00.000000Z", "methods": ["password"]}}
+    assert (response.status, response.code) == (401, "APIGW.0301")
 
 
-@story()
-async def test_a_wrong_password_or_project_is_refused_in_iams_envelope(call: Caller) -> None:
+async def test_the_answer_to_a_sign_in_says_when_the_token_ends(call: SignedClient) -> None:
+    response = await call("POST", "/v3/auth/tokens", sign_in(call.emulator), headers={"X-Auth-Token": ""})
+
+    assert response.body == {"token": {"expires_at": "2026-01-02T00:00:00.000000Z", "methods": ["password"]}}
+
+
+async def test_a_wrong_password_or_project_is_refused_in_iams_envelope(call: SignedClient) -> None:
     for wrong in (
         sign_in(call.emulator, password="wrong"),
         sign_in(call.emulator, project="nowhere"),
     ):
-        said = await call("POST", "/v3/auth/tokens", wrong, headers={"X-Auth-Token": ""})
-        assert said.status == 401
-        assert said.body["error"]["code"] == 401
+        response = await call("POST", "/v3/auth/tokens", wrong, headers={"X-Auth-Token": ""})
+        assert response.status == 401
+        assert response.body["error"]["code"] == 401
 
 
-@in_both_editions()
-async def test_iam_refuses_a_body_that_is_none_in_its_own_words(call: Caller) -> None:
+@in_both_editions
+async def test_iam_refuses_a_body_that_is_none_in_its_own_words(call: SignedClient) -> None:
     sound: Any = sign_in(call.emulator)
     auth = sound["auth"]
     by_token = {"auth": auth | {"identity": auth["identity"] | {"methods": ["token"]}}}
     # A document prints the scope there (KooPhone 3.1, 2025-12-31).
     beside = {"auth": {"identity": auth["identity"]}, "scope": auth["scope"]}
     for wrong in (by_token, beside, b"{"):
-        said = await call("POST", "/v3/auth/tokens", wrong, headers={"X-Auth-Token": ""})
-        assert said.status == 400
-        assert said.body == {"error": {"code": 400, "message": "Request body is invalid."}}
+        response = await call("POST", "/v3/auth/tokens", wrong, headers={"X-Auth-Token": ""})
+        assert response.status == 400
+        assert response.body == {"error": {"code": 400, "message": "Request body is invalid."}}
 
 
-@story(regions=("cn-north-4", "cn-east-3"), servers=2)
-async def test_projects_are_named_like_regions(call: Caller) -> None:
+@pytest.mark.emulator(regions=("cn-north-4", "cn-east-3"), servers=2)
+async def test_projects_are_named_like_regions(call: SignedClient) -> None:
     everything = await call("GET", "/v3/projects")
     one = await call("GET", "/v3/projects", query=(("name", "cn-east-3"),))
     seen = await call("GET", "/v3/auth/projects")
@@ -205,12 +199,11 @@ async def test_projects_are_named_like_regions(call: Caller) -> None:
     assert everything.body["projects"][0]["id"] == call.emulator.project_id
 
 
-@story()
-async def test_iam_refuses_a_bad_token_in_its_own_envelope(call: Caller) -> None:
-    said = await call("GET", "/v3/projects", headers={"X-Auth-Token": "none"})
+async def test_iam_refuses_a_bad_token_in_its_own_envelope(call: SignedClient) -> None:
+    response = await call("GET", "/v3/projects", headers={"X-Auth-Token": "none"})
 
-    assert said.status == 401
-    assert said.body["error"] == {
+    assert response.status == 401
+    assert response.body["error"] == {
         "code": 401,
         "message": "The request you have made requires authentication.",
     }

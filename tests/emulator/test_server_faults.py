@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
@@ -9,6 +10,7 @@ from koophone_async.emulator import (
     Delay,
     Distort,
     Duplicate,
+    Durations,
     EndToken,
     Fault,
     Garble,
@@ -23,33 +25,34 @@ from koophone_async.emulator.server.faults import Plan, from_json, to_json
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone import commands, instances
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.emulator.calling import Caller, story
 from tests.emulator.test_server_entrance import token, with_token
+
+if TYPE_CHECKING:
+    from tests.emulator.signed_client import SignedClient
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 TWO = ["phone0001", "phone0002"]
 
 
-def executed(call: Caller) -> dict[str, int]:
+def executed(call: SignedClient) -> dict[str, int]:
     return call.emulator.ledger.executions("koophone.commands.run")
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_reset_breaks_the_connection_before_or_after_the_call_is_carried_out(*, after: bool) -> None:
-    @story()
-    async def told(call: Caller) -> None:
-        call.emulator.fault(Reset(executed=after), commands.RUN, first=1)
-        with pytest.raises(aiohttp.ClientConnectionError):
-            await call.run(["phone0001"])
-        assert executed(call) == ({"phone0001": 1} if after else {})
-        visit = call.emulator.ledger.visits[-1]
-        assert (visit.verdict, visit.status, visit.executed) == ("reset", 0, after)
-        assert (await call.run(["phone0002"])).code == "0"
-
-    told()
+async def test_a_reset_breaks_the_connection_before_or_after_the_call_is_carried_out(
+    call: SignedClient, *, after: bool
+) -> None:
+    call.emulator.fault(Reset(executed=after), commands.RUN, first=1)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await call.run(["phone0001"])
+    assert executed(call) == ({"phone0001": 1} if after else {})
+    visit = call.emulator.ledger.visits[-1]
+    assert (visit.verdict, visit.status, visit.executed) == ("reset", 0, after)
+    assert (await call.run(["phone0002"])).code == "0"
 
 
-@story()
-async def test_a_reset_may_be_about_one_phone(call: Caller) -> None:
+async def test_a_reset_may_be_about_one_phone(call: SignedClient) -> None:
     call.emulator.fault(Reset(), phone="phone0002")
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -60,33 +63,27 @@ async def test_a_reset_may_be_about_one_phone(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_refusal_may_hide_that_the_call_was_carried_out(*, after: bool) -> None:
-    @story()
-    async def told(call: Caller) -> None:
-        call.emulator.fault(Refuse(executed=after), "koophone")
-        said = await call.run(["phone0001"])
-        assert (said.status, said.code, said.body["error_msg"]) == (
-            500,
-            "KOOPHONE.API.9999",
-            "unknown error.",
-        )
-        assert executed(call) == ({"phone0001": 1} if after else {})
-
-    told()
+async def test_a_refusal_may_hide_that_the_call_was_carried_out(call: SignedClient, *, after: bool) -> None:
+    call.emulator.fault(Refuse(executed=after), "koophone")
+    response = await call.run(["phone0001"])
+    assert (response.status, response.code, response.body["error_msg"]) == (
+        500,
+        "KOOPHONE.API.9999",
+        "unknown error.",
+    )
+    assert executed(call) == ({"phone0001": 1} if after else {})
 
 
-@story()
-async def test_a_gateway_in_trouble_says_when_to_come_again(call: Caller) -> None:
+async def test_a_gateway_in_trouble_says_when_to_come_again(call: SignedClient) -> None:
     call.emulator.fault(Refuse(503, "", retry_after=1.5))
 
-    said = await call.run(["phone0001"])
+    response = await call.run(["phone0001"])
 
-    assert (said.status, said.headers["Retry-After"]) == (503, "1.5")
-    assert said.body["error_msg"] == "Service Unavailable"
+    assert (response.status, response.headers["Retry-After"]) == (503, "1.5")
+    assert response.body["error_msg"] == "Service Unavailable"
 
 
-@story()
-async def test_a_refusal_may_speak_its_own_words(call: Caller) -> None:
+async def test_a_refusal_may_speak_its_own_words(call: SignedClient) -> None:
     call.emulator.fault(Refuse(200, "KOOPHONE.API.40010", "sold out"))
 
     assert (await call.run(["phone0001"])).body == {
@@ -95,22 +92,20 @@ async def test_a_refusal_may_speak_its_own_words(call: Caller) -> None:
     }
 
 
-@story()
-async def test_a_throttle_tells_figures_or_a_time_or_nothing(call: Caller) -> None:
+async def test_a_throttle_tells_figures_or_a_time_or_nothing(call: SignedClient) -> None:
     for throttle in (Throttle(), Throttle(figures=False), Throttle(retry_after=3)):
         call.emulator.fault(throttle, first=1)
 
-    said = [await call.run(["phone0001"]) for _ in range(3)]
+    response = [await call.run(["phone0001"]) for _ in range(3)]
 
-    assert [one.code for one in said] == ["APIGW.0308"] * 3
-    assert [one.status for one in said] == [429] * 3
-    assert ["limit:6,time:1 minute" in one.body["error_msg"] for one in said] == [True, False, True]
-    assert [one.headers.get("Retry-After") for one in said] == [None, None, "3"]
+    assert [one.code for one in response] == ["APIGW.0308"] * 3
+    assert [one.status for one in response] == [429] * 3
+    assert ["limit:6,time:1 minute" in one.body["error_msg"] for one in response] == [True, False, True]
+    assert [one.headers.get("Retry-After") for one in response] == [None, None, "3"]
     assert executed(call) == {}
 
 
-@story()
-async def test_a_delay_carries_the_call_out_though_the_caller_is_gone(call: Caller) -> None:
+async def test_a_delay_carries_the_call_out_though_the_caller_is_gone(call: SignedClient) -> None:
     call.emulator.fault(Delay(60))
 
     with pytest.raises(TimeoutError):
@@ -122,8 +117,7 @@ async def test_a_delay_carries_the_call_out_though_the_caller_is_gone(call: Call
     assert executed(call) == {"phone0001": 1}
 
 
-@story()
-async def test_a_late_answer_is_late(call: Caller) -> None:
+async def test_a_late_answer_is_late(call: SignedClient) -> None:
     call.emulator.fault(Delay(60, executed=True))
 
     await call.run(["phone0001"])
@@ -133,22 +127,17 @@ async def test_a_late_answer_is_late(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_stalled_call_is_never_answered(*, after: bool) -> None:
-    @story()
-    async def told(call: Caller) -> None:
-        call.emulator.fault(Stall(executed=after))
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1000):
-                await call.run(["phone0001"])
-        await asyncio.sleep(1)
-        assert executed(call) == ({"phone0001": 1} if after else {})
-        assert call.emulator.ledger.visits[-1].verdict == "stalled"
-
-    told()
+async def test_a_stalled_call_is_never_answered(call: SignedClient, *, after: bool) -> None:
+    call.emulator.fault(Stall(executed=after))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1000):
+            await call.run(["phone0001"])
+    await asyncio.sleep(1)
+    assert executed(call) == ({"phone0001": 1} if after else {})
+    assert call.emulator.ledger.visits[-1].verdict == "stalled"
 
 
-@story()
-async def test_a_stalled_call_breaks_off_when_the_emulator_is_reset(call: Caller) -> None:
+async def test_a_stalled_call_breaks_off_when_the_emulator_is_reset(call: SignedClient) -> None:
     call.emulator.fault(Stall())
     asyncio.get_running_loop().call_later(5, call.emulator.reset)
 
@@ -156,8 +145,7 @@ async def test_a_stalled_call_breaks_off_when_the_emulator_is_reset(call: Caller
         await call.run(["phone0001"])
 
 
-@story()
-async def test_a_cut_answer_promises_more_than_comes(call: Caller) -> None:
+async def test_a_cut_answer_promises_more_than_comes(call: SignedClient) -> None:
     call.emulator.fault(Truncate(0.5), first=1)
 
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -167,8 +155,7 @@ async def test_a_cut_answer_promises_more_than_comes(call: Caller) -> None:
     assert call.emulator.ledger.visits[-1].verdict == "truncated"
 
 
-@story()
-async def test_garbage_may_come_as_the_body_or_before_the_status(call: Caller) -> None:
+async def test_garbage_may_come_as_the_body_or_before_the_status(call: SignedClient) -> None:
     call.emulator.fault(Garble("body"), first=1)
     call.emulator.fault(Garble("head"), first=1)
 
@@ -181,8 +168,7 @@ async def test_garbage_may_come_as_the_body_or_before_the_status(call: Caller) -
     assert [visit.verdict for visit in call.emulator.ledger.visits] == ["garbled", "garbled"]
 
 
-@story()
-async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: Caller) -> None:
+async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: SignedClient) -> None:
     call.emulator.fault(Delay(60))
     call.emulator.fault(Garble("head"))
 
@@ -194,8 +180,7 @@ async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: Caller) -> No
     assert call.emulator.ledger.visits[-1].verdict == "garbled"
 
 
-@story()
-async def test_rows_are_given_twice_or_left_out(call: Caller) -> None:
+async def test_rows_are_given_twice_or_left_out(call: SignedClient) -> None:
     call.emulator.fault(Duplicate(), commands.RUN, first=1)
     call.emulator.fault(Omit(), commands.RUN, phone="phone0002", every=2)
 
@@ -206,8 +191,7 @@ async def test_rows_are_given_twice_or_left_out(call: Caller) -> None:
     assert executed(call) == dict.fromkeys(TWO, 2)
 
 
-@story()
-async def test_rows_of_another_phone_and_answers_without_rows_stay_as_they_are(call: Caller) -> None:
+async def test_rows_of_another_phone_and_answers_without_rows_stay_as_they_are(call: SignedClient) -> None:
     call.emulator.fault(Omit(), phone="phone0001")
     call.emulator.fault(Omit(), phone="phone0001")
     call.emulator.fault(Distort())
@@ -218,26 +202,23 @@ async def test_rows_of_another_phone_and_answers_without_rows_stay_as_they_are(c
     assert [row["instance_id"] for row in (await call.run(TWO)).data["cmd_jobs"]] == ["phone0002"]
 
 
-@story()
-async def test_states_may_be_numbers_that_nobody_knows(call: Caller) -> None:
+async def test_states_may_be_numbers_that_nobody_knows(call: SignedClient) -> None:
     call.emulator.fault(Distort(42), instances.STATUS)
 
     assert await call.status(TWO) == [42, 42]
 
 
-@story()
-async def test_a_token_may_end_before_its_time(call: Caller) -> None:
+async def test_a_token_may_end_before_its_time(call: SignedClient) -> None:
     value = await token(call)
     call.emulator.fault(EndToken(), instances.STATUS, first=1)
     body = {"instance_ids": ["phone0001"]}
 
-    said = await call("POST", "/v1/instances/batch-query-status", body, headers=with_token(value))
+    response = await call("POST", "/v1/instances/batch-query-status", body, headers=with_token(value))
 
-    assert (said.status, said.code) == (401, "KOOPHONE.API.6001")
+    assert (response.status, response.code) == (401, "KOOPHONE.API.6001")
 
 
-@story()
-async def test_calls_that_are_refused_anyway_meet_no_fault(call: Caller) -> None:
+async def test_calls_that_are_refused_anyway_meet_no_fault(call: SignedClient) -> None:
     call.emulator.fault(Refuse(503), first=1)
 
     assert (await call.run([])).code == "KOOPHONE.API.1000"

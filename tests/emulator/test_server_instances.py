@@ -5,29 +5,31 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from koophone_async import Edition
 from koophone_async.emulator import Durations, Fail
 from koophone_async.emulator.fleet import Copying, Running
-from tests.emulator.calling import Caller, in_both_editions, story
+from tests.emulator.signed_client import SignedClient, in_both_editions
 
 if TYPE_CHECKING:
-    from tests.emulator.calling import Said
+    from tests.emulator.signed_client import Response
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 ONE = {"instance_ids": ["phone0001"]}
 PAIR = {"user_instances": [{"user_id": "ann", "instance_id": "phone0001"}]}
 
 
-async def listed(call: Caller, **query: object) -> Said:
+async def listed(call: SignedClient, **query: object) -> Response:
     given = {"page_no": "1", "page_size": "100"} | {name: str(value) for name, value in query.items()}
     return await call("GET", "/v1/instances/batch-query", query=tuple(given.items()))
 
 
-async def row(call: Caller) -> Any:  # noqa: ANN401 - JSON
+async def row(call: SignedClient) -> Any:  # noqa: ANN401 - JSON
     return (await listed(call, instance_id="phone0001")).data["result"][0]
 
 
-@in_both_editions(phones=250)
-async def test_pages_hold_a_hundred_however_many_are_asked_for(call: Caller) -> None:
+@in_both_editions
+@pytest.mark.emulator(phones=250)
+async def test_pages_hold_a_hundred_however_many_are_asked_for(call: SignedClient) -> None:
     pages = [await listed(call, page_size=200, page_no=page) for page in (1, 2, 3, 4)]
 
     assert [len(page.data.get("result", [])) for page in pages] == [100, 100, 50, 0]
@@ -39,21 +41,21 @@ async def test_pages_hold_a_hundred_however_many_are_asked_for(call: Caller) -> 
     assert "page_no" not in pages[0].data
 
 
-@in_both_editions()
-async def test_a_row_says_what_the_documents_say(call: Caller) -> None:
-    said = await row(call)
+@in_both_editions
+async def test_a_row_says_what_the_documents_say(call: SignedClient) -> None:
+    response = await row(call)
 
-    assert (said["instance_id"], said["instance_name"], said["region"]) == (
+    assert (response["instance_id"], response["instance_name"], response["region"]) == (
         "phone0001",
         "phone-00001",
         call.emulator.project,
     )
-    assert (said["frozen_status"], said["running_status"], said["assign_status"]) == (0, 2, 0)
-    assert said["project_id"] == call.emulator.project_id
+    assert (response["frozen_status"], response["running_status"], response["assign_status"]) == (0, 2, 0)
+    assert response["project_id"] == call.emulator.project_id
 
 
-@story(phones=12)
-async def test_lists_are_filtered_and_sorted(call: Caller) -> None:
+@pytest.mark.emulator(phones=12)
+async def test_lists_are_filtered_and_sorted(call: SignedClient) -> None:
     third = call.emulator.phones["phone0003"]
     third.name = "special-1"
     third.drawer["scene"] = "CLOUD_APP"
@@ -71,8 +73,7 @@ async def test_lists_are_filtered_and_sorted(call: Caller) -> None:
     assert ages == sorted(ages)
 
 
-@story()
-async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: Caller) -> None:
+async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: SignedClient) -> None:
     none = await listed(call, query_start_time="noon")
     other = await listed(call, query_start_time="2025-02-01T00:00:00")
     order = await listed(call, query_start_time="2025-02-01 00:00:00", query_end_time="2025-01-01 00:00:00")
@@ -82,10 +83,10 @@ async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: Calle
     assert (order.status, order.code) == (400, "KOOPHONE.API.5004")
 
 
-@in_both_editions()
-async def test_a_restart_is_over_after_a_while(call: Caller) -> None:
-    said = await call("POST", "/v1/instances/reboot", ONE)
-    assert said.body == {"error_code": "0", "error_msg": "OK"}
+@in_both_editions
+async def test_a_restart_is_over_after_a_while(call: SignedClient) -> None:
+    response = await call("POST", "/v1/instances/reboot", ONE)
+    assert response.body == {"error_code": "0", "error_msg": "OK"}
 
     early = (await row(call))["running_status"]
     await asyncio.sleep(5)
@@ -93,25 +94,24 @@ async def test_a_restart_is_over_after_a_while(call: Caller) -> None:
     assert (early, (await row(call))["running_status"]) == (4, 2)
 
 
-@in_both_editions()
-async def test_all_phones_must_run_to_be_restarted(call: Caller) -> None:
+@in_both_editions
+async def test_all_phones_must_run_to_be_restarted(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].running = Running.STOPPED
 
-    said = await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0001", "phone0002"]})
+    response = await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0001", "phone0002"]})
 
-    assert (said.status, said.code) == (400, "KOOPHONE.API.5005")
+    assert (response.status, response.code) == (400, "KOOPHONE.API.5005")
     assert call.emulator.phones["phone0001"].running is Running.RUNNING
 
 
-@story()
-async def test_the_china_edition_tells_whether_phones_run(call: Caller) -> None:
+async def test_the_china_edition_tells_whether_phones_run(call: SignedClient) -> None:
     assert await call.status(["phone0001"]) == [2]
     await call("POST", "/v1/instances/reboot", ONE)
     assert await call.status(["phone0001"]) == [4]
 
 
-@story(edition="international")
-async def test_the_international_edition_tells_what_phones_hold(call: Caller) -> None:
+@pytest.mark.emulator(edition="international")
+async def test_the_international_edition_tells_what_phones_hold(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     seen: list[int] = []
     for change in (
@@ -130,21 +130,20 @@ async def test_the_international_edition_tells_what_phones_hold(call: Caller) ->
     assert seen == [2, 3, 0, 6, 1, 5, 4]
 
 
-@story()
-async def test_a_reset_in_china_answers_no_task_and_ends_in_a_running_phone(call: Caller) -> None:
+async def test_a_reset_in_china_answers_no_task_and_ends_in_a_running_phone(call: SignedClient) -> None:
     await call.run(["phone0001"], "touch /sdcard/mine")
 
-    said = await call("POST", "/v1/instances/batch-reset", ONE)
+    response = await call("POST", "/v1/instances/batch-reset", ONE)
     early = await call.status(["phone0001"])
     await asyncio.sleep(5)
 
-    assert said.body == {"error_code": "0", "error_msg": "OK"}
+    assert response.body == {"error_code": "0", "error_msg": "OK"}
     assert (early, await call.status(["phone0001"])) == ([4], [2])
     assert not call.emulator.phones["phone0001"].android.disk.exists("/sdcard/mine")
 
 
-@in_both_editions()
-async def test_a_phone_can_stream_once_its_reset_is_over(call: Caller) -> None:
+@in_both_editions
+async def test_a_phone_can_stream_once_its_reset_is_over(call: SignedClient) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     await call("POST", "/v1/instances/batch-reset", ONE)
     await asyncio.sleep(5)
@@ -156,21 +155,26 @@ async def test_a_phone_can_stream_once_its_reset_is_over(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("path", ["batch-reset", "backup", "unassign"])
-def test_internationally_and_in_newer_answers_there_is_a_task(path: str) -> None:
-    async def told(call: Caller) -> None:
-        await call("POST", "/v1/instances/assign", PAIR)
-        said = await call("POST", f"/v1/instances/{path}", ONE | PAIR)
-        assert said.data["task_id"].startswith("RM_")
-        await asyncio.sleep(5)
-        (job,) = (await call.task(said.data["task_id"])).data["jobs"]
-        assert job["status"] == 2
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("international", marks=pytest.mark.emulator(edition="international")),
+        pytest.param("newer", marks=pytest.mark.emulator(newer=True)),
+    ],
+    indirect=True,
+)
+async def test_internationally_and_in_newer_answers_there_is_a_task(call: SignedClient, path: str) -> None:
+    await call("POST", "/v1/instances/assign", PAIR)
+    response = await call("POST", f"/v1/instances/{path}", ONE | PAIR)
+    await asyncio.sleep(5)
+    (job,) = (await call.task(response.data["task_id"])).data["jobs"]
 
-    story(edition="international")(told)()
-    story(newer=True)(told)()
+    assert response.data["task_id"].startswith("RM_")
+    assert job["status"] == 2
 
 
-@in_both_editions()
-async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call: Caller) -> None:
+@in_both_editions
+async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call: SignedClient) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     await call("POST", "/v1/instances/backup", ONE)
     assert (await row(call))["backup_status"] == 1
@@ -186,8 +190,9 @@ async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call
     assert ((await row(call))["restore_status"], await call.status(["phone0001"])) == (2, [2])
 
 
-@in_both_editions(phones=50, jobs=Durations(median=5, sigma=1))
-async def test_a_phone_runs_only_where_its_data_are(call: Caller) -> None:
+@in_both_editions
+@pytest.mark.emulator(phones=50, jobs=Durations(median=5, sigma=1))
+async def test_a_phone_runs_only_where_its_data_are(call: SignedClient) -> None:
     everyone = {"instance_ids": [phone.id for phone in call.emulator.phones]}
 
     async def after(*paths: str) -> set[tuple[Running, bool]]:
@@ -200,8 +205,8 @@ async def test_a_phone_runs_only_where_its_data_are(call: Caller) -> None:
     assert await after("batch-reset") == {(Running.RUNNING, True)}
 
 
-@in_both_editions()
-async def test_a_backup_that_fails_leaves_the_phone_to_go_on(call: Caller) -> None:
+@in_both_editions
+async def test_a_backup_that_fails_leaves_the_phone_to_go_on(call: SignedClient) -> None:
     call.emulator.fault(Fail(), first=1)
     await call("POST", "/v1/instances/backup", ONE)
     prepared = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
@@ -214,8 +219,7 @@ async def test_a_backup_that_fails_leaves_the_phone_to_go_on(call: Caller) -> No
     assert ((await row(call))["backup_status"], (await row(call))["running_status"]) == (2, 1)
 
 
-@story()
-async def test_users_get_phones_and_give_them_back_wiped(call: Caller) -> None:
+async def test_users_get_phones_and_give_them_back_wiped(call: SignedClient) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     again = await call("POST", "/v1/instances/assign", PAIR)
     assert again.code == "0"
@@ -230,8 +234,8 @@ async def test_users_get_phones_and_give_them_back_wiped(call: Caller) -> None:
     assert not call.emulator.phones["phone0001"].android.disk.exists("/sdcard/mine")
 
 
-@in_both_editions()
-async def test_a_phone_of_another_user_is_not_given_and_not_taken(call: Caller) -> None:
+@in_both_editions
+async def test_a_phone_of_another_user_is_not_given_and_not_taken(call: SignedClient) -> None:
     call.emulator.phones["phone0001"].user = "bob"
 
     given = await call("POST", "/v1/instances/assign", PAIR)
@@ -242,14 +246,12 @@ async def test_a_phone_of_another_user_is_not_given_and_not_taken(call: Caller) 
     assert call.emulator.phones["phone0001"].user == "bob"
 
 
-def test_nothing_happens_twice_however_often_one_looks() -> None:
-    async def told(call: Caller) -> None:
-        await call("POST", "/v1/instances/reboot", ONE)
-        for _ in range(10):
-            await asyncio.sleep(1)
-            await call.status(["phone0001"])
-        assert call.emulator.ledger.executions("koophone.instances.reboot") == {"phone0001": 1}
-        assert len(call.emulator.world.agenda) == 0
+@in_both_editions
+async def test_nothing_happens_twice_however_often_one_looks(call: SignedClient) -> None:
+    await call("POST", "/v1/instances/reboot", ONE)
+    for _ in range(10):
+        await asyncio.sleep(1)
+        await call.status(["phone0001"])
 
-    for edition in Edition:
-        story(edition=edition)(told)()
+    assert call.emulator.ledger.executions("koophone.instances.reboot") == {"phone0001": 1}
+    assert len(call.emulator.world.agenda) == 0

@@ -15,11 +15,13 @@ from koophone_async.emulator.server.request_parsing import Asked, read
 from koophone_async.koophone import Commands
 from koophone_async.operation import Operation
 from koophone_async.services.koophone import commands
-from koophone_async.virtual_time import VirtualTimeLoop
-from tests.emulator.calling import Caller, in_both_editions, story
+from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
+from tests.emulator.signed_client import SignedClient, in_both_editions, virtual_emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 RUN = "/v1/instances/async-command"
 ONE = {"instance_ids": ["phone0001"], "command": "echo hi"}
@@ -27,7 +29,7 @@ BARE = {"Content-Type": "application/json"}
 MINUTE = {"koophone.commands.run": [Quota(6, 60)]}
 
 
-async def own(call: Caller, method: str, path: str, body: Any = None) -> tuple[int, Any]:  # noqa: ANN401 - JSON
+async def own(call: SignedClient, method: str, path: str, body: Any = None) -> tuple[int, Any]:  # noqa: ANN401 - JSON
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
     address = f"{call.emulator.endpoint}/_emulator/{path}"
     async with call.http.request(method, address, data=data) as answer:
@@ -35,26 +37,24 @@ async def own(call: Caller, method: str, path: str, body: Any = None) -> tuple[i
         return answer.status, json.loads(text) if text else None
 
 
-@in_both_editions()
-async def test_a_request_without_an_id_is_refused_with_status_200(call: Caller) -> None:
-    said = await call("POST", RUN, ONE, headers=BARE)
+@in_both_editions
+async def test_a_request_without_an_id_is_refused_with_status_200(call: SignedClient) -> None:
+    response = await call("POST", RUN, ONE, headers=BARE)
 
-    assert (said.status, said.code) == (200, "KOOPHONE.API.0002")
-    assert said.body["error_msg"] == "missing request header 'x-request-id'."
+    assert (response.status, response.code) == (200, "KOOPHONE.API.0002")
+    assert response.body["error_msg"] == "missing request header 'x-request-id'."
 
 
-@story()
-async def test_the_id_of_a_list_may_stand_in_the_query(call: Caller) -> None:
+async def test_the_id_of_a_list_may_stand_in_the_query(call: SignedClient) -> None:
     query = (("page_no", "1"), ("page_size", "1"), ("x-request-id", "r1"))
 
     assert (await call("GET", "/v1/instances/batch-query", query=query, headers=BARE)).code == "0"
 
 
-@story()
-async def test_where_no_document_asks_for_an_id_none_is_needed(call: Caller) -> None:
-    said = await call("GET", "/v1/instances/sku", query=(("type", "0"),), headers=BARE)
+async def test_where_no_document_asks_for_an_id_none_is_needed(call: SignedClient) -> None:
+    response = await call("GET", "/v1/instances/sku", query=(("type", "0"),), headers=BARE)
 
-    assert said.code == "0"
+    assert response.code == "0"
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,11 @@ async def test_where_no_document_asks_for_an_id_none_is_needed(call: Caller) -> 
         "no body",
     ],
 )
-def test_what_the_documents_refuse_is_refused(wrong: object) -> None:
-    @story()
-    async def told(call: Caller) -> None:
-        said = await call("POST", RUN, wrong)
-        assert (said.status, said.code) == (400, "KOOPHONE.API.1000")
-        assert call.emulator.ledger.executions(commands.RUN.name) == {}
-        assert call.emulator.ledger.visits[-1].reason
-
-    told()
+async def test_what_the_documents_refuse_is_refused(call: SignedClient, wrong: object) -> None:
+    response = await call("POST", RUN, wrong)
+    assert (response.status, response.code) == (400, "KOOPHONE.API.1000")
+    assert call.emulator.ledger.executions(commands.RUN.name) == {}
+    assert call.emulator.ledger.visits[-1].reason
 
 
 @frozen
@@ -106,43 +102,42 @@ def test_a_key_that_is_repeated_in_the_query_is_a_list() -> None:
     assert read(operation, asked, Edition.CHINA, strict=True) == Several(("a", "b"), 3)
 
 
-@story(strict=False, phones=200)
-async def test_an_emulator_that_is_not_strict_takes_what_can_be_read(call: Caller) -> None:
+@pytest.mark.emulator(strict=False, phones=200)
+async def test_an_emulator_that_is_not_strict_takes_what_can_be_read(call: SignedClient) -> None:
     ids = [f"phone{n:04}" for n in range(1, 151)]
 
-    said = await call("POST", RUN, {"instance_ids": ids, "command": "true"}, headers=BARE)
+    response = await call("POST", RUN, {"instance_ids": ids, "command": "true"}, headers=BARE)
 
-    assert len(said.data["cmd_jobs"]) == 150
-
-
-@story(edition="international")
-async def test_one_page_of_the_international_edition_spells_its_errors_otherwise(call: Caller) -> None:
-    said = await call("POST", "/v1/instances/sync-command", {})
-
-    assert set(said.body) == {"error_code", "error_info"}
+    assert len(response.data["cmd_jobs"]) == 150
 
 
-@in_both_editions()
-async def test_paths_that_are_none_are_answered_by_the_gateway(call: Caller) -> None:
+@pytest.mark.emulator(edition="international")
+async def test_one_page_of_the_international_edition_spells_its_errors_otherwise(call: SignedClient) -> None:
+    response = await call("POST", "/v1/instances/sync-command", {})
+
+    assert set(response.body) == {"error_code", "error_info"}
+
+
+@in_both_editions
+async def test_paths_that_are_none_are_answered_by_the_gateway(call: SignedClient) -> None:
     for method, path in (("GET", "/v1/nothing"), ("GET", RUN), ("DELETE", "/v1/instances/tasks/1")):
-        said = await call(method, path)
-        assert said.status == 404
-        assert said.body == {
+        response = await call(method, path)
+        assert response.status == 404
+        assert response.body == {
             "error_code": "APIGW.0101",
             "error_msg": "The API does not exist or has not been published in the environment",
             "request_id": "r1",
         }
 
 
-@story()
-async def test_a_body_that_is_far_too_large_is_refused(call: Caller) -> None:
-    said = await call("POST", RUN, b" " * (16 * 2**20 + 1))
+async def test_a_body_that_is_far_too_large_is_refused(call: SignedClient) -> None:
+    response = await call("POST", RUN, b" " * (16 * 2**20 + 1))
 
-    assert said.status == 413
+    assert response.status == 413
 
 
-@story(quotas=MINUTE)
-async def test_a_quota_is_an_exact_window(call: Caller) -> None:
+@pytest.mark.emulator(quotas=MINUTE)
+async def test_a_quota_is_an_exact_window(call: SignedClient) -> None:
     taken: list[int] = []
     for second in range(130):
         await asyncio.sleep(second - VirtualTimeLoop.running().time())
@@ -152,32 +147,31 @@ async def test_a_quota_is_an_exact_window(call: Caller) -> None:
     assert taken == [*range(6), *range(60, 66), *range(120, 126)]
 
 
-@story(quotas=MINUTE)
-async def test_one_call_too_many_is_refused_in_the_gateways_words(call: Caller) -> None:
+@pytest.mark.emulator(quotas=MINUTE)
+async def test_one_call_too_many_is_refused_in_the_gateways_words(call: SignedClient) -> None:
     for _ in range(6):
         await call.run(["phone0001"])
 
-    said = await call.run(["phone0001"])
+    response = await call.run(["phone0001"])
 
-    assert (said.status, said.code) == (429, "APIGW.0308")
-    assert said.body["error_msg"] == (
+    assert (response.status, response.code) == (429, "APIGW.0308")
+    assert response.body["error_msg"] == (
         "The throttling threshold has been reached: policy user over ratelimit,limit:6,time:1 minute"
     )
     assert call.emulator.ledger.executions(commands.RUN.name) == {"phone0001": 6}
 
 
-@story(quotas={"koophone": [Quota(1, 1)], "*": [Quota(5, 90)]}, quota_figures=False)
-async def test_quotas_may_be_silent_and_hold_for_a_whole_service(call: Caller) -> None:
+@pytest.mark.emulator(quotas={"koophone": [Quota(1, 1)], "*": [Quota(5, 90)]}, quota_figures=False)
+async def test_quotas_may_be_silent_and_hold_for_a_whole_service(call: SignedClient) -> None:
     await call.run(["phone0001"])
 
-    said = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
+    response = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
 
-    assert said.body["error_msg"] == "The throttling threshold has been reached"
+    assert response.body["error_msg"] == "The throttling threshold has been reached"
     assert "projects" in (await call("GET", "/v3/projects")).body
 
 
-@story()
-async def test_the_own_interface_shows_the_ledger_and_the_requests(call: Caller) -> None:
+async def test_the_own_interface_shows_the_ledger_and_the_requests(call: SignedClient) -> None:
     await call.run(["phone0001", "phone0002"])
     await call.run(["stranger"])
 
@@ -194,8 +188,8 @@ async def test_the_own_interface_shows_the_ledger_and_the_requests(call: Caller)
     assert call.emulator.access_key.secret_key not in json.dumps(visits)
 
 
-@in_both_editions()
-async def test_the_own_interface_counts_what_there_is(call: Caller) -> None:
+@in_both_editions
+async def test_the_own_interface_counts_what_there_is(call: SignedClient) -> None:
     await call.run(["phone0001"])
     await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0002"]})
 
@@ -208,8 +202,7 @@ async def test_the_own_interface_counts_what_there_is(call: Caller) -> None:
     )
 
 
-@story()
-async def test_a_plan_of_faults_is_put_and_read_back(call: Caller) -> None:
+async def test_a_plan_of_faults_is_put_and_read_back(call: SignedClient) -> None:
     plan = [{"operation": "koophone.commands.run", "first": 1, "action": {"kind": "refuse", "status": 503}}]
 
     status, understood = await own(call, "PUT", "faults", plan)
@@ -233,18 +226,15 @@ async def test_a_plan_of_faults_is_put_and_read_back(call: Caller) -> None:
         [{"colour": "red"}],
     ],
 )
-def test_a_plan_that_is_none_is_refused_and_changes_nothing(wrong: object) -> None:
-    @story(faults=[Fault(Delay(1))])
-    async def told(call: Caller) -> None:
-        status, said = await own(call, "PUT", "faults", wrong)
-        assert (status, list(said)) == (400, ["error"])
-        assert call.emulator.plan.faults == (Fault(Delay(1)),)
-
-    told()
+@pytest.mark.emulator(faults=[Fault(Delay(1))])
+async def test_a_plan_that_is_none_is_refused_and_changes_nothing(call: SignedClient, wrong: object) -> None:
+    status, response = await own(call, "PUT", "faults", wrong)
+    assert (status, list(response)) == (400, ["error"])
+    assert call.emulator.plan.faults == (Fault(Delay(1)),)
 
 
-@story(faults=[Fault(Refuse())])
-async def test_a_reset_makes_everything_as_it_was(call: Caller) -> None:
+@pytest.mark.emulator(faults=[Fault(Refuse())])
+async def test_a_reset_makes_everything_as_it_was(call: SignedClient) -> None:
     call.emulator.heal()
     await call.run(["phone0001"], "setprop debug.color blue")
 
@@ -256,54 +246,47 @@ async def test_a_reset_makes_everything_as_it_was(call: Caller) -> None:
     assert (await call.run(["phone0001"])).code == "0"
 
 
-@story()
-async def test_other_paths_of_the_own_interface_are_none(call: Caller) -> None:
-    said = "this is not a path of the emulator; there are GET (a page), GET of ledger"
+async def test_other_paths_of_the_own_interface_are_none(call: SignedClient) -> None:
+    problem = "this is not a path of the emulator; there are GET (a page), GET of ledger"
     for method in ("GET", "POST"):
         status, answer = await own(call, method, "nothing")
-        assert (status, answer["error"].startswith(said)) == (404, True)
+        assert (status, answer["error"].startswith(problem)) == (404, True)
     assert call.emulator.ledger.requests == 0
 
 
 def test_a_snapshot_goes_on_where_the_emulator_stopped(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    started: list[str] = []
 
-    @story(state=path)
-    async def before(call: Caller) -> None:
-        call.emulator.fault(Stick(), phone="phone0003")
-        said = await call.run(["phone0001", "phone0003"], "setprop debug.color blue")
-        started.append(said.data["task_id"])
-        await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0002"]})
+    async def before() -> str:
+        async with virtual_emulator(state=path) as emulator, SignedClient(emulator) as call:
+            emulator.fault(Stick(), phone="phone0003")
+            started = await call.run(["phone0001", "phone0003"], "setprop debug.color blue")
+            await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0002"]})
+            return str(started.data["task_id"])
 
-    @story(state=path)
-    async def after(call: Caller) -> None:
-        assert call.emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1, "phone0003": 1}
-        assert call.emulator.phones["phone0001"].android.properties["debug.color"] == "blue"
-        assert [job["status"] for job in (await call.task(started[0])).data["jobs"]] == [1, 1]
-        assert await call.status(["phone0002"]) == [4]
-        await asyncio.sleep(5)
-        assert [job["status"] for job in (await call.task(started[0])).data["jobs"]] == [2, 1]
-        assert await call.status(["phone0002"]) == [2]
+    async def after(task: str) -> None:
+        async with virtual_emulator(state=path) as emulator, SignedClient(emulator) as call:
+            assert emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1, "phone0003": 1}
+            assert emulator.phones["phone0001"].android.properties["debug.color"] == "blue"
+            assert [job["status"] for job in (await call.task(task)).data["jobs"]] == [1, 1]
+            assert await call.status(["phone0002"]) == [4]
+            await asyncio.sleep(5)
+            assert [job["status"] for job in (await call.task(task)).data["jobs"]] == [2, 1]
+            assert await call.status(["phone0002"]) == [2]
 
-    before()
-    after()
+    run_virtually(after(run_virtually(before())))
     assert "secret" not in path.read_text()
 
 
 @pytest.mark.parametrize("other", [{"seed": 2}, {"edition": "international"}, {"phones": 4}])
-def test_a_snapshot_of_another_emulator_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
-    @story(state=tmp_path / "state.json")
-    async def told(_: Caller) -> None:
+async def test_a_snapshot_of_another_emulator_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"state": tmp_path / "state.json", "regions": ("cn-north-4",)}
+    async with virtual_emulator(**options):
         pass
 
-    told()
     with pytest.raises(ValueError, match="of another"):
-        story(**({"state": tmp_path / "state.json", "regions": ("cn-north-4",)} | other))(_nothing)()
-
-
-async def _nothing(_: Caller) -> None:
-    pass
+        async with virtual_emulator(**options | other):
+            pass
 
 
 async def test_the_banner_says_all_that_a_caller_needs() -> None:
@@ -323,7 +306,7 @@ async def test_the_same_seed_gives_the_same_keys() -> None:
 
 
 async def test_an_emulator_may_listen_on_ipv6() -> None:
-    async with Emulator(host="::1") as emulator, Caller(emulator) as call:
+    async with Emulator(host="::1") as emulator, SignedClient(emulator) as call:
         assert emulator.endpoint.startswith("http://[::1]:")
         assert (await call.run(["phone0001"])).code == "0"
 

@@ -6,15 +6,20 @@ import asyncio
 from itertools import product
 from typing import Any
 
+import pytest
+
 from koophone_async import Edition
+from koophone_async.emulator import Durations
 from koophone_async.emulator.fleet import Running
-from tests.emulator.calling import Caller, in_both_editions, story
+from tests.emulator.signed_client import SignedClient, in_both_editions
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
 
 ONE = {"instance_ids": ["phone0001"]}
 USER = {"user_id": "ann", "instance_id": "phone0001"}
 
 
-def order(call: Caller, *, pay: int = 1, period: int = 2, number: int = 1, **changes: Any) -> Any:  # noqa: ANN401
+def order(call: SignedClient, *, pay: int = 1, period: int = 2, number: int = 1, **changes: Any) -> Any:  # noqa: ANN401
     charge = {"chargingMode": 1, "periodType": period, "periodNum": number, "isAutoPay": pay}
     return {
         "os": "AOSP9",
@@ -51,20 +56,20 @@ def settings() -> list[Any]:
     ]
 
 
-async def names(call: Caller) -> list[str]:
-    said = await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"), ("page_size", "100")))
-    return [row["instance_name"] for row in said.data["result"]]
+async def names(call: SignedClient) -> list[str]:
+    response = await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"), ("page_size", "100")))
+    return [row["instance_name"] for row in response.data["result"]]
 
 
-@in_both_editions()
-async def test_what_is_listed_can_be_bought_and_is_there_after_a_while(call: Caller) -> None:
+@in_both_editions
+async def test_what_is_listed_can_be_bought_and_is_there_after_a_while(call: SignedClient) -> None:
     skus = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
     sku = skus.data["skuSpecResponseList"][0]["skuResponses"][0]
     assert "4" in sku["bandSize"].split(",")
 
-    said = await call("POST", "/v1/instances/create", order(call, instanceSkuId=sku["cbcSkuId"]))
-    assert [one["instanceName"] for one in said.data["instanceInfos"]] == ["shop-00001", "shop-00002"]
-    bought = [one["instanceId"] for one in said.data["instanceInfos"]]
+    response = await call("POST", "/v1/instances/create", order(call, instanceSkuId=sku["cbcSkuId"]))
+    assert [one["instanceName"] for one in response.data["instanceInfos"]] == ["shop-00001", "shop-00002"]
+    bought = [one["instanceId"] for one in response.data["instanceInfos"]]
     assert len(await names(call)) == 3
     assert (await call.run(bought)).code == "KOOPHONE.API.1001"
     await asyncio.sleep(5)
@@ -74,12 +79,11 @@ async def test_what_is_listed_can_be_bought_and_is_there_after_a_while(call: Cal
     assert call.emulator.ledger.executions("koophone.orders.buy") == dict.fromkeys(bought, 1)
 
 
-@story()
-async def test_an_unpaid_order_brings_nothing_until_somebody_pays(call: Caller) -> None:
-    said = await call("POST", "/v1/instances/create", order(call, pay=0, period=3))
+async def test_an_unpaid_order_brings_nothing_until_somebody_pays(call: SignedClient) -> None:
+    response = await call("POST", "/v1/instances/create", order(call, pay=0, period=3))
     await asyncio.sleep(3600)
     assert len(await names(call)) == 3
-    placed = call.emulator.world.orders[said.data["orderId"]]
+    placed = call.emulator.world.orders[response.data["orderId"]]
     assert (placed.paid, placed.months, placed.cost) == (False, 12, 960.0)
 
     call.emulator.pay(placed.id)
@@ -89,8 +93,7 @@ async def test_an_unpaid_order_brings_nothing_until_somebody_pays(call: Caller) 
     assert len(await names(call)) == 5
 
 
-@story()
-async def test_orders_that_nobody_can_fill_are_refused_and_nothing_is_bought(call: Caller) -> None:
+async def test_orders_that_nobody_can_fill_are_refused_and_nothing_is_bought(call: SignedClient) -> None:
     codes = [
         (await call("POST", "/v1/instances/create", wrong)).code.removeprefix("KOOPHONE.API.")
         for wrong in (
@@ -112,33 +115,31 @@ async def test_orders_that_nobody_can_fill_are_refused_and_nothing_is_bought(cal
     assert call.emulator.world.orders == {}
 
 
-@story(edition="international")
-async def test_internationally_ten_years_can_be_bought(call: Caller) -> None:
+@pytest.mark.emulator(edition="international")
+async def test_internationally_ten_years_can_be_bought(call: SignedClient) -> None:
     assert (await call("POST", "/v1/instances/create", order(call, period=3, number=10))).code == "0"
 
 
-@in_both_editions()
-async def test_a_subscription_that_is_ended_takes_the_phone_away(call: Caller) -> None:
-    said = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
+@in_both_editions
+async def test_a_subscription_that_is_ended_takes_the_phone_away(call: SignedClient) -> None:
+    response = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
     again = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
 
-    assert said.code == "0"
+    assert response.code == "0"
     assert (again.status, again.code) == (200, "KOOPHONE.API.1012")
     assert await names(call) == ["phone-00002", "phone-00003"]
 
 
-@story()
-async def test_phones_that_are_paid_by_use_cannot_be_given_back(call: Caller) -> None:
+async def test_phones_that_are_paid_by_use_cannot_be_given_back(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].drawer["on_demand"] = True
 
-    said = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001", "phone0002"]})
+    response = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001", "phone0002"]})
 
-    assert (said.status, said.code) == (400, "KOOPHONE.API.5001")
+    assert (response.status, response.code) == (400, "KOOPHONE.API.5001")
     assert len(await names(call)) == 3
 
 
-@story()
-async def test_what_was_begun_on_a_phone_ends_with_its_subscription(call: Caller) -> None:
+async def test_what_was_begun_on_a_phone_ends_with_its_subscription(call: SignedClient) -> None:
     await call("POST", "/v1/instances/reboot", ONE)
     await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
     await asyncio.sleep(5)
@@ -146,8 +147,8 @@ async def test_what_was_begun_on_a_phone_ends_with_its_subscription(call: Caller
     assert await names(call) == ["phone-00002", "phone-00003"]
 
 
-@in_both_editions()
-async def test_a_phone_is_prepared_for_a_user_and_streams(call: Caller) -> None:
+@in_both_editions
+async def test_a_phone_is_prepared_for_a_user_and_streams(call: SignedClient) -> None:
     first = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     waiting = await call("POST", "/v1/instances/prepare-progress", USER)
     await asyncio.sleep(5)
@@ -161,8 +162,8 @@ async def test_a_phone_is_prepared_for_a_user_and_streams(call: Caller) -> None:
     assert call.emulator.phones["phone0001"].streaming
 
 
-@in_both_editions()
-async def test_a_preparation_takes_a_phone_from_nobody(call: Caller) -> None:
+@in_both_editions
+async def test_a_preparation_takes_a_phone_from_nobody(call: SignedClient) -> None:
     await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     await call("POST", "/v1/instances/assign", {"user_instances": [USER | {"user_id": "bob"}]})
     await asyncio.sleep(5)
@@ -170,32 +171,31 @@ async def test_a_preparation_takes_a_phone_from_nobody(call: Caller) -> None:
     assert call.emulator.phones["phone0001"].user == "bob"
 
 
-@story()
-async def test_the_china_edition_knows_fewer_states_of_preparation(call: Caller) -> None:
+async def test_the_china_edition_knows_fewer_states_of_preparation(call: SignedClient) -> None:
     call.emulator.phones["phone0001"].running = Running.STOPPED
 
-    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     progress = await call("POST", "/v1/instances/prepare-progress", USER)
 
-    assert (said.data["status_list"][0]["status"], progress.data["status"]) == (1, 5)
+    assert (response.data["status_list"][0]["status"], progress.data["status"]) == (1, 5)
 
 
-@story(edition="international")
-async def test_the_international_edition_knows_fewer_states_of_progress(call: Caller) -> None:
+@pytest.mark.emulator(edition="international")
+async def test_the_international_edition_knows_fewer_states_of_progress(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     phone.running = Running.STOPPED
 
-    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     progress = await call("POST", "/v1/instances/prepare-progress", USER)
 
-    assert (said.data["status_list"][0]["status"], progress.data["status"]) == (6, 2)
+    assert (response.data["status_list"][0]["status"], progress.data["status"]) == (6, 2)
     phone.resetting = True
-    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
-    assert said.data["status_list"][0]["status"] == 4
+    response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    assert response.data["status_list"][0]["status"] == 4
 
 
-@in_both_editions()
-async def test_phones_that_cannot_be_prepared_are_refused(call: Caller) -> None:
+@in_both_editions
+async def test_phones_that_cannot_be_prepared_are_refused(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].user = "bob"
     stranger = {"user_id": "ann", "instance_ids": ["stranger"]}
     taken = {"user_id": "ann", "instance_ids": ["phone0002"]}
@@ -207,25 +207,24 @@ async def test_phones_that_cannot_be_prepared_are_refused(call: Caller) -> None:
     assert (progress.status, progress.code) == (200, "KOOPHONE.API.4001")
 
 
-@story()
-async def test_a_phone_that_is_being_backed_up_says_so(call: Caller) -> None:
+async def test_a_phone_that_is_being_backed_up_says_so(call: SignedClient) -> None:
     await call("POST", "/v1/instances/backup", ONE)
 
-    said = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
+    response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     progress = await call("POST", "/v1/instances/prepare-progress", USER)
 
-    assert (said.data["status_list"][0]["status"], progress.data["status"]) == (3, 3)
+    assert (response.data["status_list"][0]["status"], progress.data["status"]) == (3, 3)
 
 
-@in_both_editions()
-async def test_a_phone_that_does_not_run_cannot_stream(call: Caller) -> None:
+@in_both_editions
+async def test_a_phone_that_does_not_run_cannot_stream(call: SignedClient) -> None:
     call.emulator.phones["phone0001"].running = Running.STOPPED
 
     assert (await call("POST", "/v1/instances/phone0001/auth")).code == "KOOPHONE.API.62010"
 
 
-@story(edition="international")
-async def test_streams_are_stopped_and_sessions_released(call: Caller) -> None:
+@pytest.mark.emulator(edition="international")
+async def test_streams_are_stopped_and_sessions_released(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     access = await call("POST", "/v1/instances/phone0001/auth")
     assert access.data["streamingId"]
@@ -237,17 +236,16 @@ async def test_streams_are_stopped_and_sessions_released(call: Caller) -> None:
     assert not phone.logged_in
 
 
-@story()
-async def test_the_china_edition_has_no_way_to_stop_a_stream(call: Caller) -> None:
+async def test_the_china_edition_has_no_way_to_stop_a_stream(call: SignedClient) -> None:
     for path in ("streaming/stop", "session/release"):
-        said = await call("POST", f"/v1/instances/{path}", {"instance_id": "phone0001"})
-        assert (said.status, said.code) == (404, "APIGW.0101")
+        response = await call("POST", f"/v1/instances/{path}", {"instance_id": "phone0001"})
+        assert (response.status, response.code) == (404, "APIGW.0101")
 
 
-@in_both_editions()
-async def test_an_app_is_there_when_its_job_has_ended(call: Caller) -> None:
-    said = await call("POST", "/v1/instances/app/install", package("phone0001"))
-    task = said.data["data"]["task_id"]
+@in_both_editions
+async def test_an_app_is_there_when_its_job_has_ended(call: SignedClient) -> None:
+    response = await call("POST", "/v1/instances/app/install", package("phone0001"))
+    task = response.data["data"]["task_id"]
     apps = call.emulator.phones["phone0001"].android.apps
     assert task.startswith("ZGCA")
     assert "com.example.shop" not in apps
@@ -257,15 +255,14 @@ async def test_an_app_is_there_when_its_job_has_ended(call: Caller) -> None:
     assert apps["com.example.shop"] == "2.0"
 
 
-@story(newer=True)
-async def test_newer_answers_nest_the_task_once(call: Caller) -> None:
-    said = await call("POST", "/v1/instances/app/install", package("phone0001", fast_install="1"))
+@pytest.mark.emulator(newer=True)
+async def test_newer_answers_nest_the_task_once(call: SignedClient) -> None:
+    response = await call("POST", "/v1/instances/app/install", package("phone0001", fast_install="1"))
 
-    assert said.data["task_id"].startswith("FULFILL")
+    assert response.data["task_id"].startswith("FULFILL")
 
 
-@story()
-async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: Caller) -> None:
+async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: SignedClient) -> None:
     off, late, full = call.emulator.phones
     off.running = Running.STOPPED
     old = "https://obs.example/shop.apk?Expires=1700000000"
@@ -287,8 +284,7 @@ async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: C
     assert jobs[2]["error_msg"] == "Version Conflict."
 
 
-@story()
-async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: Caller) -> None:
+async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: SignedClient) -> None:
     codes = [
         (await call("POST", "/v1/instances/app/install", package("phone0001", **wrong))).code
         for wrong in (
@@ -309,8 +305,8 @@ async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: Caller) 
     ]
 
 
-@in_both_editions()
-async def test_answers_say_null_where_the_documents_do(call: Caller) -> None:
+@in_both_editions
+async def test_answers_say_null_where_the_documents_do(call: SignedClient) -> None:
     access = (await call("POST", "/v1/instances/phone0001/auth")).data
     (job,) = (await call.task((await call.run(["phone0001"])).data["task_id"])).data["jobs"]
     page = await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"), ("page_size", "1")))
@@ -323,10 +319,10 @@ async def test_answers_say_null_where_the_documents_do(call: Caller) -> None:
     assert page.data["result"][0]["backup_time"] is None
 
 
-@in_both_editions()
-async def test_what_the_tables_ask_for_must_be_said(call: Caller) -> None:
+@in_both_editions
+async def test_what_the_tables_ask_for_must_be_said(call: SignedClient) -> None:
     charge = {name: held for name, held in order(call)["chargeParam"].items() if name != "chargingMode"}
-    said = [
+    response = [
         await call("GET", "/v1/instances/batch-query", query=(("page_size", "100"),)),
         await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"),)),
         await call("GET", "/v1/instances/sku"),
@@ -335,11 +331,11 @@ async def test_what_the_tables_ask_for_must_be_said(call: Caller) -> None:
         await call("POST", "/v1/instances/app/install", package("phone0001", content_type="")),
     ]
 
-    assert [(one.status, one.code) for one in said] == [(400, "KOOPHONE.API.1000")] * 6
+    assert [(one.status, one.code) for one in response] == [(400, "KOOPHONE.API.1000")] * 6
 
 
-@in_both_editions()
-async def test_apps_are_listed_by_page_and_by_type(call: Caller) -> None:
+@in_both_editions
+async def test_apps_are_listed_by_page_and_by_type(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     phone.android.apps["com.example.shop"] = "2.0"
 
@@ -357,17 +353,16 @@ async def test_apps_are_listed_by_page_and_by_type(call: Caller) -> None:
     assert len((await page(page_size=5, page_no=2)).data["result"]) == 5
 
 
-@in_both_editions()
-async def test_video_settings_are_kept(call: Caller) -> None:
-    said = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": settings()})
+@in_both_editions
+async def test_video_settings_are_kept(call: SignedClient) -> None:
+    response = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": settings()})
 
-    assert said.body == {"error_code": "0", "error_msg": "OK"}
+    assert response.body == {"error_code": "0", "error_msg": "OK"}
     assert call.emulator.phones["phone0001"].drawer["video"] == settings()
 
 
-@story()
-async def test_all_six_video_settings_must_be_there(call: Caller) -> None:
+async def test_all_six_video_settings_must_be_there(call: SignedClient) -> None:
     for wrong in (settings()[:5], ["x"], "x"):
-        said = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": wrong})
+        response = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": wrong})
         expected = "1000" if wrong == "x" else "1005"
-        assert (said.status, said.code) == (400, f"KOOPHONE.API.{expected}")
+        assert (response.status, response.code) == (400, f"KOOPHONE.API.{expected}")

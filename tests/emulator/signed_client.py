@@ -1,4 +1,4 @@
-"""A caller that knows nothing of the client: signed requests by hand, over real sockets."""
+"""A client of the emulator that shares no code with the package's own: requests signed by hand, over real sockets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from yarl import URL
 from koophone_async import Edition
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.protocol.signing import Request, Signer, target
-from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
-from tests.emulator.stories import Tale, stories
+from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 Json: TypeAlias = Any
 
 
 @frozen
-class Said:
-    """What the emulator answered."""
+class Response:
+    """An answer of the emulator."""
 
     status: int
     body: Json
@@ -41,8 +40,8 @@ class Said:
 
 
 @define
-class Caller:
-    """Signs with the emulator's own key unless told otherwise."""
+class SignedClient:
+    """Sends requests, signed with the emulator's own key unless another signer is passed."""
 
     emulator: Emulator
     http: aiohttp.ClientSession = field(init=False)
@@ -69,54 +68,41 @@ class Caller:
         query: tuple[tuple[str, str], ...] = (),
         headers: Mapping[str, str] | None = None,
         signer: Signer | None = None,
-    ) -> Said:
+    ) -> Response:
         url = URL(self.emulator.endpoint)
-        given = (
+        sent = (
             {"x-request-id": "r1", "Content-Type": "application/json"} if headers is None else dict(headers)
         )
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        if "X-Auth-Token" not in given and "Authorization" not in given:
-            request = Request(method, path, query, given, data)
-            given |= (signer or self.signer).sign(
+        if "X-Auth-Token" not in sent and "Authorization" not in sent:
+            request = Request(method, path, query, sent, data)
+            sent |= (signer or self.signer).sign(
                 request, (url.host_port_subcomponent or ""), self.emulator.accounts.now()
             )
         address = URL(f"{self.emulator.endpoint}{target(path, query)}", encoded=True)
-        async with self.http.request(method, address, data=data and BytesIO(data), headers=given) as answer:
-            return Said(answer.status, await answer.json(content_type=None), dict(answer.headers))
+        async with self.http.request(method, address, data=data and BytesIO(data), headers=sent) as answer:
+            return Response(answer.status, await answer.json(content_type=None), dict(answer.headers))
 
-    async def run(self, ids: list[str], command: str = "echo hi") -> Said:
+    async def run(self, ids: list[str], command: str = "echo hi") -> Response:
         return await self("POST", "/v1/instances/async-command", {"instance_ids": ids, "command": command})
 
-    async def task(self, task: str) -> Said:
+    async def task(self, task: str) -> Response:
         return await self("GET", f"/v1/instances/tasks/{task}")
 
     async def status(self, ids: list[str]) -> list[int]:
-        said = await self("POST", "/v1/instances/batch-query-status", {"instance_ids": ids})
-        return [row["status"] for row in said.data["status_results"]]
+        response = await self("POST", "/v1/instances/batch-query-status", {"instance_ids": ids})
+        return [row["status"] for row in response.data["status_results"]]
 
 
-def in_both_editions(**settings: Any) -> Callable[[Tale[Caller]], Callable[[Edition], None]]:  # noqa: ANN401
-    """Tell a story twice."""
-
-    def test(tell: Tale[Caller]) -> Callable[[Edition], None]:
-        def told(edition: Edition) -> None:
-            run_virtually(_told(tell, settings | {"edition": edition}))
-
-        told.__name__ = tell.__name__
-        return pytest.mark.parametrize("edition", list(Edition))(told)
-
-    return test
+in_both_editions: Final = pytest.mark.parametrize(
+    "call",
+    [pytest.param(edition, id=edition, marks=pytest.mark.emulator(edition=edition)) for edition in Edition],
+    indirect=True,
+)
+"""Run a test against an emulator of each edition."""
 
 
-async def _told(tell: Tale[Caller], settings: dict[str, Any]) -> None:
-    given: dict[str, Any] = {
-        "phones": 3,
-        "jobs": Durations(fixed=5),
-        "now": VirtualTimeLoop.running().now,
-    } | settings
-    async with Emulator(**given) as emulator, Caller(emulator) as call:
-        await tell(call)
-
-
-story: Final = stories(_told)
-"""Tell a story in virtual time, to an emulator of three phones whose jobs take five seconds."""
+def virtual_emulator(**options: Any) -> Emulator:  # noqa: ANN401 - those of Emulator
+    """Return an emulator of three phones with jobs of five seconds, on the running loop's virtual clock."""
+    defaults: dict[str, Any] = {"phones": 3, "jobs": Durations(fixed=5), "now": VirtualTimeLoop.running().now}
+    return Emulator(**defaults | options)
