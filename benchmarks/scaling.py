@@ -12,19 +12,17 @@ import time
 from datetime import UTC, datetime
 from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 from attrs import define, field
+from yarl import URL
 
 from benchmarks.measure import FLOOR, OURS, Result, report
-from koophone_async import Edition, wire
-from koophone_async.batches import RunOptions
-from koophone_async.koophone import Fleet
+from koophone_async import Edition, KooPhone, wire
 from koophone_async.polling import PollScheduler
 from koophone_async.protocol.reading import read
 from koophone_async.protocol.response import RawResponse
-from koophone_async.services.koophone.completion import Tasks
 from koophone_async.virtual_time import run_virtually
 
 if TYPE_CHECKING:
@@ -49,6 +47,7 @@ def _new_scheduler() -> PollScheduler:
 class _Service:
     """Carries requests to a service in the same process, which starts jobs that take two seconds."""
 
+    edition: Edition = Edition.CHINA
     poll_scheduler: PollScheduler = field(factory=_new_scheduler)
     requests: int = 0
     seconds: float = 0.0
@@ -65,8 +64,20 @@ class _Service:
         """Tell that there is no quota."""
         return 0.0
 
+    def bind(self, **_: str | None) -> Self:
+        """Be the same for every client."""
+        return self
+
+    def origin(self, service: str) -> URL:
+        """Return no real address."""
+        return URL("http://localhost")
+
+    async def project_id(self) -> str:
+        """Return the only project."""
+        return "project"
+
     async def send(
-        self, operation: Operation[Request, Answer], request: Request, tracker: SendTracker | None = None
+        self, operation: Operation[Request, Answer], request: Request, *, tracker: SendTracker | None = None
     ) -> Answer:
         """Answer after a round trip."""
         self.requests += 1
@@ -103,9 +114,8 @@ async def _run(service: _Service, phones: int) -> float:
     gc.collect()
     began = time.process_time()
     ids = (f"i{n:07}" for n in range(phones))
-    fleet = Fleet(service, Tasks(service), ids, RunOptions(assume_unique=True))
     ended = 0
-    async for outcome in fleet.run("id"):
+    async for outcome in KooPhone(service).fleet(ids, assume_unique=True).run("id"):
         ended += outcome.ok
     if ended != phones:
         raise RuntimeError(f"{ended} of {phones} phones ended")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import asdict, frozen
 from yarl import URL
 
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.protocol.redaction import redact
 from koophone_async.wire import Edition
 
@@ -49,11 +49,18 @@ class Endpoints:
         return {service: _origin(service, said) for service, said in asdict(self).items() if said}
 
 
+CPH_REGIONS: Final = (
+    "af-north-1", "ap-southeast-1", "ap-southeast-3", "cn-east-2", "cn-east-3", "cn-east-4", "cn-north-4",
+    "cn-north-9", "cn-south-1", "cn-southwest-2", "la-north-2", "la-south-2", "ru-northwest-2",
+)  # fmt: skip
+"""The regions where CPH is known to be served. Any other one needs an explicit endpoint."""
+
+
 def published(service: str, edition: Edition, region: str | None) -> URL:
     """Tell the published host of a service.
 
     Raises:
-        InvalidRequest: It is not published, or named by a region that nobody said.
+        InvalidRequest: It is not published, or the region is not set or not known to have one.
     """
     if service == "koophone":
         if edition is Edition.CHINA:
@@ -65,6 +72,9 @@ def published(service: str, edition: Edition, region: str | None) -> URL:
         raise InvalidRequest(
             "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
         )
+    if service == "cph" and region not in CPH_REGIONS:
+        problem = f"is {region!r}; without an endpoint it must be one of {', '.join(CPH_REGIONS)}"
+        raise InvalidRequest("", "region", problem, Rule.NOT_A_CHOICE)
     return URL(f"https://{service}.{region}.myhuaweicloud.com")
 
 

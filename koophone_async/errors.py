@@ -58,6 +58,7 @@ __all__ = [
     "PartialFailure",
     "QuotaTooSlow",
     "Refused",
+    "Rule",
     "Throttled",
     "Unavailable",
     "UnreadableAnswer",

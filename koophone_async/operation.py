@@ -5,11 +5,20 @@ Session, batches, awaiter, emulator, command line and documentation read these c
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeVar
 
 import attrs
 from attrs import frozen
 from attrs.validators import gt
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from yarl import URL
+
+    from koophone_async.call import SendTracker
+    from koophone_async.polling import PollScheduler
+    from koophone_async.wire import Edition
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -84,12 +93,59 @@ class Operation(Generic[Request, Answer]):
         return self.name.partition(".")[0]
 
 
-class Sender(Protocol):
-    """What carries a request to the service and its answer back."""
+AnyOperation = Operation[Any, Any]
 
-    async def send(self, operation: Operation[Request, Answer], request: Request) -> Answer:
-        """Send one request and read its answer, or raise a `KooPhoneError`."""
+
+class Sender(Protocol):
+    """What services, fleets and waits need of a session; it may be bound to an edition, region and project."""
+
+    @property
+    def edition(self) -> Edition:
+        """The edition in whose words states are read."""
         ...
 
+    @property
+    def poll_scheduler(self) -> PollScheduler:
+        """The scheduler that polls jobs for all clients of the session."""
+        ...
 
-AnyOperation = Operation[Any, Any]
+    def now(self) -> datetime:
+        """Return the time of the wall clock."""
+        ...
+
+    def estimate(self, operation: AnyOperation, calls: int) -> float:
+        """Return the least seconds that the quotas leave for this many calls."""
+        ...
+
+    def bind(
+        self,
+        *,
+        edition: Edition | str | None = None,
+        region: str | None = None,
+        project_id: str | None = None,
+    ) -> Sender:
+        """Return a sender for all calls of one client."""
+        ...
+
+    def origin(self, service: str) -> URL:
+        """Return the address of a service; raises `InvalidRequest` where it is not known."""
+        ...
+
+    async def project_id(self) -> str:
+        """Return the id of the project that calls are made in."""
+        ...
+
+    async def send(
+        self, operation: Operation[Request, Answer], request: Request, *, tracker: SendTracker | None = None
+    ) -> Answer:
+        """Send one request and read its answer.
+
+        Args:
+            operation: The constant that states how.
+            request: An instance of its request class.
+            tracker: Records whether the request was sent, for callers that may be cancelled.
+
+        Raises:
+            KooPhoneError: There is no answer, or it is a refusal.
+        """
+        ...

@@ -19,6 +19,7 @@ from attrs import frozen
 from yarl import URL
 
 from koophone_async import wire
+from koophone_async.bound_session import BoundSession
 from koophone_async.call import Call, SendTracker, install_send_trace
 from koophone_async.credential_cache import CredentialCache
 from koophone_async.credentials import (
@@ -43,6 +44,7 @@ from koophone_async.errors import (
 )
 from koophone_async.limits import Limits, Permit
 from koophone_async.polling import PollScheduler
+from koophone_async.project_lookup import ProjectLookup
 from koophone_async.protocol.reading import read
 from koophone_async.protocol.response import RawResponse
 from koophone_async.protocol.signing import Request as Unsigned
@@ -159,6 +161,7 @@ class Session:
             credentials or default_chain(environ), now
         )
         self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, now)
+        self._projects = ProjectLookup(self)
 
     async def __aenter__(self) -> Self:
         """Open the pool of connections, again where it was closed."""
@@ -184,25 +187,64 @@ class Session:
         """Show where it points; never what it signs with."""
         return f"<Session {self.edition.value} {self.region or 'no region'}>"
 
-    async def send(
+    def bind(
+        self,
+        *,
+        edition: Edition | str | None = None,
+        region: str | None = None,
+        project_id: str | None = None,
+    ) -> BoundSession:
+        """Return this session bound to what all calls of one client share.
+
+        Args:
+            edition: The edition in whose words states are read; else the session's own.
+            region: The region of the calls; else the session's own.
+            project_id: The project of the calls; else it is looked up when a path needs it.
+
+        Raises:
+            InvalidRequest: The edition is unknown.
+        """
+        edition = parse_edition(edition) if edition else self.edition
+        return BoundSession(self, edition, region or self.region, project_id)
+
+    def estimate(self, operation: AnyOperation, calls: int) -> float:
+        """Return the least seconds that the quotas leave for this many calls."""
+        return self.limits.estimate(operation.name, operation.quotas, calls)
+
+    async def project_id(self, region: str | None = None) -> str:
+        """Return the id of the project that calls are made in.
+
+        It is that of HUAWEICLOUD_SDK_PROJECT_ID, else of the credentials, else the project named like
+        the region, which is looked up once.
+
+        Args:
+            region: The region of the calls; else the session's own.
+
+        Raises:
+            InvalidRequest: There is neither a project nor a region to look it up by.
+            NotFound: The account has no project named like the region.
+        """
+        return await self._projects.find(region or self.region)
+
+    async def send(  # noqa: PLR0913 - all but two are named, and have defaults
         self,
         operation: Operation[Request, Answer],
         request: Request,
         *,
-        edition: Edition | None = None,
         tracker: SendTracker | None = None,
+        edition: Edition | None = None,
         region: str | None = None,
-        **around: str | None,
+        project_id: str | None = None,
     ) -> Answer:
         """Send one request and read its answer.
 
         Args:
             operation: The constant that says how.
             request: An instance of its request class.
-            edition: In whose words states are read; else the session's own.
-            tracker: Learns whether the call has left, for callers that may be cancelled.
-            region: Where the service is; else the session's region. An endpoint that was said goes before it.
-            around: What the path needs beside the request, such as `project_id`.
+            tracker: Records whether the request was sent, for callers that may be cancelled.
+            edition: The edition in whose words states are read; else the session's own.
+            region: The region of the service; else the session's own. An explicit endpoint goes before it.
+            project_id: The project in the path; else it is looked up where the path needs one.
 
         Raises:
             InvalidRequest: The request is wrong as written; nothing was sent.
@@ -212,14 +254,16 @@ class Session:
             UnreadableAnswer: The answer is not what the service documents.
         """
         _check_batch(operation, request)
+        if not project_id and "{project_id}" in operation.path:
+            project_id = await self.project_id(region)
         call = Call(
             operation,
-            wire.place(operation, request, **around),
+            wire.place(operation, request, project_id=project_id),
             getattr(request, "request_id", None) or uuid4().hex,
             edition or self.edition,
             tracker or SendTracker(),
             self.origin(operation.service, region),
-            around.get("project_id"),
+            project_id,
         )
         limit = asyncio.timeout(self._timeouts.total)
         try:

@@ -21,6 +21,7 @@ LAYERS: Final = (
     ("rollouts",),
     ("catalogue",),
     ("session",),
+    ("bound_session", "project_lookup"),
     ("services",),
     ("batches",),
     ("selection",),
@@ -47,7 +48,10 @@ UPWARD_TYPES: Final = {
     ("protocol", "operation"): "an answer is decoded into the class that the operation names",
     ("wire", "operation"): "a request is encoded as the operation says",
     ("call", "services"): "a call may carry a token of IAM",
-    ("services", "session"): "a client is made with a session",
+    ("operation", "call"): "a sender records in a tracker whether a call was sent",
+    ("operation", "polling"): "a sender offers the poll scheduler of its session",
+    ("bound_session", "session"): "it sends through a session",
+    ("project_lookup", "session"): "it asks IAM through a session",
 }
 """Imports that only type checkers follow, which may go up, and why each does."""
 

@@ -7,7 +7,6 @@ import pytest
 import koophone_async
 from koophone_async import AccessKey, Edition, Endpoints, KooPhone, Password, Quota, Session
 from koophone_async.errors import InvalidRequest
-from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import RUN
 from koophone_async.session import utc_now
 
@@ -109,11 +108,11 @@ def test_a_session_shows_where_it_points_and_not_what_it_signs_with() -> None:
 
 async def test_a_client_can_be_told_what_its_quotas_allow() -> None:
     session = Session(KEY, quotas={"koophone": [Quota(1, 60)]}, environ={})  # type: ignore[dict-item]
-    channel = EditionChannel(session, Edition.CHINA)
+    sender = session.bind(edition="china")
 
-    assert channel.estimate(RUN, 1) == 0
-    assert channel.estimate(RUN, 3) == pytest.approx(120, abs=1)
-    assert channel.poll_scheduler is session.poll_scheduler
+    assert sender.estimate(RUN, 1) == 0
+    assert sender.estimate(RUN, 3) == pytest.approx(120, abs=1)
+    assert sender.poll_scheduler is session.poll_scheduler
 
 
 def test_the_wall_clock_is_aware() -> None:

@@ -7,7 +7,7 @@ known is `unknown` and never success or failure.
 from koophone_async.batches.job_wait import wait_for
 from koophone_async.batches.outcomes import COLUMNS, SAYS_NOTHING, STOPPED, Estimate, Outcome, Report, State
 from koophone_async.batches.run import Run
-from koophone_async.batches.verb import Ended, Reading, RunOptions, Sender, Verb, Wait
+from koophone_async.batches.verb import Ended, Reading, RunOptions, Verb, Wait
 
 __all__ = [
     "COLUMNS",
@@ -20,7 +20,6 @@ __all__ = [
     "Report",
     "Run",
     "RunOptions",
-    "Sender",
     "State",
     "Verb",
     "Wait",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from koophone_async.batches.outcomes import Report
-    from koophone_async.batches.verb import Sender
+    from koophone_async.operation import Sender
     from koophone_async.polling import Poller, ResumeToken
 
 

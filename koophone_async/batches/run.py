@@ -40,11 +40,11 @@ from koophone_async.batches.outcomes import (
 )
 from koophone_async.call import SendTracker
 from koophone_async.errors import InvalidRequest, KooPhoneError, Refused
-from koophone_async.operation import Answer, Request
+from koophone_async.operation import Answer, Request, Sender
 from koophone_async.polling import PendingJobs, ResumeToken
 
 if TYPE_CHECKING:
-    from koophone_async.batches.verb import Ended, Reading, RunOptions, Sender, Verb, Wait
+    from koophone_async.batches.verb import Ended, Reading, RunOptions, Verb, Wait
 
 
 @define(eq=False)
@@ -319,7 +319,7 @@ class Run(Generic[Request, Answer]):
         verb = self._verb
         if verb.ask is not None:
             return await verb.ask(self._session, request, tracker)
-        return await self._session.send(verb.operation, request, tracker)
+        return await self._session.send(verb.operation, request, tracker=tracker)
 
     def _settle(self, part: Sequence[str], reading: Reading, began: float) -> None:
         """Take each id's end, or the job to watch for it; an id that the answer leaves out is unknown."""

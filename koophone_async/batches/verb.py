@@ -6,39 +6,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from attrs import frozen
 
-from koophone_async.operation import Answer, Operation, Request
+from koophone_async.operation import Answer, Operation, Request, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
     from koophone_async.call import SendTracker
-    from koophone_async.polling import Poller, PollScheduler
-
-
-class Sender(Protocol):
-    """What carries a chunk, and tells whether it has left when the run is cancelled meanwhile."""
-
-    @property
-    def poll_scheduler(self) -> PollScheduler:
-        """Who looks at the jobs of this session."""
-        ...
-
-    def now(self) -> datetime:
-        """Tell the time by the wall clock."""
-        ...
-
-    def estimate(self, operation: Operation[Any, Any], calls: int) -> float:
-        """Tell the least time that the quotas leave for so many calls."""
-        ...
-
-    async def send(
-        self, operation: Operation[Request, Answer], request: Request, tracker: SendTracker | None = None
-    ) -> Answer:
-        """Send one request."""
-        ...
+    from koophone_async.polling import Poller
 
 
 class Ended(Protocol):

@@ -16,7 +16,6 @@ from koophone_async.cli.json_options import Wire, json_object, structure
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
-from koophone_async.cli.services import service
 from koophone_async.cli.settings import Settings, settings
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
@@ -90,7 +89,7 @@ async def _call(having: Settings, name: str | None, body: str, output: Format) -
         raise InvalidRequest("", "--output", f"is {output}; an answer is json or jsonl")
     request = _request(operation, json_object(body))
     async with having.session(anonymous=operation.anonymous) as session:
-        answer = await service(operation.service).sender(session).send(operation, request)
+        answer = await session.send(operation, request)
     told: object = answer.value if isinstance(answer, RawAnswer) else to_wire(answer)
     sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n")
     return Exit.DONE

@@ -9,9 +9,7 @@ from attrs import evolve
 
 from koophone_async.cli.fleet_commands import Inventory, Service, Verb
 from koophone_async.errors import InvalidRequest
-from koophone_async.operation import Sender
 from koophone_async.services.cph.bandwidths import Bandwidths
-from koophone_async.services.cph.channel import ProjectChannel
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import Commands
 from koophone_async.services.cph.encoding_servers import (
@@ -45,7 +43,6 @@ from koophone_async.services.gaming.applications import Applications
 from koophone_async.services.gaming.deployments import Deployments
 from koophone_async.services.gaming.fleet import Fleet as GamingFleet
 from koophone_async.services.gaming.versions import Versions
-from koophone_async.session import Session
 
 PHONES: Final = Inventory(
     "phones",
@@ -141,10 +138,6 @@ async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iter
     return await deployments.update(ids[0], versions)
 
 
-def _sender(session: Session) -> Sender:
-    return ProjectChannel(session, session.region)
-
-
 SERVICE: Final = Service(
     ("cph",),
     CloudPhone,
@@ -197,7 +190,6 @@ SERVICE: Final = Service(
         "tags.remove": Verb(ServerFleet.remove_tags, SERVERS),
         "traffic.route": Verb(PhoneFleet.route_traffic, PHONES, waits=True),
     },
-    sender=_sender,
     awaits="jobs",
     populations=(PHONES, SERVERS, ENCODING_SERVERS),
 )
@@ -215,6 +207,5 @@ GAMING: Final = Service(
     },
     about="Games on cloud phones: applications, their versions, and where these are.",
     part=("gaming",),
-    sender=_sender,
     awaits="deployments",
 )

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from koophone_async.batches import Run
-from koophone_async.operation import Sender
 from koophone_async.session import Session
 
 Client: TypeAlias = Any
@@ -61,10 +60,6 @@ class Verb:
     """Takes the resource, the ids and the verb's arguments, where the method's own are others."""
 
 
-def _itself(session: Session) -> Sender:
-    return session
-
-
 @frozen
 class Service:
     """One service, and where its commands stand."""
@@ -82,9 +77,6 @@ class Service:
 
     part: tuple[str, ...] = ()
     """Where the client has the resources."""
-
-    sender: Callable[[Session], Sender] = _itself
-    """What carries a raw call."""
 
     awaits: str = ""
     """The resource that can wait for what the others have started."""

@@ -110,7 +110,7 @@ async def test_waits_of_one_client_share_looks(service: CloudPhoneService, cph: 
 
 
 async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneService, cph: CloudPhone) -> None:
-    slow = CloudPhone(cph._channel.session, project_id="P", region="cn-north-4", poll_quota=Quota(6, 60))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    slow = CloudPhone(cph._sender, poll_quota=Quota(6, 60))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     service.seconds = lambda: 3.0
 
     await slow.fleet(PHONES, server_of=lambda id: id.partition("-")[0]).run("id")

@@ -62,7 +62,7 @@ async def test_a_further_page_is_counted_as_a_look(service: CloudPhoneService, c
     phones = [f"s1-{n}" for n in range(250)]
     first, second, third = [await cph.commands.run(phones[n : n + 100], "id") for n in (0, 100, 200)]
     limiter = PollLimiter(Quota(60, 60))
-    requests = JobPoller(cph._channel, limiter)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    requests = JobPoller(cph._sender, limiter)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     seen = await requests.poll([started.request or "" for started in (first, second, third)])
 
@@ -101,13 +101,13 @@ async def test_a_call_that_is_not_known_has_others_refused_once(
 
 
 async def test_no_jobs_are_pending_for_an_unknown_handle(cph: CloudPhone) -> None:
-    requests = JobPoller(cph._channel)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    requests = JobPoller(cph._sender)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     assert not PollScheduler().pending(requests, "r1")
 
 
 async def test_an_entry_without_a_name_is_of_the_only_phone_of_its_call(cph: CloudPhone) -> None:
-    requests = JobPoller(cph._channel)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    requests = JobPoller(cph._sender)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     started = Started("r", (JobEntry(id="j"), JobEntry(error_code="CPS.0005")))
 
     one, two = requests.read_started(started, ["p"]), requests.read_started(started, ["p", "q"])

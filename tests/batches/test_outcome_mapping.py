@@ -11,7 +11,6 @@ from attrs import astuple
 from koophone_async import State
 from koophone_async.emulator import Omit, Refuse
 from koophone_async.services.koophone import instances, jobs
-from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.completion import Tasks, TasksOrStates, by_status, ready
 
 if TYPE_CHECKING:
@@ -27,9 +26,9 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
 ) -> None:
     if not is_known:
         emulator.fault(Refuse(404, "KOOPHONE.API.1323"), jobs.LIST)
-    channel = EditionChannel(session, session.edition)
-    states = by_status(channel, ready)
-    looker = TasksOrStates(Tasks(channel), states)
+    sender = session.bind()
+    states = by_status(sender, ready)
+    looker = TasksOrStates(Tasks(sender), states)
     before = [str(astuple(part, recurse=False)) for part in (looker, states)]
 
     wait = looker.watch(await koophone.instances.reset([phone.id for phone in emulator.phones]))

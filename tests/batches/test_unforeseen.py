@@ -15,7 +15,6 @@ from koophone_async.batches import Reading, RunOptions, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
-from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.virtual_time import VirtualTimeLoop
 
@@ -85,7 +84,7 @@ async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
         raise RuntimeError(started.id)
 
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
-    run = Run(EditionChannel(session, session.edition), verb, ids(emulator, 3), RunOptions())
+    run = Run(session.bind(), verb, ids(emulator, 3), RunOptions())
 
     with pytest.raises(RuntimeError):
         await run
@@ -100,12 +99,12 @@ async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
 
     def read(started: StartedTask, _: object) -> Reading:
         jobs = {job.id: job.instance for job in started.jobs}
-        return Reading(wait=Wait(Tasks(channel), started.id or "", jobs, value=value))
+        return Reading(wait=Wait(Tasks(sender), started.id or "", jobs, value=value))
 
-    channel = EditionChannel(session, session.edition)
+    sender = session.bind()
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
 
-    report = await Run(channel, verb, ids(emulator, 3), RunOptions())
+    report = await Run(sender, verb, ids(emulator, 3), RunOptions())
 
     assert states(report) == {"succeeded": 3}
     assert len(complaints) == 3

@@ -7,7 +7,6 @@ from aiohttp.test_utils import TestServer
 
 from koophone_async import AccessKey, Endpoints, Session
 from koophone_async.gaming import Gaming
-from koophone_async.services.cph.channel import ProjectChannel
 from tests.gaming.service import GameService
 
 if TYPE_CHECKING:
@@ -24,4 +23,4 @@ async def gaming(service: GameService) -> AsyncIterator[Gaming]:
     async with TestServer(service.application) as server:
         endpoints = Endpoints(cph=str(server.make_url("/")))
         async with Session(AccessKey("access", "secret"), endpoints=endpoints, environ={}) as session:
-            yield Gaming(ProjectChannel(session, session.region, "P"))
+            yield Gaming(session.bind(project_id="P"))

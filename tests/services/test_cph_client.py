@@ -10,10 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from attrs import define, field
 
-from koophone_async import AccessKey, CloudPhone, Endpoints, Password, Session
+from koophone_async import AccessKey, CloudPhone, Edition, Endpoints, Password, Session
 from koophone_async.cph import JobState
+from koophone_async.endpoints import CPH_REGIONS
 from koophone_async.errors import InvalidRequest, NotConnected, NotFound
-from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import RUN_SYNC
 
 if TYPE_CHECKING:
@@ -130,11 +130,13 @@ async def test_a_call_whose_project_could_not_be_looked_up_has_not_left(service:
 
 async def test_without_project_and_region_a_call_says_what_is_missing(service: Service) -> None:
     async with service.session(region=None) as session:
-        with pytest.raises(InvalidRequest, match="project_id: is not given, and no region to look it up by"):
+        with pytest.raises(
+            InvalidRequest, match="project_id: is not set, and there is no region to look it up by"
+        ):
             await CloudPhone(session).jobs.show("j1")
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", CPH_REGIONS)
 def test_the_known_regions_have_hosts(region: str) -> None:
     session = Session(KEY, environ={})
 
@@ -166,8 +168,17 @@ async def test_a_job_that_failed_is_shown_and_not_raised(service: Service) -> No
     assert (job.state, job.error_code) == (JobState.FAILED, "CPS.0054")
 
 
-async def test_a_client_can_tell_how_long_its_quotas_make_calls_last() -> None:
-    channel = ProjectChannel(Session(KEY, environ={}), "cn-north-4", "p")
+async def test_a_bound_session_shares_quotas_and_polls_with_its_session() -> None:
+    session = Session(KEY, environ={})
+    bound = session.bind(region="cn-north-4", project_id="p")
 
-    assert channel.estimate(RUN_SYNC, 12) >= 60
-    assert channel.poll_scheduler is channel.session.poll_scheduler
+    assert bound.estimate(RUN_SYNC, 12) == session.estimate(RUN_SYNC, 12) >= 60
+    assert bound.poll_scheduler is session.poll_scheduler
+
+
+async def test_binding_again_keeps_what_is_not_named_anew(service: Service) -> None:
+    async with service.session() as session:
+        bound = session.bind(region="cn-east-3", project_id="p").bind(edition="international")
+
+        assert (bound.edition, bound.region) == (Edition.INTERNATIONAL, "cn-east-3")
+        assert await bound.project_id() == "p"

@@ -34,7 +34,7 @@ from koophone_async.cph import (
     Traffic,
     Undocumented,
 )
-from koophone_async.operation import AnyOperation, Operation
+from koophone_async.operation import AnyOperation, Operation, Sender
 from koophone_async.services.cph import (
     commands,
     connections,
@@ -49,7 +49,6 @@ from koophone_async.services.cph import (
     traffic,
     undocumented,
 )
-from koophone_async.services.cph.channel import ProjectChannel
 from koophone_async.services.cph.jobs import Jobs
 
 if TYPE_CHECKING:
@@ -87,17 +86,17 @@ def service() -> Service:
 
 
 @pytest.fixture
-async def channel(service: Service) -> AsyncIterator[ProjectChannel]:
+async def sender(service: Service) -> AsyncIterator[Sender]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", service.answer)
     async with TestServer(application) as server:
         here = str(server.make_url("/"))
         key = AccessKey("access", "secret")
         async with Session(key, endpoints=Endpoints(cph=here), environ={}) as session:
-            yield ProjectChannel(session, session.region, "P")
+            yield session.bind(project_id="P")
 
 
-CALLS: Final[dict[str, tuple[Callable[[ProjectChannel], Awaitable[object]], str, str, Any]]] = {
+CALLS: Final[dict[str, tuple[Callable[[Sender], Awaitable[object]], str, str, Any]]] = {
     "cph.phones.show": (lambda c: Phones(c).show("p1"), "GET", f"{PHONES}/p1", None),
     "cph.phones.rename": (
         lambda c: Phones(c).rename("p1", "手机-1"),
@@ -285,17 +284,15 @@ CALLS: Final[dict[str, tuple[Callable[[ProjectChannel], Awaitable[object]], str,
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_method_is_one_request(service: Service, channel: ProjectChannel, name: str) -> None:
+async def test_a_method_is_one_request(service: Service, sender: Sender, name: str) -> None:
     call, method, path, body = CALLS[name]
 
-    await call(channel)
+    await call(sender)
 
     assert service.asked == [(method, path, {}, body)]
 
 
-LISTS: Final[
-    dict[str, tuple[str, Callable[[ProjectChannel], AsyncIterator[object]], str, dict[str, str]]]
-] = {
+LISTS: Final[dict[str, tuple[str, Callable[[Sender], AsyncIterator[object]], str, dict[str, str]]]] = {
     "cph.phones.list": (
         "phones",
         lambda c: Phones(c).list(PhoneQuery("shop", "s1", limit=2)),
@@ -316,34 +313,28 @@ LISTS: Final[
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_gives_every_row_of_the_answer(
-    service: Service, channel: ProjectChannel, name: str
-) -> None:
+async def test_a_list_gives_every_row_of_the_answer(service: Service, sender: Sender, name: str) -> None:
     rows, rows_of, id_name, query = LISTS[name]
     service.answers = iter([{rows: [{id_name: "a", "status": 2}]}])
 
-    found = [row async for row in rows_of(channel)]
+    found = [row async for row in rows_of(sender)]
 
     assert len(found) == 1
     (_, _, asked, _) = service.asked[0]
     assert {name: value for name, value in asked.items() if name not in ("offset", "limit")} == query
 
 
-async def test_phones_are_listed_page_after_page_without_a_total(
-    service: Service, channel: ProjectChannel
-) -> None:
+async def test_phones_are_listed_page_after_page_without_a_total(service: Service, sender: Sender) -> None:
     pages = [["a", "b"], ["c"]]
     service.answers = iter([{"phones": [{"phone_id": id} for id in page]} for page in pages])
 
-    found = [phone.id async for phone in Phones(channel).list(PhoneQuery(limit=2))]
+    found = [phone.id async for phone in Phones(sender).list(PhoneQuery(limit=2))]
 
     assert found == ["a", "b", "c"]
     assert [query["offset"] for _, _, query, _ in service.asked] == ["0", "2"]
 
 
-async def test_images_are_listed_by_the_marker_of_the_next_page(
-    service: Service, channel: ProjectChannel
-) -> None:
+async def test_images_are_listed_by_the_marker_of_the_next_page(service: Service, sender: Sender) -> None:
     service.answers = iter(
         [
             {"phone_images": [{"image_id": "a"}], "page_info": {"next_marker": "m2"}},
@@ -351,28 +342,28 @@ async def test_images_are_listed_by_the_marker_of_the_next_page(
         ]
     )
 
-    found = [image.id async for image in PhoneImages(channel).list()]
+    found = [image.id async for image in PhoneImages(sender).list()]
 
     assert found == ["a", "b"]
     assert [query for _, _, query, _ in service.asked] == [{}, {"marker": "m2"}]
 
 
 async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
-    service: Service, channel: ProjectChannel
+    service: Service, sender: Sender
 ) -> None:
     refused = {"phone_id": "p2", "error_code": "CPS.0005", "error_msg": "Phone not found."}
     service.answers = iter([{"request_id": "r1", "jobs": [{"phone_id": "p1", "job_id": "j1"}, refused]}])
 
-    started = await Phones(channel).stop(["p1", "p2"])
+    started = await Phones(sender).stop(["p1", "p2"])
 
     assert started.targets_by_job == {"j1": "p1"}
     assert [entry.error_code for entry in started.refused] == ["CPS.0005"]
 
 
-async def test_a_file_for_an_answer_is_given_as_it_came(service: Service, channel: ProjectChannel) -> None:
+async def test_a_file_for_an_answer_is_given_as_it_came(service: Service, sender: Sender) -> None:
     service.answers = repeat(b"PK\x03")
 
-    assert await Undocumented(channel).export_phone_details() == b"PK\x03"
+    assert await Undocumented(sender).export_phone_details() == b"PK\x03"
 
 
 def test_every_operation_of_these_modules_is_called_here() -> None:

@@ -76,7 +76,7 @@ from koophone_async.cph import (
     UpdateBandwidth,
 )
 from koophone_async.errors import InvalidRequest, Refused
-from koophone_async.operation import AnyOperation, Operation
+from koophone_async.operation import AnyOperation, Operation, Sender
 from koophone_async.services.cph import (
     buying,
     scheduled_events,
@@ -86,7 +86,6 @@ from koophone_async.services.cph import (
     shared_apps,
     shared_files,
 )
-from koophone_async.services.cph.channel import ProjectChannel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -132,13 +131,13 @@ def far() -> FarEnd:
 
 
 @pytest.fixture
-async def channel(far: FarEnd) -> AsyncIterator[ProjectChannel]:
+async def sender(far: FarEnd) -> AsyncIterator[Sender]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", far.serve)
     async with TestServer(app, host="127.0.0.1") as server:
         endpoints = Endpoints(cph=str(server.make_url("/")))
         async with Session(AccessKey("key", "secret"), endpoints=endpoints, environ={}) as session:
-            yield ProjectChannel(session, session.region, "p1")
+            yield session.bind(project_id="p1")
 
 
 DEDICATED: Final = ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=300)
@@ -322,7 +321,7 @@ def test_what_the_documents_allow_is_let_through(what: str) -> None:
 class Call:
     """One call of a method, and what must arrive."""
 
-    make: Callable[[ProjectChannel], Coroutine[Any, Any, object]]
+    make: Callable[[Sender], Coroutine[Any, Any, object]]
     line: str
     body: Json | None = None
     query: Json = field(factory=dict[str, Any])
@@ -524,36 +523,34 @@ CALLS: Final = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_arrives_as_the_documents_have_it(
-    name: str, far: FarEnd, channel: ProjectChannel
-) -> None:
+async def test_a_call_arrives_as_the_documents_have_it(name: str, far: FarEnd, sender: Sender) -> None:
     call = CALLS[name]
     far.answers.append({"request_id": "r1", "server_id": "s1", "total_count": 3})
 
-    assert await call.make(channel)
+    assert await call.make(sender)
 
     assert far.arrivals == [Arrival(call.line, call.query, call.body)]
 
 
-async def test_an_empty_answer_is_a_success(far: FarEnd, channel: ProjectChannel) -> None:
-    assert (await Tags(channel).add("s1", {"env": "test"})).request is None
+async def test_an_empty_answer_is_a_success(far: FarEnd, sender: Sender) -> None:
+    assert (await Tags(sender).add("s1", {"env": "test"})).request is None
     assert len(far.arrivals) == 1
 
 
-async def test_a_refused_order_raises_even_with_200(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_a_refused_order_raises_even_with_200(far: FarEnd, sender: Sender) -> None:
     far.answers.append({"request_id": "r1", "error_code": "CPS.0251", "error_msg": "Existing EIPs."})
 
     with pytest.raises(Refused, match=r"CPS\.0251"):
-        await Servers(channel).buy(ORDER)
+        await Servers(sender).buy(ORDER)
 
 
-async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, sender: Sender) -> None:
     with pytest.raises(InvalidRequest, match="at most 100"):
-        await Servers(channel).restart([f"s{n}" for n in range(101)])
+        await Servers(sender).restart([f"s{n}" for n in range(101)])
     with pytest.raises(InvalidRequest, match="at most 10"):
-        await Servers(channel).delete([f"s{n}" for n in range(11)])
+        await Servers(sender).delete([f"s{n}" for n in range(11)])
     with pytest.raises(InvalidRequest, match="at most 20"):
-        await SharedFilesystems(channel).attach("f1", [f"s{n}" for n in range(21)])
+        await SharedFilesystems(sender).attach("f1", [f"s{n}" for n in range(21)])
 
     assert not far.arrivals
 
@@ -562,13 +559,11 @@ def rows(first: int, last: int) -> list[Json]:
     return [{"server_id": f"s{n}", "status": 5} for n in range(first, last)]
 
 
-async def test_servers_are_given_page_after_page_until_the_total(
-    far: FarEnd, channel: ProjectChannel
-) -> None:
+async def test_servers_are_given_page_after_page_until_the_total(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"count": 4, "servers": rows(0, 2)}, {"count": 4, "servers": rows(2, 4)}]
 
     found = [
-        server.id async for server in Servers(channel).list(ServerQuery(limit=2, state=ServerState.NORMAL))
+        server.id async for server in Servers(sender).list(ServerQuery(limit=2, state=ServerState.NORMAL))
     ]
 
     assert found == ["s0", "s1", "s2", "s3"]
@@ -579,114 +574,110 @@ async def test_servers_are_given_page_after_page_until_the_total(
 
 
 async def test_a_page_shorter_than_asked_is_followed_where_a_total_says_so(
-    far: FarEnd, channel: ProjectChannel
+    far: FarEnd, sender: Sender
 ) -> None:
     far.answers += [{"count": 3, "servers": rows(0, 1)}, {"count": 3, "servers": rows(1, 3)}]
 
-    assert len([server async for server in Servers(channel).list()]) == 3
+    assert len([server async for server in Servers(sender).list()]) == 3
     assert [arrival.query["offset"] for arrival in far.arrivals] == ["0", "1"]
 
 
-async def test_without_a_total_a_short_page_is_the_last(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_without_a_total_a_short_page_is_the_last(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"servers": rows(0, 2)}, {"servers": rows(2, 3)}]
 
-    assert len([server async for server in Servers(channel).list(ServerQuery(limit=2))]) == 3
+    assert len([server async for server in Servers(sender).list(ServerQuery(limit=2))]) == 3
     assert not far.answers
 
 
-async def test_an_empty_page_ends_a_list_whose_total_has_sunk(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_an_empty_page_ends_a_list_whose_total_has_sunk(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"count": 3, "servers": rows(0, 2)}, {"count": 3, "servers": []}]
 
-    assert len([server async for server in Servers(channel).list()]) == 2
+    assert len([server async for server in Servers(sender).list()]) == 2
 
 
 async def test_a_service_that_does_not_page_is_asked_once_for_more_than_a_page(
-    far: FarEnd, channel: ProjectChannel
+    far: FarEnd, sender: Sender
 ) -> None:
     far.answers += [{"tags": [{"key": str(n)} for n in range(101)]}]
 
-    assert len([tag async for tag in Tags(channel).list()]) == 101
+    assert len([tag async for tag in Tags(sender).list()]) == 101
     assert [arrival.line for arrival in far.arrivals] == ["GET /v1/p1/cph-server/tags"]
 
 
-async def test_the_same_page_again_ends_the_list(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_the_same_page_again_ends_the_list(far: FarEnd, sender: Sender) -> None:
     page = {"tags": [{"key": str(n), "values": ["a"]} for n in range(100)]}
     far.answers += [page, page]
 
-    assert len([tag async for tag in Tags(channel).list()]) == 100
+    assert len([tag async for tag in Tags(sender).list()]) == 100
 
 
-async def test_a_list_begins_at_the_offset_of_its_query(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_a_list_begins_at_the_offset_of_its_query(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"count": 6, "servers": rows(5, 6)}]
 
-    assert [server.id async for server in Servers(channel).list(ServerQuery(offset=5))] == ["s5"]
+    assert [server.id async for server in Servers(sender).list(ServerQuery(offset=5))] == ["s5"]
 
 
 @pytest.mark.parametrize("following", ["m2", "https://cph.example/v1/p1/x?limit=1&marker=m2"])
-async def test_a_list_by_marker_goes_on_from_the_marker(
-    far: FarEnd, channel: ProjectChannel, following: str
-) -> None:
+async def test_a_list_by_marker_goes_on_from_the_marker(far: FarEnd, sender: Sender, following: str) -> None:
     far.answers += [
         {"models": [{"model_name": "a"}], "page_info": {"next_marker": following}},
         {"models": [{"model_name": "b"}], "page_info": {}},
     ]
 
-    assert [offering.model async for offering in Servers(channel).offerings()] == ["a", "b"]
+    assert [offering.model async for offering in Servers(sender).offerings()] == ["a", "b"]
     assert [arrival.query for arrival in far.arrivals] == [
         {"limit": "100"},
         {"limit": "100", "marker": "m2"},
     ]
 
 
-async def test_a_marker_that_does_not_move_ends_the_list(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_a_marker_that_does_not_move_ends_the_list(far: FarEnd, sender: Sender) -> None:
     page = {"scheduled_events": [{"event_id": "e1"}], "page_info": {"next_marker": "m"}}
     far.answers += [page, page, page]
 
-    assert len([event async for event in ScheduledEvents(channel).list()]) == 2
+    assert len([event async for event in ScheduledEvents(sender).list()]) == 2
 
 
-async def test_the_older_list_of_flavors_is_one_page(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_the_older_list_of_flavors_is_one_page(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"server_models": [{"server_model_name": "physical.rx1.xlarge"}]}]
 
-    found = [model.name async for model in Servers(channel).models(ProductType.PHONES)]
+    found = [model.name async for model in Servers(sender).models(ProductType.PHONES)]
 
     assert found == ["physical.rx1.xlarge"]
     assert far.arrivals[0].query == {"product_type": "0"}
 
 
-async def test_bandwidths_are_listed(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_bandwidths_are_listed(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"band_widths": [{"band_width_id": "b1", "band_width_charge_mode": 7}]}]
 
-    (found,) = [bandwidth async for bandwidth in Bandwidths(channel).list()]
+    (found,) = [bandwidth async for bandwidth in Bandwidths(sender).list()]
 
     assert (found.id, found.charged_by) == ("b1", 7)
 
 
-async def test_encoding_servers_are_listed_by_state(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_encoding_servers_are_listed_by_state(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"encode_servers": [{"encode_server_id": "e1", "status": 5}]}]
     query = EncodingServerQuery(state=EncodingFilter.CREATING_1014)
 
-    (found,) = [server async for server in EncodingServers(channel).list(query)]
+    (found,) = [server async for server in EncodingServers(sender).list(query)]
 
     assert found.state is EncodingState.CREATING_5
     assert found.state.is_creating
     assert far.arrivals[0].query == {"status": "1014", "offset": "0", "limit": "100"}
 
 
-async def test_shared_apps_are_listed(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_shared_apps_are_listed(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"share_apps": [{"package_name": "com.example.game"}], "page_info": None}]
 
-    assert [app.package async for app in SharedApps(channel).list("s1")] == ["com.example.game"]
+    assert [app.package async for app in SharedApps(sender).list("s1")] == ["com.example.game"]
     assert far.arrivals[0].line == "GET /v1/p1/servers/s1/share-apps-snapshot"
 
 
-async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(
-    far: FarEnd, channel: ProjectChannel
-) -> None:
+async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(far: FarEnd, sender: Sender) -> None:
     far.answers += [{}]
     query = EventQuery(states=[EventState.INQUIRING, "scheduled"], since=NOON)
 
-    assert not [event async for event in ScheduledEvents(channel).list(query)]
+    assert not [event async for event in ScheduledEvents(sender).list(query)]
     assert far.arrivals[0].query == {
         "publish_since": "2026-01-01T12:00:00Z",
         "state": ["inquiring", "scheduled"],
@@ -694,10 +685,10 @@ async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(
     }
 
 
-async def test_servers_are_found_by_tags_with_numbers_as_text(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_servers_are_found_by_tags_with_numbers_as_text(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"resources": [{"resource_id": "s1"}], "total_count": 1}]
 
-    assert [server.id async for server in Tags(channel).find({"env": []}, "shop-1")] == ["s1"]
+    assert [server.id async for server in Tags(sender).find({"env": []}, "shop-1")] == ["s1"]
     assert far.arrivals[0].body == {
         "action": "filter",
         "offset": "0",
@@ -722,10 +713,10 @@ def test_what_was_refused_is_told_from_what_was_begun() -> None:
     assert [entry.target for entry in started.refused] == ["s1", ""]
 
 
-async def test_a_single_job_is_a_list_of_one(far: FarEnd, channel: ProjectChannel) -> None:
+async def test_a_single_job_is_a_list_of_one(far: FarEnd, sender: Sender) -> None:
     far.answers += [{"request_id": "r1", "server_id": "s1", "job_id": "j1"}]
 
-    started = await Servers(channel).change(CHANGE)
+    started = await Servers(sender).change(CHANGE)
 
     assert started.started == Started("r1", (JobEntry(server="s1", id="j1"),))
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
-from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.operation import Quota
+from koophone_async.operation import Quota, Sender
 from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.bandwidths import Bandwidths
-from koophone_async.services.cph.channel import REGIONS, ProjectChannel
 from koophone_async.services.cph.commands import Commands
 from koophone_async.services.cph.completion import POLL_QUOTA, JobPoller
 from koophone_async.services.cph.encoding_servers import EncodingServers
@@ -33,9 +30,6 @@ from koophone_async.services.cph.traffic import Traffic
 from koophone_async.services.cph.undocumented import Undocumented
 from koophone_async.services.cph.waiting import Jobs
 from koophone_async.services.gaming.client import Gaming
-
-if TYPE_CHECKING:
-    from koophone_async.session import Session
 
 
 class CloudPhone:
@@ -71,7 +65,7 @@ class CloudPhone:
 
     def __init__(
         self,
-        session: Session,
+        session: Sender,
         *,
         project_id: str | None = None,
         region: str | None = None,
@@ -90,33 +84,29 @@ class CloudPhone:
         Raises:
             InvalidRequest: Nothing says where the service is: no endpoint, and no region where it is known to be.
         """
-        region = region or session.region
-        origin = session.origin("cph", region)
-        if origin.host == f"cph.{region}.myhuaweicloud.com" and region not in REGIONS:
-            problem = f"is {region!r}; without an endpoint it must be one of {', '.join(REGIONS)}"
-            raise InvalidRequest("", "region", problem, Rule.NOT_A_CHOICE)
-        channel = ProjectChannel(session, region, project_id)
-        poller = JobPoller(channel, PollLimiter(poll_quota))
-        self._channel, self._poller = channel, poller
-        self.bandwidths = Bandwidths(channel)
-        self.commands = Commands(channel)
-        self.encoding_servers = EncodingServers(channel)
-        self.gaming = Gaming(channel, poller.limiter)
-        self.image_members = ImageMembers(channel)
-        self.images = Images(channel)
-        self.jobs = Jobs(channel, poller)
-        self.keypairs = Keypairs(channel)
-        self.phone_images = PhoneImages(channel)
-        self.phones = Phones(channel)
-        self.scheduled_events = ScheduledEvents(channel)
-        self.servers = Servers(channel)
-        self.shared_apps = SharedApps(channel)
-        self.shared_files = SharedFiles(channel)
-        self.shared_filesystems = SharedFilesystems(channel)
-        self.storage = Storage(channel)
-        self.tags = Tags(channel)
-        self.traffic = Traffic(channel)
-        self.undocumented = Undocumented(channel)
+        sender = session.bind(region=region, project_id=project_id)
+        sender.origin("cph")  # an unknown region raises here, not at the first call
+        poller = JobPoller(sender, PollLimiter(poll_quota))
+        self._sender, self._poller = sender, poller
+        self.bandwidths = Bandwidths(sender)
+        self.commands = Commands(sender)
+        self.encoding_servers = EncodingServers(sender)
+        self.gaming = Gaming(sender, poller.limiter)
+        self.image_members = ImageMembers(sender)
+        self.images = Images(sender)
+        self.jobs = Jobs(sender, poller)
+        self.keypairs = Keypairs(sender)
+        self.phone_images = PhoneImages(sender)
+        self.phones = Phones(sender)
+        self.scheduled_events = ScheduledEvents(sender)
+        self.servers = Servers(sender)
+        self.shared_apps = SharedApps(sender)
+        self.shared_files = SharedFiles(sender)
+        self.shared_filesystems = SharedFilesystems(sender)
+        self.storage = Storage(sender)
+        self.tags = Tags(sender)
+        self.traffic = Traffic(sender)
+        self.undocumented = Undocumented(sender)
 
     async def project_id(self) -> str:
         """Tell the project's id, after looking it up where nobody said it.
@@ -125,7 +115,7 @@ class CloudPhone:
             InvalidRequest: Nothing says which project or region it is.
             NotFound: The account has no project named like the region.
         """
-        return await self._channel.project()
+        return await self._sender.project_id()
 
     def fleet(  # noqa: PLR0913 - all but one are named, and have defaults
         self,
@@ -154,7 +144,7 @@ class CloudPhone:
                 an id, so that nothing is done twice.
         """
         options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server)
-        return PhoneFleet(self._channel, self._poller, phones, options, server_of)
+        return PhoneFleet(self._sender, self._poller, phones, options, server_of)
 
     def server_fleet(
         self, servers: Source, *, concurrency: int = 32, deadline: float | None = None
@@ -167,7 +157,7 @@ class CloudPhone:
             deadline: Seconds after which what is not sent stays so and what runs is left running.
         """
         options = RunOptions(concurrency, deadline=deadline)
-        return ServerFleet(self._channel, self._poller, servers, options)
+        return ServerFleet(self._sender, self._poller, servers, options)
 
     def encoding_fleet(
         self, encoding_servers: Source, *, concurrency: int = 32, deadline: float | None = None
@@ -180,4 +170,4 @@ class CloudPhone:
             deadline: Seconds after which what is not sent stays so and what runs is left running.
         """
         options = RunOptions(concurrency, deadline=deadline)
-        return EncodingFleet(self._channel, self._poller, encoding_servers, options)
+        return EncodingFleet(self._sender, self._poller, encoding_servers, options)

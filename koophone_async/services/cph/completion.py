@@ -8,8 +8,8 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import SAYS_NOTHING, Outcome, Reading, Sender, State, Wait
-from koophone_async.operation import Quota
+from koophone_async.batches import SAYS_NOTHING, Outcome, Reading, State, Wait
+from koophone_async.operation import Quota, Sender
 from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.services.cph.commands import CommandResult, CommandResults
 from koophone_async.services.cph.connections import Connections, RefusedConnection

@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Reading, Run, RunOptions, Sender, Verb
+from koophone_async.batches import Reading, Run, RunOptions, Verb
 from koophone_async.batches.chunks import Item, Source, identify
 from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.operation import Operation
+from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph import commands, phones, storage, traffic
 from koophone_async.services.cph.commands import (
     AdbCommand,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from koophone_async.batches import RunOptions, Sender
+from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
+from koophone_async.operation import Sender
 from koophone_async.polling import PollLimiter
 from koophone_async.services.cph.completion import POLL_QUOTA
 from koophone_async.services.gaming.applications import Applications
@@ -26,18 +27,18 @@ class Gaming:
         versions: Create, show and delete versions of games.
     """
 
-    def __init__(self, channel: Sender, limiter: PollLimiter | None = None) -> None:
-        """Speak of games through the channel of a project, as `CloudPhone` does.
+    def __init__(self, session: Sender, limiter: PollLimiter | None = None) -> None:
+        """Send through a session that is bound to a project, as `CloudPhone` does.
 
         Args:
-            channel: Sends in one project of one region.
+            session: Shared with any number of other clients.
             limiter: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
         """
-        self._channel = channel
-        self._poller = DeploymentPoller(channel, limiter or PollLimiter(POLL_QUOTA))
-        self.applications = Applications(channel)
-        self.deployments = Deployments(channel, self._poller)
-        self.versions = Versions(channel)
+        self._session = session
+        self._poller = DeploymentPoller(session, limiter or PollLimiter(POLL_QUOTA))
+        self.applications = Applications(session)
+        self.deployments = Deployments(session, self._poller)
+        self.versions = Versions(session)
 
     def fleet(
         self,
@@ -59,5 +60,5 @@ class Gaming:
                 that none is done twice.
         """
         return Fleet(
-            self._channel, self._poller, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)
+            self._session, self._poller, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)
         )

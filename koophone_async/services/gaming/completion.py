@@ -7,7 +7,8 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from koophone_async.batches import Outcome, Sender, State, Wait
+from koophone_async.batches import Outcome, State, Wait
+from koophone_async.operation import Sender
 from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.protocol.codes import meaning
 from koophone_async.services.cph.completion import find_jobs

@@ -7,10 +7,10 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import Report, Sender, wait_for
+from koophone_async.batches import Report, wait_for
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.operation import UNSTATED, Batch, Operation
+from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.polling import ResumeToken
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.gaming.completion import DeploymentPoller, refusals

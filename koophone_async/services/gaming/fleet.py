@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Reading, Run, RunOptions, Sender, Verb
+from koophone_async.batches import Reading, Run, RunOptions, Verb
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.errors import Refused
-from koophone_async.operation import Operation
+from koophone_async.operation import Operation, Sender
 from koophone_async.services.gaming import deployments
 from koophone_async.services.gaming.completion import DeploymentPoller, refusals
 from koophone_async.services.gaming.requests import (
@@ -94,7 +94,7 @@ class Fleet:
 
         async def ask(session: Sender, request: Request, tracker: SendTracker) -> Started:
             try:
-                return await session.send(operation, request, tracker)
+                return await session.send(operation, request, tracker=tracker)
             except Refused as error:
                 if not error.failures or (error.blames_ids and tracker.halves):
                     raise

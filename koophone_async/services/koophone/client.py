@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
-from koophone_async.endpoints import parse_edition
+from koophone_async.operation import Sender
 from koophone_async.services.koophone.apps import Apps
-from koophone_async.services.koophone.channel import EditionChannel
 from koophone_async.services.koophone.commands import Commands
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.fleet import Fleet
@@ -19,9 +16,6 @@ from koophone_async.services.koophone.users import Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
 from koophone_async.wire import Edition
-
-if TYPE_CHECKING:
-    from koophone_async.session import Session
 
 
 class KooPhone:
@@ -43,29 +37,29 @@ class KooPhone:
         video: Set bit rates and frame rates of the video stream.
     """
 
-    def __init__(self, session: Session, *, edition: Edition | str | None = None) -> None:
+    def __init__(self, session: Sender, *, edition: Edition | str | None = None) -> None:
         """Speak KooPhone through a session.
 
         Args:
             session: Shared with any number of other clients.
             edition: Whose meaning of states is used, `china` or `international`; else the session's.
         """
-        channel = EditionChannel(session, parse_edition(edition) if edition else session.edition)
-        tasks = Tasks(channel)
-        self._channel, self._tasks = channel, tasks
-        self.apps = Apps(channel)
-        self.commands = Commands(channel)
-        self.instances = Instances(channel)
-        self.jobs = Jobs(channel, tasks)
-        self.orders = Orders(channel)
-        self.streaming = Streaming(channel)
-        self.users = Users(channel)
-        self.video = Video(channel)
+        sender = session.bind(edition=edition)
+        tasks = Tasks(sender)
+        self._sender, self._tasks = sender, tasks
+        self.apps = Apps(sender)
+        self.commands = Commands(sender)
+        self.instances = Instances(sender)
+        self.jobs = Jobs(sender, tasks)
+        self.orders = Orders(sender)
+        self.streaming = Streaming(sender)
+        self.users = Users(sender)
+        self.video = Video(sender)
 
     @property
     def edition(self) -> Edition:
         """Whose meaning of states is used."""
-        return self._channel.edition
+        return self._sender.edition
 
     def fleet(
         self,
@@ -88,4 +82,4 @@ class KooPhone:
                 an id, so that none is done twice.
         """
         options = RunOptions(concurrency, in_flight, deadline, assume_unique)
-        return Fleet(self._channel, self._tasks, ids, options, self.edition)
+        return Fleet(self._sender, self._tasks, ids, options)

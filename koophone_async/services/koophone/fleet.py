@@ -7,10 +7,10 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Outcome, Reading, Run, RunOptions, Sender, State, Verb, Wait
+from koophone_async.batches import Outcome, Reading, Run, RunOptions, State, Verb, Wait
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
-from koophone_async.operation import Operation
+from koophone_async.operation import Operation, Sender
 from koophone_async.services.koophone import apps, commands, instances, orders, streaming, users, video
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
 from koophone_async.services.koophone.commands import CommandResults, RunCommand
@@ -58,7 +58,6 @@ class Fleet:
     _tasks: Tasks
     _ids: Source
     _options: RunOptions = field(factory=RunOptions)
-    _edition: Edition = Edition.CHINA
 
     def run(self, command: str) -> Run[RunCommand, StartedTask]:
         """Run a shell command and give the first 1,024 bytes of its output.
@@ -92,8 +91,7 @@ class Fleet:
         """
 
         async def every_page(session: Sender, query: AppQuery, tracker: SendTracker) -> AppPage:
-            telling = _Telling(session, tracker)
-            return AppPage(tuple([app async for app in items(telling, apps.LIST, query)]))
+            return AppPage(tuple([app async for app in items(session, apps.LIST, query, tracker)]))
 
         rows = _one(_rows)
         return self._run(apps.LIST, lambda ids: AppQuery(ids[0], type), rows, every_page)
@@ -187,7 +185,7 @@ class Fleet:
 
     def _until_running(self) -> States:
         """Look until instances run, which the international edition tells in the list only."""
-        if self._edition is Edition.CHINA:
+        if self._session.edition is Edition.CHINA:
             return by_status(self._session, ready)
         return by_list(self._session, running)
 
@@ -232,17 +230,6 @@ _NOT_DATA: Final = {
     PrepareState.MAINTAINING,
 }
 """What is waited for beside data to be restored. `status` does not tell of it in every edition."""
-
-
-@frozen
-class _Telling:
-    """Sends, and tells a run what has left."""
-
-    _session: Sender
-    _tracker: SendTracker
-
-    async def send(self, operation: Operation[Request, Answer], request: Request) -> Answer:
-        return await self._session.send(operation, request, self._tracker)
 
 
 def _single(ids: Sequence[str]) -> OneInstance:

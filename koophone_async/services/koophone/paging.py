@@ -1,4 +1,4 @@
-"""Lists that come by the page, given out by the item."""
+"""Paged lists as async iterators over their items."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import attrs
 
+from koophone_async.call import SendTracker
 from koophone_async.operation import Operation, Sender
 
 Item_co = TypeVar("Item_co", covariant=True)
@@ -23,7 +24,7 @@ class Page(Protocol[Item_co]):
 
     @property
     def total(self) -> int | None:
-        """How many rows there are on all pages."""
+        """Number of rows on all pages."""
         ...
 
 
@@ -31,16 +32,17 @@ async def items(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - attrs.evolve takes any model
+    tracker: SendTracker | None = None,
 ) -> AsyncIterator[Any]:
-    """Ask for page after page, each by a request id of its own, until all rows are there or one is empty."""
-    page, given = 1, 0
+    """Request page after page, each with a new request id, until one is empty or all rows are there."""
+    page, received = 1, 0
     while True:
         request = attrs.evolve(query, page=page, request_id=uuid4().hex)
-        answer: Page[Any] = await session.send(operation, request)
+        answer: Page[Any] = await session.send(operation, request, tracker=tracker)
         for item in answer.items:
             yield item
-        # Counted, as pages may hold fewer rows than were asked for, and than they say.
-        given += len(answer.items)
-        if not answer.items or (answer.total is not None and given >= answer.total):
+        # Counted, because a page may have fewer rows than were requested, and than it states.
+        received += len(answer.items)
+        if not answer.items or (answer.total is not None and received >= answer.total):
             return
         page += 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from koophone_async.batches import Report, Sender, wait_for
+from koophone_async.batches import Report, wait_for
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.operation import Sender
 from koophone_async.polling import ResumeToken
 from koophone_async.services.koophone.completion import Tasks
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery

@@ -1,0 +1,58 @@
+"""The project that calls of a region are made in, where the caller names none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from koophone_async.credentials import Password
+from koophone_async.errors import InvalidRequest, NoAnswer, NotConnected, NotFound, Rule, UnreadableAnswer
+from koophone_async.services.iam import LIST_PROJECTS, ProjectQuery
+
+if TYPE_CHECKING:
+    from koophone_async.session import Session
+
+
+@define(eq=False)
+class ProjectLookup:
+    """Finds the project of each region once: in the environment, the credentials, or the account's list."""
+
+    _session: Session
+    _known: dict[str | None, str] = field(factory=dict[str | None, str], init=False)
+    _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
+
+    async def find(self, region: str | None) -> str:
+        """Return the project's id; the first call may ask IAM, and concurrent ones wait for its answer.
+
+        Raises:
+            InvalidRequest: There is neither a project nor a region to look it up by.
+            NotConnected: IAM could not be asked; the call that needs the project was not sent.
+            NotFound: The account has no project of that name.
+        """
+        async with self._lock:
+            if region not in self._known:
+                try:
+                    self._known[region] = await self._look_up(region)
+                except (NoAnswer, UnreadableAnswer) as error:
+                    raise NotConnected(LIST_PROJECTS.name, f"the project is not known: {error}") from error
+            return self._known[region]
+
+    async def _look_up(self, region: str | None) -> str:
+        session = self._session
+        credentials = await session.credentials.current()
+        if region == session.region:
+            configured = session.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")
+            if project_id := configured or getattr(credentials, "project_id", None):
+                return str(project_id)
+        # A token is good for its own project only, which need not be named like the region.
+        name = credentials.project if isinstance(credentials, Password) else region
+        if not name:
+            problem = "is not set, and there is no region to look it up by; set one of them"
+            raise InvalidRequest("", "project_id", problem, Rule.ALL_MISSING)
+        answer = await session.send(LIST_PROJECTS, ProjectQuery(name), region=region)
+        for project in answer.projects:
+            if project.name == name:
+                return project.id
+        raise NotFound(LIST_PROJECTS.name, 200, "", f"the account has no project {name}")
