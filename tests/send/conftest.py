@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.send.roads import Certificate
+from tests.send.network import Certificate
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

@@ -1,4 +1,4 @@
-"""One operation for each column of the table of repeats, and a session that sends them to a far end."""
+"""One operation for each column of the table of retries, and a session that sends them to a fake server."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ class Note:
 
 
 @frozen
-class Said:
-    said: str | None = None
+class Answer:
+    text: str | None = None
 
 
 READ: Final = Operation(
-    "koophone.notes.read", "GET", "/v1/notes", Note, Said, source="made up", repeatable=True
+    "koophone.notes.read", "GET", "/v1/notes", Note, Answer, source="made up", repeatable=True
 )
 SET: Final = Operation(
-    "koophone.notes.set", "PUT", "/v1/notes", Note, Said, source="made up", repeatable=True
+    "koophone.notes.set", "PUT", "/v1/notes", Note, Answer, source="made up", repeatable=True
 )
 RUN: Final = Operation(
-    "koophone.notes.run", "POST", "/v1/notes", Note, Said, source="made up", repeatable=False
+    "koophone.notes.run", "POST", "/v1/notes", Note, Answer, source="made up", repeatable=False
 )
 BUY: Final = Operation(
-    "koophone.notes.buy", "POST", "/v1/notes/buy", Note, Said, source="made up", repeatable=False, order=True
+    "koophone.notes.buy",
+    "POST",
+    "/v1/notes/buy",
+    Note,
+    Answer,
+    source="made up",
+    repeatable=False,
+    order=True,
 )
 COLUMNS: Final = {"read": READ, "repeatable write": SET, "other write": RUN, "order": BUY}
 

@@ -20,29 +20,29 @@ from koophone_async.errors import (
     NotConnected,
 )
 from koophone_async.operation import AnyOperation, Operation
-from tests.send.far_end import (
+from tests.fake_server import (
+    Behaviour,
     Connection,
-    FarEnd,
-    Turn,
+    FakeServer,
+    accept,
     close_after_request,
     reset_after_request,
     stall,
-    well,
 )
-from tests.send.operations import COLUMNS, READ, RUN, SET, Note, Said, session
-from tests.send.roads import Crowd, Road
+from tests.send.network import FullBacklog, ScriptedResolver
+from tests.send.operations import COLUMNS, READ, RUN, SET, Answer, Note, session
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
 ERASE: Final = Operation(
-    "koophone.notes.erase", "DELETE", "/v1/notes", Note, Said, source="made up", repeatable=False
+    "koophone.notes.erase", "DELETE", "/v1/notes", Note, Answer, source="made up", repeatable=False
 )
 PUT_ONCE: Final = Operation(
-    "koophone.notes.put", "PUT", "/v1/notes", Note, Said, source="made up", repeatable=False
+    "koophone.notes.put", "PUT", "/v1/notes", Note, Answer, source="made up", repeatable=False
 )
 OPEN: Final = Operation(
-    "koophone.notes.open", "POST", "/v1/notes/{id}/open", Note, Said, source="made up", repeatable=False
+    "koophone.notes.open", "POST", "/v1/notes/{id}/open", Note, Answer, source="made up", repeatable=False
 )
 ONCE: Final = Retries(attempts=1)
 
@@ -53,7 +53,7 @@ class Long:
 
 
 WRITE_LONG: Final = Operation(
-    "koophone.notes.long", "POST", "/v1/notes", Long, Said, source="made up", repeatable=False
+    "koophone.notes.long", "POST", "/v1/notes", Long, Answer, source="made up", repeatable=False
 )
 
 
@@ -61,31 +61,31 @@ WRITE_LONG: Final = Operation(
 @pytest.mark.parametrize("breaks", [reset_after_request, close_after_request])
 @pytest.mark.parametrize("owner", ["ours", "the caller's"])
 async def test_aiohttp_sends_nothing_again_by_itself(
-    operation: AnyOperation, breaks: Turn, owner: str
+    operation: AnyOperation, breaks: Behaviour, owner: str
 ) -> None:
     http = aiohttp.ClientSession() if owner == "the caller's" else None
-    async with FarEnd([well, breaks]) as far, session(far.url, http=http, retries=ONCE) as ours:
+    async with FakeServer([accept, breaks]) as server, session(server.url, http=http, retries=ONCE) as ours:
         await ours.send(operation, Note())
         with pytest.raises(ConnectionLost):
             await ours.send(operation, Note())
 
-    assert (len(far.connections), far.requests, far.executions) == (1, 2, 2)
+    assert (len(server.connections), server.request_count, server.executions) == (1, 2, 2)
     if http:
         await http.close()
 
 
 async def test_aiohttp_left_alone_would_send_it_again() -> None:
-    async with FarEnd([well, reset_after_request]) as far, aiohttp.ClientSession() as http:
+    async with FakeServer([accept, reset_after_request]) as server, aiohttp.ClientSession() as http:
         for _ in range(2):
-            async with http.put(URL(far.url)) as answer:
+            async with http.put(URL(server.url)) as answer:
                 await answer.read()
 
-    assert far.executions == 3
+    assert server.executions == 3
 
 
 async def test_a_session_of_the_callers_own_stays_open() -> None:
-    async with FarEnd() as far, aiohttp.ClientSession() as http:
-        async with session(far.url, http=http) as ours:
+    async with FakeServer() as server, aiohttp.ClientSession() as http:
+        async with session(server.url, http=http) as ours:
             await ours.send(RUN, Note())
 
         assert not http.closed
@@ -101,12 +101,16 @@ async def test_a_session_of_the_callers_own_that_is_closed_is_named() -> None:
 
 
 async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
-    async with FarEnd() as far, aiohttp.ClientSession() as http, session(far.url, http=http) as ours:
+    async with (
+        FakeServer() as server,
+        aiohttp.ClientSession() as http,
+        session(server.url, http=http) as ours,
+    ):
         await ours.send(RUN, Note())
-        async with http.get(URL(far.url)) as answer:
+        async with http.get(URL(server.url)) as answer:
             assert answer.status == 200
 
-    assert far.executions == 2
+    assert server.executions == 2
 
 
 def test_a_call_without_a_permit_leaves_too() -> None:
@@ -118,15 +122,15 @@ def test_a_call_without_a_permit_leaves_too() -> None:
 
 
 async def test_calls_share_a_connection() -> None:
-    async with FarEnd() as far, session(far.url) as ours:
+    async with FakeServer() as server, session(server.url) as ours:
         for _ in range(3):
             await ours.send(RUN, Note())
 
-    assert (len(far.connections), far.executions) == (1, 3)
+    assert (len(server.connections), server.executions) == (1, 3)
 
 
-async def well_then_close(connection: Connection) -> bool:
-    await well(connection)
+async def accept_then_close(connection: Connection) -> bool:
+    await accept(connection)
     connection.writer.close()
     return False
 
@@ -135,19 +139,19 @@ async def well_then_close(connection: Connection) -> bool:
 async def test_a_connection_that_the_service_closed_between_calls_is_not_used(
     operation: AnyOperation,
 ) -> None:
-    async with FarEnd([well_then_close]) as far, session(far.url, retries=ONCE) as ours:
+    async with FakeServer([accept_then_close]) as server, session(server.url, retries=ONCE) as ours:
         await ours.send(operation, Note())
         await asyncio.sleep(1)
         await ours.send(operation, Note())
 
-    assert (len(far.connections), far.executions) == (2, 2)
+    assert (len(server.connections), server.executions) == (2, 2)
 
 
 @define(eq=False)
 class Closing:
-    """Lets the far end close its first connection just before a second request is written to it."""
+    """Lets the server close its first connection just before a second request is written to it."""
 
-    far: FarEnd
+    server: FakeServer
     has_body: bool
     is_done: bool = False
     http: aiohttp.ClientSession = field(init=False)
@@ -161,9 +165,9 @@ class Closing:
         self.http = aiohttp.ClientSession(trace_configs=[trace])
 
     async def close(self, _: aiohttp.ClientSession, __: SimpleNamespace, ___: object) -> None:
-        if self.far.requests == 1 and not self.is_done:
+        if self.server.request_count == 1 and not self.is_done:
             self.is_done = True
-            self.far.connections[0].transport.abort()
+            self.server.connections[0].transport.abort()
             (protocol,) = self.http.connector._acquired  # type: ignore[union-attr]  # noqa: SLF001
             while protocol.transport is not None and not protocol.transport.is_closing():  # noqa: ASYNC110 - the loop's own callback
                 await asyncio.sleep(0)
@@ -171,21 +175,21 @@ class Closing:
 
 @pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
 async def test_a_write_that_meets_a_closing_connection_has_not_left(operation: AnyOperation) -> None:
-    async with FarEnd() as far:
-        http = Closing(far, operation is RUN).http
-        async with http, session(far.url, http=http) as ours:
+    async with FakeServer() as server:
+        http = Closing(server, operation is RUN).http
+        async with http, session(server.url, http=http) as ours:
             await ours.send(operation, Note())
             await ours.send(operation, Note())
 
-    assert (len(far.connections), far.requests, far.executions) == (2, 2, 2)
+    assert (len(server.connections), server.request_count, server.executions) == (2, 2, 2)
 
 
 @pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
 async def test_a_write_that_meets_a_closing_connection_says_so(operation: AnyOperation) -> None:
     tracker = SendTracker()
-    async with FarEnd() as far:
-        http = Closing(far, operation is RUN).http
-        async with http, session(far.url, http=http, retries=ONCE) as ours:
+    async with FakeServer() as server:
+        http = Closing(server, operation is RUN).http
+        async with http, session(server.url, http=http, retries=ONCE) as ours:
             await ours.send(operation, Note())
             with pytest.raises(NotConnected):
                 await ours.send(operation, Note(), tracker=tracker)
@@ -202,12 +206,12 @@ async def reset_within_the_body(connection: Connection) -> bool:
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_body_that_was_cut_on_its_way_has_left() -> None:
     tracker = SendTracker()
-    async with FarEnd([reset_within_the_body]) as far, session(far.url) as ours:
+    async with FakeServer([reset_within_the_body]) as server, session(server.url) as ours:
         with pytest.raises(ConnectionLost):
             await ours.send(WRITE_LONG, Long(), tracker=tracker)
 
     assert tracker.sent
-    assert far.requests == 1
+    assert server.request_count == 1
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -217,66 +221,69 @@ async def test_a_wait_for_a_free_connection_ends_in_time_and_is_made_again(colum
     async def held(connection: Connection) -> bool:
         await connection.request(executed=True)
         await free.wait()
-        await connection.answer(200, b'{"error_code":"0"}')
+        await connection.reply(200, b'{"error_code":"0"}')
         return True
 
-    async with FarEnd([held]) as far, session(far.url, connections=1) as ours:
+    async with FakeServer([held]) as server, session(server.url, connections=1) as ours:
         first = asyncio.create_task(ours.send(RUN, Note()))
-        await far.arrived.wait()
+        await server.reached.wait()
         second = asyncio.create_task(ours.send(COLUMNS[column], Note()))
         await asyncio.sleep(2.01)
         free.set()
         ends = await asyncio.gather(first, second, return_exceptions=True)
 
     is_order = column == "order"
-    assert type(ends[1]) is (ConnectTimedOut if is_order else Said)
-    assert far.executions == (1 if is_order else 2)
+    assert type(ends[1]) is (ConnectTimedOut if is_order else Answer)
+    assert server.executions == (1 if is_order else 2)
 
 
 async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> None:
-    async with FarEnd([stall]) as far, session(far.url, connections=1, timeouts=Timeouts(connect=1)) as ours:
+    async with (
+        FakeServer([stall]) as server,
+        session(server.url, connections=1, timeouts=Timeouts(connect=1)) as ours,
+    ):
         first = asyncio.create_task(ours.send(RUN, Note()))
-        await far.arrived.wait()
+        await server.reached.wait()
         with pytest.raises(ConnectTimedOut):
             await ours.send(RUN, Note())
         first.cancel()
 
-    assert far.requests == 1
+    assert server.request_count == 1
 
 
 async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None:
     tracker = SendTracker()
-    async with FarEnd([stall]) as far, session(far.url, timeouts=Timeouts(total=3)) as ours:
+    async with FakeServer([stall]) as server, session(server.url, timeouts=Timeouts(total=3)) as ours:
         with pytest.raises(AnswerTimedOut, match="no end within 3 s"):
             await ours.send(RUN, Note(), tracker=tracker)
 
         assert asyncio.get_running_loop().time() == pytest.approx(3, abs=0.1)
-    assert (tracker.sent, far.executions) == (True, 1)
+    assert (tracker.sent, server.executions) == (True, 1)
 
 
 async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() -> None:
     tracker = SendTracker()
     slow = Timeouts(connect=None, total=3)
     async with (
-        FarEnd() as far,
-        Crowd("127.0.0.3", far.port),
-        Road(["127.0.0.3"]).session() as http,
-        session(far.url, http=http, timeouts=slow) as ours,
+        FakeServer() as server,
+        FullBacklog("127.0.0.3", server.port),
+        ScriptedResolver(["127.0.0.3"]).session() as http,
+        session(server.url, http=http, timeouts=slow) as ours,
     ):
         with pytest.raises(ConnectTimedOut):
             await ours.send(RUN, Note(), tracker=tracker)
 
-    assert (tracker.sent, far.requests) == (False, 0)
+    assert (tracker.sent, server.request_count) == (False, 0)
 
 
 async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
-    async with FarEnd() as far, session(far.url, quotas=quotas, timeouts=Timeouts(total=3)) as ours:
+    async with FakeServer() as server, session(server.url, quotas=quotas, timeouts=Timeouts(total=3)) as ours:
         await ours.send(RUN, Note())
         with pytest.raises(ConnectTimedOut):
             await ours.send(RUN, Note())
 
-    assert far.requests == 1
+    assert server.request_count == 1
 
 
 @pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
@@ -285,10 +292,10 @@ async def test_a_call_cancelled_before_its_head_left_is_known_not_to_have_left(
 ) -> None:
     tracker = SendTracker()
     async with (
-        FarEnd() as far,
-        Crowd("127.0.0.3", far.port),
-        Road(["127.0.0.3"]).session() as http,
-        session(far.url, http=http) as ours,
+        FakeServer() as server,
+        FullBacklog("127.0.0.3", server.port),
+        ScriptedResolver(["127.0.0.3"]).session() as http,
+        session(server.url, http=http) as ours,
     ):
         call = asyncio.create_task(ours.send(operation, Note(), tracker=tracker))
         await asyncio.sleep(1)
@@ -296,64 +303,68 @@ async def test_a_call_cancelled_before_its_head_left_is_known_not_to_have_left(
         with pytest.raises(asyncio.CancelledError):
             await call
 
-    assert (tracker.sent, far.requests) == (False, 0)
+    assert (tracker.sent, server.request_count) == (False, 0)
 
 
 async def test_a_call_cancelled_before_its_head_left_gives_its_permit_back() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
-    async with FarEnd() as far, Crowd("127.0.0.3", far.port), Road(["127.0.0.3"]).session() as http:
-        async with session(far.url, http=http, quotas=quotas) as ours:
+    async with (
+        FakeServer() as server,
+        FullBacklog("127.0.0.3", server.port),
+        ScriptedResolver(["127.0.0.3"]).session() as http,
+    ):
+        async with session(server.url, http=http, quotas=quotas) as ours:
             call = asyncio.create_task(ours.send(RUN, Note()))
             await asyncio.sleep(1)
             call.cancel()
             await ours.send(RUN, Note())
 
         assert asyncio.get_running_loop().time() < 2
-    assert far.executions == 1
+    assert server.executions == 1
 
 
 @pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
 async def test_a_call_cancelled_after_its_head_left_may_have_happened(operation: AnyOperation) -> None:
     tracker = SendTracker()
-    async with FarEnd([stall]) as far, session(far.url) as ours:
+    async with FakeServer([stall]) as server, session(server.url) as ours:
         call = asyncio.create_task(ours.send(operation, Note(), tracker=tracker))
-        await far.arrived.wait()
+        await server.reached.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
-    assert (tracker.sent, far.requests) == (True, 1)
+    assert (tracker.sent, server.request_count) == (True, 1)
 
 
 async def test_a_session_that_was_closed_opens_again() -> None:
-    async with FarEnd() as far:
-        ours = session(far.url)
+    async with FakeServer() as server:
+        ours = session(server.url)
         for _ in range(2):
             async with ours:
                 await ours.send(RUN, Note())
 
-    assert far.executions == 2
+    assert server.executions == 2
 
 
 async def test_a_session_that_was_closed_sends_nothing() -> None:
-    async with FarEnd() as far:
-        async with session(far.url) as ours:
+    async with FakeServer() as server:
+        async with session(server.url) as ours:
             await ours.send(RUN, Note())
         with pytest.raises(InvalidRequest, match="session: is closed"):
             await ours.send(RUN, Note())
 
-    assert (len(far.connections), far.executions) == (1, 1)
+    assert (len(server.connections), server.executions) == (1, 1)
 
 
 @pytest.mark.parametrize("operation", [RUN, SET], ids=lambda o: o.name)
 async def test_a_call_that_is_under_way_when_its_session_is_closed_may_have_happened(
     operation: AnyOperation,
 ) -> None:
-    async with FarEnd([stall]) as far:
-        async with session(far.url) as ours:
+    async with FakeServer([stall]) as server:
+        async with session(server.url) as ours:
             call = asyncio.create_task(ours.send(operation, Note()))
-            await far.arrived.wait()
+            await server.reached.wait()
         with pytest.raises(ConnectionLost):
             await call
 
-    assert (len(far.connections), far.executions) == (1, 1)
+    assert (len(server.connections), server.executions) == (1, 1)

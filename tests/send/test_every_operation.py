@@ -26,7 +26,7 @@ from koophone_async.koophone import (
     Rate,
     VideoSetting,
 )
-from tests.send.far_end import Connection, FarEnd
+from tests.fake_server import Connection, FakeServer
 from tests.send.operations import KEY, session
 from tests.send.test_sign_in import is_signed
 
@@ -87,7 +87,7 @@ async def says_everything(connection: Connection) -> bool:
     await connection.request(executed=True)
     token = {"expires_at": "2026-01-02T00:00:00.000000Z"}
     body = msgspec.json.encode({"data": EVERYTHING, "projects": [], "token": token})
-    await connection.answer(200, body, X_Subject_Token="t")
+    await connection.reply(200, body, X_Subject_Token="t")
     return True
 
 
@@ -99,50 +99,50 @@ def test_every_operation_of_both_clients_is_called() -> None:
 async def test_a_method_makes_its_one_documented_request(name: str) -> None:
     call, body = CALLS[name]
     operation = OPERATIONS[name]
-    async with FarEnd(usual=says_everything) as far, session(far.url) as ours:
+    async with FakeServer(default=says_everything) as server, session(server.url) as ours:
         await call(KooPhone(ours), Iam(ours))
 
-    (arrival,) = far.arrivals
-    assert arrival.method == operation.method
+    (received,) = server.received
+    assert received.method == operation.method
     slot = re.sub(r"{\w+}", r"[at]1?", operation.path)
-    assert re.fullmatch(slot, arrival.target.partition("?")[0])
-    assert re.fullmatch("[0-9a-f]{32}", arrival.headers["x-request-id"])
-    assert operation.anonymous or is_signed(arrival, KEY.secret_key)
-    assert (arrival.body == b"") is (body is None)
+    assert re.fullmatch(slot, received.target.partition("?")[0])
+    assert re.fullmatch("[0-9a-f]{32}", received.headers["x-request-id"])
+    assert operation.anonymous or is_signed(received, KEY.secret_key)
+    assert (received.body == b"") is (body is None)
     if body is not None:
-        assert arrival.headers["content-type"] == "application/json"
-        assert body.items() <= msgspec.json.decode(arrival.body).items()
+        assert received.headers["content-type"] == "application/json"
+        assert body.items() <= msgspec.json.decode(received.body).items()
 
 
 async def test_a_list_says_its_request_id_in_the_query_and_in_the_header() -> None:
-    async with FarEnd(usual=says_everything) as far, session(far.url) as ours:
+    async with FakeServer(default=says_everything) as server, session(server.url) as ours:
         await listed(KooPhone(ours).instances.list())
 
-    (arrival,) = far.arrivals
-    assert f"x-request-id={arrival.headers['x-request-id']}" in arrival.target
+    (received,) = server.received
+    assert f"x-request-id={received.headers['x-request-id']}" in received.target
 
 
 async def test_two_calls_have_two_request_ids_and_a_repeat_keeps_its_own() -> None:
     async def away(connection: Connection) -> bool:
         await connection.request(executed=False)
-        await connection.answer(503, b"", Retry_After="1")
+        await connection.reply(503, b"", Retry_After="1")
         return True
 
-    async with FarEnd([away], usual=says_everything) as far, session(far.url) as ours:
+    async with FakeServer([away], default=says_everything) as server, session(server.url) as ours:
         for _ in range(2):
             await KooPhone(ours).commands.run(["a"], "id")
 
-    first, repeat, second = (arrival.headers["x-request-id"] for arrival in far.arrivals)
+    first, repeat, second = (received.headers["x-request-id"] for received in server.received)
     assert first == repeat != second
 
 
 async def test_a_client_reads_states_in_its_own_edition() -> None:
     async def loaded(connection: Connection) -> bool:
         await connection.request(executed=True)
-        await connection.answer(200, b'{"data":{"status_results":[{"instance_id":"a","status":2}]}}')
+        await connection.reply(200, b'{"data":{"status_results":[{"instance_id":"a","status":2}]}}')
         return True
 
-    async with FarEnd(usual=loaded) as far, session(far.url, edition="china") as ours:
+    async with FakeServer(default=loaded) as server, session(server.url, edition="china") as ours:
         statuses = await KooPhone(ours, edition=Edition.INTERNATIONAL).instances.status(["a"])
 
     assert statuses.statuses == (InstanceStatus("a", ContentState.LOADED),)
@@ -160,26 +160,26 @@ PAGES: Final[dict[str, list[Rows]]] = {
 async def test_a_list_is_followed_to_its_end(pages: list[Rows]) -> None:
     async def page(connection: Connection) -> bool:
         await connection.request(executed=True)
-        ids, size, total = pages[connection.far.requests - 1]
+        ids, size, total = pages[connection.server.request_count - 1]
         rows = [{"instance_id": id} for id in ids]
         held = {"data": {"result": rows}, "page_size": size, "total_count": total}
-        await connection.answer(200, msgspec.json.encode(held))
+        await connection.reply(200, msgspec.json.encode(held))
         return True
 
-    async with FarEnd(usual=page) as far, session(far.url) as ours:
+    async with FakeServer(default=page) as server, session(server.url) as ours:
         found = await listed(KooPhone(ours).instances.list())
 
     assert [instance.id for instance in found] == [id for ids, *_ in pages for id in ids]
-    assert [re.findall(r"page_no=(\d+)", a.target) for a in far.arrivals] == [
+    assert [re.findall(r"page_no=(\d+)", a.target) for a in server.received] == [
         [str(n + 1)] for n in range(len(pages))
     ]
-    assert len({arrival.headers["x-request-id"] for arrival in far.arrivals}) == len(pages)
+    assert len({received.headers["x-request-id"] for received in server.received}) == len(pages)
 
 
 async def test_two_lists_have_two_request_ids() -> None:
-    async with FarEnd(usual=says_everything) as far, session(far.url) as ours:
+    async with FakeServer(default=says_everything) as server, session(server.url) as ours:
         for _ in range(2):
             await listed(KooPhone(ours).instances.list())
 
-    first, second = (arrival.headers["x-request-id"] for arrival in far.arrivals)
+    first, second = (received.headers["x-request-id"] for received in server.received)
     assert first != second

@@ -11,18 +11,18 @@ from attrs import define, field
 
 from koophone_async.call import SendTracker
 from koophone_async.errors import InvalidRequest, NotConnected
-from tests.send.far_end import FarEnd
+from tests.fake_server import FakeServer
+from tests.send.network import ScriptedResolver
 from tests.send.operations import KEY, RUN, Note, session
-from tests.send.roads import Road
 from tests.send.test_sign_in import is_signed
 
 if TYPE_CHECKING:
-    from tests.send.roads import Certificate
+    from tests.send.network import Certificate
 
 
 @define(eq=False)
 class Proxy:
-    """Passes bytes on to where a request line says, or refuses with a status."""
+    """Passes bytes on to where a request line replies, or refuses with a status."""
 
     refuses: int | None = None
     lines: list[str] = field(factory=list[str])
@@ -78,47 +78,47 @@ async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> N
 
 
 async def test_plain_http_goes_through_a_proxy_with_its_signature_intact() -> None:
-    async with FarEnd() as far, Proxy() as proxy, session(far.url, proxy=proxy.url) as ours:
+    async with FakeServer() as server, Proxy() as proxy, session(server.url, proxy=proxy.url) as ours:
         await ours.send(RUN, Note())
 
-    assert proxy.lines == [f"POST {far.url}/v1/notes HTTP/1.1"]
-    assert is_signed(far.arrivals[0], KEY.secret_key)
+    assert proxy.lines == [f"POST {server.url}/v1/notes HTTP/1.1"]
+    assert is_signed(server.received[0], KEY.secret_key)
 
 
 async def test_https_goes_through_a_tunnel(certificate: Certificate) -> None:
     async with (
-        FarEnd(tls=certificate.server) as far,
+        FakeServer(tls=certificate.server) as server,
         Proxy() as proxy,
-        Road().session(certificate.trust) as http,
-        session(far.url, proxy=proxy.url, http=http) as ours,
+        ScriptedResolver().session(certificate.trust) as http,
+        session(server.url, proxy=proxy.url, http=http) as ours,
     ):
         await ours.send(RUN, Note())
 
-    assert proxy.lines == [f"CONNECT localhost:{far.port} HTTP/1.1"]
-    assert far.executions == 1
+    assert proxy.lines == [f"CONNECT localhost:{server.port} HTTP/1.1"]
+    assert server.executions == 1
 
 
 @pytest.mark.parametrize("status", [407, 502])
 async def test_a_proxy_that_opens_no_tunnel_is_no_connection(status: int, certificate: Certificate) -> None:
     tracker = SendTracker()
     async with (
-        FarEnd(tls=certificate.server) as far,
+        FakeServer(tls=certificate.server) as server,
         Proxy(refuses=status) as proxy,
-        session(far.url, proxy=proxy.url) as ours,
+        session(server.url, proxy=proxy.url) as ours,
     ):
         with pytest.raises(NotConnected, match=f"the proxy answered {status}") as caught:
             await ours.send(RUN, Note(), tracker=tracker)
 
-    assert (len(proxy.lines), far.requests, tracker.sent) == (3, 0, False)
+    assert (len(proxy.lines), server.request_count, tracker.sent) == (3, 0, False)
     assert "proxypassword" not in str(caught.value)
 
 
 async def test_a_proxy_that_nobody_runs_is_no_connection() -> None:
-    async with FarEnd() as far, session(far.url, proxy="http://127.0.0.1:9") as ours:
+    async with FakeServer() as server, session(server.url, proxy="http://127.0.0.1:9") as ours:
         with pytest.raises(NotConnected):
             await ours.send(RUN, Note())
 
-    assert far.requests == 0
+    assert server.request_count == 0
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "127.0.0.1:8080", "http://", "http://[::1"])

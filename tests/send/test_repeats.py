@@ -21,21 +21,21 @@ from koophone_async.errors import (
     UnreadableAnswer,
 )
 from koophone_async.operation import Batch, Operation
-from tests.send.far_end import (
-    FarEnd,
-    Turn,
+from tests.fake_server import (
+    Behaviour,
+    FakeServer,
+    accept,
     cut,
+    replies,
     reset_after_request,
     reset_unread,
-    says,
-    silence,
     stall,
-    well,
+    stay_silent,
 )
-from tests.send.operations import READ, RUN, SET, Note, Said, session
+from tests.send.operations import READ, RUN, SET, Answer, Note, session
 
 LIMIT: Final = "The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute"
-AWAY: Final = says(503, executed=True)
+AWAY: Final = replies(503, executed=True)
 
 
 def now() -> float:
@@ -43,104 +43,107 @@ def now() -> float:
 
 
 async def test_a_call_is_sent_three_times_at_most() -> None:
-    async with FarEnd(usual=AWAY) as far, session(far.url) as ours:
+    async with FakeServer(default=AWAY) as server, session(server.url) as ours:
         with pytest.raises(Unavailable):
             await ours.send(READ, Note())
 
-    assert far.requests == 3
+    assert server.request_count == 3
 
 
 async def test_an_outage_costs_at_most_a_tenth_more_calls() -> None:
     calls = 1_000
-    async with FarEnd(usual=AWAY) as far, session(far.url) as ours:
+    async with FakeServer(default=AWAY) as server, session(server.url) as ours:
         ends = await asyncio.gather(*(ours.send(READ, Note()) for _ in range(calls)), return_exceptions=True)
 
     assert all(isinstance(end, Unavailable) for end in ends)
-    assert calls < far.requests <= 1.1 * calls
+    assert calls < server.request_count <= 1.1 * calls
 
 
 async def test_a_throttled_crowd_costs_at_most_a_tenth_more_calls() -> None:
     calls = 1_100
-    async with FarEnd(usual=says(200, "KOOPHONE.API.2005")) as far, session(far.url) as ours:
+    async with FakeServer(default=replies(200, "KOOPHONE.API.2005")) as server, session(server.url) as ours:
         ends = await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(calls)), return_exceptions=True)
 
     assert all(isinstance(end, Busy) for end in ends)
-    assert calls < far.requests <= 1.1 * calls
+    assert calls < server.request_count <= 1.1 * calls
 
 
 @pytest.mark.parametrize("successes, is_sent_again", [(14, True), (13, False)])
 async def test_successes_refill_the_budget(successes: int, *, is_sent_again: bool) -> None:
-    turns = [reset_unread, *[well] * successes, reset_unread]
-    async with FarEnd(turns) as far, session(far.url, retries=Retries(budget=14)) as ours:
+    behaviours = [reset_unread, *[accept] * successes, reset_unread]
+    async with FakeServer(behaviours) as server, session(server.url, retries=Retries(budget=14)) as ours:
         for _ in range(successes):
             await ours.send(READ, Note())
         await asyncio.gather(ours.send(READ, Note()), return_exceptions=True)
 
-    assert far.requests == successes + is_sent_again
+    assert server.request_count == successes + is_sent_again
 
 
 async def test_waits_are_short_after_a_transient_failure_and_longer_after_a_busy_answer() -> None:
-    busy = says(200, "KOOPHONE.API.2005")
-    async with FarEnd([AWAY, AWAY, well, busy, busy]) as far, session(far.url) as ours:
+    busy = replies(200, "KOOPHONE.API.2005")
+    async with FakeServer([AWAY, AWAY, accept, busy, busy]) as server, session(server.url) as ours:
         await ours.send(READ, Note())
         transient = now()
         await ours.send(READ, Note())
 
-    assert far.requests == 6
+    assert server.request_count == 6
     assert 0 < transient < 0.15
     assert 0.15 < now() - transient < 3
 
 
 async def test_the_wait_that_the_service_names_is_kept() -> None:
-    async with FarEnd([says(503, Retry_After="40")]) as far, session(far.url) as ours:
+    async with FakeServer([replies(503, Retry_After="40")]) as server, session(server.url) as ours:
         await ours.send(RUN, Note())
 
     assert 40 <= now() < 41
 
 
 async def test_a_wait_that_is_no_number_of_seconds_ends_too() -> None:
-    async with FarEnd([says(429, Retry_After="9" * 400)]) as far, session(far.url) as ours:
+    async with FakeServer([replies(429, Retry_After="9" * 400)]) as server, session(server.url) as ours:
         async with asyncio.timeout(60):
             await ours.send(RUN, Note())
 
-    assert far.requests == 2
+    assert server.request_count == 2
 
 
 async def test_no_attempt_starts_after_the_deadline() -> None:
     async with (
-        FarEnd([says(503, Retry_After="40")]) as far,
-        session(far.url, retries=Retries(deadline=39)) as ours,
+        FakeServer([replies(503, Retry_After="40")]) as server,
+        session(server.url, retries=Retries(deadline=39)) as ours,
     ):
         with pytest.raises(Unavailable) as caught:
             await ours.send(RUN, Note())
 
-    assert (far.requests, caught.value.retry_after) == (1, 40)
+    assert (server.request_count, caught.value.retry_after) == (1, 40)
     assert now() < 1
 
 
 async def test_the_wait_for_the_quota_is_none_of_the_time_in_which_a_call_is_repeated() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
-    async with FarEnd([well, says(200, "KOOPHONE.API.2005")]) as far, session(far.url, quotas=quotas) as ours:
+    async with (
+        FakeServer([accept, replies(200, "KOOPHONE.API.2005")]) as server,
+        session(server.url, quotas=quotas) as ours,
+    ):
         await ours.send(RUN, Note())
         await ours.send(RUN, Note())
 
-    assert (far.requests, far.executions) == (3, 2)
+    assert (server.request_count, server.executions) == (3, 2)
 
 
 async def test_a_repeat_that_could_not_be_sent_does_not_hide_that_the_first_call_may_have_happened() -> None:
     quotas = {SET.name: (Quota(1, 60),)}
     async with (
-        FarEnd([reset_after_request]) as far,
-        session(far.url, quotas=quotas, max_quota_wait=5) as ours,
+        FakeServer([reset_after_request]) as server,
+        session(server.url, quotas=quotas, max_quota_wait=5) as ours,
     ):
         with pytest.raises(ConnectionLost):
             await ours.send(SET, Note())
 
-    assert (far.requests, far.executions) == (1, 1)
+    assert (server.request_count, server.executions) == (1, 1)
 
 
 async def test_figures_in_a_throttle_become_the_quota_of_that_operation_alone() -> None:
-    async with FarEnd([says(429, "APIG.0308", LIMIT)]) as far, session(far.url) as ours:
+    async with FakeServer([replies(429, "APIG.0308", LIMIT)]) as server, session(server.url) as ours:
         await ours.send(RUN, Note())
         throttled = now()
         await ours.send(SET, Note())
@@ -151,67 +154,70 @@ async def test_figures_in_a_throttle_become_the_quota_of_that_operation_alone() 
 
 async def test_a_quota_that_takes_too_long_is_refused_at_once_with_the_seconds() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
-    async with FarEnd() as far, session(far.url, quotas=quotas, max_quota_wait=5) as ours:
+    async with FakeServer() as server, session(server.url, quotas=quotas, max_quota_wait=5) as ours:
         await ours.send(RUN, Note())
         with pytest.raises(QuotaTooSlow) as caught:
             await ours.send(RUN, Note())
 
     assert caught.value.retry_after == pytest.approx(600, abs=1)
-    assert (far.requests, now() < 1) == (1, True)
+    assert (server.request_count, now() < 1) == (1, True)
 
 
 async def test_every_attempt_takes_a_permit() -> None:
     quotas = {SET.name: (Quota(1, 60),)}
-    async with FarEnd([reset_after_request]) as far, session(far.url, quotas=quotas) as ours:
+    async with FakeServer([reset_after_request]) as server, session(server.url, quotas=quotas) as ours:
         await ours.send(SET, Note())
 
-    assert far.requests == 2
+    assert server.request_count == 2
     assert now() >= 60
 
 
 async def test_what_an_earlier_attempt_may_have_done_is_not_forgotten() -> None:
     tracker = SendTracker()
-    async with FarEnd([reset_after_request, says(429, Retry_After="50")]) as far, session(far.url) as ours:
+    async with (
+        FakeServer([reset_after_request, replies(429, Retry_After="50")]) as server,
+        session(server.url) as ours,
+    ):
         call = asyncio.create_task(ours.send(SET, Note(), tracker=tracker))
         await asyncio.sleep(10)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
-    assert (far.requests, far.executions, tracker.sent) == (2, 1, True)
+    assert (server.request_count, server.executions, tracker.sent) == (2, 1, True)
 
 
 async def test_a_refusal_for_its_ids_is_left_to_a_caller_who_halves() -> None:
-    async with FarEnd(usual=says(200, "KOOPHONE.API.2005")) as far, session(far.url) as ours:
+    async with FakeServer(default=replies(200, "KOOPHONE.API.2005")) as server, session(server.url) as ours:
         with pytest.raises(Busy) as caught:
             await ours.send(RUN, Note(), tracker=SendTracker(halves=True))
 
-    assert (far.requests, caught.value.blames_ids) == (1, True)
+    assert (server.request_count, caught.value.blames_ids) == (1, True)
 
 
 async def test_an_error_names_operation_code_words_and_request() -> None:
-    refusal = says(200, "KOOPHONE.API.4001", "instance not exist.")
-    async with FarEnd([refusal]) as far, session(far.url) as ours:
+    refusal = replies(200, "KOOPHONE.API.4001", "instance not exist.")
+    async with FakeServer([refusal]) as server, session(server.url) as ours:
         with pytest.raises(NotFound) as caught:
             await ours.send(RUN, Note())
 
-    request = far.arrivals[0].headers["x-request-id"]
+    request = server.received[0].headers["x-request-id"]
     assert str(caught.value) == (
         f"koophone.notes.run: KOOPHONE.API.4001: instance not exist. (HTTP 200, request {request})"
     )
 
 
-@pytest.mark.parametrize("turn", [reset_after_request, stall, cut(200, then=silence)])
-async def test_an_error_of_an_unanswered_call_names_the_request(turn: Turn) -> None:
-    async with FarEnd([turn]) as far, session(far.url) as ours:
+@pytest.mark.parametrize("behaviour", [reset_after_request, stall, cut(200, then=stay_silent)])
+async def test_an_error_of_an_unanswered_call_names_the_request(behaviour: Behaviour) -> None:
+    async with FakeServer([behaviour]) as server, session(server.url) as ours:
         with pytest.raises(KooPhoneError) as caught:
             await ours.send(RUN, Note())
 
-    assert far.arrivals[0].headers["x-request-id"] in str(caught.value)
+    assert server.received[0].headers["x-request-id"] in str(caught.value)
 
 
 async def test_an_unreadable_answer_is_kept() -> None:
-    async with FarEnd([says(200, message="<html>")]) as far, session(far.url) as ours:
+    async with FakeServer([replies(200, message="<html>")]) as server, session(server.url) as ours:
         with pytest.raises(UnreadableAnswer) as caught:
             await ours.send(RUN, Note())
 
@@ -219,27 +225,27 @@ async def test_an_unreadable_answer_is_kept() -> None:
 
 
 async def test_a_call_takes_no_more_items_than_the_document_allows() -> None:
-    listed: Operation[Note, Said] = Operation(
+    listed: Operation[Note, Answer] = Operation(
         "koophone.notes.list",
         "POST",
         "/v1/notes",
         Note,
-        Said,
+        Answer,
         source="made up",
         repeatable=True,
         batch=Batch("id", 3),
     )
-    async with FarEnd() as far, session(far.url) as ours:
+    async with FakeServer() as server, session(server.url) as ours:
         await ours.send(listed, Note("abc"))
         with pytest.raises(InvalidRequest, match="id: holds 4 items; one call takes at most 3"):
             await ours.send(listed, Note("abcd"))
 
-    assert far.requests == 1
+    assert server.request_count == 1
 
 
 async def test_a_throttle_without_a_wait_ends_after_three_attempts() -> None:
-    async with FarEnd(usual=says(429)) as far, session(far.url) as ours:
+    async with FakeServer(default=replies(429)) as server, session(server.url) as ours:
         with pytest.raises(Throttled):
             await ours.send(RUN, Note())
 
-    assert (far.requests, far.executions) == (3, 0)
+    assert (server.request_count, server.executions) == (3, 0)

@@ -1,4 +1,4 @@
-"""No secret in any text: repr, errors, log, tracebacks, whatever the far end says."""
+"""No secret in any text: repr, errors, log, tracebacks, whatever the server replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ from koophone_async.iam import Token, TokenFacts
 from koophone_async.koophone import Package, StreamAccess
 from koophone_async.operation import Operation
 from koophone_async.virtual_time import EPOCH
-from tests.send.far_end import Connection, FarEnd, Turn, cut, end, garbage, reset_after_request, says, stall
+from tests.fake_server import (
+    Behaviour,
+    Connection,
+    FakeServer,
+    close,
+    cut,
+    garbage,
+    replies,
+    reset_after_request,
+    stall,
+)
 from tests.send.operations import RUN, Note, session
 from tests.send.test_sign_in import account
 
@@ -65,48 +75,53 @@ def texts(error: BaseException) -> Iterator[str]:
     yield "".join(traceback.format_exception(error))
 
 
-def body(held: object) -> Turn:
-    return says(200, message=msgspec.json.encode(held).decode())
+def body(held: object) -> Behaviour:
+    return replies(200, message=msgspec.json.encode(held).decode())
 
 
-REFUSALS: Final[dict[str, Turn]] = {
-    "signed link in a refusal": says(200, "KOOPHONE.API.62017", f"Download failed: {SIGNED}."),
-    "token in a refusal": says(403, "KOOPHONE.API.6002", f"X-Auth-Token: {DEVICE_TOKEN}"),
-    "signed link in a page": says(404, message=f"<html>{SIGNED}</html>"),
-    "signed link in an outage": says(500, message=f'{{"error_code":"X","error_msg":"{SIGNED}"}}'),
+REFUSALS: Final[dict[str, Behaviour]] = {
+    "signed link in a refusal": replies(200, "KOOPHONE.API.62017", f"Download failed: {SIGNED}."),
+    "token in a refusal": replies(403, "KOOPHONE.API.6002", f"X-Auth-Token: {DEVICE_TOKEN}"),
+    "signed link in a page": replies(404, message=f"<html>{SIGNED}</html>"),
+    "signed link in an outage": replies(500, message=f'{{"error_code":"X","error_msg":"{SIGNED}"}}'),
     "garbage": garbage,
-    "cut": cut(200, f'{{"device_token":"{DEVICE_TOKEN}"'.encode(), then=end),
-    "no JSON": says(200, message=f"device_token={DEVICE_TOKEN}"),
+    "cut": cut(200, f'{{"device_token":"{DEVICE_TOKEN}"'.encode(), then=close),
+    "no JSON": replies(200, message=f"device_token={DEVICE_TOKEN}"),
     "JSON that is no envelope": body([DEVICE_TOKEN]),
-    "a token for a number": body({"error_code": "0", "data": {"said": DEVICE_TOKEN}}),
+    "a token for a number": body({"error_code": "0", "data": {"text": DEVICE_TOKEN}}),
     "a token for an object": body({"error_code": "0", "data": DEVICE_TOKEN}),
     "reset": reset_after_request,
     "stall": stall,
 }
 
 
-@pytest.mark.parametrize("turn", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("behaviour", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("operation", [INSTALL, COUNT], ids=["install", "count"])
 async def test_no_failure_tells_a_secret(
-    turn: Turn, operation: Operation[Any, Any], caplog: pytest.LogCaptureFixture
+    behaviour: Behaviour, operation: Operation[Any, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     request = Install() if operation is INSTALL else Note()
-    async with FarEnd(usual=turn) as far, session(far.url, KEY, retries=Retries(attempts=2)) as ours:
+    async with (
+        FakeServer(default=behaviour) as server,
+        session(server.url, KEY, retries=Retries(attempts=2)) as ours,
+    ):
         ends = await asyncio.gather(ours.send(operation, request), return_exceptions=True)
 
     error = ends[0]
     assert isinstance(error, KooPhoneError)
     told = [*texts(error), *texts(pickle.loads(pickle.dumps(error))), caplog.text]  # noqa: S301 - our own
-    assert far.requests
+    assert server.request_count
     assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
 
 
-@pytest.mark.parametrize("turn", REFUSALS.values(), ids=REFUSALS)
-async def test_no_failed_sign_in_tells_a_secret(turn: Turn, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("behaviour", REFUSALS.values(), ids=REFUSALS)
+async def test_no_failed_sign_in_tells_a_secret(
+    behaviour: Behaviour, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
-    iam = account(iam=[turn] * 20)
-    async with iam.far as far, session(far.url, USER) as ours:
+    iam = account(iam=[behaviour] * 20)
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(KooPhoneError) as caught:
             await ours.send(RUN, Note())
 
@@ -117,10 +132,10 @@ async def test_no_failed_sign_in_tells_a_secret(turn: Turn, caplog: pytest.LogCa
 async def test_a_call_that_goes_well_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     iam = account(dead={"token-1"})
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(RUN, Note())
 
-    assert far.executions == 1
+    assert server.executions == 1
     assert [secret for secret in SECRETS if secret in caplog.text] == []
 
 
@@ -149,10 +164,10 @@ async def test_nothing_that_people_print_shows_a_secret() -> None:
 async def test_an_unreadable_answer_is_shown_by_its_field_alone() -> None:
     async def odd(connection: Connection) -> bool:
         await connection.request(executed=True)
-        await connection.answer(200, DEVICE_TOKEN.encode())
+        await connection.reply(200, DEVICE_TOKEN.encode())
         return True
 
-    async with FarEnd([odd]) as far, session(far.url) as ours:
+    async with FakeServer([odd]) as server, session(server.url) as ours:
         with pytest.raises(KooPhoneError) as caught:
             await ours.send(RUN, Note())
 

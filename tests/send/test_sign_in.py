@@ -19,83 +19,92 @@ from koophone_async.protocol.signing import Request, parse_authorization, verify
 from koophone_async.services.iam import LIST_ACCESSIBLE
 from koophone_async.session import MAX_SIGNED_BODY
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.send.far_end import Arrival, Connection, FarEnd, Turn, garbage, reset_after_request, says, stall
-from tests.send.operations import BUY, KEY, READ, RUN, SET, Note, Said, session
+from tests.fake_server import (
+    Behaviour,
+    Connection,
+    FakeServer,
+    ReceivedRequest,
+    garbage,
+    replies,
+    reset_after_request,
+    stall,
+)
+from tests.send.operations import BUY, KEY, READ, RUN, SET, Answer, Note, session
 
 USER: Final = Password("ann", "a password", "acme", "cn-north-4")
-EXPIRED: Final = says(401, "KOOPHONE.API.6001", "Authenticate Failed!")
+EXPIRED: Final = replies(401, "KOOPHONE.API.6001", "Authenticate Failed!")
 
 
 @define(eq=False)
 class Account:
-    """IAM and KooPhone in one: hands out tokens, and takes only those that have not died."""
+    """IAM and KooPhone in one: issues tokens, and accepts all but the dead ones."""
 
-    far: FarEnd
+    server: FakeServer
     life: timedelta = timedelta(hours=24)
     dead: set[str] = field(factory=set[str])
     signed_in: int = 0
-    iam: list[Turn] = field(factory=list[Turn])
+    iam: list[Behaviour] = field(factory=list[Behaviour])
 
-    async def turn(self, connection: Connection) -> bool:
-        await connection.request(executed=False)
-        arrival = self.far.arrivals[-1]
-        if arrival.target == "/v3/auth/tokens":
-            return await self.hand_out(connection)
-        if arrival.headers.get("x-auth-token") in self.dead:
-            await connection.answer(
+    async def behaviour(self, connection: Connection) -> bool:
+        received = await connection.request(executed=False)
+        if received.target == "/v3/auth/tokens":
+            return await self.issue_token(connection, received)
+        if received.headers.get("x-auth-token") in self.dead:
+            await connection.reply(
                 401, b'{"error_code":"KOOPHONE.API.6001","error_msg":"Authenticate Failed!"}'
             )
         else:
-            self.far.executions += 1
-            await connection.answer(200, b'{"data":{"said":"done"},"projects":[]}')
+            self.server.executions += 1
+            await connection.reply(200, b'{"data":{"text":"done"},"projects":[]}')
         return True
 
-    async def hand_out(self, connection: Connection) -> bool:
+    async def issue_token(self, connection: Connection, received: ReceivedRequest) -> bool:
         self.signed_in += 1
         if self.iam:
-            return await self.iam.pop(0)(Again(connection))
+            return await self.iam.pop(0)(AfterRequest(connection, received))
         ends = VirtualTimeLoop.running().now() + self.life
         body = msgspec.json.encode({"token": {"expires_at": ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}})
-        await connection.answer(201, body, X_Subject_Token=f"token-{self.signed_in}")
+        await connection.reply(201, body, X_Subject_Token=f"token-{self.signed_in}")
         return True
 
 
-class Again(Connection):
+class AfterRequest(Connection):
     """A connection whose request was read already."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection.far, connection.reader, connection.writer)
+    def __init__(self, connection: Connection, received: ReceivedRequest) -> None:
+        super().__init__(connection.server, connection.reader, connection.writer)
+        self._received = received
 
-    async def request(self, *, executed: bool) -> None:
-        """Nothing is left to read."""
+    async def request(self, *, executed: bool) -> ReceivedRequest:
+        return self._received
 
 
 def account(**options: object) -> Account:
-    far = FarEnd()
-    served = Account(far, **options)  # type: ignore[arg-type]
-    far.usual = served.turn
+    server = FakeServer()
+    served = Account(server, **options)  # type: ignore[arg-type]
+    server.default = served.behaviour
     return served
 
 
-def tokens(far: FarEnd) -> list[str]:
-    return [a.headers["x-auth-token"] for a in far.arrivals if a.target != "/v3/auth/tokens"]
+def tokens(server: FakeServer) -> list[str]:
+    return [a.headers["x-auth-token"] for a in server.received if a.target != "/v3/auth/tokens"]
 
 
 async def test_a_hundred_calls_at_once_sign_in_once() -> None:
     iam = account()
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)))
 
-    assert (iam.signed_in, far.executions) == (1, 100)
-    assert set(tokens(far)) == {"token-1"}
+    assert (iam.signed_in, server.executions) == (1, 100)
+    assert set(tokens(server)) == {"token-1"}
 
 
 async def test_signing_in_says_who_and_for_which_project_and_is_itself_not_signed() -> None:
     iam = account()
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(RUN, Note())
 
-    asked = far.arrivals[0]
+    asked = server.received[0]
     body = msgspec.json.decode(asked.body)["auth"]
     assert body["identity"]["password"]["user"] == {
         "name": "ann",
@@ -108,61 +117,61 @@ async def test_signing_in_says_who_and_for_which_project_and_is_itself_not_signe
 
 async def test_a_token_is_renewed_before_it_ends() -> None:
     iam = account(life=timedelta(hours=1))
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         for seconds in (0, 54 * 60, 2 * 60):
             await asyncio.sleep(seconds)
             await ours.send(RUN, Note())
 
-    assert tokens(far) == ["token-1", "token-1", "token-2"]
-    assert far.executions == 3
+    assert tokens(server) == ["token-1", "token-1", "token-2"]
+    assert server.executions == 3
 
 
 @pytest.mark.parametrize("operation", [READ, SET, RUN], ids=["read", "repeatable write", "other write"])
 async def test_a_token_that_died_early_is_renewed_once_and_the_call_sent_again(
-    operation: Operation[Note, Said],
+    operation: Operation[Note, Answer],
 ) -> None:
     iam = account(dead={"token-1"})
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(operation, Note())
 
-    assert tokens(far) == ["token-1", "token-2"]
-    assert (iam.signed_in, far.executions) == (2, 1)
+    assert tokens(server) == ["token-1", "token-2"]
+    assert (iam.signed_in, server.executions) == (2, 1)
 
 
 async def test_a_hundred_calls_whose_token_died_renew_it_once() -> None:
     iam = account(dead={"token-1"})
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)))
 
-    assert (iam.signed_in, far.executions) == (2, 100)
+    assert (iam.signed_in, server.executions) == (2, 100)
 
 
 async def test_a_second_refused_token_is_the_end() -> None:
     iam = account(dead={"token-1", "token-2"})
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
-    assert (iam.signed_in, far.executions) == (2, 0)
+    assert (iam.signed_in, server.executions) == (2, 0)
 
 
 async def test_an_order_whose_token_died_is_not_sent_again_but_the_next_has_a_new_token() -> None:
     iam = account(dead={"token-1"})
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(AuthenticationFailed):
             await ours.send(BUY, Note())
         await ours.send(BUY, Note())
 
-    assert tokens(far) == ["token-1", "token-2"]
-    assert far.executions == 1
+    assert tokens(server) == ["token-1", "token-2"]
+    assert server.executions == 1
 
 
 async def test_a_401_about_an_instance_renews_nothing() -> None:
     iam = account()
-    async with iam.far as far:
-        async with session(far.url, USER) as ours:
+    async with iam.server as server:
+        async with session(server.url, USER) as ours:
             await ours.send(RUN, Note())
-        far.turns.append(says(401, "KOOPHONE.API.1001"))
+        server.behaviours.append(replies(401, "KOOPHONE.API.1001"))
         async with ours:
             with pytest.raises(Exception, match=r"KOOPHONE\.API\.1001"):
                 await ours.send(RUN, Note())
@@ -172,82 +181,84 @@ async def test_a_401_about_an_instance_renews_nothing() -> None:
 
 
 @pytest.mark.parametrize("lost", [reset_after_request, garbage])
-async def test_a_call_that_could_not_sign_in_has_not_left_whatever_became_of_the_sign_in(lost: Turn) -> None:
+async def test_a_call_that_could_not_sign_in_has_not_left_whatever_became_of_the_sign_in(
+    lost: Behaviour,
+) -> None:
     tracker = SendTracker()
     iam = account(iam=[lost] * 20)
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(
             NotConnected, match=r"run: not sent: not signed in: iam\.tokens\.create"
         ) as caught:
             await ours.send(RUN, Note(), tracker=tracker)
 
-    assert (tracker.sent, caught.value.repeatable, tokens(far)) == (False, True, [])
+    assert (tracker.sent, caught.value.repeatable, tokens(server)) == (False, True, [])
 
 
 async def test_a_sign_in_that_was_lost_is_made_again() -> None:
     iam = account(iam=[reset_after_request])
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(RUN, Note())
 
-    assert (iam.signed_in, far.executions) == (2, 1)
+    assert (iam.signed_in, server.executions) == (2, 1)
 
 
 async def test_a_wrong_password_is_tried_once() -> None:
-    wrong = says(401, message='{"error":{"code":401,"message":"The username or password is wrong."}}')
+    wrong = replies(401, message='{"error":{"code":401,"message":"The username or password is wrong."}}')
     iam = account(iam=[wrong] * 5)
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(AuthenticationFailed, match="password is wrong") as caught:
             await ours.send(RUN, Note())
 
     assert caught.value.operation == "iam.tokens.create"
-    assert (iam.signed_in, tokens(far)) == (1, [])
+    assert (iam.signed_in, tokens(server)) == (1, [])
 
 
 async def test_a_throttled_sign_in_slows_no_other_operation() -> None:
     words = "The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute"
-    iam = account(iam=[says(429, "APIG.0308", words)] * 20)
-    async with iam.far as far, session(far.url, USER) as ours:
+    iam = account(iam=[replies(429, "APIG.0308", words)] * 20)
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(Throttled):
             await ours.send(RUN, Note())
 
         assert ours.limits.estimate(RUN.name, (), 50) == 0
-    assert tokens(far) == []
+    assert tokens(server) == []
 
 
 async def test_a_token_answer_without_a_token_is_not_taken_for_one() -> None:
-    iam = account(iam=[says(201, message='{"token":{"expires_at":"2026-01-02T00:00:00.000000Z"}}')] * 20)
-    async with iam.far as far, session(far.url, USER) as ours:
+    iam = account(iam=[replies(201, message='{"token":{"expires_at":"2026-01-02T00:00:00.000000Z"}}')] * 20)
+    async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(NotSent, match="missing 'X-Subject-Token'"):
             await ours.send(RUN, Note())
 
-    assert tokens(far) == []
+    assert tokens(server) == []
 
 
-def is_signed(arrival: Arrival, secret: str) -> bool:
-    claim = parse_authorization(arrival.headers["authorization"])
+def is_signed(received: ReceivedRequest, secret: str) -> bool:
+    claim = parse_authorization(received.headers["authorization"])
     assert claim is not None
-    path, _, query = arrival.target.partition("?")
+    path, _, query = received.target.partition("?")
     pairs = [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&")) if name]
-    return verify(claim, secret, Request(arrival.method, path, pairs, arrival.headers, arrival.body))
+    return verify(claim, secret, Request(received.method, path, pairs, received.headers, received.body))
 
 
 @pytest.mark.parametrize("operation", [READ, RUN], ids=lambda o: o.name)
-async def test_what_arrives_carries_a_signature_that_fits(operation: Operation[Note, Said]) -> None:
-    async with FarEnd() as far, session(far.url) as ours:
+async def test_what_arrives_carries_a_signature_that_fits(operation: Operation[Note, Answer]) -> None:
+    async with FakeServer() as server, session(server.url) as ours:
         await ours.send(operation, Note())
 
-    assert is_signed(far.arrivals[0], KEY.secret_key)
-    assert far.arrivals[0].headers["x-sdk-date"] == "20260101T000000Z"
+    assert is_signed(server.received[0], KEY.secret_key)
+    assert server.received[0].headers["x-sdk-date"] == "20260101T000000Z"
 
 
 async def test_every_attempt_is_signed_at_its_own_time() -> None:
-    async with FarEnd([says(503, Retry_After="30")]) as far, session(far.url) as ours:
+    async with FakeServer([replies(503, Retry_After="30")]) as server, session(server.url) as ours:
         await ours.send(RUN, Note())
 
-    dates = [arrival.headers["x-sdk-date"] for arrival in far.arrivals]
+    dates = [received.headers["x-sdk-date"] for received in server.received]
     assert dates[0] == "20260101T000000Z"
     assert dates[1] >= "20260101T000030Z"
-    assert is_signed(far.arrivals[1], KEY.secret_key)
+    assert is_signed(server.received[1], KEY.secret_key)
 
 
 @frozen
@@ -264,44 +275,47 @@ class Keys:
 
 
 async def test_a_temporary_key_sends_its_security_token_under_the_signature() -> None:
-    async with FarEnd() as far, session(far.url, Keys()) as ours:
+    async with FakeServer() as server, session(server.url, Keys()) as ours:
         await ours.send(RUN, Note())
 
-    arrival = far.arrivals[0]
-    assert arrival.headers["x-security-token"] == "session-1"
-    assert "x-security-token" in arrival.headers["authorization"]
-    assert is_signed(arrival, "secret")
+    received = server.received[0]
+    assert received.headers["x-security-token"] == "session-1"
+    assert "x-security-token" in received.headers["authorization"]
+    assert is_signed(received, "secret")
 
 
 async def test_a_temporary_key_is_renewed_before_it_ends_and_when_it_is_refused() -> None:
     keys = Keys()
-    async with FarEnd() as far:
-        async with session(far.url, keys) as ours:
+    async with FakeServer() as server:
+        async with session(server.url, keys) as ours:
             await ours.send(RUN, Note())
         await asyncio.sleep(56 * 60)
-        far.turns.append(EXPIRED)
+        server.behaviours.append(EXPIRED)
         async with ours:
             await ours.send(RUN, Note())
 
-    assert [a.headers["x-security-token"] for a in far.arrivals] == ["session-1", "session-2", "session-3"]
-    assert far.executions == 2
+    assert [a.headers["x-security-token"] for a in server.received] == ["session-1", "session-2", "session-3"]
+    assert server.executions == 2
 
 
 async def test_a_temporary_key_is_renewed_when_it_ends_while_calls_wait_for_their_quota() -> None:
     quota = (Quota(1, 29 * 60),)
-    async with FarEnd() as far, session(far.url, Keys(), quotas={RUN.name: quota}) as ours:
+    async with FakeServer() as server, session(server.url, Keys(), quotas={RUN.name: quota}) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(4)))
 
-    used = [arrival.headers["x-security-token"] for arrival in far.arrivals]
+    used = [received.headers["x-security-token"] for received in server.received]
     assert used == ["session-1", "session-1", "session-2", "session-2"]
 
 
 async def test_a_temporary_key_that_was_given_for_good_cannot_be_renewed() -> None:
-    async with FarEnd([EXPIRED]) as far, session(far.url, AccessKey("AK", "secret", "session")) as ours:
+    async with (
+        FakeServer([EXPIRED]) as server,
+        session(server.url, AccessKey("AK", "secret", "session")) as ours,
+    ):
         with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
-    assert far.requests == 1
+    assert server.request_count == 1
 
 
 async def test_a_permanent_key_that_was_refused_is_not_asked_for_again() -> None:
@@ -311,24 +325,24 @@ async def test_a_permanent_key_that_was_refused_is_not_asked_for_again() -> None
         given.append(KEY)
         return KEY
 
-    async with FarEnd(usual=EXPIRED) as far, session(far.url, provider) as ours:
+    async with FakeServer(default=EXPIRED) as server, session(server.url, provider) as ours:
         with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
-    assert (len(given), far.requests) == (1, 1)
+    assert (len(given), server.request_count) == (1, 1)
 
 
 async def test_a_key_says_its_project_to_services_and_its_account_to_iam() -> None:
     key = AccessKey("AK", "secret", project_id="p1", domain_id="d1")
     iam = account()
-    async with iam.far as far, session(far.url, key) as ours:
+    async with iam.server as server, session(server.url, key) as ours:
         await ours.send(RUN, Note())
         await ours.send(LIST_ACCESSIBLE, AccessibleQuery())
 
-    run, listed = (arrival.headers for arrival in far.arrivals)
+    run, listed = (received.headers for received in server.received)
     assert (run.get("x-project-id"), run.get("x-domain-id")) == ("p1", None)
     assert (listed.get("x-project-id"), listed.get("x-domain-id")) == (None, "d1")
-    assert all(is_signed(arrival, "secret") for arrival in far.arrivals)
+    assert all(is_signed(received, "secret") for received in server.received)
 
 
 @frozen
@@ -337,7 +351,7 @@ class Long:
 
 
 LONG: Final = Operation(
-    "koophone.notes.long", "POST", "/v1/notes", Long, Said, source="made up", repeatable=False
+    "koophone.notes.long", "POST", "/v1/notes", Long, Answer, source="made up", repeatable=False
 )
 
 
@@ -345,7 +359,7 @@ LONG: Final = Operation(
 @pytest.mark.parametrize("excess", [0, 1])
 async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
     note = Long("x" * (MAX_SIGNED_BODY + excess - len('{"text":""}')))
-    async with FarEnd() as far, session(far.url) as ours:
+    async with FakeServer() as server, session(server.url) as ours:
         if excess:
             with pytest.raises(
                 InvalidRequest, match="body: is 12,582,913 bytes; a signed one holds at most 12,582,912"
@@ -354,43 +368,43 @@ async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
         else:
             await ours.send(LONG, note)
 
-    assert far.requests == 1 - excess
+    assert server.request_count == 1 - excess
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_body_beyond_12_megabytes_goes_with_a_token() -> None:
     iam = account()
-    async with iam.far as far, session(far.url, USER) as ours:
+    async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(LONG, Long("x" * MAX_SIGNED_BODY))
 
-    assert far.executions == 1
+    assert server.executions == 1
 
 
 async def test_a_token_is_asked_for_though_calls_that_wait_for_it_share_its_quota() -> None:
     iam = account()
-    async with iam.far as far, session(far.url, USER, quotas={"*": (Quota(2, 1),)}) as ours:
+    async with iam.server as server, session(server.url, USER, quotas={"*": (Quota(2, 1),)}) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(3)))
 
-    assert (iam.signed_in, far.executions) == (1, 3)
+    assert (iam.signed_in, server.executions) == (1, 3)
 
 
 async def test_a_token_that_dies_is_tried_by_none_of_the_calls_that_wait_for_their_quota() -> None:
     iam = account()
-    async with iam.far as far, session(far.url, USER, quotas={RUN.name: (Quota(1, 60),)}) as ours:
+    async with iam.server as server, session(server.url, USER, quotas={RUN.name: (Quota(1, 60),)}) as ours:
         await ours.send(RUN, Note())
         iam.dead.add("token-1")
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(3)))
 
-    assert tokens(far) == ["token-1", "token-1", "token-2", "token-2", "token-2"]
+    assert tokens(server) == ["token-1", "token-1", "token-2", "token-2", "token-2"]
 
 
 async def test_a_sign_in_that_outlives_its_call_opens_no_connection_to_a_session_that_was_closed() -> None:
     iam = account(iam=[stall])
-    async with iam.far as far:
-        async with session(far.url, USER) as ours:
+    async with iam.server as server:
+        async with session(server.url, USER) as ours:
             call = asyncio.create_task(ours.send(RUN, Note()))
-            await far.arrived.wait()
+            await server.reached.wait()
             call.cancel()
         await asyncio.sleep(60)
 
-        assert len(far.connections) == 1
+        assert len(server.connections) == 1

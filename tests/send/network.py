@@ -1,4 +1,4 @@
-"""Ways to the far end that are broken before anything can leave."""
+"""Networks that fail before anything can leave: no such name, nobody listening, a full backlog, a wrong certificate."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ NOBODY = "127.0.0.9"
 """A loopback address where nobody listens."""
 
 
-def _queue(detours: Iterable[str | None]) -> deque[str | None]:
-    return deque(detours)
+def _queue(addresses: Iterable[str | None]) -> deque[str | None]:
+    return deque(addresses)
 
 
 @define(eq=False)
-class Road(AbstractResolver):
-    """Leads to the scripted hosts first, each once, and then to the far end; None is a name not found."""
+class ScriptedResolver(AbstractResolver):
+    """Resolves to each scripted address once, and then to loopback; None is a name not found."""
 
-    detours: deque[str | None] = field(converter=_queue, factory=deque["str | None"])
-    asked: int = 0
+    addresses: deque[str | None] = field(converter=_queue, factory=deque["str | None"])
+    lookups: int = 0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        self.asked += 1
-        address = self.detours.popleft() if self.detours else "127.0.0.1"
+        self.lookups += 1
+        address = self.addresses.popleft() if self.addresses else "127.0.0.1"
         if address is None:
             raise OSError(None, "Name or service not known")
         return [
@@ -65,8 +65,8 @@ class Road(AbstractResolver):
 
 
 @define(eq=False)
-class Crowd:
-    """A listener whose queue is full, so that whoever connects waits without an end."""
+class FullBacklog:
+    """A listener whose backlog is full, so that a new connection waits without end."""
 
     host: str
     port: int
