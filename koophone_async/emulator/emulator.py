@@ -15,12 +15,12 @@ from koophone_async.emulator.fleet import Fleet
 from koophone_async.emulator.iam import Iam
 from koophone_async.emulator.jobs import USUAL, Durations
 from koophone_async.emulator.server.accounts import Accounts
-from koophone_async.emulator.server.authentication import Entrance
+from koophone_async.emulator.server.authentication import Authenticator
 from koophone_async.emulator.server.control import PREFIX, control
 from koophone_async.emulator.server.faults import Action, Fault, Plan
 from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.routing import Routes
-from koophone_async.emulator.server.service import MOST_BYTES, Service
+from koophone_async.emulator.server.service import MAX_BODY, Service
 from koophone_async.emulator.world import World
 from koophone_async.wire import Edition, decode, encode
 
@@ -114,7 +114,7 @@ class Emulator:
             said = decode(self._state.read_bytes())
             self._service.world.restore(said)
             self._games.library.restore(said["games"])
-        made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MOST_BYTES)
+        made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MAX_BODY)
         server = web.Server(self._serve, request_factory=made, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -157,7 +157,9 @@ class Emulator:
         projects = {project: [*of_cph[project], *of_gaming[project]] for project in of_cph}
         routes = Routes.of(desks, self._edition, projects)
         quotas = Quotas(self._quotas, self._quota_figures)
-        self._service = Service(world, self.accounts, self._strict, routes, Entrance(self.accounts), quotas)
+        self._service = Service(
+            world, self.accounts, self._strict, routes, Authenticator(self.accounts), quotas
+        )
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(PREFIX):
@@ -282,7 +284,7 @@ class Emulator:
 
     def end_tokens(self) -> None:
         """End all tokens of users before their time."""
-        self.accounts.end_all()
+        self.accounts.revoke_all()
 
     def banner(self) -> dict[str, str]:
         """What a person or a script needs to call the emulator."""

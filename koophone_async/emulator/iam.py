@@ -26,7 +26,7 @@ class Iam:
     async def token(self, request: iam.CreateToken) -> iam.Token:
         """Give out a token."""
         user, project = request.auth.identity.password.user, request.auth.scope.project
-        token = self.accounts.sign_in(user.name, user.password, user.domain.name, project.name)
+        token = self.accounts.create_token(user.name, user.password, user.domain.name, project.name)
         if token is None:
             raise unauthorized()
         self.ledger.executed(iam.CREATE_TOKEN.name, [user.name])

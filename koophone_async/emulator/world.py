@@ -13,7 +13,7 @@ from koophone_async.emulator.cph.state import Estate
 from koophone_async.emulator.effects import EFFECTS, FAILURES
 from koophone_async.emulator.fleet import Copying, Fleet, Phone
 from koophone_async.emulator.jobs import PhoneJob
-from koophone_async.emulator.server.errors import koophone, words
+from koophone_async.emulator.server.errors import koophone, message_of
 from koophone_async.emulator.server.faults import Fail, Lose, Stick
 from koophone_async.emulator.server.ledger import Ledger
 from koophone_async.emulator.steps import STEPS, pay
@@ -103,7 +103,7 @@ class World:
             self.bring_back(phone, due.at)
         if problem and due.job:
             task, _, job = due.job.partition("/")
-            self.tasks[task][job].failed(problem, words(problem))
+            self.tasks[task][job].failed(problem, message_of(problem))
 
     def phones(self) -> Iterable[Phone]:
         """Every phone that is there."""
@@ -208,13 +208,13 @@ class World:
     def _job(self, operation: AnyOperation, phone: Phone) -> PhoneJob:
         ends_at = self.clock() + self.durations.draw(self.rng)
         job = PhoneJob(self.hex(), operation.name, phone.id, ends_at)
-        fate = self.plan.fate(operation.name, phone.id)
+        fate = self.plan.on_job(operation.name, phone.id)
         if isinstance(fate, Stick):
             job.ends_at = None
         elif isinstance(fate, Lose):
             job.is_lost = True
         elif isinstance(fate, Fail):
-            job.failed(fate.code, words(fate.code) if fate.message is None else fate.message)
+            job.failed(fate.code, message_of(fate.code) if fate.message is None else fate.message)
         return job
 
     def to_json(self) -> dict[str, Any]:

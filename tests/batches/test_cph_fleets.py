@@ -85,7 +85,9 @@ def slowest(emulator: Emulator) -> float:
 
 
 def most_looks_a_minute(emulator: Emulator) -> int:
-    looks = [datetime.fromisoformat(v.at) for v in emulator.ledger.visits if v.operation == jobs.LIST.name]
+    looks = [
+        datetime.fromisoformat(v.at) for v in emulator.ledger.recent_requests if v.operation == jobs.LIST.name
+    ]
     return max(sum(0 <= (other - look).total_seconds() < 60 for other in looks) for look in looks)
 
 

@@ -151,7 +151,7 @@ async def test_listed_instances_are_grouped_by_their_region(koophone: KooPhone, 
     report = await koophone.fleet(mixed()).run("id")
 
     assert states(report) == {"succeeded": 300}
-    assert [r.status for r in emulator.ledger.visits if r.operation == RUN] == [200] * 4
+    assert [r.status for r in emulator.ledger.recent_requests if r.operation == RUN] == [200] * 4
 
 
 @pytest.mark.parametrize("bad", [1, 3, 7])
@@ -167,7 +167,7 @@ async def test_bad_ids_stand_alone_after_at_most_2_k_log_n_more_calls(
     assert states(report) == {"succeeded": 100 - bad, "refused": bad}
     assert report.failures == {"KOOPHONE.API.1001": bad}
     assert emulator.ledger.executions(RUN) == {id: 1 for id in asked if not id.startswith("nobody")}
-    calls = sum(1 for request in emulator.ledger.visits if request.operation == RUN)
+    calls = sum(1 for request in emulator.ledger.recent_requests if request.operation == RUN)
     assert calls - 1 <= 2 * bad * 7
 
 

@@ -15,7 +15,7 @@ from koophone_async.cph import Export, JobState, Restore
 from koophone_async.emulator import Distort, Durations, Emulator, Fail, Omit
 from koophone_async.emulator import cph as served
 from koophone_async.emulator.cph.object_storage import Tar
-from koophone_async.emulator.server.routing import Served
+from koophone_async.emulator.server.routing import Handler
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation
 from koophone_async.services import cph
@@ -50,7 +50,7 @@ def test_every_operation_of_cph_is_served_once() -> None:
         for value in vars(desk).values()
         if isinstance(value, type) and value.__module__ == desk.__name__
         for held in vars(value).values()
-        if isinstance(held, Served)
+        if isinstance(held, Handler)
     ]
 
     assert sorted(handlers) == sorted(stated)

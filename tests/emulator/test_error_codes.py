@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from koophone_async.emulator.server.errors import Refusal
-from koophone_async.emulator.server.request_parsing import Asked, read
+from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph import (
     bandwidths,
@@ -104,9 +104,9 @@ def refused(operation: AnyOperation, body: object) -> Refusal:
     path |= {"resource_type": "cph-server"} if "{resource_type}" in operation.path else {}
     is_query = operation.method == "GET" and isinstance(body, dict)
     query = tuple(body.items()) if is_query and isinstance(body, dict) else ()
-    asked = Asked(path, query, b"" if is_query else json.dumps(body).encode(), "r1")
+    http = HttpRequest(path, query, b"" if is_query else json.dumps(body).encode(), "r1")
     with pytest.raises(Refusal) as caught:
-        read(operation, asked, Edition.CHINA, strict=True)
+        parse_request(operation, http, Edition.CHINA, strict=True)
     return caught.value
 
 

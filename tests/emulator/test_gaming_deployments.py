@@ -71,7 +71,7 @@ async def test_every_operation_of_gaming_is_served(gaming_scene: GamingScene) ->
 
     assert (lengths, listed, len(shown.versions)) == ([2, 6], [[version], [version]], 1)
     assert [one async for one in gaming.applications.list()] == []
-    names = {visit.operation for visit in gaming_scene.emulator.ledger.visits}
+    names = {visit.operation for visit in gaming_scene.emulator.ledger.recent_requests}
     assert {name for name in OPERATIONS if name.startswith("gaming.")} <= names
 
 

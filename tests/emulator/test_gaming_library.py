@@ -67,7 +67,7 @@ async def test_pages_hold_a_hundred(gaming_scene: GamingScene) -> None:
     listed = [one.id async for one in gaming_scene.gaming.applications.list()]
 
     assert listed == made[::-1]
-    assert [visit.path for visit in gaming_scene.emulator.ledger.visits][-3:] == [
+    assert [visit.path for visit in gaming_scene.emulator.ledger.recent_requests][-3:] == [
         f"/v1/{gaming_scene.emulator.project_id}/cloud-phone/apps"
     ] * 3
 

@@ -47,7 +47,7 @@ async def test_a_reset_breaks_the_connection_before_or_after_the_call_is_carried
     with pytest.raises(aiohttp.ClientConnectionError):
         await call.run(["phone0001"])
     assert executed(call) == ({"phone0001": 1} if after else {})
-    visit = call.emulator.ledger.visits[-1]
+    visit = call.emulator.ledger.recent_requests[-1]
     assert (visit.verdict, visit.status, visit.executed) == ("reset", 0, after)
     assert (await call.run(["phone0002"])).code == "0"
 
@@ -123,7 +123,7 @@ async def test_a_late_answer_is_late(call: SignedClient) -> None:
     await call.run(["phone0001"])
 
     assert VirtualTimeLoop.running().time() == pytest.approx(60, abs=1)
-    assert call.emulator.ledger.visits[-1].ms == pytest.approx(60_000, abs=1)
+    assert call.emulator.ledger.recent_requests[-1].ms == pytest.approx(60_000, abs=1)
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -134,7 +134,7 @@ async def test_a_stalled_call_is_never_answered(call: SignedClient, *, after: bo
             await call.run(["phone0001"])
     await asyncio.sleep(1)
     assert executed(call) == ({"phone0001": 1} if after else {})
-    assert call.emulator.ledger.visits[-1].verdict == "stalled"
+    assert call.emulator.ledger.recent_requests[-1].verdict == "stalled"
 
 
 async def test_a_stalled_call_breaks_off_when_the_emulator_is_reset(call: SignedClient) -> None:
@@ -152,7 +152,7 @@ async def test_a_cut_answer_promises_more_than_comes(call: SignedClient) -> None
         await call.run(["phone0001"])
 
     assert executed(call) == {"phone0001": 1}
-    assert call.emulator.ledger.visits[-1].verdict == "truncated"
+    assert call.emulator.ledger.recent_requests[-1].verdict == "truncated"
 
 
 async def test_garbage_may_come_as_the_body_or_before_the_status(call: SignedClient) -> None:
@@ -165,7 +165,7 @@ async def test_garbage_may_come_as_the_body_or_before_the_status(call: SignedCli
         await call.run(["phone0001"])
 
     assert executed(call) == {"phone0001": 2}
-    assert [visit.verdict for visit in call.emulator.ledger.visits] == ["garbled", "garbled"]
+    assert [visit.verdict for visit in call.emulator.ledger.recent_requests] == ["garbled", "garbled"]
 
 
 async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: SignedClient) -> None:
@@ -177,7 +177,7 @@ async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: SignedClient)
             await call.run(["phone0001"])
     await asyncio.sleep(60)
 
-    assert call.emulator.ledger.visits[-1].verdict == "garbled"
+    assert call.emulator.ledger.recent_requests[-1].verdict == "garbled"
 
 
 async def test_rows_are_given_twice_or_left_out(call: SignedClient) -> None:

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from koophone_async import Edition, Quota
 from koophone_async.emulator import Delay, Durations, Emulator, Fault, Refuse, Stick
-from koophone_async.emulator.server.request_parsing import Asked, read
+from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
 from koophone_async.koophone import Commands
 from koophone_async.operation import Operation
 from koophone_async.services.koophone import commands
@@ -86,7 +86,7 @@ async def test_what_the_documents_refuse_is_refused(call: SignedClient, wrong: o
     response = await call("POST", RUN, wrong)
     assert (response.status, response.code) == (400, "KOOPHONE.API.1000")
     assert call.emulator.ledger.executions(commands.RUN.name) == {}
-    assert call.emulator.ledger.visits[-1].reason
+    assert call.emulator.ledger.recent_requests[-1].reason
 
 
 @frozen
@@ -97,9 +97,9 @@ class Several:
 
 def test_a_key_that_is_repeated_in_the_query_is_a_list() -> None:
     operation = Operation("x.y.list", "GET", "/x", Several, Several, source="none", repeatable=True)
-    asked = Asked({}, (("ids", "a"), ("ids", "b"), ("most", "3")), b"", None)
+    http = HttpRequest({}, (("ids", "a"), ("ids", "b"), ("most", "3")), b"", None)
 
-    assert read(operation, asked, Edition.CHINA, strict=True) == Several(("a", "b"), 3)
+    assert parse_request(operation, http, Edition.CHINA, strict=True) == Several(("a", "b"), 3)
 
 
 @pytest.mark.emulator(strict=False, phones=200)
@@ -246,11 +246,13 @@ async def test_a_reset_makes_everything_as_it_was(call: SignedClient) -> None:
     assert (await call.run(["phone0001"])).code == "0"
 
 
-async def test_other_paths_of_the_own_interface_are_none(call: SignedClient) -> None:
-    problem = "this is not a path of the emulator; there are GET (a page), GET of ledger"
+async def test_unknown_paths_of_the_own_interface_are_404(call: SignedClient) -> None:
     for method in ("GET", "POST"):
         status, answer = await own(call, method, "nothing")
-        assert (status, answer["error"].startswith(problem)) == (404, True)
+        assert status == 404
+        assert answer["error"].startswith(
+            f"the emulator has no {method} /_emulator/nothing; it has GET /_emulator/,"
+        )
     assert call.emulator.ledger.requests == 0
 
 

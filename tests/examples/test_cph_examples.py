@@ -46,7 +46,7 @@ def order() -> BuyServers:
 
 
 def calls(emulator: Emulator, operation: str) -> int:
-    return sum(visit.operation == operation for visit in emulator.ledger.visits)
+    return sum(visit.operation == operation for visit in emulator.ledger.recent_requests)
 
 
 def open_jobs(emulator: Emulator) -> list[str]:

@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from koophone_async.wire import Json
 
 _OTHER: Final = "CPS.0078"
-_UNSTATED: Final = "CPS.0190"
-"""The number of phones exceeds the limit, says the table of errors, without the limit."""
+"""Invalid property: the code of every field that has none of its own."""
 
-# By the name of the field on the wire.
+_TOO_MANY_PHONES: Final = "CPS.0190"
+"""For lists whose limit no document states."""
+
+# By names on the wire, which the documents fix.
 _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "offset": "CPS.0002",
@@ -104,7 +106,7 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# Where a field means something else than elsewhere.
+# Codes of one operation only, where a field means something else than in the others.
 _FIELDS_OF: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         (shared_files.LIST.name, "path"): "CPS.0199",
@@ -120,7 +122,7 @@ _BY_RULE: Final[Mapping[tuple[str, Rule], str]] = MappingProxyType(
         ("count", Rule.CONFLICT): "CPS.0251",
     }
 )
-"""Codes of fields that can be wrong in several ways."""
+"""Codes that only one rule of a field has."""
 
 _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -142,26 +144,32 @@ _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def too_many(operation: AnyOperation) -> str:
+def _too_many_code(operation: AnyOperation) -> str:
     """Return the code for a list that is longer than the documents allow."""
     if code := _TOO_MANY.get(operation.name):
         return code
     batch = operation.batch
     name = "" if batch is None else _wire_name(operation.request, batch.field)
-    return CROWDED if name == "server_ids" else _UNSTATED
+    return CROWDED if name == "server_ids" else _TOO_MANY_PHONES
 
 
-def code(operation: AnyOperation, field: str, rule: Rule) -> str:
-    """Return the code for a field that breaks a rule: that of properties where none is about the field."""
+def error_code(operation: AnyOperation, field: str, rule: Rule) -> str:
+    """Return the error code for a field that breaks a rule.
+
+    Args:
+        operation: The operation that is called.
+        field: The attribute of its request class, or of a class inside it.
+        rule: The rule that is broken.
+    """
     if rule is Rule.TOO_MANY:
-        return too_many(operation)
+        return _too_many_code(operation)
     name = _wire_name(operation.request, field)
     codes = (_BY_RULE.get((name, rule)), _FIELDS_OF.get((operation.name, name)), _FIELDS.get(name))
     return next((code for code in codes if code), _OTHER)
 
 
 def _wire_name(model: type, field: str) -> str:
-    """Return how the wire spells a field of a model, or of a model inside it."""
+    """Return the name on the wire of a field of a model, or of the nearest model inside it."""
     models = deque([attrs.resolve_types(model)])
     while models:
         attributes: Mapping[str, attrs.Attribute[Any]] = attrs.fields_dict(models.popleft())
@@ -172,16 +180,16 @@ def _wire_name(model: type, field: str) -> str:
 
 
 def _models(hint: object) -> Iterator[type]:
-    """Yield the models that a type names."""
+    """Yield the attrs classes in a type annotation."""
     if isinstance(hint, type) and attrs.has(hint):
         yield attrs.resolve_types(hint)
     for argument in get_args(hint):
         yield from _models(argument)
 
 
-def reserved(values: Json) -> str | None:
-    """Find the code for tags that begin as only the system's own may."""
-    tags_given = values.get("tags")
-    rows: list[Any] = cast("Any", tags_given) if isinstance(tags_given, list) else []
+def reserved_key_code(values: Json) -> str | None:
+    """Return the code for tags whose keys start with the prefix that only the system may use; else None."""
+    tags = values.get("tags")
+    rows: list[Any] = cast("Any", tags) if isinstance(tags, list) else []
     keys = [str(cast("Json", row).get("key")) for row in rows if isinstance(row, dict)]
     return "CPS.0306" if any(key.startswith("_sys_") for key in keys) else None

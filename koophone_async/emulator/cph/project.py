@@ -11,7 +11,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.doings import DOINGS
 from koophone_async.emulator.fleet import Phone, Running
-from koophone_async.emulator.server.errors import Refusal, cph, words
+from koophone_async.emulator.server.errors import Refusal, cph, message_of
 from koophone_async.emulator.server.faults import Fail, Lose, Stick
 from koophone_async.emulator.works import Work
 from koophone_async.services.cph.paging import PageInfo
@@ -180,13 +180,13 @@ class Site:
         return work
 
     def _befall(self, operation: AnyOperation, work: Work) -> None:
-        fate = self.world.plan.fate(operation.name, work.target)
+        fate = self.world.plan.on_job(operation.name, work.target)
         if isinstance(fate, Stick):
             work.is_stuck = True
         elif isinstance(fate, Lose):
             work.is_lost = True
         elif isinstance(fate, Fail):
-            work.failed(fate.code, words(fate.code) if fate.message is None else fate.message)
+            work.failed(fate.code, message_of(fate.code) if fate.message is None else fate.message)
 
 
 def running(phone: Phone, _: Details | None = None) -> None:

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from koophone_async.emulator.agenda import Agenda, Due
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.fleet import Running
-from koophone_async.emulator.server.errors import words
+from koophone_async.emulator.server.errors import message_of
 from koophone_async.emulator.server.faults import Fail, Lose, Stick
 from koophone_async.emulator.works import Work
 from koophone_async.services.gaming.started_jobs import JobKind, StartedJob
@@ -105,10 +105,10 @@ class Jobs:
         return work
 
     def _befall(self, operation: AnyOperation, work: Work) -> None:
-        fate = self.world.plan.fate(operation.name, work.target)
+        fate = self.world.plan.on_job(operation.name, work.target)
         work.is_stuck, work.is_lost = isinstance(fate, Stick), isinstance(fate, Lose)
         if isinstance(fate, Fail):
-            work.failed(fate.code, words(fate.code) if fate.message is None else fate.message)
+            work.failed(fate.code, message_of(fate.code) if fate.message is None else fate.message)
 
     def _set_end(self, step: Step, work: Work, package: Work | None) -> None:
         now = self.world.clock()

@@ -9,7 +9,7 @@ from attrs import frozen
 from koophone_async.emulator.android import system
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.fleet import Phone, Running
-from koophone_async.emulator.server.errors import words
+from koophone_async.emulator.server.errors import message_of
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.koophone import commands
 from koophone_async.services.koophone.jobs import JobState, StartedTask
@@ -38,7 +38,7 @@ class Commands:
             code, output, seconds = self._ran(commands.RUN, phone, request.command)
             job.output = output
             if code and not job.code:
-                job.failed(code, words(code))
+                job.failed(code, message_of(code))
             if job.ends_at is not None:
                 job.ends_at += seconds
 
@@ -53,7 +53,7 @@ class Commands:
     def _result(self, phone: Phone, command: str) -> commands.CommandResult:
         code, output, _ = self._ran(commands.RUN_SYNC, phone, command)
         state = JobState.FAILED if code else JobState.SUCCEEDED
-        return commands.CommandResult(phone.id, state, code, words(code), output)
+        return commands.CommandResult(phone.id, state, code, message_of(code), output)
 
     def _ran(self, operation: AnyOperation, phone: Phone, command: str) -> tuple[str, str | None, float]:
         """Run a command if the phone can: an error code, the output, and the seconds that it slept."""

@@ -1,4 +1,4 @@
-"""Who may call: one account with a user, access keys, projects, and the tokens that were given out."""
+"""The emulated account: its user, projects, access keys and tokens."""
 
 from __future__ import annotations
 
@@ -15,45 +15,46 @@ from koophone_async.services.iam import Project, Token, TokenFacts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-TOKEN_LIFE: Final = timedelta(hours=24)
+TOKEN_LIFETIME: Final = timedelta(hours=24)
 
 
 @frozen
 class Account:
-    """Names and secrets, all of them made up from the seed."""
+    """Names and secrets, all of them generated from the seed."""
 
     user: str
     password: str = field(repr=False)
     domain: str
     domain_id: str
     projects: tuple[Project, ...]
-    """One a region, and named like it."""
+    """One for each region, with the region's name."""
 
 
 @define(eq=False)
 class Accounts:
-    """The account, its keys and its tokens."""
+    """The account with its access keys and tokens."""
 
     account: Account
     now: Callable[[], datetime] = field(repr=False)
     rng: random.Random = field(repr=False)
     access_key: AccessKey = field(init=False)
-    """A permanent one."""
+    """The permanent one."""
 
     _keys: dict[str, AccessKey] = field(factory=dict[str, AccessKey], init=False, repr=False)
     _tokens: dict[str, datetime] = field(factory=dict[str, datetime], init=False, repr=False)
+    """Expiry times, by token."""
 
     def __attrs_post_init__(self) -> None:
-        """Make the permanent key."""
+        """Generate the permanent access key."""
         project = self.account.projects[0]
         self.access_key = self._add(
-            AccessKey(*self._pair(), project_id=project.id, domain_id=self.account.domain_id)
+            AccessKey(*self._generate_pair(), project_id=project.id, domain_id=self.account.domain_id)
         )
 
     @classmethod
     def of(cls, seed: int, regions: Iterable[str], now: Callable[[], datetime]) -> Accounts:
-        """Make up an account."""
-        rng = random.Random(f"{seed}/accounts")  # noqa: S311 - made up, so that a seed gives the same ones
+        """Generate an account from a seed."""
+        rng = random.Random(f"{seed}/accounts")  # noqa: S311 - the same seed must generate the same secrets
         domain_id = rng.randbytes(16).hex()
         projects = tuple(
             Project(
@@ -63,7 +64,7 @@ class Accounts:
         )
         return cls(Account("emulator", rng.randbytes(12).hex(), "emulated", domain_id, projects), now, rng)
 
-    def _pair(self) -> tuple[str, str]:
+    def _generate_pair(self) -> tuple[str, str]:
         letters = string.ascii_uppercase + string.digits
         return "".join(self.rng.choices(letters, k=20)), "".join(self.rng.choices(string.ascii_letters, k=40))
 
@@ -72,34 +73,35 @@ class Accounts:
         return key
 
     def temporary_key(self, seconds: float) -> AccessKey:
-        """Give out a temporary key with its security token."""
-        ends = self.now() + timedelta(seconds=seconds)
-        return self._add(AccessKey(*self._pair(), self.rng.randbytes(64).hex(), expires_at=ends))
+        """Create a temporary access key with its security token."""
+        expires_at = self.now() + timedelta(seconds=seconds)
+        pair, security_token = self._generate_pair(), self.rng.randbytes(64).hex()
+        return self._add(AccessKey(*pair, security_token, expires_at=expires_at))
 
     def key(self, access_key: str) -> AccessKey | None:
-        """Find an access key."""
+        """Return the access key with this id, if there is one."""
         return self._keys.get(access_key)
 
-    def sign_in(self, user: str, password: str, domain: str, project: str) -> Token | None:
-        """Give out a token for 24 hours; None where anything about the user is wrong."""
+    def create_token(self, user: str, password: str, domain: str, project: str) -> Token | None:
+        """Create a token that is valid for 24 hours; return None if any of the arguments is wrong."""
         account = self.account
         if (user, password, domain) != (account.user, account.password, account.domain):
             return None
         if project not in (one.name for one in account.projects):
             return None
-        ends = (self.now() + TOKEN_LIFE).astimezone(UTC)
-        token = Token(TokenFacts(ends, ("password",)), "MII" + self.rng.randbytes(96).hex())
-        self._tokens[token.value] = ends
+        expires_at = (self.now() + TOKEN_LIFETIME).astimezone(UTC)
+        token = Token(TokenFacts(expires_at, ("password",)), "MII" + self.rng.randbytes(96).hex())
+        self._tokens[token.value] = expires_at
         return token
 
-    def accepts(self, token: str) -> bool:
-        """Whether a token was given out and has not ended."""
+    def is_valid(self, token: str) -> bool:
+        """Whether a token was issued and has neither expired nor been revoked."""
         return token in self._tokens and self.now() < self._tokens[token]
 
-    def end(self, token: str) -> None:
-        """Let a token end before its time."""
+    def revoke(self, token: str) -> None:
+        """Make a token invalid before it expires."""
         self._tokens.pop(token, None)
 
-    def end_all(self) -> None:
-        """Let all tokens end, as they do when the user's password changes."""
+    def revoke_all(self) -> None:
+        """Revoke all tokens, as a change of the user's password does."""
         self._tokens.clear()

@@ -1,4 +1,4 @@
-"""Who is let in: signatures are computed again and compared, tokens looked up."""
+"""Authentication: verifies the signature or the token of each request."""
 
 from __future__ import annotations
 
@@ -18,72 +18,74 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
 
 SKEW: Final = timedelta(minutes=15)
-"""How far the clocks of caller and service may be apart."""
+"""The largest difference between the clocks of client and service."""
 
 
 @define(eq=False)
-class Entrance:
-    """Lets a request in, or refuses it."""
+class Authenticator:
+    """Verifies that requests come from the account."""
 
     _accounts: Accounts
 
-    def check(self, operation: AnyOperation, request: Request) -> None:
-        """Let in whoever shows a token or a signature that is right.
+    def authenticate(self, operation: AnyOperation, request: Request) -> None:
+        """Verify the token of a request, or else its signature.
 
         Raises:
-            Refusal: Neither is there, or what is there is wrong or too old (401).
+            Refusal: There is neither, or it is invalid or has expired (401).
         """
         if operation.anonymous:
             return
         try:
-            self._check(operation, request)
-        except Refusal as no:
+            self._authenticate(operation, request)
+        except Refusal as error:
             if operation.service != "iam":
                 raise
             message = "The request you have made requires authentication."
-            raise Refusal(no.status, "", message, no.message) from no
+            raise Refusal(error.status, "", message, error.message) from error
 
-    def _check(self, operation: AnyOperation, request: Request) -> None:
+    def _authenticate(self, operation: AnyOperation, request: Request) -> None:
         headers = request.headers
         if token := headers.get("X-Auth-Token"):
-            if self._accounts.accepts(token):
+            if self._accounts.is_valid(token):
                 return
             if operation.service == "koophone":
                 raise koophone("6001")
-            _no("decrypt token fail")
+            _fail("decrypt token fail")
         elif authorization := headers.get("Authorization"):
-            self._check_signature(parse_authorization(authorization), request)
+            self._verify_signature(parse_authorization(authorization), request)
         else:
-            _no("x-auth-token not found")
+            _fail("x-auth-token not found")
 
-    def _check_signature(self, claim: Authorization | None, request: Request) -> None:
+    def _verify_signature(self, claim: Authorization | None, request: Request) -> None:
         if claim is None:
-            _no("verify aksk signature fail", "the Authorization header cannot be read")
+            _fail("verify aksk signature fail", "the Authorization header cannot be read")
         key = self._accounts.key(claim.access)
         if key is None:
-            _no("Get secretKey failed,ak:******,err:ak not exist")
+            _fail("Get secretKey failed,ak:******,err:ak not exist")
         now = self._accounts.now()
         if abs(_date(request.headers) - now) > SKEW:
-            _no("calc ak sk signature fail:signature expired", "X-Sdk-Date is more than 15 minutes off")
-        self._check_temporary(key, request.headers, now)
+            _fail("calc ak sk signature fail:signature expired", "X-Sdk-Date is more than 15 minutes off")
+        self._verify_security_token(key, request.headers, now)
         if not verify(claim, key.secret_key, request):
-            _no("verify aksk signature fail")
+            _fail("verify aksk signature fail")
 
-    def _check_temporary(self, key: AccessKey, headers: Mapping[str, str], now: datetime) -> None:
+    def _verify_security_token(self, key: AccessKey, headers: Mapping[str, str], now: datetime) -> None:
         if key.security_token is None:
             return
         if headers.get("X-Security-Token") != key.security_token:
-            _no("verify aksk signature fail", "this key goes with a security token")
+            _fail(
+                "verify aksk signature fail", "the header X-Security-Token is not that of the temporary key"
+            )
         if key.expires_at is not None and now >= key.expires_at:
-            _no("decrypt token fail", "the temporary key has ended")
+            _fail("decrypt token fail", "the temporary key has expired")
 
 
 def _date(headers: Mapping[str, str]) -> datetime:
     try:
         return datetime.strptime(headers.get("X-Sdk-Date", ""), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        _no("verify aksk signature fail", "X-Sdk-Date is missing or no date")
+        _fail("verify aksk signature fail", "X-Sdk-Date is missing or not a date")
 
 
-def _no(detail: str, reason: str = "") -> NoReturn:
+def _fail(detail: str, reason: str = "") -> NoReturn:
     raise refusal("APIGW.0301", reason, detail=detail)

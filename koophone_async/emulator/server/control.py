@@ -1,4 +1,4 @@
-"""The emulator's own interface, beside the documented paths and never one of them."""
+"""The emulator's own interface, under a prefix that no documented path has."""
 
 from __future__ import annotations
 
@@ -23,41 +23,46 @@ PREFIX: Final = "/_emulator/"
 
 
 async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
-    """Answer a request to one of the emulator's own paths."""
+    """Answer a request to the emulator's own interface."""
     path = request.path.removeprefix(PREFIX)
     emulator.world.settle()
-    if request.method == "GET" and path in _SHOWN:
-        return _json(_SHOWN[path](emulator))
+    if request.method == "GET" and path in _READS:
+        return _json(_READS[path](emulator))
     match request.method, path:
         case "GET", "":
             return _page(emulator.world, request.query.get("from", "1"))
         case "PUT", "faults":
-            return await _plan(emulator, request)
+            return await _replace_faults(emulator, request)
         case "POST", "reset":
             emulator.reset()
             return web.Response(status=204)
         case _:
-            return _json({"error": f"this is not a path of the emulator; there are {_THERE_ARE}"}, 404)
+            problem = f"the emulator has no {request.method} {request.path}; it has {', '.join(_OPERATIONS)}"
+            return _json({"error": problem}, 404)
 
 
-_SHOWN: Final[Mapping[str, Callable[[Emulator], object]]] = {
+_READS: Final[Mapping[str, Callable[[Emulator], object]]] = {
     "ledger": lambda emulator: emulator.ledger.to_json(),
-    "requests": lambda emulator: {"requests": emulator.ledger.visits_to_json()},
+    "requests": lambda emulator: {"requests": emulator.ledger.requests_to_json()},
     "state": lambda emulator: _state(emulator.world),
     "faults": lambda emulator: faults.to_json(emulator.plan.faults),
 }
 
-_THERE_ARE: Final = f"GET (a page), GET of {', '.join(_SHOWN)}, PUT of faults, POST of reset"
+_OPERATIONS: Final = [
+    *(f"GET {PREFIX}{path}" for path in ("", *_READS)),
+    f"PUT {PREFIX}faults",
+    f"POST {PREFIX}reset",
+]
 
 
 def _page(world: World, first: str) -> web.Response:
-    place = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
-    shown = page.page(world, place)
-    return web.Response(text=shown, content_type="text/html", headers=page.HEADERS)
+    number = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
+    html = page.page(world, number)
+    return web.Response(text=html, content_type="text/html", headers=page.HEADERS)
 
 
-async def _plan(emulator: Emulator, request: web.BaseRequest) -> web.Response:
-    """Take a plan in place of the one before; the answer is what was understood."""
+async def _replace_faults(emulator: Emulator, request: web.BaseRequest) -> web.Response:
+    """Replace the faults; the answer lists them with all fields, including defaults."""
     try:
         plan = faults.from_json(decode(await request.read()))
     except (msgspec.DecodeError, InvalidRequest) as error:
@@ -67,7 +72,7 @@ async def _plan(emulator: Emulator, request: web.BaseRequest) -> web.Response:
 
 
 def _state(world: World) -> dict[str, Any]:
-    """Count the phones by what they do, and the jobs by how they stand."""
+    """Return the numbers of phones, servers and jobs by state, and the orders."""
     now = world.clock()
     return {
         "edition": world.edition.value,

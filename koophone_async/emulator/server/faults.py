@@ -1,7 +1,7 @@
-"""Faults as data: what goes wrong, for which calls, how often.
+"""Fault injection: which calls and jobs fail, how, and how often.
 
-A plan with the same seed fails the same calls in every run. As JSON, an action is its name, or an object with
-its name as `kind`:
+Faults are data. The same plan with the same seed affects the same calls in every run. In JSON, an action is its
+name, or an object with the name as `kind`:
 
     [{"operation": "koophone.commands.run", "first": 2, "action": "reset"},
      {"phone": "phone0007", "action": {"kind": "fail", "code": "CPS.0005"}},
@@ -20,7 +20,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.errors import InvalidRequest
+from koophone_async.errors import InvalidRequest, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -28,37 +28,37 @@ if TYPE_CHECKING:
 
 @frozen
 class Refuse:
-    """Answers no."""
+    """Answers with an error."""
 
     status: int = field(default=500, validator=[ge(200), le(599)])
     code: str = "KOOPHONE.API.9999"
-    """Empty for a refusal without the service's envelope, as a gateway in trouble sends it."""
+    """Empty for an error without the service's envelope, as an overloaded gateway sends it."""
 
     message: str | None = None
-    """None for the service's own words."""
+    """None for the service's own message."""
 
     retry_after: float | None = field(default=None, validator=optional(ge(0)))
-    """Seconds, for the header of that name."""
+    """Seconds, for the header `Retry-After`."""
 
     executed: bool = False
-    """Whether the call was carried out all the same."""
+    """Whether the call is executed all the same."""
 
 
 @frozen
 class Throttle:
-    """Answers 429, in the gateway's words."""
+    """Answers 429 with the gateway's message."""
 
     limit: int = 6
     per: str = "1 minute"
     figures: bool = True
-    """Whether the words tell the limit."""
+    """Whether the message states the limit."""
 
     retry_after: float | None = field(default=None, validator=optional(ge(0)))
 
 
 @frozen
 class Delay:
-    """Waits before the call is carried out, or before it is answered. The caller may be gone by then."""
+    """Waits before the call is executed, or before it is answered, even if the caller disconnects."""
 
     seconds: float = field(default=1.0, validator=ge(0))
     executed: bool = False
@@ -66,9 +66,9 @@ class Delay:
 
 @frozen
 class Reset:
-    """Resets the connection: before the request's body is read, or after the call was carried out.
+    """Resets the connection: before the request's body is read, or after the call is executed.
 
-    Where a phone is named, the body must be read first; nothing is carried out either.
+    A fault for one phone resets it after reading the body, and still before executing anything.
     """
 
     executed: bool = False
@@ -83,68 +83,68 @@ class Stall:
 
 @frozen
 class Truncate:
-    """Carries the call out, and closes the connection in the middle of the answer."""
+    """Executes the call, and closes the connection in the middle of the answer."""
 
     kept: float = field(default=0.5, validator=[ge(0), le(1)])
-    """How much of the body is sent."""
+    """The fraction of the body that is sent."""
 
 
 @frozen
 class Garble:
-    """Carries the call out, and answers what nobody can read."""
+    """Executes the call, and sends an unreadable answer."""
 
     part: str = field(default="body", validator=in_(("body", "head")))
-    """`body`: no JSON, with status 200. `head`: no HTTP, so that there is no status."""
+    """`body`: status 200 with a body that is not JSON. `head`: bytes that are not HTTP, so without any status."""
 
 
 @frozen
 class Duplicate:
-    """Gives a row of the answer twice: that of the fault's phone, else the first one."""
+    """Duplicates a row of the answer: that of the fault's phone, or the first one."""
 
 
 @frozen
 class Omit:
-    """Leaves a row out of the answer: that of the fault's phone, else the first one."""
+    """Removes a row from the answer: that of the fault's phone, or the first one."""
 
 
 @frozen
 class Distort:
-    """Answers with numbers for states that no document has."""
+    """Replaces all states in the answer by an undocumented number."""
 
     value: int = 99
 
 
 @frozen
 class EndToken:
-    """Lets the token of the request end before its time."""
+    """Revokes the token of the request."""
 
 
 @frozen
 class Stick:
-    """A job never ends."""
+    """Keeps a job running forever."""
 
 
 @frozen
 class Lose:
-    """A job disappears from every answer; a task with no job left is unknown."""
+    """Removes a job from every answer; a task without any job left is unknown."""
 
 
 @frozen
 class Fail:
-    """A job fails."""
+    """Ends a job with an error."""
 
     code: str = "CPS.0191"
     message: str | None = None
 
 
-Fate: TypeAlias = Stick | Lose | Fail
-"""What becomes of a job."""
+JobFault: TypeAlias = Stick | Lose | Fail
+"""Actions on jobs."""
 
 Alteration: TypeAlias = Duplicate | Omit | Distort
-"""What changes the rows of an answer."""
+"""Actions on the rows of an answer."""
 
 Action: TypeAlias = (
-    Refuse | Throttle | Delay | Stall | Truncate | Garble | Reset | EndToken | Alteration | Fate
+    Refuse | Throttle | Delay | Stall | Truncate | Garble | Reset | EndToken | Alteration | JobFault
 )
 
 _ALL: Final[tuple[type[Action], ...]] = (
@@ -154,169 +154,170 @@ _ALL: Final[tuple[type[Action], ...]] = (
 _ACTIONS: Final = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower(): action for action in _ALL}
 
 
-def _no_phone_with_a_token(fault: Fault, _: object, phone: str | None) -> None:
+def _check_phone(fault: Fault, _: object, phone: str | None) -> None:
     if phone is not None and isinstance(fault.action, EndToken):
-        raise InvalidRequest(
-            "", "phone", "cannot be named: a token ends before the ids of a request are known"
-        )
+        problem = "cannot be used with end_token, which happens before the ids of a request are read"
+        raise InvalidRequest("", "phone", problem, Rule.CONFLICT)
 
 
-def _known(_: object, __: object, name: str | None) -> None:
+def _check_operation(_: object, __: object, name: str | None) -> None:
     if name is not None and name not in OPERATIONS and name not in {o.service for o in OPERATIONS.values()}:
-        raise InvalidRequest(
-            "", "operation", f"{name} is not in the catalogue; `koophone api --list` shows all"
-        )
+        problem = f"{name} is not in the catalogue; `koophone api --list` shows all"
+        raise InvalidRequest("", "operation", problem, Rule.NOT_A_CHOICE)
 
 
-def _chance(_: object, __: object, value: float) -> None:
+def _check_probability(_: object, __: object, value: float) -> None:
     if not 0 <= value <= 1:
-        raise InvalidRequest("", "probability", f"is {value}; it must be 0 to 1")
+        raise InvalidRequest("", "probability", f"is {value}; it must be 0 to 1", Rule.OUT_OF_RANGE)
 
 
 @frozen
 class Fault:
-    """One thing that goes wrong. Without conditions it happens to every call, or to every job."""
+    """An action with the conditions under which it is applied; without any, to every call or job."""
 
     action: Action
-    operation: str | None = field(default=None, validator=_known)
-    """Only to this operation; a bare service (`koophone`) means all of its operations."""
+    operation: str | None = field(default=None, validator=_check_operation)
+    """Only this operation, or all operations of this service (`koophone`)."""
 
-    phone: str | None = field(default=None, validator=_no_phone_with_a_token)
-    """Only to calls that name this phone, or to its jobs."""
+    phone: str | None = field(default=None, validator=_check_phone)
+    """Only calls with the id of this phone, or its jobs."""
 
     every: int | None = field(default=None, validator=optional(gt(0)))
-    """Only to each k-th of them."""
+    """Only every k-th of them."""
 
     first: int | None = field(default=None, validator=optional(ge(0)))
-    """Only so many times, and then never again."""
+    """Only the first n of them."""
 
-    probability: float | None = field(default=None, validator=optional(_chance))
+    probability: float | None = field(default=None, validator=optional(_check_probability))
+    """Only at random, with this probability; the seed decides."""
 
     @property
     def at_arrival(self) -> bool:
-        """Whether it happens before the body of a request is read and so before its ids are known."""
+        """Whether it is applied before the body of a request is read, when its ids are not known yet."""
         early = isinstance(self.action, Reset) and not self.action.executed and self.phone is None
         return early or isinstance(self.action, EndToken)
 
 
 @define(eq=False)
-class _Armed:
-    """A fault of a plan, and how often it has met a call."""
+class _PlannedFault:
+    """A fault of a plan, with its counters."""
 
     fault: Fault
     rng: random.Random = field(repr=False)
-    met: int = 0
-    done: int = 0
+    matched: int = 0
+    applied: int = 0
 
-    def strikes(self, operation: str, ids: Collection[str]) -> bool:
-        """Whether it happens to a call; a call that it could have happened to is counted."""
+    def applies(self, operation: str, ids: Collection[str]) -> bool:
+        """Whether the fault is applied to a call; count the call if it meets all conditions but chance and order."""
         fault = self.fault
         if fault.operation not in (None, operation, operation.partition(".")[0]):
             return False
         if fault.phone is not None and fault.phone not in ids:
             return False
-        if fault.first is not None and self.done >= fault.first:
+        if fault.first is not None and self.applied >= fault.first:
             return False
-        self.met += 1
-        if fault.every is not None and self.met % fault.every:
+        self.matched += 1
+        if fault.every is not None and self.matched % fault.every:
             return False
         if fault.probability is not None and self.rng.random() >= fault.probability:
             return False
-        self.done += 1
+        self.applied += 1
         return True
 
 
 @define(eq=False)
 class Plan:
-    """All faults that are to happen."""
+    """The faults to apply."""
 
     seed: int = 1
-    _armed: list[_Armed] = field(factory=list[_Armed], init=False)
+    _planned: list[_PlannedFault] = field(factory=list[_PlannedFault], init=False)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What is planned."""
-        return tuple(armed.fault for armed in self._armed)
+        """The faults, in the order in which they are applied."""
+        return tuple(planned.fault for planned in self._planned)
 
     def add(self, fault: Fault) -> None:
-        """Plan one more fault."""
-        rng = random.Random(f"{self.seed}/{len(self._armed)}")  # noqa: S311 - chance, no secret
-        self._armed.append(_Armed(fault, rng))
+        """Add a fault."""
+        rng = random.Random(f"{self.seed}/{len(self._planned)}")  # noqa: S311 - chance, no secret
+        self._planned.append(_PlannedFault(fault, rng))
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Plan these faults instead; counting begins anew."""
-        self._armed.clear()
+        """Replace all faults, and with them the counts."""
+        self._planned.clear()
         for fault in faults:
             self.add(fault)
 
     def on_arrival(self, operation: str) -> list[Action]:
-        """What happens to a request before its body is read."""
-        return [a.fault.action for a in self._armed if a.fault.at_arrival and a.strikes(operation, ())]
+        """Return the actions to apply to a request before its body is read."""
+        planned = [one for one in self._planned if one.fault.at_arrival]
+        return [one.fault.action for one in planned if one.applies(operation, ())]
 
     def on_call(self, operation: str, ids: Collection[str]) -> list[Fault]:
-        """What happens to a call whose ids are known: nothing more after what decides how it ends."""
-        struck: list[Fault] = []
-        for armed in self._armed:
-            action = armed.fault.action
-            if armed.fault.at_arrival or isinstance(action, Fate) or not armed.strikes(operation, ids):
+        """Return the faults to apply to a call, up to the first one that decides its outcome."""
+        applied: list[Fault] = []
+        for planned in self._planned:
+            action = planned.fault.action
+            if planned.fault.at_arrival or isinstance(action, JobFault):
                 continue
-            struck.append(armed.fault)
-            if not isinstance(action, Delay | Alteration):
-                break
-        return struck
+            if planned.applies(operation, ids):
+                applied.append(planned.fault)
+                if not isinstance(action, Delay | Alteration):
+                    break
+        return applied
 
-    def fate(self, operation: str, phone: str) -> Fate | None:
-        """What becomes of a phone's job; the first fault that strikes decides."""
-        for armed in self._armed:
-            action = armed.fault.action
-            if isinstance(action, Fate) and armed.strikes(operation, (phone,)):
+    def on_job(self, operation: str, phone: str) -> JobFault | None:
+        """Return the action to apply to a job of a phone, which is that of the first fault that applies."""
+        for planned in self._planned:
+            action = planned.fault.action
+            if isinstance(action, JobFault) and planned.applies(operation, (phone,)):
                 return action
         return None
 
 
-def _reader() -> Converter:
+def _make_converter() -> Converter:
     converter = Converter(forbid_extra_keys=True, detailed_validation=False)
-    converter.register_structure_hook(Action, lambda value, _: _action(converter, value))
+    converter.register_structure_hook(Action, lambda value, _: _structure_action(converter, value))
     return converter
 
 
-def _action(converter: Converter, value: Any) -> Action:  # noqa: ANN401 - whatever JSON holds
-    given = dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else {"kind": value}
-    kind = _ACTIONS.get(str(given.pop("kind", None)))
-    if kind is None:
+def _structure_action(converter: Converter, value: Any) -> Action:  # noqa: ANN401 - any JSON value
+    fields = dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else {"kind": value}
+    action = _ACTIONS.get(str(fields.pop("kind", None)))
+    if action is None:
         raise ValueError(f"an action is one of {', '.join(_ACTIONS)}")
-    return converter.structure(given, kind)
+    return converter.structure(fields, action)
 
 
-_READER: Final = _reader()
+_CONVERTER: Final = _make_converter()
 _KINDS: Final = {action: kind for kind, action in _ACTIONS.items()}
 
 
 def from_json(plan: object) -> list[Fault]:
-    """Read a plan.
+    """Parse a plan.
 
     Raises:
-        InvalidRequest: It is not a plan; tells which fault of it is wrong, counted from 1.
+        InvalidRequest: A fault is invalid; the message has its number, counted from 1.
     """
     if not isinstance(plan, list):
-        raise InvalidRequest("", "faults", "are not a JSON list")
-    return [_fault(number, said) for number, said in enumerate(cast("list[object]", plan), 1)]
+        raise InvalidRequest("", "faults", "are not a JSON list", Rule.WRONG_TYPE)
+    return [_parse_fault(number, fault) for number, fault in enumerate(cast("list[object]", plan), 1)]
 
 
-def _fault(number: int, said: object) -> Fault:
+def _parse_fault(number: int, fault: object) -> Fault:
     where = f"fault {number}"
-    if not isinstance(said, dict):
-        raise InvalidRequest("", where, "is not a JSON object")
-    if "action" not in said:
-        raise InvalidRequest("", where, "has no action")
+    if not isinstance(fault, dict):
+        raise InvalidRequest("", where, "is not a JSON object", Rule.WRONG_TYPE)
+    if "action" not in fault:
+        raise InvalidRequest("", where, "has no action", Rule.MISSING)
     try:
-        return _READER.structure(said, Fault)
+        return _CONVERTER.structure(fault, Fault)
     except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidRequest("", where, f"cannot be read: {error}") from error
+        raise InvalidRequest("", where, f"cannot be read: {error}", Rule.BAD_FORMAT) from error
 
 
 def to_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:
-    """Write a plan as `from_json` reads it."""
+    """Return faults as JSON values that `from_json` parses."""
     return [
         {
             name: value

@@ -1,4 +1,4 @@
-"""What really happened: what was executed on which phone, and what became of each request."""
+"""The ledger: every execution by operation and id, and the outcomes of the last requests."""
 
 from __future__ import annotations
 
@@ -10,73 +10,74 @@ from attrs import asdict, define, field
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_REMEMBERED: Final = 1000
-"""How many requests the list keeps."""
+_MAX_RECORDS: Final = 1000
 
 
 @define
-class Visit:
-    """One request and what became of it. Neither bodies nor headers are kept: they hold secrets."""
+class RequestRecord:
+    """One request and its outcome. Bodies and headers are not kept, because they contain secrets."""
 
     at: str
     method: str
     path: str
-    """Without its query."""
+    """Without the query."""
 
     operation: str = ""
-    """Empty where the path is none of the service's."""
+    """Empty if no operation has the path."""
 
     ids: int = 0
-    """How many ids the request names."""
+    """The number of ids in the request."""
 
     verdict: str = "answered"
-    """`answered`, `refused`, or what a fault made of it: `reset`, `stalled`, `truncated`, `garbled`."""
+    """`answered` or `refused`; or the effect of a fault: `reset`, `stalled`, `truncated` or `garbled`."""
 
     status: int = 0
-    """0 where no status was sent."""
+    """0 if no status was sent."""
 
     code: str = ""
     reason: str = ""
+    """Why the request was refused, in more detail than the service states."""
+
     executed: bool = False
     ms: float = 0.0
 
 
 @define(eq=False)
 class Ledger:
-    """The truth that outcomes are compared with."""
+    """What was really executed, for tests to compare outcomes with."""
 
     requests: int = 0
-    """Every request to a documented path or any other, but for the emulator's own."""
+    """The number of requests, to documented paths and to others, without those of the emulator's own interface."""
 
-    visits: deque[Visit] = field(factory=lambda: deque(maxlen=_REMEMBERED))
-    """The last 1,000 requests, oldest first; one that is not answered yet is among them."""
+    recent_requests: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_MAX_RECORDS))
+    """The last 1,000 requests, oldest first, including those that are not answered yet."""
 
     _executions: dict[str, Counter[str]] = field(factory=dict[str, Counter[str]])
 
     def executed(self, operation: str, ids: Iterable[str]) -> None:
-        """Note that an operation was really carried out, for each id that is named."""
-        if counted := Counter(ids):
-            self._executions.setdefault(operation, Counter()).update(counted)
+        """Record that an operation was executed for each of some ids."""
+        if counts := Counter(ids):
+            self._executions.setdefault(operation, Counter()).update(counts)
 
     def executions(self, operation: str) -> dict[str, int]:
-        """How often an operation was really carried out, by id."""
+        """Return how often an operation was executed, by id."""
         return dict(self._executions.get(operation, {}))
 
-    def arrived(self, visit: Visit) -> None:
-        """Note a request."""
+    def received(self, request: RequestRecord) -> None:
+        """Record a request that has arrived."""
         self.requests += 1
-        self.visits.append(visit)
+        self.recent_requests.append(request)
 
     def to_json(self) -> dict[str, Any]:
-        """Executions by operation and id, and the number of requests."""
+        """Return the executions by operation and id, and the number of requests."""
         executions = {name: dict(ids) for name, ids in self._executions.items()}
         return {"executions": executions, "requests": self.requests}
 
-    def visits_to_json(self) -> list[dict[str, Any]]:
-        """The last requests, oldest first."""
-        return [asdict(visit) for visit in self.visits]
+    def requests_to_json(self) -> list[dict[str, Any]]:
+        """Return the last requests, oldest first."""
+        return [asdict(request) for request in self.recent_requests]
 
-    def restore(self, said: Mapping[str, Any]) -> None:
-        """Go on from what `to_json` said."""
-        self.requests = said["requests"]
-        self._executions = {name: Counter(ids) for name, ids in said["executions"].items()}
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Restore executions and counts from the result of `to_json`."""
+        self.requests = snapshot["requests"]
+        self._executions = {name: Counter(ids) for name, ids in snapshot["executions"].items()}

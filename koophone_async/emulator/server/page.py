@@ -40,7 +40,7 @@ class _Job(NamedTuple):
 
 def page(world: World, first: int) -> str:
     """Write the page as HTML, with a grid that begins with the phone at this place, counted from 1."""
-    jobs, visits = list(_jobs(world)), islice(reversed(world.ledger.visits), _MOST_ROWS)
+    jobs, visits = list(_jobs(world)), islice(reversed(world.ledger.recent_requests), _MOST_ROWS)
     plan = [[encode(fault).decode()] for fault in faults.to_json(world.plan.faults)]
     return _DOCUMENT.format(
         edition=world.edition.value,

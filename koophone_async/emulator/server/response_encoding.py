@@ -1,4 +1,4 @@
-"""Answers as the documents write them: sealed in the service's envelope, or bent by a fault."""
+"""Encoding of answers as the documents print them, in the service's envelope, with the alterations of faults."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
     from koophone_async.wire import Json
 
-_NAMES: Final = {"instance_id", "job_id", "phone_id", "server_id", "encode_server_id"}
-_STATES: Final = {"status", "running_status"}
-_TASK_IN_SOME: Final = (instances.RESET, instances.BACKUP, users.UNASSIGN)
-"""What answers a task in one edition only."""
+_ID_FIELDS: Final = {"instance_id", "job_id", "phone_id", "server_id", "encode_server_id"}
+_STATE_FIELDS: Final = {"status", "running_status"}
+
+_TASK_IN_ONE_EDITION: Final = (instances.RESET, instances.BACKUP, users.UNASSIGN)
+"""Operations that answer with a task in the international edition only."""
 
 _WITHOUT_REQUEST_ID: Final = (tags.LIST, tags.SHOW, tags.FIND, tags.COUNT, image_members.LIST)
-"""The answers of CPH that name no request (CPH 5.8.1 to 5.8.3, 5.9.4 of 2025-02-08)."""
+"""Operations of CPH whose answers have no request id (CPH 5.8.1 to 5.8.3, 5.9.4 of 2025-02-08)."""
 
-_EXPIRED: Final = {"device_ip": "phone_ip", "intranet_ip": "server_ip", "access_ip": "public_ip"}
-"""Former names in the ports of a phone, and those of today: both are sent (CPH 5.3.2, 2025-02-08)."""
+_FORMER_NAMES: Final = {"device_ip": "phone_ip", "intranet_ip": "server_ip", "access_ip": "public_ip"}
+"""Former names of fields in the ports of a phone; the service sends them beside today's (CPH 5.3.2, 2025-02-08)."""
 
 
-def sealed(
+def encode_answer(
     operation: AnyOperation,
     answer: object,
     world: World,
     request_id: str,
     alterations: Sequence[tuple[Alteration, str | None]] = (),
 ) -> tuple[dict[str, str], bytes]:
-    """Write an answer: the headers that are part of it, and the body.
+    """Encode an answer; return its own headers and its body.
 
     Args:
-        operation: Of which it is.
-        answer: An instance of the operation's answer class.
-        world: Says in which edition.
-        request_id: For the envelopes that repeat it.
-        alterations: What is to be wrong with it, each with the phone that it is about, if any.
+        operation: The operation that is answered.
+        answer: An instance of its answer class.
+        world: The state of the emulator, of which the edition decides the shape of some answers.
+        request_id: For envelopes that repeat it.
+        alterations: Changes to the rows, each with the phone that it is limited to, if any.
     """
-    payload: Json = answer.value if isinstance(answer, RawAnswer) else _written(operation, answer)
+    payload: Json = answer.value if isinstance(answer, RawAnswer) else _payload(operation, answer)
     if operation.success == HTTPStatus.NO_CONTENT:
         return {}, b""
     headers = {name: str(payload.pop(name)) for name in in_headers(operation.answer)}
@@ -59,37 +60,37 @@ def sealed(
     return headers, encode(DIALECTS[operation.service].wrap(payload, request_id))
 
 
-def _written(operation: AnyOperation, answer: object) -> Json:
-    """Write an answer; KooPhone says null for what it has nothing to say of (4.1.3, 4.1.7)."""
+def _payload(operation: AnyOperation, answer: object) -> Json:
+    """Return the fields of an answer. KooPhone sends null for a field without a value (4.1.3, 4.1.7)."""
     payload: Json = to_wire(answer, nulls=operation.service == "koophone")
     if operation is streaming.AUTHORIZE and payload["streamingId"] is None:
-        del payload["streamingId"]  # which the 2025-08-27 edition does not know
+        del payload["streamingId"]  # which the 2025-08-27 edition does not have
     return payload
 
 
 def _as_documented(operation: AnyOperation, payload: Json, world: World) -> Json:
-    """Spell what the models do not tell: a nested task, no task at all, names that have expired."""
-    if operation in _TASK_IN_SOME and not world.gives_tasks:
+    """Apply what the models do not express: a nested task, no task at all, former names."""
+    if operation in _TASK_IN_ONE_EDITION and not world.gives_tasks:
         return {}
     if operation is apps.INSTALL and not world.newer:
         return {"data": payload}
     if operation is phones.SHOW:
-        ports = [port | _expired(port) for port in payload["access_infos"]]
+        ports = [port | _former_fields(port) for port in payload["access_infos"]]
         return payload | {"access_infos": ports}
     return payload
 
 
-def _expired(port: Json) -> Json:
-    return {former: port[name] for former, name in _EXPIRED.items() if name in port}
+def _former_fields(port: Json) -> Json:
+    return {former: port[name] for former, name in _FORMER_NAMES.items() if name in port}
 
 
 def _alter(payload: Json, alteration: Alteration, phone: str | None) -> None:
-    """Bend the rows of an answer, wherever they are in it."""
+    """Alter the rows of an answer, at any depth."""
     if isinstance(alteration, Distort):
         _distort(payload, alteration.value)
         return
     for rows in _lists_of_rows(payload):
-        at = next((i for i, row in enumerate(rows) if phone is None or phone in _named(row)), None)
+        at = next((i for i, row in enumerate(rows) if phone is None or phone in _ids(row)), None)
         if at is None:
             continue
         if isinstance(alteration, Duplicate):
@@ -98,28 +99,28 @@ def _alter(payload: Json, alteration: Alteration, phone: str | None) -> None:
             del rows[at]
 
 
-def _named(row: Json) -> set[Any]:
-    return {row[name] for name in _NAMES & row.keys()}
+def _ids(row: Json) -> set[Any]:
+    return {row[name] for name in _ID_FIELDS & row.keys()}
 
 
-def _lists_of_rows(value: Any) -> list[list[Json]]:  # noqa: ANN401 - whatever JSON holds
-    """Find the lists whose rows have a name."""
+def _lists_of_rows(value: Any) -> list[list[Json]]:  # noqa: ANN401 - any JSON value
+    """Return the lists whose rows have ids."""
     if _is_list(value):
-        return [value] if any(isinstance(row, dict) and _NAMES & row.keys() for row in value) else []
-    inside = cast("Json", value).values() if isinstance(value, dict) else ()
-    return [rows for one in inside for rows in _lists_of_rows(one)]
+        return [value] if any(isinstance(row, dict) and _ID_FIELDS & row.keys() for row in value) else []
+    inner = cast("Json", value).values() if isinstance(value, dict) else ()
+    return [rows for item in inner for rows in _lists_of_rows(item)]
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _distort(value: Any, number: int) -> None:  # noqa: ANN401 - whatever JSON holds
+def _distort(value: Any, number: int) -> None:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         fields = cast("Json", value)
-        fields |= dict.fromkeys(_STATES & fields.keys(), number)
-        for inside in fields.values():
-            _distort(inside, number)
+        fields |= dict.fromkeys(_STATE_FIELDS & fields.keys(), number)
+        for inner in fields.values():
+            _distort(inner, number)
     elif _is_list(value):
         for row in value:
             _distort(row, number)

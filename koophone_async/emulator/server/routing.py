@@ -1,11 +1,12 @@
-"""Which handler serves which operation."""
+"""Routing: matches requests to operations, and operations to the methods that handle them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
 from urllib.parse import unquote
 
@@ -20,82 +21,88 @@ from koophone_async.operation import Answer, AnyOperation, Operation, Request
 from koophone_async.wire import decode, spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from koophone_async.wire import Edition, Json
 
-Desk = TypeVar("Desk")
-Method: TypeAlias = Callable[[Desk, Request], Coroutine[Any, Any, Answer]]
+Handlers = TypeVar("Handlers")
+Method: TypeAlias = Callable[[Handlers, Request], Coroutine[Any, Any, Answer]]
 
 
 @frozen
-class Served(Generic[Desk, Request, Answer]):
-    """A method of a desk, and the operation that it serves."""
+class Handler(Generic[Handlers, Request, Answer]):
+    """A method of a class of handlers, with the operation that it serves."""
 
     operation: Operation[Request, Answer]
-    method: Method[Desk, Request, Answer]
+    method: Method[Handlers, Request, Answer]
     only: Edition | None
     """The only edition that has the operation."""
 
     counted: bool
-    """Whether the ids of the request are what was executed; else the method says what was."""
+    """Whether the server loop records the ids of the request as executed; otherwise the method records them."""
 
 
 def serves(
     operation: Operation[Request, Answer], *, only: Edition | None = None, counted: bool = True
-) -> Callable[[Method[Desk, Request, Answer]], Served[Desk, Request, Answer]]:
-    """Mark the method of a desk that serves an operation; request and answer must be the operation's own."""
+) -> Callable[[Method[Handlers, Request, Answer]], Handler[Handlers, Request, Answer]]:
+    """Declare that a method handles an operation, with the operation's own request and answer classes.
 
-    def mark(method: Method[Desk, Request, Answer]) -> Served[Desk, Request, Answer]:
-        return Served(operation, method, only, counted)
+    Args:
+        operation: The operation.
+        only: The only edition that has the operation.
+        counted: Whether the server loop records the ids of the request as executed.
+    """
 
-    return mark
+    def decorate(method: Method[Handlers, Request, Answer]) -> Handler[Handlers, Request, Answer]:
+        return Handler(operation, method, only, counted)
+
+    return decorate
 
 
 @frozen
 class Route:
-    """An operation and what answers it."""
+    """An operation and the bound method that answers it."""
 
     operation: AnyOperation
     answer: Callable[[Any], Coroutine[Any, Any, Any]]
     counted: bool
 
-    def fits(self, body: Json) -> bool:
-        """Whether a body is one of this operation and not of another with the same method and path."""
-        words = only_words(self.operation)
-        if words:
-            return all(body.get(name) == word for name, word in words.items())
-        return _needed(self.operation) <= body.keys()
+    def matches(self, body: Json) -> bool:
+        """Whether a body belongs to this operation, not to another one with the same method and path."""
+        if constants := constant_fields(self.operation):
+            return all(body.get(name) == value for name, value in constants.items())
+        return _required_fields(self.operation) <= body.keys()
 
 
 @cache
-def only_words(operation: AnyOperation) -> Mapping[str, object]:
-    """The fields of a body that can only have one value, such as the `command` of ADB work."""
-    only = [(spelling(field), field.validator) for field in _in_body(operation)]
-    return {s.name: next(iter(v.values)) for s, v in only if isinstance(v, OneOf) and len(v.values) == 1}
+def constant_fields(operation: AnyOperation) -> Mapping[str, object]:
+    """Return the fields of a body that allow one value only, such as the `command` of an ADB command."""
+    choices = [(spelling(field).name, field.validator) for field in _body_fields(operation)]
+    return {name: next(iter(v.values)) for name, v in choices if isinstance(v, OneOf) and len(v.values) == 1}
 
 
 @cache
-def _needed(operation: AnyOperation) -> frozenset[str]:
-    """The fields that a body must have."""
-    return frozenset(spelling(field).name for field in _in_body(operation) if field.default is attrs.NOTHING)
+def _required_fields(operation: AnyOperation) -> frozenset[str]:
+    return frozenset(
+        spelling(field).name for field in _body_fields(operation) if field.default is attrs.NOTHING
+    )
 
 
-def _in_body(operation: AnyOperation) -> list[attrs.Attribute[Any]]:
+def _body_fields(operation: AnyOperation) -> list[attrs.Attribute[Any]]:
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(operation.request)
     return [field for field in fields if f"{{{spelling(field).name}}}" not in operation.path]
 
 
 @frozen
-class Found:
-    """What a path leads to: mostly one operation, else several that the body tells apart."""
+class Match:
+    """The routes of a method and path: one, or several that differ in their bodies."""
 
     routes: list[Route]
     path: Mapping[str, str]
     """The values in the path."""
 
     def route(self, body: bytes) -> Route:
-        """Tell which one is meant; where no body says so the first, which then refuses it."""
+        """Return the route that a body belongs to, or the first one, which then refuses the body."""
         if len(self.routes) == 1:
             return self.routes[0]
         try:
@@ -103,7 +110,7 @@ class Found:
         except msgspec.DecodeError:
             return self.routes[0]
         values = cast("Json", decoded) if isinstance(decoded, dict) else {}
-        return next((route for route in self.routes if route.fits(values)), self.routes[0])
+        return next((route for route in self.routes if route.matches(values)), self.routes[0])
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -112,7 +119,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 @define(eq=False)
 class Routes:
-    """All operations that an edition has, by method and path."""
+    """All operations of an edition, by method and path."""
 
     _plain: dict[tuple[str, str], list[Route]] = field(factory=dict[tuple[str, str], list[Route]])
     _patterns: dict[tuple[str, str], tuple[re.Pattern[str], list[Route]]] = field(
@@ -121,28 +128,29 @@ class Routes:
 
     @classmethod
     def of(
-        cls, desks: Iterable[object], edition: Edition, projects: Mapping[str, Iterable[object]] = {}
+        cls, handlers: Iterable[object], edition: Edition, projects: Mapping[str, Iterable[object]] = {}
     ) -> Routes:
-        """Gather what the methods of some desks serve.
+        """Build the routes to the methods of some handlers.
 
         Args:
-            desks: Those without a project.
-            edition: What it does not have is left out.
-            projects: The desks of each project, whose id is part of their paths.
+            handlers: Those whose paths have no project.
+            edition: The edition; operations of the other one are left out.
+            projects: The handlers of each project, by the project's id.
         """
         routes = cls()
-        for served, desk in _served(desks, edition):
-            routes.add(served.operation.path, _bound(desk, served))
+        for owner, handler in _find_handlers(handlers, edition):
+            routes.add(handler.operation.path, _bind(owner, handler))
         for project, own in projects.items():
-            for served, desk in _served(own, edition):
-                routes.add(served.operation.path.replace(_PROJECT, project), _bound(desk, served))
+            for owner, handler in _find_handlers(own, edition):
+                routes.add(handler.operation.path.replace(_PROJECT, project), _bind(owner, handler))
+        # Any other project in a path belongs to somebody else.
         for own in islice(projects.values(), 1):
-            for served, _ in _served(own, edition):
-                routes.add(served.operation.path, Route(served.operation, _forbidden, counted=False))
+            for _, handler in _find_handlers(own, edition):
+                routes.add(handler.operation.path, Route(handler.operation, _forbid, counted=False))
         return routes
 
     def add(self, path: str, route: Route) -> None:
-        """Serve one more operation."""
+        """Add the route of a path."""
         key = (route.operation.method, path)
         if "{" in path:
             self._patterns.setdefault(key, (_pattern(path), []))[1].append(route)
@@ -151,51 +159,51 @@ class Routes:
 
     @property
     def names(self) -> frozenset[str]:
-        """Name all operations that are served."""
+        """The names of all operations that are served."""
         patterned = (routes for _, routes in self._patterns.values())
         return frozenset(
             route.operation.name for routes in (*self._plain.values(), *patterned) for route in routes
         )
 
-    def match(self, method: str, path: str) -> Found:
-        """Find what serves a path, and the values in the path.
+    def match(self, method: str, path: str) -> Match:
+        """Return the routes of a method and path, with the values in the path.
 
         Raises:
-            Refusal: Nothing does (404, APIGW.0101).
+            Refusal: There is none (404, APIGW.0101).
         """
         path = path.rstrip("/")
         if routes := self._plain.get((method, path)):
-            return Found(routes, _NOTHING)
-        for (wanted, _), (pattern, routes) in self._patterns.items():
-            if wanted == method and (found := pattern.fullmatch(path)):
-                return Found(routes, {name: unquote(value) for name, value in found.groupdict().items()})
+            return Match(routes, _NO_VALUES)
+        for (route_method, _), (pattern, routes) in self._patterns.items():
+            if route_method == method and (match := pattern.fullmatch(path)):
+                return Match(routes, {name: unquote(value) for name, value in match.groupdict().items()})
         raise refusal("APIGW.0101")
 
 
 _PROJECT: Final = "{project_id}"
+_NO_VALUES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def _served(desks: Iterable[object], edition: Edition) -> Iterator[tuple[Served[Any, Any, Any], object]]:
-    for desk in desks:
-        for served in vars(type(desk)).values():
-            if _is_served(served) and served.only in (None, edition):
-                yield served, desk
+def _find_handlers(
+    owners: Iterable[object], edition: Edition
+) -> Iterator[tuple[object, Handler[Any, Any, Any]]]:
+    """Yield the handlers of an edition, each with the object whose method it is."""
+    for owner in owners:
+        for attribute in vars(type(owner)).values():
+            if _is_handler(attribute) and attribute.only in (None, edition):
+                yield owner, attribute
 
 
-async def _forbidden(_: object) -> NoReturn:
-    """Refuse whatever is asked of a project that is not the caller's."""
+def _is_handler(value: object) -> TypeGuard[Handler[Any, Any, Any]]:
+    return isinstance(value, Handler)
+
+
+async def _forbid(_: object) -> NoReturn:
     raise cph(NO_PERMISSION)
 
 
-_NOTHING: Final[Mapping[str, str]] = {}
-
-
-def _is_served(value: object) -> TypeGuard[Served[Any, Any, Any]]:
-    return isinstance(value, Served)
-
-
-def _bound(desk: object, served: Served[Any, Any, Any]) -> Route:
+def _bind(owner: object, handler: Handler[Any, Any, Any]) -> Route:
     def answer(request: Any) -> Coroutine[Any, Any, Any]:  # noqa: ANN401 - the operation's own classes
-        return served.method(desk, request)
+        return handler.method(owner, request)
 
-    return Route(served.operation, answer, served.counted)
+    return Route(handler.operation, answer, handler.counted)

@@ -1,4 +1,7 @@
-"""The server loop: match, let in, count, read, carry out, seal. Handlers hold behaviour only."""
+"""The server loop: match, authenticate, count, parse, execute, encode.
+
+Handlers implement behaviour only; status, envelope, limits, quotas, signatures and faults are the loop's.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from attrs import define, field
 
-from koophone_async.emulator.server import request_parsing, response_encoding
-from koophone_async.emulator.server.errors import Refusal, throttled, words
+from koophone_async.emulator.server.errors import Refusal, message_of, throttled
 from koophone_async.emulator.server.faults import (
     Delay,
     Distort,
@@ -28,7 +30,9 @@ from koophone_async.emulator.server.faults import (
     Throttle,
     Truncate,
 )
-from koophone_async.emulator.server.ledger import Visit
+from koophone_async.emulator.server.ledger import RequestRecord
+from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
+from koophone_async.emulator.server.response_encoding import encode_answer
 from koophone_async.protocol.signing import Request
 from koophone_async.wire import encode
 
@@ -36,19 +40,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from koophone_async.emulator.server.accounts import Accounts
-    from koophone_async.emulator.server.authentication import Entrance
+    from koophone_async.emulator.server.authentication import Authenticator
     from koophone_async.emulator.server.quotas import Quotas
     from koophone_async.emulator.server.routing import Route, Routes
     from koophone_async.emulator.world import World
     from koophone_async.operation import AnyOperation
 
-MOST_BYTES: Final = 16 * 2**20
-"""The largest body that is read."""
+MAX_BODY: Final = 16 * 2**20
+"""The largest body that is read, in bytes."""
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
-class _Reset(Exception):
+class _ConnectionReset(Exception):
     """The connection is to be reset."""
 
 
@@ -60,27 +64,29 @@ class Service:
     accounts: Accounts
     strict: bool
     routes: Routes
-    entrance: Entrance
+    authenticator: Authenticator
     quotas: Quotas
     _stopped: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def stop(self) -> None:
-        """Let go of the requests that are never answered."""
+        """Reset the connections of stalled requests."""
         self._stopped.set()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, and write down what became of it."""
+        """Answer one request and record its outcome."""
         clock, began = self.world.clock, self.world.clock()
         path, _, query = request.raw_path.partition("?")
-        visit = Visit(self.world.fleet.now().isoformat(), request.method, path)
-        self.world.ledger.arrived(visit)
+        record = RequestRecord(self.world.fleet.now().isoformat(), request.method, path)
+        self.world.ledger.received(record)
+        exchange = _Exchange(self, request, record, path, parse_qsl(query, keep_blank_values=True))
         try:
-            return await _Exchange(self, request, visit, path, parse_qsl(query, keep_blank_values=True)).run()
-        except _Reset:
-            visit.verdict, visit.status = visit.verdict if visit.verdict == "stalled" else "reset", 0
+            return await exchange.answer()
+        except _ConnectionReset:
+            record.verdict = record.verdict if record.verdict == "stalled" else "reset"
+            record.status = 0
             return _reset(request)
         finally:
-            visit.ms = round((clock() - began) * 1000, 3)
+            record.ms = round((clock() - began) * 1000, 3)
 
     async def stall(self) -> None:
         """Wait until the emulator stops."""
@@ -89,120 +95,122 @@ class Service:
 
 @define(eq=False)
 class _Exchange:
-    """One request on its way."""
+    """One request and its answer."""
 
     service: Service
     request: web.BaseRequest
-    visit: Visit
+    record: RequestRecord
     path: str
     query: Sequence[tuple[str, str]]
     operation: AnyOperation | None = None
 
     @property
     def request_id(self) -> str:
-        """What the caller calls the request, or the service where it names requests itself."""
+        """The caller's name for the request, or a new one where the service chooses it."""
         if self.operation is not None and self.operation.service in ("cph", "gaming"):
             return self.service.world.hex()
         return self.request.headers.get("x-request-id", "")
 
-    async def run(self) -> web.StreamResponse:
-        """Answer, or refuse in the service's envelope."""
-        world = self.service.world
+    async def answer(self) -> web.StreamResponse:
+        """Answer the request, or refuse it in the service's envelope."""
         try:
             return await self._answer()
-        except Refusal as no:
-            self.visit.verdict, self.visit.code, self.visit.reason = "refused", no.code, no.reason
-            body = no.body(self.operation, world.edition, self.request_id)
-            return self._response(no.status, encode(body), no.headers)
+        except Refusal as refusal:
+            self.record.verdict, self.record.code = "refused", refusal.code
+            self.record.reason = refusal.reason
+            body = refusal.body(self.operation, self.service.world.edition, self.request_id)
+            return self._response(refusal.status, encode(body), refusal.headers)
 
     async def _answer(self) -> web.StreamResponse:
         service, world = self.service, self.service.world
-        found = service.routes.match(self.request.method, self.path)
-        # Where only the body tells which operation is meant, it must be read before anything else.
-        route = found.route(await self._read() if len(found.routes) > 1 else b"")
+        match = service.routes.match(self.request.method, self.path)
+        # Where several operations share a path, only the body decides between them.
+        route = match.route(await self._read_body() if len(match.routes) > 1 else b"")
         operation = self.operation = route.operation
-        self.visit.operation = operation.name
-        body = await self._arrive(operation)
+        self.record.operation = operation.name
+        body = await self._receive(operation)
         headers = self.request.headers
         signed = Request(self.request.method, self.path, self.query, headers, body)
-        service.entrance.check(operation, signed)
-        service.quotas.take(operation, world.clock())
-        asked = request_parsing.Asked(found.path, self.query, body, headers.get("x-request-id"))
-        wanted = request_parsing.read(operation, asked, world.edition, strict=service.strict)
-        ids = _ids(operation, wanted)
-        self.visit.ids = len(ids)
+        service.authenticator.authenticate(operation, signed)
+        service.quotas.count(operation, world.clock())
+        http = HttpRequest(match.path, self.query, body, headers.get("x-request-id"))
+        request = parse_request(operation, http, world.edition, strict=service.strict)
+        ids = _ids(operation, request)
+        self.record.ids = len(ids)
         faults = world.plan.on_call(operation.name, ids)
-        await self._strike(faults, executed=False)
-        answer = await self._carry_out(route, wanted, ids)
-        await self._strike(faults, executed=True)
-        altered = [(f.action, f.phone) for f in faults if isinstance(f.action, Duplicate | Omit | Distort)]
-        also, sealed = response_encoding.sealed(operation, answer, world, self.request_id, altered)
-        return await self._deliver(faults, operation.success, sealed, also)
+        await self._apply_faults(faults, executed=False)
+        answer = await self._execute(route, request, ids)
+        await self._apply_faults(faults, executed=True)
+        alterations = [
+            (f.action, f.phone) for f in faults if isinstance(f.action, Duplicate | Omit | Distort)
+        ]
+        own_headers, encoded = encode_answer(operation, answer, world, self.request_id, alterations)
+        return await self._send(faults, operation.success, encoded, own_headers)
 
-    async def _arrive(self, operation: AnyOperation) -> bytes:
-        """Read the body, unless the connection is to break before."""
+    async def _receive(self, operation: AnyOperation) -> bytes:
+        """Read the body, unless a fault resets the connection first."""
         for action in self.service.world.plan.on_arrival(operation.name):
             if isinstance(action, EndToken):
-                self.service.accounts.end(self.request.headers.get("X-Auth-Token", ""))
+                self.service.accounts.revoke(self.request.headers.get("X-Auth-Token", ""))
             else:
-                raise _Reset
-        return await self._read()
+                raise _ConnectionReset
+        return await self._read_body()
 
-    async def _read(self) -> bytes:
+    async def _read_body(self) -> bytes:
         try:
             return await self.request.read()
         except web.HTTPRequestEntityTooLarge as error:
             message = "Request Entity Too Large"
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "APIGW.0201", message) from error
 
-    async def _carry_out(self, route: Route, wanted: Any, ids: Sequence[str]) -> object:  # noqa: ANN401 - the operation's own class
+    async def _execute(self, route: Route, request: Any, ids: Sequence[str]) -> object:  # noqa: ANN401 - the operation's own class
         world = self.service.world
         world.settle()
-        answer: object = await route.answer(wanted)
-        self.visit.executed = True
+        answer: object = await route.answer(request)
+        self.record.executed = True
         if route.counted:
             world.ledger.executed(route.operation.name, ids)
         return answer
 
-    async def _strike(self, faults: Sequence[Fault], *, executed: bool) -> None:
-        """Let happen what is to happen before the call is carried out, or after it."""
+    async def _apply_faults(self, faults: Sequence[Fault], *, executed: bool) -> None:
+        """Apply the faults that are due before the call is executed, or after."""
         for fault in faults:
             match fault.action:
                 case Delay() as delay if delay.executed is executed:
                     await asyncio.sleep(delay.seconds)
                 case Refuse() as refuse if refuse.executed is executed:
-                    raise _refused(refuse)
+                    raise _refusal(refuse)
                 case Throttle() as throttle if not executed:
                     raise throttled(
                         throttle.limit, throttle.per, throttle.retry_after, figures=throttle.figures
                     )
                 case Stall() as stall if stall.executed is executed:
-                    self.visit.verdict = "stalled"
+                    self.record.verdict = "stalled"
                     await self.service.stall()
-                    raise _Reset
+                    raise _ConnectionReset
                 case Reset() as reset if reset.executed is executed:
-                    raise _Reset
+                    raise _ConnectionReset
                 case _:
                     pass
 
-    async def _deliver(
+    async def _send(
         self, faults: Sequence[Fault], status: int, body: bytes, headers: Mapping[str, str]
     ) -> web.StreamResponse:
         for fault in faults:
             if isinstance(fault.action, Truncate):
-                self.visit.verdict = "truncated"
-                return await self._truncated(status, body, fault.action.kept)
+                self.record.verdict = "truncated"
+                return await self._send_truncated(status, body, fault.action.kept)
             if isinstance(fault.action, Garble):
-                self.visit.verdict = "garbled"
+                self.record.verdict = "garbled"
                 return self._garbled(fault.action)
         return self._response(status, body, headers)
 
     def _response(self, status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
-        self.visit.status = status
+        self.record.status = status
         return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
-    async def _truncated(self, status: int, body: bytes, kept: float) -> web.StreamResponse:
-        self.visit.status = status
+    async def _send_truncated(self, status: int, body: bytes, kept: float) -> web.StreamResponse:
+        self.record.status = status
         response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
         response.content_length = len(body)
         await response.prepare(self.request)
@@ -217,33 +225,32 @@ class _Exchange:
         return web.Response()
 
 
-def _refused(refuse: Refuse) -> Refusal:
-    message = words(refuse.code) if refuse.message is None else refuse.message
-    again = {} if refuse.retry_after is None else {"Retry-After": f"{refuse.retry_after:g}"}
+def _refusal(refuse: Refuse) -> Refusal:
+    message = message_of(refuse.code) if refuse.message is None else refuse.message
+    headers = {} if refuse.retry_after is None else {"Retry-After": f"{refuse.retry_after:g}"}
     if not refuse.code and not message:
         message = HTTPStatus(refuse.status).phrase
-    return Refusal(refuse.status, refuse.code, message, "by a fault", again)
+    return Refusal(refuse.status, refuse.code, message, "injected by a fault", headers)
 
 
 def _ids(operation: AnyOperation, request: object) -> list[str]:
-    """Name what a request is about: its instances, phones or servers, or its task."""
+    """Return the ids in a request: instances, phones or servers; or else a task, a job or another resource."""
     if operation.batch is not None:
         items = getattr(request, operation.batch.field) or getattr(request, "servers", ())
-        return list(dict.fromkeys(_named(item) or str(item) for item in items))
-    named = _named(request)
-    return [named] if named else []
+        return list(dict.fromkeys(_id_of(item) or str(item) for item in items))
+    own = _id_of(request)
+    return [own] if own else []
 
 
-def _named(item: object) -> str | None:
-    """Find the id in what holds one."""
-    return next((found for name in _IDS if (found := getattr(item, name, None))), None)
+def _id_of(item: object) -> str | None:
+    return next((value for name in _ID_ATTRIBUTES if (value := getattr(item, name, None))), None)
 
 
-_IDS: Final = ("instance", "task", "phone", "server", "key", "bandwidth", "image", "event", "job")
+_ID_ATTRIBUTES: Final = ("instance", "task", "phone", "server", "key", "bandwidth", "image", "event", "job")
 
 
 def _close(request: web.BaseRequest, last: bytes = b"") -> None:
-    """Close the connection after some last bytes, if the caller is still there."""
+    """Close the connection after some last bytes, if it is still open."""
     transport = request.transport
     if transport is not None:
         transport.write(last)
