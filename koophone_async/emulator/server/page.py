@@ -1,11 +1,12 @@
-"""The page for people: phones, jobs as they run, requests and faults.
+"""The page for people: phones, running jobs, requests and faults.
 
-It is made anew for each look and holds no script: the browser asks for it again every other second.
+It is rendered anew for every request and has no script: the browser reloads it every two seconds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC
 from html import escape
 from itertools import islice
 from operator import attrgetter
@@ -21,35 +22,52 @@ if TYPE_CHECKING:
     from koophone_async.emulator.world import World
 
 HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Whatever callers get into a path or a name, nothing of it runs."""
+"""Nothing that a caller puts into a path or a name is executed."""
 
-_MOST_PHONES: Final = 2_000
-_MOST_ROWS: Final = 25
-_OF_CALLS: Final = ("operation", "task or request", "waiting", "running", "succeeded", "failed", "lost")
-_OF_VISITS: Final = ("at", "method", "path", "operation", "ids", "verdict", "status", "code", "reason", "ms")
+_MAX_PHONES: Final = 2_000
+_MAX_ROWS: Final = 25
+_JOB_STATES: Final = ("waiting", "running", "succeeded", "failed", "lost")
+_CALL_COLUMNS: Final = ("Operation", "Task or request", "Waiting", "Running", "Succeeded", "Failed", "Lost")
+_REQUEST_COLUMNS: Final = {
+    "Time": "at",
+    "Method": "method",
+    "Path": "path",
+    "Operation": "operation",
+    "IDs": "ids",
+    "Result": "verdict",
+    "Status": "status",
+    "Code": "code",
+    "Reason": "reason",
+    "ms": "ms",
+}
 
 
 class _Job(NamedTuple):
     operation: str
     call: str
     phone: str | None
-    """By KooPhone's id or by CPH's; None where it is not about one phone."""
+    """Its id in KooPhone or in CPH; None for a job of a server."""
 
-    stands: str
+    state: str
 
 
 def page(world: World, first: int) -> str:
-    """Write the page as HTML, with a grid that begins with the phone at this place, counted from 1."""
-    jobs, visits = list(_jobs(world)), islice(reversed(world.ledger.recent_requests), _MOST_ROWS)
+    """Return the page as HTML, with the phones from this number on, counted from 1."""
+    jobs, requests = list(_jobs(world)), islice(reversed(world.ledger.recent_requests), _MAX_ROWS)
     plan = [[encode(fault).decode()] for fault in faults.to_json(world.plan.faults)]
     return _DOCUMENT.format(
-        edition=world.edition.value,
-        now=world.fleet.now().strftime("%Y-%m-%d %H:%M:%S"),
+        edition=world.edition.value.title(),
+        now=world.fleet.now().astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         phones=_phones(world, first, jobs),
-        jobs=_table(_OF_CALLS, _calls(jobs)),
+        jobs=_table(_CALL_COLUMNS, list(_calls(jobs)), "No jobs are waiting or running."),
         count=f"{world.ledger.requests:,}",
-        requests=_table(_OF_VISITS, map(attrgetter(*_OF_VISITS), visits)),
-        faults=_table(("fault",), plan),
+        max_rows=_MAX_ROWS,
+        requests=_table(
+            (*_REQUEST_COLUMNS,),
+            [attrgetter(*_REQUEST_COLUMNS.values())(request) for request in requests],
+            "No request has arrived yet.",
+        ),
+        faults=_table(("Fault",), plan, "No faults are set."),
     )
 
 
@@ -63,23 +81,28 @@ def _jobs(world: World) -> Iterator[_Job]:
 
 
 def _phones(world: World, first: int, jobs: Iterable[_Job]) -> str:
-    busy = {job.phone: job.operation for job in jobs if job.phone and job.stands == "running"}
-    last = first + _MOST_PHONES - 1
+    busy = {job.phone: job.operation for job in jobs if job.phone and job.state == "running"}
+    last = first + _MAX_PHONES - 1
     shown = islice(world.phones(), first - 1, last)
     squares = "".join(_square(phone, busy.get(phone.id) or busy.get(phone.cph_id)) for phone in shown)
-    kinds = Counter(map(_kind, world.phones()))
-    legend = "".join(f'<li><i class="{kind}"></i> {kind} {count:,}' for kind, count in sorted(kinds.items()))
-    more = f'<a href="?from={last + 1}">from {last + 1:,} on</a>' if kinds.total() > last else ""
-    return f"<ul>{legend}<li><i class=busy></i> with a job {len(busy):,}</ul><div>{squares}</div>{more}"
+    counts = Counter(map(_state, world.phones()))
+    legend = "".join(
+        f'<li><i class="{state}"></i> {count:,} {state.replace("_", " ")}'
+        for state, count in sorted(counts.items())
+    )
+    older = f'<a href="?from={max(first - _MAX_PHONES, 1)}">Previous phones</a>' if first > 1 else ""
+    newer = f'<a href="?from={last + 1}">Next phones</a>' if counts.total() > last else ""
+    return f"<ul>{legend}<li><i class=busy></i> {len(busy):,} with a running job</ul><div>{squares}</div>{older} {newer}"
 
 
 def _square(phone: Phone, operation: str | None) -> str:
-    kind = "busy" if operation else _kind(phone)
-    about = f"{phone.id}, server {phone.server}, {phone.model.sku}: {operation or kind}"
-    return f'<i class="{kind}" title="{escape(about)}"></i>'
+    state = _state(phone)
+    running = f", running {operation}" if operation else ""
+    title = f"{phone.id} on server {phone.server}, {phone.model.sku}: {state.replace('_', ' ')}{running}"
+    return f'<i class="{"busy" if operation else state}" title="{escape(title)}"></i>'
 
 
-def _kind(phone: Phone) -> str:
+def _state(phone: Phone) -> str:
     if not phone.drawer:
         return "running"
     if Copying.EXECUTING in (phone.backup, phone.restore):
@@ -90,39 +113,38 @@ def _kind(phone: Phone) -> str:
 
 
 def _calls(jobs: Iterable[_Job]) -> Iterator[Sequence[object]]:
-    """Give the calls that have open jobs, the newest first, with how many of their jobs stand how."""
+    """Yield the calls with unfinished jobs, newest first, with the number of their jobs by state."""
     calls: dict[tuple[str, str], Counter[str]] = {}
     for job in jobs:
-        calls.setdefault((job.operation, job.call), Counter())[job.stands] += 1
-    running = [
-        (*call, *(stands[state] for state in _OF_CALLS[2:]))
-        for call, stands in calls.items()
-        if stands["waiting"] or stands["running"]
+        calls.setdefault((job.operation, job.call), Counter())[job.state] += 1
+    unfinished = [
+        (*call, *(counts[state] for state in _JOB_STATES))
+        for call, counts in calls.items()
+        if counts["waiting"] or counts["running"]
     ]
-    return islice(reversed(running), _MOST_ROWS)
+    return islice(reversed(unfinished), _MAX_ROWS)
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f"<th>{name}" for name in names)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}" for cell in row) for row in rows)
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], if_empty: str) -> str:
+    if not rows:
+        return f"<p>{if_empty}</p>"
+    head = "".join(f"<th>{column}" for column in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in row) for row in rows)
     return f"<table><tr>{head}{body}</table>"
-
-
-def _text(cell: object) -> str:
-    return escape("" if cell is None else str(cell))
 
 
 _DOCUMENT: Final = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta http-equiv="refresh" content="2">
-<title>koophone emulator</title>
+<title>KooPhone emulator</title>
 <style>
 :root {{ color-scheme: light dark; font: 14px/1.4 system-ui, sans-serif; }}
 body {{ margin: 1.5rem; max-width: 90rem; }}
 h1, h2 {{ font-size: 1.1rem; margin: 1.2rem 0 .4rem; }}
+p {{ margin: .4rem 0; opacity: .75; }}
 ul {{ display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; margin: .4rem 0; padding: 0; }}
-div {{ display: flex; flex-wrap: wrap; gap: 2px; }}
+div {{ display: flex; flex-wrap: wrap; gap: 2px; margin-bottom: .4rem; }}
 i {{ background: #8884; border-radius: 2px; display: inline-block; height: 10px; width: 10px; }}
 .running {{ background: #3a9d5d; }}
 .busy {{ background: #2f6fde; }}
@@ -132,13 +154,14 @@ table {{ border-collapse: collapse; font-size: .85rem; }}
 th, td {{ border-bottom: 1px solid #8884; padding: .15rem .9rem .15rem 0; text-align: left; }}
 td {{ overflow-wrap: anywhere; }}
 </style>
-<h1>koophone emulator</h1>
-{edition} edition, {now}
+<h1>KooPhone emulator</h1>
+<p>{edition} edition · {now} UTC</p>
 <h2>Phones</h2>
 {phones}
-<h2>Calls with open jobs</h2>
+<h2>Calls with unfinished jobs</h2>
 {jobs}
-<h2>Requests: {count}</h2>
+<h2>Requests</h2>
+<p>{count} received. The newest are first; at most {max_rows} are shown.</p>
 {requests}
 <h2>Faults</h2>
 {faults}
