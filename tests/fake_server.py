@@ -14,6 +14,8 @@ import msgspec
 from attrs import define, evolve, field, frozen
 from yarl import URL
 
+from koophone_async import AccessKey, Endpoints, Session
+
 if TYPE_CHECKING:
     import ssl
 
@@ -33,6 +35,11 @@ class ReceivedRequest:
     """By lowercase name."""
 
     body: bytes = b""
+
+    @property
+    def line(self) -> str:
+        """Method and path."""
+        return f"{self.method} {self.path}"
 
     @property
     def path(self) -> str:
@@ -134,6 +141,16 @@ class FakeServer:
         """Make a server whose replies a handler gives."""
         return cls(default=handled_by(handler))
 
+    def queue(self, *bodies: object) -> None:
+        """Reply to the next requests with these bodies, one each."""
+        self.behaviours += (replies_with(Reply(body)) for body in bodies)
+
+    def session(self, **options: Any) -> Session:  # noqa: ANN401 - those of Session
+        """Return a session whose services are all here."""
+        endpoints = Endpoints(self.url, self.url, self.url)
+        defaults: dict[str, Any] = {"credentials": AccessKey("access", "secret"), "environ": {}}
+        return Session(**defaults | options, endpoints=endpoints)
+
     @property
     def request_count(self) -> int:
         return len(self.received)
@@ -185,11 +202,18 @@ def handled_by(handler: Handler) -> Behaviour:
         reply = handler(received)
         if isinstance(reply, Awaitable):
             reply = await reply
+        is_raw = isinstance(reply.body, bytes)
         body = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
-        await connection.reply(reply.status, body, **reply.headers)
+        kind = {"Content-Type": f"application/{'octet-stream' if is_raw else 'json'}"} if body else {}
+        await connection.reply(reply.status, body, **kind | dict(reply.headers))
         return True
 
     return behaviour
+
+
+def replies_with(reply: Reply) -> Behaviour:
+    """Reply the same to any request."""
+    return handled_by(lambda _: reply)
 
 
 async def reset_in_handshake(connection: Connection) -> bool:

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from koophone_async import AccessKey, Password
 from koophone_async.credentials import Chain, Environment, Metadata, ProfileFile, default_chain
 from koophone_async.errors import InvalidRequest, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Request
+from tests.fake_server import FakeServer, ReceivedRequest, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -281,53 +281,58 @@ ELSEWHERE = {"Location": "/elsewhere"}
 """Where a redirect leads: to a key that nobody may take, and a session that nobody gave."""
 
 
-class Server:
-    """A metadata service that can be told what to answer, and remembers what it was asked."""
+@define
+class MetadataService:
+    """The metadata service of a virtual machine."""
 
-    def __init__(
-        self, *, token: int = 200, session: bytes = b"session", key: int = 200, body: object = ISSUED
-    ) -> None:
-        self.token, self.session, self.key, self.body = token, session, key, body
-        self.seen: list[tuple[str, str, str | None]] = []
+    token: int = 200
+    """The status of the reply to the request for a session."""
 
-    async def put(self, request: web.Request) -> web.Response:
-        self.seen.append(("PUT", request.path, request.headers.get("X-Metadata-Token-Ttl-Seconds")))
-        return web.Response(status=self.token, body=self.session, headers=ELSEWHERE)
+    session: bytes = b"session"
+    key: int = 200
+    """The status of the reply to the request for a key."""
 
-    async def get(self, request: web.Request) -> web.Response:
-        self.seen.append(("GET", request.path, request.headers.get("X-Metadata-Token")))
-        if isinstance(self.body, str):
-            return web.Response(status=self.key, text=self.body, headers=ELSEWHERE)
-        return web.json_response(self.body, status=self.key)
+    body: object = field(factory=lambda: ISSUED)
+    server: FakeServer = field(init=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.server = FakeServer.handling(self.handle)
 
-async def elsewhere(_: web.Request) -> web.Response:
-    return web.json_response(ISSUED)
+    def handle(self, request: ReceivedRequest) -> Reply:
+        if request.line == f"PUT {PUT}":
+            return Reply(self.session, self.token, ELSEWHERE)
+        if request.line == f"GET {GET}":
+            if isinstance(self.body, str):
+                return Reply(self.body.encode(), self.key, ELSEWHERE)
+            return Reply(self.body, self.key)
+        return Reply(ISSUED)
+
+    @property
+    def seen(self) -> list[tuple[str, str, str | None]]:
+        """Method, path and session header of each request."""
+        names = {"PUT": "x-metadata-token-ttl-seconds", "GET": "x-metadata-token"}
+        return [(one.method, one.path, one.headers.get(names[one.method])) for one in self.server.received]
 
 
 @asynccontextmanager
-async def served(server: Server) -> AsyncGenerator[str]:
-    app = web.Application()
-    app.add_routes(
-        [web.put(PUT, server.put), web.get(GET, server.get), web.route("*", "/elsewhere", elsewhere)]
-    )
-    async with TestServer(app) as running:
-        yield str(running.make_url("")).rstrip("/")
+async def served(service: MetadataService) -> AsyncGenerator[str]:
+    async with service.server as server:
+        yield server.url
 
 
 async def test_a_temporary_key_is_asked_for_in_a_session() -> None:
-    server = Server()
-    async with served(server) as endpoint:
+    service = MetadataService()
+    async with served(service) as endpoint:
         key = await Metadata(endpoint)()
 
     ends = datetime(2025, 1, 3, 3, 4, 5, 678000, tzinfo=UTC)
     assert key == AccessKey(*SECRETS[:3], expires_at=ends)
-    assert server.seen == [("PUT", PUT, "60"), ("GET", GET, "session")]
+    assert service.seen == [("PUT", PUT, "60"), ("GET", GET, "session")]
 
 
 async def test_the_vendor_asks_the_same_service_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = Server()
-    async with served(server) as endpoint:
+    service = MetadataService()
+    async with served(service) as endpoint:
         monkeypatch.setattr(vendor_internal.MetadataAccessor, "_METADATA_ENDPOINT", endpoint)
         theirs = await asyncio.to_thread(vendor_internal.MetadataAccessor().get_credential)
         ours = await Metadata(endpoint)()
@@ -335,30 +340,30 @@ async def test_the_vendor_asks_the_same_service_the_same_way(monkeypatch: pytest
     assert ours is not None
     assert (ours.access_key, ours.secret_key) == (theirs.access, theirs.secret)
     assert ours.security_token == theirs.security_token
-    assert server.seen[0][:2] == server.seen[2][:2]
-    assert server.seen[1] == server.seen[3]
+    assert service.seen[0][:2] == service.seen[2][:2]
+    assert service.seen[1] == service.seen[3]
 
 
 async def test_a_page_is_no_session() -> None:
-    server = Server(session=b"<html>\r\n<p>Sign in to caf\xe9", key=404)
-    async with served(server) as endpoint:
+    service = MetadataService(session=b"<html>\r\n<p>Sign in to caf\xe9", key=404)
+    async with served(service) as endpoint:
         assert await Metadata(endpoint)() is None
 
-    assert server.seen[-1] == ("GET", GET, None)
+    assert service.seen[-1] == ("GET", GET, None)
 
 
 @pytest.mark.parametrize("status", [302, 404, 405, 503])
 async def test_an_older_service_is_asked_without_a_session(status: int) -> None:
-    server = Server(token=status)
-    async with served(server) as endpoint:
+    service = MetadataService(token=status)
+    async with served(service) as endpoint:
         assert await Metadata(endpoint)() is not None
 
-    assert server.seen[-1] == ("GET", GET, None)
+    assert service.seen[-1] == ("GET", GET, None)
 
 
 async def test_a_time_without_a_zone_is_utc() -> None:
     naive = {"credential": ISSUED["credential"] | {"expires_at": "2025-01-03T03:04:05"}}
-    async with served(Server(body=naive)) as endpoint:
+    async with served(MetadataService(body=naive)) as endpoint:
         key = await Metadata(endpoint)()
 
     assert key is not None
@@ -367,7 +372,9 @@ async def test_a_time_without_a_zone_is_utc() -> None:
 
 @pytest.mark.parametrize("status", [302, 401, 404])
 async def test_a_server_without_an_agency_has_no_key(status: int) -> None:
-    async with served(Server(key=status, body="Please configure Cloud Service Agency first")) as endpoint:
+    async with served(
+        MetadataService(key=status, body="Please configure Cloud Service Agency first")
+    ) as endpoint:
         assert await Metadata(endpoint)() is None
 
 
@@ -382,14 +389,14 @@ async def test_a_service_that_answers_nothing_is_waited_for_no_longer_than_said(
 
 
 async def test_a_service_in_trouble_is_an_error_and_not_a_missing_key() -> None:
-    async with served(Server(key=500)) as endpoint:
+    async with served(MetadataService(key=500)) as endpoint:
         with pytest.raises(Unavailable):
             await Metadata(endpoint)()
 
 
 @pytest.mark.parametrize("body", ["the-secret-key", {}, {"credential": {"access": "the-secret-key"}}])
 async def test_an_answer_that_is_no_key_is_unreadable_and_not_shown(body: object) -> None:
-    async with served(Server(body=body)) as endpoint:
+    async with served(MetadataService(body=body)) as endpoint:
         with pytest.raises(UnreadableAnswer) as raised:
             await Metadata(endpoint)()
 

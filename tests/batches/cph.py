@@ -1,18 +1,20 @@
-"""A CPH service on loopback, in which each server does its jobs one after the other."""
+"""A model of CPH for a fake server: each server of phones executes its jobs one after the other."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, defaultdict
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
 from attrs import define, field
 
+from tests.fake_server import Reply
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.fake_server import ReceivedRequest
 
 Json = dict[str, Any]
 
@@ -57,10 +59,10 @@ class CloudPhoneService:
     """Request ids that are not known, and no call that names them is answered."""
 
     output: Callable[[str], str] = lambda target: f"out of {target}"
-    asked: list[tuple[str, str, Any]] = field(factory=list[tuple[str, str, Any]])
+    calls: list[tuple[str, str, Any]] = field(factory=list[tuple[str, str, Any]])
     """Method, the end of the path, body or query of every call but those for jobs."""
 
-    looks: list[tuple[float, int, int]] = field(factory=list[tuple[float, int, int]])
+    polls: list[tuple[float, int, int]] = field(factory=list[tuple[float, int, int]])
     """When jobs were asked for, by how many request ids, and how many were answered."""
 
     executed: Counter[str] = field(factory=Counter[str])
@@ -77,27 +79,21 @@ class CloudPhoneService:
     jobs: dict[str, list[Job]] = field(factory=dict[str, list[Job]])
     _numbers: Iterator[int] = field(factory=lambda: count(1))
 
-    @property
-    def application(self) -> web.Application:
-        application = web.Application()
-        application.router.add_get("/v1/P/cloud-phone/jobs", self._list)
-        application.router.add_route("*", "/v1/P/{path:.*}", self._start)
-        return application
-
-    async def _start(self, request: web.Request) -> web.Response:
-        text = await request.text()
-        body = json.loads(text) if text else dict(request.query)
+    def handle(self, request: ReceivedRequest) -> Reply:
         path = request.path.removeprefix("/v1/P/").removeprefix("cloud-phone/")
-        self.asked.append((request.method, path, body))
+        if (request.method, path) == ("GET", "jobs"):
+            return self._list(request.query)
+        body = request.json or request.query
+        self.calls.append((request.method, path, body))
         if path.endswith("tags/action"):
-            return web.Response(status=204)
+            return Reply(status=204)
         targets = _targets(body)
         for code in (self.rejected[id] for _, id in targets if id in self.rejected):
-            answer = {"error_code": code, "error_msg": "There is no such phone.", "request_id": "r0"}
-            return web.json_response(answer, status=400)
+            problem = {"error_code": code, "error_msg": "There is no such phone.", "request_id": "r0"}
+            return Reply(problem, 400)
         if path.endswith("batch-connection"):
-            return web.json_response(self._connections([id for _, id in targets]))
-        return web.json_response(self._begun(targets, is_serial=path.endswith("/commands")))
+            return Reply(self._connections([id for _, id in targets]))
+        return Reply(self._begun(targets, is_serial=path.endswith("/commands")))
 
     def _begun(self, targets: list[tuple[str, str]], *, is_serial: bool) -> Json:
         name = f"r{next(self._numbers)}"
@@ -138,19 +134,18 @@ class CloudPhoneService:
         ]
         return {"request_id": "r0", "connect_infos": good, "errors": bad}
 
-    async def _list(self, request: web.Request) -> web.Response:
+    def _list(self, query: Mapping[str, str]) -> Reply:
         now = asyncio.get_running_loop().time()
-        requests = request.query["request_ids"].split(",")
-        offset, limit = int(request.query["offset"]), int(request.query["limit"])
+        requests = query["request_ids"].split(",")
+        offset, limit = int(query["offset"]), int(query["limit"])
         if self.forgotten & set(requests):
-            self.looks.append((now, len(requests), 0))
-            answer = {"error_code": "CPS.0050", "error_msg": "The job list is not found."}
-            return web.json_response(answer, status=404)
+            self.polls.append((now, len(requests), 0))
+            return Reply({"error_code": "CPS.0050", "error_msg": "The job list is not found."}, 404)
         jobs = [job for name in requests for job in self.jobs.get(name, ())]
         listed = [job for job in jobs if not self.unlisted & set(job.target.values())]
         page = [job.shown(now) for job in listed[offset : offset + limit]]
-        self.looks.append((now, len(requests), len(page)))
-        return web.json_response({"request_id": "look", "jobs": page})
+        self.polls.append((now, len(requests), len(page)))
+        return Reply({"request_id": "poll", "jobs": page})
 
 
 def _targets(body: Json) -> list[tuple[str, str]]:

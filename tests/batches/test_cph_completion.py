@@ -4,19 +4,19 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from koophone_async import AccessKey, CloudPhone, Endpoints, Quota, ResumeToken, Session, State
+from koophone_async import CloudPhone, Quota, ResumeToken, State
 from koophone_async.batches import SAYS_NOTHING
 from koophone_async.cph import ClientType, JobEntry, Listing, Started, StartedOne
 from koophone_async.errors import InvalidRequest
+from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from koophone_async import Report
     from tests.batches.cph import CloudPhoneService
+    from tests.fake_server import ReceivedRequest
 
 pytestmark = pytest.mark.virtual_time
 
@@ -24,18 +24,14 @@ PHONES = [f"s{n % 5}-{n}" for n in range(150)]
 
 
 @asynccontextmanager
-async def answering(call: dict[str, Any], look: dict[str, Any]) -> AsyncGenerator[CloudPhone]:
-    """Answer every call with one body, and every look at jobs with another."""
+async def replying(call: dict[str, Any], poll: dict[str, Any]) -> AsyncGenerator[CloudPhone]:
+    """Reply to every call with one body, and every poll of jobs with another."""
 
-    async def answer(request: web.Request) -> web.Response:
-        return web.json_response(look if request.method == "GET" else call)
+    def handle(request: ReceivedRequest) -> Reply:
+        return Reply(poll if request.method == "GET" else call)
 
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
-    async with TestServer(application) as server:
-        endpoints = Endpoints(cph=str(server.make_url("/")))
-        async with Session(AccessKey("access", "secret"), endpoints=endpoints, environ={}) as session:
-            yield CloudPhone(session, project_id="P", region="cn-north-4")
+    async with FakeServer.handling(handle) as server, server.session() as session:
+        yield CloudPhone(session, project_id="P", region="cn-north-4")
 
 
 def states(report: Report) -> dict[str, int]:
@@ -63,7 +59,7 @@ async def test_a_call_that_is_refused_for_its_ids_is_halved(
 
     assert states(report) == {"succeeded": 149, "refused": 1}
     assert report["s0-0"].error_code == "CPS.0005"
-    assert len(service.asked) <= 2 + 2 * 7
+    assert len(service.calls) <= 2 + 2 * 7
 
 
 async def test_an_order_that_is_refused_for_its_ids_is_not_sent_in_halves(
@@ -74,7 +70,7 @@ async def test_an_order_that_is_refused_for_its_ids_is_not_sent_in_halves(
     report = await cph.fleet(PHONES).expand(50)
 
     assert states(report) == {"refused": 150}
-    assert len(service.asked) == 1
+    assert len(service.calls) == 1
 
 
 @pytest.mark.parametrize("count", [99, 100, 101])
@@ -85,7 +81,7 @@ async def test_a_page_that_is_full_is_followed_where_jobs_are_missing(
     report = await cph.fleet([f"s9-{n}" for n in range(count)]).expand(50)
 
     assert states(report) == {"succeeded": count}
-    followed = [rows for _, _, rows in service.looks if rows < min(count, 100)]
+    followed = [rows for _, _, rows in service.polls if rows < min(count, 100)]
     assert bool(followed) is (count > 100)
 
 
@@ -106,7 +102,7 @@ async def test_waits_of_one_client_share_looks(service: CloudPhoneService, cph: 
     reports = [await wait for wait in waits]
 
     assert [states(report) for report in reports] == [{"succeeded": 1}] * 40
-    assert len(service.looks) <= 60
+    assert len(service.polls) <= 60
 
 
 async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneService, cph: CloudPhone) -> None:
@@ -115,7 +111,7 @@ async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneServi
 
     await slow.fleet(PHONES, server_of=lambda id: id.partition("-")[0]).run("id")
 
-    times = [at for at, _, _ in service.looks]
+    times = [at for at, _, _ in service.polls]
     assert max(sum(0 <= other - at < 60 for other in times) for at in times) <= 6
 
 
@@ -141,14 +137,14 @@ async def test_who_cannot_be_connected_to_is_refused(service: CloudPhoneService,
     report = await cph.fleet(PHONES[:25]).connections(ClientType.IOS)
 
     assert states(report) == {"accepted": 24, "refused": 1}
-    assert sorted(len(body["phone_ids"]) for *_, body in service.asked) == [5, 10, 10]
+    assert sorted(len(body["phone_ids"]) for *_, body in service.calls) == [5, 10, 10]
 
 
 async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: CloudPhone) -> None:
     report = await cph.server_fleet(["s1", "s2"]).add_tags({"team": "shop"})
 
     assert states(report) == {"accepted": 2}
-    assert sorted(path for _, path, _ in service.asked) == [
+    assert sorted(path for _, path, _ in service.calls) == [
         "cph-server/s1/tags/action",
         "cph-server/s2/tags/action",
     ]
@@ -167,7 +163,7 @@ async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: Clo
     ],
 )
 async def test_what_a_phone_did_while_the_call_waited_is_its_end(row: dict[str, Any], state: State) -> None:
-    async with answering({"request_id": "r", "jobs": [{"phone_id": "p", **row}]}, {}) as cph:
+    async with replying({"request_id": "r", "jobs": [{"phone_id": "p", **row}]}, {}) as cph:
         report = await cph.fleet(["p"]).run_sync("id")
 
     assert report["p"].state is state
@@ -176,7 +172,7 @@ async def test_what_a_phone_did_while_the_call_waited_is_its_end(row: dict[str, 
 async def test_what_still_ran_when_the_call_was_over_is_looked_at_on() -> None:
     jobs = [{"job_id": "j", "status": 1}]
     later = {"jobs": [{"job_id": "j", "status": 2, "execute_msg": "late", "phone_id": "p"}]}
-    async with answering({"request_id": "r", "jobs": jobs}, later) as cph:
+    async with replying({"request_id": "r", "jobs": jobs}, later) as cph:
         report = await cph.fleet(["p"]).run_sync("sleep 3")
 
     assert (report["p"].state, report["p"].output) == (State.SUCCEEDED, "late")
@@ -184,7 +180,7 @@ async def test_what_still_ran_when_the_call_was_over_is_looked_at_on() -> None:
 
 @pytest.mark.parametrize("entry", [{"phone_id": "p"}, {"phone_id": "q", "job_id": "j"}])
 async def test_an_entry_that_says_nothing_of_a_phone_leaves_it_unknown(entry: dict[str, str]) -> None:
-    async with answering({"request_id": "r", "jobs": [entry]}, {"jobs": []}) as cph:
+    async with replying({"request_id": "r", "jobs": [entry]}, {"jobs": []}) as cph:
         report = await cph.fleet(["p"]).run("id")
 
     assert report["p"].state is State.UNKNOWN
@@ -218,4 +214,4 @@ async def test_refusals_alone_need_no_look(service: CloudPhoneService, cph: Clou
     report = await cph.jobs.wait(await cph.servers.restart(["s1"]))
 
     assert states(report) == {"refused": 1}
-    assert not service.looks
+    assert not service.polls

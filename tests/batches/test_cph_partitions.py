@@ -81,7 +81,7 @@ async def test_work_goes_to_the_servers_in_turn_and_each_has_no_more_than_its_bo
     assert report.counts == {State.SUCCEEDED: 400}
     assert set(service.executed.values()) == {1}
     assert max(service.most_at_once.values()) == 12
-    bodies = [body["phone_ids"] for *_, body in service.asked]
+    bodies = [body["phone_ids"] for *_, body in service.calls]
     assert {len(phones) for phones in bodies} == {4}
     assert all(len(set(map(server_of, phones))) == 1 for phones in bodies)
     assert max(service.free_at.values()) < 1.1 * 40
@@ -96,7 +96,7 @@ async def test_phones_whose_server_is_not_known_go_by_the_hundred(
     estimate = run.estimate()
     await run
 
-    sizes = Counter(len(body["phone_ids"]) for *_, body in service.asked)
+    sizes = Counter(len(body["phone_ids"]) for *_, body in service.calls)
     assert sizes == {100: 3, 60: 1, 10: 4}
     assert estimate.calls == 8
     assert max(service.most_at_once[server] for server in service.worked if server != "s1") == 40
@@ -128,7 +128,7 @@ async def test_a_bound_of_ids_below_a_chunk_does_not_stop_a_run(
     report = await cph.fleet(PHONES[:60], in_flight=25).run("id")
 
     assert report.counts == {State.SUCCEEDED: 60}
-    assert [len(body["phone_ids"]) for *_, body in service.asked] == [60]
+    assert [len(body["phone_ids"]) for *_, body in service.calls] == [60]
 
 
 async def test_lists_too_are_drawn_as_far_as_is_in_flight(

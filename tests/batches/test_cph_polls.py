@@ -54,7 +54,7 @@ async def test_looks_go_on_at_the_same_pace_however_many_waits_come_and_go(
     for _ in range(40):
         await cph.jobs.wait(await cph.commands.run(["s1-1"], "id"))
 
-    times = [at for at, _, _ in service.looks]
+    times = [at for at, _, _ in service.polls]
     assert max(sum(0 <= other - at < 60 for other in times) for at in times) <= 60
 
 
@@ -66,7 +66,7 @@ async def test_a_further_page_is_counted_as_a_look(service: CloudPhoneService, c
 
     seen = await requests.poll([started.request or "" for started in (first, second, third)])
 
-    assert [rows for _, _, rows in service.looks] == [100, 100, 50]
+    assert [rows for _, _, rows in service.polls] == [100, 100, 50]
     assert limiter.free_at == pytest.approx(asyncio.get_running_loop().time() - 7 * 1.2)
     assert not any(seen.values())
 
@@ -80,7 +80,7 @@ async def test_jobs_of_a_call_that_the_service_lists_with_others_are_told_apart(
     reports = await asyncio.gather(*map(cph.jobs.wait, calls))
 
     assert [list(report.outcomes) for report in reports] == [[f"s{n}-1", f"s{n}-2"] for n in range(30)]
-    assert max(requests for _, requests, _ in service.looks) == 20
+    assert max(requests for _, requests, _ in service.polls) == 20
 
 
 async def test_a_call_that_is_not_known_has_others_refused_once(
@@ -96,7 +96,7 @@ async def test_a_call_that_is_not_known_has_others_refused_once(
         State.SUCCEEDED: 19,
         State.UNKNOWN: 1,
     }
-    refused = [requests for _, requests, rows in service.looks if not rows]
+    refused = [requests for _, requests, rows in service.polls if not rows]
     assert [requests for requests in refused if requests > 1] == [20]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.cli.conftest import started
+from tests.fake_server import FakeServer, Reply, replies_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -307,29 +307,20 @@ def test_raw_calls_take_any_body_and_query(koophone: Invoke) -> None:
     assert ended.code == 0
 
 
-class AnswersWithFile(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "11")
-        self.end_headers()
-        self.wfile.write(b"id,name\n1,\xff")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's word
-        """Say nothing."""
-
-
-def test_a_file_that_is_answered_is_printed_as_it_came(tmp_path: Path) -> None:
-    with HTTPServer(("127.0.0.1", 0), AnswersWithFile) as server, (tmp_path / "out").open("w+") as out:
-        Thread(target=server.serve_forever, daemon=True).start()
-        environ = {
-            "KOOPHONE_CPH_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-            "HUAWEICLOUD_SDK_PROJECT_ID": "p1",
-            "HUAWEICLOUD_SDK_AK": "A",
-            "HUAWEICLOUD_SDK_SK": "B",
-        }
-        with started("cph", "undocumented", "export-phone-details", environ=environ, stdout=out) as process:
-            ended = process.end()
-        server.shutdown()
+@pytest.mark.process
+async def test_a_file_that_is_answered_is_printed_as_it_came(tmp_path: Path) -> None:
+    reply = replies_with(Reply(b"id,name\n1,\xff"))
+    async with FakeServer(default=reply) as server:
+        with (tmp_path / "out").open("w+") as out:
+            environ = {
+                "KOOPHONE_CPH_ENDPOINT": server.url,
+                "HUAWEICLOUD_SDK_PROJECT_ID": "p1",
+                "HUAWEICLOUD_SDK_AK": "A",
+                "HUAWEICLOUD_SDK_SK": "B",
+            }
+            line = ("cph", "undocumented", "export-phone-details")
+            with started(*line, environ=environ, stdout=out) as process:
+                ended = await asyncio.to_thread(process.end)
 
     assert (ended.code, ended.err) == (0, "")
     assert (tmp_path / "out").read_bytes() == b"id,name\n1,\xff"

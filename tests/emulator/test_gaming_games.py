@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import unused_port
 from attrs import define, field
 
 from koophone_async.emulator import Durations
@@ -31,8 +29,11 @@ from koophone_async.events import (
     serve,
 )
 from koophone_async.virtual_time import VirtualTimeLoop
+from tests.fake_server import FakeServer, ReceivedRequest, Reply, replies_with
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from tests.emulator.scenes import GamingScene
 
 pytestmark = [
@@ -187,30 +188,13 @@ async def test_who_is_not_verified_does_not_play(gaming_scene: GamingScene) -> N
     assert [call.status for call in games.calls] == [403, 403]
 
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-async def _wrong_key(_: web.Request) -> web.Response:
-    return web.json_response({"aes_key": "another"})
-
-
-async def _no_json(_: web.Request) -> web.Response:
-    return web.Response(text="welcome")
-
-
-async def _no_object(_: web.Request) -> web.Response:
-    return web.json_response([])
-
-
-@pytest.mark.parametrize("answer", [_wrong_key, _no_json, _no_object])
-async def test_an_answer_without_the_key_is_no_verification(
-    gaming_scene: GamingScene, answer: Answer
-) -> None:
+@pytest.mark.parametrize(
+    "reply", [Reply({"aes_key": "another"}), Reply(b"welcome"), Reply([])], ids=["wrong key", "text", "list"]
+)
+async def test_an_answer_without_the_key_is_no_verification(gaming_scene: GamingScene, reply: Reply) -> None:
     application, _ = await gaming_scene.deployed()
-    app = web.Application()
-    app.router.add_post("/verify", answer)
-    async with TestServer(app) as server:
-        told = properties(str(server.make_url("")), 30)
+    async with FakeServer(default=replies_with(reply)) as server:
+        told = properties(server.url, 30)
         await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=told)
         with pytest.raises(TurnedAway, match="200"):
             await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
@@ -281,14 +265,12 @@ async def test_a_phone_may_be_gone_when_its_call_is_answered(gaming_scene: Gamin
     application, _ = await gaming_scene.deployed()
     phone, phones = gaming_scene.phones[0], gaming_scene.emulator.phones
 
-    async def remove(_: web.Request) -> web.Response:
+    async def remove(_: ReceivedRequest) -> Reply:
         phones.remove(phones.by_cph_id(phone).id)
-        return web.json_response({})
+        return Reply({})
 
-    app = web.Application()
-    app.router.add_post("/events", remove)
-    async with TestServer(app) as server:
-        told = properties(str(server.make_url("")), 30)
+    async with FakeServer.handling(remove) as server:
+        told = properties(server.url, 30)
         del told["com.cph.cg.sign_check_url"]
         await gaming_scene.cph.fleet([phone]).restart(properties=told)
         await gaming_scene.emulator.games.start(phone, application)
@@ -301,15 +283,13 @@ async def test_a_reset_drops_what_is_being_sent(gaming_scene: GamingScene) -> No
     application, _ = await gaming_scene.deployed()
     asked = asyncio.Event()
 
-    async def hang(_: web.Request) -> web.Response:
+    async def hang(_: ReceivedRequest) -> Reply:
         asked.set()
         await asyncio.sleep(9)
-        return web.json_response({})
+        return Reply({})
 
-    app = web.Application()
-    app.router.add_post("/heartbeats", hang)
-    async with TestServer(app) as server:
-        told = properties(str(server.make_url("")), 30)
+    async with FakeServer.handling(hang) as server:
+        told = properties(server.url, 30)
         heart = {name: value for name, value in told.items() if "heartbeat" in name}
         await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=heart)
         games = gaming_scene.emulator.games

@@ -3,10 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp.test_utils import TestServer
 
-from koophone_async import AccessKey, Endpoints, Session
 from koophone_async.gaming import Gaming
+from tests.fake_server import FakeServer
 from tests.gaming.service import GameService
 
 if TYPE_CHECKING:
@@ -20,7 +19,5 @@ def service() -> GameService:
 
 @pytest.fixture
 async def gaming(service: GameService) -> AsyncIterator[Gaming]:
-    async with TestServer(service.application) as server:
-        endpoints = Endpoints(cph=str(server.make_url("/")))
-        async with Session(AccessKey("access", "secret"), endpoints=endpoints, environ={}) as session:
-            yield Gaming(session.bind(project_id="P"))
+    async with FakeServer.handling(service.handle) as server, server.session() as session:
+        yield Gaming(session.bind(project_id="P"))

@@ -1,20 +1,22 @@
-"""A gaming service on loopback: it answers by the document, and its jobs end with the loop's time."""
+"""A model of the gaming service for a fake server: it replies by the document, and its jobs end with the loop's time."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
 from attrs import define, field
 
+from tests.fake_server import Reply
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from tests.fake_server import ReceivedRequest
 
 Json = dict[str, Any]
-Asked = tuple[str, str, dict[str, str], Any]
+Call = tuple[str, str, dict[str, str], Any]
 """Method, path, query and body of a call."""
 
 STEPS = {
@@ -30,7 +32,7 @@ STEPS = {
 class GameService:
     """Servers with two phones each."""
 
-    asked: list[Asked] = field(factory=list[Asked])
+    received: list[Call] = field(factory=list[Call])
     answer: Json | None = None
     """Given to every call instead of what it asks for."""
 
@@ -52,27 +54,22 @@ class GameService:
 
     _numbers: Iterator[int] = field(factory=count)
 
-    @property
-    def application(self) -> web.Application:
-        application = web.Application()
-        cloud = "/v1/P/cloud-phone"
-        application.router.add_post(f"{cloud}/servers/action", self._act)
-        application.router.add_post(f"{cloud}/phones/{{phone}}/action", self._update)
-        application.router.add_get(f"{cloud}/jobs", self._list)
-        application.router.add_route("*", "/{path:.*}", self._other)
-        return application
+    def handle(self, request: ReceivedRequest) -> Reply:
+        self.received.append((request.method, request.path, request.query, request.json))
+        _, _, path = request.path.partition("/v1/P/cloud-phone/")
+        if request.method == "GET" and path == "jobs":
+            return self._list(request.query)
+        if self.answer is None and path == "servers/action":
+            return self._act(request.json)
+        if self.answer is None and path.startswith("phones/") and path.endswith("/action"):
+            return self._update(path.split("/")[1], request.json)
+        return Reply(self.answer, self.status)
 
-    def calls(self, path: str) -> list[Asked]:
-        return [asked for asked in self.asked if asked[1].endswith(path)]
+    def calls(self, path: str) -> list[Call]:
+        return [call for call in self.received if call[1].endswith(path)]
 
-    async def _other(self, request: web.Request) -> web.Response:
-        await self._note(request)
-        return web.json_response(self.answer, status=self.status)
-
-    async def _act(self, request: web.Request) -> web.Response:
-        ((action, what),) = (await self._note(request)).items()
-        if self.answer is not None:
-            return web.json_response(self.answer, status=self.status)
+    def _act(self, body: Json) -> Reply:
+        ((action, what),) = body.items()
         on_server, on_version, on_phone = STEPS[action]
         jobs: list[Json] = []
         for server in what["server_ids"]:
@@ -92,27 +89,16 @@ class GameService:
         ]
         return self._started(jobs, {"failures": failures} if failures else {})
 
-    async def _update(self, request: web.Request) -> web.Response:
-        what = (await self._note(request))["update_app_version"]
-        if self.answer is not None:
-            return web.json_response(self.answer, status=self.status)
-        phone = request.match_info["phone"]
+    def _update(self, phone: str, body: Json) -> Reply:
+        what = body["update_app_version"]
         versions = what["app_version_ids"]
         return self._started([self._begin(32, phone_id=phone, app_version_id=one) for one in versions])
 
-    async def _list(self, request: web.Request) -> web.Response:
-        await self._note(request)
-        query = request.query
+    def _list(self, query: Mapping[str, str]) -> Reply:
         rows = [job for id in query["request_ids"].split(",") for job in self.jobs[id]]
-        first, most = int(query["offset"]), int(query["limit"])
-        page = [_row(job) for job in rows[first : first + most]]
-        return web.json_response({"request_id": "look", "jobs": page})
-
-    async def _note(self, request: web.Request) -> Any:  # noqa: ANN401 - what JSON holds
-        text = await request.text()
-        body = json.loads(text) if text else None
-        self.asked.append((request.method, request.path, dict(request.query), body))
-        return body
+        offset, limit = int(query["offset"]), int(query["limit"])
+        page = [_row(job) for job in rows[offset : offset + limit]]
+        return Reply({"request_id": "poll", "jobs": page})
 
     def _begin(self, kind: int, **named: str) -> Json:
         ends_at = asyncio.get_running_loop().time() + self.seconds.get(kind, 10)
@@ -120,12 +106,12 @@ class GameService:
         job = {"job_type": kind, "job_id": f"j{next(self._numbers)}", **named}
         return job | {"ends_at": ends_at, "fails": owner in self.failing, "lost": owner in self.forgotten}
 
-    def _started(self, jobs: list[Json], beside: Json | None = None) -> web.Response:
+    def _started(self, jobs: list[Json], beside: Json | None = None) -> Reply:
         request = f"r{next(self._numbers)}"
         self.jobs[request] = [job for job in jobs if not job["lost"]]
         own = ("ends_at", "fails", "lost")
         shown = [{name: value for name, value in job.items() if name not in own} for job in jobs]
-        return web.json_response({"request_id": request, "jobs": shown, **(beside or {})}, status=201)
+        return Reply({"request_id": request, "jobs": shown, **(beside or {})}, 201)
 
 
 def _row(job: Json) -> Json:

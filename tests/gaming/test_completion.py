@@ -228,7 +228,7 @@ async def test_an_answer_without_a_request_id_cannot_be_awaited(gaming: Gaming) 
 
 async def test_a_call_that_began_nothing_is_over(service: GameService, gaming: Gaming) -> None:
     assert (await gaming.deployments.wait(Started("r1"))).total == 0
-    assert not service.asked
+    assert not service.received
 
 
 async def test_the_servers_of_a_refused_call_that_are_not_named_have_its_code(gaming: Gaming) -> None:

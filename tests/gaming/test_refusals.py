@@ -48,7 +48,7 @@ async def test_a_fleet_tells_it_of_each_server_and_of_the_others_what_the_call_w
         ("s2", State.REFUSED, "CPS.1028"),
         ("s3", State.FAILED, "CPS.1040"),  # this code does not prove that nothing was done
     ]
-    assert len(service.asked) == 1
+    assert len(service.received) == 1
 
 
 async def test_a_fleet_that_is_refused_for_its_ids_is_halved_until_they_stand_alone(
@@ -60,7 +60,7 @@ async def test_a_fleet_that_is_refused_for_its_ids_is_halved_until_they_stand_al
 
     assert [outcome.error_code for outcome in report] == ["CPS.1027", "CPS.0016"]
     assert {outcome.state for outcome in report} == {State.REFUSED}
-    assert len(service.asked) == 3
+    assert len(service.received) == 3
 
 
 async def test_an_answer_with_odd_failures_is_still_a_refusal(service: GameService, gaming: Gaming) -> None:

@@ -109,7 +109,7 @@ async def test_a_method_is_one_request(service: GameService, gaming: Gaming, nam
 
     await call(gaming)
 
-    assert service.asked == [(method, path, {}, body)]
+    assert service.received == [(method, path, {}, body)]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -122,7 +122,7 @@ async def test_a_list_is_read_until_a_page_is_not_full(
     found = [row async for row in rows_of(gaming)]
 
     assert len(found) == 3
-    assert service.asked == [("GET", path, query | {"offset": "0", "limit": "100"}, None)]
+    assert service.received == [("GET", path, query | {"offset": "0", "limit": "100"}, None)]
 
 
 STATED: Final[list[AnyOperation]] = [
@@ -163,14 +163,14 @@ async def test_what_the_document_does_not_allow_is_not_sent(
     with pytest.raises(InvalidRequest, match=problem):
         WRONG[problem](gaming)
 
-    assert not service.asked
+    assert not service.received
 
 
 async def test_more_servers_than_a_call_takes_are_not_sent(service: GameService, gaming: Gaming) -> None:
     with pytest.raises(InvalidRequest, match="servers: holds 101 items; one call takes at most 100"):
         await gaming.deployments.push([f"s{n}" for n in range(101)], ["v1"])
 
-    assert not service.asked
+    assert not service.received
 
 
 def test_games_are_served_where_cph_is() -> None:

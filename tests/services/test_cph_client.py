@@ -6,8 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from attrs import define, field
 
 from koophone_async import AccessKey, CloudPhone, Edition, Endpoints, Password, Session
@@ -15,6 +13,7 @@ from koophone_async.cph import JobState
 from koophone_async.endpoints import CPH_REGIONS
 from koophone_async.errors import InvalidRequest, NotConnected, NotFound
 from koophone_async.services.cph.commands import RUN_SYNC
+from tests.fake_server import FakeServer, ReceivedRequest, Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,28 +26,29 @@ SIGNED_IN: Final = {"token": {"expires_at": "2999-01-01T00:00:00Z"}}
 
 @define
 class Service:
-    """CPH and IAM at one address; keeps what it was asked."""
+    """CPH and IAM at one address."""
 
     projects: dict[str, str] | None = field(factory=lambda: {"cn-north-4": "id-4", "cn-east-3": "id-3"})
-    """By name; None for an answer that cannot be read."""
+    """Ids by name; None for an answer that cannot be read."""
 
     job: dict[str, Any] = field(factory=lambda: {"job_id": "j1", "status": 2})
-    asked: list[str] = field(factory=list[str])
-    headers: list[str | None] = field(factory=list[str | None])
-    at: str = ""
+    server: FakeServer = field(init=False)
 
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path_qs)
-        self.headers.append(request.headers.get("X-Project-Id"))
+    def __attrs_post_init__(self) -> None:
+        self.server = FakeServer.handling(self.handle)
+
+    def handle(self, request: ReceivedRequest) -> Reply:
         if request.path == "/v3/auth/tokens":
-            return web.json_response(SIGNED_IN, status=201, headers={"X-Subject-Token": "t"})
+            return Reply(SIGNED_IN, 201, {"X-Subject-Token": "t"})
         if request.path == "/v3/projects":
-            await asyncio.sleep(0)
             if self.projects is None:
-                return web.Response(text="<html>")
-            rows = [{"name": name, "id": id} for name, id in self.projects.items()]
-            return web.json_response({"projects": rows})
-        return web.json_response(self.job)
+                return Reply(b"<html>")
+            return Reply({"projects": [{"name": name, "id": id} for name, id in self.projects.items()]})
+        return Reply(self.job)
+
+    @property
+    def targets(self) -> list[str]:
+        return [request.target for request in self.server.received]
 
     def session(
         self,
@@ -56,17 +56,13 @@ class Service:
         region: str | None = "cn-north-4",
         environ: dict[str, str] | None = None,
     ) -> Session:
-        endpoints = Endpoints(cph=self.at, iam=self.at)
-        return Session(credentials, region=region, endpoints=endpoints, environ=environ or {})
+        return self.server.session(credentials=credentials, region=region, environ=environ or {})
 
 
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     service = Service()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", service.answer)
-    async with TestServer(application) as server:
-        service.at = str(server.make_url("/"))
+    async with service.server:
         yield service
 
 
@@ -74,8 +70,8 @@ async def test_a_project_that_is_said_is_used(service: Service) -> None:
     async with service.session(AccessKey("a", "s", project_id="other")) as session:
         await CloudPhone(session, project_id="mine").jobs.show("j1")
 
-    assert service.asked == ["/v1/mine/cloud-phone/jobs/j1"]
-    assert service.headers == ["mine"]
+    assert service.targets == ["/v1/mine/cloud-phone/jobs/j1"]
+    assert service.server.received[0].headers["x-project-id"] == "mine"
 
 
 async def test_the_project_of_the_environment_goes_before_that_of_the_key(service: Service) -> None:
@@ -88,7 +84,7 @@ async def test_the_project_of_the_key_saves_the_look_up(service: Service) -> Non
     async with service.session(AccessKey("a", "s", project_id="key")) as session:
         assert await CloudPhone(session).project_id() == "key"
 
-    assert service.asked == []
+    assert service.targets == []
 
 
 async def test_a_project_that_nobody_said_is_looked_up_once_for_all_who_call(service: Service) -> None:
@@ -96,7 +92,7 @@ async def test_a_project_that_nobody_said_is_looked_up_once_for_all_who_call(ser
         cph = CloudPhone(session)
         await asyncio.gather(*(cph.jobs.show("j1") for _ in range(3)))
 
-    assert service.asked == ["/v3/projects?name=cn-north-4", *["/v1/id-4/cloud-phone/jobs/j1"] * 3]
+    assert service.targets == ["/v3/projects?name=cn-north-4", *["/v1/id-4/cloud-phone/jobs/j1"] * 3]
 
 
 async def test_another_region_has_another_project(service: Service) -> None:
@@ -125,7 +121,7 @@ async def test_a_call_whose_project_could_not_be_looked_up_has_not_left(service:
         with pytest.raises(NotConnected, match="the project is not known"):
             await CloudPhone(session).jobs.show("j1")
 
-    assert set(service.asked) == {"/v3/projects?name=cn-north-4"}
+    assert set(service.targets) == {"/v3/projects?name=cn-north-4"}
 
 
 async def test_without_project_and_region_a_call_says_what_is_missing(service: Service) -> None:

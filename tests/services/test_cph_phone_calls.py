@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from attrs import define, field
 
-from koophone_async import AccessKey, Endpoints, Session
 from koophone_async.cph import (
     ClientType,
     Commands,
@@ -50,9 +44,10 @@ from koophone_async.services.cph import (
     undocumented,
 )
 from koophone_async.services.cph.jobs import Jobs
+from tests.fake_server import FakeServer, Reply, replies_with
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 TAR: Final = "obs://bucket/a.tar"
 APK: Final = "obs://bucket/a.apk"
@@ -61,39 +56,20 @@ PHONES: Final = f"{CLOUD}/phones"
 EXPORT: Final = Export("p1", ["/data/app"], "bucket", "v1/x.tar")
 
 
-@define
-class Service:
-    """Answers every call with all fields that anything here reads, and keeps what it was asked."""
-
-    asked: list[tuple[str, str, dict[str, str], Any]] = field(
-        factory=list[tuple[str, str, dict[str, str], Any]]
-    )
-    answers: Iterator[Any] | None = None
-
-    async def answer(self, request: web.Request) -> web.Response:
-        text = await request.text()
-        self.asked.append(
-            (request.method, request.path, dict(request.query), json.loads(text) if text else None)
-        )
-        default = {"request_id": "r1", "phone_id": "p1", "job_id": "j1", "status": 2}
-        answer = next(self.answers) if self.answers else default
-        return web.Response(body=answer) if isinstance(answer, bytes) else web.json_response(answer)
+ANSWER: Final = {"request_id": "r1", "phone_id": "p1", "job_id": "j1", "status": 2}
+"""All fields that anything here reads of an answer."""
 
 
 @pytest.fixture
-def service() -> Service:
-    return Service()
+async def server() -> AsyncIterator[FakeServer]:
+    async with FakeServer(default=replies_with(Reply(ANSWER))) as server:
+        yield server
 
 
 @pytest.fixture
-async def sender(service: Service) -> AsyncIterator[Sender]:
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", service.answer)
-    async with TestServer(application) as server:
-        here = str(server.make_url("/"))
-        key = AccessKey("access", "secret")
-        async with Session(key, endpoints=Endpoints(cph=here), environ={}) as session:
-            yield session.bind(project_id="P")
+async def sender(server: FakeServer) -> AsyncIterator[Sender]:
+    async with server.session() as session:
+        yield session.bind(project_id="P")
 
 
 CALLS: Final[dict[str, tuple[Callable[[Sender], Awaitable[object]], str, str, Any]]] = {
@@ -284,12 +260,13 @@ CALLS: Final[dict[str, tuple[Callable[[Sender], Awaitable[object]], str, str, An
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_method_is_one_request(service: Service, sender: Sender, name: str) -> None:
+async def test_a_method_is_one_request(server: FakeServer, sender: Sender, name: str) -> None:
     call, method, path, body = CALLS[name]
 
     await call(sender)
 
-    assert service.asked == [(method, path, {}, body)]
+    (request,) = server.received
+    assert (request.method, request.path, request.query, request.json) == (method, path, {}, body)
 
 
 LISTS: Final[dict[str, tuple[str, Callable[[Sender], AsyncIterator[object]], str, dict[str, str]]]] = {
@@ -313,46 +290,45 @@ LISTS: Final[dict[str, tuple[str, Callable[[Sender], AsyncIterator[object]], str
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_gives_every_row_of_the_answer(service: Service, sender: Sender, name: str) -> None:
+async def test_a_list_gives_every_row_of_the_answer(server: FakeServer, sender: Sender, name: str) -> None:
     rows, rows_of, id_name, query = LISTS[name]
-    service.answers = iter([{rows: [{id_name: "a", "status": 2}]}])
+    server.queue({rows: [{id_name: "a", "status": 2}]})
 
     found = [row async for row in rows_of(sender)]
 
     assert len(found) == 1
-    (_, _, asked, _) = service.asked[0]
-    assert {name: value for name, value in asked.items() if name not in ("offset", "limit")} == query
+    assert {
+        name: value for name, value in server.received[0].query.items() if name not in ("offset", "limit")
+    } == query
 
 
-async def test_phones_are_listed_page_after_page_without_a_total(service: Service, sender: Sender) -> None:
+async def test_phones_are_listed_page_after_page_without_a_total(server: FakeServer, sender: Sender) -> None:
     pages = [["a", "b"], ["c"]]
-    service.answers = iter([{"phones": [{"phone_id": id} for id in page]} for page in pages])
+    server.queue(*({"phones": [{"phone_id": id} for id in page]} for page in pages))
 
     found = [phone.id async for phone in Phones(sender).list(PhoneQuery(limit=2))]
 
     assert found == ["a", "b", "c"]
-    assert [query["offset"] for _, _, query, _ in service.asked] == ["0", "2"]
+    assert [request.query["offset"] for request in server.received] == ["0", "2"]
 
 
-async def test_images_are_listed_by_the_marker_of_the_next_page(service: Service, sender: Sender) -> None:
-    service.answers = iter(
-        [
-            {"phone_images": [{"image_id": "a"}], "page_info": {"next_marker": "m2"}},
-            {"phone_images": [{"image_id": "b"}]},
-        ]
+async def test_images_are_listed_by_the_marker_of_the_next_page(server: FakeServer, sender: Sender) -> None:
+    server.queue(
+        {"phone_images": [{"image_id": "a"}], "page_info": {"next_marker": "m2"}},
+        {"phone_images": [{"image_id": "b"}]},
     )
 
     found = [image.id async for image in PhoneImages(sender).list()]
 
     assert found == ["a", "b"]
-    assert [query for _, _, query, _ in service.asked] == [{}, {"marker": "m2"}]
+    assert [request.query for request in server.received] == [{}, {"marker": "m2"}]
 
 
 async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
-    service: Service, sender: Sender
+    server: FakeServer, sender: Sender
 ) -> None:
     refused = {"phone_id": "p2", "error_code": "CPS.0005", "error_msg": "Phone not found."}
-    service.answers = iter([{"request_id": "r1", "jobs": [{"phone_id": "p1", "job_id": "j1"}, refused]}])
+    server.queue({"request_id": "r1", "jobs": [{"phone_id": "p1", "job_id": "j1"}, refused]})
 
     started = await Phones(sender).stop(["p1", "p2"])
 
@@ -360,8 +336,8 @@ async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
     assert [entry.error_code for entry in started.refused] == ["CPS.0005"]
 
 
-async def test_a_file_for_an_answer_is_given_as_it_came(service: Service, sender: Sender) -> None:
-    service.answers = repeat(b"PK\x03")
+async def test_a_file_for_an_answer_is_given_as_it_came(server: FakeServer, sender: Sender) -> None:
+    server.default = replies_with(Reply(b"PK\x03"))
 
     assert await Undocumented(sender).export_phone_details() == b"PK\x03"
 

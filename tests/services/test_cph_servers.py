@@ -1,17 +1,13 @@
-"""Servers and what belongs to them: what is refused before it is sent, and what reaches the far end."""
+"""Servers and what belongs to them: what is refused before it is sent, and what reaches the service."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
-from koophone_async import AccessKey, Endpoints, Session
 from koophone_async.cph import (
     AddressType,
     AddTags,
@@ -86,6 +82,7 @@ from koophone_async.services.cph import (
     shared_apps,
     shared_files,
 )
+from tests.fake_server import FakeServer, ReceivedRequest, Reply, replies_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
@@ -96,48 +93,20 @@ NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Json = dict[str, Any]
 
 
-@frozen
-class Arrival:
-    """A request as it came."""
-
-    line: str
-    query: Json
-    body: Any
-
-
-@define(eq=False)
-class FarEnd:
-    """A service on loopback that gives the answers it was told to, one after the other."""
-
-    answers: list[Json] = field(factory=list[Json])
-    arrivals: list[Arrival] = field(factory=list[Arrival])
-
-    async def serve(self, request: web.Request) -> web.Response:
-        sent = await request.read()
-        query = {name: values[0] if len(values) == 1 else values for name, values in _all(request).items()}
-        body = json.loads(sent) if sent else None
-        self.arrivals.append(Arrival(f"{request.method} {request.path}", query, body))
-        answer = self.answers.pop(0) if self.answers else None
-        return web.json_response(answer) if answer is not None else web.Response(status=204)
-
-
-def _all(request: web.Request) -> dict[str, list[str]]:
-    return {name: request.query.getall(name) for name in request.query}
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    async with FakeServer(default=replies_with(Reply(status=204))) as server:
+        yield server
 
 
 @pytest.fixture
-def far() -> FarEnd:
-    return FarEnd()
+async def sender(server: FakeServer) -> AsyncIterator[Sender]:
+    async with server.session() as session:
+        yield session.bind(project_id="p1")
 
 
-@pytest.fixture
-async def sender(far: FarEnd) -> AsyncIterator[Sender]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", far.serve)
-    async with TestServer(app, host="127.0.0.1") as server:
-        endpoints = Endpoints(cph=str(server.make_url("/")))
-        async with Session(AccessKey("key", "secret"), endpoints=endpoints, environ={}) as session:
-            yield session.bind(project_id="p1")
+def query_of(request: ReceivedRequest) -> Json:
+    return {name: values[0] if len(values) == 1 else values for name, values in request.queries.items()}
 
 
 DEDICATED: Final = ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=300)
@@ -523,28 +492,29 @@ CALLS: Final = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_arrives_as_the_documents_have_it(name: str, far: FarEnd, sender: Sender) -> None:
+async def test_a_call_arrives_as_the_documents_have_it(name: str, server: FakeServer, sender: Sender) -> None:
     call = CALLS[name]
-    far.answers.append({"request_id": "r1", "server_id": "s1", "total_count": 3})
+    server.queue({"request_id": "r1", "server_id": "s1", "total_count": 3})
 
     assert await call.make(sender)
 
-    assert far.arrivals == [Arrival(call.line, call.query, call.body)]
+    (request,) = server.received
+    assert (request.line, query_of(request), request.json) == (call.line, call.query, call.body)
 
 
-async def test_an_empty_answer_is_a_success(far: FarEnd, sender: Sender) -> None:
+async def test_an_empty_answer_is_a_success(server: FakeServer, sender: Sender) -> None:
     assert (await Tags(sender).add("s1", {"env": "test"})).request is None
-    assert len(far.arrivals) == 1
+    assert len(server.received) == 1
 
 
-async def test_a_refused_order_raises_even_with_200(far: FarEnd, sender: Sender) -> None:
-    far.answers.append({"request_id": "r1", "error_code": "CPS.0251", "error_msg": "Existing EIPs."})
+async def test_a_refused_order_raises_even_with_200(server: FakeServer, sender: Sender) -> None:
+    server.queue({"request_id": "r1", "error_code": "CPS.0251", "error_msg": "Existing EIPs."})
 
     with pytest.raises(Refused, match=r"CPS\.0251"):
         await Servers(sender).buy(ORDER)
 
 
-async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, sender: Sender) -> None:
+async def test_more_servers_than_one_call_takes_are_not_sent(server: FakeServer, sender: Sender) -> None:
     with pytest.raises(InvalidRequest, match="at most 100"):
         await Servers(sender).restart([f"s{n}" for n in range(101)])
     with pytest.raises(InvalidRequest, match="at most 10"):
@@ -552,144 +522,148 @@ async def test_more_servers_than_one_call_takes_are_not_sent(far: FarEnd, sender
     with pytest.raises(InvalidRequest, match="at most 20"):
         await SharedFilesystems(sender).attach("f1", [f"s{n}" for n in range(21)])
 
-    assert not far.arrivals
+    assert not server.received
 
 
 def rows(first: int, last: int) -> list[Json]:
     return [{"server_id": f"s{n}", "status": 5} for n in range(first, last)]
 
 
-async def test_servers_are_given_page_after_page_until_the_total(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"count": 4, "servers": rows(0, 2)}, {"count": 4, "servers": rows(2, 4)}]
+async def test_servers_are_given_page_after_page_until_the_total(server: FakeServer, sender: Sender) -> None:
+    server.queue({"count": 4, "servers": rows(0, 2)}, {"count": 4, "servers": rows(2, 4)})
 
     found = [
         server.id async for server in Servers(sender).list(ServerQuery(limit=2, state=ServerState.NORMAL))
     ]
 
     assert found == ["s0", "s1", "s2", "s3"]
-    assert [arrival.query for arrival in far.arrivals] == [
+    assert [query_of(request) for request in server.received] == [
         {"offset": "0", "limit": "2", "status": "5"},
         {"offset": "2", "limit": "2", "status": "5"},
     ]
 
 
 async def test_a_page_shorter_than_asked_is_followed_where_a_total_says_so(
-    far: FarEnd, sender: Sender
+    server: FakeServer, sender: Sender
 ) -> None:
-    far.answers += [{"count": 3, "servers": rows(0, 1)}, {"count": 3, "servers": rows(1, 3)}]
+    server.queue({"count": 3, "servers": rows(0, 1)}, {"count": 3, "servers": rows(1, 3)})
 
     assert len([server async for server in Servers(sender).list()]) == 3
-    assert [arrival.query["offset"] for arrival in far.arrivals] == ["0", "1"]
+    assert [request.query["offset"] for request in server.received] == ["0", "1"]
 
 
-async def test_without_a_total_a_short_page_is_the_last(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"servers": rows(0, 2)}, {"servers": rows(2, 3)}]
+async def test_without_a_total_a_short_page_is_the_last(server: FakeServer, sender: Sender) -> None:
+    server.queue({"servers": rows(0, 2)}, {"servers": rows(2, 3)})
 
     assert len([server async for server in Servers(sender).list(ServerQuery(limit=2))]) == 3
-    assert not far.answers
+    assert not server.behaviours
 
 
-async def test_an_empty_page_ends_a_list_whose_total_has_sunk(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"count": 3, "servers": rows(0, 2)}, {"count": 3, "servers": []}]
+async def test_an_empty_page_ends_a_list_whose_total_has_sunk(server: FakeServer, sender: Sender) -> None:
+    server.queue({"count": 3, "servers": rows(0, 2)}, {"count": 3, "servers": []})
 
     assert len([server async for server in Servers(sender).list()]) == 2
 
 
 async def test_a_service_that_does_not_page_is_asked_once_for_more_than_a_page(
-    far: FarEnd, sender: Sender
+    server: FakeServer, sender: Sender
 ) -> None:
-    far.answers += [{"tags": [{"key": str(n)} for n in range(101)]}]
+    server.queue({"tags": [{"key": str(n)} for n in range(101)]})
 
     assert len([tag async for tag in Tags(sender).list()]) == 101
-    assert [arrival.line for arrival in far.arrivals] == ["GET /v1/p1/cph-server/tags"]
+    assert [request.line for request in server.received] == ["GET /v1/p1/cph-server/tags"]
 
 
-async def test_the_same_page_again_ends_the_list(far: FarEnd, sender: Sender) -> None:
+async def test_the_same_page_again_ends_the_list(server: FakeServer, sender: Sender) -> None:
     page = {"tags": [{"key": str(n), "values": ["a"]} for n in range(100)]}
-    far.answers += [page, page]
+    server.queue(page, page)
 
     assert len([tag async for tag in Tags(sender).list()]) == 100
 
 
-async def test_a_list_begins_at_the_offset_of_its_query(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"count": 6, "servers": rows(5, 6)}]
+async def test_a_list_begins_at_the_offset_of_its_query(server: FakeServer, sender: Sender) -> None:
+    server.queue({"count": 6, "servers": rows(5, 6)})
 
     assert [server.id async for server in Servers(sender).list(ServerQuery(offset=5))] == ["s5"]
 
 
 @pytest.mark.parametrize("following", ["m2", "https://cph.example/v1/p1/x?limit=1&marker=m2"])
-async def test_a_list_by_marker_goes_on_from_the_marker(far: FarEnd, sender: Sender, following: str) -> None:
-    far.answers += [
+async def test_a_list_by_marker_goes_on_from_the_marker(
+    server: FakeServer, sender: Sender, following: str
+) -> None:
+    server.queue(
         {"models": [{"model_name": "a"}], "page_info": {"next_marker": following}},
         {"models": [{"model_name": "b"}], "page_info": {}},
-    ]
+    )
 
     assert [offering.model async for offering in Servers(sender).offerings()] == ["a", "b"]
-    assert [arrival.query for arrival in far.arrivals] == [
+    assert [query_of(request) for request in server.received] == [
         {"limit": "100"},
         {"limit": "100", "marker": "m2"},
     ]
 
 
-async def test_a_marker_that_does_not_move_ends_the_list(far: FarEnd, sender: Sender) -> None:
+async def test_a_marker_that_does_not_move_ends_the_list(server: FakeServer, sender: Sender) -> None:
     page = {"scheduled_events": [{"event_id": "e1"}], "page_info": {"next_marker": "m"}}
-    far.answers += [page, page, page]
+    server.queue(page, page, page)
 
     assert len([event async for event in ScheduledEvents(sender).list()]) == 2
 
 
-async def test_the_older_list_of_flavors_is_one_page(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"server_models": [{"server_model_name": "physical.rx1.xlarge"}]}]
+async def test_the_older_list_of_flavors_is_one_page(server: FakeServer, sender: Sender) -> None:
+    server.queue({"server_models": [{"server_model_name": "physical.rx1.xlarge"}]})
 
     found = [model.name async for model in Servers(sender).models(ProductType.PHONES)]
 
     assert found == ["physical.rx1.xlarge"]
-    assert far.arrivals[0].query == {"product_type": "0"}
+    assert query_of(server.received[0]) == {"product_type": "0"}
 
 
-async def test_bandwidths_are_listed(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"band_widths": [{"band_width_id": "b1", "band_width_charge_mode": 7}]}]
+async def test_bandwidths_are_listed(server: FakeServer, sender: Sender) -> None:
+    server.queue({"band_widths": [{"band_width_id": "b1", "band_width_charge_mode": 7}]})
 
     (found,) = [bandwidth async for bandwidth in Bandwidths(sender).list()]
 
     assert (found.id, found.charged_by) == ("b1", 7)
 
 
-async def test_encoding_servers_are_listed_by_state(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"encode_servers": [{"encode_server_id": "e1", "status": 5}]}]
+async def test_encoding_servers_are_listed_by_state(server: FakeServer, sender: Sender) -> None:
+    server.queue({"encode_servers": [{"encode_server_id": "e1", "status": 5}]})
     query = EncodingServerQuery(state=EncodingFilter.CREATING_1014)
 
     (found,) = [server async for server in EncodingServers(sender).list(query)]
 
     assert found.state is EncodingState.CREATING_5
     assert found.state.is_creating
-    assert far.arrivals[0].query == {"status": "1014", "offset": "0", "limit": "100"}
+    assert query_of(server.received[0]) == {"status": "1014", "offset": "0", "limit": "100"}
 
 
-async def test_shared_apps_are_listed(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"share_apps": [{"package_name": "com.example.game"}], "page_info": None}]
+async def test_shared_apps_are_listed(server: FakeServer, sender: Sender) -> None:
+    server.queue({"share_apps": [{"package_name": "com.example.game"}], "page_info": None})
 
     assert [app.package async for app in SharedApps(sender).list("s1")] == ["com.example.game"]
-    assert far.arrivals[0].line == "GET /v1/p1/servers/s1/share-apps-snapshot"
+    assert server.received[0].line == "GET /v1/p1/servers/s1/share-apps-snapshot"
 
 
-async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{}]
+async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(
+    server: FakeServer, sender: Sender
+) -> None:
+    server.queue({})
     query = EventQuery(states=[EventState.INQUIRING, "scheduled"], since=NOON)
 
     assert not [event async for event in ScheduledEvents(sender).list(query)]
-    assert far.arrivals[0].query == {
+    assert query_of(server.received[0]) == {
         "publish_since": "2026-01-01T12:00:00Z",
         "state": ["inquiring", "scheduled"],
         "limit": "100",
     }
 
 
-async def test_servers_are_found_by_tags_with_numbers_as_text(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"resources": [{"resource_id": "s1"}], "total_count": 1}]
+async def test_servers_are_found_by_tags_with_numbers_as_text(server: FakeServer, sender: Sender) -> None:
+    server.queue({"resources": [{"resource_id": "s1"}], "total_count": 1})
 
     assert [server.id async for server in Tags(sender).find({"env": []}, "shop-1")] == ["s1"]
-    assert far.arrivals[0].body == {
+    assert server.received[0].json == {
         "action": "filter",
         "offset": "0",
         "limit": "1000",
@@ -713,8 +687,8 @@ def test_what_was_refused_is_told_from_what_was_begun() -> None:
     assert [entry.target for entry in started.refused] == ["s1", ""]
 
 
-async def test_a_single_job_is_a_list_of_one(far: FarEnd, sender: Sender) -> None:
-    far.answers += [{"request_id": "r1", "server_id": "s1", "job_id": "j1"}]
+async def test_a_single_job_is_a_list_of_one(server: FakeServer, sender: Sender) -> None:
+    server.queue({"request_id": "r1", "server_id": "s1", "job_id": "j1"})
 
     started = await Servers(sender).change(CHANGE)
 
