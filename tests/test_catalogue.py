@@ -42,7 +42,7 @@ ours = pytest.mark.parametrize("operation", OURS, ids=by_name)
 koophone = pytest.mark.parametrize("operation", KOOPHONE, ids=by_name)
 
 
-def test_every_documented_operation_is_there_and_no_other() -> None:
+def test_every_documented_operation_exists_and_no_other() -> None:
     documented = {(row["method"], row["path"]) for row in DOCUMENTED}
 
     assert len(documented) == 21
@@ -50,7 +50,7 @@ def test_every_documented_operation_is_there_and_no_other() -> None:
 
 
 @koophone
-def test_its_section_its_list_and_its_maximum_are_those_of_the_document(operation: AnyOperation) -> None:
+def test_its_section_list_and_maximum_are_documented(operation: AnyOperation) -> None:
     (row,) = (r for r in DOCUMENTED if (r["method"], r["path"]) == (operation.method, operation.path))
     stated = (
         f"KooPhone {row['section']} (2025-12-31)"
@@ -65,20 +65,20 @@ def test_its_section_its_list_and_its_maximum_are_those_of_the_document(operatio
         assert operation.batch.max == (row["most"] or 100)
 
 
-def test_it_has_every_operation_of_every_service_and_nothing_else() -> None:
+def test_the_catalogue_has_every_operation_once() -> None:
     assert len(OPERATIONS) == len({*OPERATIONS}) == len(OURS)
     assert [*OPERATIONS] == sorted(OPERATIONS)
     assert "other.phones.list" not in OPERATIONS
 
 
 @every
-def test_it_is_kept_under_its_own_name(operation: AnyOperation) -> None:
+def test_the_catalogue_has_it_by_its_name(operation: AnyOperation) -> None:
     assert OPERATIONS[operation.name] is operation
     assert re.fullmatch(r"[a-z]+\.[a-z_]+\.[a-z_]+[a-z0-9]", operation.name)
 
 
 @koophone
-def test_its_constant_stands_in_the_module_of_its_resource_under_its_methods_name(
+def test_its_constant_is_in_its_resources_module(
     operation: AnyOperation,
 ) -> None:
     service, resource, method = operation.name.split(".")
@@ -88,7 +88,7 @@ def test_its_constant_stands_in_the_module_of_its_resource_under_its_methods_nam
 
 
 @ours
-def test_its_method_has_its_name_and_gives_its_source(operation: AnyOperation) -> None:
+def test_a_method_has_the_name_and_source_of_its_operation(operation: AnyOperation) -> None:
     service, path = operation.name.split(".", 1)
     method = attrgetter(path)(CLIENTS[service])
 
@@ -107,7 +107,7 @@ def test_no_method_lacks_its_operation(operation: AnyOperation) -> None:
 
 
 @every
-def test_what_its_path_names_is_a_field_of_its_request_or_known_to_the_client(
+def test_every_path_slot_is_a_field_or_the_project(
     operation: AnyOperation,
 ) -> None:
     slots = set(re.findall(r"{([^}]+)}", operation.path))
@@ -117,7 +117,7 @@ def test_what_its_path_names_is_a_field_of_its_request_or_known_to_the_client(
 
 
 @every
-def test_its_models_are_frozen_and_say_what_they_are(operation: AnyOperation) -> None:
+def test_its_models_are_frozen_and_documented(operation: AnyOperation) -> None:
     for model in (operation.request, operation.answer):
         assert attrs.has(model)
         assert model.__doc__
@@ -134,13 +134,13 @@ def test_its_list_is_a_part_of_its_request(operation: AnyOperation) -> None:
 
 
 @every
-def test_only_what_costs_money_is_an_order_and_no_order_is_repeatable(operation: AnyOperation) -> None:
+def test_no_order_is_repeatable(operation: AnyOperation) -> None:
     assert not (operation.order and operation.repeatable)
     assert operation.order is (operation.name == "koophone.orders.buy") or operation.service != "koophone"
 
 
 @every
-def test_what_only_reads_may_be_repeated(operation: AnyOperation) -> None:
+def test_every_read_is_repeatable(operation: AnyOperation) -> None:
     assert operation.method != "GET" or operation.repeatable
 
 

@@ -18,7 +18,7 @@ def place(method: str, path: str) -> str:
     return f"{method} {re.sub('{[^}]*}', '{}', path)}"
 
 
-def test_every_listed_operation_of_cph_and_gaming_is_stated_and_no_other() -> None:
+def test_every_listed_operation_of_cph_exists_and_no_other() -> None:
     listed = Counter(place(row["method"], row["path"]) for row in LISTED)
     stated = Counter(place(o.method, o.path) for o in OPERATIONS.values() if o.service in {"cph", "gaming"})
 
@@ -27,7 +27,7 @@ def test_every_listed_operation_of_cph_and_gaming_is_stated_and_no_other() -> No
     assert stated - listed == Counter()
 
 
-def test_every_event_that_the_service_sends_is_received() -> None:
+def test_every_event_of_the_service_is_received() -> None:
     assert {inbound.name for inbound in INBOUND} == {
         "events.verify",
         "events.enter",
@@ -36,6 +36,6 @@ def test_every_event_that_the_service_sends_is_received() -> None:
     }
 
 
-async def test_every_operation_is_served_by_the_emulator(emulator: Emulator) -> None:
+async def test_the_emulator_serves_every_operation(emulator: Emulator) -> None:
     async with Emulator(edition="international") as abroad:
         assert sorted(set(OPERATIONS) - emulator.served - abroad.served) == []

@@ -198,7 +198,7 @@ async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPho
 
 
 async def test_jobs_without_a_request_cannot_be_awaited(cph: CloudPhone) -> None:
-    with pytest.raises(InvalidRequest, match="names no request"):
+    with pytest.raises(InvalidRequest, match="has no request id"):
         await cph.jobs.wait(Started(None, (JobEntry(phone="p", id="j"),)))
 
 

@@ -91,7 +91,7 @@ def test_a_property_that_is_out_of_use_is_warned_of_once(koophone: Invoke) -> No
     ended = koophone(cph("phones", "update-properties", *PHONES, "--properties", "hide_navigate=1"))
 
     assert [row["state"] for row in ended.rows] == ["succeeded"] * 2
-    said = "the property hide_navigate is out of use; it is com.cph.mainkeys now"
+    said = "the property hide_navigate is deprecated; use com.cph.mainkeys"
     assert ended.err == f"koophone: {said}\n"
 
 

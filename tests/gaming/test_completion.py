@@ -28,7 +28,7 @@ def states(report: Report) -> dict[str, int]:
     return {state.value: count for state, count in report.counts.items() if count}
 
 
-async def test_a_deployment_is_done_when_all_its_jobs_are(gaming: Gaming) -> None:
+async def test_a_deployment_ends_when_all_its_jobs_have_ended(gaming: Gaming) -> None:
     started = await gaming.deployments.deploy(["s1", "s2"], ["v1", "v2"])
 
     report = await gaming.deployments.wait(started)
@@ -41,7 +41,7 @@ async def test_a_deployment_is_done_when_all_its_jobs_are(gaming: Gaming) -> Non
 
 
 @pytest.mark.parametrize("seconds", [*permutations([5, 60, 120])], ids=str)
-async def test_it_is_not_done_before_the_last_whichever_that_is(
+async def test_a_deployment_waits_for_its_last_job(
     service: GameService, gaming: Gaming, seconds: tuple[int, ...]
 ) -> None:
     service.seconds = dict(zip((30, 31, 32), seconds, strict=True))
@@ -52,9 +52,7 @@ async def test_it_is_not_done_before_the_last_whichever_that_is(
     assert all(120 <= outcome.seconds < 180 for outcome in report)
 
 
-async def test_a_failure_is_told_with_the_phone_and_version_that_it_was_for(
-    service: GameService, gaming: Gaming
-) -> None:
+async def test_a_failure_names_its_phone_and_version(service: GameService, gaming: Gaming) -> None:
     service.failing = {"s1-b"}
 
     report = await gaming.deployments.wait(await gaming.deployments.undeploy(["s1", "s2"], ["v1"]))
@@ -67,7 +65,7 @@ async def test_a_failure_is_told_with_the_phone_and_version_that_it_was_for(
     assert [result.started.kind for result in failed.value.failed] == [JobKind.UNINSTALL]
 
 
-async def test_an_update_is_awaited_for_its_phone(gaming: Gaming) -> None:
+async def test_an_update_has_the_outcome_of_its_phone(gaming: Gaming) -> None:
     started = await gaming.deployments.update("p1", ["v1", "v2"])
 
     report = await gaming.deployments.wait(started)
@@ -89,7 +87,7 @@ async def test_two_jobs_of_one_id_are_both_awaited(gaming: Gaming) -> None:
     assert report["s1"].job_id == push.id
 
 
-async def test_servers_in_failures_are_refused_by_name(service: GameService, gaming: Gaming) -> None:
+async def test_servers_in_failures_are_refused(service: GameService, gaming: Gaming) -> None:
     service.refused = {"s2"}
 
     report = await gaming.deployments.wait(await gaming.deployments.push(["s1", "s2"], ["v1"]))
@@ -98,7 +96,7 @@ async def test_servers_in_failures_are_refused_by_name(service: GameService, gam
     assert (report["s2"].error_code, report["s2"].error_message) == ("CPS.1028", "Server is frozen.")
 
 
-async def test_a_server_that_is_refused_has_one_outcome_though_jobs_name_it_too(gaming: Gaming) -> None:
+async def test_a_refused_server_with_jobs_has_one_outcome(gaming: Gaming) -> None:
     started = await gaming.deployments.push(["s1"], ["v1"])
     refused = RefusedServer("s1", "CPS.1028", "Server is frozen.")
 
@@ -108,7 +106,7 @@ async def test_a_server_that_is_refused_has_one_outcome_though_jobs_name_it_too(
     assert report["s1"].state is State.REFUSED
 
 
-async def test_jobs_that_name_nobody_are_awaited_too(gaming: Gaming) -> None:
+async def test_jobs_without_a_target_are_awaited_too(gaming: Gaming) -> None:
     started = await gaming.deployments.push(["s1"], ["v1"])
     (job,) = started.jobs
 
@@ -117,7 +115,7 @@ async def test_jobs_that_name_nobody_are_awaited_too(gaming: Gaming) -> None:
     assert [(outcome.id, outcome.state) for outcome in report] == [("", State.SUCCEEDED)]
 
 
-async def test_a_phones_job_that_names_no_server_is_awaited_beside_those_that_do(gaming: Gaming) -> None:
+async def test_phone_jobs_without_a_server_are_awaited_too(gaming: Gaming) -> None:
     started = await gaming.deployments.deploy(["s1"], ["v1"])
     jobs = [evolve(job, server=None) if job.phone == "s1-b" else job for job in started.jobs]
 
@@ -129,7 +127,7 @@ async def test_a_phones_job_that_names_no_server_is_awaited_beside_those_that_do
     ]
 
 
-async def test_a_server_for_which_no_job_was_begun_has_failed(gaming: Gaming) -> None:
+async def test_a_server_without_a_started_job_has_failed(gaming: Gaming) -> None:
     refused = StartedJob(JobKind.PUSH, None, "s1", None, "v1", "CPS.9999", "odd")
     begun = await gaming.deployments.push(["s2"], ["v1"])
 
@@ -140,7 +138,7 @@ async def test_a_server_for_which_no_job_was_begun_has_failed(gaming: Gaming) ->
     assert report["s2"].state is State.SUCCEEDED
 
 
-async def test_a_job_that_was_not_begun_beside_one_that_was_is_a_failure_of_both(gaming: Gaming) -> None:
+async def test_one_job_that_was_not_started_fails_the_server(gaming: Gaming) -> None:
     begun = await gaming.deployments.push(["s1"], ["v1"])
     refused = StartedJob(JobKind.PUSH, None, "s1", None, "v2")
 
@@ -148,13 +146,11 @@ async def test_a_job_that_was_not_begun_beside_one_that_was_is_a_failure_of_both
 
     assert report["s1"].state is State.FAILED
     assert report["s1"].error_message == (
-        "server s1, version v2: the service does not say why (1 of 2 jobs failed)"
+        "server s1, version v2: the service gives no reason (1 of 2 jobs failed)"
     )
 
 
-async def test_a_job_that_the_service_loses_leaves_its_server_unknown(
-    service: GameService, gaming: Gaming
-) -> None:
+async def test_a_lost_job_leaves_its_server_unknown(service: GameService, gaming: Gaming) -> None:
     service.forgotten = {"s1-a"}
 
     report = await gaming.deployments.wait(await gaming.deployments.deploy(["s1", "s2"], ["v1"]))
@@ -163,7 +159,7 @@ async def test_a_job_that_the_service_loses_leaves_its_server_unknown(
     assert report["s1"].state is State.UNKNOWN
 
 
-async def test_what_is_unfinished_is_awaited_on_by_its_ticket(gaming: Gaming) -> None:
+async def test_a_wait_is_resumed_by_its_resume_token(gaming: Gaming) -> None:
     started = await gaming.deployments.deploy(["s1"], ["v1"])
 
     early = await gaming.deployments.wait(started, timeout=15)
@@ -179,7 +175,7 @@ async def test_what_is_unfinished_is_awaited_on_by_its_ticket(gaming: Gaming) ->
     assert late["s1"].job_id == early["s1"].job_id == "j0,j1,j2,j3"
 
 
-async def test_a_cancelled_wait_looks_no_more_and_the_jobs_go_on(
+async def test_a_cancelled_wait_stops_polling_and_the_jobs_go_on(
     service: GameService, gaming: Gaming
 ) -> None:
     started = await gaming.deployments.deploy(["s1"], ["v1"])
@@ -195,7 +191,7 @@ async def test_a_cancelled_wait_looks_no_more_and_the_jobs_go_on(
     assert (await gaming.deployments.wait(started)).ok
 
 
-async def test_waits_share_their_looks(service: GameService, gaming: Gaming) -> None:
+async def test_waits_share_their_polls(service: GameService, gaming: Gaming) -> None:
     started = [await gaming.deployments.deploy([server], ["v1"]) for server in SERVERS[:60]]
 
     reports = await asyncio.gather(*map(gaming.deployments.wait, started))
@@ -207,7 +203,7 @@ async def test_waits_share_their_looks(service: GameService, gaming: Gaming) -> 
     assert max(len(look) for look in looks) == 20
 
 
-async def test_waits_for_one_call_do_not_end_with_each_other(gaming: Gaming) -> None:
+async def test_waits_for_one_call_end_independently(gaming: Gaming) -> None:
     started = await gaming.deployments.deploy(["s1", "s2"], ["v1"])
     early = await gaming.deployments.wait(started, timeout=15)
     of_one = asyncio.create_task(gaming.deployments.wait(early["s1"].resume_token or ""))
@@ -226,12 +222,12 @@ async def test_an_answer_without_a_request_id_cannot_be_awaited(gaming: Gaming) 
         await gaming.deployments.wait(Started(None, (StartedJob(JobKind.PUSH, "j1", "s1"),)))
 
 
-async def test_a_call_that_began_nothing_is_over(service: GameService, gaming: Gaming) -> None:
+async def test_a_wait_for_no_jobs_ends_at_once(service: GameService, gaming: Gaming) -> None:
     assert (await gaming.deployments.wait(Started("r1"))).total == 0
     assert not service.received
 
 
-async def test_the_servers_of_a_refused_call_that_are_not_named_have_its_code(gaming: Gaming) -> None:
+async def test_unnamed_servers_of_a_refused_call_have_its_code(gaming: Gaming) -> None:
     named = RefusedServer("s1", "CPS.1028", "Server is frozen.")
     begun = await gaming.deployments.push(["s2"], ["v1"])
 
@@ -243,7 +239,7 @@ async def test_the_servers_of_a_refused_call_that_are_not_named_have_its_code(ga
     ]
 
 
-async def test_what_is_no_ticket_is_not_awaited(gaming: Gaming) -> None:
+async def test_an_invalid_resume_token_is_refused(gaming: Gaming) -> None:
     with pytest.raises(InvalidRequest, match="does not start with"):
         await gaming.deployments.wait("r1")
 
@@ -257,7 +253,7 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-async def test_a_fleet_does_it_once_to_every_server(service: GameService, gaming: Gaming, verb: str) -> None:
+async def test_a_fleet_deploys_once_to_every_server(service: GameService, gaming: Gaming, verb: str) -> None:
     fleet: Fleet = gaming.fleet([*SERVERS, *SERVERS])
     run: Run[Any, Started] = getattr(fleet, verb)(iter(["v1"]))
 
@@ -271,7 +267,7 @@ async def test_a_fleet_does_it_once_to_every_server(service: GameService, gaming
     assert sorted(server for body in bodies for server in body["server_ids"]) == sorted(SERVERS)
 
 
-async def test_a_fleet_tells_of_each_server_as_it_ends(service: GameService, gaming: Gaming) -> None:
+async def test_a_fleet_reports_each_server_as_it_ends(service: GameService, gaming: Gaming) -> None:
     service.failing, service.refused = {"s7-a"}, {"s8"}
 
     run = gaming.fleet(SERVERS[:10]).deploy(["v1"])
@@ -284,7 +280,7 @@ async def test_a_fleet_tells_of_each_server_as_it_ends(service: GameService, gam
     assert outcomes["s1"].seconds >= 40 > outcomes["s8"].seconds
 
 
-async def test_phones_are_updated_one_a_call_and_awaited_twenty_a_look(
+async def test_updates_take_one_phone_a_call_and_20_calls_a_poll(
     service: GameService, gaming: Gaming
 ) -> None:
     phones = [f"p{n}" for n in range(60)]
@@ -298,7 +294,7 @@ async def test_phones_are_updated_one_a_call_and_awaited_twenty_a_look(
     assert max(len(look) for look in looks) == 20
 
 
-async def test_what_a_fleet_leaves_running_is_awaited_on_by_its_ticket(gaming: Gaming) -> None:
+async def test_an_unfinished_fleet_is_resumed_by_its_token(gaming: Gaming) -> None:
     report = await gaming.fleet(["s1", "s2"], deadline=20).deploy(["v1"])
 
     assert states(report) == {"unfinished": 2}

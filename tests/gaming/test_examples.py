@@ -96,7 +96,7 @@ def answered(operation: AnyOperation, body: Json) -> Json:
 
 
 @pytest.mark.parametrize("file", files("request"), ids=lambda file: file.stem)
-def test_a_printed_request_is_read_and_written_without_loss(file: Path) -> None:
+def test_a_documented_request_is_read_and_written_without_loss(file: Path) -> None:
     operation, body = operation_of(file), json.loads(file.read_text("utf-8"))
     if body.get("bucket_name") == "":  # printed empty; its table has at least 3 characters
         body["bucket_name"] = "bucket"
@@ -111,7 +111,7 @@ def test_a_printed_request_is_read_and_written_without_loss(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", files("response"), ids=lambda file: file.stem)
-def test_a_printed_answer_is_read_and_written_without_loss(file: Path) -> None:
+def test_a_documented_answer_is_read_and_written_without_loss(file: Path) -> None:
     text = file.read_text("utf-8")
     body = rightly_spelt(text)
 
@@ -121,7 +121,7 @@ def test_a_printed_answer_is_read_and_written_without_loss(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNPRINTED)
-def test_an_answer_by_the_tables_is_read_and_written_without_loss(name: str) -> None:
+def test_an_answer_from_the_tables_is_read_without_loss(name: str) -> None:
     assert answered(OPERATIONS[name], UNPRINTED[name]) == UNPRINTED[name]
 
 
@@ -131,7 +131,7 @@ def test_its_source_is_its_section(name: str) -> None:
     assert (OPERATIONS[name].success == 201) is (OPERATIONS[name].method == "POST")
 
 
-def test_the_id_of_a_version_is_read_in_both_spellings() -> None:
+def test_a_version_id_is_read_in_both_spellings() -> None:
     rows = [{"server_id": "s1", "app_verison_id": "v1"}, {"server_id": "s2", "app_version_id": "v2"}]
 
     page = wire.from_wire(applications.ServerDeploymentPage, {"servers": rows})
@@ -139,7 +139,7 @@ def test_the_id_of_a_version_is_read_in_both_spellings() -> None:
     assert [row.version for row in page.items] == ["v1", "v2"]
 
 
-def test_jobs_of_several_kinds_are_told_apart_by_whom_they_are_for() -> None:
+def test_jobs_are_grouped_by_their_targets() -> None:
     body = (EXAMPLES / "003__5.3.2__deploy_app_version_to_server__response.json").read_text("utf-8")
 
     started = wire.from_wire(Started, json.loads(body))
@@ -150,7 +150,7 @@ def test_jobs_of_several_kinds_are_told_apart_by_whom_they_are_for() -> None:
     assert started.jobs_for("1564567b8bab40f34711234cb80d0188") == started.jobs[3:]
 
 
-def test_an_update_is_for_its_phones() -> None:
+def test_the_targets_of_an_update_are_its_phones() -> None:
     body = (EXAMPLES / "003__5.3.7__update_app_version_of_phone__response.json").read_text("utf-8")
 
     started = wire.from_wire(Started, json.loads(body))
@@ -159,7 +159,7 @@ def test_an_update_is_for_its_phones() -> None:
     assert started.jobs_for(started.targets[0]) == started.jobs[:1]
 
 
-def test_a_job_that_names_nobody_is_for_all() -> None:
+def test_a_job_without_a_target_is_for_all() -> None:
     job = StartedJob(JobKind.PUSH, "j1")
 
     assert Started("r1", (job,)).jobs_for("s1") == (job,)
@@ -176,5 +176,5 @@ def test_a_job_that_names_nobody_is_for_all() -> None:
     ],
     ids=str,
 )
-def test_an_owner_is_said_in_words(job: StartedJob, owner: str) -> None:
+def test_a_target_is_described_as_text(job: StartedJob, owner: str) -> None:
     assert job.description == owner

@@ -24,7 +24,7 @@ def refuse(service: GameService, code: str) -> None:
     service.answer = {"request_id": "r1", "error_code": code, "error_msg": "No.", "failures": FAILURES}
 
 
-async def test_a_refusal_keeps_what_each_server_was_refused_for(service: GameService, gaming: Gaming) -> None:
+async def test_a_refusal_keeps_the_reason_of_each_server(service: GameService, gaming: Gaming) -> None:
     refuse(service, "CPS.1040")
 
     with pytest.raises(Refused) as raised:
@@ -36,9 +36,7 @@ async def test_a_refusal_keeps_what_each_server_was_refused_for(service: GameSer
     )
 
 
-async def test_a_fleet_tells_it_of_each_server_and_of_the_others_what_the_call_was_refused_for(
-    service: GameService, gaming: Gaming
-) -> None:
+async def test_a_fleet_reports_the_reason_of_each_server(service: GameService, gaming: Gaming) -> None:
     refuse(service, "CPS.1040")
 
     report = await gaming.fleet(["s1", "s2", "s3"]).deploy(["v1"])
@@ -51,9 +49,7 @@ async def test_a_fleet_tells_it_of_each_server_and_of_the_others_what_the_call_w
     assert len(service.received) == 1
 
 
-async def test_a_fleet_that_is_refused_for_its_ids_is_halved_until_they_stand_alone(
-    service: GameService, gaming: Gaming
-) -> None:
+async def test_a_batch_refused_for_its_ids_is_halved(service: GameService, gaming: Gaming) -> None:
     refuse(service, "CPS.0016")
 
     report = await gaming.fleet(["s1", "s3"]).deploy(["v1"])
@@ -63,7 +59,7 @@ async def test_a_fleet_that_is_refused_for_its_ids_is_halved_until_they_stand_al
     assert len(service.received) == 3
 
 
-async def test_an_answer_with_odd_failures_is_still_a_refusal(service: GameService, gaming: Gaming) -> None:
+async def test_a_refusal_with_odd_failures_is_still_a_refusal(service: GameService, gaming: Gaming) -> None:
     refuse(service, "CPS.1040")
     assert service.answer is not None
     service.answer["failures"] = ["s1", {"server_id": None}]
@@ -73,9 +69,7 @@ async def test_an_answer_with_odd_failures_is_still_a_refusal(service: GameServi
     assert report["s1"].error_code == "CPS.1040"
 
 
-async def test_a_refusal_without_failures_means_what_its_status_says(
-    service: GameService, gaming: Gaming
-) -> None:
+async def test_a_refusal_without_failures_follows_its_status(service: GameService, gaming: Gaming) -> None:
     service.status, service.answer = 403, {"error_code": "CPS.9998", "error_msg": "No."}
 
     report = await gaming.fleet(["s1"]).push(["v1"])

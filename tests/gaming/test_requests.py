@@ -113,9 +113,7 @@ async def test_a_method_is_one_request(service: GameService, gaming: Gaming, nam
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_is_read_until_a_page_is_not_full(
-    service: GameService, gaming: Gaming, name: str
-) -> None:
+async def test_a_list_is_read_up_to_a_short_page(service: GameService, gaming: Gaming, name: str) -> None:
     rows_of, path, rows, query = LISTS[name]
     service.answer = {rows: [ROW] * 3}
 
@@ -157,23 +155,21 @@ WRONG: Final[dict[str, Callable[[Gaming], object]]] = {
 
 
 @pytest.mark.parametrize("problem", WRONG)
-async def test_what_the_document_does_not_allow_is_not_sent(
-    service: GameService, gaming: Gaming, problem: str
-) -> None:
+async def test_invalid_requests_are_not_sent(service: GameService, gaming: Gaming, problem: str) -> None:
     with pytest.raises(InvalidRequest, match=problem):
         WRONG[problem](gaming)
 
     assert not service.received
 
 
-async def test_more_servers_than_a_call_takes_are_not_sent(service: GameService, gaming: Gaming) -> None:
+async def test_more_servers_than_the_maximum_are_not_sent(service: GameService, gaming: Gaming) -> None:
     with pytest.raises(InvalidRequest, match="servers: holds 101 items; one call takes at most 100"):
         await gaming.deployments.push([f"s{n}" for n in range(101)], ["v1"])
 
     assert not service.received
 
 
-def test_games_are_served_where_cph_is() -> None:
+def test_gaming_has_the_endpoint_of_cph() -> None:
     session = Session(AccessKey("access", "secret"), region="cn-north-4", environ={})
 
     assert str(session.origin("gaming")) == "https://cph.cn-north-4.myhuaweicloud.com"
@@ -185,7 +181,9 @@ def test_every_operation_is_called_here() -> None:
 
 
 @pytest.mark.parametrize("operation", STATED, ids=lambda operation: operation.name)
-async def test_its_method_has_its_name_and_gives_its_source(gaming: Gaming, operation: AnyOperation) -> None:
+async def test_a_method_has_the_name_and_source_of_its_operation(
+    gaming: Gaming, operation: AnyOperation
+) -> None:
     service, resource, method = operation.name.split(".")
 
     documented = inspect.getdoc(getattr(getattr(gaming, resource), method)) or ""
@@ -194,6 +192,6 @@ async def test_its_method_has_its_name_and_gives_its_source(gaming: Gaming, oper
     assert documented.splitlines()[-1] == f"API: {operation.source}"
 
 
-def test_nothing_that_starts_or_makes_something_is_sent_twice() -> None:
+def test_calls_that_create_or_start_are_not_repeatable() -> None:
     assert {operation.repeatable for operation in STATED if operation.method == "POST"} == {False}
     assert {operation.repeatable for operation in STATED if operation.method != "POST"} == {True}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.mark.parametrize("name", [call.ours for call in CALLS])
-def test_it_does_what_is_asked_and_the_vendors_model_keeps_all_of_the_answer(name: str) -> None:
+def test_the_vendors_client_reads_all_of_the_answer(name: str) -> None:
     assert driven()[name] == Verdict()
 
 
@@ -29,7 +29,7 @@ async def test_the_vendors_client_finds_its_project() -> None:
     assert found == true
 
 
-async def test_the_vendors_client_is_let_in_by_its_signature_and_reads_refusals() -> None:
+async def test_the_vendors_signature_is_accepted_and_refusals_read() -> None:
     def refused(key: AccessKey, phone: str) -> Refusal:
         with (
             Vendor.at(emulator.cph_endpoint, key, emulator.project_id) as vendor,
@@ -56,7 +56,5 @@ async def test_the_vendors_client_is_let_in_by_its_signature_and_reads_refusals(
         ({"error_code": None, "jobs": [{"id": "1"}]}, {"jobs": [{"id": "1"}]}, Verdict()),
     ],
 )
-def test_an_answer_is_good_only_if_it_holds_something_that_the_vendors_model_keeps(
-    raw: object, read: object, verdict: Verdict
-) -> None:
+def test_an_answer_must_be_kept_by_the_vendors_model(raw: object, read: object, verdict: Verdict) -> None:
     assert judged(Answer(200, raw, read)) == verdict

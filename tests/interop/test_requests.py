@@ -18,14 +18,14 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.mark.parametrize("n", range(len(VARIED)), ids=[f"{call.ours}-{n}" for n, call in enumerate(VARIED)])
-def test_method_path_query_and_body_are_the_same_but_for_what_is_said(n: int) -> None:
+def test_requests_equal_the_vendors_but_for_listed_differences(n: int) -> None:
     both = compared()[n]
     said = DIFFERENT.get(both.call.ours)
 
     assert both.differences in ({}, said.places if said else {})
 
 
-def test_every_difference_that_is_said_is_there() -> None:
+def test_every_listed_difference_exists() -> None:
     assert sorted({both.call.ours for both in compared() if both.differences}) == sorted(DIFFERENT)
     assert all(difference.reason for difference in DIFFERENT.values())
 
@@ -42,7 +42,7 @@ def test_each_operation_of_ours_is_called() -> None:
     assert {call.ours for call in CALLS} <= ours
 
 
-def test_each_call_goes_where_its_operation_says() -> None:
+def test_each_call_uses_its_operations_method_and_path() -> None:
     operations = stated()
     for both in compared():
         operation = operations[both.call.ours]
@@ -53,7 +53,7 @@ def test_each_call_goes_where_its_operation_says() -> None:
         assert [a for a, b in zip(shape, path, strict=True) if a != b and not a.startswith("{")] == []
 
 
-def test_everything_that_the_vendors_requests_can_hold_is_sent_but_for_what_is_said() -> None:
+def test_every_field_of_the_vendors_requests_is_sent() -> None:
     sent = {
         f"{call.vendor} {without_numbers(place)}"
         for call in VARIED

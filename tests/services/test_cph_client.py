@@ -66,7 +66,7 @@ async def service() -> AsyncIterator[Service]:
         yield service
 
 
-async def test_a_project_that_is_said_is_used(service: Service) -> None:
+async def test_a_configured_project_is_used(service: Service) -> None:
     async with service.session(AccessKey("a", "s", project_id="other")) as session:
         await CloudPhone(session, project_id="mine").jobs.show("j1")
 
@@ -74,20 +74,20 @@ async def test_a_project_that_is_said_is_used(service: Service) -> None:
     assert service.server.received[0].headers["x-project-id"] == "mine"
 
 
-async def test_the_project_of_the_environment_goes_before_that_of_the_key(service: Service) -> None:
+async def test_the_environments_project_precedes_the_keys(service: Service) -> None:
     environ = {"HUAWEICLOUD_SDK_PROJECT_ID": "environment"}
     async with service.session(AccessKey("a", "s", project_id="key"), environ=environ) as session:
         assert await CloudPhone(session).project_id() == "environment"
 
 
-async def test_the_project_of_the_key_saves_the_look_up(service: Service) -> None:
+async def test_the_keys_project_saves_the_look_up(service: Service) -> None:
     async with service.session(AccessKey("a", "s", project_id="key")) as session:
         assert await CloudPhone(session).project_id() == "key"
 
     assert service.targets == []
 
 
-async def test_a_project_that_nobody_said_is_looked_up_once_for_all_who_call(service: Service) -> None:
+async def test_concurrent_calls_look_the_project_up_once(service: Service) -> None:
     async with service.session() as session:
         cph = CloudPhone(session)
         await asyncio.gather(*(cph.jobs.show("j1") for _ in range(3)))
@@ -101,21 +101,21 @@ async def test_another_region_has_another_project(service: Service) -> None:
         assert await CloudPhone(session, region="cn-east-3").project_id() == "id-3"
 
 
-async def test_a_password_calls_in_the_project_that_its_token_is_for(service: Service) -> None:
+async def test_a_password_calls_in_its_tokens_project(service: Service) -> None:
     service.projects = {"cn-north-4": "id-4", "cn-north-4_shop": "id-shop"}
     who = Password("user", "password", "account", "cn-north-4_shop")
     async with service.session(who) as session:
         assert await CloudPhone(session).project_id() == "id-shop"
 
 
-async def test_an_account_without_the_project_is_told_so(service: Service) -> None:
+async def test_a_missing_project_is_not_found(service: Service) -> None:
     service.projects = {}
     async with service.session() as session:
         with pytest.raises(NotFound, match="the account has no project cn-north-4"):
             await CloudPhone(session).project_id()
 
 
-async def test_a_call_whose_project_could_not_be_looked_up_has_not_left(service: Service) -> None:
+async def test_a_call_without_its_project_is_not_sent(service: Service) -> None:
     service.projects = None
     async with service.session() as session:
         with pytest.raises(NotConnected, match="the project is not known"):
@@ -124,7 +124,7 @@ async def test_a_call_whose_project_could_not_be_looked_up_has_not_left(service:
     assert set(service.targets) == {"/v3/projects?name=cn-north-4"}
 
 
-async def test_without_project_and_region_a_call_says_what_is_missing(service: Service) -> None:
+async def test_a_call_needs_a_project_or_a_region(service: Service) -> None:
     async with service.session(region=None) as session:
         with pytest.raises(
             InvalidRequest, match="project_id: is not set, and there is no region to look it up by"
@@ -151,7 +151,7 @@ def test_an_unknown_region_needs_an_endpoint() -> None:
     CloudPhone(Session(KEY, endpoints=endpoints, environ={}), project_id="p", region="xx-new-1")
 
 
-def test_nowhere_to_call_is_told_at_once() -> None:
+def test_a_missing_endpoint_is_an_error_at_once() -> None:
     with pytest.raises(InvalidRequest, match="KOOPHONE_REGION: is not set"):
         CloudPhone(Session(KEY, environ={}), project_id="p")
 

@@ -31,7 +31,7 @@ def written(files: list[SharedFile], *, in_ascii: bool) -> tuple[bytes, list[int
 
 
 @given(files=FILES, in_ascii=st.booleans())
-def test_a_whole_listing_is_read_whole(files: list[SharedFile], *, in_ascii: bool) -> None:
+def test_a_complete_listing_is_parsed(files: list[SharedFile], *, in_ascii: bool) -> None:
     output, _ = written(files, in_ascii=in_ascii)
 
     listing = Listing.read(output.decode())
@@ -40,7 +40,7 @@ def test_a_whole_listing_is_read_whole(files: list[SharedFile], *, in_ascii: boo
 
 
 @given(files=FILES, in_ascii=st.booleans(), data=st.data())
-def test_a_listing_that_is_cut_anywhere_gives_the_files_before_the_cut(
+def test_a_truncated_listing_has_the_files_before_the_cut(
     files: list[SharedFile], *, in_ascii: bool, data: st.DataObject
 ) -> None:
     output, ends = written(files, in_ascii=in_ascii)
@@ -53,15 +53,15 @@ def test_a_listing_that_is_cut_anywhere_gives_the_files_before_the_cut(
 
 
 @given(st.text())
-def test_whatever_a_job_printed_can_be_read_for_a_listing(output: str) -> None:
+def test_any_output_can_be_parsed_as_a_listing(output: str) -> None:
     assert Listing.read(output).capacity is None or "share_base_capacity" in output
 
 
-def test_a_key_whose_colon_was_cut_away_is_no_file() -> None:
+def test_a_key_without_its_colon_is_no_file() -> None:
     assert Listing.read('{"files_in_path":["a"],"share_base_capacity"').files == (SharedFile("a"),)
 
 
-def test_an_entry_of_another_form_is_given_as_a_name() -> None:
+def test_an_entry_of_another_form_is_a_name() -> None:
     entries = r'["total 4", "4.0K\t Jul\t 28\t 2019\t a b\t ", "\q"]'
     output = f'{{"files_in_path": {entries}, "share_base_capacity": "33G"}}'
 

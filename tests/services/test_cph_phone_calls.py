@@ -290,7 +290,7 @@ LISTS: Final[dict[str, tuple[str, Callable[[Sender], AsyncIterator[object]], str
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_gives_every_row_of_the_answer(server: FakeServer, sender: Sender, name: str) -> None:
+async def test_a_list_yields_every_row_of_the_answer(server: FakeServer, sender: Sender, name: str) -> None:
     rows, rows_of, id_name, query = LISTS[name]
     server.queue({rows: [{id_name: "a", "status": 2}]})
 
@@ -324,9 +324,7 @@ async def test_images_are_listed_by_the_marker_of_the_next_page(server: FakeServ
     assert [request.query for request in server.received] == [{}, {"marker": "m2"}]
 
 
-async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
-    server: FakeServer, sender: Sender
-) -> None:
+async def test_refused_phones_are_in_the_answer_with_the_jobs(server: FakeServer, sender: Sender) -> None:
     refused = {"phone_id": "p2", "error_code": "CPS.0005", "error_msg": "Phone not found."}
     server.queue({"request_id": "r1", "jobs": [{"phone_id": "p1", "job_id": "j1"}, refused]})
 
@@ -336,7 +334,7 @@ async def test_what_some_phones_are_refused_for_is_told_beside_what_began(
     assert [entry.error_code for entry in started.refused] == ["CPS.0005"]
 
 
-async def test_a_file_for_an_answer_is_given_as_it_came(server: FakeServer, sender: Sender) -> None:
+async def test_an_answer_that_is_a_file_is_returned_unchanged(server: FakeServer, sender: Sender) -> None:
     server.default = replies_with(Reply(b"PK\x03"))
 
     assert await Undocumented(sender).export_phone_details() == b"PK\x03"

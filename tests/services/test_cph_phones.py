@@ -64,9 +64,9 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: ConnectionRequest(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
     (lambda: UpdateProperties([]), "phones: holds 0 items"),
     (lambda: PropertyUpdate("p1", {}), "properties: is empty"),
-    (lambda: PropertyUpdate("p1", "[1]"), "property: holds no JSON object"),
-    (lambda: PhoneChange("p1", "[]"), "property: holds no JSON object"),
-    (lambda: PropertyUpdate("p1", "{"), "property: holds no JSON object"),
+    (lambda: PropertyUpdate("p1", "[1]"), "property: is not a JSON object"),
+    (lambda: PhoneChange("p1", "[]"), "property: is not a JSON object"),
+    (lambda: PropertyUpdate("p1", "{"), "property: is not a JSON object"),
     (lambda: RouteTraffic(["p1"], "left"), "route: is 'left'; it must be one of direct, routing"),  # type: ignore[arg-type]
     (lambda: Export("p1", [], "bucket", "o"), "include: holds 0 items"),
     (lambda: Export("p1", ["/system"], "bucket", "o"), "include: does not match"),
@@ -106,7 +106,7 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: RunCommand.on(["p1"], "é" * 513), "content: is 1,026 bytes of UTF-8 long; at most 1,024"),
     (lambda: RunCommand.on(["p1"], ""), "content: is empty"),
     (lambda: RunCommand.on([], "id"), "phones: and servers are both empty"),
-    (lambda: RunCommand(phones=["p"], servers=["s"], content="id"), "phones: and servers are both given"),
+    (lambda: RunCommand(phones=["p"], servers=["s"], content="id"), "phones: and servers are both set"),
     (lambda: RunCommand.on(OnServers([f"s{n}" for n in range(101)]), "id"), "servers: holds 101 items"),
     (
         lambda: RunCommand(phones=["p"], content="id", command="push"),
@@ -116,9 +116,7 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
 
 
 @pytest.mark.parametrize("build, problem", WRONG, ids=[f"{n} {words}" for n, (_, words) in enumerate(WRONG)])
-def test_what_is_wrong_is_refused_with_its_limit_before_anything_is_sent(
-    build: Callable[[], object], problem: str
-) -> None:
+def test_an_invalid_request_names_its_limit(build: Callable[[], object], problem: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         build()
 
@@ -131,17 +129,17 @@ def test_fifty_packages_and_their_options_go_in_one_call() -> None:
     assert InstallSplitApp.on(["p1"], content).content == content
 
 
-def test_the_command_that_is_waited_for_takes_15_phones_and_6_calls_a_minute() -> None:
+def test_synchronous_commands_take_15_phones_6_times_a_minute() -> None:
     assert RUN_SYNC.batch is not None
     assert RUN_SYNC.batch.max == 15
     assert [(quota.permits, quota.seconds) for quota in RUN_SYNC.quotas] == [(6, 60)]
 
 
-def test_only_larger_disks_cost_money() -> None:
+def test_only_expanding_disks_is_an_order() -> None:
     assert (EXPAND.order, EXPAND.repeatable) == (True, False)
 
 
-def test_a_job_tells_whether_it_has_ended_and_what_it_is_about() -> None:
+def test_a_job_has_a_target_and_an_end() -> None:
     jobs = [Job("j1", 1, phone="p1", server="s1"), Job("j2", JobState.FAILED, server="s1"), Job("j3", 7)]
 
     assert [(job.ended, job.succeeded, job.target) for job in jobs] == [
@@ -152,14 +150,14 @@ def test_a_job_tells_whether_it_has_ended_and_what_it_is_about() -> None:
     assert Job("j4", 2, encoding_server="e1", server="s1").target == "e1"
 
 
-def test_the_listing_of_a_job_is_read_from_its_output() -> None:
+def test_a_jobs_listing_is_parsed_from_its_output() -> None:
     assert (
         Job("j1", 2, output='{"files_in_path": ["1\\t a\\t b\\t c\\t d\\t "]}').listing.files[0].name == "d"
     )
     assert Job("j2", 1).listing == Listing(is_cut=True)
 
 
-def test_a_model_says_whether_its_servers_share_out_storage() -> None:
+def test_a_model_shows_whether_it_has_shared_storage() -> None:
     said = [
         PhoneModel("m", specification=text).has_shared_storage
         for text in ('{"max_share_disk_size_g":50}', "{", "1")

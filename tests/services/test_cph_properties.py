@@ -1,4 +1,4 @@
-"""Properties of phones: which are known, what they may hold, and when they are out of use."""
+"""Properties of phones: known names, allowed values, deprecated names."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ BAD: Final[dict[str, tuple[Any, str]]] = {
     "com.cph.cg.h5_port": (11001, "must be a port from 10000 to 11000"),
     "com.cph.cg.event_notify_url": ("http" + "a" * 253, "must be at most 256 characters"),
     "persist.sys.locale": (["en"], "is a list; it must be text, a number or a boolean"),
-    "com.cph.mainkey": (1, "not a property that the documents know; com.cph.mainkeys is the nearest"),
-    "quite.another": (1, "is not a property that the documents know"),
+    "com.cph.mainkey": (1, "not a documented property; did you mean com.cph.mainkeys?"),
+    "quite.another": (1, "is not a documented property"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_property_that_is_wrong_is_named_with_what_it_may_be(name: str) -> None:
+def test_an_invalid_property_is_named_with_its_limit(name: str) -> None:
     value, problem = BAD[name]
 
     with pytest.raises(InvalidRequest) as raised:
@@ -61,17 +61,17 @@ def test_a_property_that_is_wrong_is_named_with_what_it_may_be(name: str) -> Non
 
 
 OUT_OF_USE: Final[dict[str, tuple[str | int, str]]] = {
-    "ro.product.name": ("monbox", "the property ro.product.name is out of use"),
-    "qemu.hw.mainkeys": (1, "the property qemu.hw.mainkeys is out of use"),
-    "ro.com.cph.audio_format": ("pcm", "the property ro.com.cph.audio_format is out of use"),
-    "imsi": ("460", "the property imsi is out of use; it is sys.prop.writeimsi now"),
-    "sys.prop.write_phonenum": (1, "it is sys.prop.writephonenum now"),
-    "iccid": ("42947a38410b137c", "the property iccid is out of use"),
+    "ro.product.name": ("monbox", "the property ro.product.name is deprecated"),
+    "qemu.hw.mainkeys": (1, "the property qemu.hw.mainkeys is deprecated"),
+    "ro.com.cph.audio_format": ("pcm", "the property ro.com.cph.audio_format is deprecated"),
+    "imsi": ("460", "the property imsi is deprecated; use sys.prop.writeimsi"),
+    "sys.prop.write_phonenum": (1, "use sys.prop.writephonenum"),
+    "iccid": ("42947a38410b137c", "the property iccid is deprecated"),
 }
 
 
 @pytest.mark.parametrize("name", OUT_OF_USE)
-def test_a_property_that_is_out_of_use_is_sent_with_a_warning(name: str) -> None:
+def test_a_deprecated_property_is_sent_with_a_warning(name: str) -> None:
     value, words = OUT_OF_USE[name]
 
     with pytest.warns(DeprecationWarning, match=words):
@@ -79,24 +79,24 @@ def test_a_property_that_is_out_of_use_is_sent_with_a_warning(name: str) -> None
 
 
 @pytest.mark.parametrize("give", [PropertyUpdate, PhoneChange])
-def test_the_warning_points_at_who_gave_the_property(give: Callable[[str, PropertyValues], object]) -> None:
-    with pytest.warns(DeprecationWarning, match="out of use") as caught:
+def test_the_warning_names_the_callers_line(give: Callable[[str, PropertyValues], object]) -> None:
+    with pytest.warns(DeprecationWarning, match="deprecated") as caught:
         give("p1", {"ro.product.name": "monbox"})
 
     assert [warning.filename for warning in caught] == [__file__]
 
 
-def test_a_rule_holds_for_the_former_names_of_a_property_too() -> None:
+def test_a_rule_covers_former_names_too() -> None:
     with pytest.raises(InvalidRequest, match="imsi: is 'x'; it must be 0 to 15 digits"):
         check_properties({"imsi": "x"})
 
 
-def test_properties_as_a_text_are_taken_as_they_are() -> None:
+def test_properties_as_text_are_sent_unchanged() -> None:
     with warnings.catch_warnings(action="error"):
         assert parse_properties('{"a.newer.one": true, "imsi": "x"}') == {"a.newer.one": "true", "imsi": "x"}
 
 
-def test_properties_of_ones_own_share_their_room_with_the_others() -> None:
+def test_custom_properties_count_with_the_others() -> None:
     others: PropertyValues = {"com.cph.mainkeys": 1}
     full = {"mine": "x" * (7800 - len('{"com.cph.mainkeys":"1"}{"mine":""}'))}
 
@@ -107,6 +107,6 @@ def test_properties_of_ones_own_share_their_room_with_the_others() -> None:
         PropertyUpdate("p1", others, {"mine": full["mine"] + "x"})
 
 
-def test_every_rule_says_itself_in_words() -> None:
+def test_every_rule_describes_its_limit() -> None:
     assert all(rule.meaning and rule.limit for rule in RULES.values())
     assert len(RULES) == 38

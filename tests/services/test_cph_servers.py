@@ -165,7 +165,7 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
     "a model of 65 bytes": (lambda: evolve(ORDER, model="m" * 65), "at most 64 bytes"),
     "a network that is no UUID": (lambda: evolve(ORDER, vpc="vpc-1"), "vpc: does not match"),
     "no network card": (lambda: evolve(ORDER, cards=()), "cards: holds 0 items; it must hold at least 1"),
-    "a port that is kept": (lambda: Port("adb", 20_000), "name: is 'adb', which the service keeps"),
+    "a reserved port": (lambda: Port("adb", 20_000), "name: is 'adb', which the service reserves"),
     "a port's name of 17 bytes": (lambda: Port("p" * 17, 20_000), "at most 16 bytes"),
     "port 9999": (lambda: Port("web", 9_999), "number: is 9,999; it must be 10,000 to 50,000"),
     "port 50001": (lambda: Port("web", 50_001), "number: is 50,001; it must be 10,000 to 50,000"),
@@ -194,7 +194,7 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
         lambda: evolve(ORDER, properties={"com.cph.mainkeys": 2}),
         "com.cph.mainkeys: is '2'; it must be 0 (no) or 1 (yes)",
     ),
-    "properties that are no JSON": (lambda: evolve(CHANGE, properties="{"), "property: holds no JSON"),
+    "properties that are no JSON": (lambda: evolve(CHANGE, properties="{"), "property: is not a JSON"),
     "properties of 8,193 characters": (
         lambda: evolve(ORDER, properties=f'{{"p": "{"x" * 8185}"}}'),
         "properties: is 8,193 characters of JSON text long; at most 8,192",
@@ -204,7 +204,7 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
     "bandwidth in half steps": (lambda: UpdateBandwidth("b1", 301), "size: is 301; it must be 1 to 300"),
     "bandwidth above 1,000 in steps of 50": (lambda: UpdateBandwidth("b1", 1050), "is 1,050"),
     "bandwidth of nothing": (lambda: UpdateBandwidth("b1", 0), "is 0"),
-    "bandwidth in words": (lambda: UpdateBandwidth("b1", "300"), "must be a whole number"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    "bandwidth in words": (lambda: UpdateBandwidth("b1", "300"), "must be an integer"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     "a bucket of two letters": (lambda: PushFiles("ab", "x.tar", ["s1"]), "bucket: does not match"),
     "a bucket in capitals": (lambda: PushFiles("Files", "x.tar", ["s1"]), "bucket: does not match"),
     "a file that is no tar": (lambda: PushFiles("files", "x.zip", ["s1"]), "it must end in .tar"),
@@ -231,12 +231,12 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
     "a tag's key of 128 characters": (lambda: Tag("k" * 128, "v"), "at most 127"),
     "no tags": (lambda: AddTags("s1", ()), "tags: holds 0 items"),
     "11 keys": (lambda: CountTagged(tags=tuple(TagFilter(str(n)) for n in range(11))), "0 to 10 items"),
-    "a key twice": (lambda: CountTagged(tags=(TagFilter("k"), TagFilter("k"))), "holds a key twice"),
+    "a key twice": (lambda: CountTagged(tags=(TagFilter("k"), TagFilter("k"))), "has a duplicate key"),
     "11 values": (lambda: TagFilter("k", tuple("abcdefghijk")), "values: holds 11 items"),
-    "a value twice": (lambda: TagFilter("k", ("a", "a")), "values: holds a value twice"),
+    "a value twice": (lambda: TagFilter("k", ("a", "a")), "values: has a duplicate value"),
     "a time for a redeployment": (
         lambda: AuthorizeEvent("e1", Authorization.REDEPLOY, NOON),
-        "start: is given; only maintenance",
+        "start: is set; only maintenance",
     ),
     "a time without a zone": (
         lambda: AuthorizeEvent("e1", Authorization.MAINTENANCE, NOON.replace(tzinfo=None)),
@@ -257,7 +257,7 @@ WRONG: Final[dict[str, tuple[Callable[[], object], str]]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_wrong_as_written_is_refused_with_field_and_limit(what: str) -> None:
+def test_an_invalid_request_names_field_and_limit(what: str) -> None:
     make, words = WRONG[what]
 
     with pytest.raises(InvalidRequest) as refusal:
@@ -282,7 +282,7 @@ RIGHT: Final[dict[str, Callable[[], object]]] = {
 
 
 @pytest.mark.parametrize("what", RIGHT)
-def test_what_the_documents_allow_is_let_through(what: str) -> None:
+def test_documented_values_are_accepted(what: str) -> None:
     assert RIGHT[what]()
 
 
@@ -492,7 +492,7 @@ CALLS: Final = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_arrives_as_the_documents_have_it(name: str, server: FakeServer, sender: Sender) -> None:
+async def test_a_call_arrives_as_documented(name: str, server: FakeServer, sender: Sender) -> None:
     call = CALLS[name]
     server.queue({"request_id": "r1", "server_id": "s1", "total_count": 3})
 
@@ -514,7 +514,7 @@ async def test_a_refused_order_raises_even_with_200(server: FakeServer, sender: 
         await Servers(sender).buy(ORDER)
 
 
-async def test_more_servers_than_one_call_takes_are_not_sent(server: FakeServer, sender: Sender) -> None:
+async def test_more_servers_than_the_maximum_are_not_sent(server: FakeServer, sender: Sender) -> None:
     with pytest.raises(InvalidRequest, match="at most 100"):
         await Servers(sender).restart([f"s{n}" for n in range(101)])
     with pytest.raises(InvalidRequest, match="at most 10"):
@@ -529,7 +529,7 @@ def rows(first: int, last: int) -> list[Json]:
     return [{"server_id": f"s{n}", "status": 5} for n in range(first, last)]
 
 
-async def test_servers_are_given_page_after_page_until_the_total(server: FakeServer, sender: Sender) -> None:
+async def test_servers_are_listed_by_page_up_to_the_total(server: FakeServer, sender: Sender) -> None:
     server.queue({"count": 4, "servers": rows(0, 2)}, {"count": 4, "servers": rows(2, 4)})
 
     found = [
@@ -543,9 +543,7 @@ async def test_servers_are_given_page_after_page_until_the_total(server: FakeSer
     ]
 
 
-async def test_a_page_shorter_than_asked_is_followed_where_a_total_says_so(
-    server: FakeServer, sender: Sender
-) -> None:
+async def test_a_short_page_is_followed_up_to_the_total(server: FakeServer, sender: Sender) -> None:
     server.queue({"count": 3, "servers": rows(0, 1)}, {"count": 3, "servers": rows(1, 3)})
 
     assert len([server async for server in Servers(sender).list()]) == 3
@@ -559,15 +557,13 @@ async def test_without_a_total_a_short_page_is_the_last(server: FakeServer, send
     assert not server.behaviours
 
 
-async def test_an_empty_page_ends_a_list_whose_total_has_sunk(server: FakeServer, sender: Sender) -> None:
+async def test_an_empty_page_ends_a_list_that_has_shrunk(server: FakeServer, sender: Sender) -> None:
     server.queue({"count": 3, "servers": rows(0, 2)}, {"count": 3, "servers": []})
 
     assert len([server async for server in Servers(sender).list()]) == 2
 
 
-async def test_a_service_that_does_not_page_is_asked_once_for_more_than_a_page(
-    server: FakeServer, sender: Sender
-) -> None:
+async def test_an_unpaged_list_is_requested_once(server: FakeServer, sender: Sender) -> None:
     server.queue({"tags": [{"key": str(n)} for n in range(101)]})
 
     assert len([tag async for tag in Tags(sender).list()]) == 101
@@ -581,16 +577,14 @@ async def test_the_same_page_again_ends_the_list(server: FakeServer, sender: Sen
     assert len([tag async for tag in Tags(sender).list()]) == 100
 
 
-async def test_a_list_begins_at_the_offset_of_its_query(server: FakeServer, sender: Sender) -> None:
+async def test_a_list_starts_at_the_offset_of_its_query(server: FakeServer, sender: Sender) -> None:
     server.queue({"count": 6, "servers": rows(5, 6)})
 
     assert [server.id async for server in Servers(sender).list(ServerQuery(offset=5))] == ["s5"]
 
 
 @pytest.mark.parametrize("following", ["m2", "https://cph.example/v1/p1/x?limit=1&marker=m2"])
-async def test_a_list_by_marker_goes_on_from_the_marker(
-    server: FakeServer, sender: Sender, following: str
-) -> None:
+async def test_a_list_follows_the_marker(server: FakeServer, sender: Sender, following: str) -> None:
     server.queue(
         {"models": [{"model_name": "a"}], "page_info": {"next_marker": following}},
         {"models": [{"model_name": "b"}], "page_info": {}},
@@ -603,7 +597,7 @@ async def test_a_list_by_marker_goes_on_from_the_marker(
     ]
 
 
-async def test_a_marker_that_does_not_move_ends_the_list(server: FakeServer, sender: Sender) -> None:
+async def test_a_repeated_marker_ends_the_list(server: FakeServer, sender: Sender) -> None:
     page = {"scheduled_events": [{"event_id": "e1"}], "page_info": {"next_marker": "m"}}
     server.queue(page, page, page)
 
@@ -645,9 +639,7 @@ async def test_shared_apps_are_listed(server: FakeServer, sender: Sender) -> Non
     assert server.received[0].line == "GET /v1/p1/servers/s1/share-apps-snapshot"
 
 
-async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(
-    server: FakeServer, sender: Sender
-) -> None:
+async def test_each_event_state_is_a_query_parameter(server: FakeServer, sender: Sender) -> None:
     server.queue({})
     query = EventQuery(states=[EventState.INQUIRING, "scheduled"], since=NOON)
 
@@ -659,7 +651,7 @@ async def test_each_state_of_events_is_a_value_of_its_own_in_the_query(
     }
 
 
-async def test_servers_are_found_by_tags_with_numbers_as_text(server: FakeServer, sender: Sender) -> None:
+async def test_a_search_by_tags_sends_numbers_as_text(server: FakeServer, sender: Sender) -> None:
     server.queue({"resources": [{"resource_id": "s1"}], "total_count": 1})
 
     assert [server.id async for server in Tags(sender).find({"env": []}, "shop-1")] == ["s1"]
@@ -672,7 +664,7 @@ async def test_servers_are_found_by_tags_with_numbers_as_text(server: FakeServer
     }
 
 
-def test_what_was_refused_is_told_from_what_was_begun() -> None:
+def test_refused_entries_and_started_jobs_are_separate() -> None:
     started = Started(
         "r1",
         (
@@ -695,7 +687,7 @@ async def test_a_single_job_is_a_list_of_one(server: FakeServer, sender: Sender)
     assert started.started == Started("r1", (JobEntry(server="s1", id="j1"),))
 
 
-def test_a_state_that_means_creating_says_so() -> None:
+def test_every_number_of_creating_is_creating() -> None:
     creating = {state.value for state in ServerState if state.is_creating}
 
     assert creating == {0, 1, 3, 4}
@@ -703,7 +695,7 @@ def test_a_state_that_means_creating_says_so() -> None:
     assert Server("s1").state is None
 
 
-def test_a_limit_says_itself() -> None:
+def test_a_limit_describes_itself() -> None:
     assert (
         BandwidthSize().limit
         == "1 to 300 Mbit/s in steps of 1, to 1,000 in steps of 50, above in steps of 500"
@@ -734,9 +726,9 @@ def verbs(operations: Iterable[AnyOperation]) -> set[str]:
     return {operation.name.rpartition(".")[2] for operation in operations}
 
 
-def test_what_may_cost_money_is_an_order() -> None:
+def test_calls_that_may_cost_money_are_orders() -> None:
     assert verbs(o for o in STATED if o.order) == {"buy", "buy_v1", "buy_bare", "change", "change_model"}
 
 
-def test_of_the_writes_to_servers_only_a_name_may_be_sent_twice() -> None:
+def test_renaming_is_the_only_repeatable_write_to_servers() -> None:
     assert verbs(o for o in STATED if o.repeatable and o.method != "GET") == {"rename"}

@@ -169,7 +169,7 @@ def answered(operation: AnyOperation, body: Json) -> Json:
 
 
 @pytest.mark.parametrize("file", files("request"), ids=lambda file: file.stem)
-def test_a_printed_request_is_read_and_written_without_loss(file: Path) -> None:
+def test_a_documented_request_is_read_and_written_without_loss(file: Path) -> None:
     operation, body = operation_of(file), json.loads(file.read_text("utf-8"))
 
     request = wire.from_wire(operation.request, body | PATHS.get(file.name.split("__")[2], {}))
@@ -181,7 +181,7 @@ def test_a_printed_request_is_read_and_written_without_loss(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", files("response"), ids=lambda file: file.stem)
-def test_a_printed_answer_is_read_and_written_without_loss(file: Path) -> None:
+def test_a_documented_answer_is_read_and_written_without_loss(file: Path) -> None:
     body = json.loads(file.read_text("utf-8"))
     if "imei" in body:  # a number here, text by its table
         body["imei"] = str(body["imei"])
@@ -192,24 +192,24 @@ def test_a_printed_answer_is_read_and_written_without_loss(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNPRINTED)
-def test_an_answer_by_the_tables_is_read_and_written_without_loss(name: str) -> None:
+def test_an_answer_from_the_tables_is_read_without_loss(name: str) -> None:
     operation, body = UNPRINTED[name]
 
     assert answered(operation, body) == body
 
 
-def test_properties_are_read_from_an_object_as_an_example_of_2020_has_them() -> None:
+def test_properties_are_read_from_a_plain_object_too() -> None:
     details = wire.from_wire(phone.PhoneDetails, {"phone_id": "p1", "property": {"imsi": "46", "n": 7}})
 
     assert details.properties == {"imsi": "46", "n": "7"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", None])
-def test_a_phone_is_shown_whatever_its_properties_are(text: str | None) -> None:
+def test_odd_properties_do_not_spoil_a_phone(text: str | None) -> None:
     assert wire.from_wire(phone.PhoneDetails, {"phone_id": "p1", "property": text}).properties == {}
 
 
-def test_addresses_are_read_from_their_expired_names() -> None:
+def test_addresses_are_read_from_their_former_names() -> None:
     old = {"phone_id": "p1", "access_infos": [{"device_ip": "a", "intranet_ip": "b", "access_ip": "c"}]}
 
     (port,) = wire.from_wire(phone.PhoneDetails, old).ports
@@ -217,7 +217,7 @@ def test_addresses_are_read_from_their_expired_names() -> None:
     assert (port.phone_ip, port.server_ip, port.public_ip) == ("a", "b", "c")
 
 
-def test_models_are_read_by_the_name_that_the_table_of_2020_has() -> None:
+def test_models_are_read_by_the_name_of_2020_too() -> None:
     page = wire.from_wire(
         phone_models.PhoneModelPage, {"phone_model": [{"phone_model_name": "m", "cpu": 2.0}]}
     )
@@ -225,11 +225,11 @@ def test_models_are_read_by_the_name_that_the_table_of_2020_has() -> None:
     assert [(model.name, model.cpu) for model in page.items] == [("m", 2)]
 
 
-def test_a_state_that_is_not_known_stays_a_number() -> None:
+def test_an_unknown_state_stays_a_number() -> None:
     assert wire.from_wire(phone.Phone, {"phone_id": "p1", "status": 99}).state == 99
 
 
-def test_the_ticket_of_a_connection_is_in_no_text() -> None:
+def test_an_access_ticket_is_in_no_repr() -> None:
     body = {"phone_id": "p1", "access_info": {"ticket": "s3cret"}}
 
     connection = wire.from_wire(connections.Connection, body)
@@ -252,7 +252,7 @@ def test_times_of_a_query_are_milliseconds() -> None:
     assert wire.place(images.LIST, query, project_id="p1").query[0] == ("create_since", "1713320018058")
 
 
-def test_anything_goes_where_it_was_said_to() -> None:
+def test_a_raw_request_has_query_and_body() -> None:
     request = undocumented.RawRequest.of({"vpc_id": "v 1"}, {"peering_id": "x", "routes": [{"a": 1}]})
 
     placed = wire.place(undocumented.DELETE_PEERING_ROUTES, request, project_id="p1")
@@ -263,14 +263,14 @@ def test_anything_goes_where_it_was_said_to() -> None:
     assert json.loads(placed.body) == {"peering_id": "x", "routes": [{"a": 1}]}
 
 
-def test_nothing_is_sent_where_nothing_was_said() -> None:
+def test_an_empty_raw_request_has_neither_query_nor_body() -> None:
     placed = wire.place(undocumented.CREATE_AGENCY, undocumented.RawRequest.of(), project_id="p1")
 
     assert (placed.path, placed.query, placed.body) == ("/v1/p1/agencies", [], None)
 
 
 @pytest.mark.parametrize("name", [name for name, o in OPERATIONS.items() if o.source == undocumented.SOURCE])
-def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
+def test_an_undocumented_answer_is_returned_unchanged(name: str) -> None:
     body = b'{"request_id":"r1","rows":[{"a":1.5}]}'
 
     answer: undocumented.RawAnswer = read(OPERATIONS[name], RawResponse(200, {}, body), Edition.CHINA, None)
@@ -279,14 +279,14 @@ def test_an_undocumented_answer_is_given_as_it_came(name: str) -> None:
     assert answer.value == {"request_id": "r1", "rows": [{"a": 1.5}]}
 
 
-def test_a_file_for_an_answer_is_kept_by_the_error() -> None:
+def test_an_error_keeps_an_answer_that_is_a_file() -> None:
     with pytest.raises(UnreadableAnswer) as raised:
         read(undocumented.EXPORT_PHONE_DETAILS, RawResponse(200, {}, b"PK\x03"), Edition.CHINA, None)
 
     assert raised.value.answer == b"PK\x03"
 
 
-def test_every_operation_has_a_name_of_its_own_and_a_body_or_a_path_to_be_known_by() -> None:
+def test_operations_differ_by_name_path_or_body() -> None:
     named = {operation.name for operation in OPERATIONS.values()}
     printed = {file.name.split("__")[2] for direction in ("request", "response") for file in files(direction)}
 

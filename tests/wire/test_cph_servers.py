@@ -200,7 +200,7 @@ def answered(operation: AnyOperation, body: str) -> Json:
 
 
 @pytest.mark.parametrize("example", REQUESTS)
-def test_a_printed_request_is_read_and_written_without_loss(example: str) -> None:
+def test_a_documented_request_is_read_and_written_without_loss(example: str) -> None:
     operation, path = REQUESTS[example]
     body = json.loads(printed(example, "request"))
 
@@ -213,14 +213,14 @@ def test_a_printed_request_is_read_and_written_without_loss(example: str) -> Non
 
 
 @pytest.mark.parametrize("example", ANSWERS)
-def test_a_printed_answer_is_read_and_written_without_loss(example: str) -> None:
+def test_a_documented_answer_is_read_and_written_without_loss(example: str) -> None:
     body = printed(example, "response")
 
     assert answered(ANSWERS[example], body) == json.loads(body, object_pairs_hook=without_nulls)
 
 
 @pytest.mark.parametrize("name", UNPRINTED)
-def test_an_answer_by_the_tables_is_read_and_written_without_loss(name: str) -> None:
+def test_an_answer_from_the_tables_is_read_without_loss(name: str) -> None:
     operation, body = UNPRINTED[name]
 
     assert answered(operation, json.dumps(body)) == body
@@ -231,6 +231,6 @@ def printed_here(direction: str) -> set[str]:
     return {name.split(f"__{direction}")[0] for name in files if name.startswith(SECTIONS)}
 
 
-def test_no_body_of_these_sections_is_left_out() -> None:
+def test_every_documented_body_is_tested() -> None:
     assert printed_here("request") == set(REQUESTS)
     assert printed_here("response") == set(ANSWERS)

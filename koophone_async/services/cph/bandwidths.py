@@ -26,7 +26,7 @@ class Sharing(IntEnum):
 
 
 class ChargedBy(IntEnum):
-    """What a bandwidth is paid by (CPH 5.2.1)."""
+    """What a bandwidth is billed by (CPH 5.2.1)."""
 
     BANDWIDTH = 0
     TRAFFIC = 1
@@ -34,7 +34,7 @@ class ChargedBy(IntEnum):
 
 @frozen
 class Bandwidth:
-    """One bandwidth."""
+    """A bandwidth of servers, shared or dedicated."""
 
     id: str = field(metadata=wire("band_width_id"))
     name: str | None = field(default=None, metadata=wire("band_width_name"))
@@ -49,16 +49,16 @@ class Bandwidth:
 
 @frozen
 class BandwidthQuery:
-    """Which part of the bandwidths to list."""
+    """Filter of the list of bandwidths: where to start."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class BandwidthPage:
-    """One page of the bandwidths."""
+    """One page of the list of bandwidths."""
 
     items: tuple[Bandwidth, ...] = field(default=(), metadata=wire("band_widths"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -67,15 +67,15 @@ class BandwidthPage:
 
 @frozen
 class BandwidthSize:
-    """A size that the service takes: the larger it is, the coarser its steps."""
+    """Validator of a bandwidth's size: steps get coarser as the size grows."""
 
     limit: str = "1 to 300 Mbit/s in steps of 1, to 1,000 in steps of 50, above in steps of 500"
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
-        """Check that the size is a step of its range."""
+        """Raise `InvalidRequest` unless the size is a multiple of its range's step."""
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidRequest(
-                "", attribute.name, f"is {value!r}; it must be a whole number, {self.limit}", Rule.WRONG_TYPE
+                "", attribute.name, f"is {value!r}; it must be an integer, {self.limit}", Rule.WRONG_TYPE
             )
         step = 1 if value <= 300 else 50 if value <= 1000 else 500
         if value < 1 or value % step:
@@ -86,14 +86,14 @@ class BandwidthSize:
 
 @frozen
 class UpdateBandwidth:
-    """A new size for a shared bandwidth."""
+    """Request to resize a shared bandwidth."""
 
     bandwidth: str = field(validator=Text(64), metadata=wire("band_width_id"))
     size: int = field(validator=BandwidthSize(), metadata=wire("band_width_size"))
     """Mbit/s."""
 
 
-# No answer tells a total, and that of 2020-07-30 is not paged at all.
+# No answer has a total, and the list of 2020-07-30 is not paged at all.
 LIST: Final = Operation(
     "cph.bandwidths.list", "GET", "/v1/{project_id}/cloud-phone/bandwidths",
     BandwidthQuery, BandwidthPage, source="CPH 5.2.1 (2025-02-08)", repeatable=True,
@@ -107,15 +107,15 @@ UPDATE: Final = Operation(
 
 @frozen
 class Bandwidths:
-    """The bandwidths of servers whose network the service defines."""
+    """Bandwidths of servers whose network the service defines."""
 
     _session: Sender
 
     def list(self, query: BandwidthQuery = BandwidthQuery()) -> AsyncIterator[Bandwidth]:
-        """Give every bandwidth of servers whose network the service defines.
+        """Iterate over the bandwidths of servers whose network the service defines.
 
         Args:
-            query: Where to begin, and how many to ask for at once (at most 100).
+            query: Where to start, and the page size, at most 100.
 
         Raises:
             Refused: The service refused to list.
@@ -125,15 +125,15 @@ class Bandwidths:
         return items_by_offset(self._session, LIST, query)
 
     async def update(self, bandwidth: str, size: int) -> Accepted:
-        """Give a shared bandwidth another size.
+        """Resize a shared bandwidth.
 
         Args:
-            bandwidth: Its id; a dedicated one is refused (CPS.0160).
+            bandwidth: Id of a shared bandwidth; a dedicated one is refused (CPS.0160).
             size: In Mbit/s: up to 300 in steps of 1, up to 1,000 in steps of 50, above in steps of 500.
 
         Raises:
             Refused: Nothing was changed.
-            NoAnswer: No answer came; the size may have changed.
+            NoAnswer: No answer arrived; the size may have changed.
 
         API: CPH 5.2.2 (2025-02-08)
         """

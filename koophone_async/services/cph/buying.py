@@ -1,7 +1,7 @@
-"""Orders of servers: in a network of one's own, in one of the service's, and bare.
+"""Orders of servers: in your own network, in one of the service's, and bare servers.
 
-An order costs money and has no key that would keep it from being made twice, so no rule sends one
-again. After an `NoAnswer`, look for servers with the order's name before ordering anew.
+An order costs money and has no idempotency key, so it is never retried. After a `NoAnswer`, look for
+servers with the order's name before ordering again.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from koophone_async.services.cph.order_models import (
 from koophone_async.wire import wire
 
 SDK_SOURCE: Final = "huaweicloudsdkcph 3.1.219"
-"""Where operations are from that no document has: the vendor's SDK, generated from its own API."""
+"""Source of the operations that no document describes: the vendor's SDK, generated from its API."""
 
 MAX_SERVERS: Final = 10
-"""The most servers of one order, and of one call that deletes them."""
+"""Maximum number of servers of one order, and of one call that deletes them."""
 
 NAME: Final = Text(60, pattern=r"[A-Za-z0-9_\u4e00-\u9fff-]+")
-"""A server's name: letters, digits, Chinese characters, `_` and `-`."""
+"""A server's name: at most 60 letters, digits, Chinese characters, `_` and `-`."""
 
 
 @frozen
 class OwnBandwidth:
-    """The name under which a network card's IPv6 bandwidth goes when servers are bought."""
+    """IPv6 bandwidth of a network card in an order; the wire calls its id `band_width_id`."""
 
     id: str = field(validator=Text(64), metadata=wire("band_width_id"))
 
 
 @frozen
 class NetworkCard:
-    """A network card of the servers to be bought."""
+    """Network card of the servers to buy."""
 
     subnet: str = field(validator=UUID, metadata=wire("subnet_id"))
     is_ipv6: bool | None = field(default=None, metadata=wire("ipv6_enable"))
@@ -70,10 +70,10 @@ def _check_one_server(order: BuyServers, attribute: Attribute[Any], count: int) 
 
 @frozen(kw_only=True)
 class BuyServers(TenantNetwork):
-    """An order of servers in a network of the tenant's own."""
+    """Order of servers in a network of the tenant's own."""
 
     name: str = field(validator=NAME, metadata=wire("server_name"))
-    """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
+    """At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."""
 
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=[Between(1, MAX_SERVERS), _check_one_server])
@@ -84,7 +84,7 @@ class BuyServers(TenantNetwork):
 def _require_without_id(bandwidth: SystemBandwidth, attribute: Attribute[Any], value: int | None) -> None:
     if bandwidth.id is None and value is None:
         raise InvalidRequest(
-            "", attribute.name, "is missing; it must be said where no id is given", Rule.MISSING
+            "", attribute.name, "is missing; it is required where there is no id", Rule.MISSING
         )
 
 
@@ -97,7 +97,7 @@ def _require_if_shared(bandwidth: SystemBandwidth, attribute: Attribute[Any], va
 
 @frozen
 class SystemBandwidth:
-    """The bandwidth of servers in a network of the service's: one that exists, or of some kind."""
+    """Bandwidth of servers in a network of the service's: an existing one, or a new one."""
 
     sharing: Sharing | int | None = field(
         default=None,
@@ -105,34 +105,34 @@ class SystemBandwidth:
         metadata=wire("band_width_share_type"),
     )
     id: str | None = field(default=None, validator=Text(64), metadata=wire("band_width_id"))
-    """One that exists; it comes before what else is said."""
+    """Id of an existing bandwidth; the service then ignores the other fields."""
 
     size: int | None = field(
         default=None,
         validator=[Between(1, 300, unit="Mbit/s"), _require_if_shared],
         metadata=wire("band_width_size"),
     )
-    """Mbit/s, at most 300; a dedicated bandwidth has 300 where nothing is said."""
+    """Mbit/s, at most 300; a dedicated bandwidth defaults to 300."""
 
 
 @frozen(kw_only=True)
 class BuyServersV1(NewPhones):
-    """An order of servers in a network of the service's, as of 2020."""
+    """Order of servers in a network of the service's, as of 2020."""
 
     name: str = field(validator=Text(60, pattern=r"[A-Za-z0-9_-]+"), metadata=wire("server_name"))
-    """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
+    """At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."""
 
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=Between(1, MAX_SERVERS))
     bandwidth: SystemBandwidth = field(metadata=wire("band_width"))
     term: Term = field(metadata=wire("extend_param"))
     is_vnc: bool | None = field(default=None, metadata=wire("vnc_enable", as_text=TRUE_OR_FALSE))
-    """Whether the phones can be reached by VNC. On the wire it is text."""
+    """Whether the phones can be reached by VNC; text on the wire."""
 
     subnet: str | None = field(
         default=None, validator=Text(43, pattern=r"[0-9.]+/[0-9]+"), metadata=wire("subnet_cidr")
     )
-    """Such as `172.31.0.0/16`, which the first order gets by itself; it must overlap no other subnet."""
+    """Such as `172.31.0.0/16`, the default of the first order. It must not overlap another subnet."""
 
 
 @frozen
@@ -144,7 +144,7 @@ class BareDisk:
     """GiB."""
 
     count: int | None = field(default=None, validator=Between(1, 10**4))
-    """1 where nothing is said."""
+    """Default 1."""
 
 
 @frozen
@@ -159,27 +159,27 @@ class BareCard:
 
 @frozen(kw_only=True)
 class BareAddress:
-    """The public address of a bare server: one that exists, a new one, or none."""
+    """Public address of a bare server: an existing one, a new one, or none."""
 
     bandwidth: ServerBandwidth = field(metadata=wire("band_width"))
     existing: tuple[str, ...] | None = field(
         default=None, converter=optional_ids, validator=ONE_ADDRESS, metadata=wire("ids")
     )
-    """The id of one public address; `type` and `count` mean nothing then."""
+    """Id of one public address; the service then ignores `type` and `count`."""
 
     type: str | None = field(default=None, validator=Text(64))
     """Such as `5_bgp`."""
 
     count: int | None = field(default=None, validator=Between(0, 1))
-    """0 where nothing is said."""
+    """Default 0."""
 
 
 @frozen(kw_only=True)
 class BuyBareServers:
-    """An order of servers without phones."""
+    """Order of servers without phones."""
 
     name: str = field(validator=NAME, metadata=wire("server_name"))
-    """At most 60 characters. Several servers get `-0001`, `-0002`, ... after it."""
+    """At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."""
 
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=Between(1, MAX_SERVERS))
@@ -187,12 +187,12 @@ class BuyBareServers:
     cards: tuple[BareCard, ...] = field(validator=Listed(), metadata=wire("nics"))
     public_address: BareAddress = field(metadata=wire("public_ip"))
     keypair: str = field(validator=KEYPAIR, metadata=wire("keypair_name"))
-    """The key pair that signs in to the server."""
+    """Name of the key pair for signing in to the server."""
 
     zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
     disk: BareDisk | None = field(default=None, metadata=wire("data_volume"))
     image: str | None = field(default=None, validator=Text(36), metadata=wire("image_id"))
-    """An image of bare servers; the service's own where nothing is said."""
+    """An image of bare servers; default: the service's own."""
 
     enterprise_project: str | None = field(
         default=None, validator=Text(64), metadata=wire("enterprise_project_id")
@@ -201,7 +201,7 @@ class BuyBareServers:
 
 @frozen
 class Order:
-    """What was ordered."""
+    """Answer to an order."""
 
     id: str | None = field(default=None, metadata=wire("order_id"))
     product: str | None = field(default=None, metadata=wire("product_id"))
@@ -209,14 +209,14 @@ class Order:
 
 @frozen
 class ServerOrder(Order):
-    """What was ordered, and the servers that it will bring."""
+    """Answer to an order, with the ids of the servers that it will create."""
 
     servers: tuple[str, ...] = field(default=(), metadata=wire("server_ids"))
-    """Their ids."""
+    """Ids of the servers."""
 
 
-# A flavor with several addresses a phone takes no address that exists (CPS.0252), which no flavor
-# tells beforehand. Its example orders one server and is answered with two ids.
+# Flavors with several addresses a phone accept no existing address (CPS.0252), and no list shows which
+# they are. The document's example orders one server and answers with two ids.
 BUY: Final = Operation(
     "cph.servers.buy", "POST", "/v2/{project_id}/cloud-phone/servers",
     BuyServers, ServerOrder, source="CPH 5.1.4 (2025-02-08)", repeatable=False, order=True,

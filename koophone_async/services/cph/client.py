@@ -1,4 +1,4 @@
-"""CPH as one client."""
+"""Client of CPH in one project of one region."""
 
 from __future__ import annotations
 
@@ -71,18 +71,18 @@ class CloudPhone:
         region: str | None = None,
         poll_quota: Quota = POLL_QUOTA,
     ) -> None:
-        """Speak CPH through a session.
+        """Create a client on a session.
 
         Args:
             session: Shared with any number of other clients.
             project_id: The project that all paths name. Else HUAWEICLOUD_SDK_PROJECT_ID, else that of the
                 credentials, else the project named like the region, looked up at the first call.
             region: Such as `cn-north-4`; else the session's.
-            poll_quota: How often jobs are polled, at most, by all waits of this client together. A look
-                tells of a hundred jobs.
+            poll_quota: Maximum rate of job polls of all waits of this client together. One poll covers up
+                to 100 jobs.
 
         Raises:
-            InvalidRequest: Nothing says where the service is: no endpoint, and no region where it is known to be.
+            InvalidRequest: There is no endpoint, and the region is none of the known ones.
         """
         sender = session.bind(region=region, project_id=project_id)
         sender.origin("cph")  # an unknown region raises here, not at the first call
@@ -109,10 +109,10 @@ class CloudPhone:
         self.undocumented = Undocumented(sender)
 
     async def project_id(self) -> str:
-        """Tell the project's id, after looking it up where nobody said it.
+        """Return the project's id; look it up in IAM if it was not configured.
 
         Raises:
-            InvalidRequest: Nothing says which project or region it is.
+            InvalidRequest: Neither project nor region is configured.
             NotFound: The account has no project named like the region.
         """
         return await self._sender.project_id()
@@ -128,20 +128,21 @@ class CloudPhone:
         deadline: float | None = None,
         assume_unique: bool = False,
     ) -> PhoneFleet:
-        """Take any number of phones, to do one thing to all of them.
+        """Return a fleet of any number of phones, to run one operation on all of them.
 
         Args:
-            phones: Ids, or what `phones.list` gives, which knows its server; iterable or async iterable,
-                of any length. No more is drawn from it than is in flight.
-            server_of: Tells the server of a phone's id, such as `{...}.get`, where only ids are given.
-            max_per_server: Phones of one server for which ADB work is under way at once. A server does it one
-                after the other; with more the work of others waits longer, with fewer it may run out
-                before the next look. Phones whose server is not known have no bound.
-            concurrency: Calls under way at once.
-            in_flight: Phones at once that are drawn and not yet reported.
-            deadline: Seconds after which what is not sent stays so and what runs is left running.
-            assume_unique: You vouch that no phone comes twice. Otherwise each is remembered, some 100 bytes
-                an id, so that nothing is done twice.
+            phones: Ids, or the items of `phones.list`, which know their server; an iterable or async iterable
+                of any length. At most `in_flight` items are read ahead.
+            server_of: Function from a phone's id to its server's id, such as `{...}.get`, for phones that are
+                plain ids.
+            max_per_server: Maximum number of phones of one server with ADB jobs pending. A server runs them
+                one after the other: a larger value delays other work of the server, a smaller one may leave
+                it idle until the next poll. Phones whose server is unknown are not limited.
+            concurrency: Maximum number of concurrent calls.
+            in_flight: Maximum number of phones that were read from the source and have no outcome yet.
+            deadline: Seconds after which nothing more is sent and running jobs are left running.
+            assume_unique: Skip the detection of duplicates, which costs about 100 bytes an id. Without it,
+                every id is processed once.
         """
         options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server)
         return PhoneFleet(self._sender, self._poller, phones, options, server_of)
@@ -149,12 +150,12 @@ class CloudPhone:
     def server_fleet(
         self, servers: Source, *, concurrency: int = 32, deadline: float | None = None
     ) -> ServerFleet:
-        """Take any number of servers, to do one thing to all of them.
+        """Return a fleet of any number of servers, to run one operation on all of them.
 
         Args:
-            servers: Ids, or what `servers.list` and `tags.find` give; iterable or async iterable.
-            concurrency: Calls under way at once.
-            deadline: Seconds after which what is not sent stays so and what runs is left running.
+            servers: Ids, or the items of `servers.list` or `tags.find`; an iterable or async iterable.
+            concurrency: Maximum number of concurrent calls.
+            deadline: Seconds after which nothing more is sent and running jobs are left running.
         """
         options = RunOptions(concurrency, deadline=deadline)
         return ServerFleet(self._sender, self._poller, servers, options)
@@ -162,12 +163,12 @@ class CloudPhone:
     def encoding_fleet(
         self, encoding_servers: Source, *, concurrency: int = 32, deadline: float | None = None
     ) -> EncodingFleet:
-        """Take any number of encoding servers.
+        """Return a fleet of any number of encoding servers.
 
         Args:
-            encoding_servers: Ids, or what `encoding_servers.list` gives; iterable or async iterable.
-            concurrency: Calls under way at once.
-            deadline: Seconds after which what is not sent stays so and what runs is left running.
+            encoding_servers: Ids, or the items of `encoding_servers.list`; an iterable or async iterable.
+            concurrency: Maximum number of concurrent calls.
+            deadline: Seconds after which nothing more is sent and running jobs are left running.
         """
         options = RunOptions(concurrency, deadline=deadline)
         return EncodingFleet(self._sender, self._poller, encoding_servers, options)

@@ -1,8 +1,8 @@
-"""ADB on phones: files pushed, apps installed and removed, shell commands run.
+"""ADB commands on phones: push files, install and uninstall apps, run shell commands.
 
-One path serves five operations, told apart by the word `command` in the body. All of them go to
-phones, or to every phone of some servers. The jobs of one server run one after the other and hold
-up whatever else its phones have to do.
+One path serves five operations; the field `command` of the body selects one. Each operation goes either to
+phones or to every phone of some servers. The jobs of one server run one after the other and delay all other
+jobs of its phones.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 MAX_SECONDS_PER_PHONE: Final = 2.0
-"""How long one phone may take for a command that is waited for, in seconds (CPH 5.7.5)."""
+"""Time limit of a synchronous command on one phone, in seconds (CPH 5.7.5)."""
 
 MAX_SECONDS_PER_CALL: Final = 30.0
-"""How long all phones of a call that waits may take together, in seconds (CPH 5.7.5)."""
+"""Time limit of a synchronous call for all its phones together, in seconds (CPH 5.7.5)."""
 
 _WORD: Final = "[A-Za-z0-9_./:-]+"
 _OBJECT: Final = f"obs://[A-Za-z0-9_.:-]+/{_WORD}"
@@ -34,25 +34,29 @@ _TARGETS: Final = Listed(UNSTATED, min=0, each=Text(MAX_ID_LENGTH))
 
 @frozen
 class Packages:
-    """Options and packages of one app, separated by spaces, as `pm` takes them."""
+    """Validator of the options and packages of one app, separated by spaces, in the syntax of `pm`."""
 
-    most: int
-    size: int
-    """Bytes of UTF-8 of the whole."""
+    max_packages: int
+    max_size: int
+    """Maximum total size in bytes of UTF-8."""
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
+        """Description of the limit, for error messages."""
         files = (
-            "obs://bucket/path/file.apk" if self.most == 1 else f"1 to {self.most} obs://bucket/path/file.apk"
+            "obs://bucket/path/file.apk"
+            if self.max_packages == 1
+            else f"1 to {self.max_packages} obs://bucket/path/file.apk"
         )
-        return f"at most {self.size:,} {BYTES}: options if any, then {files}"
+        return f"at most {self.max_size:,} {BYTES}: options if any, then {files}"
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
-        """Check size, number and endings."""
-        Text(self.size, unit=BYTES)(instance, attribute, value)
+        """Raise `InvalidRequest` for a wrong size, number of packages or file ending."""
+        Text(self.max_size, unit=BYTES)(instance, attribute, value)
         file = rf"{_OBJECT}(?<=\.apk)"
-        if not re.fullmatch(rf"(?:(?!obs://){_WORD} +)*(?:{file} +){{0,{self.most - 1}}}{file}", str(value)):
+        if not re.fullmatch(
+            rf"(?:(?!obs://){_WORD} +)*(?:{file} +){{0,{self.max_packages - 1}}}{file}", str(value)
+        ):
             raise InvalidRequest(
                 "", attribute.name, f"is {value!r:.200}; it must be {self.limit}", Rule.BAD_FORMAT
             )
@@ -60,18 +64,18 @@ class Packages:
 
 @frozen
 class OnServers:
-    """Every phone of some servers."""
+    """Target of an ADB command: every phone of these servers."""
 
     servers: tuple[str, ...] = field(converter=ids)
 
 
-def _optional_ids(given: Iterable[str] | None) -> tuple[str, ...]:
-    return () if given is None else ids(given)
+def _optional_ids(values: Iterable[str] | None) -> tuple[str, ...]:
+    return () if values is None else ids(values)
 
 
 @frozen(kw_only=True)
 class AdbCommand:
-    """What to do, and the phones or the servers to do it on: one of the two, not both."""
+    """An ADB command and its targets: either phones or servers."""
 
     phones: tuple[str, ...] = field(
         default=None, converter=_optional_ids, validator=_TARGETS, metadata=wire("phone_ids")
@@ -82,15 +86,15 @@ class AdbCommand:
     content: str
 
     def __attrs_post_init__(self) -> None:
-        # Of both, the service takes the phones and says nothing of the servers (CPH 5.7.1).
+        # Given both, the service uses the phones and ignores the servers silently (CPH 5.7.1).
         if bool(self.phones) == bool(self.servers):
-            both = "and servers are both given" if self.phones else "and servers are both empty"
+            both = "and servers are both set" if self.phones else "and servers are both empty"
             rule = Rule.CONFLICT if self.phones else Rule.ALL_MISSING
-            raise InvalidRequest("", "phones", f"{both}; give one of the two", rule)
+            raise InvalidRequest("", "phones", f"{both}; set one of the two", rule)
 
     @classmethod
     def on(cls, where: Iterable[str] | OnServers, content: str) -> Self:
-        """Say where something is to be done."""
+        """Create the command for phones or for `OnServers`."""
         if isinstance(where, OnServers):
             return cls(servers=where.servers, content=content)
         return cls(phones=where, content=content)
@@ -98,7 +102,7 @@ class AdbCommand:
 
 @frozen(kw_only=True)
 class PushFile(AdbCommand):
-    """A tar file to unpack on phones."""
+    """Request to unpack a tar file on phones."""
 
     content: str = field(validator=Text(1024, unit=BYTES, ending=(".tar",), pattern=_OBJECT))
     command: str = field(default="push", validator=OneOf(("push",)))
@@ -106,7 +110,7 @@ class PushFile(AdbCommand):
 
 @frozen(kw_only=True)
 class InstallApp(AdbCommand):
-    """An app in one package."""
+    """Request to install an app of one package."""
 
     content: str = field(validator=Packages(1, 1024))
     command: str = field(default="install", validator=OneOf(("install",)))
@@ -114,7 +118,7 @@ class InstallApp(AdbCommand):
 
 @frozen(kw_only=True)
 class InstallSplitApp(AdbCommand):
-    """An app in several packages."""
+    """Request to install an app of several packages."""
 
     content: str = field(validator=Packages(50, 8100))
     command: str = field(default="install-multiple", validator=OneOf(("install-multiple",)))
@@ -122,7 +126,7 @@ class InstallSplitApp(AdbCommand):
 
 @frozen(kw_only=True)
 class UninstallApp(AdbCommand):
-    """An app to remove, by the name of its package."""
+    """Request to uninstall an app, by the name of its package."""
 
     content: str = field(validator=Text(1024, unit=BYTES, pattern=_WORD))
     command: str = field(default="uninstall", validator=OneOf(("uninstall",)))
@@ -130,7 +134,7 @@ class UninstallApp(AdbCommand):
 
 @frozen(kw_only=True)
 class RunCommand(AdbCommand):
-    """A shell command."""
+    """Request to run a shell command."""
 
     # The documents print a character set without the space, and use spaces in their example.
     content: str = field(validator=Text(1024, unit=BYTES))
@@ -139,23 +143,23 @@ class RunCommand(AdbCommand):
 
 @frozen
 class CommandResult:
-    """What one phone did with a command that was waited for."""
+    """Result of a synchronous command on one phone."""
 
     phone: str | None = field(default=None, metadata=wire("phone_id"))
     id: str | None = field(default=None, metadata=wire("job_id"))
     state: JobState | int | None = field(default=None, metadata=wire("status"))
-    """RUNNING where the time was up first; the job can still be looked at."""
+    """RUNNING if the time limit came first; the job can still be polled."""
 
     # CPS.0191 here is "Run command failed."; in the table of errors it is about subnets.
     error_code: str | None = None
     error_message: str | None = field(default=None, metadata=wire("error_msg"))
     output: str | None = field(default=None, metadata=wire("execute_msg"))
-    """The first 1,024 bytes, of failed commands too."""
+    """First 1,024 bytes of the output, also of failed commands."""
 
 
 @frozen
 class CommandResults:
-    """One result for each phone."""
+    """Answer to a synchronous command: one result for each phone."""
 
     results: tuple[CommandResult, ...] = field(default=(), metadata=wire("jobs"))
     request: str | None = field(default=None, metadata=wire("request_id"))
@@ -191,7 +195,7 @@ RUN: Final = Operation(
     batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
-# Nothing is said of how many phones the servers of such a call may hold.
+# No document states how many phones the servers of such a call may have.
 RUN_SYNC: Final = Operation(
     "cph.commands.run_sync", "POST", "/v1/{project_id}/cloud-phone/phones/sync-commands",
     RunCommand, CommandResults, source="CPH 5.7.5 (2025-02-08)",
@@ -201,41 +205,41 @@ RUN_SYNC: Final = Operation(
 
 @frozen
 class Commands:
-    """ADB on phones, started or waited for."""
+    """Asynchronous and synchronous ADB commands."""
 
     _session: Sender
 
     async def push(self, where: Iterable[str] | OnServers, tar: str) -> Started:
-        """Start unpacking a tar file at the root of the file system of phones.
+        """Start unpacking a tar file at the file system root of phones.
 
-        Pack it as a `data` directory: what belongs on the system disk may not arrive. The service must
-        have been granted access to the bucket.
+        Pack a `data` directory: files for the system disk may not be written. The service must have been
+        granted access to the bucket.
 
         Args:
-            where: Ids of phones (no document says how many), or `OnServers`.
+            where: At most 100 phone ids (no document states a maximum), or `OnServers`.
             tar: `obs://bucket/path/file.tar`, at most 1,024 bytes; the file at most 6 GB.
 
         Raises:
             Refused: The service refused the whole call; nothing is being pushed.
-            NoAnswer: No answer came; the file may be on its way.
+            NoAnswer: No answer arrived; the file may be pushed.
 
         API: CPH 5.7.1 (2025-02-08)
         """
         return await self._session.send(PUSH, PushFile.on(where, tar))
 
     async def install(self, where: Iterable[str] | OnServers, apk: str, options: str = "") -> Started:
-        """Start installing an app that is one package.
+        """Start installing an app of one package.
 
         The service must have been granted access to the bucket.
 
         Args:
-            where: Ids of phones (no document says how many), or `OnServers`.
+            where: At most 100 phone ids (no document states a maximum), or `OnServers`.
             apk: `obs://bucket/path/file.apk`, with the options at most 1,024 bytes; the file at most 2 GB.
-            options: Such as `-t -r`.
+            options: Options of `pm install`, such as `-t -r`.
 
         Raises:
             Refused: The service refused the whole call; nothing is being installed.
-            NoAnswer: No answer came; the app may be on its way.
+            NoAnswer: No answer arrived; the app may be installed.
 
         API: CPH 5.7.2 (2025-02-08)
         """
@@ -244,18 +248,18 @@ class Commands:
     async def install_split(
         self, where: Iterable[str] | OnServers, apks: Iterable[str], options: str = ""
     ) -> Started:
-        """Start installing one app that is split into several packages.
+        """Start installing one app of several packages (split APKs).
 
         The service must have been granted access to the bucket.
 
         Args:
-            where: Ids of phones (no document says how many), or `OnServers`.
+            where: At most 100 phone ids (no document states a maximum), or `OnServers`.
             apks: At most 50 of `obs://bucket/path/file.apk`, with the options at most 8,100 bytes.
-            options: Such as `-t -r`.
+            options: Options of `pm install`, such as `-t -r`.
 
         Raises:
             Refused: The service refused the whole call; nothing is being installed.
-            NoAnswer: No answer came; the app may be on its way.
+            NoAnswer: No answer arrived; the app may be installed.
 
         API: CPH 5.7.2 (2025-02-08)
         """
@@ -263,40 +267,40 @@ class Commands:
         return await self._session.send(INSTALL_SPLIT, InstallSplitApp.on(where, content))
 
     async def uninstall(self, where: Iterable[str] | OnServers, package: str) -> Started:
-        """Start removing an app.
+        """Start uninstalling an app.
 
         Args:
-            where: Ids of phones (no document says how many), or `OnServers`.
-            package: The name of its package, such as `com.example.app`; at most 1,024 bytes.
+            where: At most 100 phone ids (no document states a maximum), or `OnServers`.
+            package: Package name, such as `com.example.app`; at most 1,024 bytes.
 
         Raises:
-            Refused: The service refused the whole call; nothing is being removed.
-            NoAnswer: No answer came; the app may be removed.
+            Refused: The service refused the whole call; nothing is being uninstalled.
+            NoAnswer: No answer arrived; the app may be uninstalled.
 
         API: CPH 5.7.3 (2025-02-08)
         """
         return await self._session.send(UNINSTALL, UninstallApp.on(where, package))
 
     async def run(self, where: Iterable[str] | OnServers, command: str) -> Started:
-        """Start a shell command. Its output is in its jobs, of which it ends one after the other a server.
+        """Start a shell command. Its output is in its jobs, which each server runs one after the other.
 
         Args:
-            where: Ids of phones (no document says how many), or `OnServers`.
-            command: At most 1,024 bytes of UTF-8; not one that runs long.
+            where: At most 100 phone ids (no document states a maximum), or `OnServers`.
+            command: At most 1,024 bytes of UTF-8; it should be short.
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            NoAnswer: No answer came; the command may have run.
+            NoAnswer: No answer arrived; the command may have run.
 
         API: CPH 5.7.4 (2025-02-08)
         """
         return await self._session.send(RUN, RunCommand.on(where, command))
 
     async def run_sync(self, where: Iterable[str] | OnServers, command: str) -> CommandResults:
-        """Run a short shell command and answer with what each phone printed.
+        """Run a short shell command synchronously and return the output of each phone.
 
-        Six calls a minute are allowed for one user; a call waits for its turn. Each phone may take 2 s,
-        and the call 30 s.
+        The quota is 6 calls a minute for one user; a call waits for its turn. The time limit is 2 s for each
+        phone and 30 s for the call.
 
         Args:
             where: At most 15 ids of phones, or `OnServers`.
@@ -304,7 +308,7 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            NoAnswer: No answer came; the command may have run.
+            NoAnswer: No answer arrived; the command may have run.
 
         API: CPH 5.7.5 (2025-02-08)
         """

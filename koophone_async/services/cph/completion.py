@@ -1,4 +1,4 @@
-"""How the end of a call is found: what its answer says at once, and its jobs by its request id."""
+"""Completion of calls: outcomes that an answer contains, and jobs polled by request id."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import JobEntry, Started
 
 POLL_QUOTA: Final = Quota(60, 60)
-"""How often jobs are looked at unless the client is told otherwise. No document states a quota."""
+"""Default maximum rate of job polls. No document states a quota."""
 
 
 @frozen(eq=False)
 class JobPoller:
-    """Looks at the jobs of calls by their request ids, twenty calls or a page of a hundred jobs at once."""
+    """Polls jobs by the request ids of their calls: up to 20 calls, and pages of 100 jobs, at a time."""
 
     _session: Sender
     limiter: PollLimiter = field(factory=lambda: PollLimiter(POLL_QUOTA))
@@ -31,7 +31,7 @@ class JobPoller:
     max_jobs: int | None = MAX_JOBS
 
     async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
-        """See the jobs of these calls that are waited for."""
+        """Return the pending jobs of these calls; a job that is still running maps to None."""
         awaited = {
             job: handle for handle in handles for job in self._session.poll_scheduler.pending(self, handle)
         }
@@ -43,13 +43,13 @@ class JobPoller:
     def read_started(
         self, started: Started, ids: Sequence[str], value: Callable[[Job], object] | None = None
     ) -> Reading:
-        """Read what a call began and what it refused, both with HTTP 200 and in one list."""
+        """Read started jobs and refused entries, which share one list of an HTTP 200 answer."""
         jobs = {entry.id: _target(entry, ids) for entry in started.jobs if entry.id}
         wait = Wait(self, started.request, jobs, value=value) if started.request and jobs else None
         return Reading(tuple(refusals(started, ids)), wait)
 
     def read_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
-        """Read what phones did while the call waited. What was still running then is looked at further."""
+        """Read the results of a synchronous call. Jobs that were still running are polled further."""
         ended = [result for result in answer.results if result.state != JobState.RUNNING]
         running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
         wait = Wait(self, answer.request, running) if answer.request and running else None
@@ -59,25 +59,25 @@ class JobPoller:
 async def find_jobs(
     session: Sender, limiter: PollLimiter, handles: Sequence[str], wanted: Iterable[str]
 ) -> Mapping[str, Job]:
-    """Look for jobs of some calls, by id, as many pages as it takes.
+    """Return the wanted jobs of some calls by id; read as many pages as it takes to find them.
 
-    Answers do not tell which call began a job, and list those that were seen to end before.
+    Answers do not name the call of a job, and list jobs that ended long ago too.
     """
-    missing, found, rows = set(wanted), dict[str, Job](), 0
+    missing, jobs, rows = set(wanted), dict[str, Job](), 0
     async for job in items_by_offset(session, LIST, JobQuery(handles)):
         if rows and not rows % MAX_JOBS:
             limiter.take(asyncio.get_running_loop().time())  # one more page
         rows += 1
         if job.id in missing:
             missing.remove(job.id)
-            found[job.id] = job
+            jobs[job.id] = job
             if not missing:
                 break
-    return found
+    return jobs
 
 
 def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
-    """Tell of all for which a call names no job: refused, or unknown where it gives no reason either."""
+    """Yield an outcome for each entry without a job: refused, or unknown where there is no reason."""
     for entry in started.refused:
         if entry.error_code or entry.error_message:
             yield _refused(_target(entry, ids), entry)
@@ -86,18 +86,18 @@ def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
 
 
 def read_connections(answer: Connections, _: Sequence[str]) -> Reading:
-    """Read who can be streamed from and who cannot."""
+    """Read the connections, and the phones that were refused one."""
     good = [Outcome(one.phone, State.ACCEPTED, value=one.access) for one in answer.connections]
     return Reading([*good, *(_refused(one.phone, one) for one in answer.refused)])
 
 
 def read_accepted(_: object, ids: Sequence[str]) -> Reading:
-    """Read the answer to a call that has no job."""
+    """Read the answer to a call without jobs: every id is accepted."""
     return Reading([Outcome(id, State.ACCEPTED) for id in ids])
 
 
 def read_listing(job: Job) -> object:
-    """Read the listing that a job found, as far as its output goes; None where it failed."""
+    """Return the listing in a job's output; None if the job failed."""
     return job.listing if job.succeeded else None
 
 
@@ -107,7 +107,7 @@ def _refused(id: str, why: JobEntry | RefusedConnection) -> Outcome:
 
 
 def _target(entry: JobEntry | CommandResult, ids: Sequence[str]) -> str:
-    """Tell whom an entry is about: of a call with one id it need not say."""
+    """Return the id that an entry is about; an entry of a call with one id may omit it."""
     named = entry.phone if isinstance(entry, CommandResult) else entry.target
     return named or (ids[0] if len(ids) == 1 else "")
 
@@ -119,11 +119,11 @@ _STATES: Final[Mapping[object, State]] = {
 
 
 def _outcome(result: CommandResult, ids: Sequence[str]) -> Outcome:
-    # Who was refused has no job, and may be shown as failed all the same.
-    was_begun = result.id or result.output or not result.error_code
+    # A refused phone has no job, but the answer may show it as failed.
+    was_started = result.id or result.output or not result.error_code
     return Outcome(
         _target(result, ids),
-        _STATES.get(result.state, State.UNKNOWN) if was_begun else State.REFUSED,
+        _STATES.get(result.state, State.UNKNOWN) if was_started else State.REFUSED,
         result.id,
         result.error_code or None,
         result.error_message or None,

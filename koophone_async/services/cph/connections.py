@@ -1,4 +1,4 @@
-"""What clients need to stream from phones."""
+"""Connections: addresses and access tickets for streaming from phones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from koophone_async.wire import wire
 
 
 class ClientType(StrEnum):
-    """What streams (CPH 5.3.3)."""
+    """Kind of streaming client (CPH 5.3.3)."""
 
     ANDROID = "ANDROID"
     WINDOWS = "WINDOWS"
@@ -24,7 +24,7 @@ class ClientType(StrEnum):
 
 @frozen
 class ConnectionRequest:
-    """Which phones a client wants to stream from."""
+    """Request for connections of one kind of client to phones."""
 
     phones: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("phone_ids"))
     client: ClientType = field(validator=OneOf(tuple(ClientType)), metadata=wire("client_type"))
@@ -32,7 +32,7 @@ class ConnectionRequest:
 
 @frozen
 class Access:
-    """Where a phone is reached, and with what."""
+    """Addresses of a phone, and the access ticket for it."""
 
     public_ip: str | None = field(default=None, metadata=wire("access_ip"))
     internal_ip: str | None = field(default=None, metadata=wire("intranet_ip"))
@@ -40,15 +40,15 @@ class Access:
     port: int | None = field(default=None, metadata=wire("access_port"))
     session: str | None = field(default=None, metadata=wire("session_id"))
     timestamp: str | None = None
-    """For the client, which gives it back; its unit is not documented."""
+    """Passed back by the streaming client; its unit is not documented."""
 
     ticket: str | None = field(default=None, repr=False)
-    """A secret. How long it lasts, and whether the next one ends it, is not documented."""
+    """Secret. Its lifetime, and whether the next ticket invalidates it, are not documented."""
 
 
 @frozen
 class Connection:
-    """One phone that can be streamed from."""
+    """Connection to one phone."""
 
     phone: str = field(metadata=wire("phone_id"))
     access: Access = field(metadata=wire("access_info"))
@@ -56,7 +56,7 @@ class Connection:
 
 @frozen
 class RefusedConnection:
-    """One phone that cannot be streamed from, and why."""
+    """A phone without a connection, and the reason."""
 
     phone: str = field(metadata=wire("phone_id"))
     error_code: str | None = None
@@ -65,14 +65,14 @@ class RefusedConnection:
 
 @frozen
 class Connections:
-    """Each phone of the call is in one of the two lists; HTTP is 200 for both."""
+    """Answer with a connection or a refusal for each phone; HTTP 200 in both cases."""
 
     connections: tuple[Connection, ...] = field(default=(), metadata=wire("connect_infos"))
     refused: tuple[RefusedConnection, ...] = field(default=(), metadata=wire("errors"))
     request: str | None = field(default=None, metadata=wire("request_id"))
 
 
-# Nothing about a phone changes, and the ticket of an answer that got lost serves nobody.
+# Repeatable: the phone does not change, and the ticket of a lost answer is never used.
 CONNECTIONS: Final = Operation(
     "cph.phones.connections", "POST", "/v1/{project_id}/cloud-phone/phones/batch-connection",
     ConnectionRequest, Connections, source="CPH 5.3.3 (2025-02-08)",

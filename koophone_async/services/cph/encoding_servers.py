@@ -1,4 +1,4 @@
-"""Encoding servers: what turns the picture of phones into video."""
+"""Encoding servers, which encode the screens of phones as video."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EncodingType(IntEnum):
 
 
 class EncodingState(IntEnum):
-    """How an encoding server is, as answers have it (CPH 5.6.1). Three numbers mean creating."""
+    """State of an encoding server in answers (CPH 5.6.1). Three numbers mean creating."""
 
     CREATING = 0
     RUNNING = 1
@@ -34,12 +34,12 @@ class EncodingState(IntEnum):
 
     @property
     def is_creating(self) -> bool:
-        """Whether the encoding server is still being made."""
+        """Whether the encoding server is still being created."""
         return self in (self.CREATING, self.CREATING_4, self.CREATING_5)
 
 
 class EncodingFilter(IntEnum):
-    """How an encoding server is, as the query has it: 4 and 5 contradict the answers (CPH 5.6.1)."""
+    """State of an encoding server in queries; 4 and 5 contradict the answers (CPH 5.6.1)."""
 
     CREATING = 0
     RUNNING = 1
@@ -53,7 +53,7 @@ class EncodingFilter(IntEnum):
 
 @frozen
 class EncodingAccess:
-    """One port of an encoding server, and where it can be reached."""
+    """One port of an encoding server and its addresses."""
 
     listen_port: int | None = None
     access_port: int | None = None
@@ -65,13 +65,13 @@ class EncodingAccess:
     """Empty where there is none."""
 
     old_internal: str | None = field(default=None, metadata=wire("intranet_ip", "internet_ip"))
-    """The internal address by its expired name."""
+    """The internal address under its former name."""
 
     old_public: str | None = field(default=None, metadata=wire("access_ip"))
-    """The public address by its expired name; where there is none, the internal one."""
+    """The public address under its former name; the internal one if there is none."""
 
     type: str | None = None
-    """`adb`, `vnc`, `cph_app_server`, `cph_h5_server`, or the name of a port of one's own."""
+    """`adb`, `vnc`, `cph_app_server`, `cph_h5_server`, or the name of a custom port."""
 
 
 @frozen
@@ -93,7 +93,7 @@ class EncodingServer:
 
 @frozen
 class EncodingServerQuery:
-    """Which encoding servers to list."""
+    """Filter of the list of encoding servers."""
 
     server: str | None = field(default=None, validator=Text(32), metadata=wire("server_id"))
     type: EncodingType | int | None = field(default=None, validator=OneOf((*EncodingType, None)))
@@ -102,12 +102,12 @@ class EncodingServerQuery:
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class EncodingServerPage:
-    """One page of the list."""
+    """One page of the list of encoding servers."""
 
     items: tuple[EncodingServer, ...] = field(default=(), metadata=wire("encode_servers"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -116,7 +116,7 @@ class EncodingServerPage:
 
 @frozen
 class RestartEncodingServers:
-    """Encoding servers to restart."""
+    """Request to restart encoding servers."""
 
     encoding_servers: tuple[str, ...] = field(
         converter=ids, validator=IDS, metadata=wire("encode_server_ids")
@@ -128,7 +128,7 @@ LIST: Final = Operation(
     EncodingServerQuery, EncodingServerPage, source="CPH 5.6.1 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# The jobs of 2025 do not tell which encoding server they are of: only this answer does.
+# Jobs of 2025 do not name their encoding server: only this answer does.
 RESTART: Final = Operation(
     "cph.encoding_servers.restart", "POST", "/v1/{project_id}/cloud-phone/encode-servers/batch-restart",
     RestartEncodingServers, Started, source="CPH 5.6.2 (2025-02-08)",
@@ -143,7 +143,7 @@ class EncodingServers:
     _session: Sender
 
     def list(self, query: EncodingServerQuery = EncodingServerQuery()) -> AsyncIterator[EncodingServer]:
-        """Give every encoding server that the query describes, page after page.
+        """Iterate over the encoding servers that match a query, page by page.
 
         Args:
             query: Filters, all optional: server, type, state; `limit` is how many to ask for at once
@@ -160,11 +160,11 @@ class EncodingServers:
         """Restart encoding servers.
 
         Args:
-            encoding_servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            encoding_servers: At most 100 ids; no document states a maximum.
 
         Raises:
             Refused: The service refused the whole call; nothing was restarted.
-            NoAnswer: No answer came; they may be restarting.
+            NoAnswer: No answer arrived; they may be restarting.
 
         API: CPH 5.6.2 (2025-02-08)
         """

@@ -1,4 +1,4 @@
-"""Every verb of CPH over any number of phones."""
+"""Fleets of CPH: run one operation on any number of phones."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ _PHONE_SLOT: Final = "{phone}"
 
 @frozen
 class Fleet:
-    """Any number of ids, and how something is done to all of them.
+    """Any number of ids to run one operation on.
 
-    Every verb gives a `Run`: iterate it for outcomes as they come, or await it for the report.
+    Every verb returns a `Run`: iterate it for outcomes as they arrive, or await it for the report.
     Duplicates are dropped, and every distinct id gets exactly one outcome.
     """
 
@@ -102,17 +102,17 @@ class Fleet:
 
 @frozen
 class PhoneFleet(Fleet):
-    """Any number of phones, and what can be done to all of them.
+    """Any number of phones to run one operation on.
 
-    A server does the ADB work of its phones one after the other, while other work for them waits.
-    Where the server of a phone is known, such work is sent in small calls that go to the servers
-    in turn, and a server gets more only as it gets done.
+    A server runs the ADB jobs of its phones one after the other and delays their other jobs meanwhile. If the
+    servers of the phones are known, ADB commands are therefore sent in small calls to the servers in turn,
+    and a server gets the next call when jobs of it have ended.
     """
 
     _server_of: Callable[[str], str | None] | None = field(default=None, repr=False)
 
     def run(self, command: str) -> Run[RunCommand, Started]:
-        """Run a shell command and give the first 1,024 bytes of its output.
+        """Run a shell command; each outcome has the first 1,024 bytes of its output.
 
         Args:
             command: At most 1,024 bytes of UTF-8; not one that runs long.
@@ -120,12 +120,12 @@ class PhoneFleet(Fleet):
         return self._adb(commands.RUN, RunCommand, command)
 
     def run_sync(self, command: str) -> Run[RunCommand, CommandResults]:
-        """Run a short shell command in calls that wait for it, 15 phones a call and six calls a minute.
+        """Run a short shell command synchronously, 15 phones a call and 6 calls a minute.
 
-        `estimate()` of what this gives tells how many calls and seconds that is, before it starts.
+        `estimate()` of the returned run predicts the number of calls and seconds before it starts.
 
         Args:
-            command: At most 1,024 bytes of UTF-8; a phone may take 2 s for it.
+            command: At most 1,024 bytes of UTF-8; its time limit is 2 s on each phone.
         """
         return self._run(
             commands.RUN_SYNC,
@@ -134,7 +134,7 @@ class PhoneFleet(Fleet):
         )
 
     def push(self, tar: str) -> Run[PushFile, Started]:
-        """Unpack a tar file at the root of the file system of each phone.
+        """Unpack a tar file at the file system root of each phone.
 
         Args:
             tar: `obs://bucket/path/file.tar`, at most 1,024 bytes; the file at most 6 GB.
@@ -142,29 +142,29 @@ class PhoneFleet(Fleet):
         return self._adb(commands.PUSH, PushFile, tar)
 
     def install(self, apk: str, options: str = "") -> Run[InstallApp, Started]:
-        """Install an app that is one package.
+        """Install an app of one package.
 
         Args:
             apk: `obs://bucket/path/file.apk`, with the options at most 1,024 bytes; the file at most 2 GB.
-            options: Such as `-t -r`.
+            options: Options of `pm install`, such as `-t -r`.
         """
         return self._adb(commands.INSTALL, InstallApp, f"{options} {apk}".strip())
 
     def install_split(self, apks: Iterable[str], options: str = "") -> Run[InstallSplitApp, Started]:
-        """Install one app that is split into several packages.
+        """Install one app of several packages (split APKs).
 
         Args:
             apks: At most 50 of `obs://bucket/path/file.apk`, with the options at most 8,100 bytes.
-            options: Such as `-t -r`.
+            options: Options of `pm install`, such as `-t -r`.
         """
         content = f"{options} {' '.join(ids(apks, 'apks'))}".strip()
         return self._adb(commands.INSTALL_SPLIT, InstallSplitApp, content)
 
     def uninstall(self, package: str) -> Run[UninstallApp, Started]:
-        """Remove an app.
+        """Uninstall an app.
 
         Args:
-            package: The name of its package, such as `com.example.app`; at most 1,024 bytes.
+            package: Package name, such as `com.example.app`; at most 1,024 bytes.
         """
         return self._adb(commands.UNINSTALL, UninstallApp, package)
 
@@ -178,8 +178,8 @@ class PhoneFleet(Fleet):
         """Restart phones, or start those that are stopped.
 
         Args:
-            image: The image that all of them change to.
-            properties: What changes with it on all of them.
+            image: Id of the image that all phones change to.
+            properties: Properties to set on all phones with it.
         """
         text = None if properties is None else encode(parse_properties(properties)).decode()
         return self._start(
@@ -194,12 +194,12 @@ class PhoneFleet(Fleet):
         *,
         clear_properties: bool | None = None,
     ) -> Run[ResetPhones, Started]:
-        """Wipe phones back to their first state. What they held is lost.
+        """Reset phones to their initial state. All their data is lost.
 
         Args:
-            image: The image that all of them change to.
-            properties: What changes with it on all of them.
-            clear_properties: Whether they lose all properties that were ever set.
+            image: Id of the image that all phones change to.
+            properties: Properties to set on all phones with it.
+            clear_properties: Whether to remove all properties that were ever set.
         """
         text = None if properties is None else encode(parse_properties(properties)).decode()
         return self._start(
@@ -215,8 +215,8 @@ class PhoneFleet(Fleet):
         """Change properties of phones. Some take effect only after a restart.
 
         Args:
-            properties: The same for all of them; those that are not named stay.
-            custom: Properties of one's own, with the others at most 7,800 bytes.
+            properties: The same for all phones; properties that are not named stay as they are.
+            custom: Custom properties, with the others at most 7,800 bytes.
         """
         text = encode(parse_properties(properties)).decode()
         return self._start(
@@ -231,23 +231,23 @@ class PhoneFleet(Fleet):
         path: str | Mapping[str, str],
         exclude: Iterable[str] = (),
     ) -> Run[ExportData, Started]:
-        """Pack data of each phone into object storage.
+        """Export data of each phone to object storage.
 
         Args:
             include: Absolute paths in /data or /cache, at most 4,096 bytes each.
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
-            path: Where to, at most 1,024 characters: a text with `{phone}` in it, such as
-                `backups/{phone}.tar`, or a path for each phone.
-            exclude: Paths of the same kind that are left out, even where they are included.
+            path: Object path, at most 1,024 characters: a template with `{phone}`, such as
+                `backups/{phone}.tar`, or a mapping from phone id to path.
+            exclude: Paths of the same kind to leave out of the included ones.
 
         Raises:
-            InvalidRequest: All phones would go to the same path.
+            InvalidRequest: The path is a text without `{phone}`, so that all phones would share one object.
         """
         if isinstance(path, str) and _PHONE_SLOT not in path:
             raise InvalidRequest(
                 storage.EXPORT.name,
                 "path",
-                f"holds no {_PHONE_SLOT}, and each phone needs its own",
+                f"does not contain {_PHONE_SLOT}, and each phone needs its own path",
                 Rule.BAD_FORMAT,
             )
         included, excluded, to = ids(include, "paths"), ids(exclude, "paths"), _path_for(path)
@@ -258,11 +258,12 @@ class PhoneFleet(Fleet):
         )
 
     def restore(self, bucket: str, path: str | Mapping[str, str]) -> Run[RestoreData, Started]:
-        """Unpack an export on each phone, which may be another than it came from. Then restart them.
+        """Restore an export on each phone, also one of another phone. Restart the phones afterwards.
 
         Args:
-            bucket: Where the exports are.
-            path: One that all phones get, or a text with `{phone}` in it, or a path for each phone.
+            bucket: Bucket of the exports.
+            path: One object path for all phones, a template with `{phone}`, or a mapping from phone id to
+                path.
         """
         of = _path_for(path)
         return self._start(
@@ -272,12 +273,13 @@ class PhoneFleet(Fleet):
         )
 
     def expand(self, size: int | Mapping[str, int]) -> Run[ExpandVolumes, Started]:
-        """Buy larger data disks for phones. It costs money and cannot be taken back.
+        """Buy larger data disks for phones. This costs money and cannot be undone.
 
-        No call is sent twice: one that the service refuses for one of its 150 phones is refused for all.
+        No call is sent twice: a call that is refused because of one of its 150 phones is refused for all.
 
         Args:
-            size: GiB up to 32,768, not less than now: for all of them, or for each phone.
+            size: GiB up to 32,768, not less than now: one size for all, or a mapping from phone id to
+                size.
         """
 
         def of(phone: str) -> int:
@@ -290,18 +292,18 @@ class PhoneFleet(Fleet):
         )
 
     def route_traffic(self, route: Route) -> Run[RouteTraffic, Started]:
-        """Lead the traffic of phones directly, or through an encoding container.
+        """Route the traffic of phones directly or through an encoding container.
 
         Args:
-            route: Where to; an encoding container must run.
+            route: `ENCODING_CONTAINER` needs a running encoding container.
         """
         return self._start(traffic.ROUTE, lambda phones: RouteTraffic(phones, route))
 
     def connections(self, client: ClientType) -> Run[ConnectionRequest, Connections]:
-        """Get what a client connects to each phone with, ten a call: the outcome's `value` is an `Access`.
+        """Request connections to phones, ten a call; the outcome's `value` is an `Access`.
 
         Args:
-            client: The kind of client that will stream.
+            client: Kind of the streaming client.
         """
         return self._run(CONNECTIONS, lambda phones: ConnectionRequest(phones, client), read_connections)
 
@@ -309,7 +311,7 @@ class PhoneFleet(Fleet):
         return self._start(operation, lambda phones: command.on(phones, content), partition=self._server)
 
     def _server(self, item: Item) -> str | None:
-        """Tell where a phone is: as the list showed it, else as the caller knows."""
+        """Return the server of a phone: from the listed item, else from `server_of`."""
         server: str | None = getattr(item, "server", None)
         if server is None and self._server_of is not None:
             id, _ = identify(item)
@@ -323,5 +325,5 @@ def _path_for(path: str | Mapping[str, str]) -> Callable[[str], str]:
     return lambda phone: path.get(phone, "")
 
 
-def _sample_ids(given: str | int | Mapping[str, object]) -> Sequence[str]:
-    return _ANY_ID if isinstance(given, str | int) else tuple(given)[:1]
+def _sample_ids(values: str | int | Mapping[str, object]) -> Sequence[str]:
+    return _ANY_ID if isinstance(values, str | int) else tuple(values)[:1]

@@ -1,4 +1,4 @@
-"""Who an image is shared with, and whether they take it."""
+"""Members of images: the accounts that an image is shared with, and their answers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 PROJECT_ID: Final = Text(64)
-"""The id of the project that stands for the other account."""
+"""The project id that identifies the other account."""
 
 
 class ShareAnswer(StrEnum):
-    """What to say to another account that shares an image."""
+    """Answer to another account's offer to share an image."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -30,29 +30,29 @@ class ShareAnswer(StrEnum):
 
 @frozen
 class AddMember(ImageRequest):
-    """An account to share an image with."""
+    """Request to share an image with an account."""
 
     project: str = field(validator=PROJECT_ID, metadata=wire("member"))
-    """The document marks it optional; without it there is nobody to share with."""
+    """Optional in the document, though nothing can be shared without it."""
 
 
 @frozen
 class RemoveMember(ImageRequest):
-    """An account to share an image with no longer."""
+    """Request to stop sharing an image with an account."""
 
     project: str = field(validator=PROJECT_ID, metadata=wire("member_id"))
 
 
 @frozen
 class AnswerShare(ImageRequest):
-    """What to say to an image that another account shares."""
+    """Request to accept or reject an image that another account shares."""
 
     verdict: ShareAnswer | str = field(validator=OneOf((*ShareAnswer,)), metadata=wire("status"))
 
 
 @frozen
 class Member:
-    """One account that an image is shared with."""
+    """An account that an image is shared with."""
 
     project: str = field(metadata=wire("member_id"))
     image: str | None = field(default=None, metadata=wire("image_id"))
@@ -95,15 +95,15 @@ ANSWER: Final = Operation(
 
 @frozen
 class ImageMembers:
-    """The accounts that images are shared with, and one's own answer to those that share theirs."""
+    """Members of your images, and your answers to images that other accounts share."""
 
     _session: Sender
 
     async def list(self, image: str) -> AsyncIterator[Member]:
-        """Give every account that an image of one's own is shared with.
+        """Iterate over the accounts that an image of yours is shared with.
 
         Args:
-            image: One id.
+            image: Id of an image of yours.
 
         Raises:
             Refused: The service refused to list.
@@ -117,44 +117,44 @@ class ImageMembers:
         """Share an image with another account in the same region.
 
         Args:
-            image: One id of one's own.
+            image: Id of an image of yours.
             project: The other account's project id in that region; at most 10 accounts an image.
 
         Raises:
-            Refused: It was not shared.
-            NoAnswer: No answer came; it may be shared.
+            Refused: The image was not shared.
+            NoAnswer: No answer arrived; the image may be shared.
 
         API: CPH 5.9.3 (2025-02-08)
         """
         return await self._session.send(ADD, AddMember(image, project))
 
     async def remove(self, image: str, project: str) -> Accepted:
-        """Share an image with an account no longer.
+        """Stop sharing an image with an account.
 
         Args:
-            image: One id of one's own.
+            image: Id of an image of yours.
             project: The other account's project id.
 
         Raises:
-            Refused: It stays shared.
-            NoAnswer: No answer came; it may be shared no longer.
+            Refused: The image is still shared.
+            NoAnswer: No answer arrived; the image may no longer be shared.
 
         API: CPH 5.9.5 (2025-02-08)
         """
         return await self._session.send(REMOVE, RemoveMember(image, project))
 
     async def answer(self, image: str, verdict: ShareAnswer) -> Accepted:
-        """Take or decline an image that another account shares.
+        """Accept or reject an image that another account shares.
 
-        One that was not accepted cannot be used; `phone_images.list` shows where each offer stands.
+        An image must be accepted before it can be used; `phone_images.list` shows the state of each offer.
 
         Args:
-            image: One id of a shared image.
-            verdict: Accepted or rejected.
+            image: Id of a shared image.
+            verdict: Accept or reject.
 
         Raises:
             Refused: The offer stays as it was.
-            NoAnswer: No answer came; the offer may be taken or declined.
+            NoAnswer: No answer arrived; the offer may be accepted or rejected.
 
         API: huaweicloudsdkcph 3.1.219
         """

@@ -1,4 +1,4 @@
-"""Images of one's own, and those that other accounts share."""
+"""Images: your own, and those that other accounts share with you."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 IMAGE_ID: Final = Text(64)
-"""An image's id; no document states its length."""
+"""An image's id; no document states its maximum length."""
 
 
 class ImageState(IntEnum):
-    """Where an image stands (CPH 5.9.1)."""
+    """State of an image (CPH 5.9.1)."""
 
     CREATING = 0
     READY = 1
@@ -29,7 +29,7 @@ class ImageState(IntEnum):
 
 
 class ImageType(StrEnum):
-    """Whose an image is (CPH 5.9.1)."""
+    """Owner of an image (CPH 5.9.1)."""
 
     PRIVATE = "private"
     SHARED = "share"
@@ -37,7 +37,7 @@ class ImageType(StrEnum):
 
 @frozen
 class Image:
-    """One image of one's own, or one that another account shares."""
+    """An image of your own, or one that another account shares."""
 
     id: str = field(metadata=wire("image_id"))
     name: str | None = field(default=None, metadata=wire("image_name"))
@@ -51,10 +51,10 @@ class Image:
 
     domain_id: str | None = None
     project_id: str | None = None
-    """Of private images only."""
+    """None for shared images."""
 
     shared_by: str | None = field(default=None, metadata=wire("src_project_id"))
-    """The project of who shares it."""
+    """Project id of the account that shares it."""
 
     created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
     updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
@@ -62,7 +62,7 @@ class Image:
 
 @frozen
 class ImageQuery:
-    """Which images to list."""
+    """Filter of the list of images."""
 
     id: str | None = field(default=None, validator=IMAGE_ID, metadata=wire("image_id"))
     name: str | None = field(default=None, metadata=wire("image_name"))
@@ -73,7 +73,7 @@ class ImageQuery:
         default=None, validator=OneOf((*ImageState, None)), metadata=wire("status")
     )
     shared_by: str | None = field(default=None, metadata=wire("src_project_id"))
-    # A number whose unit is not documented; milliseconds, as the members of an image have them.
+    # The unit is not documented; milliseconds, as in the list of members.
     since: datetime | None = field(
         default=None, validator=aware, metadata=wire("create_since", as_text=format_milliseconds)
     )
@@ -82,12 +82,12 @@ class ImageQuery:
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class ImagePage:
-    """One page of the images."""
+    """One page of the list of images."""
 
     items: tuple[Image, ...] = field(default=(), metadata=wire("image_infos"))
     total: int | None = None
@@ -95,7 +95,7 @@ class ImagePage:
 
 @frozen
 class ImageRequest:
-    """The image that a call is about."""
+    """Request about one image."""
 
     image: str = field(validator=IMAGE_ID, metadata=wire("image_id"))
 
@@ -105,7 +105,7 @@ LIST: Final = Operation(
     ImageQuery, ImagePage, source="CPH 5.9.1 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# A success is called "No Content" and shown with a body; both are read.
+# The document calls success "No Content" and shows a body; both are read.
 DELETE: Final = Operation(
     "cph.images.delete", "DELETE", "/v1/{project_id}/cloud-phone/images/{image_id}",
     ImageRequest, Accepted, source="CPH 5.9.2 (2025-02-08)", repeatable=True,
@@ -114,16 +114,16 @@ DELETE: Final = Operation(
 
 @frozen
 class Images:
-    """One's own images, and those that others share."""
+    """Your images, and those that other accounts share with you."""
 
     _session: Sender
 
     def list(self, query: ImageQuery = ImageQuery()) -> AsyncIterator[Image]:
-        """Give every image of one's own, and every shared one, page after page.
+        """Iterate over your images and the shared ones, page by page.
 
         Args:
-            query: Filters, all optional: id, name, whose it is, state, who shares it, when it was
-                made (aware times); `limit` is how many to ask for at once, at most 100.
+            query: Filters, all optional: id, name, type, state, sharing project, time of creation (aware
+                times); `limit` is the page size, at most 100.
 
         Raises:
             Refused: The service refused to list.
@@ -133,14 +133,14 @@ class Images:
         return items_by_offset(self._session, LIST, query)
 
     async def delete(self, image: str) -> Accepted:
-        """Delete an image of one's own.
+        """Delete an image of yours.
 
         Args:
-            image: One id.
+            image: Id of an image of yours.
 
         Raises:
-            NotFound: There is no such image (CPS.0166), or no longer.
-            NoAnswer: No answer came; it may be deleted.
+            NotFound: The image does not exist, or was deleted before (CPS.0166).
+            NoAnswer: No answer arrived; it may be deleted.
 
         API: CPH 5.9.2 (2025-02-08)
         """

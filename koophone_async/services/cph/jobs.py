@@ -1,4 +1,4 @@
-"""Jobs: what became of the work that was started."""
+"""Jobs: state and result of the work that calls have started."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.wire import wire
 
 MAX_REQUESTS: Final = 20
-"""The most request ids of one look (CPH 5.4.2)."""
+"""Maximum number of request ids of one query (CPH 5.4.2)."""
 
 MAX_JOBS: Final = 100
-"""The most jobs on one page (CPH 5.4.2)."""
+"""Maximum page size of the list of jobs (CPH 5.4.2)."""
 
 
 class JobState(IntEnum):
-    """Where a job stands (CPH 5.4.1). Servers and phones give the same numbers other meanings."""
+    """State of a job (CPH 5.4.1). For servers and phones the same numbers mean other things."""
 
     RUNNING = 1
     SUCCEEDED = 2
@@ -36,59 +36,59 @@ _ENDED: Final = {JobState.SUCCEEDED, JobState.FAILED}
 
 @frozen
 class Job:
-    """One job, as the service last showed it."""
+    """A job in the state of the latest poll."""
 
     id: str = field(metadata=wire("job_id"))
     state: JobState | int = field(metadata=wire("status"))
-    """An int when the service sends a state this version does not know; that job has not ended."""
+    """An int for a state that this version does not know; such a job counts as running."""
 
     phone: str | None = field(default=None, metadata=wire("phone_id"))
     server: str | None = field(default=None, metadata=wire("server_id", "node_id"))
     encoding_server: str | None = field(default=None, metadata=wire("encode_server_id"))
-    """Until 2020-07-30."""
+    """Only in answers of 2020-07-30."""
 
     began_at: datetime | None = field(default=None, metadata=wire("begin_time", as_text=format_time))
     ended_at: datetime | None = field(default=None, metadata=wire("end_time", as_text=format_time))
     error_code: str | None = None
-    """Sometimes without its dot, as in the documents' example `CPS0005`."""
+    """Sometimes without the dot, as in the documents' example `CPS0005`."""
 
     error_message: str | None = field(default=None, metadata=wire("error_msg"))
     output: str | None = field(default=None, metadata=wire("execute_msg"))
-    """The first 1,024 bytes, of failed commands too."""
+    """First 1,024 bytes of the output, also of failed commands."""
 
     @property
     def ended(self) -> bool:
-        """Whether the service will not change this job any more."""
+        """Whether the job has ended, successfully or not."""
         return self.state in _ENDED
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job ended well."""
+        """Whether the job ended successfully."""
         return self.state == JobState.SUCCEEDED
 
     @property
     def target(self) -> str:
-        """The id that the job is about; empty where the service names none."""
+        """Id of the phone, encoding server or server of the job; empty if the service names none."""
         return self.phone or self.encoding_server or self.server or ""
 
     @property
     def listing(self) -> Listing:
-        """The files that a job of `shared_files.list` found, as far as its output goes."""
+        """The listing of a `shared_files.list` job, as far as its output has it."""
         return Listing.read(self.output or "")
 
 
 @frozen
 class JobRequest:
-    """The job to look at."""
+    """Request for one job."""
 
     job: str = field(validator=Text(64), metadata=wire("job_id"))
 
 
 @frozen
 class JobQuery:
-    """Whose jobs to look at."""
+    """Request for the jobs of some calls."""
 
-    # 2020-07-30 knows one id, called request_id; 2025-02-08 takes either and prefers this.
+    # 2020-07-30 has a single request_id; 2025-02-08 accepts either and prefers this.
     requests: tuple[str, ...] = field(
         converter=split_commas,
         validator=Listed(MAX_REQUESTS, each=Text(64)),
@@ -100,20 +100,20 @@ class JobQuery:
 
 @frozen
 class JobPage:
-    """One page of jobs. They do not tell which of the requests they belong to."""
+    """One page of the list of jobs. Jobs do not name the request they belong to."""
 
     items: tuple[Job, ...] = field(default=(), metadata=wire("jobs"))
     total: int | None = field(default=None, metadata=wire("count"))
     """Not documented for this list."""
 
 
-# The request id of the answer is that of this look, not of the call that started the job.
+# The request id of the answer is that of this query, not of the call that started the job.
 SHOW: Final = Operation(
     "cph.jobs.show", "GET", "/v1/{project_id}/cloud-phone/jobs/{job_id}",
     JobRequest, Job, source="CPH 5.4.1 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# What a call refused at once has no job and is not listed.
+# Phones that a call refused have no job and are not listed.
 LIST: Final = Operation(
     "cph.jobs.list", "GET", "/v1/{project_id}/cloud-phone/jobs",
     JobQuery, JobPage, source="CPH 5.4.2 (2025-02-08)",
@@ -123,15 +123,15 @@ LIST: Final = Operation(
 
 @frozen
 class Jobs:
-    """What became of the work that was started."""
+    """State and result of the work that calls have started."""
 
     _session: Sender
 
     async def show(self, job: str) -> Job:
-        """Look once at one job.
+        """Return one job, without waiting for its end.
 
         Args:
-            job: The id that the starting call answered.
+            job: Job id from the answer of the call that started it.
 
         Raises:
             NotFound: The service does not know the job (CPS.0011).
@@ -141,10 +141,10 @@ class Jobs:
         return await self._session.send(SHOW, JobRequest(job))
 
     def list(self, requests: Iterable[str]) -> AsyncIterator[Job]:
-        """Look once at all jobs of some calls, in pages of 100.
+        """Iterate over the jobs of some calls, in pages of 100, without waiting for their end.
 
         Args:
-            requests: At most 20 request ids, as `Started.request` has them.
+            requests: At most 20 request ids (`Started.request`).
 
         Raises:
             NotFound: The service does not know one of the requests, or not yet (CPS.0050).

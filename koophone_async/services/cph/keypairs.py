@@ -1,4 +1,4 @@
-"""Key pairs that open the phones of a server."""
+"""Key pairs for ADB access to the phones of a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from koophone_async.wire import wire
 
 @frozen
 class ServerKeypair:
-    """Which key pair is to open the phones of one server."""
+    """New key pair of one server."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     keypair: str = field(validator=KEYPAIR, metadata=wire("keypair_name"))
@@ -24,13 +24,13 @@ class ServerKeypair:
 
 @frozen
 class UpdateKeypairs:
-    """A key pair for each of many servers."""
+    """Request to replace the key pairs of servers."""
 
     servers: tuple[ServerKeypair, ...] = field(validator=Listed())
 
 
-# Setting the same key twice would do no harm, but while the first job runs a second call is refused
-# (CPS.0098), and the answer would tell nothing of the job that goes on.
+# Setting the same key twice is harmless, but a second call during the first job is refused (CPS.0098), and
+# its answer does not name the running job.
 UPDATE: Final = Operation(
     "cph.keypairs.update", "PUT", "/v1/{project_id}/cloud-phone/servers/open-access",
     UpdateKeypairs, Started, source="CPH 5.5.1 (2025-02-08)",
@@ -40,20 +40,20 @@ UPDATE: Final = Operation(
 
 @frozen
 class Keypairs:
-    """The key pairs that open the phones of servers."""
+    """Key pairs for ADB access to the phones of servers."""
 
     _session: Sender
 
     async def update(self, keypairs: Mapping[str, str]) -> Started:
-        """Let other key pairs open the phones of servers.
+        """Start replacing the key pairs of servers, which give ADB access to their phones.
 
         Args:
-            keypairs: The name of a key pair, at most 64 bytes, for each server id. No document states
-                how many servers one call takes; 100 are sent at most.
+            keypairs: Mapping from server id to key pair name (at most 64 bytes); at most 100 servers, as no
+                document states a maximum.
 
         Raises:
             Refused: The service refused the whole call; no key pair was changed.
-            NoAnswer: No answer came; the key pairs may be changing.
+            NoAnswer: No answer arrived; the key pairs may be changing.
 
         API: CPH 5.5.1 (2025-02-08)
         """

@@ -1,7 +1,7 @@
-"""Listings of shared storage, which come as the output of a job and may be cut.
+"""Parse listings of shared storage, which arrive as the output of a job and may be truncated.
 
-The output is JSON in a string of at most 1,024 bytes, so that a long listing ends anywhere (CPH
-4.1.7 of 2020-07-30; the document of 2025-02-08 does not describe it).
+The output is JSON text of at most 1,024 bytes; a long listing is cut at any byte (CPH 4.1.7 of 2020-07-30;
+the document of 2025-02-08 does not describe it).
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Final
 from attrs import frozen
 
 _STRING: Final = re.compile(r'("(?:[^"\\]|\\.)*")([\s:,\[\]}]*)', re.DOTALL)
-"""A whole string of JSON, and what stands between it and the next one."""
+"""A complete JSON string, and the punctuation up to the next one."""
 
 
 @frozen
 class SharedFile:
-    """One file or directory in shared storage."""
+    """A file or directory in shared storage."""
 
     name: str
     size: int | None = None
     """Bytes."""
 
     changed: str | None = None
-    """As `ls` prints it, such as `Jul 28 15:28`: without a year, or without a time."""
+    """Time of change as `ls` prints it, such as `Jul 28 15:28`: without a year, or without a time."""
 
 
 @frozen
 class Capacity:
-    """How full the shared storage of a server is, in the words of `df -h`."""
+    """Capacity of the shared storage of a server, as `df -h` prints it."""
 
     size: str
     used: str
@@ -43,29 +43,29 @@ class Capacity:
 
 @frozen
 class Listing:
-    """A directory in shared storage."""
+    """Listing of a directory in shared storage."""
 
     files: tuple[SharedFile, ...] = ()
     capacity: Capacity | None = None
-    """None where the output was cut before it."""
+    """None if the output was truncated before it."""
 
     is_cut: bool = False
-    """Whether there is more than these files: the output was longer than the service keeps."""
+    """Whether files may be missing, because the output was longer than 1,024 bytes."""
 
     @classmethod
     def read(cls, output: str) -> Listing:
-        """Read as much of a listing as came. A file whose entry was cut is left out."""
-        found: defaultdict[str, list[str]] = defaultdict(list)
+        """Parse a job's output. A file whose entry is truncated is left out."""
+        values: defaultdict[str, list[str]] = defaultdict(list)
         for key, value in _complete_strings(output):
-            found[key].append(value)
-        whole = [entry for entry in map(_capacity, found["share_base_capacity"]) if entry]
+            values[key].append(value)
+        capacities = [entry for entry in map(_capacity, values["share_base_capacity"]) if entry]
         return cls(
-            tuple(map(_file, found["files_in_path"])), next(iter(whole), None), not _is_complete(output)
+            tuple(map(_file, values["files_in_path"])), next(iter(capacities), None), not _is_complete(output)
         )
 
 
 def _complete_strings(output: str) -> Iterator[tuple[str, str]]:
-    """Give every whole string that is a value, with the key that it stands under."""
+    """Yield the key and text of every complete string value."""
     key = ""
     for match in _STRING.finditer(output):
         text, after = _unescaped(match[1]), match[2]
@@ -73,7 +73,7 @@ def _complete_strings(output: str) -> Iterator[tuple[str, str]]:
             key = text
         elif key:
             yield key, text
-        # What follows a list is a key, even where the cut took its colon away.
+        # The string after a list is a key, even if the output ends before its colon.
         key = "" if "]" in after else key
 
 
@@ -93,7 +93,7 @@ def _is_complete(output: str) -> bool:
 
 
 def _file(entry: str) -> SharedFile:
-    """Read size, month, day, time and name, with a tab and a space between them."""
+    """Parse size, month, day, time and name, separated by a tab and a space."""
     parts = [part.removeprefix(" ") for part in entry.split("\t", 4)]
     if len(parts) < 5:
         return SharedFile(entry.strip())

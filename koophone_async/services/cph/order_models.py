@@ -1,4 +1,4 @@
-"""What a server is bought or replaced with: ports, network, disks, and how long it is paid for."""
+"""Models that several orders of servers share: ports, network, disks, billing period."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from koophone_async.wire import wire
 BYTES: Final = "bytes of UTF-8"
 
 UUID: Final = Text(36, pattern="[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-"""An id of a virtual private cloud or of a subnet, such as `fca063f6-b942-42a8-9004-e5545f58d6a2`."""
+"""Id of a virtual private cloud or of a subnet, such as `fca063f6-b942-42a8-9004-e5545f58d6a2`."""
 
 MODEL: Final = Text(64, unit=BYTES)
 """A flavor's name, such as `physical.kg1.4xlarge.cp` or `kg1.cp.c20.d64SSD.e1v1`."""
 
 KEYPAIR: Final = Text(64, unit=BYTES)
-"""A key pair's name."""
+"""Name of a key pair."""
 
 IMAGE: Final = Text(MAX_ID_LENGTH, unit=BYTES)
-"""The id of an image of phones."""
+"""Id of a phone image."""
 
 ONE_ADDRESS: Final = optional(Listed(max=1, each=Text(64)))
-"""The id of a public address that exists; the service takes no more than one."""
+"""Id of an existing public address; the service accepts at most one."""
 
 TRUE_OR_FALSE: Final = {True: "true", False: "false"}
-"""How the service wants some booleans written."""
+"""Encoding of booleans that the service wants as text."""
 
 
 def _check_not_reserved(_: object, attribute: Attribute[Any], value: str) -> None:
     if value in ("adb", "vnc"):
         raise InvalidRequest(
-            "", attribute.name, f"is {value!r}, which the service keeps for itself", Rule.NOT_A_CHOICE
+            "", attribute.name, f"is {value!r}, which the service reserves", Rule.NOT_A_CHOICE
         )
 
 
 @frozen
 class Port:
-    """A port of every phone that the service forwards."""
+    """A port that the service forwards on every phone."""
 
     name: str = field(validator=and_(Text(16, unit=BYTES), _check_not_reserved))
     """Not `adb` and not `vnc`."""
@@ -62,34 +62,34 @@ class Port:
         validator=OneOf((True, False)),
         metadata=wire("internet_accessible", as_text=TRUE_OR_FALSE),
     )
-    """Whether it can be reached from the internet. On the wire it is text."""
+    """Whether it can be reached from the internet; text on the wire."""
 
 
 class Period(IntEnum):
-    """What the time that a server is paid for is counted in."""
+    """Unit of the billing period."""
 
     MONTH = 2
     YEAR = 3
 
 
 def _check_max_count(term: Term, attribute: Attribute[Any], value: int) -> None:
-    most, unit = (9, "months") if term.period == Period.MONTH else (10, "years")
-    if value > most:
+    maximum, unit = (9, "months") if term.period == Period.MONTH else (10, "years")
+    if value > maximum:
         raise InvalidRequest(
-            "", attribute.name, f"is {value}; it must be 1 to {most} {unit}", Rule.OUT_OF_RANGE, most
+            "", attribute.name, f"is {value}; it must be 1 to {maximum} {unit}", Rule.OUT_OF_RANGE, maximum
         )
 
 
 @frozen
 class Term:
-    """How long servers are paid for, and whether without asking."""
+    """Billing period of servers, and whether it is paid automatically."""
 
     period: Period | int = field(validator=OneOf((*Period,)), metadata=wire("period_type"))
     count: int = field(validator=and_(Between(1, 10), _check_max_count), metadata=wire("period_num"))
     """1 to 9 months or 1 to 10 years."""
 
     pay: int = field(default=0, validator=OneOf((0, 1)), metadata=wire("is_auto_pay"))
-    """0 leaves an unpaid order, and no servers until it is paid."""
+    """0 leaves the order unpaid, without servers until it is paid."""
 
     mode: int = field(default=0, validator=OneOf((0,)), metadata=wire("charging_mode"))
     """0: yearly or monthly, the only mode."""
@@ -97,14 +97,14 @@ class Term:
 
 @frozen
 class RenewableTerm(Term):
-    """How long servers are paid for, and whether it goes on by itself."""
+    """Billing period of servers, and whether it is renewed automatically."""
 
     renew: int | None = field(default=None, validator=OneOf((0, 1, None)), metadata=wire("is_auto_renew"))
 
 
 @frozen
 class ServerTerm(RenewableTerm):
-    """How long servers are paid for, and which enterprise project they belong to."""
+    """Billing period of servers, and the enterprise project they belong to."""
 
     enterprise_project: str | None = field(
         default=None, validator=Text(64), metadata=wire("enterprise_project_id")
@@ -114,9 +114,7 @@ class ServerTerm(RenewableTerm):
 
 def _require_if_shared(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: str | None) -> None:
     if bandwidth.sharing == Sharing.SHARED and value is None:
-        raise InvalidRequest(
-            "", attribute.name, "is missing; a shared bandwidth is named by its id", Rule.MISSING
-        )
+        raise InvalidRequest("", attribute.name, "is missing; a shared bandwidth needs its id", Rule.MISSING)
 
 
 def _require_if_dedicated(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: int | None) -> None:
@@ -128,7 +126,7 @@ def _require_if_dedicated(bandwidth: ServerBandwidth, attribute: Attribute[Any],
 
 @frozen
 class ServerBandwidth:
-    """The bandwidth of servers: a shared one that exists, or a dedicated one of some size."""
+    """Bandwidth of servers: an existing shared one, or a new dedicated one."""
 
     sharing: Sharing | int = field(validator=OneOf((*Sharing,)), metadata=wire("band_width_share_type"))
     charged_by: ChargedBy | int = field(
@@ -137,18 +135,18 @@ class ServerBandwidth:
     id: str | None = field(
         default=None, validator=[Text(64), _require_if_shared], metadata=wire("band_width_id")
     )
-    """Which shared bandwidth."""
+    """Id of the shared bandwidth."""
 
     size: int | None = field(
         default=None,
         validator=[Between(1, inf, unit="Mbit/s"), _require_if_dedicated],
         metadata=wire("band_width_size"),
     )
-    """Mbit/s of a dedicated bandwidth; no document states the most."""
+    """Mbit/s of a dedicated bandwidth; no document states a maximum."""
 
 
 class AddressType(StrEnum):
-    """Whose network a public address is in (CPH 5.1.4)."""
+    """Network of a public address (CPH 5.1.4)."""
 
     CHINA_TELECOM = "5_telcom"
     CHINA_UNICOM = "5_union"
@@ -158,35 +156,35 @@ class AddressType(StrEnum):
 
 @frozen
 class NewAddress:
-    """A public address to be made."""
+    """A public address to create."""
 
     type: AddressType | str = field(validator=OneOf((*AddressType,)))
 
 
-def optional_ids(given: Iterable[str] | None) -> tuple[str, ...] | None:
-    """Take any iterable of ids, or None."""
-    return None if given is None else ids(given)
+def optional_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the ids as a tuple, or None."""
+    return None if values is None else ids(values)
 
 
 @frozen
 class PublicAddress:
-    """Public addresses of a server: one that exists, new ones, or none.
+    """Public addresses of a server: an existing one, new ones, or none.
 
-    `PublicAddress(count=0)` wants none; what nothing at all means is not documented.
+    `PublicAddress(count=0)` creates none; the meaning of an empty object is not documented.
     """
 
     new: NewAddress | None = field(default=None, metadata=wire("eip"))
     existing: tuple[str, ...] | None = field(
         default=None, converter=optional_ids, validator=ONE_ADDRESS, metadata=wire("ids")
     )
-    """The id of one public address; more are not supported."""
+    """Id of one public address; more are not supported."""
 
     count: int | None = field(default=None, validator=Between(0, inf))
-    """0 to as many as the phones have; the service takes 1 where nothing is said."""
+    """0 up to the number of phones; default 1."""
 
 
 class DiskType(StrEnum):
-    """What a disk is made of (CPH 5.1.4)."""
+    """Type of a disk (CPH 5.1.4)."""
 
     SSD = "SSD"
     GENERAL_PURPOSE_SSD = "GPSSD"
@@ -194,7 +192,7 @@ class DiskType(StrEnum):
 
 @frozen
 class Disk:
-    """A disk for phones, or one that they share."""
+    """Disk of each phone, or one that the phones share."""
 
     type: DiskType | str = field(validator=OneOf((*DiskType,)), metadata=wire("volume_type"))
     size: int = field(validator=Between(10, 32_768, unit="GiB"))
@@ -203,12 +201,12 @@ class Disk:
 
 @frozen(kw_only=True)
 class NewPhones:
-    """The phones that a server is to hold."""
+    """Phones of the servers to create."""
 
     phone_model: str = field(validator=MODEL, metadata=wire("phone_model_name"))
     image: str = field(validator=IMAGE, metadata=wire("image_id"))
     keypair: str | None = field(default=None, validator=KEYPAIR, metadata=wire("keypair_name"))
-    """The key pair that opens ADB."""
+    """Name of the key pair for ADB access."""
 
     ports: tuple[Port, ...] | None = None
 
@@ -223,16 +221,16 @@ class TenantNetwork(NewPhones):
     phones_per_address: int | None = field(
         default=None, validator=Between(1, inf), metadata=wire("phone_count_per_ip")
     )
-    """1 to as many as a server holds. The service takes one virtual address for all where nothing is said."""
+    """1 up to the phones of a server; default: one virtual address for all phones."""
 
     phone_disk: Disk | None = field(default=None, metadata=wire("phone_data_volume"))
-    """Flavors of version 2.0 need it."""
+    """Required by flavors of version 2.0."""
 
     shared_disk: Disk | None = field(default=None, metadata=wire("server_share_data_volume"))
     """For flavors of version 2.0 only."""
 
     zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
-    """Such as `cn-east-3a`. When a server is replaced, only the vendor's SDK knows it."""
+    """Such as `cn-east-3a`. For `ChangeServer` only the vendor's SDK has it."""
 
     properties: PropertyTexts | None = field(
         default=None,
@@ -240,4 +238,4 @@ class TenantNetwork(NewPhones):
         validator=MaxJsonSize(8192),
         metadata=wire("property", as_text=json_text),
     )
-    """Properties of the phones. Only the vendor's SDK knows it."""
+    """Properties of the phones. Only the vendor's SDK has it."""

@@ -1,10 +1,10 @@
-"""Lists that come by the page, given out by the item.
+"""Iterate over paged lists, item by item.
 
-Most lists of CPH go by `offset` and `limit`. The answers of 2020 tell no total, and of those of
-2025 only some do; without one, a page with fewer rows than were asked for is the last. Some lists
-of 2020 and 2025 are not paged at all, and give every row whatever was asked for. What is added or
-removed while the pages are read shifts the rows: one may come twice, or not at all.
-The newest lists go by a marker, which the answer to one page gives for the next.
+Most lists of CPH are paged by `offset` and `limit`. Answers of 2020 have no total, and only some of 2025 do;
+without a total, a page with fewer rows than requested is the last one. Some lists of 2020 and 2025 are not
+paged at all and return every row whatever the limit. Rows that are added or removed while the pages are read
+shift the others: a row may be returned twice, or not at all. The newest lists are paged by a marker, which
+each answer has for the next page.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ Item_co = TypeVar("Item_co", covariant=True)
 
 
 class Page(Protocol[Item_co]):
-    """One page of a list by offset."""
+    """One page of a list that is paged by offset."""
 
     @property
     def items(self) -> tuple[Item_co, ...]:
-        """The rows of this page."""
+        """Rows of this page."""
         ...
 
     @property
     def total(self) -> int | None:
-        """How many rows there are on all pages; None where the answer does not say."""
+        """Number of rows on all pages; None if the answer has no total."""
         ...
 
 
 @frozen
 class PageInfo:
-    """Where the next page begins."""
+    """Marker of the next page."""
 
     marker: str | None = field(default=None, metadata=wire("next_marker"))
 
 
 class MarkedPage(Protocol[Item_co]):
-    """One page of a list by marker."""
+    """One page of a list that is paged by marker."""
 
     @property
     def items(self) -> tuple[Item_co, ...]:
-        """The rows of this page."""
+        """Rows of this page."""
         ...
 
     @property
     def next(self) -> PageInfo | None:
-        """Where the next page begins; None or an empty marker after the last."""
+        """Marker of the next page; None or an empty marker after the last page."""
         ...
 
 
@@ -61,16 +61,16 @@ async def items_by_offset(
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
 ) -> AsyncIterator[Any]:
-    """Ask for page after page, from the query's `offset` on, until the list is over.
+    """Iterate over the items of a list, requesting page after page from the query's `offset` on.
 
-    The query has fields `offset` and `limit`. No page past the end is asked for where the answers
-    give the total: the document of 2020 wants an offset less than the number of rows.
+    The query has fields `offset` and `limit`. If answers have a total, no page past the end is requested: the
+    document of 2020 wants an offset less than the number of rows.
     """
     offset, before = query.offset, ()
     while True:
         page: Page[Any] = await session.send(operation, evolve(query, offset=offset))
         if page.items == before:
-            return  # nothing, or the page before again by a service that does not page
+            return  # empty, or the previous page again by a service that does not page
         for item in page.items:
             yield item
         offset, before = offset + len(page.items), page.items
@@ -79,7 +79,7 @@ async def items_by_offset(
 
 
 def _is_last(page: Page[Any], seen: int, limit: int) -> bool:
-    """Tell whether there is no more. More rows than were asked for are all that there are."""
+    """Return whether this is the last page. A page with more rows than requested has all rows."""
     return len(page.items) != limit if page.total is None else seen >= page.total
 
 
@@ -88,7 +88,7 @@ async def items_by_marker(
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
 ) -> AsyncIterator[Any]:
-    """Ask for page after page, from the query's `marker` on, until an answer gives no new marker."""
+    """Iterate over the items of a list, requesting page after page until an answer has no new marker."""
     while True:
         page: MarkedPage[Any] = await session.send(operation, query)
         for item in page.items:
@@ -100,6 +100,6 @@ async def items_by_marker(
 
 
 def _marker(following: PageInfo | None) -> str:
-    """Read the marker, which the vendor's SDK describes as the address of the next page."""
+    """Return the marker itself; the vendor's SDK describes the field as the address of the next page."""
     text = (following and following.marker) or ""
     return parse_qs(urlsplit(text).query).get("marker", [text])[0]

@@ -1,4 +1,4 @@
-"""What a phone is: its state, where it is reached, what it was bought by."""
+"""Models of a phone: state, ports, purchase."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _TRUTH: Final = {True: "true", False: "false"}
 
 
 class PhoneState(IntEnum):
-    """Where a phone stands (CPH 5.3.1). Servers and jobs give the same numbers other meanings."""
+    """State of a phone (CPH 5.3.1). For servers and jobs the same numbers mean other things."""
 
     CREATING_AS_WELL = 0
-    """Until 2020-07-30, beside 1."""
+    """Only in answers of 2020-07-30, beside 1."""
 
     CREATING = 1
     RUNNING = 2
@@ -40,7 +40,7 @@ class PhoneState(IntEnum):
 
 
 class PhoneType(IntEnum):
-    """Whether a phone is on trial (CPH 5.3.1)."""
+    """Whether a phone is a trial phone (CPH 5.3.1)."""
 
     COMMON = 0
     TRIAL = 1
@@ -48,14 +48,14 @@ class PhoneType(IntEnum):
 
 @frozen
 class PhoneOrder:
-    """What a phone was bought by."""
+    """Purchase of a phone."""
 
     order: str | None = field(default=None, metadata=wire("order_id"))
     product: str | None = field(default=None, metadata=wire("product_id"))
     trial_from: datetime | None = field(
         default=None, metadata=wire("probation_begin_time", as_text=format_time)
     )
-    """Until 2020-07-30, as is the end of the trial."""
+    """Only in answers of 2020-07-30, like `trial_until`."""
 
     trial_until: datetime | None = field(
         default=None, metadata=wire("probation_end_time", as_text=format_time)
@@ -64,13 +64,13 @@ class PhoneOrder:
 
 @frozen
 class Phone:
-    """One phone of the project."""
+    """A phone of the project."""
 
     id: str = field(metadata=wire("phone_id"))
     name: str | None = field(default=None, metadata=wire("phone_name"))
     server: str | None = field(default=None, metadata=wire("server_id"))
     state: PhoneState | int | None = field(default=None, metadata=wire("status"))
-    """An int when the service sends a state this version does not know."""
+    """An int for a state that this version does not know."""
 
     type: PhoneType | int | None = None
     model: str | None = field(default=None, metadata=wire("phone_model_name"))
@@ -84,7 +84,7 @@ class Phone:
     zone: str | None = field(default=None, metadata=wire("availability_zone"))
     is_encrypted: bool | None = field(default=None, metadata=wire("has_encrypt"))
     has_vnc: bool | None = field(default=None, metadata=wire("vnc_enable", as_text=_TRUTH))
-    """Out of use since 2025-02-08."""
+    """Deprecated since 2025-02-08."""
 
     bought: PhoneOrder | None = field(default=None, metadata=wire("metadata"))
     created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
@@ -93,24 +93,24 @@ class Phone:
 
 @frozen
 class PhonePort:
-    """A port of a phone and the way to it."""
+    """A port of a phone and its addresses."""
 
     name: str | None = field(default=None, metadata=wire("type"))
     phone_ip: str | None = field(default=None, metadata=wire("phone_ip", "device_ip"))
     server_ip: str | None = field(default=None, metadata=wire("server_ip", "intranet_ip"))
     public_ip: str | None = field(default=None, metadata=wire("public_ip", "access_ip"))
-    """Empty where the port is not public."""
+    """Empty if the port is not public."""
 
     phone_ipv6: str | None = None
     server_ipv6: str | None = None
     listen_port: int | None = None
     access_port: int | None = None
-    """The port on the internet."""
+    """Port at the public address."""
 
 
 @frozen
 class DataVolume:
-    """The data disk of a phone."""
+    """Data disk of a phone."""
 
     type: DiskType | str | None = field(default=None, metadata=wire("volume_type"))
     size: int | None = field(default=None, metadata=wire("volume_size"))
@@ -119,15 +119,15 @@ class DataVolume:
 
 @frozen
 class PhoneDetails(Phone):
-    """One phone, with its ports and properties."""
+    """A phone with its ports, properties and disk."""
 
     properties: PropertyTexts = field(
         factory=dict[str, str], converter=read_properties, metadata=wire("property", as_text=json_text)
     )
-    """Text by name. Names may be older than those of today; nothing is checked."""
+    """Text by name. Names may be deprecated ones; nothing is checked."""
 
     custom: Mapping[str, str] | None = field(default=None, metadata=wire("custom_property"))
-    """Properties of one's own. Only the vendor's SDK knows it."""
+    """Custom properties. Only the vendor's SDK has it."""
 
     ports: tuple[PhonePort, ...] = field(default=(), metadata=wire("access_infos"))
     disk: DataVolume | None = field(default=None, metadata=wire("phone_data_volume"))

@@ -1,4 +1,4 @@
-"""Images that phones can be given: the service's own, one's own, and those that others share."""
+"""Images that phones can run: public ones, your own, and those shared with you."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from koophone_async.wire import wire
 
 
 class ImageScope(StrEnum):
-    """Whose images to list (CPH 5.3.5)."""
+    """Owner of the images to list (CPH 5.3.5)."""
 
     PUBLIC = "public"
     PRIVATE = "private"
@@ -25,14 +25,14 @@ class ImageScope(StrEnum):
 
 
 class ImageVisibility(IntEnum):
-    """Whose an image is (CPH 5.3.5). The service has no number for shared ones."""
+    """Owner of an image (CPH 5.3.5). Shared images have no number."""
 
     PUBLIC = 1
     PRIVATE = 2
 
 
 class ShareState(IntEnum):
-    """What became of the offer to share an image. Only the vendor's SDK knows it."""
+    """State of an offer to share an image. Only the vendor's SDK has it."""
 
     PENDING = 0
     ACCEPTED = 1
@@ -41,7 +41,7 @@ class ShareState(IntEnum):
 
 @frozen
 class PhoneImage:
-    """One image that phones can be given."""
+    """An image that phones can run."""
 
     id: str = field(metadata=wire("image_id"))
     name: str | None = field(default=None, metadata=wire("image_name"))
@@ -52,29 +52,29 @@ class PhoneImage:
     visibility: ImageVisibility | int | None = field(default=None, metadata=wire("is_public"))
     label: ImageLabel | str | None = field(default=None, metadata=wire("image_label"))
     can_encrypt: bool | None = field(default=None, metadata=wire("is_support_encrypt"))
-    """Whether phones can encrypt their files with it."""
+    """Whether phones with this image can encrypt their files."""
 
     share_state: ShareState | int | None = field(default=None, metadata=wire("receive_status"))
 
 
 @frozen
 class PhoneImageQuery:
-    """Which images to list."""
+    """Filter of the list of phone images."""
 
     scope: ImageScope | None = field(
         default=None, validator=OneOf((*ImageScope, None)), metadata=wire("image_type")
     )
-    """What the service lists where nothing is said is not documented."""
+    """The default is not documented."""
 
-    # The documents have no pages here; the vendor's SDK has, of 500 where nothing is said.
+    # Only the vendor's SDK has pages here, of 500 by default.
     marker: str | None = field(default=None, validator=Text(256))
     limit: int | None = field(default=None, validator=Between(1, 500))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class PhoneImagePage:
-    """The images, or one page of them."""
+    """One page of the list of phone images, or all of them."""
 
     items: tuple[PhoneImage, ...] = field(default=(), metadata=wire("phone_images"))
     next: PageInfo | None = field(default=None, metadata=wire("page_info"))
@@ -88,15 +88,15 @@ LIST: Final = Operation(
 
 @frozen
 class PhoneImages:
-    """The images that phones can be given."""
+    """Images that phones can run."""
 
     _session: Sender
 
     def list(self, query: PhoneImageQuery = PhoneImageQuery()) -> AsyncIterator[PhoneImage]:
-        """Give every image that phones can be given.
+        """Iterate over the images that phones can run.
 
         Args:
-            query: Whose images: the service's, one's own, shared ones, or all.
+            query: Which images: public ones, your own, shared ones, or all.
 
         Raises:
             Refused: The service refused to list.

@@ -1,4 +1,4 @@
-"""Models of phones: what kinds there are to buy, and what they can do."""
+"""Phone models: specifications of the phones on sale."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from koophone_async.wire import decode, wire
 
 
 class SaleState(IntEnum):
-    """Whether a model can be bought (CPH 5.3.4)."""
+    """Whether a model is on sale (CPH 5.3.4)."""
 
     OFFLINE = 0
     ON_SALE = 1
 
 
 class DiskMode(IntEnum):
-    """Whether a phone has a disk of its own (CPH 5.3.4)."""
+    """Whether a phone has its own disk (CPH 5.3.4)."""
 
     SHARED = 0
     OWN = 1
 
 
 class Product(IntEnum):
-    """What a model is for (CPH 5.3.4)."""
+    """Product that a model belongs to (CPH 5.3.4)."""
 
     PHONE = 0
     GAMING = 1
 
 
 class ModelVersion(IntEnum):
-    """The generation of a model (CPH 5.3.4)."""
+    """Generation of a model (CPH 5.3.4)."""
 
     V1 = 0
     V2 = 1
 
 
 class ImageLabel(StrEnum):
-    """Which servers an image fits (CPH 5.3.5)."""
+    """Kind of servers that an image fits (CPH 5.3.5)."""
 
     PHONE = "cloud_phone"
     PHONE_1620 = "cloud_phone_1620"
@@ -53,7 +53,7 @@ class ImageLabel(StrEnum):
 
 @frozen
 class PhoneModel:
-    """One model of phones on one model of servers."""
+    """A phone model on one server model."""
 
     name: str = field(metadata=wire("phone_model_name"))
     server_model: str | None = field(default=None, metadata=wire("server_model_name"))
@@ -62,7 +62,7 @@ class PhoneModel:
     """Cores."""
 
     memory: int | None = None
-    """MB; the document of 2020-07-30 says GB, with figures that can only be MB."""
+    """MB; the document of 2020-07-30 states GB, with figures that can only be MB."""
 
     disk: int | None = None
     """GiB."""
@@ -71,11 +71,11 @@ class PhoneModel:
     """Such as `720x1280`."""
 
     specification: str | None = field(default=None, metadata=wire("extend_spec"))
-    """A JSON object as text; what is in it is not documented."""
+    """A JSON object as text; its content is not documented."""
 
     code: str | None = field(default=None, metadata=wire("spec_code"))
     capacity: int | None = field(default=None, metadata=wire("phone_capacity"))
-    """Phones on one server."""
+    """Number of phones on one server."""
 
     image_label: ImageLabel | str | None = None
     product: Product | int | None = field(default=None, metadata=wire("product_type"))
@@ -88,17 +88,17 @@ class PhoneModel:
 
     @property
     def has_shared_storage(self) -> bool:
-        """Whether its phones have storage that their server shares out (CPH 4.1.7 of 2020-07-30)."""
+        """Whether its phones share storage of their server (CPH 4.1.7 of 2020-07-30)."""
         try:
-            found: Any = decode(self.specification or "{}")
+            decoded: Any = decode(self.specification or "{}")
         except msgspec.DecodeError:
             return False
-        return isinstance(found, dict) and "max_share_disk_size_g" in found
+        return isinstance(decoded, dict) and "max_share_disk_size_g" in decoded
 
 
 @frozen
 class PhoneModelQuery:
-    """Which models to list."""
+    """Filter of the list of phone models."""
 
     state: SaleState | None = field(
         default=None, validator=OneOf((*SaleState, None)), metadata=wire("status")
@@ -109,7 +109,7 @@ class PhoneModelQuery:
 
 @frozen
 class PhoneModelPage:
-    """One page of the models. The table of 2020-07-30 calls them `phone_model`."""
+    """One page of the phone models. The table of 2020-07-30 calls the list `phone_model`."""
 
     items: tuple[PhoneModel, ...] = field(default=(), metadata=wire("phone_models", "phone_model"))
     total: int | None = field(default=None, metadata=wire("count"))

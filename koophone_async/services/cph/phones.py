@@ -1,4 +1,4 @@
-"""Phones: listing, naming, stopping, restarting and wiping them."""
+"""Phones: list, rename, stop, restart and reset them."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ Item = TypeVar("Item")
 
 @frozen
 class PhoneQuery:
-    """Which phones to list."""
+    """Filter of the list of phones."""
 
     name: str | None = field(default=None, metadata=wire("phone_name"))
-    """Part of the name."""
+    """The name or a part of it."""
 
     server: str | None = field(default=None, metadata=wire("server_id"))
     state: PhoneState | None = field(
         default=None, validator=OneOf((*PhoneState, None)), metadata=wire("status")
     )
     type: PhoneType | None = field(default=None, validator=OneOf((*PhoneType, None)))
-    """TRIAL until 2020-07-30 only."""
+    """TRIAL only for services of 2020-07-30."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
-    # Services of 2020-07-30 give no more than 100, and no total that would tell of the rest.
+    # Services of 2020-07-30 return at most 100 rows, without a total.
     limit: int = field(default=100, validator=Between(1, 200))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class PhonePage:
-    """One page of the list."""
+    """One page of the list of phones."""
 
     items: tuple[Phone, ...] = field(default=(), metadata=wire("phones"))
     total: int | None = field(default=None, metadata=wire("count"))
-    """None from services of 2020-07-30."""
+    """None in answers of 2020-07-30."""
 
 
 @frozen
 class PhoneRequest:
-    """The phone that a call is about."""
+    """Request about one phone."""
 
-    # Another operation has the path of a phone that were called phone-export (CPH 7.1).
+    # The id phone-export would yield the path of another operation (CPH 7.1).
     phone: str = field(
         validator=Text(MAX_ID_LENGTH, pattern="(?!phone-export$).*"), metadata=wire("phone_id")
     )
@@ -69,21 +69,21 @@ class PhoneRequest:
 
 @frozen
 class RenamePhone(PhoneRequest):
-    """A new name for a phone."""
+    """Request to rename a phone."""
 
     name: str = field(validator=Text(60, pattern=r"[A-Za-z0-9_\u4e00-\u9fff-]+"), metadata=wire("phone_name"))
 
 
 @frozen
 class StopPhones:
-    """Phones to stop."""
+    """Request to stop phones."""
 
     phones: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("phone_ids"))
 
 
 @frozen
 class PhoneChange:
-    """A phone to restart or to reset, and the properties that it takes up with it."""
+    """A phone to restart or reset, and the properties to set with it."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     properties: PropertyTexts | None = field(
@@ -93,16 +93,16 @@ class PhoneChange:
 
 @frozen
 class PhoneReset(PhoneChange):
-    """A phone to reset."""
+    """A phone to reset, and the properties to set or clear with it."""
 
     clear_properties: bool | None = field(default=None, metadata=wire("factory_reset_enabled"))
-    """Whether it loses all properties that were ever set. Only the vendor's SDK knows it."""
+    """Whether to remove all properties that were ever set. Only the vendor's SDK has it."""
 
 
 def _reject_string(phones: Iterable[Item]) -> Iterable[Item]:
     if isinstance(phones, str):
         raise InvalidRequest(
-            "", "phones", f"is the string {phones!r}; give a list of phones", Rule.WRONG_TYPE
+            "", "phones", f"is the string {phones!r}; it must be a list of phones", Rule.WRONG_TYPE
         )
     return phones
 
@@ -117,7 +117,7 @@ def _resets(phones: Iterable[str | PhoneReset]) -> tuple[PhoneReset, ...]:
 
 @frozen
 class RestartPhones:
-    """Phones to restart."""
+    """Request to restart phones."""
 
     phones: tuple[PhoneChange, ...] = field(converter=_changes, validator=Listed())
     image: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("image_id"))
@@ -125,7 +125,7 @@ class RestartPhones:
 
 @frozen
 class ResetPhones:
-    """Phones to wipe."""
+    """Request to reset phones."""
 
     phones: tuple[PhoneReset, ...] = field(converter=_resets, validator=Listed())
     image: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("image_id"))
@@ -141,20 +141,20 @@ SHOW: Final = Operation(
     PhoneRequest, PhoneDetails, source="CPH 5.3.2 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# The document of 2020-07-30 calls it UpdatePhoneNumber; no telephone number is involved.
+# The document of 2020-07-30 calls it UpdatePhoneNumber; it has nothing to do with telephone numbers.
 RENAME: Final = Operation(
     "cph.phones.rename", "PUT", "/v1/{project_id}/cloud-phone/phones/{phone_id}",
     RenamePhone, Accepted, source="CPH 5.3.9 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# Sent twice, the second call may refuse the phones that the first is stopping, and hide its jobs.
+# Not repeatable: a second call may refuse the phones that the first is stopping, and hide its jobs.
 STOP: Final = Operation(
     "cph.phones.stop", "POST", "/v1/{project_id}/cloud-phone/phones/batch-stop",
     StopPhones, Started, source="CPH 5.3.8 (2025-02-08)",
     batch=Batch("phones", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
-# There is no call that starts a phone: this one starts what is stopped.
+# No other call starts a phone: this one starts stopped phones too.
 RESTART: Final = Operation(
     "cph.phones.restart", "POST", "/v1/{project_id}/cloud-phone/phones/batch-restart",
     RestartPhones, Started, source="CPH 5.3.7 (2025-02-08)",
@@ -170,16 +170,16 @@ RESET: Final = Operation(
 
 @frozen
 class Phones:
-    """The project's phones."""
+    """Phones of the project."""
 
     _session: Sender
 
     def list(self, query: PhoneQuery = PhoneQuery()) -> AsyncIterator[Phone]:
-        """Give every phone that the query describes, newest first, page after page.
+        """Iterate over the phones that match a query, newest first, page by page.
 
         Args:
-            query: Filters, all optional: part of the name, server, state; `limit` is how many to ask
-                for at once, at most 200.
+            query: Filters, all optional: part of the name, server, state; `limit` is the page
+                size, at most 200.
 
         Raises:
             Refused: The service refused to list.
@@ -189,23 +189,23 @@ class Phones:
         return items_by_offset(self._session, LIST, query)
 
     async def show(self, phone: str) -> PhoneDetails:
-        """Tell how one phone is, with its ports and properties.
+        """Return the details of one phone, with its ports and properties.
 
         Args:
-            phone: One id.
+            phone: Its id.
 
         Raises:
-            NotFound: There is no such phone (CPS.0005).
+            NotFound: The phone does not exist (CPS.0005).
 
         API: CPH 5.3.2 (2025-02-08)
         """
         return await self._session.send(SHOW, PhoneRequest(phone))
 
     def models(self, state: SaleState | None = None) -> AsyncIterator[PhoneModel]:
-        """Give every model of phones, page after page.
+        """Iterate over the phone models, page by page.
 
         Args:
-            state: Only those on sale, or only those that are not; else both.
+            state: Only models with this state; None for all.
 
         Raises:
             Refused: The service refused to list.
@@ -215,32 +215,32 @@ class Phones:
         return items_by_offset(self._session, MODELS, PhoneModelQuery(state))
 
     async def connections(self, phones: Iterable[str], client: ClientType) -> Connections:
-        """Get what a client of some kind connects to phones with.
+        """Request connections to phones for a kind of client.
 
-        Some phones may be refused while others are not; the answer lists both.
+        Each phone gets a connection or a refusal; the answer lists both.
 
         Args:
             phones: At most 10 ids.
-            client: The kind of client that will stream.
+            client: Kind of the streaming client.
 
         Raises:
-            Refused: The service refused the whole call; no ticket was given out.
-            NoAnswer: No answer came.
+            Refused: The service refused the whole call; no access ticket was issued.
+            NoAnswer: No answer arrived; access tickets may have been issued.
 
         API: CPH 5.3.3 (2025-02-08)
         """
         return await self._session.send(CONNECTIONS, ConnectionRequest(phones, client))
 
     async def rename(self, phone: str, name: str) -> Accepted:
-        """Give a phone another name.
+        """Rename a phone.
 
         Args:
-            phone: One id.
+            phone: Its id.
             name: At most 60 letters, digits, Chinese characters, `_` and `-`.
 
         Raises:
             Refused: The name stays as it is.
-            NoAnswer: No answer came; the name may have changed.
+            NoAnswer: No answer arrived; the name may have changed.
 
         API: CPH 5.3.9 (2025-02-08)
         """
@@ -250,41 +250,42 @@ class Phones:
         """Start stopping phones. `restart` starts them again.
 
         Args:
-            phones: Ids of running phones; no document says how many.
+            phones: At most 100 ids of running phones (no document states a maximum).
 
         Raises:
             Refused: The service refused the whole call; none is being stopped.
-            NoAnswer: No answer came; they may be stopping.
+            NoAnswer: No answer arrived; they may be stopping.
 
         API: CPH 5.3.8 (2025-02-08)
         """
         return await self._session.send(STOP, StopPhones(phones))
 
     async def restart(self, phones: Iterable[str | PhoneChange], image: str | None = None) -> Started:
-        """Start restarting phones, or starting those that are stopped.
+        """Start restarting phones, or starting stopped ones.
 
         Args:
-            phones: Ids, or ids with properties that change with it; no document says how many.
-            image: The image that all of them change to. Encrypted phones change theirs by `reset` (CPS.0379).
+            phones: Ids, or `PhoneChange`s with properties to set; at most 100 (no document states a maximum).
+            image: Id of the image that all phones change to. Encrypted phones change it by `reset`
+                (CPS.0379).
 
         Raises:
             Refused: The service refused the whole call; none is being restarted.
-            NoAnswer: No answer came; they may be restarting.
+            NoAnswer: No answer arrived; they may be restarting.
 
         API: CPH 5.3.7 (2025-02-08)
         """
         return await self._session.send(RESTART, RestartPhones(phones, image))
 
     async def reset(self, phones: Iterable[str | PhoneReset], image: str | None = None) -> Started:
-        """Start wiping phones back to their first state. What they held is lost.
+        """Start resetting phones to their initial state. All their data is lost.
 
         Args:
-            phones: Ids, or ids with properties that change with it; no document says how many.
-            image: The image that all of them change to.
+            phones: Ids, or `PhoneReset`s with properties to set; at most 100 (no document states a maximum).
+            image: Id of the image that all phones change to.
 
         Raises:
-            Refused: The service refused the whole call; nothing was wiped.
-            NoAnswer: No answer came; the phones may be wiped.
+            Refused: The service refused the whole call; no phone was reset.
+            NoAnswer: No answer arrived; the phones may have been reset.
 
         API: CPH 5.3.6 (2025-02-08)
         """
@@ -293,15 +294,15 @@ class Phones:
     async def update_properties(self, updates: Iterable[PropertyUpdate]) -> Started:
         """Start changing properties of phones. Some take effect only after a restart.
 
-        A phone in the abnormal state takes them up when it runs again.
+        A phone in the abnormal state applies them when it runs again.
 
         Args:
-            updates: Phones and their new properties; no document says how many.
+            updates: At most 100 phones with their new properties (no document states a maximum).
 
         Raises:
-            InvalidRequest: A property is not known or its value not allowed; nothing was sent.
+            InvalidRequest: A property is unknown or its value not allowed; nothing was sent.
             Refused: The service refused the whole call; nothing is being changed.
-            NoAnswer: No answer came; the properties may be changing.
+            NoAnswer: No answer arrived; the properties may be changing.
 
         API: CPH 5.3.10 (2025-02-08)
         """

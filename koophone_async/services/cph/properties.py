@@ -1,7 +1,7 @@
-"""Phone properties as people give them, as the wire carries them, and setting them.
+"""Phone properties: check them, encode them for the wire, and update them.
 
-People give a mapping; the wire wants a JSON object in a string. Names and values are checked
-before they are sent, by `property_list`.
+Callers pass a mapping; the wire wants a JSON object in a string. Names and values are checked against
+`property_list` before they are sent.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import decode, encode, wire
 
 PropertyValues: TypeAlias = Properties | Mapping[str, str | int | bool]
-"""Properties as people give them. Values are sent as text: True as 1, False as 0."""
+"""Properties as callers pass them. Values are sent as text: True as 1, False as 0."""
 
 MAX_CUSTOM_BYTES: Final = 7800
-"""Bytes of properties where some are one's own."""
+"""Maximum size in bytes of properties with custom ones among them."""
 
 if TYPE_CHECKING:
     PropertyTexts: TypeAlias = Mapping[str, str]
 else:
-    PropertyTexts = Any  # the wire brings a text or an object, which the converter of the field reads
+    PropertyTexts = Any  # answers contain a text or an object, which the field's converter parses
 
 
 def check_properties(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Check what a person gives, and turn every value into text.
+    """Return the properties with every value as text, after checking names and values.
 
-    A name that the documents call out of use is taken, with a `DeprecationWarning`.
+    A deprecated name raises a `DeprecationWarning`.
 
     Raises:
-        InvalidRequest: A name is not known, or a value is not allowed; says which, and what is.
+        InvalidRequest: A name is unknown, or a value is not allowed.
     """
     texts = {name: _text_of(name, value) for name, value in properties.items()}
     for name in texts:
@@ -58,66 +58,66 @@ def _text_of(name: str, value: object) -> str:
     if rule is not None:
         rule.check(name, text)
     elif name not in UNEXPLAINED:
-        near = "".join(f"; {known} is the nearest" for known in get_close_matches(name, RULES, 1))
-        raise InvalidRequest("", name, f"is not a property that the documents know{near}", Rule.NOT_A_CHOICE)
+        near = "".join(f"; did you mean {known}?" for known in get_close_matches(name, RULES, 1))
+        raise InvalidRequest("", name, f"is not a documented property{near}", Rule.NOT_A_CHOICE)
     return text
 
 
 def _warn_if_deprecated(name: str) -> None:
-    """Warn whoever gave the property to a request that it is out of use."""
+    """Warn the caller that created the request if the property is deprecated."""
     if name in RULES and not RULES[name].is_deprecated:
         return
-    instead = f"; it is {FORMER[name]} now" if name in FORMER else ""
-    warnings.warn(f"the property {name} is out of use{instead}", DeprecationWarning, stacklevel=5)
+    instead = f"; use {FORMER[name]}" if name in FORMER else ""
+    warnings.warn(f"the property {name} is deprecated{instead}", DeprecationWarning, stacklevel=5)
 
 
 def parse_properties(properties: PropertyValues | str) -> dict[str, str]:
-    """Take properties: those of a mapping are checked, those of a JSON text are taken as they are.
+    """Return properties from a mapping, which is checked, or from JSON text, which is not.
 
-    A text is what the wire carries, and the way to send a property that is newer than this package.
+    JSON text is what the wire carries, and the way to send a property that is newer than this package.
 
     Raises:
-        InvalidRequest: A name or a value is wrong, or the text holds no JSON object.
+        InvalidRequest: A name or a value is wrong, or the text is not a JSON object.
     """
     return parse_json_properties(properties) if isinstance(properties, str) else check_properties(properties)
 
 
 def parse_optional_properties(properties: PropertyValues | str | None) -> dict[str, str] | None:
-    """Take properties as `held` does, or None."""
+    """Return properties as `parse_properties` does, or None."""
     if properties is None:
         return None
-    # No deeper than `held`, so that a warning points at the same place.
+    # The same call depth as `parse_properties`, so that a warning names the caller's line.
     return parse_json_properties(properties) if isinstance(properties, str) else check_properties(properties)
 
 
 def parse_json_properties(text: str) -> dict[str, str]:
-    """Take properties from a JSON text as they are.
+    """Return the properties of a JSON text, unchecked.
 
     Raises:
-        InvalidRequest: The text holds no JSON object.
+        InvalidRequest: The text is not a JSON object.
     """
     texts = _parse_mapping(text)
     if texts is None:
-        raise InvalidRequest("", "property", "holds no JSON object", Rule.BAD_FORMAT)
+        raise InvalidRequest("", "property", "is not a JSON object", Rule.BAD_FORMAT)
     return texts
 
 
 def read_properties(properties: object) -> dict[str, str]:
-    """Read what the service shows: a JSON object in a text or, in an example of 2020-07-30, without one.
+    """Return the properties of an answer: JSON text or, in an example of 2020-07-30, a plain object.
 
-    Where it is neither, such as empty, there are no properties.
+    Anything else, such as an empty text, yields no properties.
     """
     return _parse_mapping(properties) or {}
 
 
 def _parse_mapping(properties: object) -> dict[str, str] | None:
-    found: Any = properties
+    decoded: Any = properties
     if isinstance(properties, str):
         with suppress(msgspec.DecodeError):
-            found = decode(properties)
-    if not isinstance(found, Mapping):
+            decoded = decode(properties)
+    if not isinstance(decoded, Mapping):
         return None
-    values = cast("Mapping[str, object]", found)
+    values = cast("Mapping[str, object]", decoded)
     return {name: value if isinstance(value, str) else json_text(value) for name, value in values.items()}
 
 
@@ -128,31 +128,33 @@ def json_text(value: object) -> str:
 
 @frozen
 class MaxJsonSize:
-    """Properties whose JSON text has a bounded length."""
+    """Validator of the length of properties as JSON text."""
 
-    most: int
+    max_size: int
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
-        return f"at most {self.most:,} characters of JSON text"
+        """Description of the limit, for error messages."""
+        return f"at most {self.max_size:,} characters of JSON text"
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Mapping[str, str] | None) -> None:
-        """Check the length of the text."""
+        """Raise `InvalidRequest` if the JSON text is too long."""
         size = 0 if value is None else len(json_text(value))
-        if size > self.most:
+        if size > self.max_size:
             raise InvalidRequest(
                 "",
                 attribute.name,
                 f"is {size:,} characters of JSON text long; {self.limit}",
                 Rule.TOO_LONG,
-                self.most,
+                self.max_size,
             )
 
 
 def _require_one(_: object, attribute: Attribute[Any], value: Mapping[str, str]) -> None:
     if not value:
-        raise InvalidRequest("", attribute.name, "is empty; give at least one property", Rule.TOO_FEW, 1)
+        raise InvalidRequest(
+            "", attribute.name, "is empty; it must have at least one property", Rule.TOO_FEW, 1
+        )
 
 
 def _check_total_size(
@@ -166,7 +168,7 @@ def _check_total_size(
 
 @frozen
 class PropertyUpdate:
-    """What the properties of one phone are to be; those that are not named stay."""
+    """New properties of one phone; properties that are not named stay as they are."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     properties: PropertyTexts = field(
@@ -175,7 +177,7 @@ class PropertyUpdate:
     custom: Mapping[str, str] | None = field(
         default=None, validator=_check_total_size, metadata=wire("custom_property")
     )
-    """Properties of one's own, with the others at most 7,800 bytes. Only the vendor's SDK knows it."""
+    """Custom properties, with the others at most 7,800 bytes. Only the vendor's SDK has it."""
 
 
 def _updates(updates: Iterable[PropertyUpdate]) -> tuple[PropertyUpdate, ...]:
@@ -184,7 +186,7 @@ def _updates(updates: Iterable[PropertyUpdate]) -> tuple[PropertyUpdate, ...]:
 
 @frozen
 class UpdateProperties:
-    """New properties for many phones."""
+    """Request to update the properties of phones."""
 
     phones: tuple[PropertyUpdate, ...] = field(converter=_updates, validator=Listed())
 

@@ -1,7 +1,7 @@
-"""Every property of phones that the documents know: its name, its meaning, what it may hold.
+"""Documented phone properties: names, meanings and allowed values.
 
-The list is that of 2025-02-08 (A.1). What it calls out of use, and what only the list of
-2020-07-30 has, may still be sent and is warned about.
+The list is that of 2025-02-08 (A.1). Properties that it calls out of use, or that only the list of
+2020-07-30 has, may still be sent, with a warning.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _CHINESE: Final = "\u3400-\u4dbf\u4e00-\u9fff"
 
 @frozen
 class PropertyRule:
-    """What a property is for and what it may hold."""
+    """Meaning and allowed values of a property."""
 
     meaning: str
     limit: str
     pattern: str
     former: tuple[str, ...] = ()
-    """Other names of it, from older documents and from tables that disagree with their examples."""
+    """Former names, from older documents and from tables that disagree with their examples."""
 
     is_deprecated: bool = False
 
     def check(self, name: str, value: str) -> None:
-        """Refuse a value that the documents do not allow."""
+        """Raise `InvalidRequest` for a value that the documents do not allow."""
         if not re.fullmatch(self.pattern, value):
             raise InvalidRequest("", name, f"is {value!r}; it must be {self.limit}", Rule.BAD_FORMAT)
 
@@ -39,12 +39,19 @@ def _flag(meaning: str, *former: str) -> PropertyRule:
     return PropertyRule(meaning, "0 (no) or 1 (yes)", "[01]", former)
 
 
-def _text(meaning: str, most: int, characters: str, words: str, *former: str, least: int = 0) -> PropertyRule:
-    return PropertyRule(meaning, f"{least} to {most} {words}", f"[{characters}]{{{least},{most}}}", former)
+def _text(
+    meaning: str, max_length: int, characters: str, words: str, *former: str, min_length: int = 0
+) -> PropertyRule:
+    return PropertyRule(
+        meaning,
+        f"{min_length} to {max_length} {words}",
+        f"[{characters}]{{{min_length},{max_length}}}",
+        former,
+    )
 
 
-def _digits(meaning: str, most: int, *former: str, least: int = 0) -> PropertyRule:
-    return _text(meaning, most, "0-9", "digits", *former, least=least)
+def _digits(meaning: str, max_length: int, *former: str, min_length: int = 0) -> PropertyRule:
+    return _text(meaning, max_length, "0-9", "digits", *former, min_length=min_length)
 
 
 def _url(meaning: str) -> PropertyRule:
@@ -61,7 +68,7 @@ def _country(meaning: str, former: str) -> PropertyRule:
 
 
 def _network(meaning: str, former: str) -> PropertyRule:
-    # Printed as letters and commas, which its own default 46000 is not.
+    # Documented as letters and commas, which the documented default 46000 does not match.
     return _text(meaning, 10, "0-9A-Za-z,", "digits, letters and commas", former)
 
 
@@ -91,18 +98,20 @@ Properties = TypedDict(
     {
         "com.cph.mainkeys": Annotated[Switch, _flag("hide the virtual keys", "hide_navigate")],
         "disable.status.bar": Annotated[Switch, _flag("hide the status bar")],
-        "ro.permission.changed": Annotated[Switch, _flag("grant apps all that they ask for when installed")],
-        "ro.install.auto": Annotated[Switch, _flag("confirm installations without asking")],
+        "ro.permission.changed": Annotated[
+            Switch, _flag("grant apps all requested permissions on installation")
+        ],
+        "ro.install.auto": Annotated[Switch, _flag("install apps without confirmation")],
         "ro.com.cph.non_root": Annotated[Switch, _flag("run as a user who is not root; 1 by default")],
         "ro.com.cph.notification_disable": Annotated[Switch, _flag("show no notifications")],
         "ro.com.cph.toast_enable": Annotated[Switch, _flag("show toasts, where ro.com.cph.non_root is 1")],
-        "com.cph.disable_fb_permission": Annotated[Switch, _flag("let protected screens be captured")],
+        "com.cph.disable_fb_permission": Annotated[Switch, _flag("allow protected screens to be captured")],
         "ro.horizontal.screen": Annotated[Switch, _flag("show everything in landscape")],
         "ro.com.cph.cloud_app_engine": Annotated[Switch, _flag("stream by the engine for cloud apps")],
         "com.cph.bandwidth_limit": Annotated[
             Number,
             PropertyRule(
-                "the most kbit/s that the phone downloads from the internet",
+                "maximum download rate from the internet in kbit/s",
                 "-1 (no limit) or 1 to 99,999,999 kbit/s",
                 "-1|[1-9][0-9]{0,7}",
             ),
@@ -114,11 +123,12 @@ Properties = TypedDict(
                 90,
                 rf"0-9A-Za-z{_CHINESE}_@#.:/ -",
                 "letters, digits, Chinese characters, spaces and - _ @ # . : /",
-                least=1,
+                min_length=1,
             ),
         ],
         "persist.sys.locale": Annotated[
-            str, _text("the language at the first start", 64, "0-9A-Za-z-", "letters, digits and -", least=1)
+            str,
+            _text("the language at the first start", 64, "0-9A-Za-z-", "letters, digits and -", min_length=1),
         ],
         "sys.prop.writeimsi": Annotated[str, _digits("IMSI", 15, "sys.prop.write_imsi", "imsi")],
         "sys.prop.writephonenum": Annotated[
@@ -136,7 +146,7 @@ Properties = TypedDict(
                 "letters, digits and - _ . /",
                 "sys.prop.write_wifissid",
                 "wifi_name",
-                least=1,
+                min_length=1,
             ),
         ],
         "gsm.sim.operator.iso-country": Annotated[str, _country("country of the SIM card", "sim_country")],
@@ -149,7 +159,7 @@ Properties = TypedDict(
         "com.cph.cg.event_notify_url": Annotated[str, _url("where a gaming phone reports its events")],
         "com.cph.cg.heartbeat_url": Annotated[str, _url("where a gaming phone sends its heartbeats")],
         "com.cph.cg.heartbeat_interval": Annotated[
-            Number, _digits("seconds between two heartbeats", 10, least=1)
+            Number, _digits("seconds between two heartbeats", 10, min_length=1)
         ],
         "com.cph.cg.app_port": Annotated[Number, _port("port of the game's own access")],
         "com.cph.cg.h5_port": Annotated[Number, _port("port of the game's access by browser")],
@@ -168,7 +178,7 @@ Properties = TypedDict(
     },
     total=False,
 )
-"""What people give: names and values that an editor completes and a type checker knows."""
+"""Names and values of properties, for editors to complete and type checkers to check."""
 
 
 def _rules() -> dict[str, PropertyRule]:
@@ -177,13 +187,13 @@ def _rules() -> dict[str, PropertyRule]:
 
 
 RULES: Final[Mapping[str, PropertyRule]] = _rules()
-"""What each property of the list may hold, by its name."""
+"""Rule of each property by its name."""
 
 FORMER: Final[Mapping[str, str]] = {former: name for name, rule in RULES.items() for former in rule.former}
-"""What a property is called now, by each of its other names."""
+"""Current name of a property by each former name."""
 
 UNEXPLAINED: Final = frozenset({
     "android_id", "build_id", "iccid", "imei", "mac_addresses", "os_version", "phone_brand", "phone_type",
     "serial_num",
 })  # fmt: skip
-"""Short names of older versions, known from examples and error codes, that no list explains."""
+"""Names of older versions, known from examples and error codes only; no list explains them."""

@@ -1,4 +1,4 @@
-"""Maintenance that the service plans for servers. Only the vendor's SDK knows of it."""
+"""Scheduled events: planned maintenance of servers. Only the vendor's SDK has them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 EVENT_ID: Final = Text(36, unit="bytes of UTF-8")
-"""An event's id."""
+"""Id of an event."""
 
 
 class EventState(StrEnum):
-    """Where a planned event stands."""
+    """State of an event."""
 
     INQUIRING = "inquiring"
-    """It waits to be authorized."""
+    """Waiting for authorization."""
 
     SCHEDULED = "scheduled"
     EXECUTING = "executing"
@@ -38,14 +38,14 @@ class EventState(StrEnum):
 
 
 class EventType(StrEnum):
-    """What is to be done to the server."""
+    """Kind of maintenance."""
 
     DISK_REPLACEMENT = "localdisk-recovery"
     MAINTENANCE = "system-maintenance"
 
 
 class Authorization(StrEnum):
-    """What the tenant lets the service do."""
+    """What the tenant authorizes the service to do."""
 
     MAINTENANCE = "maintenance"
     REDEPLOY = "redeploy"
@@ -53,7 +53,7 @@ class Authorization(StrEnum):
 
 @frozen
 class ScheduledEvent:
-    """One planned event of one server."""
+    """A planned event of one server."""
 
     id: str = field(metadata=wire("event_id"))
     server: str | None = field(default=None, metadata=wire("server_id"))
@@ -67,15 +67,15 @@ class ScheduledEvent:
     started_at: datetime | None = field(default=None, metadata=wire("start_time", as_text=format_time))
     finished_at: datetime | None = field(default=None, metadata=wire("finish_time", as_text=format_time))
     not_before: datetime | None = field(default=None, metadata=wire("not_before", as_text=format_time))
-    """When it is planned to begin."""
+    """Planned start."""
 
     not_after: datetime | None = field(default=None, metadata=wire("not_after", as_text=format_time))
-    """When it is planned to be over."""
+    """Planned end."""
 
     latest_start: datetime | None = field(
         default=None, metadata=wire("not_before_deadline", as_text=format_time)
     )
-    """The latest that its beginning can be moved to."""
+    """Latest time that the start can be moved to."""
 
     description: str | None = None
 
@@ -86,19 +86,19 @@ def _optional_values(values: Iterable[str] | None) -> tuple[str, ...] | None:
 
 @frozen(kw_only=True)
 class EventQuery:
-    """Which planned events to list."""
+    """Filter of the list of events."""
 
     event: str | None = field(default=None, validator=EVENT_ID, metadata=wire("event_id"))
     server: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     since: datetime | None = field(
         default=None, validator=aware, metadata=wire("publish_since", as_text=format_time)
     )
-    """Published then or later."""
+    """Published at this time or later."""
 
     until: datetime | None = field(
         default=None, validator=aware, metadata=wire("publish_until", as_text=format_time)
     )
-    # The SDK calls these lists `csv`, and its client sends each value under a name of its own all the same.
+    # The SDK declares these lists as `csv`, but its client sends one query parameter for each value.
     states: tuple[str, ...] | None = field(
         default=None,
         converter=_optional_values,
@@ -112,14 +112,14 @@ class EventQuery:
         metadata=wire("type"),
     )
     limit: int = field(default=100, validator=Between(1, 100))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
     marker: str | None = None
 
 
 @frozen
 class EventPage:
-    """One page of the planned events."""
+    """One page of the list of events."""
 
     items: tuple[ScheduledEvent, ...] = field(default=(), metadata=wire("scheduled_events"))
     next: PageInfo | None = field(default=None, metadata=wire("page_info"))
@@ -127,7 +127,7 @@ class EventPage:
 
 
 def _format_start(at: datetime | str | None) -> str:
-    """Write when to begin; an empty text is at once."""
+    """Format a start time; an empty text means at once."""
     if not isinstance(at, datetime):
         return at or ""
     if at.tzinfo is None:
@@ -139,11 +139,11 @@ def _format_start(at: datetime | str | None) -> str:
 
 @frozen
 class RescheduleEvent:
-    """Another time for a planned event."""
+    """Request to move the start of an event."""
 
     event: str = field(validator=EVENT_ID, metadata=wire("event_id"))
     start: str = field(default="", converter=_format_start, metadata=wire("not_before"))
-    """Empty: at once."""
+    """An empty text means at once."""
 
 
 def _format_optional_start(at: datetime | str | None) -> str | None:
@@ -152,14 +152,12 @@ def _format_optional_start(at: datetime | str | None) -> str | None:
 
 def _check_maintenance(request: AuthorizeEvent, attribute: Attribute[Any], value: str | None) -> None:
     if value is not None and request.authorization != Authorization.MAINTENANCE:
-        raise InvalidRequest(
-            "", attribute.name, "is given; only maintenance can be given a time", Rule.CONFLICT
-        )
+        raise InvalidRequest("", attribute.name, "is set; only maintenance has a start time", Rule.CONFLICT)
 
 
 @frozen
 class AuthorizeEvent:
-    """Leave for the service to do what it has planned."""
+    """Request to authorize an event."""
 
     event: str = field(validator=EVENT_ID, metadata=wire("event_id"))
     authorization: Authorization | str = field(
@@ -171,7 +169,7 @@ class AuthorizeEvent:
         validator=_check_maintenance,
         metadata=wire("not_before"),
     )
-    """For maintenance. Empty: at once."""
+    """For maintenance only. An empty text means at once."""
 
 
 LIST: Final = Operation(
@@ -179,7 +177,7 @@ LIST: Final = Operation(
     EventQuery, EventPage, source=SDK_SOURCE, repeatable=True,
 )  # fmt: skip
 
-# Not repeated: a second "at once" finds the event under way and is refused as if nothing had come of it.
+# Not repeatable: a second "at once" finds the event running and is refused, as if the first had failed.
 RESCHEDULE: Final = Operation(
     "cph.scheduled_events.reschedule", "PUT", "/v1/{project_id}/cloud-phone/scheduled-events/{event_id}",
     RescheduleEvent, Accepted, source=SDK_SOURCE, repeatable=False,
@@ -194,16 +192,16 @@ AUTHORIZE: Final = Operation(
 
 @frozen
 class ScheduledEvents:
-    """Maintenance that the service plans for servers."""
+    """Planned maintenance of servers."""
 
     _session: Sender
 
     def list(self, query: EventQuery = EventQuery()) -> AsyncIterator[ScheduledEvent]:
-        """Give every planned event that the query describes, page after page.
+        """Iterate over the events that match a query, page by page.
 
         Args:
-            query: Filters, all optional: event, server, when it was published, states, types; `limit` is
-                how many to ask for at once (at most 100).
+            query: Filters, all optional: event, server, time of publication, states, types; `limit` is
+                the page size, at most 100.
 
         Raises:
             Refused: The service refused to list.
@@ -215,31 +213,31 @@ class ScheduledEvents:
     async def authorize(
         self, event: str, authorization: Authorization, start: datetime | None = None
     ) -> Accepted:
-        """Let the service do what it has planned for a server.
+        """Authorize a planned event of a server.
 
         Args:
             event: Its id.
-            authorization: Maintenance, or putting the server's work on another machine.
-            start: Aware, and more than five minutes from now; for maintenance only. Else at once.
+            authorization: Maintenance, or redeploying the server on another machine.
+            start: Aware time more than five minutes from now, for maintenance only; None means at once.
 
         Raises:
-            Refused: Nothing was authorized.
-            NoAnswer: No answer came; it may be authorized.
+            Refused: The event was not authorized.
+            NoAnswer: No answer arrived; the event may be authorized.
 
         API: huaweicloudsdkcph 3.1.219
         """
         return await self._session.send(AUTHORIZE, AuthorizeEvent(event, authorization, start))
 
     async def reschedule(self, event: str, start: datetime | None = None) -> Accepted:
-        """Move the beginning of a planned event.
+        """Move the start of a planned event.
 
         Args:
             event: Its id.
-            start: Aware, and more than five minutes from now; else at once.
+            start: Aware time more than five minutes from now; None means at once.
 
         Raises:
-            Refused: The event stays where it was.
-            NoAnswer: No answer came; the event may have been moved.
+            Refused: The event was not moved.
+            NoAnswer: No answer arrived; the event may have been moved.
 
         API: huaweicloudsdkcph 3.1.219
         """

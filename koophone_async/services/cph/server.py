@@ -1,4 +1,4 @@
-"""A server as the service shows it."""
+"""Models of a server: state, addresses, purchase, volumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from koophone_async.wire import wire
 
 
 class ServerState(IntEnum):
-    """How a server is (CPH 5.1.1). The four kinds of creating are one to the documents."""
+    """State of a server (CPH 5.1.1). Four numbers mean creating; the documents make no difference."""
 
     CREATING = 0
     CREATING_1 = 1
@@ -29,12 +29,12 @@ class ServerState(IntEnum):
 
     @property
     def is_creating(self) -> bool:
-        """Whether the server is still being made."""
+        """Whether the server is still being created."""
         return self in (self.CREATING, self.CREATING_1, self.CREATING_3, self.CREATING_4)
 
 
 class Network(StrEnum):
-    """Who defines a server's network (CPH 5.1.1)."""
+    """Owner of a server's network (CPH 5.1.1)."""
 
     SYSTEM = "v1"
     OWN = "v2"
@@ -42,20 +42,20 @@ class Network(StrEnum):
 
 @frozen
 class Address:
-    """The addresses of one of a server's network cards."""
+    """Addresses of one network card of a server."""
 
     internal: str | None = field(default=None, metadata=wire("server_ip"))
     public: str | None = field(default=None, metadata=wire("public_ip"))
     old_internal: str | None = field(default=None, metadata=wire("intranet_ip"))
-    """The same by its expired name; both are sent."""
+    """The same under its former name; answers have both."""
 
     old_public: str | None = field(default=None, metadata=wire("access_ip"))
-    """The same by its expired name; both are sent."""
+    """The same under its former name; answers have both."""
 
 
 @frozen
 class Purchase:
-    """How a server was paid for."""
+    """Purchase of a server."""
 
     order: str | None = field(default=None, metadata=wire("order_id"))
     product: str | None = field(default=None, metadata=wire("product_id"))
@@ -65,7 +65,7 @@ class Purchase:
     trial_from: datetime | None = field(
         default=None, metadata=wire("probation_begin_time", as_text=format_time)
     )
-    """Answers of 2020 only."""
+    """Only in answers of 2020."""
 
     trial_until: datetime | None = field(
         default=None, metadata=wire("probation_end_time", as_text=format_time)
@@ -74,7 +74,7 @@ class Purchase:
 
 @frozen
 class Server:
-    """One server of the tenant."""
+    """A server of the tenant."""
 
     id: str = field(metadata=wire("server_id"))
     """32 characters, and 31 in some of the documents' examples."""
@@ -87,7 +87,7 @@ class Server:
     state: ServerState | int | None = field(default=None, metadata=wire("status"))
     network: Network | str | None = field(default=None, metadata=wire("network_version"))
     vpc: str | None = field(default=None, metadata=wire("vpc_id"))
-    """A VPC of the tenant in a network of its own, else one of the service's."""
+    """VPC of the tenant if the network is its own, else one of the service."""
 
     cidr: str | None = None
     vpc_cidr: str | None = None
@@ -95,7 +95,7 @@ class Server:
     subnet_cidr: str | None = None
     addresses: tuple[Address, ...] = ()
     resource_project: str | None = field(default=None, metadata=wire("resource_project_id"))
-    """The project that peering with a network of the service's needs; not the tenant's own."""
+    """Project for peering with a network of the service's; not the tenant's project."""
 
     purchase: Purchase | None = field(default=None, metadata=wire("metadata"))
     enterprise_project: str | None = field(default=None, metadata=wire("enterprise_project_id"))
@@ -119,7 +119,7 @@ class Volume:
 
 @frozen
 class SharedVolume:
-    """The storage that the phones of a server share."""
+    """Storage that all phones of a server share."""
 
     type: str | None = field(default=None, metadata=wire("volume_type"))
     size: int | None = None
@@ -131,7 +131,7 @@ class SharedVolume:
 
 @frozen
 class ServerDetail(Server):
-    """One server with its bandwidths, disks and security groups."""
+    """A server with its bandwidths, disks and security groups."""
 
     bandwidths: tuple[Bandwidth, ...] | None = field(default=None, metadata=wire("band_widths"))
     volumes: tuple[Volume, ...] | None = None

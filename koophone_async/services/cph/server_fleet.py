@@ -1,4 +1,4 @@
-"""Every verb of CPH over any number of servers, and of encoding servers."""
+"""Fleets of servers and of encoding servers: run one operation on any number of them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from koophone_async.services.cph.tags import ADD, REMOVE, AddTags, RemoveTags, T
 
 @frozen
 class ServerFleet(Fleet):
-    """Any number of servers, and what can be done to all of them."""
+    """Any number of servers to run one operation on."""
 
     def restart(self) -> Run[ServersRequest, Started]:
         """Restart servers, and with them every phone on them."""
         return self._start(servers.RESTART, ServersRequest)
 
     def update_keypair(self, keypair: str | Mapping[str, str]) -> Run[UpdateKeypairs, Started]:
-        """Let another key pair open the phones of each server.
+        """Replace the key pair of each server, which gives ADB access to its phones.
 
         Args:
-            keypair: Its name, at most 64 bytes: for all of them, or for each server.
+            keypair: Its name, at most 64 bytes: one for all, or a mapping from server id to name.
         """
 
         def of(server: str) -> str:
@@ -45,11 +45,11 @@ class ServerFleet(Fleet):
         )
 
     def push_files(self, bucket: str, path: str) -> Run[PushFiles, Started]:
-        """Unpack a tar file from object storage in the storage that the phones of each server share.
+        """Unpack a tar file from object storage in the shared storage of each server.
 
         Args:
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
-            path: Of the tar file in the bucket, at most 1,024 characters. Its content must lie under
+            path: Path of the tar file in the bucket, at most 1,024 characters. Its content must be under
                 `/data` or `/cache`.
         """
         return self._start(shared_files.PUSH, lambda servers: PushFiles(bucket, path, servers))
@@ -59,9 +59,9 @@ class ServerFleet(Fleet):
 
         Args:
             path: Such as `/data/data`.
-            offset: How many files to pass over.
-            limit: At most 50 files, fewer where the 1,024 bytes of an output do not hold them; then
-                the listing `is_cut`.
+            offset: Number of files to skip.
+            limit: At most 50 files. A longer listing than the 1,024 bytes of an output is truncated;
+                then it `is_cut`.
         """
         return self._start(
             shared_files.LIST, lambda servers: ListFiles(path, servers, offset, limit), value=read_listing
@@ -84,7 +84,7 @@ class ServerFleet(Fleet):
         Args:
             package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
-            path: Of the tar file in the bucket, at most 1,024 characters.
+            path: Path of the tar file in the bucket, at most 1,024 characters.
             preinstall: Whether to install it on the phones too.
         """
         also = 1 if preinstall else None
@@ -99,32 +99,32 @@ class ServerFleet(Fleet):
         return self._start(shared_apps.DELETE, lambda servers: DeleteApp(package, servers))
 
     def add_tags(self, tags: Mapping[str, str]) -> Run[AddTags, Accepted]:
-        """Give each server the same tags, in calls of one server.
+        """Add tags to each server, in calls of one server.
 
         Args:
             tags: Keys of at most 127 characters, and values of at most 255.
         """
-        given = _tags(tags)
-        return self._run(ADD, lambda servers: AddTags(servers[0], given), read_accepted, is_single=True)
+        pairs = _tags(tags)
+        return self._run(ADD, lambda servers: AddTags(servers[0], pairs), read_accepted, is_single=True)
 
     def remove_tags(self, tags: Mapping[str, str]) -> Run[RemoveTags, Accepted]:
-        """Take tags from each server, in calls of one server.
+        """Remove tags from each server, in calls of one server.
 
         Args:
-            tags: Keys and values; the service wants the values too.
+            tags: Keys and values; the service requires the values too.
         """
-        given = _tags(tags)
-        return self._run(REMOVE, lambda servers: RemoveTags(servers[0], given), read_accepted, is_single=True)
+        pairs = _tags(tags)
+        return self._run(REMOVE, lambda servers: RemoveTags(servers[0], pairs), read_accepted, is_single=True)
 
 
 @frozen
 class EncodingFleet(Fleet):
-    """Any number of encoding servers."""
+    """Any number of encoding servers to run one operation on."""
 
     def restart(self) -> Run[RestartEncodingServers, Started]:
         """Restart encoding servers."""
         return self._start(encoding_servers.RESTART, RestartEncodingServers)
 
 
-def _tags(given: Mapping[str, str]) -> tuple[Tag, ...]:
-    return tuple(Tag(key, value) for key, value in given.items())
+def _tags(tags: Mapping[str, str]) -> tuple[Tag, ...]:
+    return tuple(Tag(key, value) for key, value in tags.items())

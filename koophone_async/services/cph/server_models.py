@@ -1,4 +1,4 @@
-"""Flavors of servers, and where they are sold."""
+"""Server flavors, and the zones where they are on sale."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from koophone_async.wire import wire
 
 
 class ProductType(IntEnum):
-    """What a flavor is for (CPH 5.1.3)."""
+    """Product that a flavor belongs to (CPH 5.1.3)."""
 
     PHONES = 0
     GAMING = 1
@@ -23,7 +23,7 @@ class ProductType(IntEnum):
 
 @frozen
 class SystemDisk:
-    """The disk that a server starts from, where that is one in the cloud."""
+    """System disk of a server, if it is a cloud disk."""
 
     size: int | None = None
     type: str | None = field(default=None, metadata=wire("volume_type"))
@@ -31,7 +31,7 @@ class SystemDisk:
 
 @frozen
 class Hardware:
-    """What a server of some flavor is made of, in words for people."""
+    """Hardware of a flavor, as free text."""
 
     cpu: str | None = None
     memory: str | None = None
@@ -46,29 +46,29 @@ class Hardware:
 
 @frozen
 class ServerModel:
-    """A flavor of servers."""
+    """A server flavor."""
 
     name: str = field(metadata=wire("server_model_name"))
-    """Such as `physical.rx1.xlarge`: the `model` of an order."""
+    """Such as `physical.rx1.xlarge`; the `model` of an order."""
 
     type: str | None = field(default=None, metadata=wire("server_type"))
     """Such as `Hi1616`."""
 
     cores: int | None = field(default=None, metadata=wire("cpu"))
     memory: int | None = None
-    """GB; the flavors of phones count in MB."""
+    """GB; phone models use MB."""
 
     hardware: Hardware | None = field(default=None, metadata=wire("extend_spec"))
     product_type: ProductType | int | None = None
     free_size: int | None = None
-    """GB of disk that cost nothing more."""
+    """GB of disk included in the price."""
 
-    most_disks: int | None = field(default=None, metadata=wire("disk_max_num"))
-    """0: its disks are its own. Only the vendor's SDK knows it."""
+    max_disks: int | None = field(default=None, metadata=wire("disk_max_num"))
+    """Maximum number of cloud disks; 0: local disks only. Only the vendor's SDK has it."""
 
 
 class Sale(StrEnum):
-    """Whether a flavor can be bought."""
+    """Whether a flavor is on sale."""
 
     AVAILABLE = "available"
     SOLD_OUT = "sellout"
@@ -76,7 +76,7 @@ class Sale(StrEnum):
 
 @frozen
 class Offering:
-    """A flavor of servers in one zone, and whether it can be bought there."""
+    """A server flavor in one zone, and whether it is on sale there."""
 
     model: str = field(metadata=wire("model_name"))
     zone: str | None = field(default=None, metadata=wire("available_zone"))
@@ -85,17 +85,17 @@ class Offering:
 
 @frozen
 class ModelQuery:
-    """Which flavors to list."""
+    """Filter of the list of server flavors."""
 
     product_type: ProductType | int | None = field(default=None, validator=OneOf((*ProductType, None)))
-    # The document has no pages; the vendor's SDK has.
+    # Only the vendor's SDK has pages here.
     limit: int | None = field(default=None, validator=Between(1, 100))
     marker: str | None = None
 
 
 @frozen
 class ModelPage:
-    """One page of the flavors; the document of 2025 gives all at once."""
+    """One page of the server flavors; in the document of 2025, all of them."""
 
     items: tuple[ServerModel, ...] = field(default=(), metadata=wire("server_models"))
     next: PageInfo | None = field(default=None, metadata=wire("page_info"))
@@ -103,7 +103,7 @@ class ModelPage:
 
 @frozen
 class OfferingQuery:
-    """Which part of the offerings to list."""
+    """Filter of the list of offerings: where to start."""
 
     limit: int = field(default=100, validator=Between(1, 1000))
     marker: str | None = None
@@ -111,7 +111,7 @@ class OfferingQuery:
 
 @frozen
 class OfferingPage:
-    """One page of the offerings."""
+    """One page of the list of offerings."""
 
     items: tuple[Offering, ...] = field(default=(), metadata=wire("models"))
     next: PageInfo | None = field(default=None, metadata=wire("page_info"))

@@ -1,4 +1,4 @@
-"""Servers: what there is, how it is, and what is done to it as a whole."""
+"""Servers: list, buy, change, restart, rename and delete them."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ from koophone_async.wire import wire
 
 @frozen
 class ServerQuery:
-    """Which servers to list, newest first."""
+    """Filter of the list of servers, newest first."""
 
     name: str | None = field(default=None, metadata=wire("server_name"))
-    """Also a part of one."""
+    """The name or a part of it."""
 
     id: str | None = field(default=None, metadata=wire("server_id"))
     network: Network | str | None = field(
@@ -62,7 +62,7 @@ class ServerQuery:
     )
     phone_model: str | None = field(default=None, metadata=wire("phone_model_name"))
     since: int | None = field(default=None, validator=Between(0, inf), metadata=wire("create_since"))
-    """A timestamp; no document says whether in seconds or in milliseconds."""
+    """A timestamp; no document states whether in seconds or milliseconds."""
 
     until: int | None = field(default=None, validator=Between(0, inf), metadata=wire("create_until"))
     state: ServerState | int | None = field(
@@ -70,12 +70,12 @@ class ServerQuery:
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class ServerPage:
-    """One page of the list."""
+    """One page of the list of servers."""
 
     items: tuple[Server, ...] = field(default=(), metadata=wire("servers"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -84,29 +84,29 @@ class ServerPage:
 
 @frozen
 class ServerRequest:
-    """The server that a call is about."""
+    """Request about one server."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
 
 
 @frozen
 class ServersRequest:
-    """The servers that a call is about."""
+    """Request about servers."""
 
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
 
 
 @frozen
 class DeleteServers(ServersRequest):
-    """Servers to give back."""
+    """Request to delete servers."""
 
-    # A DELETE with a body.
+    # A DELETE with a JSON body.
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids", place="body"))
 
 
 @frozen
 class RenameServer(ServerRequest):
-    """A new name for a server."""
+    """Request to rename a server."""
 
     name: str = field(validator=NAME, metadata=wire("server_name"))
 
@@ -141,16 +141,16 @@ DELETE: Final = Operation(
 
 @frozen
 class Servers:
-    """The tenant's servers."""
+    """Servers of the project."""
 
     _session: Sender
 
     def list(self, query: ServerQuery = ServerQuery()) -> AsyncIterator[Server]:
-        """Give every server that the query describes, newest first, page after page.
+        """Iterate over the servers that match a query, newest first, page by page.
 
         Args:
-            query: Filters, all optional: part of a name, id, network, flavor of the phones, state;
-                `limit` is how many to ask for at once (at most 100).
+            query: Filters, all optional: part of the name, id, network, phone model, state;
+                `limit` is the page size, at most 100.
 
         Raises:
             Refused: The service refused to list.
@@ -160,74 +160,83 @@ class Servers:
         return items_by_offset(self._session, LIST, query)
 
     async def show(self, server: str) -> ServerDetail:
-        """Tell everything of one server, its bandwidths and disks too.
+        """Return the details of one server, with its bandwidths and disks.
+
+        Args:
+            server: Its id.
 
         Raises:
-            NotFound: There is no such server.
+            NotFound: The server does not exist.
 
         API: CPH 5.1.2 (2025-02-08)
         """
         return await self._session.send(SHOW, ServerRequest(server))
 
     def models(self, product_type: ProductType | None = None) -> AsyncIterator[ServerModel]:
-        """Give every flavor of servers.
+        """Iterate over the server flavors.
 
         Args:
-            product_type: For phones or for gaming; else both.
+            product_type: For phones or for gaming; None for both.
+
+        Raises:
+            Refused: The service refused to list.
 
         API: CPH 5.1.3 (2025-02-08)
         """
         return items_by_marker(self._session, MODELS, ModelQuery(product_type))
 
     def offerings(self) -> AsyncIterator[Offering]:
-        """Give every flavor of every zone that is open to you, and whether it is sold out there.
+        """Iterate over the server flavors of each zone that is open to you, on sale or sold out.
+
+        Raises:
+            Refused: The service refused to list.
 
         API: huaweicloudsdkcph 3.1.219
         """
         return items_by_marker(self._session, OFFERINGS, OfferingQuery())
 
     async def buy(self, order: BuyServers) -> ServerOrder:
-        """Buy servers in a network of your own. This costs money, and nothing makes it be sent again.
+        """Buy servers in a network of your own. This costs money and is never retried.
 
         Args:
-            order: At most 10 servers of one flavor, their name of at most 60 characters, the phones on
-                them, the network, and how long they are paid for.
+            order: At most 10 servers of one flavor, their name of at most 60 characters, their phones,
+                network and billing period.
 
         Raises:
-            Refused: Nothing was bought; a quota of servers or addresses may be too small.
-            NoAnswer: No answer came; the order may have been made.
+            Refused: Nothing was bought, for example because a quota of servers or addresses is exceeded.
+            NoAnswer: No answer arrived; the order may have been made.
 
         API: CPH 5.1.4 (2025-02-08)
         """
         return await self._session.send(BUY, order)
 
     async def buy_v1(self, order: BuyServersV1) -> Order:
-        """Buy servers in a network of the service's, as in 2020. This costs money.
+        """Buy servers in a network of the service's, as in 2020. This costs money and is never retried.
 
-        The answer names no servers: find them by the order's name.
+        The answer has no server ids: find the servers by the order's name.
 
         Args:
-            order: At most 10 servers of one flavor, their name of at most 60 characters, the phones on
-                them, and how long they are paid for.
+            order: At most 10 servers of one flavor, their name of at most 60 characters, their phones
+                and billing period.
 
         Raises:
             Refused: Nothing was bought; some flavors can only be bought by `buy` (CPS.0256).
-            NoAnswer: No answer came; the order may have been made.
+            NoAnswer: No answer arrived; the order may have been made.
 
         API: CPH 4.1.4 (2020-07-30)
         """
         return await self._session.send(BUY_V1, order)
 
     async def buy_bare(self, order: BuyBareServers) -> ServerOrder:
-        """Buy servers without phones. This costs money.
+        """Buy servers without phones. This costs money and is never retried.
 
         Args:
             order: At most 10 servers of one flavor, their name of at most 60 characters, their network,
-                the key pair that signs in, and how long they are paid for.
+                key pair and billing period.
 
         Raises:
             Refused: Nothing was bought.
-            NoAnswer: No answer came; the order may have been made.
+            NoAnswer: No answer arrived; the order may have been made.
 
         API: huaweicloudsdkcph 3.1.219
         """
@@ -237,74 +246,74 @@ class Servers:
         """Restart servers, and with them every phone on them.
 
         Args:
-            servers: At most 100 ids. Each is begun or refused by itself; see `Started.refused`.
+            servers: At most 100 ids. Each is started or refused by itself; see `Started.refused`.
 
         Raises:
             Refused: The service refused the whole call; nothing was restarted.
-            NoAnswer: No answer came; the servers may be restarting.
+            NoAnswer: No answer arrived; the servers may be restarting.
 
         API: CPH 5.1.5 (2025-02-08)
         """
         return await self._session.send(RESTART, ServersRequest(servers))
 
     async def change(self, change: ChangeServer) -> StartedOne:
-        """Put a new machine in the place of a server. Its phones are made anew and lose all their data.
+        """Replace the machine of a server. Its phones are created anew and lose all their data.
 
-        Name, id, zone and price stay. While it lasts, resources and quota for both are needed.
+        Name, id, zone and price stay the same. Resources and quota for both machines are needed meanwhile.
 
         Args:
-            change: The server, the phones it is to hold, and their network.
+            change: The server, its new phones and their network.
 
         Raises:
-            Refused: Nothing was changed; only servers paid by the month or year can be, not too many
-                at a time (CPS.1103, CPS.0326).
-            NoAnswer: No answer came; the server may be in the making.
+            Refused: Nothing was changed; only servers billed by the month or year can be replaced (CPS.1103),
+                and only a limited number at a time (CPS.0326).
+            NoAnswer: No answer arrived; the replacement may be running.
 
         API: CPH 5.1.6 (2025-02-08)
         """
         return await self._session.send(CHANGE, change)
 
     async def change_model(self, change: ChangeModel) -> Order:
-        """Give a server another flavor. A better one costs money, a lesser one brings some back.
+        """Change the flavor of a server. A larger one costs money, a smaller one refunds some.
 
-        It takes about two minutes and has no job: look at the server's `model`.
+        It takes about two minutes and has no job: poll the server's `model`.
 
         Args:
-            change: The server, its new flavor of the same generation, and that of its phones, which must be
-                as many as before.
+            change: The server, its new flavor of the same generation, and the phone model, whose number of
+                phones must be the same as before.
 
         Raises:
             Refused: Nothing was changed.
-            NoAnswer: No answer came; the order may have been made.
+            NoAnswer: No answer arrived; the order may have been made.
 
         API: CPH 5.1.12 (2025-02-08)
         """
         return await self._session.send(CHANGE_MODEL, change)
 
     async def rename(self, server: str, name: str) -> Accepted:
-        """Give a server another name.
+        """Rename a server.
 
         Args:
             server: Its id.
             name: At most 60 letters, digits, Chinese characters, `_` and `-`.
 
         Raises:
-            NotFound: There is no such server.
-            NoAnswer: No answer came; the name may be the new one.
+            NotFound: The server does not exist.
+            NoAnswer: No answer arrived; the name may have changed.
 
         API: CPH 5.1.13 (2025-02-08)
         """
         return await self._session.send(RENAME, RenameServer(server, name))
 
     async def delete(self, servers: Iterable[str]) -> StartedOne:
-        """Give servers back, with all that is on them.
+        """Start deleting servers, with all their phones and data.
 
         Args:
-            servers: At most 10 ids of servers that are paid by use.
+            servers: At most 10 ids of servers that are billed by use.
 
         Raises:
-            Refused: The service refused the whole call; nothing was given back.
-            NoAnswer: No answer came; the servers may be gone.
+            Refused: The service refused the whole call; nothing was deleted.
+            NoAnswer: No answer arrived; the servers may be deleted.
 
         API: huaweicloudsdkcph 3.1.219
         """

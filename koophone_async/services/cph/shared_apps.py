@@ -18,12 +18,12 @@ from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 PACKAGE: Final = Text(128, pattern=r"(?=.*\.)[A-Za-z][A-Za-z0-9_.]*[A-Za-z0-9_]")
-"""A package name: letters, digits, `_` and at least one `.`, first a letter, and last no `.`."""
+"""A package name: letters, digits, `_` and at least one `.`; first a letter, last not `.`."""
 
 
 @frozen
 class PushApp:
-    """An app as a tar file in a bucket, for the shared storage of servers."""
+    """Request to push an app from a tar file in a bucket to the shared storage of servers."""
 
     package: str = field(validator=PACKAGE, metadata=wire("package_name"))
     bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
@@ -32,12 +32,12 @@ class PushApp:
     preinstall: int | None = field(
         default=None, validator=OneOf((0, 1, None)), metadata=wire("pre_install_app")
     )
-    """1 installs it on the phones too."""
+    """1 installs the app on the phones too."""
 
 
 @frozen
 class DeleteApp:
-    """An app to delete from the shared storage of servers. A DELETE with a body."""
+    """Request to delete an app from the shared storage of servers; a DELETE with a JSON body."""
 
     package: str = field(validator=PACKAGE, metadata=wire("package_name", place="body"))
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids", place="body"))
@@ -45,7 +45,7 @@ class DeleteApp:
 
 @frozen
 class SharedAppQuery:
-    """Whose shared apps to list."""
+    """Filter of the list of shared apps."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     package: str | None = field(default=None, validator=PACKAGE, metadata=wire("package_name"))
@@ -55,7 +55,7 @@ class SharedAppQuery:
 
 @frozen
 class SharedApp:
-    """An app that phones of a server share."""
+    """An app that all phones of a server share."""
 
     package: str = field(metadata=wire("package_name"))
     versions: tuple[str, ...] = ()
@@ -63,12 +63,12 @@ class SharedApp:
 
 @frozen
 class SharedAppPage:
-    """One page of a server's shared apps."""
+    """One page of the shared apps of a server."""
 
     items: tuple[SharedApp, ...] = field(default=(), metadata=wire("share_apps"))
     next: PageInfo | None = field(default=None, metadata=wire("page_info"))
     seen_at: datetime | None = field(default=None, metadata=wire("collect_time", as_text=format_time))
-    """When the service last looked at the server, which it does every two hours."""
+    """Time of the list; the service refreshes it every two hours."""
 
 
 PUSH: Final = Operation(
@@ -83,8 +83,8 @@ DELETE: Final = Operation(
     batch=Batch("servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
-# A server with more than 10,000 different apps is not looked at, and an app with an odd name or
-# version, or with more than some 60 versions, may be missing.
+# Servers with more than 10,000 different apps are not listed, and an app with an unusual name or version, or
+# with more than about 60 versions, may be missing.
 LIST: Final = Operation(
     "cph.shared_apps.list", "GET", "/v1/{project_id}/servers/{server_id}/share-apps-snapshot",
     SharedAppQuery, SharedAppPage, source=SDK_SOURCE, repeatable=True,
@@ -100,23 +100,23 @@ class SharedApps:
     async def push(
         self, servers: Iterable[str], package: str, bucket: str, path: str, *, preinstall: bool = False
     ) -> Started:
-        """Unpack an app from object storage in the shared storage of servers.
+        """Start unpacking an app from object storage in the shared storage of servers.
 
-        The service must have been granted access to the bucket before. An app that was taken from a
-        newer Android must not go to a server that has phones of an older one; servers of the flavor
-        physical.kg1.4xlarge.a.cp need twice the tar file's size free.
+        The service must have been granted access to the bucket. An app of a newer Android must not be pushed
+        to servers with phones of an older one; servers of the flavor physical.kg1.4xlarge.a.cp need free
+        space of twice the tar file's size.
 
         Args:
             servers: At most 100 ids.
             package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
-            path: Of the tar file in the bucket: at most 1,024 letters, digits and `. / - _ + # =`, ending in
-                `.tar`.
-            preinstall: Whether to install it on the phones too.
+            path: Path of the tar file in the bucket: at most 1,024 letters, digits and `. / - _ + # =`,
+                ending in `.tar`.
+            preinstall: Whether to install the app on the phones too.
 
         Raises:
             Refused: The service refused the whole call; nothing was pushed.
-            NoAnswer: No answer came; the app may be under way.
+            NoAnswer: No answer arrived; the app may be pushed.
 
         API: CPH 5.1.10 (2025-02-08)
         """
@@ -124,29 +124,29 @@ class SharedApps:
         return await self._session.send(PUSH, app)
 
     async def delete(self, servers: Iterable[str], package: str) -> Started:
-        """Delete an app from the shared storage of servers.
+        """Start deleting an app from the shared storage of servers.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            servers: At most 100 ids; no document states a maximum.
             package: At most 128 letters, digits, `_` and `.`, such as `com.example.game`.
 
         Raises:
             Refused: The service refused the whole call; nothing was deleted.
-            NoAnswer: No answer came; the app may be gone.
+            NoAnswer: No answer arrived; the app may be deleted.
 
         API: CPH 5.1.11 (2025-02-08)
         """
         return await self._session.send(DELETE, DeleteApp(package, servers))
 
     def list(self, server: str, package: str | None = None) -> AsyncIterator[SharedApp]:
-        """Give the shared apps of a server, as the service saw them at most two hours ago.
+        """Iterate over the shared apps of a server, in a list that is up to two hours old.
 
         Args:
             server: Its id.
-            package: Only this one.
+            package: Only the app of this package.
 
         Raises:
-            NotFound: There is no such server.
+            NotFound: The server does not exist.
 
         API: huaweicloudsdkcph 3.1.219
         """

@@ -1,6 +1,6 @@
 """Files in the storage that all phones of a server share.
 
-Only flavors of phones that have `max_share_disk_size_g` in their extended specification have it.
+Only phone models with `max_share_disk_size_g` in their extended specification have shared storage.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ TAR: Final = Text(1024, ending=(".tar",), pattern=r"[A-Za-z0-9./_+#=-]+")
 
 @frozen
 class StoragePath:
-    """The path of a file or directory in the shared storage."""
+    """Validator of the path of a file or directory in the shared storage."""
 
     characters: str
-    """Which are allowed beside letters and digits."""
+    """Characters that are allowed beside letters and digits."""
 
-    most: int = 4096
+    max_size: int = 4096
     is_below_root: bool = False
-    """Whether the root itself and doubled slashes are refused too."""
+    """Whether the root itself and doubled slashes are invalid."""
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
+        """Description of the limit, for error messages."""
         odd = ", not / alone and without //" if self.is_below_root else ""
         allowed = " ".join("space" if one == " " else one for one in self.characters)
-        return (
-            f"an absolute path of at most {self.most:,} bytes: letters, digits and {allowed}, without ..{odd}"
-        )
+        rule = f"an absolute path of at most {self.max_size:,} bytes: letters, digits and {allowed}"
+        return f"{rule}, without ..{odd}"
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: object) -> None:
-        """Check form, characters and length."""
+        """Raise `InvalidRequest` for a wrong form, character or length."""
         if not isinstance(value, str) or not self._fits(value):
             raise InvalidRequest(
                 "", attribute.name, f"is {value!r:.80}; it must be {self.limit}", Rule.BAD_FORMAT
@@ -54,25 +53,25 @@ class StoragePath:
 
     def _fits(self, path: str) -> bool:
         characters = rf"/[A-Za-z0-9{re.escape(self.characters)}]*"
-        if not re.fullmatch(characters, path) or ".." in path or len(path) > self.most:
+        if not re.fullmatch(characters, path) or ".." in path or len(path) > self.max_size:
             return False
         return not self.is_below_root or ("//" not in path and path != "/")
 
 
 @frozen
 class PushFiles:
-    """A tar file in a bucket, for the shared storage of servers."""
+    """Request to push a tar file from a bucket to the shared storage of servers."""
 
     bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
     path: str = field(validator=TAR, metadata=wire("object_path"))
-    """It is unpacked with its directories, which must be under `/data` or `/cache`."""
+    """Path of the tar file. Its directories must be under `/data` or `/cache`."""
 
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
 
 
 @frozen
 class ListFiles:
-    """A directory in the shared storage of servers."""
+    """Request to list a directory in the shared storage of servers."""
 
     path: str = field(validator=StoragePath("./_+-=", is_below_root=True))
     servers: tuple[str, ...] = field(
@@ -84,7 +83,7 @@ class ListFiles:
 
 @frozen
 class DeleteFiles:
-    """Files to delete from the shared storage of servers."""
+    """Request to delete files from the shared storage of servers."""
 
     paths: tuple[str, ...] = field(
         converter=paths, validator=Listed(each=StoragePath("./-_= ")), metadata=wire("file_paths")
@@ -98,15 +97,15 @@ PUSH: Final = Operation(
     batch=Batch("servers", max=UNSTATED), repeatable=False,
 )  # fmt: skip
 
-# A GET that starts jobs, whose output is the listing. Its example asks for 100 files a page, and its
-# table allows 50 (100 in 2020); that pages count files is likely and not said.
+# A GET that starts jobs, whose output is the listing. The document's example requests 100 files a page, its
+# table allows 50 (100 in 2020). That offset and limit count files is likely, but not documented.
 LIST: Final = Operation(
     "cph.shared_files.list", "GET", "/v1/{project_id}/cloud-phone/servers/share-files",
     ListFiles, Started, source="CPH 5.1.8 (2025-02-08)",
     batch=Batch("servers", max=UNSTATED), repeatable=True,
 )  # fmt: skip
 
-# The very path of push: only the fields of the body tell the two apart.
+# The same path as push: only the fields of the body differ.
 DELETE: Final = Operation(
     "cph.shared_files.delete", "POST", "/v1/{project_id}/cloud-phone/phones/share-files",
     DeleteFiles, Started, source="CPH 5.1.9 (2025-02-08)",
@@ -121,33 +120,33 @@ class SharedFiles:
     _session: Sender
 
     async def push(self, servers: Iterable[str], bucket: str, path: str) -> Started:
-        """Unpack a tar file from object storage in the shared storage of servers.
+        """Start unpacking a tar file from object storage in the shared storage of servers.
 
-        The service must have been granted access to the bucket before.
+        The service must have been granted access to the bucket.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            servers: At most 100 ids; no document states a maximum.
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
-            path: Of the tar file in the bucket: at most 1,024 letters, digits and `. / - _ + # =`, ending in
-                `.tar`. Its content must lie under `/data` or `/cache`.
+            path: Path of the tar file in the bucket: at most 1,024 letters, digits and `. / - _ + # =`,
+                ending in `.tar`. Its content must be under `/data` or `/cache`.
 
         Raises:
             Refused: The service refused the whole call; nothing was pushed.
-            NoAnswer: No answer came; the files may be under way.
+            NoAnswer: No answer arrived; the files may be pushed.
 
         API: CPH 5.1.7 (2025-02-08)
         """
         return await self._session.send(PUSH, PushFiles(bucket, path, servers))
 
     async def list(self, servers: Iterable[str], path: str, offset: int = 0, limit: int = 50) -> Started:
-        """Start to list a directory in the shared storage of servers.
+        """Start listing a directory in the shared storage of servers.
 
-        The listing is the output of the jobs, cut after 1,024 bytes; `Listing.read` reads it.
+        The listing is the output of the jobs, truncated after 1,024 bytes; `Job.listing` parses it.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            servers: At most 100 ids; no document states a maximum.
             path: Such as `/data/data`: letters, digits and `. / _ + - =`, absolute, without `//` and `..`.
-            offset: How many files to pass over.
+            offset: Number of files to skip.
             limit: At most 50 files.
 
         Raises:
@@ -158,16 +157,16 @@ class SharedFiles:
         return await self._session.send(LIST, ListFiles(path, servers, offset, limit))
 
     async def delete(self, servers: Iterable[str], paths: Iterable[str]) -> Started:
-        """Delete files from the shared storage of servers.
+        """Start deleting files from the shared storage of servers.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
+            servers: At most 100 ids; no document states a maximum.
             paths: Absolute paths of at most 4,096 bytes each: letters, digits, space and `. / - _ =`,
                 without `..`.
 
         Raises:
             Refused: The service refused the whole call; nothing was deleted.
-            NoAnswer: No answer came; the files may be gone.
+            NoAnswer: No answer arrived; the files may be deleted.
 
         API: CPH 5.1.9 (2025-02-08)
         """

@@ -1,4 +1,4 @@
-"""File systems of the tenant's own that servers mount. Only the vendor's SDK knows of them."""
+"""The tenant's own file systems that servers mount. Only the vendor's SDK has them."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import wire
 
 MAX_SERVERS: Final = 20
-"""The most servers of one call. One file system should have no more than some 50 in all."""
+"""Maximum number of servers of one call. One file system should have at most about 50 in total."""
 
 
 @frozen
 class DetachFilesystem:
-    """A file system, and the servers to take it from."""
+    """Request to unmount a file system from servers."""
 
     id: str = field(validator=Text(64))
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
     type: str = field(default="sfs_turbo", validator=OneOf(("sfs_turbo",)))
-    """`sfs_turbo`, the only kind."""
+    """`sfs_turbo` is the only type."""
 
 
 @frozen
 class AttachFilesystem(DetachFilesystem):
-    """A file system, and the servers to give it to."""
+    """Request to mount a file system on servers."""
 
     path: str | None = field(default=None, validator=Text(4096, pattern="/.*"))
-    """A directory of the file system, as a full path; its root where nothing is said."""
+    """Absolute path of a directory of the file system; default: its root."""
 
 
 ATTACH: Final = Operation(
@@ -48,36 +48,36 @@ DETACH: Final = Operation(
 
 @frozen
 class SharedFilesystems:
-    """File systems of the tenant's own that servers mount."""
+    """The tenant's own file systems that servers mount."""
 
     _session: Sender
 
     async def attach(self, filesystem: str, servers: Iterable[str], path: str | None = None) -> Started:
-        """Mount a file system on servers.
+        """Start mounting a file system on servers.
 
         Args:
-            filesystem: Its id; of the kind SFS Turbo.
-            servers: At most 20 ids; one file system should have no more than some 50 servers in all.
-            path: A directory of the file system, as a full path; else its root.
+            filesystem: Id of an SFS Turbo file system.
+            servers: At most 20 ids; one file system should have at most about 50 servers in total.
+            path: Absolute path of a directory of the file system; None for its root.
 
         Raises:
             Refused: The service refused the whole call; nothing was mounted.
-            NoAnswer: No answer came; the file system may be mounted.
+            NoAnswer: No answer arrived; the file system may be mounted.
 
         API: huaweicloudsdkcph 3.1.219
         """
         return await self._session.send(ATTACH, AttachFilesystem(filesystem, servers, path=path))
 
     async def detach(self, filesystem: str, servers: Iterable[str]) -> Started:
-        """Unmount a file system from servers.
+        """Start unmounting a file system from servers.
 
         Args:
-            filesystem: Its id; of the kind SFS Turbo.
+            filesystem: Id of an SFS Turbo file system.
             servers: At most 20 ids.
 
         Raises:
             Refused: The service refused the whole call; nothing was unmounted.
-            NoAnswer: No answer came; the file system may be unmounted.
+            NoAnswer: No answer arrived; the file system may be unmounted.
 
         API: huaweicloudsdkcph 3.1.219
         """

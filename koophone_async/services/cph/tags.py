@@ -1,4 +1,4 @@
-"""Tags of servers: labels to find them by."""
+"""Tags of servers: list, add and remove them, and find servers by them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from koophone_async.wire import wire
 _LETTERS: Final = r"[A-Za-z0-9_.:=+@\u0080-\U0010ffff -]"
 
 KEY: Final = Text(127, pattern=rf"(?!_sys_){_LETTERS}+")
-"""A tag's key: letters of any language, digits, space and `_ . : = + - @`, not beginning with `_sys_`."""
+"""A tag's key: letters of any language, digits, space and `_ . : = + - @`, not starting with `_sys_`."""
 
 VALUE: Final = Text(255, pattern=rf"(?! ){_LETTERS}+(?<! )")
 """A tag's value: the same characters, without a space at either end."""
 
 SERVER: Final = "cph-server"
-"""The only kind of thing that has tags."""
+"""The only type of resource with tags."""
 
 
 @frozen
 class Tag:
-    """One tag of a server."""
+    """A tag to add or remove."""
 
     key: str = field(validator=KEY)
     value: str = field(validator=VALUE)
@@ -36,7 +36,7 @@ class Tag:
 
 @frozen
 class ServerTag:
-    """One tag as the service shows it."""
+    """A tag of a server in an answer."""
 
     key: str
     value: str | None = None
@@ -44,14 +44,14 @@ class ServerTag:
 
 @frozen
 class ServerTags:
-    """The tags of one server."""
+    """Tags of one server."""
 
     tags: tuple[ServerTag, ...] = ()
 
 
 @frozen
 class TagValues:
-    """A key, and the values that it has somewhere in the project."""
+    """A key of tags, and all its values in the project."""
 
     key: str
     values: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class TagValues:
 
 @frozen
 class TagPage:
-    """One page of the project's tags; the document of 2025 gives all at once, and no total."""
+    """One page of the project's tags; in the document of 2025 all of them, without a total."""
 
     items: tuple[TagValues, ...] = field(default=(), metadata=wire("tags"))
     total: int | None = field(default=None, metadata=wire("total_count"))
@@ -67,9 +67,9 @@ class TagPage:
 
 @frozen
 class TagQuery:
-    """Which part of the project's tags to list."""
+    """Filter of the project's tags: where to start."""
 
-    # The document has no pages; the vendor's SDK has.
+    # Only the vendor's SDK has pages here.
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
     kind: str = field(default=SERVER, validator=OneOf((SERVER,)), metadata=wire("resource_type"))
@@ -77,7 +77,7 @@ class TagQuery:
 
 @frozen
 class ServerTagsRequest:
-    """Which server to list the tags of."""
+    """Request for the tags of one server."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("resource_id"))
     kind: str = field(default=SERVER, validator=OneOf((SERVER,)), metadata=wire("resource_type"))
@@ -85,12 +85,12 @@ class ServerTagsRequest:
 
 def _check_unique_values(_: object, attribute: Attribute[Any], values: tuple[str, ...]) -> None:
     if len(set(values)) < len(values):
-        raise InvalidRequest("", attribute.name, "holds a value twice", Rule.NOT_UNIQUE)
+        raise InvalidRequest("", attribute.name, "has a duplicate value", Rule.NOT_UNIQUE)
 
 
 @frozen
 class TagFilter:
-    """A key that a server must have, with one of some values."""
+    """Filter: a key that a server must have, with one of these values."""
 
     key: str = field(validator=Text(127))
     values: tuple[str, ...] = field(
@@ -98,32 +98,32 @@ class TagFilter:
         converter=ids,
         validator=[Listed(min=0, max=10, each=Text(255, min=0)), _check_unique_values],
     )
-    """At most 10; none at all is any value."""
+    """At most 10; empty means any value."""
 
 
 @frozen
 class FieldFilter:
-    """A field that must have some value: the name, the only one that can be asked for."""
+    """Filter: a field that must have this value; only the name is supported."""
 
     value: str
     key: str = field(default="resource_name", validator=OneOf(("resource_name",)))
 
 
-def _check_unique_keys(_: object, attribute: Attribute[Any], wanted: tuple[TagFilter, ...]) -> None:
-    if len({one.key for one in wanted}) < len(wanted):
-        raise InvalidRequest("", attribute.name, "holds a key twice", Rule.NOT_UNIQUE)
+def _check_unique_keys(_: object, attribute: Attribute[Any], filters: tuple[TagFilter, ...]) -> None:
+    if len({one.key for one in filters}) < len(filters):
+        raise InvalidRequest("", attribute.name, "has a duplicate key", Rule.NOT_UNIQUE)
 
 
 @frozen(kw_only=True)
 class CountTagged:
-    """How many servers have some tags."""
+    """Request to count the servers with these tags."""
 
     tags: tuple[TagFilter, ...] = field(default=(), validator=[Listed(min=0, max=10), _check_unique_keys])
     """At most 10 keys, all of which a server must have."""
 
     matches: tuple[FieldFilter, ...] = ()
     is_untagged: bool | None = field(default=None, metadata=wire("without_any_tag"))
-    """True: servers without any tag."""
+    """True selects servers without any tag."""
 
     action: str = field(default="count", validator=OneOf(("count",)))
     kind: str = field(default=SERVER, validator=OneOf((SERVER,)), metadata=wire("resource_type"))
@@ -131,7 +131,7 @@ class CountTagged:
 
 @frozen(kw_only=True)
 class FindTagged(CountTagged):
-    """Which servers have some tags."""
+    """Request for the servers with these tags."""
 
     action: str = field(default="filter", validator=OneOf(("filter",)))
     offset: int = field(default=0, validator=Between(0, 10**9), metadata=wire("offset", as_text=str))
@@ -140,7 +140,7 @@ class FindTagged(CountTagged):
 
 @frozen
 class TaggedServer:
-    """A server that was found by its tags."""
+    """A server in the result of a search."""
 
     id: str = field(metadata=wire("resource_id"))
     name: str | None = field(default=None, metadata=wire("resource_name"))
@@ -150,7 +150,7 @@ class TaggedServer:
 
 @frozen
 class TaggedPage:
-    """One page of the servers that were found."""
+    """One page of the result of a search."""
 
     items: tuple[TaggedServer, ...] = field(default=(), metadata=wire("resources"))
     total: int | None = field(default=None, metadata=wire("total_count"))
@@ -158,14 +158,14 @@ class TaggedPage:
 
 @frozen
 class TaggedCount:
-    """How many servers were found."""
+    """Number of matching servers."""
 
     total: int = field(metadata=wire("total_count"))
 
 
 @frozen
 class AddTags:
-    """Tags for a server."""
+    """Request to add tags to a server."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("resource_id"))
     tags: tuple[Tag, ...] = field(validator=Listed())
@@ -175,7 +175,7 @@ class AddTags:
 
 @frozen
 class RemoveTags(AddTags):
-    """Tags to take from a server. Their values are needed too."""
+    """Request to remove tags from a server. The values are required too."""
 
     action: str = field(default="delete", validator=OneOf(("delete",)))
 
@@ -190,8 +190,8 @@ SHOW: Final = Operation(
     ServerTagsRequest, ServerTags, source="CPH 5.8.2 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# A read by POST, with numbers as text. The offset is to be taken from the answer before, says the
-# document, and no answer has it: it is counted here.
+# A read by POST, with numbers as text. The document takes the offset from the previous answer, but no answer
+# has one: it is counted here.
 FIND: Final = Operation(
     "cph.tags.find", "POST", "/v1/{project_id}/{resource_type}/resource_instances/action",
     FindTagged, TaggedPage, source="CPH 5.8.3 (2025-02-08)", repeatable=True,
@@ -202,14 +202,14 @@ COUNT: Final = Operation(
     CountTagged, TaggedCount, source="CPH 5.8.3 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
-# No document says what becomes of a key that is there already: not repeated, as it may be refused.
+# Not repeatable: no document states what happens to an existing key, and the repeat may be refused.
 ADD: Final = Operation(
     "cph.tags.add", "POST", "/v1/{project_id}/{resource_type}/{resource_id}/tags/action",
     AddTags, Accepted, source="CPH 5.8.4 (2025-02-08)",
     batch=Batch("tags", max=UNSTATED), repeatable=False, success=204,
 )  # fmt: skip
 
-# The example leaves out the last part of the path.
+# The document's example omits the last part of the path.
 REMOVE: Final = Operation(
     "cph.tags.remove", "POST", "/v1/{project_id}/{resource_type}/{resource_id}/tags/action",
     RemoveTags, Accepted, source="CPH 5.8.5 (2025-02-08)",
@@ -236,17 +236,23 @@ class Tags:
     _session: Sender
 
     def list(self) -> AsyncIterator[TagValues]:
-        """Give every key that servers of the project have in a tag, with its values.
+        """Iterate over the keys of all tags of servers in the project, with their values.
+
+        Raises:
+            Refused: The service refused to list.
 
         API: CPH 5.8.1 (2025-02-08)
         """
         return items_by_offset(self._session, LIST, TagQuery())
 
     async def show(self, server: str) -> ServerTags:
-        """List the tags of one server.
+        """Return the tags of one server.
+
+        Args:
+            server: Its id.
 
         Raises:
-            NotFound: There is no such server.
+            NotFound: The server does not exist.
 
         API: CPH 5.8.2 (2025-02-08)
         """
@@ -259,15 +265,15 @@ class Tags:
         *,
         untagged: bool = False,
     ) -> AsyncIterator[TaggedServer]:
-        """Give every server that has all of some tags.
+        """Iterate over the servers that have all of these tags.
 
         Args:
-            tags: At most 10 keys, each with at most 10 values of which one is enough; none is any.
-            name: The server's whole name.
-            untagged: Give those without any tag.
+            tags: At most 10 keys, each with at most 10 values, any of which matches; no values match any.
+            name: Exact name of the server.
+            untagged: Select servers without any tag.
 
         Raises:
-            Refused: The service refused the question.
+            Refused: The service refused the search.
 
         API: CPH 5.8.3 (2025-02-08)
         """
@@ -283,15 +289,15 @@ class Tags:
         *,
         untagged: bool = False,
     ) -> TaggedCount:
-        """Count the servers that have all of some tags.
+        """Count the servers that have all of these tags.
 
         Args:
-            tags: At most 10 keys, each with at most 10 values of which one is enough; none is any.
-            name: The server's whole name.
-            untagged: Count those without any tag.
+            tags: At most 10 keys, each with at most 10 values, any of which matches; no values match any.
+            name: Exact name of the server.
+            untagged: Count servers without any tag.
 
         Raises:
-            Refused: The service refused the question.
+            Refused: The service refused the search.
 
         API: CPH 5.8.3 (2025-02-08)
         """
@@ -301,32 +307,32 @@ class Tags:
         return await self._session.send(COUNT, query)
 
     async def add(self, server: str, tags: Mapping[str, str]) -> Accepted:
-        """Give a server tags.
+        """Add tags to a server.
 
         Args:
             server: Its id.
-            tags: Keys of at most 127 characters, which do not begin with `_sys_`, and values of at most 255
+            tags: Keys of at most 127 characters, which do not start with `_sys_`, and values of at most 255
                 without a space at either end: letters of any language, digits, space, `_ . : = + - @`.
-                How many tags a server may have is not said (CPS.0307).
+                The maximum number of tags of a server is not documented (CPS.0307).
 
         Raises:
             Refused: No tag was added.
-            NoAnswer: No answer came; the tags may be there.
+            NoAnswer: No answer arrived; the tags may have been added.
 
         API: CPH 5.8.4 (2025-02-08)
         """
         return await self._session.send(ADD, AddTags(server, _tags(tags)))
 
     async def remove(self, server: str, tags: Mapping[str, str]) -> Accepted:
-        """Take tags from a server.
+        """Remove tags from a server.
 
         Args:
             server: Its id.
-            tags: Keys and values; the service wants the values too.
+            tags: Keys and values; the service requires the values too.
 
         Raises:
             Refused: No tag was removed.
-            NoAnswer: No answer came; the tags may be gone.
+            NoAnswer: No answer arrived; the tags may have been removed.
 
         API: CPH 5.8.5 (2025-02-08)
         """

@@ -1,4 +1,4 @@
-"""Which way the traffic of phones takes."""
+"""Traffic of phones: route it directly or through an encoding container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from koophone_async.wire import wire
 
 
 class Route(StrEnum):
-    """Which way traffic takes (CPH 5.3.13)."""
+    """Route of traffic (CPH 5.3.13)."""
 
     DIRECT = "direct"
     """The default route."""
@@ -25,7 +25,7 @@ class Route(StrEnum):
 
 @frozen
 class RouteTraffic:
-    """A route for many phones."""
+    """Request to route the traffic of phones."""
 
     phones: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("phone_ids"))
     route: Route = field(validator=OneOf(tuple(Route)), metadata=wire("traffic_type"))
@@ -40,20 +40,20 @@ ROUTE: Final = Operation(
 
 @frozen
 class Traffic:
-    """The traffic of phones."""
+    """Traffic of phones."""
 
     _session: Sender
 
     async def route(self, phones: Iterable[str], route: Route) -> Started:
-        """Start leading the traffic of phones directly, or through an encoding container.
+        """Start routing the traffic of phones directly or through an encoding container.
 
         Args:
             phones: At most 100 ids.
-            route: Where to; an encoding container must run (CPS.0208).
+            route: `ENCODING_CONTAINER` needs a running encoding container (CPS.0208).
 
         Raises:
-            Refused: The service refused the whole call; no route changes.
-            NoAnswer: No answer came; the routes may be changing.
+            Refused: The service refused the whole call; no route was changed.
+            NoAnswer: No answer arrived; the routes may be changing.
 
         API: CPH 5.3.13 (2025-02-08)
         """

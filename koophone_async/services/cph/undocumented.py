@@ -1,8 +1,7 @@
-"""Operations that only the table of permissions names (CPH 7.1 of 2025-02-08).
+"""Raw calls of operations that only the table of permissions names (CPH 7.1 of 2025-02-08).
 
-Method and path are known; what they take and what they answer is documented nowhere. So they are
-offered as they are: any query, any body, and the answer as JSON. None of them is ever sent twice
-unless it only reads.
+Method and path are known; requests and answers are documented nowhere. The calls send any query and body, and
+return the answer as JSON. Only the reads are retried.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ SOURCE: Final = "CPH 7.1 (2025-02-08), the path only"
 
 @frozen
 class RawRequest:
-    """Whatever a call may take. `RawRequest.of` builds one."""
+    """Any query and body. `RawRequest.of` creates one."""
 
     @staticmethod
     def of(query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None) -> RawRequest:
-        """Put values into the query and into the body, under the names that they have on the wire."""
+        """Create a request from query and body, by the names of the wire."""
         query, body = query or {}, body or {}
         return _request_class(tuple(query), tuple(body))(*query.values(), *body.values())
 
 
 @cache
 def _request_class(query: tuple[str, ...], body: tuple[str, ...]) -> type[RawRequest]:
-    """Make a request class with these fields, which the session then places like those of any other."""
+    """Create a request class with these fields, which the session places like those of any other."""
     spelt = [wire(name, place="query") for name in query] + [wire(name, place="body") for name in body]
     fields = {f"field_{n}": field(metadata=metadata) for n, metadata in enumerate(spelt)}
     return make_class("RawRequest", fields, bases=(RawRequest,), frozen=True)
@@ -41,15 +40,15 @@ def _request_class(query: tuple[str, ...], body: tuple[str, ...]) -> type[RawReq
 
 @define(init=False, eq=False, repr=False, slots=False)
 class RawAnswer(bytes):
-    """An answer as JSON text; `value` is what it holds."""
+    """An answer as JSON text; `value` is the decoded JSON."""
 
     def __new__(cls, answer: object) -> Self:
-        """Write down what was read."""
+        """Encode a decoded answer."""
         return super().__new__(cls, encode(answer))
 
     @property
     def value(self) -> Any:  # noqa: ANN401 - documented nowhere
-        """What the JSON holds."""
+        """The decoded JSON."""
         return decode(self)
 
 
@@ -97,37 +96,58 @@ CHECK_AGENCY: Final = Operation(
 
 @frozen
 class Undocumented:
-    """Raw calls. What they take and answer is documented nowhere and may change at any time."""
+    """Raw calls, whose requests and answers are documented nowhere and may change at any time."""
 
     _session: Sender
 
     async def list_availability_zones(self, query: Mapping[str, object] | None = None) -> RawAnswer:
-        """Ask for the zones, and by its permission's name for the server types that are sold out there.
+        """Return the zones and, by the name of its permission, the server types that are sold out there.
+
+        Args:
+            query: Query parameters by the names of the wire.
+
+        Raises:
+            Refused: The service refused to list.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
         return await self._session.send(LIST_AVAILABILITY_ZONES, RawRequest.of(query))
 
     async def list_subnets(self, query: Mapping[str, object] | None = None) -> RawAnswer:
-        """Ask for the subnets.
+        """Return the subnets.
+
+        Args:
+            query: Query parameters by the names of the wire.
+
+        Raises:
+            Refused: The service refused to list.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
         return await self._session.send(LIST_SUBNETS, RawRequest.of(query))
 
     async def list_peering_routes(self, query: Mapping[str, object] | None = None) -> RawAnswer:
-        """Ask for the routes of peering connections.
+        """Return the routes of peering connections.
+
+        Args:
+            query: Query parameters by the names of the wire.
+
+        Raises:
+            Refused: The service refused to list.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
         return await self._session.send(LIST_PEERING_ROUTES, RawRequest.of(query))
 
     async def create_peering_routes(self, body: Mapping[str, object]) -> RawAnswer:
-        """Add routes of a peering connection; CPS.0200 to 0203 speak of its `peering_id`.
+        """Add routes of a peering connection; CPS.0200 to 0203 mention its `peering_id`.
+
+        Args:
+            body: JSON object by the names of the wire.
 
         Raises:
             Refused: Nothing was added.
-            NoAnswer: No answer came; the routes may be there.
+            NoAnswer: No answer arrived; the routes may have been added.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
@@ -136,18 +156,28 @@ class Undocumented:
     async def delete_peering_routes(
         self, query: Mapping[str, object] | None = None, body: Mapping[str, object] | None = None
     ) -> RawAnswer:
-        """Remove routes of a peering connection; whether query or body names them is not known.
+        """Delete routes of a peering connection; whether query or body names them is unknown.
+
+        Args:
+            query: Query parameters by the names of the wire.
+            body: JSON object by the names of the wire.
 
         Raises:
-            Refused: Nothing was removed.
-            NoAnswer: No answer came; the routes may be gone.
+            Refused: Nothing was deleted.
+            NoAnswer: No answer arrived; the routes may have been deleted.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
         return await self._session.send(DELETE_PEERING_ROUTES, RawRequest.of(query, body))
 
     async def export_phone_details(self, query: Mapping[str, object] | None = None) -> bytes:
-        """Ask for the details of all phones; the answer may be a file, and is given as it came.
+        """Return the details of all phones as bytes, unchanged, since the answer may be a file.
+
+        Args:
+            query: Query parameters by the names of the wire.
+
+        Raises:
+            Refused: The service refused to export.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
@@ -157,18 +187,27 @@ class Undocumented:
             return error.answer
 
     async def create_agency(self, body: Mapping[str, object] | None = None) -> RawAnswer:
-        """Create the agency by which the service may act for the account.
+        """Create the agency that authorizes the service to act for the account.
+
+        Args:
+            body: JSON object by the names of the wire.
 
         Raises:
-            Refused: There is no new agency.
-            NoAnswer: No answer came; the agency may be there.
+            Refused: No agency was created.
+            NoAnswer: No answer arrived; the agency may have been created.
 
         API: CPH 7.1 (2025-02-08), the path only
         """
         return await self._session.send(CREATE_AGENCY, RawRequest.of(body=body))
 
     async def check_agency(self, query: Mapping[str, object] | None = None) -> RawAnswer:
-        """Ask whether the service may act for the account.
+        """Return whether the service is authorized to act for the account.
+
+        Args:
+            query: Query parameters by the names of the wire.
+
+        Raises:
+            Refused: The service refused to answer.
 
         API: CPH 7.1 (2025-02-08), the path only
         """

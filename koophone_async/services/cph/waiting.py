@@ -1,4 +1,4 @@
-"""Looking at jobs once, and waiting for their end."""
+"""Wait for the end of jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from koophone_async.services.cph.started_jobs import Started, StartedOne
 
 @frozen
 class Jobs(jobs.Jobs):
-    """What became of the work that was started."""
+    """Jobs: show and list them, and wait for their end."""
 
     _session: Sender
     _poller: JobPoller = field(repr=False)
@@ -24,21 +24,20 @@ class Jobs(jobs.Jobs):
         self,
         started: Started | StartedOne | ResumeToken | str,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the end of a wait is no failure here
+        timeout: float | None = None,  # noqa: ASYNC109 - the end of the wait is no error here
     ) -> Report:
-        """Wait until every job of a call has ended, and give the outcome of each phone or server.
+        """Wait until every job of a call has ended, and return the outcome of each phone or server.
 
-        Looks are shared with every other wait of the client. A cancelled wait costs nothing, and the
-        jobs go on.
+        All waits of a client share their polls. A cancelled wait costs nothing, and the jobs go on.
 
         Args:
-            started: What the call answered, whose refused entries are in the report too. Or an outcome's
+            started: Answer of the call, whose refused entries are in the report too; or an outcome's
                 `resume_token`, also one from another process.
-            timeout: Seconds, after which the open jobs are `unfinished`, each with a resume token to go on with.
+            timeout: Seconds after which pending jobs are `unfinished`, each with a resume token.
 
         Raises:
-            InvalidRequest: Jobs were begun and the answer names no request to look them up by; or the string is
-                no resume token.
+            InvalidRequest: The answer has jobs but no request id to poll them by; or the string is no resume
+                token.
         """
         resume_token = _resume_token(started)
         report = Report(resume_token.operation or "cph.jobs")
@@ -47,21 +46,21 @@ class Jobs(jobs.Jobs):
         return await wait_for(self._session, self._poller, resume_token, report, timeout)
 
 
-def _started(given: Started | StartedOne | ResumeToken | str) -> Started:
-    if isinstance(given, StartedOne):
-        return given.started
-    return given if isinstance(given, Started) else Started()
+def _started(started: Started | StartedOne | ResumeToken | str) -> Started:
+    if isinstance(started, StartedOne):
+        return started.started
+    return started if isinstance(started, Started) else Started()
 
 
-def _resume_token(given: Started | StartedOne | ResumeToken | str) -> ResumeToken:
-    if isinstance(given, str):
-        return ResumeToken.parse(given)
-    if isinstance(given, ResumeToken):
-        return given
-    started = _started(given)
-    jobs = {job: target or job for job, target in started.targets_by_job.items()}
-    if jobs and not started.request:
+def _resume_token(started: Started | StartedOne | ResumeToken | str) -> ResumeToken:
+    if isinstance(started, str):
+        return ResumeToken.parse(started)
+    if isinstance(started, ResumeToken):
+        return started
+    answer = _started(started)
+    jobs = {job: target or job for job, target in answer.targets_by_job.items()}
+    if jobs and not answer.request:
         raise InvalidRequest(
-            "cph.jobs.wait", "started", "names no request; look at each job with jobs.show", Rule.MISSING
+            "cph.jobs.wait", "started", "has no request id; poll each job with jobs.show", Rule.MISSING
         )
-    return ResumeToken("", started.request or "", jobs)
+    return ResumeToken("", answer.request or "", jobs)

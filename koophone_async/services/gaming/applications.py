@@ -1,4 +1,4 @@
-"""Applications: games, and where they are deployed."""
+"""Applications: create, list and delete games, and list where they are deployed."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from koophone_async.wire import wire
 
 @frozen
 class ApplicationQuery:
-    """Which applications to list, newest first."""
+    """Filter of the list of applications, newest first."""
 
     name: str | None = field(default=None, validator=Text(64, pattern=NAME_PATTERN))
-    """Also a part of one."""
+    """The name or a part of it."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
-    """How many to ask for at once; the list has them all."""
+    """Page size; iterating follows all pages."""
 
 
 @frozen
 class Application:
-    """An application as the list shows it."""
+    """An application in the list."""
 
     id: str = field(metadata=wire("app_id"))
     name: str
     package: str = field(metadata=wire("package_name"))
     activity: str | None = field(default=None, metadata=wire("launch_activity"))
-    """What is started; it is given with a version, not with the application."""
+    """Activity to start; it belongs to a version, not to the application."""
 
     description: str | None = None
     created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
@@ -46,7 +46,7 @@ class Application:
 
 @frozen
 class ApplicationPage:
-    """One page of the list."""
+    """One page of the list of applications."""
 
     items: tuple[Application, ...] = field(default=(), metadata=wire("apps"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -55,7 +55,7 @@ class ApplicationPage:
 
 @frozen
 class ApplicationDetail:
-    """An application with all of its versions."""
+    """An application with all its versions."""
 
     name: str
     package: str = field(metadata=wire("package_name"))
@@ -65,7 +65,7 @@ class ApplicationDetail:
 
 @frozen
 class NewApplication:
-    """An application to create."""
+    """Request to create an application."""
 
     name: str = field(validator=Text(64, pattern=NAME_PATTERN))
     package: str = field(validator=Text(128, pattern=NAME_PATTERN), metadata=wire("package_name"))
@@ -74,7 +74,7 @@ class NewApplication:
 
 @frozen
 class CreatedApplication:
-    """An application that was created."""
+    """Answer with the id of the created application."""
 
     id: str = field(metadata=wire("app_id"))
     request: str | None = field(default=None, metadata=wire("request_id"))
@@ -82,14 +82,14 @@ class CreatedApplication:
 
 @frozen
 class ApplicationRequest:
-    """The application that a call is about."""
+    """Request about one application."""
 
     application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
 
 
 @frozen
 class DeploymentQuery(ApplicationRequest):
-    """The application whose deployments to list."""
+    """Request for the deployments of one application."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
     limit: int = field(default=100, validator=Between(1, 100))
@@ -97,10 +97,10 @@ class DeploymentQuery(ApplicationRequest):
 
 @frozen
 class ServerDeployment:
-    """A version of an application that is deployed on a server."""
+    """A version of an application on a server."""
 
     server: str = field(metadata=wire("server_id"))
-    # The tables describe this one as the name of the package.
+    # The tables describe it as the name of the package.
     version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
     code: str | None = field(default=None, metadata=wire("version_code"))
     name: str | None = field(default=None, metadata=wire("version_name"))
@@ -109,7 +109,7 @@ class ServerDeployment:
 
 @frozen
 class ServerDeploymentPage:
-    """One page of the servers that have an application."""
+    """One page of the servers with an application."""
 
     items: tuple[ServerDeployment, ...] = field(default=(), metadata=wire("servers"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -118,7 +118,7 @@ class ServerDeploymentPage:
 
 @frozen
 class PhoneDeployment:
-    """A version of an application that is deployed on a phone."""
+    """A version of an application on a phone."""
 
     phone: str = field(metadata=wire("phone_id"))
     version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
@@ -129,7 +129,7 @@ class PhoneDeployment:
 
 @frozen
 class PhoneDeploymentPage:
-    """One page of the phones that have an application."""
+    """One page of the phones with an application."""
 
     items: tuple[PhoneDeployment, ...] = field(default=(), metadata=wire("phones"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -156,7 +156,7 @@ SHOW: Final = Operation(
     ApplicationRequest, ApplicationDetail, source="CPH 5.1.4 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
-# Nothing says that name or package must be unique, so a repeat may make a second one.
+# No document states that name or package must be unique, so a repeat may create a second one.
 CREATE: Final = Operation(
     "gaming.applications.create", "POST", "/v1/{project_id}/cloud-phone/apps",
     NewApplication, CreatedApplication, source="CPH 5.1.5 (2020-07-30)", repeatable=False, success=201,
@@ -170,12 +170,12 @@ DELETE: Final = Operation(
 
 @frozen
 class Applications:
-    """Games, and where they are deployed."""
+    """Applications: games, and where they are deployed."""
 
     _session: Sender
 
     def servers(self, application: str) -> AsyncIterator[ServerDeployment]:
-        """Give every server that has an application, with the version there, in pages of 100.
+        """Iterate over the servers with an application, and its version there, in pages of 100.
 
         Args:
             application: Its id, at most 32 characters.
@@ -188,7 +188,7 @@ class Applications:
         return items_by_offset(self._session, SERVERS, DeploymentQuery(application))
 
     def phones(self, application: str) -> AsyncIterator[PhoneDeployment]:
-        """Give every phone that has an application, with the version there, in pages of 100.
+        """Iterate over the phones with an application, and its version there, in pages of 100.
 
         Args:
             application: Its id, at most 32 characters.
@@ -201,10 +201,10 @@ class Applications:
         return items_by_offset(self._session, PHONES, DeploymentQuery(application))
 
     def list(self, name: str | None = None) -> AsyncIterator[Application]:
-        """Give every application, newest first, in pages of 100.
+        """Iterate over the applications, newest first, in pages of 100.
 
         Args:
-            name: Only those whose name has this in it.
+            name: Part of the name; None for all.
 
         Raises:
             Refused: The service refused to list.
@@ -214,20 +214,20 @@ class Applications:
         return items_by_offset(self._session, LIST, ApplicationQuery(name))
 
     async def show(self, application: str) -> ApplicationDetail:
-        """Tell everything of one application, its versions too.
+        """Return the details of one application, with its versions.
 
         Args:
             application: Its id, at most 32 characters.
 
         Raises:
-            Refused: The service refused to tell, or there is no such application.
+            Refused: The application does not exist, or the service refused the call.
 
         API: CPH 5.1.4 (2020-07-30)
         """
         return await self._session.send(SHOW, ApplicationRequest(application))
 
     async def create(self, name: str, package: str, description: str | None = None) -> CreatedApplication:
-        """Make an application, which has no version yet. There can be 10,000 in all.
+        """Create an application without versions. A tenant can have 10,000.
 
         Args:
             name: At most 64 letters, digits, `-`, `.` and `_`.
@@ -236,7 +236,7 @@ class Applications:
 
         Raises:
             Refused: Nothing was created.
-            NoAnswer: No answer came; the application may be there, as `list` tells.
+            NoAnswer: No answer arrived; the application may have been created; `list` shows it.
 
         API: CPH 5.1.5 (2020-07-30)
         """
@@ -249,8 +249,8 @@ class Applications:
             application: Its id, at most 32 characters.
 
         Raises:
-            Refused: It has versions or is in a pool, or is not there; nothing was deleted.
-            NoAnswer: No answer came; the application may be gone.
+            Refused: The application has versions, is in a pool or does not exist; nothing was deleted.
+            NoAnswer: No answer arrived; the application may be deleted.
 
         API: CPH 5.1.6 (2020-07-30)
         """

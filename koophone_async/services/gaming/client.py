@@ -1,4 +1,4 @@
-"""Cloud mobile gaming as one client."""
+"""Client of cloud mobile gaming."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Gaming:
     """
 
     def __init__(self, session: Sender, limiter: PollLimiter | None = None) -> None:
-        """Send through a session that is bound to a project, as `CloudPhone` does.
+        """Create a client on a session that is bound to a project, as `CloudPhone` does.
 
         Args:
             session: Shared with any number of other clients.
-            limiter: How often jobs may be looked at, shared with whoever else looks at jobs of the project.
+            limiter: Maximum rate of job polls, shared with the other clients of the project.
         """
         self._session = session
         self._poller = DeploymentPoller(session, limiter or PollLimiter(POLL_QUOTA))
@@ -49,15 +49,15 @@ class Gaming:
         deadline: float | None = None,
         assume_unique: bool = False,
     ) -> Fleet:
-        """Take any number of servers, or of phones for `update`, to do one thing to all of them.
+        """Return a fleet of any number of servers, or of phones for `update`, to run one operation on.
 
         Args:
-            ids: Iterable or async iterable, of any length. No more is drawn from it than is in flight.
-            concurrency: Calls under way at once.
-            in_flight: Ids at once that are drawn and not yet reported.
-            deadline: Seconds after which what is not sent stays so and what runs is left running.
-            assume_unique: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes an id, so
-                that none is done twice.
+            ids: Iterable or async iterable of any length. At most `in_flight` ids are read ahead.
+            concurrency: Maximum number of concurrent calls.
+            in_flight: Maximum number of ids that were read from the source and have no outcome yet.
+            deadline: Seconds after which nothing more is sent and running jobs are left running.
+            assume_unique: Skip the detection of duplicates, which costs about 100 bytes an id. Without it,
+                every id is processed once.
         """
         return Fleet(
             self._session, self._poller, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)

@@ -1,4 +1,4 @@
-"""Deployments: which versions are on which servers and phones, and bringing them there."""
+"""Deployments: list versions on servers and phones, deploy, push, update and remove them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from koophone_async.wire import wire
 
 @frozen
 class DeployedVersion:
-    """A version of an application that is on a server or a phone."""
+    """A version of an application on a server or phone."""
 
     application: str = field(metadata=wire("app_id"))
     package: str | None = field(default=None, metadata=wire("package_name"))
     name: str | None = None
-    """The application's."""
+    """Name of the application."""
 
     description: str | None = None
     version: str | None = field(default=None, metadata=wire("app_version_id", MISSPELLED_ID))
@@ -44,7 +44,7 @@ class DeployedVersion:
 
 @frozen
 class DeployedVersionPage:
-    """One page of what is on a server or a phone."""
+    """One page of the versions on a server or phone."""
 
     items: tuple[DeployedVersion, ...] = field(default=(), metadata=wire("apps"))
     total: int | None = field(default=None, metadata=wire("count"))
@@ -53,7 +53,7 @@ class DeployedVersionPage:
 
 @frozen
 class ServerQuery:
-    """The server whose applications to list."""
+    """Request for the versions on a server."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     offset: int = field(default=0, validator=Between(0, 10**9))
@@ -62,7 +62,7 @@ class ServerQuery:
 
 @frozen
 class PhoneQuery:
-    """The phone whose applications to list."""
+    """Request for the versions on a phone."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     offset: int = field(default=0, validator=Between(0, 10**9))
@@ -74,7 +74,7 @@ ON_SERVER: Final = Operation(
     ServerQuery, DeployedVersionPage, source="CPH 5.3.1 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
-# The answer mixes a job a server (30), a job a server and version (31) and a job a phone and version (32).
+# The answer mixes jobs per server (30), per server and version (31), and per phone and version (32).
 DEPLOY: Final = Operation(
     "gaming.deployments.deploy", "POST", "/v1/{project_id}/cloud-phone/servers/action",
     DeployVersions, Started, source="CPH 5.3.2 (2020-07-30)",
@@ -93,7 +93,7 @@ PUSH: Final = Operation(
     batch=Batch("servers", max=UNSTATED), repeatable=False, success=201,
 )  # fmt: skip
 
-# The answer mixes a job a server (40), a job a server and version (41) and a job a phone and version (42).
+# The answer mixes jobs per server (40), per server and version (41), and per phone and version (42).
 UNDEPLOY: Final = Operation(
     "gaming.deployments.undeploy", "POST", "/v1/{project_id}/cloud-phone/servers/action",
     UndeployVersions, Started, source="CPH 5.3.5 (2020-07-30)",
@@ -105,7 +105,7 @@ ON_PHONE: Final = Operation(
     PhoneQuery, DeployedVersionPage, source="CPH 5.3.6 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
-# The example answers a call on one phone with the jobs of two.
+# The document's example answers a call for one phone with the jobs of two.
 UPDATE: Final = Operation(
     "gaming.deployments.update", "POST", "/v1/{project_id}/cloud-phone/phones/{phone_id}/action",
     UpdateVersions, Started, source="CPH 5.3.7 (2020-07-30)", repeatable=False, success=201,
@@ -114,13 +114,13 @@ UPDATE: Final = Operation(
 
 @frozen
 class Deployments:
-    """Versions on servers and phones."""
+    """Deployments of versions on servers and phones."""
 
     _session: Sender
     _poller: DeploymentPoller = field(repr=False)
 
     def on_server(self, server: str) -> AsyncIterator[DeployedVersion]:
-        """Give every version that is on a server, in pages of 100.
+        """Iterate over the versions on a server, in pages of 100.
 
         Args:
             server: Its id.
@@ -133,67 +133,67 @@ class Deployments:
         return items_by_offset(self._session, ON_SERVER, ServerQuery(server))
 
     async def deploy(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
-        """Start bringing versions to servers, and installing them on all their phones.
+        """Start pushing versions to servers and installing them on all their phones.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
-            versions: Their ids; each goes to every one of the servers.
+            servers: At most 100 ids; no document states a maximum.
+            versions: Version ids; each is deployed on every server.
 
         Raises:
-            Refused: The service refused the whole call.
-            NoAnswer: No answer came; the versions may be on their way.
+            Refused: The service refused the whole call; nothing is being deployed.
+            NoAnswer: No answer arrived; the versions may be deployed.
 
         API: CPH 5.3.2 (2020-07-30)
         """
         return await self._session.send(DEPLOY, DeployVersions.of(servers, versions))
 
     async def remove(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
-        """Start deleting the packages of versions from servers. On the phones nothing changes.
+        """Start deleting the packages of versions from servers. Phones keep their versions.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
-            versions: Their ids.
+            servers: At most 100 ids; no document states a maximum.
+            versions: Version ids.
 
         Raises:
-            Refused: The service refused the whole call.
-            NoAnswer: No answer came; the packages may be gone.
+            Refused: The service refused the whole call; nothing is being deleted.
+            NoAnswer: No answer arrived; the packages may be deleted.
 
         API: CPH 5.3.3 (2020-07-30)
         """
         return await self._session.send(REMOVE, RemoveVersions.of(servers, versions))
 
     async def push(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
-        """Start bringing the packages of versions to servers, without installing them; `update` can then.
+        """Start pushing the packages of versions to servers; `update` then installs them on phones.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
-            versions: Their ids; each goes to every one of the servers.
+            servers: At most 100 ids; no document states a maximum.
+            versions: Version ids; each is deployed on every server.
 
         Raises:
-            Refused: The service refused the whole call.
-            NoAnswer: No answer came; the packages may be on their way.
+            Refused: The service refused the whole call; nothing is being pushed.
+            NoAnswer: No answer arrived; the packages may be pushed.
 
         API: CPH 5.3.4 (2020-07-30)
         """
         return await self._session.send(PUSH, PushVersions.of(servers, versions))
 
     async def undeploy(self, servers: Iterable[str], versions: Iterable[str]) -> Started:
-        """Start uninstalling versions from all phones of servers, and deleting the packages there.
+        """Start uninstalling versions from all phones of servers, and deleting their packages there.
 
         Args:
-            servers: Their ids. No document states how many one call takes; 100 are sent at most.
-            versions: Their ids.
+            servers: At most 100 ids; no document states a maximum.
+            versions: Version ids.
 
         Raises:
-            Refused: The service refused the whole call.
-            NoAnswer: No answer came; the versions may be gone.
+            Refused: The service refused the whole call; nothing is being uninstalled.
+            NoAnswer: No answer arrived; the versions may be uninstalled.
 
         API: CPH 5.3.5 (2020-07-30)
         """
         return await self._session.send(UNDEPLOY, UndeployVersions.of(servers, versions))
 
     def on_phone(self, phone: str) -> AsyncIterator[DeployedVersion]:
-        """Give every version that is on a phone, in pages of 100.
+        """Iterate over the versions on a phone, in pages of 100.
 
         Args:
             phone: Its id.
@@ -206,45 +206,45 @@ class Deployments:
         return items_by_offset(self._session, ON_PHONE, PhoneQuery(phone))
 
     async def update(self, phone: str, versions: Iterable[str]) -> Started:
-        """Start putting versions on a phone whose packages were pushed to its server before.
+        """Start installing versions on a phone; their packages must have been pushed to its server.
 
         Args:
             phone: Its id.
-            versions: Their ids.
+            versions: Version ids.
 
         Raises:
-            Refused: The service refused; nothing was changed.
-            NoAnswer: No answer came; the phone may be changing.
+            Refused: The service refused the call; nothing was changed.
+            NoAnswer: No answer arrived; the versions may be installed.
 
         API: CPH 5.3.7 (2020-07-30)
         """
         return await self._session.send(UPDATE, UpdateVersions.of(phone, versions))
 
     async def wait(self, started: Started | ResumeToken | str, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109
-        """Wait until every job of a call has ended, and give the outcome of each server.
+        """Wait until every job of a call has ended, and return the outcome of each server.
 
-        After an update it is the outcome of the phone. An outcome's `value` is a `Deployment`, which tells of
-        each job with the phone and version that it was for. One server's jobs are one wait: it succeeded if
-        all of them did. Looks are shared with every other wait for deployments of the client. A cancelled
-        wait costs nothing, and the jobs go on.
+        After an update it is the outcome of the phone. An outcome's `value` is a `Deployment`, with the
+        result, phone and version of each job. A server succeeded if all its jobs did. All waits for
+        deployments of a client share their polls. A cancelled wait costs nothing, and the jobs go on.
 
         Args:
-            started: What the call answered, or the resume token of an unfinished outcome, here or from another
-                process; of a resume token's jobs only the ids are known.
-            timeout: Seconds, after which the open servers are `unfinished`, each with a resume token to go on with.
+            started: Answer of the call, or the resume token of an unfinished outcome, also one from another
+                process; a token has only the ids of its jobs.
+            timeout: Seconds after which pending servers are `unfinished`, each with a resume token.
 
         Raises:
-            InvalidRequest: The string is no resume token, or the answer has jobs and no request id to look them up by.
+            InvalidRequest: The string is no resume token, or the answer has jobs but no request id to poll
+                them by.
         """
         report = Report("gaming.deployments")
         if isinstance(started, Started):
             if started.jobs and not started.request:
-                problem = "has jobs and no request id to look them up by"
+                problem = "has jobs but no request id to poll them by"
                 raise InvalidRequest("gaming.deployments.wait", "started", problem, Rule.MISSING)
             for outcome in refusals(started, started.targets):
                 report.keep(outcome)
-            begun = (target for target in started.targets if target not in report.outcomes)
-            wait, started_at = self._poller.watch(started, begun), None
+            targets = (target for target in started.targets if target not in report.outcomes)
+            wait, started_at = self._poller.watch(started, targets), None
             if wait is None:
                 return report
         else:

@@ -1,4 +1,4 @@
-"""Every verb of cloud mobile gaming over any number of servers or phones."""
+"""Fleets of cloud mobile gaming: run one operation on any number of servers or phones."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Request = TypeVar("Request")
 
 @frozen
 class Fleet:
-    """Any number of servers, or of phones for `update`, and what can be done to all of them.
+    """Any number of servers, or of phones for `update`, to run one operation on.
 
-    Every verb gives a `Run`: iterate it for outcomes as they come, or await it for the report. Every
-    distinct id gets exactly one outcome, once all jobs for it have ended: those of a server's phones are
-    the server's too. An outcome's `value` is a `Deployment`, which tells of each job with the phone and
-    version that it was for; its `job_id` holds the ids of all of them, joined by commas.
+    Every verb returns a `Run`: iterate it for outcomes as they arrive, or await it for the report. Every
+    distinct id gets exactly one outcome, when all its jobs have ended; jobs of a server's phones count for
+    the server. An outcome's `value` is a `Deployment`, with the result, phone and version of each job; its
+    `job_id` is the ids of all jobs, joined by commas.
     """
 
     _session: Sender
@@ -42,49 +42,49 @@ class Fleet:
     _options: RunOptions = field(factory=RunOptions)
 
     def deploy(self, versions: Iterable[str]) -> Run[DeployVersions, Started]:
-        """Bring versions to servers and install them on all their phones.
+        """Push versions to servers and install them on all their phones.
 
         Args:
-            versions: Their ids; each goes to every one of the servers.
+            versions: Version ids; each is deployed on every server.
         """
-        wanted = tuple(versions)
-        return self._run(deployments.DEPLOY, lambda ids: DeployVersions.of(ids, wanted))
+        version_ids = tuple(versions)
+        return self._run(deployments.DEPLOY, lambda ids: DeployVersions.of(ids, version_ids))
 
     def push(self, versions: Iterable[str]) -> Run[PushVersions, Started]:
-        """Bring the packages of versions to servers, without installing them.
+        """Push the packages of versions to servers, without installing them.
 
         Args:
-            versions: Their ids; each goes to every one of the servers.
+            versions: Version ids; each is deployed on every server.
         """
-        wanted = tuple(versions)
-        return self._run(deployments.PUSH, lambda ids: PushVersions.of(ids, wanted))
+        version_ids = tuple(versions)
+        return self._run(deployments.PUSH, lambda ids: PushVersions.of(ids, version_ids))
 
     def remove(self, versions: Iterable[str]) -> Run[RemoveVersions, Started]:
-        """Delete the packages of versions from servers; on the phones nothing changes.
+        """Delete the packages of versions from servers; phones keep their versions.
 
         Args:
-            versions: Their ids.
+            versions: Version ids.
         """
-        wanted = tuple(versions)
-        return self._run(deployments.REMOVE, lambda ids: RemoveVersions.of(ids, wanted))
+        version_ids = tuple(versions)
+        return self._run(deployments.REMOVE, lambda ids: RemoveVersions.of(ids, version_ids))
 
     def undeploy(self, versions: Iterable[str]) -> Run[UndeployVersions, Started]:
-        """Uninstall versions from all phones of servers, and delete the packages there.
+        """Uninstall versions from all phones of servers, and delete their packages there.
 
         Args:
-            versions: Their ids.
+            versions: Version ids.
         """
-        wanted = tuple(versions)
-        return self._run(deployments.UNDEPLOY, lambda ids: UndeployVersions.of(ids, wanted))
+        version_ids = tuple(versions)
+        return self._run(deployments.UNDEPLOY, lambda ids: UndeployVersions.of(ids, version_ids))
 
     def update(self, versions: Iterable[str]) -> Run[UpdateVersions, Started]:
-        """Put versions on phones, in calls of one, whose packages were pushed to their servers before.
+        """Install versions on phones, in calls of one phone; their servers must have the packages.
 
         Args:
-            versions: Their ids.
+            versions: Version ids.
         """
-        wanted = tuple(versions)
-        return self._run(deployments.UPDATE, lambda ids: UpdateVersions.of(ids[0], wanted))
+        version_ids = tuple(versions)
+        return self._run(deployments.UPDATE, lambda ids: UpdateVersions.of(ids[0], version_ids))
 
     def _run(
         self, operation: Operation[Request, Started], request: Callable[[Sequence[str]], Request]

@@ -1,4 +1,4 @@
-"""The requests that change what is deployed where. Four of them share a path."""
+"""Requests that change deployments. Four of them share a path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from koophone_async.wire import wire
 
 @frozen
 class VersionsOnServers:
-    """Every one of these versions, on every one of these servers."""
+    """Versions and servers of a call; it applies to every pair of them."""
 
     versions: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("app_version_ids"))
     servers: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("server_ids"))
@@ -21,64 +21,64 @@ class VersionsOnServers:
 
 @frozen
 class _OnServers:
-    """One of the four requests that share a path: the one key of the body tells them apart."""
+    """Base of the four requests that share a path and differ in the key of the body."""
 
     action: VersionsOnServers
 
     @classmethod
     def of(cls, servers: Iterable[str], versions: Iterable[str]) -> Self:
-        """Say what and where."""
+        """Create the request."""
         return cls(VersionsOnServers(versions, servers))
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """The servers of the call."""
+        """Servers of the call."""
         return self.action.servers
 
 
 @frozen
 class DeployVersions(_OnServers):
-    """Versions to install on all phones of servers."""
+    """Request to install versions on all phones of servers."""
 
     action: VersionsOnServers = field(metadata=wire("batch_deploy_app_version"))
 
 
 @frozen
 class RemoveVersions(_OnServers):
-    """Versions whose packages to delete from servers."""
+    """Request to delete the packages of versions from servers."""
 
     action: VersionsOnServers = field(metadata=wire("batch_remove_app_version"))
 
 
 @frozen
 class PushVersions(_OnServers):
-    """Versions whose packages to bring to servers."""
+    """Request to push the packages of versions to servers."""
 
     action: VersionsOnServers = field(metadata=wire("batch_push_app_version"))
 
 
 @frozen
 class UndeployVersions(_OnServers):
-    """Versions to take off servers and all their phones."""
+    """Request to uninstall versions from servers and all their phones."""
 
     action: VersionsOnServers = field(metadata=wire("batch_undeploy_app_version"))
 
 
 @frozen
 class VersionList:
-    """The versions that a phone is to have."""
+    """Versions to install."""
 
     versions: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("app_version_ids"))
 
 
 @frozen
 class UpdateVersions:
-    """Versions to put on one phone."""
+    """Request to install versions on one phone."""
 
     phone: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("phone_id"))
     action: VersionList = field(metadata=wire("update_app_version"))
 
     @classmethod
     def of(cls, phone: str, versions: Iterable[str]) -> Self:
-        """Say what and where."""
+        """Create the request."""
         return cls(phone, VersionList(versions))

@@ -15,10 +15,10 @@ from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
 
 NAME_PATTERN: Final = "[A-Za-z0-9._-]+"
-"""Of what names consist."""
+"""Pattern of names: letters, digits, `.`, `_` and `-`."""
 
 MISSPELLED_ID: Final = "app_verison_id"
-"""How the examples, and one table, spell the id of a version; the other tables have `app_version_id`."""
+"""Spelling of `app_version_id` in the examples and in one table of the document."""
 
 
 @frozen
@@ -27,18 +27,18 @@ class Version:
 
     id: str = field(metadata=wire("app_version_id", MISSPELLED_ID))
     code: str | None = field(default=None, metadata=wire("version_code"))
-    """A text, though it often looks like a number."""
+    """Text, though it often looks like a number."""
 
     name: str | None = field(default=None, metadata=wire("version_name"))
     application: str | None = field(default=None, metadata=wire("app_id"))
-    """None where the answer is about one application anyway."""
+    """None if the answer is about one application anyway."""
 
     activity: str | None = field(default=None, metadata=wire("launch_activity"))
-    """What is started, such as `com.example.game.MainActivity`."""
+    """Activity to start, such as `com.example.game.MainActivity`."""
 
     bucket: str | None = field(default=None, metadata=wire("bucket_name"))
     path: str | None = field(default=None, metadata=wire("object_path"))
-    """Of the package in the bucket."""
+    """Path of the package in the bucket."""
 
     created_at: datetime | None = field(default=None, metadata=wire("create_time", as_text=format_time))
     updated_at: datetime | None = field(default=None, metadata=wire("update_time", as_text=format_time))
@@ -46,43 +46,43 @@ class Version:
 
 @frozen
 class NewVersion:
-    """A version to create from a package in object storage."""
+    """Request to create a version from a package in object storage."""
 
     application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
     code: str = field(validator=Text(64, pattern=NAME_PATTERN), metadata=wire("version_code"))
-    """Of one version of the application only."""
+    """Unique among the versions of the application."""
 
     name: str = field(validator=Text(64, pattern=NAME_PATTERN), metadata=wire("version_name"))
     activity: str = field(validator=Text(256, pattern=NAME_PATTERN), metadata=wire("launch_activity"))
-    """What to start, such as `com.example.game.MainActivity`."""
+    """Activity to start, such as `com.example.game.MainActivity`."""
 
     bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
     path: str = field(validator=Text(1024, ending=(".tar",)), metadata=wire("object_path"))
-    """Of the package in the bucket."""
+    """Path of the package in the bucket."""
 
 
 @frozen
 class VersionRequest:
-    """The version that a call is about."""
+    """Request about one version."""
 
     version: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_version_id"))
 
 
 @frozen
 class CreatedVersion:
-    """A version that was created."""
+    """Answer with the id of the created version."""
 
     id: str = field(metadata=wire("app_version_id", MISSPELLED_ID))
     request: str | None = field(default=None, metadata=wire("request_id"))
 
 
-# The table allows no capitals and no `_` in code and name, which creating allows: they are not checked.
+# The table allows neither capitals nor `_` in code and name, but creating does: answers are not checked.
 SHOW: Final = Operation(
     "gaming.versions.show", "GET", "/v1/{project_id}/cloud-phone/app-versions/{app_version_id}",
     VersionRequest, Version, source="CPH 5.2.1 (2020-07-30)", repeatable=True,
 )  # fmt: skip
 
-# A code is taken once only, so a repeat would be refused and its answer would hide the new id.
+# A code is accepted once only: a repeat would be refused, and the new id would be lost.
 CREATE: Final = Operation(
     "gaming.versions.create", "POST", "/v1/{project_id}/cloud-phone/app-versions",
     NewVersion, CreatedVersion, source="CPH 5.2.2 (2020-07-30)", repeatable=False, success=201,
@@ -101,30 +101,30 @@ class Versions:
     _session: Sender
 
     async def show(self, version: str) -> Version:
-        """Tell everything of one version.
+        """Return the details of one version.
 
         Args:
             version: Its id, at most 32 characters.
 
         Raises:
-            Refused: The service refused to tell, or there is no such version.
+            Refused: The version does not exist, or the service refused the call.
 
         API: CPH 5.2.1 (2020-07-30)
         """
         return await self._session.send(SHOW, VersionRequest(version))
 
     async def create(self, version: NewVersion) -> CreatedVersion:
-        """Make a version of an application from a package in object storage, without deploying it.
+        """Create a version of an application from a package in object storage, without deploying it.
 
         A tenant can have 100,000 versions.
 
         Args:
-            version: The application, code, name, what to start, and the `.tar` package: its bucket and path.
-                No two versions of an application have the same code.
+            version: Application, code, name, activity to start, and bucket and path of the `.tar` package.
+                The code must be unique among the versions of the application.
 
         Raises:
             Refused: Nothing was created.
-            NoAnswer: No answer came; the version may be there, as `applications.show` tells.
+            NoAnswer: No answer arrived; the version may have been created; `applications.show` lists it.
 
         API: CPH 5.2.2 (2020-07-30)
         """
@@ -137,8 +137,8 @@ class Versions:
             version: Its id, at most 32 characters.
 
         Raises:
-            Refused: The version is in use, or not there; nothing was deleted.
-            NoAnswer: No answer came; the version may be gone.
+            Refused: The version is in use or does not exist; nothing was deleted.
+            NoAnswer: No answer arrived; the version may be deleted.
 
         API: CPH 5.2.3 (2020-07-30)
         """
