@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 from attrs import define, field, setters
 
 from koophone_async.emulator.android.copy_on_write import FleetDrawer
-from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release, factory
+from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release, factory_image
 from koophone_async.emulator.android.system import Android
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class Phone:
     @property
     def android(self) -> Android:
         """What a shell sees and changes."""
-        return Android(factory(self.model, self.release), self.serial, self.drawer)
+        return Android(factory_image(self.model, self.release), self.serial, self.drawer)
 
     @property
     def digest(self) -> bytes:

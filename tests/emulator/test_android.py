@@ -1,6 +1,6 @@
-"""What one line prints on a phone.
+"""Shell lines print on an emulated phone what they print on a real one.
 
-`shell-lines.json` holds lines with what mksh 59c and toybox 0.8.9 print for them, and the status.
+`shell-lines.json` has lines with the output and the status of mksh 59c and toybox 0.8.9.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.emulator.android.releases import MODELS, RELEASES, factory
+from koophone_async.emulator.android.releases import MODELS, RELEASES, factory_image
 from koophone_async.emulator.android.system import Android, cut, run
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-REAL: list[tuple[str, str, int]] = json.loads(Path(__file__).with_name("shell-lines.json").read_text("utf-8"))
-SETTING = "cd /sdcard; rm -r *; mkdir d; echo hi > a; echo 'b\na' > bb; echo '10\n9\n-1' > num"
+RECORDED: list[tuple[str, str, int]] = json.loads(
+    Path(__file__).with_name("shell-lines.json").read_text("utf-8")
+)
+SETUP = "cd /sdcard; rm -r *; mkdir d; echo hi > a; echo 'b\na' > bb; echo '10\n9\n-1' > num"
 APK = "touch /sdcard/com.a.game-2.5.apk; pm install -r /sdcard/com.a.game-2.5.apk"
 NOT_FOUND = "inaccessible or not found\n"
 SH = "/system/bin/sh: "
@@ -26,23 +28,23 @@ SH = "/system/bin/sh: "
 
 @pytest.fixture
 def android() -> Android:
-    return Android(factory(MODELS[0], RELEASES[1]), "A1B2C3")
+    return Android(factory_image(MODELS[0], RELEASES[1]), "A1B2C3")
 
 
-def shown(android: Android, *lines: str) -> str:
-    """What the last of some lines prints."""
+def output_of(android: Android, *lines: str) -> str:
+    """Run some lines; return the output of the last one."""
     return [run(android, line, NOW).output for line in lines][-1]
 
 
-@pytest.mark.parametrize("line,output,status", REAL)
-def test_a_line_prints_what_the_real_shell_prints(
+@pytest.mark.parametrize("line,output,status", RECORDED)
+def test_a_line_prints_the_same_as_the_real_shell(
     android: Android, line: str, output: str, status: int
 ) -> None:
-    run(android, SETTING, NOW)
+    run(android, SETUP, NOW)
 
-    ran = run(android, f"cd /sdcard\n{line}", NOW)
+    result = run(android, f"cd /sdcard\n{line}", NOW)
 
-    assert (ran.output, ran.status) == (output, status)
+    assert (result.output, result.status) == (output, status)
 
 
 @pytest.mark.parametrize(
@@ -136,62 +138,70 @@ def test_a_line_prints_what_the_real_shell_prints(
         ("rm -r /sdcard/DCIM > /sdcard/DCIM/log", "rm: write: ", 1),
     ],
 )  # fmt: skip
-def test_a_command_prints_what_a_phone_prints(android: Android, line: str, output: str, status: int) -> None:
-    ran = run(android, line, NOW)
+def test_a_command_prints_the_same_as_on_a_phone(
+    android: Android, line: str, output: str, status: int
+) -> None:
+    result = run(android, line, NOW)
 
-    assert ran.output.startswith(output)
-    assert bool(output) == bool(ran.output)
-    assert ran.status == status
+    assert result.output.startswith(output)
+    assert bool(output) == bool(result.output)
+    assert result.status == status
 
 
-def test_an_installed_app_is_listed_started_and_gone_after_its_removal(android: Android) -> None:
-    assert shown(android, APK, "pm list packages -3") == "package:com.a.game\n"
-    assert shown(android, "pm list packages -f -3") == "package:/data/app/com.a.game-1/base.apk=com.a.game\n"
+def test_an_app_is_installed_started_and_uninstalled(android: Android) -> None:
+    assert output_of(android, APK, "pm list packages -3") == "package:com.a.game\n"
+    assert (
+        output_of(android, "pm list packages -f -3") == "package:/data/app/com.a.game-1/base.apk=com.a.game\n"
+    )
     assert android.apps["com.a.game"] == "2.5"
     assert (
-        shown(android, "am start com.a.game/.Main; am start com.a.game/.Main", "ps -A | grep -c game")
+        output_of(android, "am start com.a.game/.Main; am start com.a.game/.Main", "ps -A | grep -c game")
         == "1\n"
     )
-    assert shown(android, "am force-stop com.a.game", "ps -A | grep -c game") == "0\n"
-    assert shown(android, "pm uninstall -k com.a.game", "pm list packages -3") == ""
+    assert output_of(android, "am force-stop com.a.game", "ps -A | grep -c game") == "0\n"
+    assert output_of(android, "pm uninstall -k com.a.game", "pm list packages -3") == ""
 
 
-def test_files_have_the_columns_of_their_place(android: Android) -> None:
+def test_ls_shows_owner_and_mode_by_directory(android: Android) -> None:
     run(android, "echo hello > /sdcard/Music/a; echo x > /data/local/tmp/b; touch /data/local/tmp/.c", NOW)
 
     assert (
-        shown(android, "ls -l /sdcard/Music") == "total 4\n-rw-rw---- 1 root sdcard_rw 6 2026-01-02 03:04 a\n"
+        output_of(android, "ls -l /sdcard/Music")
+        == "total 4\n-rw-rw---- 1 root sdcard_rw 6 2026-01-02 03:04 a\n"
     )
     assert (
-        shown(android, "ls -l /data/local/tmp/b")
+        output_of(android, "ls -l /data/local/tmp/b")
         == "-rw-r--r-- 1 shell shell 2 2026-01-02 03:04 /data/local/tmp/b\n"
     )
     assert (
-        shown(android, "ls -ld /storage/emulated/0")
+        output_of(android, "ls -ld /storage/emulated/0")
         == "drwxrwx--x 2 root sdcard_rw 4096 2020-08-05 00:00 /storage/emulated/0\n"
     )
     assert (
-        shown(android, "ls -l /sdcard/Music") == "total 4\n-rw-rw---- 1 root sdcard_rw 6 2026-01-02 03:04 a\n"
+        output_of(android, "ls -l /sdcard/Music")
+        == "total 4\n-rw-rw---- 1 root sdcard_rw 6 2026-01-02 03:04 a\n"
     )
-    assert shown(android, "cd /data/local/tmp; ls -l b") == "-rw-r--r-- 1 shell shell 2 2026-01-02 03:04 b\n"
     assert (
-        shown(android, "cd /sdcard; ls -ld DCIM")
+        output_of(android, "cd /data/local/tmp; ls -l b") == "-rw-r--r-- 1 shell shell 2 2026-01-02 03:04 b\n"
+    )
+    assert (
+        output_of(android, "cd /sdcard; ls -ld DCIM")
         == "drwxrwx--x 2 root sdcard_rw 4096 2020-08-05 00:00 DCIM\n"
     )
-    assert shown(android, "cd /data/local/tmp; ls -a; ls -A; ls") == ".\n..\n.c\nb\n.c\nb\nb\n"
+    assert output_of(android, "cd /data/local/tmp; ls -a; ls -A; ls") == ".\n..\n.c\nb\n.c\nb\nb\n"
 
 
-def test_the_shared_storage_has_several_names(android: Android) -> None:
+def test_the_shared_storage_has_aliases(android: Android) -> None:
     run(android, "echo one > /sdcard/a; echo two >> /mnt/sdcard/../sdcard/./a", NOW)
 
-    assert shown(android, "cat /storage/emulated/0/a //storage/self/primary/a") == "one\ntwo\none\ntwo\n"
+    assert output_of(android, "cat /storage/emulated/0/a //storage/self/primary/a") == "one\ntwo\none\ntwo\n"
 
 
-def test_a_touched_directory_shows_the_time(android: Android) -> None:
-    assert " 2026-01-02 03:04 " in shown(android, "touch /sdcard/Music; ls -ld /sdcard/Music")
+def test_touch_sets_the_time_of_a_directory(android: Android) -> None:
+    assert " 2026-01-02 03:04 " in output_of(android, "touch /sdcard/Music; ls -ld /sdcard/Music")
 
 
-def test_a_sleep_takes_no_time_and_says_how_long_it_was(android: Android) -> None:
+def test_sleep_does_not_wait_and_reports_its_seconds(android: Android) -> None:
     lines = [
         "sleep 2",
         "sleep 1.5 && sleep 1m",
@@ -203,7 +213,7 @@ def test_a_sleep_takes_no_time_and_says_how_long_it_was(android: Android) -> Non
     assert [run(android, line, NOW).seconds for line in lines] == [2.0, 61.5, 3.0, 4.0, 2.0**31]
 
 
-def test_inputs_are_remembered_up_to_a_hundred(android: Android) -> None:
+def test_the_last_100_inputs_are_kept(android: Android) -> None:
     for at in range(102):
         run(android, f"input tap {at} 0.5", NOW)
 
@@ -211,7 +221,7 @@ def test_inputs_are_remembered_up_to_a_hundred(android: Android) -> None:
     assert android.inputs[-1] == "tap 101 0.5"
 
 
-def test_a_change_that_is_taken_back_leaves_nothing(android: Android) -> None:
+def test_a_reverted_change_is_not_stored(android: Android) -> None:
     run(android, "setprop a 1; settings put global wifi_on 0; " + APK, NOW)
     assert android.drawer
 
@@ -221,7 +231,7 @@ def test_a_change_that_is_taken_back_leaves_nothing(android: Android) -> None:
     assert not android.drawer
 
 
-def test_what_is_not_there_cannot_be_removed(android: Android) -> None:
+def test_a_missing_key_cannot_be_deleted(android: Android) -> None:
     with pytest.raises(KeyError):
         del android.properties["no.such"]
     assert len(android.settings) == len(android.factory.settings)
@@ -235,31 +245,31 @@ FILLING = "cd /sdcard; echo " + "a" * 300 + ">a;" + "cat a a a a>b;cat b b b b>a
     "line,problem", [(DOUBLING, "Argument list too long"), (FILLING, "No space left on device")]
 )
 def test_a_line_cannot_fill_the_memory(android: Android, line: str, problem: str) -> None:
-    ran = run(android, line, NOW)
+    result = run(android, line, NOW)
 
-    assert problem in ran.output
-    assert len(ran.output) < 10_000
+    assert problem in result.output
+    assert len(result.output) < 10_000
     assert sum(map(len, android.files.values())) < 4 * 1024 * 1024
 
 
 @given(st.text(alphabet=st.sampled_from("ab$(){}'\"`\\;|&<>*?[]-/=.! \n\0é\ud800"), max_size=60))
-def test_every_line_ends_with_some_status(line: str) -> None:
-    ran = run(Android(factory(MODELS[1], RELEASES[0]), "S"), line, NOW)
+def test_any_line_ends_with_a_status(line: str) -> None:
+    result = run(Android(factory_image(MODELS[1], RELEASES[0]), "S"), line, NOW)
 
-    assert 0 <= ran.status <= 255
-    assert ran.errors == ""
+    assert 0 <= result.status <= 255
+    assert result.errors == ""
 
 
 @given(st.text(), st.integers(0, 50))
-def test_a_cut_output_is_the_longest_whole_beginning(output: str, most: int) -> None:
-    kept = cut(output, most)
+def test_a_cut_output_is_the_longest_prefix(output: str, max_bytes: int) -> None:
+    kept = cut(output, max_bytes)
     rest = output.encode(errors="replace").decode()[len(kept) :]
 
     assert output.encode(errors="replace").startswith(kept.encode())
-    assert len(kept.encode()) <= most
-    assert not rest or len((kept + rest[0]).encode()) > most
+    assert len(kept.encode()) <= max_bytes
+    assert not rest or len((kept + rest[0]).encode()) > max_bytes
 
 
-def test_an_output_is_cut_at_1024_bytes_before_a_character_that_does_not_fit() -> None:
+def test_an_output_is_cut_at_1024_bytes_between_characters() -> None:
     assert cut("a" * 1023 + "é") == "a" * 1023
     assert cut("a" * 2000) == "a" * 1024

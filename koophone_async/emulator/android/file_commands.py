@@ -1,4 +1,4 @@
-"""The commands for files, in the words and columns of toybox 0.8."""
+"""Commands on files, with the messages and columns of toybox 0.8."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from koophone_async.emulator.android.parser import Failed
-from koophone_async.emulator.android.shell import Call, Command, Ran
+from koophone_async.emulator.android.parser import CommandError
+from koophone_async.emulator.android.shell import Command, Invocation, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from koophone_async.emulator.android.filesystem import Entry
 
 
-def _needs_operand(call: Call, operands: list[str]) -> None:
+def _require_operand(call: Invocation, operands: list[str]) -> None:
     if not operands:
-        raise Failed(f'{call.name}: Needs 1 argument (see "{call.name} --help")')
+        raise CommandError(f'{call.name}: Needs 1 argument (see "{call.name} --help")')
 
 
-def each(call: Call, operands: Iterable[str], act: Callable[[str], object], *, quoted: bool = False) -> Ran:
-    """Do something to every operand, and go on where one fails."""
+def for_each(
+    call: Invocation, operands: Iterable[str], act: Callable[[str], object], *, quoted: bool = False
+) -> Result:
+    """Apply an action to every operand, and continue after errors."""
     errors = ""
     for word in operands:
         try:
@@ -30,61 +32,65 @@ def each(call: Call, operands: Iterable[str], act: Callable[[str], object], *, q
         except OSError as error:
             shown = f"'{word}'" if quoted else word
             errors += f"{call.name}: {shown}: {error.strerror}\n"
-    return Ran(status=1 if errors else 0, errors=errors)
+    return Result(status=1 if errors else 0, errors=errors)
 
 
-def texts(call: Call, operands: list[str], wrong: int = 1) -> tuple[list[tuple[str, str]], Ran]:
-    """The texts of the operands with their names, or what was fed in; and what could not be read."""
+def read_texts(
+    call: Invocation, operands: list[str], error_status: int = 1
+) -> tuple[list[tuple[str, str]], Result]:
+    """Return the operands or `-` with their texts, and a result with the errors of those that could not be read."""
     texts: list[tuple[str, str]] = []
 
     def read(word: str) -> None:
-        texts.append((word, call.given if word == "-" else call.shell.disk.read(call.path(word))))
+        texts.append((word, call.stdin if word == "-" else call.shell.disk.read(call.path(word))))
 
-    ran = each(call, operands or ["-"], read)
-    return texts, Ran(status=wrong if ran.status else 0, errors=ran.errors)
+    result = for_each(call, operands or ["-"], read)
+    return texts, Result(status=error_status if result.status else 0, errors=result.errors)
 
 
-def _cat(call: Call) -> Ran:
+def _cat(call: Invocation) -> Result:
     _, operands = call.options("u")
-    read, ran = texts(call, operands)
-    return Ran("".join(text for _, text in read), ran.status, ran.errors)
+    read, result = read_texts(call, operands)
+    return Result("".join(text for _, text in read), result.status, result.errors)
 
 
-def _echo(call: Call) -> Ran:
+def _echo(call: Invocation) -> Result:
     words, newline, escapes = list(call.words), "\n", True
     while words and re.fullmatch("-[neE]+", words[0]):
         letters = words.pop(0)
         newline = "" if "n" in letters else newline
         escapes = "E" not in letters
     text = " ".join(words)
-    return Ran((_unescape(text) if escapes else text) + newline)
+    return Result((_unescape(text) if escapes else text) + newline)
 
 
 def _unescape(text: str) -> str:
-    known = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
-    return re.sub(r"\\([ntr\\])", lambda found: known[found[1]], text)
+    escapes = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\([ntr\\])", lambda match: escapes[match[1]], text)
 
 
-def _ls(call: Call) -> Ran:
+def _ls(call: Invocation) -> Result:
     letters, operands = call.options("1aAdl")
-    disk, found = call.shell.disk, list[tuple[str, "Entry"]]()
-    ran = each(call, operands or ["."], lambda word: found.append((word, disk.find(call.path(word)))))
-    files = [one for one in found if "d" in letters or not one[1].directory]
-    folders = [one for one in found if one not in files]
+    disk, entries = call.shell.disk, list[tuple[str, "Entry"]]()
+    result = for_each(
+        call, operands or ["."], lambda word: entries.append((word, disk.find(call.path(word))))
+    )
+    files = [entry for entry in entries if "d" in letters or not entry[1].is_directory]
+    directories = [entry for entry in entries if entry not in files]
     blocks = [_rows(files, letters)] if files else []
-    for word, entry in folders:
-        title = f"{word}:\n" if len(found) > 1 else ""
-        blocks.append(title + _folder(call, entry, letters))
-    return Ran("\n".join(blocks), ran.status, ran.errors)
+    for word, entry in directories:
+        title = f"{word}:\n" if len(entries) > 1 else ""
+        blocks.append(title + _directory(call, entry, letters))
+    return Result("\n".join(blocks), result.status, result.errors)
 
 
-def _folder(call: Call, folder: Entry, letters: set[str]) -> str:
-    names = call.shell.disk.names(folder.path)
+def _directory(call: Invocation, directory: Entry, letters: set[str]) -> str:
+    names = call.shell.disk.names(directory.path)
     if not letters & {"a", "A"}:
         names = [name for name in names if not name.startswith(".")]
     if "a" in letters:
         names = [".", "..", *names]
-    rows = [(name, call.shell.disk.find(f"{folder.path}/{name}")) for name in names]
+    rows = [(name, call.shell.disk.find(f"{directory.path}/{name}")) for name in names]
     blocks = sum(4 for _, entry in rows if entry.size)
     return (f"total {blocks}\n" if "l" in letters else "") + _rows(rows, letters)
 
@@ -95,108 +101,108 @@ def _rows(rows: list[tuple[str, Entry]], letters: set[str]) -> str:
     columns = [(_mode(entry), *_owner(entry), str(entry.size)) for _, entry in rows]
     user, group, size = (max((len(row[at]) for row in columns), default=0) for at in (1, 2, 3))
     return "".join(
-        f"{mode} {2 if entry.directory else 1} {owner:<{user}} {owners:<{group}} {length:>{size}}"
-        f" {datetime.fromtimestamp(entry.changed, UTC):%Y-%m-%d %H:%M} {name}\n"
+        f"{mode} {2 if entry.is_directory else 1} {owner:<{user}} {owners:<{group}} {length:>{size}}"
+        f" {datetime.fromtimestamp(entry.modified, UTC):%Y-%m-%d %H:%M} {name}\n"
         for (name, entry), (mode, owner, owners, length) in zip(rows, columns, strict=True)
     )
 
 
 def _mode(entry: Entry) -> str:
-    if entry.shared:
-        return "drwxrwx--x" if entry.directory else "-rw-rw----"
-    return "drwxr-xr-x" if entry.directory else "-rw-r--r--"
+    if entry.is_shared:
+        return "drwxrwx--x" if entry.is_directory else "-rw-rw----"
+    return "drwxr-xr-x" if entry.is_directory else "-rw-r--r--"
 
 
 def _owner(entry: Entry) -> tuple[str, str]:
-    if entry.shared:
+    if entry.is_shared:
         return "root", "sdcard_rw"
     return ("shell", "shell") if entry.path.startswith("/data/local/tmp") else ("root", "root")
 
 
-def _mkdir(call: Call) -> Ran:
+def _mkdir(call: Invocation) -> Result:
     letters, operands = call.options("p")
-    _needs_operand(call, operands)
+    _require_operand(call, operands)
 
     def make(word: str) -> None:
         path = call.path(word)
         parts = path.strip("/").split("/")
         for end in range(1 if "p" in letters else len(parts), len(parts) + 1):
-            above = "/" + "/".join(parts[:end])
-            if not ("p" in letters and call.shell.disk.exists(above)):
-                call.shell.disk.make(above, call.shell.clock)
+            parent = "/" + "/".join(parts[:end])
+            if not ("p" in letters and call.shell.disk.exists(parent)):
+                call.shell.disk.make(parent, call.shell.clock)
 
-    return each(call, operands, make, quoted=True)
+    return for_each(call, operands, make, quoted=True)
 
 
-def _rm(call: Call) -> Ran:
+def _rm(call: Invocation) -> Result:
     letters, operands = call.options("fRr")
     if "f" not in letters:
-        _needs_operand(call, operands)
+        _require_operand(call, operands)
     disk = call.shell.disk
 
     def remove(word: str) -> None:
         path = call.path(word)
         if "f" in letters and not disk.exists(path):
             return
-        if disk.find(path).directory and not letters & {"r", "R"}:
+        if disk.find(path).is_directory and not letters & {"r", "R"}:
             raise IsADirectoryError(0, "Is a directory")
         disk.remove(path)
 
-    return each(call, operands, remove)
+    return for_each(call, operands, remove)
 
 
-def _touch(call: Call) -> Ran:
+def _touch(call: Invocation) -> Result:
     _, operands = call.options("acm")
-    _needs_operand(call, operands)
+    _require_operand(call, operands)
     disk, clock = call.shell.disk, call.shell.clock
-    return each(call, operands, lambda word: disk.touch(call.path(word), clock), quoted=True)
+    return for_each(call, operands, lambda word: disk.touch(call.path(word), clock), quoted=True)
 
 
-def number(call: Call, word: str) -> int:
-    """A whole number that was written as an operand."""
+def number(call: Invocation, word: str) -> int:
+    """Return an operand as an integer."""
     if not re.fullmatch("-?[0-9]{1,18}", word):
-        raise Failed(f"{call.name}: not integer: {word}")
+        raise CommandError(f"{call.name}: not integer: {word}")
     return int(word)
 
 
-def _sleep(call: Call) -> Ran:
-    _needs_operand(call, call.words)
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smhd]?)", call.words[0])
-    if not found:
-        raise Failed(f"sleep: Not a number '{call.words[0]}'")
-    unit = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
-    return Ran(seconds=min(float(found[1]) * unit, 2.0**31))
+def _sleep(call: Invocation) -> Result:
+    _require_operand(call, call.words)
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smhd]?)", call.words[0])
+    if not match:
+        raise CommandError(f"sleep: Not a number '{call.words[0]}'")
+    unit = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+    return Result(seconds=min(float(match[1]) * unit, 2.0**31))
 
 
-def _test(call: Call) -> Ran:
+def _test(call: Invocation) -> Result:
     words = list(call.words)
     if call.name == "[" and (not words or words.pop() != "]"):
-        raise Failed("/system/bin/sh: [: missing ]", 2)
+        raise CommandError("/system/bin/sh: [: missing ]", 2)
     negated = words[:1] == ["!"]
-    return Ran(status=int(_holds(call, words[1:] if negated else words) == negated))
+    return Result(status=int(_evaluate(call, words[1:] if negated else words) == negated))
 
 
-def _holds(call: Call, words: list[str]) -> bool:
+def _evaluate(call: Invocation, words: list[str]) -> bool:
     match words:
-        case [("-e" | "-f" | "-d" | "-r") as asked, path]:
-            there = call.shell.disk.exists(call.path(path))
-            folder = there and call.shell.disk.find(call.path(path)).directory
-            return there and asked != ("-f" if folder else "-d")
+        case [("-e" | "-f" | "-d" | "-r") as operator, path]:
+            exists = call.shell.disk.exists(call.path(path))
+            is_directory = exists and call.shell.disk.find(call.path(path)).is_directory
+            return exists and operator != ("-f" if is_directory else "-d")
         case ["-z", text]:
             return not text
         case ["-n", text] | [text]:
             return bool(text)
-        case [left, ("=" | "==" | "!=") as asked, right]:
-            return (left == right) != (asked == "!=")
-        case [left, ("-eq" | "-ne" | "-lt" | "-gt" | "-le" | "-ge") as asked, right]:
-            return _compare(number(call, left), asked, number(call, right))
+        case [left, ("=" | "==" | "!=") as operator, right]:
+            return (left == right) != (operator == "!=")
+        case [left, ("-eq" | "-ne" | "-lt" | "-gt" | "-le" | "-ge") as operator, right]:
+            return _compare(number(call, left), operator, number(call, right))
         case []:
             return False
         case _:
-            raise Failed(f"/system/bin/sh: {call.name}: unexpected operator/operand", 2)
+            raise CommandError(f"/system/bin/sh: {call.name}: unexpected operator/operand", 2)
 
 
-def _compare(left: int, asked: str, right: int) -> bool:
+def _compare(left: int, operator: str, right: int) -> bool:
     below, above = left < right, left > right
     return {
         "-eq": left == right,
@@ -205,14 +211,14 @@ def _compare(left: int, asked: str, right: int) -> bool:
         "-gt": above,
         "-le": not above,
         "-ge": not below,
-    }[asked]
+    }[operator]
 
 
-def _status(status: int, _: Call) -> Ran:
-    return Ran(status=status)
+def _status(status: int, _: Invocation) -> Result:
+    return Result(status=status)
 
 
-TOYBOX: Final[Mapping[str, Command]] = {
+FILE_COMMANDS: Final[Mapping[str, Command]] = {
     ":": partial(_status, 0),
     "[": _test,
     "cat": _cat,
@@ -226,4 +232,4 @@ TOYBOX: Final[Mapping[str, Command]] = {
     "touch": _touch,
     "true": partial(_status, 0),
 }
-"""The commands by name."""
+"""Commands by name."""

@@ -1,4 +1,4 @@
-"""The commands that install, remove, start and stop apps."""
+"""Commands that install, uninstall, start and stop apps."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from koophone_async.emulator.android.parser import Failed
-from koophone_async.emulator.android.shell import Call, Ran
+from koophone_async.emulator.android.parser import CommandError
+from koophone_async.emulator.android.shell import Invocation, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from koophone_async.emulator.android.device_commands import Act
+    from koophone_async.emulator.android.device_commands import AndroidCommand
     from koophone_async.emulator.android.system import Android
 
 _PACKAGE: Final = r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+"
 _APK: Final = re.compile(rf"(?P<package>{_PACKAGE}?)(?:-(?P<version>[\w.]+))?\.apk")
-_FIRST_APP: Final = 4000
-"""Process number of the first started app; the system's own are below."""
+_LAST_SYSTEM_PROCESS: Final = 4000
+"""Process ID before that of the first started app; those of the system are lower."""
 
 _SYSTEM: Final = (
     ("root", 1, 0, "init"),
@@ -34,7 +34,7 @@ _SYSTEM: Final = (
 _OWN: Final = (("shell", 3990, 233, "sh"), ("shell", 3991, 3990, "ps"))
 
 
-def _pm(android: Android, call: Call) -> Ran:
+def _pm(android: Android, call: Invocation) -> Result:
     match call.words:
         case ["list", "packages", *words]:
             return _list(android, words)
@@ -43,28 +43,30 @@ def _pm(android: Android, call: Call) -> Ran:
         case [("path" | "uninstall" | "clear") as action, *words] if operands := _operands(words):
             return {"path": _path, "uninstall": _uninstall, "clear": _clear}[action](android, operands[0])
         case ["path" | "uninstall" | "clear", *_]:
-            raise Failed("Error: package name not specified", 255)
+            raise CommandError("Error: package name not specified", 255)
         case _:
-            raise Failed(f"Unknown command: {' '.join(call.words)}", 255)
+            raise CommandError(f"Unknown command: {' '.join(call.words)}", 255)
 
 
 def _operands(words: list[str]) -> list[str]:
-    """The words without options; `--user` and `-i` take a value."""
+    """Return the words without options, of which `--user` and `-i` have values."""
     kept = re.sub(r"(^|\0)(?:(?:--user|-i)\0[^\0]*|-[^\0]*)(?=\0|$)", "", "\0".join(words))
     return [word for word in kept.split("\0") if word]
 
 
-def _list(android: Android, words: list[str]) -> Ran:
+def _list(android: Android, words: list[str]) -> Result:
     parts = _operands(words)
-    wanted = [
+    packages = [
         package
         for package in sorted(android.apps)
         if not ("-3" in words and android.is_system(package))
         and not ("-s" in words and not android.is_system(package))
         and all(part in package for part in parts)
     ]
-    where = [f"{_file(android, package)}=" if "-f" in words else "" for package in wanted]
-    return Ran("".join(f"package:{path}{package}\n" for path, package in zip(where, wanted, strict=True)))
+    where = [f"{_file(android, package)}=" if "-f" in words else "" for package in packages]
+    return Result(
+        "".join(f"package:{path}{package}\n" for path, package in zip(where, packages, strict=True))
+    )
 
 
 def _file(android: Android, package: str) -> str:
@@ -76,83 +78,83 @@ def _file(android: Android, package: str) -> str:
     return f"/system/app/{name}/{name}.apk"
 
 
-def _path(android: Android, package: str) -> Ran:
+def _path(android: Android, package: str) -> Result:
     if package not in android.apps:
-        return Ran(status=1)
-    return Ran(f"package:{_file(android, package)}\n")
+        return Result(status=1)
+    return Result(f"package:{_file(android, package)}\n")
 
 
-def _install(android: Android, call: Call, operands: list[str]) -> Ran:
-    """Install the app that an apk is named after: `package.apk` or `package-version.apk`."""
+def _install(android: Android, call: Invocation, operands: list[str]) -> Result:
+    """Install the app that the name of the file states: `package.apk` or `package-version.apk`."""
     if not operands:
-        raise Failed("Error: failed to write; Must specify APK", 255)
+        raise CommandError("Error: failed to write; Must specify APK", 255)
     path = call.path(operands[0])
     if not call.shell.disk.exists(path):
-        raise Failed(f"Error: Unable to open file: {path}\nError: Can't open file: {path}")
-    named = _APK.fullmatch(posixpath.basename(path))
-    if not named:
-        raise Failed(f"Failure [INSTALL_PARSE_FAILED_NOT_APK: Failed to parse {path}]")
-    android.apps[named["package"]] = named["version"] or "1.0"
-    return Ran("Success\n")
+        raise CommandError(f"Error: Unable to open file: {path}\nError: Can't open file: {path}")
+    match = _APK.fullmatch(posixpath.basename(path))
+    if not match:
+        raise CommandError(f"Failure [INSTALL_PARSE_FAILED_NOT_APK: Failed to parse {path}]")
+    android.apps[match["package"]] = match["version"] or "1.0"
+    return Result("Success\n")
 
 
-def _uninstall(android: Android, package: str) -> Ran:
+def _uninstall(android: Android, package: str) -> Result:
     if package not in android.apps or android.is_system(package):
-        return Ran("Failure [DELETE_FAILED_INTERNAL_ERROR]\n", 1)
+        return Result("Failure [DELETE_FAILED_INTERNAL_ERROR]\n", 1)
     del android.apps[package]
     android.processes.pop(package, None)
-    return Ran("Success\n")
+    return Result("Success\n")
 
 
-def _clear(android: Android, package: str) -> Ran:
+def _clear(android: Android, package: str) -> Result:
     if package not in android.apps:
-        return Ran("Failed\n", 1)
+        return Result("Failed\n", 1)
     android.processes.pop(package, None)
-    return Ran("Success\n")
+    return Result("Success\n")
 
 
-def _am(android: Android, call: Call) -> Ran:
+def _am(android: Android, call: Invocation) -> Result:
     match call.words:
         case [("start" | "start-activity"), *words]:
             return _start(android, words)
         case [("force-stop" | "kill"), *words] if operands := _operands(words):
             android.processes.pop(operands[0], None)
-            return Ran()
+            return Result()
         case _:
-            raise Failed(f"Unknown command: {' '.join(call.words)}", 255)
+            raise CommandError(f"Unknown command: {' '.join(call.words)}", 255)
 
 
-def _start(android: Android, words: list[str]) -> Ran:
+def _start(android: Android, words: list[str]) -> Result:
     values = {option: value for option, value in pairwise(words) if option in {"-a", "-d", "-n"}}
     component = values.get("-n") or next((word for word in _operands(words) if "/" in word), "")
     if "-d" in values and "-n" not in values:
         component = ""
-    shown = {"act": values.get("-a"), "dat": values.get("-d"), "cmp": component}
-    intent = " ".join(f"{name}={value}" for name, value in shown.items() if value)
+    fields = {"act": values.get("-a"), "dat": values.get("-d"), "cmp": component}
+    intent = " ".join(f"{name}={value}" for name, value in fields.items() if value)
     starting = f"Starting: Intent {{ {intent} }}\n"
     package, _, activity = component.partition("/")
     if not component:
-        return Ran(starting)
+        return Result(starting)
     if package not in android.apps:
-        whole = package + activity if activity.startswith(".") else activity
-        problem = f"Error: Activity class {{{package}/{whole}}} does not exist.\n"
-        return Ran(f"{starting}Error type 3\n{problem}", 1)
+        class_name = package + activity if activity.startswith(".") else activity
+        problem = f"Error: Activity class {{{package}/{class_name}}} does not exist.\n"
+        return Result(f"{starting}Error type 3\n{problem}", 1)
     if package not in android.processes:
-        android.processes[package] = max(android.processes.values(), default=_FIRST_APP) + 1
-    return Ran(starting)
+        android.processes[package] = max(android.processes.values(), default=_LAST_SYSTEM_PROCESS) + 1
+    return Result(starting)
 
 
-def _ps(android: Android, call: Call) -> Ran:
+def _ps(android: Android, call: Invocation) -> Result:
     letters, _operands = call.options("Aef")
     apps = [(f"u0_a{number % 1000 + 100}", number, 231, app) for app, number in android.processes.items()]
     rows = [*_SYSTEM, *apps, *_OWN] if letters & {"A", "e"} else _OWN
     head = "USER           PID  PPID     VSZ    RSS WCHAN            ADDR S NAME\n"
-    return Ran(head + "".join(_row(*row) for row in rows))
+    return Result(head + "".join(_row(*row) for row in rows))
 
 
 def _row(user: str, number: int, parent: int, name: str) -> str:
     return f"{user:<12} {number:>5} {parent:>5} {1024 * 900:>7} {24000:>6} {'0':<16} {'0':>4} S {name}\n"
 
 
-PACKAGES: Final[Mapping[str, Act]] = {"am": _am, "pm": _pm, "ps": _ps}
-"""The commands by name."""
+PACKAGE_COMMANDS: Final[Mapping[str, AndroidCommand]] = {"am": _am, "pm": _pm, "ps": _ps}
+"""Commands by name."""

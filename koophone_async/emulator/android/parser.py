@@ -1,7 +1,7 @@
-"""The grammar of one shell line: words, pipes, redirections, `;`, `&&`, `||`.
+"""Parser of shell lines: words, pipes, redirections, `;`, `&&` and `||`.
 
-Loops, functions, subshells in parentheses, arithmetic and here-documents are left out; `&` separates like
-`;`, because nothing here runs for long.
+Loops, functions, subshells in parentheses, arithmetic and here-documents are not supported; `&` is the same as
+`;`, because no command runs for long.
 """
 
 from __future__ import annotations
@@ -19,122 +19,123 @@ SUBSTITUTION: Final = r"\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`"
 DOUBLE: Final = rf'"(?:{SUBSTITUTION}|[^"\\]|\\.)*"'
 _WORD: Final = rf"""(?:[^\s'"\\;|&<>()$`]|\\.|'[^']*'|{DOUBLE}|{SUBSTITUTION}|\$)+"""
 _TOKEN: Final = re.compile(
-    rf"[^\S\n]+|\#[^\n]*|(?P<redirect>[12]?>&[12]|[12]?>>?|<)|(?P<joint>&&|\|\||[;|&\n])|(?P<word>{_WORD})",
+    rf"[^\S\n]+|\#[^\n]*|(?P<redirect>[12]?>&[12]|[12]?>>?|<)|(?P<separator>&&|\|\||[;|&\n])|(?P<word>{_WORD})",
     re.DOTALL,
 )
 
 
-class Failed(Exception):
-    """A command ended early, with these words on the second stream."""
+class CommandError(Exception):
+    """A command failed, with a message for its standard error and an exit status."""
 
-    def __init__(self, words: str, status: int = 1) -> None:
-        super().__init__(words)
-        self.words = f"{words}\n"
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.message = f"{message}\n"
         self.status = status
 
 
-def complaint(words: str) -> Failed:
-    """What the shell itself has to say."""
-    return Failed(f"/system/bin/sh: {words}")
+def shell_error(message: str, status: int = 1) -> CommandError:
+    """Return an error of the shell itself."""
+    return CommandError(f"/system/bin/sh: {message}", status)
 
 
 @define
-class Simple:
-    """One command: its words as written, and its redirections as operator and target."""
+class SimpleCommand:
+    """A command without operators: its words as written, and its redirections as pairs of operator and target."""
 
     words: list[str] = field(factory=list[str])
     redirects: list[tuple[str, str]] = field(factory=list[tuple[str, str]])
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing was written before the next operator."""
+    def is_empty(self) -> bool:
+        """Whether there is nothing before the next separator."""
         return not self.words and not self.redirects
 
 
 @define
 class Pipeline:
-    """Commands joined by pipes, and the operator that stands before them."""
+    """Commands connected by pipes, with the separator in front of them."""
 
-    joint: str = ";"
-    commands: list[Simple] = Factory(lambda: [Simple()])
+    separator: str = ";"
+    commands: list[SimpleCommand] = Factory(lambda: [SimpleCommand()])
 
 
 @define
-class _Reader:
-    """A line as far as it was read."""
+class _Parser:
+    """The state of parsing a line."""
 
     pipelines: list[Pipeline] = Factory(lambda: [Pipeline()])
     redirect: str = ""
     last: str = ";"
 
     @property
-    def current(self) -> Simple:
+    def current(self) -> SimpleCommand:
         return self.pipelines[-1].commands[-1]
 
-    def word(self, text: str) -> None:
+    def add_word(self, text: str) -> None:
         if self.redirect:
             self.current.redirects.append((self.redirect, text))
             self.redirect = ""
         else:
             self.current.words.append(text)
 
-    def operator(self, text: str) -> None:
+    def add_redirect(self, text: str) -> None:
         if self.redirect:
-            raise complaint(f"syntax error: unexpected '{text}'")
+            raise shell_error(f"syntax error: unexpected '{text}'")
         if "&" in text:
             self.current.redirects.append((text, ""))
         else:
             self.redirect = text
 
-    def joint(self, text: str) -> None:
-        if text == "\n" and self.current.empty:
+    def add_separator(self, text: str) -> None:
+        if text == "\n" and self.current.is_empty:
             return
-        if self.redirect or self.current.empty:
-            raise complaint(f"syntax error: unexpected '{text.replace(chr(10), 'newline')}'")
+        if self.redirect or self.current.is_empty:
+            raise shell_error(f"syntax error: unexpected '{text.replace(chr(10), 'newline')}'")
         self.last = text
         if text == "|":
-            self.pipelines[-1].commands.append(Simple())
+            self.pipelines[-1].commands.append(SimpleCommand())
         else:
             self.pipelines.append(Pipeline(text))
 
-    def end(self) -> tuple[Pipeline, ...]:
-        if self.redirect or (self.current.empty and self.last in {"|", "&&", "||"}):
-            raise complaint("syntax error: unexpected EOF")
-        if self.current.empty:
+    def finish(self) -> tuple[Pipeline, ...]:
+        if self.redirect or (self.current.is_empty and self.last in {"|", "&&", "||"}):
+            raise shell_error("syntax error: unexpected EOF")
+        if self.current.is_empty:
             self.pipelines.pop()
         return tuple(self.pipelines)
 
 
 @lru_cache(maxsize=256)
 def parse(line: str) -> tuple[Pipeline, ...]:
-    """Read a line; nothing of it runs when it cannot be read.
+    """Parse a line.
 
-    The answer is shared by all who ask for the same line: ten thousand phones run one command.
+    The result is cached, because many phones run the same line; it must not be changed.
 
     Raises:
-        Failed: In the shell's words, status 1.
+        CommandError: The line has a syntax error; none of it may run.
     """
-    reader = _Reader()
+    parser = _Parser()
     for kind, text in _tokens(line):
         if kind == "word":
-            reader.word(text)
+            parser.add_word(text)
         elif kind == "redirect":
-            reader.operator(text)
+            parser.add_redirect(text)
         else:
-            reader.joint(text)
-    return reader.end()
+            parser.add_separator(text)
+    return parser.finish()
 
 
 def _tokens(line: str) -> Iterator[tuple[str, str]]:
+    """Yield the tokens of a line with their kinds: word, redirect or separator."""
     at = 0
     while at < len(line):
         token = _TOKEN.match(line, at)
         if token is None:
-            raise complaint(_unreadable(line[at]))
+            raise shell_error(_syntax_error(line[at]))
         at = token.end()
         if token.lastgroup:
             yield token.lastgroup, token.group()
 
 
-def _unreadable(character: str) -> str:
+def _syntax_error(character: str) -> str:
     return f"syntax error: unexpected '{character}'" if character in "()" else "no closing quote"

@@ -1,6 +1,6 @@
-"""What a phone is when it leaves the factory: models, Android releases and what they ship.
+"""Factory images: the models of phones, the Android releases, and what each of them ships.
 
-Everything here is shared by all phones of a model and a release; a phone keeps its own changes only.
+All phones of one model and one release share an image; a phone keeps only its own changes.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class Release:
     sdk: str
     build: str
     patch: str
-    """Level of the security patches, a date."""
+    """Date of the security patch level."""
 
     kernel: str
     utc: int
-    """When the image was built, in seconds since 1970; the date of every file that it ships."""
+    """When the image was built, in seconds since 1970; also the modification time of its files."""
 
     @property
     def image(self) -> str:
-        """The name that orders use for it, such as `AOSP9`."""
+        """The name of the release in orders, such as `AOSP9`."""
         return f"AOSP{self.number}"
 
 
 @frozen
 class Model:
-    """One model of phone, which is what one SKU buys."""
+    """A model of phones, bought by its SKU."""
 
     sku: str
     edition: str
@@ -55,7 +55,7 @@ class Model:
 
     @property
     def text(self) -> str:
-        """The SKU in words, as lists of instances show it."""
+        """The description of the SKU in lists of instances."""
         return (
             f"{self.edition} edition | {self.vcpus} vCPUs | {self.memory} GB | {self.storage} GB storage"
             f" | Maximum resolution: {self.width}p"
@@ -68,7 +68,7 @@ RELEASES: Final = (
     Release("11", "30", "RQ3A.210805.001.A1", "2021-08-05", "5.4.61", 1628121600),
 )
 
-# The SKU ids are those of the examples of KooPhone 4.2.1 (2025-08-27).
+# The SKU ids are from the examples of KooPhone 4.2.1 (2025-08-27).
 MODELS: Final = (
     Model("kp.professional.xlarge.32g.2", "Professional", "KP-P4", 4, 8, 32, 720, 1280, 320),
     Model("kp.professional.2xlarge.128g.2", "Professional", "KP-P8", 8, 16, 128, 1080, 1920, 480),
@@ -125,8 +125,8 @@ _SETTINGS: Final = MappingProxyType(
 
 
 @frozen(eq=False)
-class Factory:
-    """What all phones of one model and one release share. Nothing here ever changes."""
+class FactoryImage:
+    """The immutable contents that all phones of one model and one release share."""
 
     model: Model
     release: Release
@@ -135,18 +135,18 @@ class Factory:
     """Values by `namespace/key`."""
 
     apps: Mapping[str, str]
-    """Versions of the system's packages, by package."""
+    """Versions of the system packages, by package name."""
 
     files: Mapping[str, str]
-    """Texts by absolute path; a directory's path ends with a slash."""
+    """Texts by absolute path; the path of a directory ends with a slash."""
 
 
 @cache
-def factory(model: Model, release: Release) -> Factory:
-    """The one factory of a model and a release."""
+def factory_image(model: Model, release: Release) -> FactoryImage:
+    """Return the image of a model and a release."""
     properties = _properties(model, release)
     apps = {"android": release.number} | dict.fromkeys(_PACKAGES, release.number)
-    return Factory(model, release, properties, _SETTINGS, apps, _files(model, release, properties))
+    return FactoryImage(model, release, properties, _SETTINGS, apps, _files(model, release, properties))
 
 
 def _properties(model: Model, release: Release) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""A small Android: run one line on a phone and see what `adb shell` would print.
+"""A small Android: runs shell lines on a phone and returns what `adb shell` would print.
 
-What a phone holds is in `Android`; what its commands do to it in `device` and `packages`, files are the
-matter of `toybox`, text of `filters`, and how a line is read of `grammar` and `shell`. Who types is the
-user `shell`, who writes to the shared storage and to `/data/local/tmp`, and reads the rest.
+`Android` is the state of one phone. `parser` and `shell` parse and run a line, `device_commands` and
+`package_commands` work on the phone, `file_commands` on its files, `text_commands` on text. Lines run as the user
+`shell`, who may write to the shared storage and to `/data/local/tmp`, and read everything else.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, field
 
 from koophone_async.emulator.android.copy_on_write import Drawer, Overlay
-from koophone_async.emulator.android.device_commands import DEVICE
-from koophone_async.emulator.android.file_commands import TOYBOX
-from koophone_async.emulator.android.filesystem import Disk
-from koophone_async.emulator.android.package_commands import PACKAGES
-from koophone_async.emulator.android.shell import Command, Ran, Shell
-from koophone_async.emulator.android.text_commands import FILTERS
+from koophone_async.emulator.android.device_commands import DEVICE_COMMANDS
+from koophone_async.emulator.android.file_commands import FILE_COMMANDS
+from koophone_async.emulator.android.filesystem import FileSystem
+from koophone_async.emulator.android.package_commands import PACKAGE_COMMANDS
+from koophone_async.emulator.android.shell import Command, Result, Shell
+from koophone_async.emulator.android.text_commands import TEXT_COMMANDS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from koophone_async.emulator.android.releases import Factory
+    from koophone_async.emulator.android.releases import FactoryImage
 
-__all__ = ["Android", "Ran", "cut", "run"]
+__all__ = ["Android", "Result", "cut", "run"]
 
-_OF_THE_PHONE: Final = {**DEVICE, **PACKAGES}
-_REMEMBERED_INPUTS: Final = 100
+_PHONE_COMMANDS: Final = {**DEVICE_COMMANDS, **PACKAGE_COMMANDS}
+_MAX_INPUTS: Final = 100
 
 
 @define(eq=False)
 class Android:
-    """What one phone holds: its factory's values under its own changes."""
+    """The state of one phone: the contents of its factory image, with its own changes."""
 
-    factory: Factory
+    factory: FactoryImage
     serial: str
     drawer: Drawer = field(factory=dict[str, Any], repr=False)
     """Where the changes are kept; a plain dict for a phone without a fleet."""
@@ -62,48 +62,48 @@ class Android:
         return Overlay(self.factory.files, self.drawer, "files")
 
     @property
-    def disk(self) -> Disk:
-        """The files, as the user `shell` may change them."""
-        return Disk(self.files, Overlay[int]({}, self.drawer, "times"), self.factory.release.utc)
+    def disk(self) -> FileSystem:
+        """The file system, with the permissions of the user `shell`."""
+        return FileSystem(self.files, Overlay[int]({}, self.drawer, "times"), self.factory.release.utc)
 
     @property
     def processes(self) -> Overlay[int]:
-        """Numbers of the started apps, by package."""
+        """Process IDs of the started apps, by package."""
         return Overlay[int]({}, self.drawer, "processes")
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The last 100 things that `input` did, such as `tap 10 20`, oldest first."""
+        """The last 100 input events, such as `tap 10 20`, oldest first."""
         return tuple(self.drawer.get("inputs", ()))
 
-    def touched(self, done: str) -> None:
-        """Remember one thing that `input` did."""
-        self.drawer["inputs"] = [*self.inputs, done][-_REMEMBERED_INPUTS:]
+    def record_input(self, event: str) -> None:
+        """Add an input event."""
+        self.drawer["inputs"] = [*self.inputs, event][-_MAX_INPUTS:]
 
     def is_system(self, package: str) -> bool:
-        """Whether a package came with the image."""
+        """Whether a package is part of the factory image."""
         return package in self.factory.apps
 
 
-def run(android: Android, command: str, now: datetime) -> Ran:
-    """Run one shell line and answer what a terminal would show, with the status of the line.
+def run(android: Android, command: str, now: datetime) -> Result:
+    """Run one shell line; return the text that a terminal would show, and the exit status.
 
-    Nothing waits: `sleep` answers the seconds that it would have taken. `output` is whole; the service
-    delivers only what `cut` leaves.
+    Nothing sleeps: the result states how many seconds `sleep` would have taken. The output is complete; the
+    service returns only its first 1,024 bytes, as `cut` does.
     """
-    shell = Shell(android.disk, now, partial(_program, android))
-    legible = command.replace("\0", "").encode(errors="replace").decode()
-    ran = list(shell.line(legible))
-    shown = "".join(one.errors + one.output for one in ran)
-    return Ran(shown, shell.status, seconds=sum(one.seconds for one in ran))
+    shell = Shell(android.disk, now, partial(_find_program, android))
+    line = command.replace("\0", "").encode(errors="replace").decode()
+    results = list(shell.run(line))
+    output = "".join(result.errors + result.output for result in results)
+    return Result(output, shell.status, seconds=sum(result.seconds for result in results))
 
 
-def cut(output: str, most: int = 1024) -> str:
-    """The longest beginning of at most so many bytes of UTF-8, never ending inside a character."""
-    return output.encode(errors="replace")[:most].decode(errors="ignore")
+def cut(output: str, max_bytes: int = 1024) -> str:
+    """Return the longest prefix of at most so many bytes of UTF-8 that ends between characters."""
+    return output.encode(errors="replace")[:max_bytes].decode(errors="ignore")
 
 
-def _program(android: Android, name: str) -> Command | None:
-    if act := _OF_THE_PHONE.get(name):
-        return partial(act, android)
-    return TOYBOX.get(name) or FILTERS.get(name)
+def _find_program(android: Android, name: str) -> Command | None:
+    if command := _PHONE_COMMANDS.get(name):
+        return partial(command, android)
+    return FILE_COMMANDS.get(name) or TEXT_COMMANDS.get(name)
