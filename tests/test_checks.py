@@ -18,23 +18,23 @@ from koophone_async.checks import IDS, Between, Check, Listed, OneOf, Text, awar
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.koophone import (
     AppQuery,
+    Assignment,
+    Assignments,
     BuyInstances,
     Charge,
-    Chosen,
-    Definitions,
     Encoding,
-    Holding,
-    Holdings,
     InstallApp,
     InstanceQuery,
+    InstanceRequest,
+    InstancesRequest,
     Network,
-    OneInstance,
     Package,
     PrepareInstances,
     ProgressQuery,
-    Rate,
     RunCommand,
     SetVideo,
+    VideoRate,
+    VideoRates,
     VideoSetting,
 )
 
@@ -182,7 +182,7 @@ def test_ids_may_come_from_anywhere() -> None:
 
 
 SETTINGS: Final = [
-    VideoSetting(n, e, [Definitions(Rate(6000, 30), Rate(6000, 30), Rate(8000, 60))])
+    VideoSetting(n, e, [VideoRates(VideoRate(6000, 30), VideoRate(6000, 30), VideoRate(8000, 60))])
     for n in Network
     for e in Encoding
 ]
@@ -212,12 +212,12 @@ CASES: Final = [
     Case(lambda: RunCommand(["a"], ""), "command: is empty"),
     Case(lambda: RunCommand(["a"], "é" * 513), "command: is 1,026 bytes of UTF-8 long; at most 1,024"),
     Case(lambda: RunCommand("abc", "id"), "ids: is the string"),
-    Case(lambda: Chosen([1]), "instances: is a int"),  # type: ignore[list-item]
-    Case(lambda: OneInstance(""), "instance: is empty"),
+    Case(lambda: InstancesRequest([1]), "instances: is a int"),  # type: ignore[list-item]
+    Case(lambda: InstanceRequest(""), "instance: is empty"),
     Case(lambda: PrepareInstances("", ["a"]), "user: is empty"),
     Case(lambda: ProgressQuery("u" * 33, "a"), "user: is 33 characters"),
-    Case(lambda: Holding("u", "i" * 33), "instance: is 33 characters"),
-    Case(lambda: Holdings([]), "pairs: holds 0 items"),
+    Case(lambda: Assignment("u", "i" * 33), "instance: is 33 characters"),
+    Case(lambda: Assignments([]), "pairs: holds 0 items"),
     Case(lambda: InstanceQuery(page=0), "page: is 0; it must be 1 to"),
     Case(lambda: InstanceQuery(scene="X"), "scene: is 'X'; it must be one of"),  # type: ignore[arg-type]
     Case(lambda: InstanceQuery(since=datetime(2026, 1, 2)), "since: .* an aware datetime"),  # noqa: DTZ001
@@ -231,11 +231,11 @@ CASES: Final = [
     ),
     Case(lambda: AppQuery("a", size=201), "size: is 201; it must be 1 to 200"),
     Case(lambda: AppQuery("a", 3), "type: is 3; it must be one of 1, 2"),  # type: ignore[arg-type]
-    Case(lambda: Rate(150, 30), "code_rate: is 150; it must be 100 to 10,000 in steps of 100 kbit/s"),
-    Case(lambda: Rate(10_100, 30), "code_rate: is 10,100"),
-    Case(lambda: Rate(100, 25), "fps: is 25; it must be one of 30, 60"),
-    Case(lambda: SetVideo(["a"], SETTINGS[:5]), "settings: lacks WIRED with H265; all six combinations"),
-    Case(lambda: SetVideo(["a"], SETTINGS + SETTINGS[:1]), "settings: repeats MOBILE_NETWORK with H264; all"),
+    Case(lambda: VideoRate(150, 30), "code_rate: is 150; it must be 100 to 10,000 in steps of 100 kbit/s"),
+    Case(lambda: VideoRate(10_100, 30), "code_rate: is 10,100"),
+    Case(lambda: VideoRate(100, 25), "fps: is 25; it must be one of 30, 60"),
+    Case(lambda: SetVideo(["a"], SETTINGS[:5]), "settings: lacks WIRED with H265; one call sets all six"),
+    Case(lambda: SetVideo(["a"], SETTINGS + SETTINGS[:1]), "settings: repeats MOBILE_NETWORK with H264; one"),
     Case(
         lambda: VideoSetting("5G", "H264", []), "network: is '5G'; it must be one of MOBILE_NETWORK, WIFI, WI"
     ),

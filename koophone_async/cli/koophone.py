@@ -14,7 +14,7 @@ from koophone_async.services.koophone.instances import Instance, InstanceQuery, 
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.orders import Orders
 from koophone_async.services.koophone.streaming import Streaming
-from koophone_async.services.koophone.users import Holding, Users
+from koophone_async.services.koophone.users import Assignment, Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
 
@@ -30,7 +30,7 @@ INSTANCES: Final = Inventory(
 
 
 def _unassign(resource: Users, ids: tuple[str, ...], user: str) -> Awaitable[StartedTask]:
-    return resource.unassign(Holding(user, id) for id in ids)
+    return resource.unassign(Assignment(user, id) for id in ids)
 
 
 SERVICE: Final = Service(

@@ -1,4 +1,4 @@
-"""IAM: tokens, and the projects that a CPH path needs."""
+"""Create tokens of IAM, and list the projects that CPH paths need."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ class User:
 
 
 @frozen
-class PasswordProof:
-    """Who signs in."""
+class PasswordIdentity:
+    """The user that signs in."""
 
     user: User
 
 
 @frozen
 class Identity:
-    """How somebody signs in; the documents show the password only."""
+    """Method of signing in; the documents show only the password."""
 
-    password: PasswordProof
+    password: PasswordIdentity
     methods: tuple[str, ...] = field(default=("password",), validator=Listed(each=OneOf(("password",))))
 
 
 @frozen
 class ProjectName:
-    """A project, which is named like its region."""
+    """Name of a project, which is that of its region."""
 
     name: str = field(validator=Text(64))
 
 
 @frozen
 class Scope:
-    """What the token is good for. Anything but a project is refused later with CPS.0001."""
+    """Scope of the token. Later calls refuse any scope but a project, with CPS.0001."""
 
     project: ProjectName
 
 
 @frozen
 class Auth:
-    """Who signs in, for what."""
+    """Who signs in, and the scope of the token."""
 
     identity: Identity
     scope: Scope
@@ -74,8 +74,8 @@ class CreateToken:
     @classmethod
     def of(cls, user: str, password: str, domain: str, project: str) -> CreateToken:
         """Build the nested body from its four values."""
-        proof = PasswordProof(User(user, password, Domain(domain)))
-        return cls(Auth(Identity(proof), Scope(ProjectName(project))))
+        identity = PasswordIdentity(User(user, password, Domain(domain)))
+        return cls(Auth(Identity(identity), Scope(ProjectName(project))))
 
 
 def _iso(at: datetime) -> str:
@@ -83,8 +83,8 @@ def _iso(at: datetime) -> str:
 
 
 @frozen
-class TokenFacts:
-    """What the body tells of a token. The token itself comes in a header."""
+class TokenDetails:
+    """Body of the answer. The token itself is in a header."""
 
     expires_at: datetime = field(metadata=wire("expires_at", as_text=_iso))
     methods: tuple[str, ...] = ()
@@ -92,16 +92,16 @@ class TokenFacts:
 
 @frozen
 class Token:
-    """A token and when it ends."""
+    """A token and its expiry."""
 
-    facts: TokenFacts = field(metadata=wire("token"))
+    details: TokenDetails = field(metadata=wire("token"))
     value: str = field(repr=False, metadata=wire("X-Subject-Token", place="header"))
     """A secret: the response header `X-Subject-Token`, not part of the body."""
 
     @property
     def expires_at(self) -> datetime:
-        """When it ends: 24 hours after it was made."""
-        return self.facts.expires_at
+        """When the token expires: 24 hours after it was created."""
+        return self.details.expires_at
 
 
 @frozen
@@ -123,21 +123,21 @@ class Project:
 
 @frozen
 class ProjectQuery:
-    """Which projects to list."""
+    """Filter of the list of projects."""
 
     name: str | None = None
 
 
 @frozen
 class ProjectList:
-    """All projects at once."""
+    """All projects; there are no pages."""
 
     projects: tuple[Project, ...] = ()
 
 
 @frozen
 class AccessibleQuery:
-    """Nothing to say: the token decides."""
+    """No parameters: the credentials determine the projects."""
 
 
 CREATE_TOKEN: Final = Operation(
@@ -159,14 +159,14 @@ LIST_ACCESSIBLE: Final = Operation(
 
 @frozen
 class Tokens:
-    """Tokens of IAM users."""
+    """Create tokens for IAM users."""
 
     _session: Sender
 
     async def create(self, user: str, password: str, domain: str, project: str) -> Token:
-        """Get a token for one project. It lasts 24 hours, or 30 minutes after its credentials change.
+        """Create a token for one project, valid for 24 hours or until 30 minutes after a password change.
 
-        The session does this by itself where its credentials are a `Password`.
+        A session whose credentials are a `Password` does this by itself.
 
         Args:
             user: The IAM user.
@@ -184,12 +184,12 @@ class Tokens:
 
 @frozen
 class Projects:
-    """The account's projects."""
+    """List the projects of the account."""
 
     _session: Sender
 
     async def list(self, name: str | None = None) -> ProjectList:
-        """List the projects of the account, to find a project id.
+        """Return the projects of the account, with their ids.
 
         Args:
             name: Only the project of this name, such as `cn-north-4`.
@@ -199,7 +199,7 @@ class Projects:
         return await self._session.send(LIST_PROJECTS, ProjectQuery(name))
 
     async def accessible(self) -> ProjectList:
-        """List the projects that these credentials may see.
+        """Return the projects that the credentials have access to.
 
         API: KooPhone 3.2 (2025-12-31)
         """
@@ -215,6 +215,6 @@ class Iam:
     """
 
     def __init__(self, session: Sender) -> None:
-        """Speak to IAM through a session."""
+        """Create a client that sends through a session."""
         self.tokens = Tokens(session)
         self.projects = Projects(session)

@@ -11,7 +11,7 @@ from attrs import astuple
 from koophone_async import State
 from koophone_async.emulator import Omit, Refuse
 from koophone_async.services.koophone import instances, jobs
-from koophone_async.services.koophone.completion import Tasks, TasksOrStates, by_status, ready
+from koophone_async.services.koophone.completion import TaskOrStatePoller, TaskPoller, ready, status_poller
 
 if TYPE_CHECKING:
     from koophone_async import KooPhone, Session
@@ -27,11 +27,11 @@ async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
     if not is_known:
         emulator.fault(Refuse(404, "KOOPHONE.API.1323"), jobs.LIST)
     sender = session.bind()
-    states = by_status(sender, ready)
-    looker = TasksOrStates(Tasks(sender), states)
+    states = status_poller(sender, ready)
+    looker = TaskOrStatePoller(TaskPoller(sender), states)
     before = [str(astuple(part, recurse=False)) for part in (looker, states)]
 
-    wait = looker.watch(await koophone.instances.reset([phone.id for phone in emulator.phones]))
+    wait = looker.wait(await koophone.instances.reset([phone.id for phone in emulator.phones]))
     open_jobs = set(wait.jobs)
     while open_jobs:
         await asyncio.sleep(1)

@@ -15,7 +15,7 @@ from koophone_async.batches import Reading, RunOptions, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
-from koophone_async.services.koophone.completion import Tasks
+from koophone_async.services.koophone.completion import TaskPoller
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
 
     def read(started: StartedTask, _: object) -> Reading:
         jobs = {job.id: job.instance for job in started.jobs}
-        return Reading(wait=Wait(Tasks(sender), started.id or "", jobs, value=value))
+        return Reading(wait=Wait(TaskPoller(sender), started.id or "", jobs, value=value))
 
     sender = session.bind()
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)

@@ -12,7 +12,7 @@ from koophone_async import KooPhone, State
 from koophone_async.batches.chunks import Chunker
 from koophone_async.emulator import Durations, Emulator, Fault, Refuse, Reset, Throttle, Truncate
 from koophone_async.errors import InvalidRequest
-from koophone_async.koophone import AppType, Definitions, Encoding, Network, Package, Rate, VideoSetting
+from koophone_async.koophone import AppType, Encoding, Network, Package, VideoRate, VideoRates, VideoSetting
 from koophone_async.services.koophone import commands, orders
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 
@@ -31,7 +31,7 @@ def ids(emulator: Emulator) -> list[str]:
 
 
 def six(rate: int = 6000) -> list[VideoSetting]:
-    all_three = Definitions(Rate(rate, 30), Rate(rate, 30), Rate(rate, 60))
+    all_three = VideoRates(VideoRate(rate, 30), VideoRate(rate, 30), VideoRate(rate, 60))
     return [VideoSetting(network, encoding, (all_three,)) for network, encoding in product(Network, Encoding)]
 
 
@@ -85,7 +85,7 @@ async def test_a_wait_that_times_out_leaves_a_ticket_for_each_phone(koophone: Ko
 async def test_a_call_without_a_task_says_that_there_is_nothing_to_wait_for(koophone: KooPhone) -> None:
     started = await koophone.instances.reset(["phone0001"])
 
-    with pytest.raises(InvalidRequest, match="this call gave no task"):
+    with pytest.raises(InvalidRequest, match="the call started no task"):
         await koophone.jobs.wait(started.task)
 
 
@@ -95,7 +95,7 @@ async def test_video_settings_and_subscriptions_are_accepted_and_carried_out(
     fleet = koophone.fleet(asked := ids(emulator))
 
     assert (await fleet.set_video(six())).counts == {State.ACCEPTED: 120}
-    assert (await fleet.status()).counts == {State.ACCEPTED: 120}
+    assert (await fleet.status()).counts == {State.SUCCEEDED: 120}
     assert (await fleet.unsubscribe()).counts == {State.ACCEPTED: 120}
     assert emulator.ledger.executions(orders.UNSUBSCRIBE.name) == dict.fromkeys(asked, 1)
     assert len(emulator.phones) == 0

@@ -366,7 +366,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             "--scene is none of CLOUD_APP, CLOUD_PHONE",
         ),
         (("instances", "list", "--size", "0"), "size: is 0"),
-        (("apps", "install", "a", *PACKAGE, "--url", "ftp://x"), "give a signed download link"),
+        (("apps", "install", "a", *PACKAGE, "--url", "ftp://x"), "must be a signed download link"),
         (("jobs", "wait", "nonsense"), "resume_token"),
         (("api",), "operation: is missing; `koophone api --list` shows all"),
         (("api", "koophone.orders.skus", "--list"), "--list: is for all operations, and one was given"),

@@ -13,17 +13,17 @@ from koophone_async import Edition, Iam, KooPhone
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.koophone import (
     AppType,
+    Assignment,
     BuyInstances,
     Charge,
     ContentState,
-    Definitions,
     Encoding,
-    Holding,
     InstanceQuery,
     InstanceStatus,
     Network,
     Package,
-    Rate,
+    VideoRate,
+    VideoRates,
     VideoSetting,
 )
 from tests.fake_server import Connection, FakeServer
@@ -38,8 +38,8 @@ Call = Callable[[KooPhone, Iam], Awaitable[Any]]
 
 PACKAGE: Final = Package("com.example", "a.apk", "1.0", "120", "https://obs.example/a.apk?Signature=x")
 ORDER: Final = BuyInstances("AOSP11", "s", "b", "cn-north-7", "koophone", 4, 1, Charge(2, 1))
-RATE: Final = Rate(6000, 30)
-SETTINGS: Final = [VideoSetting(n, e, [Definitions(RATE, RATE, RATE)]) for n in Network for e in Encoding]
+RATE: Final = VideoRate(6000, 30)
+SETTINGS: Final = [VideoSetting(n, e, [VideoRates(RATE, RATE, RATE)]) for n in Network for e in Encoding]
 STREAMED: Final = {"instance_ids": ["a", "b"], "user_id": "u"}
 COMMAND: Final = {"instance_ids": ["a", "b"], "command": "id"}
 HOLDING: Final = {"user_id": "u", "instance_id": "a"}
@@ -73,8 +73,8 @@ CALLS: Final[dict[str, tuple[Call, dict[str, Any] | None]]] = {
     "koophone.streaming.progress": (lambda k, _: k.streaming.progress("u", "a"), HOLDING),
     "koophone.streaming.release": (lambda k, _: k.streaming.release("a"), {"instance_id": "a"}),
     "koophone.streaming.stop": (lambda k, _: k.streaming.stop("a"), {"instance_id": "a"}),
-    "koophone.users.assign": (lambda k, _: k.users.assign([Holding("u", "a")]), HOLDINGS),
-    "koophone.users.unassign": (lambda k, _: k.users.unassign([Holding("u", "a")]), HOLDINGS),
+    "koophone.users.assign": (lambda k, _: k.users.assign([Assignment("u", "a")]), HOLDINGS),
+    "koophone.users.unassign": (lambda k, _: k.users.unassign([Assignment("u", "a")]), HOLDINGS),
     "koophone.video.set": (lambda k, _: k.video.set(["a", "b"], SETTINGS), HELD),
     "iam.projects.accessible": (lambda _, i: i.projects.accessible(), None),
     "iam.projects.list": (lambda _, i: i.projects.list("cn-north-4"), None),

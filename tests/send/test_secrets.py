@@ -14,7 +14,7 @@ from attrs import frozen
 
 from koophone_async import AccessKey, KooPhone, Password, Retries
 from koophone_async.errors import KooPhoneError
-from koophone_async.iam import Token, TokenFacts
+from koophone_async.iam import Token, TokenDetails
 from koophone_async.koophone import Package, StreamAccess
 from koophone_async.operation import Operation
 from koophone_async.virtual_time import EPOCH
@@ -148,7 +148,7 @@ async def test_nothing_that_people_print_shows_a_secret() -> None:
         KEY,
         USER,
         KEY.signer,
-        Token(TokenFacts(EPOCH), "token-1"),
+        Token(TokenDetails(EPOCH), "token-1"),
         StreamAccess(DEVICE_TOKEN),
         Package("com.example", "a.apk", "1", "12", SIGNED),
         session("http://localhost:1", KEY),

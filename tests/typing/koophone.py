@@ -17,7 +17,7 @@ from koophone_async.koophone import (
     InstanceStatuses,
     Order,
     Package,
-    PreparedList,
+    PreparedInstances,
     PrepareProgress,
     Skus,
     StartedTask,
@@ -56,7 +56,7 @@ async def a_method_is_one_request(koophone: KooPhone, ids: Iterable[str], packag
 async def orders_and_streams(koophone: KooPhone, order: BuyInstances) -> None:
     assert_type(await koophone.orders.skus(), Skus)
     assert_type(await koophone.orders.buy(order), Order)
-    assert_type(await koophone.streaming.prepare("user", ["phone0001"]), PreparedList)
+    assert_type(await koophone.streaming.prepare("user", ["phone0001"]), PreparedInstances)
     assert_type(await koophone.streaming.progress("user", "phone0001"), PrepareProgress)
     assert_type(await koophone.streaming.authorize("phone0001"), StreamAccess)
 

@@ -85,14 +85,14 @@ class Instances:
         )
 
     @serves(instances.STATUS)
-    async def status(self, request: instances.Chosen) -> instances.InstanceStatuses:
+    async def status(self, request: instances.InstancesRequest) -> instances.InstanceStatuses:
         """Tell the state of each phone, in the numbers of the edition."""
         state = _running if self.world.china else _content
         phones = self.world.chosen(request.instances)
         return instances.InstanceStatuses(tuple(instances.InstanceStatus(p.id, state(p)) for p in phones))
 
     @serves(instances.RESET)
-    async def reset(self, request: instances.Chosen) -> StartedTask:
+    async def reset(self, request: instances.InstancesRequest) -> StartedTask:
         """Begin to wipe phones; they are starting until that is done."""
         phones = self.world.free(request.instances)
         for phone in phones:
@@ -100,7 +100,7 @@ class Instances:
         return self.world.start_effect(instances.RESET, phones, "wipe", "RM_")
 
     @serves(instances.REBOOT)
-    async def reboot(self, request: instances.Chosen) -> Accepted:
+    async def reboot(self, request: instances.InstancesRequest) -> Accepted:
         """Restart phones, if all of them run."""
         phones = self.world.free(request.instances)
         for phone in phones:
@@ -112,7 +112,7 @@ class Instances:
         return Accepted()
 
     @serves(instances.BACKUP)
-    async def backup(self, request: instances.Chosen) -> StartedTask:
+    async def backup(self, request: instances.InstancesRequest) -> StartedTask:
         """Begin to copy phones to storage; in the end they are stopped, and hold nothing."""
         phones = self.world.free(request.instances)
         for phone in phones:

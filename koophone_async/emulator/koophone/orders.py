@@ -38,7 +38,7 @@ class Orders:
         del request
         skus = tuple(map(_sku, MODELS))
         regions = tuple(orders.RegionSkus(skus, region) for region in self.world.fleet.regions)
-        return orders.Skus(orders.Band(BAND_SKU, "62"), regions)
+        return orders.Skus(orders.BandwidthProduct(BAND_SKU, "62"), regions)
 
     @serves(orders.BUY, counted=False)
     async def buy(self, request: orders.BuyInstances) -> orders.Order:
@@ -107,5 +107,5 @@ def _sku(model: Model) -> orders.Sku:
         ",".join(BANDWIDTHS),
         orders.ChargeMode.SUBSCRIPTION,
         resolution,
-        orders.Pools(images),
+        orders.SkuPools(images),
     )

@@ -23,7 +23,7 @@ class Users:
     world: World
 
     @serves(users.ASSIGN)
-    async def assign(self, request: users.Holdings) -> Accepted:
+    async def assign(self, request: users.Assignments) -> Accepted:
         """Give phones to users; nobody gets anything where one phone is somebody else's."""
         wanted = {pair.instance: pair.user for pair in request.pairs}
         phones = self.world.free(wanted)
@@ -35,7 +35,7 @@ class Users:
         return Accepted()
 
     @serves(users.UNASSIGN)
-    async def unassign(self, request: users.Holdings) -> StartedTask:
+    async def unassign(self, request: users.Assignments) -> StartedTask:
         """Take phones back and wipe them; the users hold them until that is done."""
         held = {pair.instance: pair.user for pair in request.pairs}
         phones = self.world.free(held)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field, frozen
 
 from koophone_async.credentials import AccessKey
-from koophone_async.services.iam import Project, Token, TokenFacts
+from koophone_async.services.iam import Project, Token, TokenDetails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,7 +90,7 @@ class Accounts:
         if project not in (one.name for one in account.projects):
             return None
         expires_at = (self.now() + TOKEN_LIFETIME).astimezone(UTC)
-        token = Token(TokenFacts(expires_at, ("password",)), "MII" + self.rng.randbytes(96).hex())
+        token = Token(TokenDetails(expires_at, ("password",)), "MII" + self.rng.randbytes(96).hex())
         self._tokens[token.value] = expires_at
         return token
 

@@ -1,4 +1,4 @@
-"""Apps on instances."""
+"""Install and list apps on instances."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.paging import items
 from koophone_async.wire import wire
 
-MOST_MEGABYTES: Final = 2048
-"""The largest package, in MB (KOOPHONE.API.62015)."""
+MAX_PACKAGE_MB: Final = 2048
+"""Maximum size of a package in MB (KOOPHONE.API.62015)."""
 
 
 class AppType(IntEnum):
-    """Who put an app on the instance."""
+    """Whether an app belongs to the system or was installed."""
 
     SYSTEM = 1
     THIRD_PARTY = 2
 
 
 def is_number(text: str) -> bool:
-    """Whether the service takes a size for a number (KOOPHONE.API.62006), which Python does more often."""
+    """Return whether the service reads a size as a number (KOOPHONE.API.62006); Python accepts more."""
     return re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is not None
 
 
 def _megabytes(_: object, attribute: Attribute[Any], value: str) -> None:
     if not is_number(value):
         raise InvalidRequest("", attribute.name, f"is {value!r}; it must be a number of MB", Rule.BAD_FORMAT)
-    if not 0 < float(value) <= MOST_MEGABYTES:
+    if not 0 < float(value) <= MAX_PACKAGE_MB:
         raise InvalidRequest(
             "",
             attribute.name,
-            f"is {value} MB; it must be more than 0 and at most {MOST_MEGABYTES:,}",
+            f"is {value} MB; it must be more than 0 and at most {MAX_PACKAGE_MB:,}",
             Rule.OUT_OF_RANGE,
         )
 
@@ -49,32 +49,32 @@ def _megabytes(_: object, attribute: Attribute[Any], value: str) -> None:
 def _https(_: object, attribute: Attribute[Any], value: str) -> None:
     if not value.startswith(("https://", "http://")):
         raise InvalidRequest(
-            "", attribute.name, "is not an http(s) address; give a signed download link", Rule.BAD_FORMAT
+            "", attribute.name, "is not an http(s) URL; it must be a signed download link", Rule.BAD_FORMAT
         )
 
 
 @frozen
 class Package:
-    """An APK in object storage, and what it will be called on the instance."""
+    """An APK in object storage, and its name once it is installed."""
 
     name: str = field(validator=Text(100), metadata=wire("object_name"))
     """The package name after installation, such as `com.tencent.mm`."""
 
     file: str = field(validator=Text(100), metadata=wire("file_name"))
-    """With its ending, such as `meituan.apk`."""
+    """With its extension, such as `meituan.apk`."""
 
     version: str = field(validator=Text(100), metadata=wire("object_version"))
     size: str = field(converter=str, validator=_megabytes, metadata=wire("object_size"))
-    """In MB, at most 2,048. A number here; the table wants a string on the wire."""
+    """In MB, at most 2,048. Numbers are accepted; the documents' table has a string on the wire."""
 
     url: str = field(repr=False, validator=and_(Text(2000), _https), metadata=wire("install_package_url"))
-    """A signed download link. It carries credentials and may expire before the download."""
+    """A signed download link. It contains credentials and may expire before the download."""
 
     md5: str = field(default="", validator=Text(200, min=0), metadata=wire("content_md5"))
-    """Must be sent and may be empty."""
+    """Always sent; may be empty."""
 
     is_fast: bool | None = field(default=None, metadata=wire("fast_install", as_text={True: "1", False: "0"}))
-    """Quick installation instead of the common one."""
+    """Fast installation instead of the normal one."""
 
     kind: str = field(default="apk", validator=OneOf(("apk",)), metadata=wire("biz_type"))
     media_type: str = field(
@@ -84,7 +84,7 @@ class Package:
 
 @frozen
 class InstallApp(Package):
-    """A package for many instances."""
+    """A package to install on many instances."""
 
     instances: tuple[str, ...] = field(
         kw_only=True, converter=ids, validator=IDS, metadata=wire("instance_id_list")
@@ -92,13 +92,13 @@ class InstallApp(Package):
 
     @classmethod
     def of(cls, package: Package, instances: Iterable[str]) -> InstallApp:
-        """Say where a package goes."""
+        """Return a request that installs a package on instances."""
         return cls(**asdict(package, recurse=False), instances=tuple(instances))
 
 
 @frozen
 class AppQuery:
-    """Whose apps to list."""
+    """The instance whose apps to list, and which of them."""
 
     instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
     type: AppType | None = field(default=None, validator=OneOf((*AppType, None)), metadata=wire("app_type"))
@@ -119,7 +119,7 @@ class App:
 
 @frozen
 class AppPage:
-    """One page of the list. What its rows are called is not published; the likely names are read."""
+    """One page of the list. The name of its rows is not published; the likely names are accepted."""
 
     items: tuple[App, ...] = field(default=(), metadata=wire("result", "apps", "app_list", "list", "data"))
     page: int | None = field(default=None, metadata=wire("page_no"))
@@ -127,15 +127,15 @@ class AppPage:
     total: int | None = field(default=None, metadata=wire("total_count"))
 
 
-# Answers nest `data` twice before 2026-07 and once since. Codes 62010 to 62021 may come later,
-# in the jobs, or at once with HTTP 200.
+# Answers nest `data` twice until 2026-07 and once since. Codes 62010 to 62021 come either at once, with
+# HTTP 200, or later in the jobs.
 INSTALL: Final = Operation(
     "koophone.apps.install", "POST", "/v1/instances/app/install",
     InstallApp, StartedTask, source="KooPhone 4.4.1 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
-# In no document; the vendor added it to the published interface in 2026-03.
+# Newer than the documents: added to the published interface in 2026-03.
 LIST: Final = Operation(
     "koophone.apps.list", "GET", "/v1/instances/{instance_id}/app-list",
     AppQuery, AppPage, source="KooPhone, published interface (2026-03)", repeatable=True,
@@ -144,7 +144,7 @@ LIST: Final = Operation(
 
 @frozen
 class Apps:
-    """Apps on instances."""
+    """Install and list apps."""
 
     _session: Sender
 
@@ -157,18 +157,18 @@ class Apps:
 
         Raises:
             Refused: The service refused the whole call; nothing is being installed.
-            NoAnswer: No answer came; the package may be on its way.
+            NoAnswer: No answer was received; the package may be being installed.
 
         API: KooPhone 4.4.1 (2025-12-31)
         """
         return await self._session.send(INSTALL, InstallApp.of(package, instances))
 
     def list(self, instance: str, type: AppType | None = None) -> AsyncIterator[App]:
-        """Give every app on an instance, page after page.
+        """List every app on an instance, page by page.
 
         Args:
             instance: One id.
-            type: Only apps of the system (1) or of third parties (2).
+            type: Only system apps (1) or third-party apps (2).
 
         API: KooPhone, published interface (2026-03)
         """

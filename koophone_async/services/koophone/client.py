@@ -1,4 +1,4 @@
-"""KooPhone as one client."""
+"""Client of KooPhone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from koophone_async.batches.chunks import Source
 from koophone_async.operation import Sender
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.commands import Commands
-from koophone_async.services.koophone.completion import Tasks
+from koophone_async.services.koophone.completion import TaskPoller
 from koophone_async.services.koophone.fleet import Fleet
 from koophone_async.services.koophone.instances import Instances
 from koophone_async.services.koophone.orders import Orders
@@ -38,14 +38,17 @@ class KooPhone:
     """
 
     def __init__(self, session: Sender, *, edition: Edition | str | None = None) -> None:
-        """Speak KooPhone through a session.
+        """Create a client that sends through a session.
 
         Args:
-            session: Shared with any number of other clients.
-            edition: Whose meaning of states is used, `china` or `international`; else the session's.
+            session: May be shared with any number of other clients.
+            edition: `china` or `international`, which number states differently; else the session's.
+
+        Raises:
+            InvalidRequest: The edition is unknown.
         """
         sender = session.bind(edition=edition)
-        tasks = Tasks(sender)
+        tasks = TaskPoller(sender)
         self._sender, self._tasks = sender, tasks
         self.apps = Apps(sender)
         self.commands = Commands(sender)
@@ -58,7 +61,7 @@ class KooPhone:
 
     @property
     def edition(self) -> Edition:
-        """Whose meaning of states is used."""
+        """The edition whose states are used."""
         return self._sender.edition
 
     def fleet(
@@ -70,16 +73,16 @@ class KooPhone:
         deadline: float | None = None,
         assume_unique: bool = False,
     ) -> Fleet:
-        """Take any number of instances, to do one thing to all of them.
+        """Return a fleet: any number of instances, for operations on all of them.
 
         Args:
-            ids: Ids, or what `instances.list` gives, which knows its region; iterable or async
-                iterable, of any length. No more is drawn from it than is in flight.
-            concurrency: Calls under way at once.
-            in_flight: Ids at once that are drawn and not yet reported.
-            deadline: Seconds after which what is not sent stays so and what runs is left running.
-            assume_unique: You vouch that no id comes twice. Otherwise each is remembered, some 100 bytes
-                an id, so that none is done twice.
+            ids: Ids, or the instances of `instances.list`, which have a region; an iterable or async
+                iterable of any length. It is consumed as the run proceeds, up to `in_flight` ids ahead.
+            concurrency: Maximum of concurrent calls.
+            in_flight: Maximum of ids that have been read and not yet reported.
+            deadline: Seconds after which nothing more is sent, and jobs that still run are left running.
+            assume_unique: Skip the check for duplicates, which needs about 100 bytes an id. An id that is
+                listed twice is then sent twice.
         """
         options = RunOptions(concurrency, in_flight, deadline, assume_unique)
         return Fleet(self._sender, self._tasks, ids, options)

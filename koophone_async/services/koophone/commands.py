@@ -1,4 +1,4 @@
-"""Shell commands on instances."""
+"""Run shell commands on instances."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from koophone_async.wire import wire
 
 @frozen
 class RunCommand:
-    """A shell command for many instances."""
+    """A shell command to run on many instances."""
 
     instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instance_ids"))
-    # The documents print a character set without the space, and use spaces in their example.
+    # The documents allow a set of characters without the space, and use spaces in their example.
     command: str = field(validator=Text(1024, unit="bytes of UTF-8"))
 
 
 @frozen
 class CommandResult:
-    """What one instance did with a command that was waited for."""
+    """Result of a synchronous command on one instance."""
 
     instance: str = field(metadata=wire("instance_id"))
     state: JobState | int = field(metadata=wire("status"))
-    """RUNNING means that the service stopped waiting; no task can be asked for its end."""
+    """RUNNING means that the service stopped waiting; there is no task to poll for the result."""
 
     error_code: str | None = None
     error_message: str | None = field(default=None, metadata=wire("error_msg"))
     output: str | None = field(default=None, metadata=wire("execute_msg"))
-    """The first 1,024 bytes, of failed commands too."""
+    """The first 1,024 bytes, also of failed commands."""
 
 
 @frozen
 class CommandResults:
-    """One result for each instance that the service answers for."""
+    """One result for each instance that the answer lists."""
 
     results: tuple[CommandResult, ...] = field(default=(), metadata=wire("cmd_results"))
 
@@ -58,12 +58,12 @@ RUN_SYNC: Final = Operation(
 
 @frozen
 class Commands:
-    """Shell commands, started or waited for."""
+    """Run shell commands, with or without waiting for their output."""
 
     _session: Sender
 
     async def run(self, instances: Iterable[str], command: str) -> StartedTask:
-        """Start a shell command on instances, without waiting for its output.
+        """Start a shell command on instances without waiting for its output.
 
         Args:
             instances: At most 100 ids, all of one region.
@@ -71,24 +71,24 @@ class Commands:
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            NoAnswer: No answer came; the command may have run.
+            NoAnswer: No answer was received; the command may have run.
 
         API: KooPhone 4.1.2 (2025-12-31)
         """
         return await self._session.send(RUN, RunCommand(instances, command))
 
     async def run_sync(self, instances: Iterable[str], command: str) -> CommandResults:
-        """Run a short shell command on instances and answer with what each one printed.
+        """Run a short shell command on instances and return the output of each.
 
-        An answer says nothing of the single instance: each result has a state of its own.
+        That there is an answer does not mean that the command succeeded: each result has its own state.
 
         Args:
             instances: At most 100 ids, all of one region.
-            command: At most 1,024 bytes of UTF-8; long ones belong to `run`.
+            command: At most 1,024 bytes of UTF-8; use `run` for commands that take long.
 
         Raises:
             Refused: The service refused the whole call; nothing ran.
-            NoAnswer: No answer came; the command may have run.
+            NoAnswer: No answer was received; the command may have run.
 
         API: KooPhone 4.1.1 (2025-12-31)
         """

@@ -1,4 +1,4 @@
-"""How the end of a call is found: by its task, and by the instances' state where it has none."""
+"""Detect the completion of calls by polling their tasks or, where there are none, their instances."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ from koophone_async.services.koophone import jobs
 from koophone_async.services.koophone.instances import (
     LIST,
     STATUS,
-    Chosen,
     ContentState,
     CopyState,
     Instance,
     InstanceQuery,
+    InstancesRequest,
     InstanceStatuses,
     RunningState,
 )
 from koophone_async.services.koophone.jobs import Job, StartedTask, TaskQuery
 from koophone_async.services.koophone.paging import items
 
-SETTLED: Final = 10.0
-"""Seconds after which a state that never changed is taken for the end: a call may end between two
-looks, and a state seen sooner may be the one from before the call."""
+SETTLE_SECONDS: Final = 10.0
+"""Seconds from the call after which a state counts even if it was never seen to change.
 
-_FEW: Final = 10
-"""Up to so many instances are asked for one by one, more by listing all."""
+Before that, the state may still be the one from before the call. It may also have changed and changed back
+between two polls, so waiting for a change would not end.
+"""
+
+_MAX_SINGLE_QUERIES: Final = 10
+"""Up to this many instances are queried one by one, more by listing all instances."""
 
 Verdict: TypeAlias = bool | None
-"""Whether a state is a good end, a bad one, or none yet."""
+"""Whether a state is the expected one (True), a failure (False), or neither yet (None)."""
 
 
 @frozen
-class Reached:
-    """An instance in the state that a call was to bring it to, or in one that it ends badly in."""
+class ReachedState:
+    """Result of waiting for the state of an instance: it has reached the expected state, or a failed one."""
 
     succeeded: bool
     error_code: str | None = None
@@ -50,121 +53,129 @@ class Reached:
 
 
 @frozen(eq=False)
-class Tasks:
-    """Looks at tasks, one a request."""
+class TaskPoller:
+    """Polls tasks, one per request."""
 
     _session: Sender
     max_handles: int = 1
     max_jobs: int | None = None
 
     async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
-        """See all jobs of a task."""
+        """Return all jobs of a task."""
         (handle,) = handles
         task = await self._session.send(jobs.LIST, TaskQuery(handle))
         return {handle: {job.id: job if job.ended else None for job in task.jobs}}
 
 
 @define(eq=False)
-class States:
-    """Looks at the state of the instances of a call until each has got where it was to go."""
+class StatePoller:
+    """Polls the state of the instances of a call until each has reached the expected one, or failed.
+
+    There are no jobs, so instance ids serve as job ids, and one of them as the handle of the call.
+    """
 
     _read: Callable[[Sequence[str]], AsyncIterable[tuple[str, Verdict, str]]]
-    """Answers id, verdict and the state's name for those of the ids that the service tells of."""
+    """Yields id, verdict and description of the state, for those of the ids that the service lists."""
 
     max_handles: int = 1
     max_jobs: int | None = None
-    _open: dict[str, set[str]] = field(factory=dict[str, set[str]], init=False)
-    _moving: set[str] = field(factory=set[str], init=False)
-    _began: dict[str, float] = field(factory=dict[str, float], init=False)
+    _pending: dict[str, set[str]] = field(factory=dict[str, set[str]], init=False)
+    """By handle: the instances that have not reached their state."""
 
-    def watch(self, ids: Iterable[str]) -> Wait:
-        """Wait for these instances together. Their ids stand for the jobs that there are not."""
-        open_ids = set(ids)
-        handle = min(open_ids)
-        self._open[handle] = open_ids
-        self._began[handle] = asyncio.get_running_loop().time()
-        return Wait(self, handle, {id: id for id in open_ids}, resume_tokens=False)
+    _changing: set[str] = field(factory=set[str], init=False)
+    """Instances that were seen in neither the expected state nor a failed one since the call."""
 
-    async def poll(self, handles: Sequence[str]) -> PollResult[Reached]:
-        """See where the instances of these calls are now."""
-        of = {id: handle for handle in handles for id in self._open.get(handle, ())}
-        seen: dict[str, dict[str, Reached | None]] = {handle: {} for handle in handles}
-        async for id, verdict, name in self._read(tuple(of)):
-            if handle := of.pop(id, None):
-                seen[handle][id] = self._reached(id, handle, verdict, name)
-        return seen
+    _started_at: dict[str, float] = field(factory=dict[str, float], init=False)
 
-    def settle(self, handle: str, ids: Collection[str]) -> bool:
-        """Hold no more of instances whose end is known; answers whether all of the call have ended."""
-        self._moving.difference_update(ids)
-        still = self._open.get(handle, set()) - set(ids)
-        if still:
-            self._open[handle] = still
+    def wait(self, ids: Iterable[str]) -> Wait:
+        """Return a wait for these instances together."""
+        pending = set(ids)
+        handle = min(pending)
+        self._pending[handle] = pending
+        self._started_at[handle] = asyncio.get_running_loop().time()
+        return Wait(self, handle, {id: id for id in pending}, resume_tokens=False)
+
+    async def poll(self, handles: Sequence[str]) -> PollResult[ReachedState]:
+        """Return the instances of these calls that the service lists, with their results."""
+        handle_of = {id: handle for handle in handles for id in self._pending.get(handle, ())}
+        results: dict[str, dict[str, ReachedState | None]] = {handle: {} for handle in handles}
+        async for id, verdict, description in self._read(tuple(handle_of)):
+            if handle := handle_of.pop(id, None):
+                results[handle][id] = self._result(id, handle, verdict, description)
+        return results
+
+    def forget(self, handle: str, ids: Collection[str]) -> bool:
+        """Stop polling instances whose result is known; return whether none of the call is left."""
+        self._changing.difference_update(ids)
+        left = self._pending.get(handle, set()) - set(ids)
+        if left:
+            self._pending[handle] = left
         else:
-            self._open.pop(handle, None)
-            self._began.pop(handle, None)
-        return not still
+            self._pending.pop(handle, None)
+            self._started_at.pop(handle, None)
+        return not left
 
-    def _reached(self, id: str, handle: str, verdict: Verdict, name: str) -> Reached | None:
+    def _result(self, id: str, handle: str, verdict: Verdict, description: str) -> ReachedState | None:
         if verdict is None:
-            self._moving.add(id)
-        waited = asyncio.get_running_loop().time() - self._began[handle]
-        if verdict is None or (id not in self._moving and waited < SETTLED):
+            self._changing.add(id)
             return None
-        self.settle(handle, [id])
-        return Reached(verdict, None, None if verdict else name)
+        elapsed = asyncio.get_running_loop().time() - self._started_at[handle]
+        if id not in self._changing and elapsed < SETTLE_SECONDS:
+            return None
+        self.forget(handle, [id])
+        return ReachedState(verdict, None, None if verdict else description)
 
 
 @define(eq=False)
-class TasksOrStates:
-    """Looks at tasks that the service may not know, and at their instances where it does not.
+class TaskOrStatePoller:
+    """Polls tasks, or the state of their instances if the service does not know the task.
 
-    No document says that the RM_ tasks of reset, unassign and backup can be asked for.
+    No document says that the RM_ tasks of reset, unassign and backup can be polled.
     """
 
-    _tasks: Tasks
-    _states: States
+    _tasks: TaskPoller
+    _states: StatePoller
     max_handles: int = 1
     max_jobs: int | None = None
-    _open: dict[str, tuple[str, Mapping[str, str]]] = field(
+    _pending: dict[str, tuple[str, Mapping[str, str]]] = field(
         factory=dict[str, tuple[str, Mapping[str, str]]], init=False
     )
-    """By task: the handle of its instances' states, and instance by job."""
+    """By task: the handle of its instances at the state poller, and instance ids by job id."""
 
-    def watch(self, started: StartedTask) -> Wait:
-        """Wait for a task, ready to go by its instances' state."""
-        handle, jobs = started.id or "", {job.id: job.instance for job in started.jobs}
-        self._open[handle] = self._states.watch(jobs.values()).handle, jobs
-        return Wait(self, handle, jobs)
+    def wait(self, started: StartedTask) -> Wait:
+        """Return a wait for a task."""
+        handle, instance_of = started.id or "", {job.id: job.instance for job in started.jobs}
+        self._pending[handle] = self._states.wait(instance_of.values()).handle, instance_of
+        return Wait(self, handle, instance_of)
 
-    async def poll(self, handles: Sequence[str]) -> PollResult[Job | Reached]:
-        """See all jobs of a task, or where its instances are."""
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job | ReachedState]:
+        """Return all jobs of a task, or the results of its instances under the ids of their jobs."""
         (handle,) = handles
-        together, jobs = self._open[handle]
-        seen: Mapping[str, Job | Reached | None]
+        state_handle, instance_of = self._pending[handle]
+        results: Mapping[str, Job | ReachedState | None]
         try:
-            seen = (await self._tasks.poll(handles))[handle]
+            results = (await self._tasks.poll(handles))[handle]
         except NotFound:
-            job_of = {id: job for job, id in jobs.items()}
-            states = (await self._states.poll([together]))[together]
-            seen = {job_of[id]: reached for id, reached in states.items()}
-        ended = [jobs[job] for job, end in seen.items() if end is not None and job in jobs]
-        if self._states.settle(together, ended):
-            del self._open[handle]
-        return {handle: seen}
+            job_of = {instance: job for job, instance in instance_of.items()}
+            states = (await self._states.poll([state_handle]))[state_handle]
+            results = {job_of[instance]: reached for instance, reached in states.items()}
+        ended = [instance_of[job] for job, end in results.items() if end is not None and job in instance_of]
+        if self._states.forget(state_handle, ended):
+            del self._pending[handle]
+        return {handle: results}
 
 
 def ready(state: object) -> Verdict:
-    """Judge a state, in the words of either edition: the instance must be up, or its data on it."""
+    """Judge a state of either edition: an instance must be running, or its data loaded."""
     if state is RunningState.RUNNING:
         return True
-    # Members of two enums are equal where their numbers are.
-    return _CONTENT.get(state) if isinstance(state, ContentState) else None
+    # The type matters: members of two IntEnums with the same number are equal.
+    return _CONTENT_VERDICTS.get(state) if isinstance(state, ContentState) else None
 
 
-_CONTENT: Final = {
+_CONTENT_VERDICTS: Final = {
     ContentState.LOADED: True,
-    ContentState.LOADED_AS_WELL: True,
+    ContentState.LOADED_ALTERNATIVE: True,
     ContentState.STREAMING: True,
     ContentState.RESTORE_FAILED: False,
     ContentState.BACKUP_FAILED: False,
@@ -172,65 +183,69 @@ _CONTENT: Final = {
 
 
 def running(instance: Instance) -> Verdict:
-    """Judge an instance of the list after a restart, with its data back where they were away."""
+    """Judge a listed instance after a restart: it must run, with no backup or restore in progress."""
     if CopyState.EXECUTING in (instance.backup, instance.restore):
         return None
     return True if instance.running is RunningState.RUNNING else None
 
 
 def prepared(instance: Instance) -> Verdict:
-    """Judge an instance of the list before streaming: it must run, and be somebody's."""
+    """Judge a listed instance before streaming: it must run, and be assigned."""
     return None if instance.is_assigned is False else running(instance)
 
 
 def backed_up(instance: Instance) -> Verdict:
-    """Judge an instance of the list after a backup."""
+    """Judge a listed instance after a backup."""
     if instance.backup is CopyState.SUCCEEDED:
         return True
     return False if instance.backup is CopyState.FAILED else None
 
 
 def unassigned(instance: Instance) -> Verdict:
-    """Judge an instance of the list after it was taken from its user."""
+    """Judge a listed instance after it was unassigned."""
     return True if instance.is_assigned is False else None
 
 
-def _words(state: object) -> str:
+def _describe(state: object) -> str:
     return f"its state is {state.name if isinstance(state, Enum) else state}"
 
 
-def by_status(session: Sender, judge: Callable[[object], Verdict]) -> States:
-    """Look by the state of a hundred instances at once; those that are gone meanwhile are not listed."""
-    gone: set[str] = set()
+def status_poller(session: Sender, judge: Callable[[object], Verdict]) -> StatePoller:
+    """Return a poller that reads the state of a hundred instances per request.
+
+    A request that is refused because of some ids is halved to find them. They are not queried again, and so
+    count as lost.
+    """
+    refused: set[str] = set()
 
     async def read(ids: Sequence[str]) -> AsyncIterator[tuple[str, Verdict, str]]:
-        ids = [id for id in ids if id not in gone]
+        ids = [id for id in ids if id not in refused]
         try:
-            answer = await session.send(STATUS, Chosen(ids)) if ids else InstanceStatuses()
-        except Refused as refused:
-            if not refused.blames_ids:
+            answer = await session.send(STATUS, InstancesRequest(ids)) if ids else InstanceStatuses()
+        except Refused as error:
+            if not error.blames_ids:
                 raise
             if len(ids) == 1:
-                gone.update(ids)
+                refused.update(ids)
                 return
             for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
-                async for seen in read(half):
-                    yield seen
+                async for row in read(half):
+                    yield row
             return
         for status in answer.statuses:
-            yield status.instance, judge(status.state), _words(status.state)
+            yield status.instance, judge(status.state), _describe(status.state)
 
-    return States(read)
+    return StatePoller(read)
 
 
-def by_list(session: Sender, judge: Callable[[Instance], Verdict]) -> States:
-    """Look by the list of instances, which all waits of a run share."""
+def list_poller(session: Sender, judge: Callable[[Instance], Verdict]) -> StatePoller:
+    """Return a poller that reads the list of instances; all waits of a run share one request."""
 
     async def read(ids: Sequence[str]) -> AsyncIterator[tuple[str, Verdict, str]]:
-        queries = [InstanceQuery(id=id) for id in ids] if len(ids) <= _FEW else [InstanceQuery()]
-        for query in queries:
+        is_few = len(ids) <= _MAX_SINGLE_QUERIES
+        for query in [InstanceQuery(id=id) for id in ids] if is_few else [InstanceQuery()]:
             async for instance in items(session, LIST, query):
-                what = f"backup {instance.backup!r}, assigned {instance.is_assigned}"
-                yield instance.id, judge(instance), what
+                description = f"backup {instance.backup!r}, assigned {instance.is_assigned}"
+                yield instance.id, judge(instance), description
 
-    return States(read, max_handles=10**6)
+    return StatePoller(read, max_handles=10**6)

@@ -1,4 +1,4 @@
-"""Every verb of KooPhone over any number of instances."""
+"""Fleet operations of KooPhone, on any number of instances."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from koophone_async.services.koophone import apps, commands, instances, orders, 
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
 from koophone_async.services.koophone.commands import CommandResults, RunCommand
 from koophone_async.services.koophone.completion import (
-    States,
-    Tasks,
-    TasksOrStates,
+    StatePoller,
+    TaskOrStatePoller,
+    TaskPoller,
     backed_up,
-    by_list,
-    by_status,
+    list_poller,
     prepared,
     ready,
     running,
+    status_poller,
     unassigned,
 )
-from koophone_async.services.koophone.instances import Chosen, InstanceStatuses
+from koophone_async.services.koophone.instances import InstancesRequest, InstanceStatuses
 from koophone_async.services.koophone.jobs import Accepted, JobState, StartedTask
 from koophone_async.services.koophone.orders import DeleteInstances
 from koophone_async.services.koophone.paging import items
 from koophone_async.services.koophone.streaming import (
-    OneInstance,
-    PreparedList,
+    InstanceRequest,
+    PreparedInstances,
     PrepareInstances,
     PrepareState,
     StreamAccess,
 )
-from koophone_async.services.koophone.users import Holding, Holdings
+from koophone_async.services.koophone.users import Assignment, Assignments
 from koophone_async.services.koophone.video import SetVideo, VideoSetting
 from koophone_async.wire import Edition
 
@@ -47,33 +47,33 @@ Answer = TypeVar("Answer")
 
 @frozen
 class Fleet:
-    """Any number of instances, and what can be done to all of them.
+    """Any number of instances, and the operations on all of them.
 
-    Every verb gives a `Run`: iterate it for outcomes as they come, or await it for the report.
-    Duplicates are dropped, ids are sent a hundred at a time and grouped by region where it is
-    known (from listed instances), and every distinct id gets exactly one outcome.
+    Every method returns a `Run`: iterate over it for outcomes as they arrive, or await it for the report.
+    Duplicate ids are dropped. Ids are sent a hundred per call, grouped by region where it is known (that of
+    listed instances is), and every distinct id gets exactly one outcome.
     """
 
     _session: Sender
-    _tasks: Tasks
+    _tasks: TaskPoller
     _ids: Source
     _options: RunOptions = field(factory=RunOptions)
 
     def run(self, command: str) -> Run[RunCommand, StartedTask]:
-        """Run a shell command and give the first 1,024 bytes of its output.
+        """Run a shell command, and return the first 1,024 bytes of its output.
 
         Args:
             command: At most 1,024 bytes of UTF-8.
         """
-        return self._run(commands.RUN, lambda ids: RunCommand(ids, command), self._started)
+        return self._run(commands.RUN, lambda ids: RunCommand(ids, command), self._read_task)
 
     def run_sync(self, command: str) -> Run[RunCommand, CommandResults]:
-        """Run a short shell command in calls that wait for it; no job is looked at.
+        """Run a short shell command in synchronous calls, without polling jobs.
 
         Args:
             command: At most 1,024 bytes of UTF-8.
         """
-        return self._run(commands.RUN_SYNC, lambda ids: RunCommand(ids, command), _results)
+        return self._run(commands.RUN_SYNC, lambda ids: RunCommand(ids, command), _read_results)
 
     def install(self, package: Package) -> Run[InstallApp, StartedTask]:
         """Install a package from object storage.
@@ -81,113 +81,113 @@ class Fleet:
         Args:
             package: At most 2,048 MB, behind a signed download link.
         """
-        return self._run(apps.INSTALL, lambda ids: InstallApp.of(package, ids), self._started)
+        return self._run(apps.INSTALL, lambda ids: InstallApp.of(package, ids), self._read_task)
 
     def apps(self, type: AppType | None = None) -> Run[AppQuery, AppPage]:
         """List the apps on each instance; the outcome's `value` is a tuple of `App`.
 
         Args:
-            type: Only apps of the system (1) or of third parties (2).
+            type: Only system apps (1) or third-party apps (2).
         """
 
         async def every_page(session: Sender, query: AppQuery, tracker: SendTracker) -> AppPage:
             return AppPage(tuple([app async for app in items(session, apps.LIST, query, tracker)]))
 
-        rows = _one(_rows)
-        return self._run(apps.LIST, lambda ids: AppQuery(ids[0], type), rows, every_page)
+        return self._run(apps.LIST, lambda ids: AppQuery(ids[0], type), _read_value(_apps), every_page)
 
-    def status(self) -> Run[Chosen, InstanceStatuses]:
-        """Tell the state of each instance; the outcome's `value` is the state."""
-        return self._run(instances.STATUS, Chosen, _statuses)
+    def status(self) -> Run[InstancesRequest, InstanceStatuses]:
+        """Return the state of each instance as the `value` of its outcome."""
+        return self._run(instances.STATUS, InstancesRequest, _read_statuses)
 
-    def reset(self) -> Run[Chosen, StartedTask]:
-        """Wipe instances back to their first state, and wait until they run again."""
-        return self._ending(instances.RESET, Chosen, self._until_running())
+    def reset(self) -> Run[InstancesRequest, StartedTask]:
+        """Reset instances to their initial state, and wait until they run again."""
+        return self._run_with_task(instances.RESET, InstancesRequest, self._until_running())
 
-    def reboot(self) -> Run[Chosen, Accepted]:
+    def reboot(self) -> Run[InstancesRequest, Accepted]:
         """Restart instances, and wait until they run again."""
         states = self._until_running()
-        return self._run(instances.REBOOT, Chosen, lambda _, ids: Reading(wait=states.watch(ids)))
+        return self._run(instances.REBOOT, InstancesRequest, lambda _, ids: Reading(wait=states.wait(ids)))
 
-    def backup(self) -> Run[Chosen, StartedTask]:
-        """Copy instances to object storage and release the machines under them, and wait for it."""
-        return self._ending(instances.BACKUP, Chosen, by_list(self._session, backed_up))
+    def backup(self) -> Run[InstancesRequest, StartedTask]:
+        """Back up instances to object storage, release their machines, and wait until it is done."""
+        return self._run_with_task(instances.BACKUP, InstancesRequest, list_poller(self._session, backed_up))
 
-    def assign(self, user: str | Mapping[str, str]) -> Run[Holdings, Accepted]:
-        """Give instances to a user.
-
-        Args:
-            user: Who gets them all, or a user for each instance id.
-        """
-        return self._run(users.ASSIGN, _holdings(user), _accepted, sample=_sample(user))
-
-    def unassign(self, user: str | Mapping[str, str]) -> Run[Holdings, StartedTask]:
-        """Take instances back, erase what their users left on them, and wait for it.
+    def assign(self, user: str | Mapping[str, str]) -> Run[Assignments, Accepted]:
+        """Assign instances to users.
 
         Args:
-            user: Who holds them all, or a user for each instance id.
+            user: The user of all instances, or a user for each instance id.
         """
-        states = by_list(self._session, unassigned)
-        return self._ending(users.UNASSIGN, _holdings(user), states, sample=_sample(user))
+        return self._run(users.ASSIGN, _assignments(user), _accepted, sample=_sample(user))
+
+    def unassign(self, user: str | Mapping[str, str]) -> Run[Assignments, StartedTask]:
+        """Unassign instances, which erases the data of their users, and wait until it is done.
+
+        Args:
+            user: The user of all instances, or a user for each instance id.
+        """
+        states = list_poller(self._session, unassigned)
+        return self._run_with_task(users.UNASSIGN, _assignments(user), states, sample=_sample(user))
 
     def set_video(self, settings: Iterable[VideoSetting]) -> Run[SetVideo, Accepted]:
-        """Set bit rate and frame rate of the video stream.
+        """Set bit rates and frame rates of the video stream.
 
         Args:
             settings: All six combinations of network and encoding; rates 100 to 10,000 kbit/s in steps of
                 100, 30 or 60 frames a second.
         """
-        six = tuple(settings)
-        return self._run(video.SET, lambda ids: SetVideo(ids, six), _accepted)
+        fixed = tuple(settings)
+        return self._run(video.SET, lambda ids: SetVideo(ids, fixed), _accepted)
 
-    def prepare(self, user: str) -> Run[PrepareInstances, PreparedList]:
-        """Bring instances into the state from which they can stream, and wait for it.
+    def prepare(self, user: str) -> Run[PrepareInstances, PreparedInstances]:
+        """Prepare instances for streaming, and wait until they can stream.
 
-        The wait asks for the state of a hundred at once, not for the progress of each. Where some wait for
-        more than their data it asks for the list of instances, which tells of that too.
+        The wait polls the state of a hundred instances per call, not the progress of each. If some wait for
+        more than their data, it polls the list of instances, which shows the rest too.
 
         Args:
-            user: Who will stream, at most 32 characters.
+            user: The user who will stream; at most 32 characters.
         """
-        by_state, by_row = by_status(self._session, ready), by_list(self._session, prepared)
+        by_status, by_list = status_poller(self._session, ready), list_poller(self._session, prepared)
 
-        def read(answer: PreparedList, _: Sequence[str]) -> Reading:
-            ends: list[Outcome] = []
-            waits: list[str] = []
+        def read(answer: PreparedInstances, _: Sequence[str]) -> Reading:
+            outcomes: list[Outcome] = []
+            pending: list[str] = []
             for status in answer.statuses:
                 if status.state == PrepareState.READY:
-                    ends.append(Outcome(status.instance, State.SUCCEEDED, value=status.state))
+                    outcomes.append(Outcome(status.instance, State.SUCCEEDED, value=status.state))
                 elif status.state == PrepareState.RESTORING_EXPIRED_FAILED:
                     failed = Outcome(status.instance, State.FAILED, error_message="could not be restored")
-                    ends.append(failed)
+                    outcomes.append(failed)
                 else:
-                    waits.append(status.instance)
-            states = by_row if any(status.state in _NOT_DATA for status in answer.statuses) else by_state
-            return Reading(ends, states.watch(waits) if waits else None)
+                    pending.append(status.instance)
+            needs_list = any(status.state in _NOT_IN_STATUS for status in answer.statuses)
+            states = by_list if needs_list else by_status
+            return Reading(outcomes, states.wait(pending) if pending else None)
 
         return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read)
 
-    def authorize(self) -> Run[OneInstance, StreamAccess]:
-        """Get the keys to the stream of each instance, in calls of one: the outcome's `value`."""
-        return self._run(streaming.AUTHORIZE, _single, _one(_itself))
+    def authorize(self) -> Run[InstanceRequest, StreamAccess]:
+        """Create the token of each stream, one per call; the outcome's `value` is a `StreamAccess`."""
+        return self._run(streaming.AUTHORIZE, _single, _read_value(_whole))
 
-    def stop_streaming(self) -> Run[OneInstance, Accepted]:
-        """End the streaming of each instance, in calls of one (international edition)."""
+    def stop_streaming(self) -> Run[InstanceRequest, Accepted]:
+        """Stop the stream of each instance, one per call (international edition only)."""
         return self._run(streaming.STOP, _single, _accepted)
 
-    def release_session(self) -> Run[OneInstance, Accepted]:
-        """Release the session that remains after streaming, in calls of one (international edition)."""
+    def release_session(self) -> Run[InstanceRequest, Accepted]:
+        """Release the session of each stopped stream, one per call (international edition only)."""
         return self._run(streaming.RELEASE, _single, _accepted)
 
     def unsubscribe(self) -> Run[DeleteInstances, Accepted]:
-        """End the subscriptions of instances and lose them for good."""
+        """End the subscriptions of instances, which deletes them for good."""
         return self._run(orders.UNSUBSCRIBE, DeleteInstances, _accepted)
 
-    def _until_running(self) -> States:
-        """Look until instances run, which the international edition tells in the list only."""
+    def _until_running(self) -> StatePoller:
+        """Return a poller for running instances; the international edition shows these only in the list."""
         if self._session.edition is Edition.CHINA:
-            return by_status(self._session, ready)
-        return by_list(self._session, running)
+            return status_poller(self._session, ready)
+        return list_poller(self._session, running)
 
     def _run(
         self,
@@ -199,28 +199,28 @@ class Fleet:
     ) -> Run[Request, Answer]:
         return Run(self._session, Verb(operation, request, read, ask, sample), self._ids, self._options)
 
-    def _ending(
+    def _run_with_task(
         self,
         operation: Operation[Request, StartedTask],
         request: Callable[[Sequence[str]], Request],
-        states: States,
+        states: StatePoller,
         sample: Sequence[str] = ("any",),
     ) -> Run[Request, StartedTask]:
-        """Run what answers a task in one edition, and in the other leaves only a state to wait for."""
-        tasks = TasksOrStates(self._tasks, states)
+        """Run an operation that starts a task in one edition, and in the other only changes a state."""
+        tasks = TaskOrStatePoller(self._tasks, states)
 
         def read(started: StartedTask, ids: Sequence[str]) -> Reading:
             has_jobs = started.id and started.jobs
-            return Reading(wait=tasks.watch(started) if has_jobs else states.watch(ids))
+            return Reading(wait=tasks.wait(started) if has_jobs else states.wait(ids))
 
         return self._run(operation, request, read, sample=sample)
 
-    def _started(self, started: StartedTask, _: Sequence[str]) -> Reading:
+    def _read_task(self, started: StartedTask, _: Sequence[str]) -> Reading:
         jobs = {job.id: job.instance for job in started.jobs}
         return Reading(wait=Wait(self._tasks, started.id, jobs)) if started.id else Reading()
 
 
-_NOT_DATA: Final = {
+_NOT_IN_STATUS: Final = {
     PrepareState.TO_BE_ASSIGNED,
     PrepareState.BACKING_UP,
     PrepareState.RESETTING,
@@ -229,18 +229,18 @@ _NOT_DATA: Final = {
     PrepareState.REPLACING,
     PrepareState.MAINTAINING,
 }
-"""What is waited for beside data to be restored. `status` does not tell of it in every edition."""
+"""States before streaming that `status` does not show in every edition; the others wait for data only."""
 
 
-def _single(ids: Sequence[str]) -> OneInstance:
-    return OneInstance(ids[0])
+def _single(ids: Sequence[str]) -> InstanceRequest:
+    return InstanceRequest(ids[0])
 
 
-def _rows(page: AppPage) -> object:
+def _apps(page: AppPage) -> object:
     return page.items
 
 
-def _itself(answer: object) -> object:
+def _whole(answer: object) -> object:
     return answer
 
 
@@ -248,26 +248,26 @@ def _sample(user: str | Mapping[str, str]) -> Sequence[str]:
     return ("any",) if isinstance(user, str) else tuple(user)[:1]
 
 
-def _holdings(user: str | Mapping[str, str]) -> Callable[[Sequence[str]], Holdings]:
+def _assignments(user: str | Mapping[str, str]) -> Callable[[Sequence[str]], Assignments]:
     def of(id: str) -> str:
         return user if isinstance(user, str) else user.get(id, "")
 
-    return lambda ids: Holdings([Holding(of(id), id) for id in ids])
+    return lambda ids: Assignments([Assignment(of(id), id) for id in ids])
 
 
 def _accepted(_: object, ids: Sequence[str]) -> Reading:
     return Reading([Outcome(id, State.ACCEPTED) for id in ids])
 
 
-def _one(value: Callable[[Answer], object]) -> Callable[[Answer, Sequence[str]], Reading]:
+def _read_value(value: Callable[[Answer], object]) -> Callable[[Answer, Sequence[str]], Reading]:
     return lambda answer, ids: Reading([Outcome(ids[0], State.ACCEPTED, value=value(answer))])
 
 
-def _statuses(answer: InstanceStatuses, _: Sequence[str]) -> Reading:
+def _read_statuses(answer: InstanceStatuses, _: Sequence[str]) -> Reading:
     return Reading([Outcome(s.instance, State.ACCEPTED, value=s.state) for s in answer.statuses])
 
 
-def _results(answer: CommandResults, _: Sequence[str]) -> Reading:
+def _read_results(answer: CommandResults, _: Sequence[str]) -> Reading:
     states: dict[int, State] = {JobState.SUCCEEDED: State.SUCCEEDED, JobState.FAILED: State.FAILED}
     return Reading(
         Outcome(
@@ -281,4 +281,6 @@ def _results(answer: CommandResults, _: Sequence[str]) -> Reading:
     )
 
 
-_NOT_ENDED: Final = "the service answered before the command had ended, and no task tells of its end"
+_NOT_ENDED: Final = (
+    "the service answered before the command had ended, and there is no task to poll for its result"
+)

@@ -1,4 +1,4 @@
-"""Instances: what there is, how it is, and what is done to it as a whole."""
+"""List, inspect, reset, reboot and back up instances."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunningState(IntEnum):
 
 
 class ContentState(IntEnum):
-    """What an instance holds (international edition, KooPhone 4.1.5)."""
+    """What is loaded on an instance (international edition, KooPhone 4.1.5)."""
 
     IDLE = 0
     RESTORING = 1
@@ -39,12 +39,12 @@ class ContentState(IntEnum):
     BACKING_UP = 4
     BACKUP_FAILED = 5
     RESTORE_FAILED = 6
-    LOADED_AS_WELL = 7
-    """The document gives 2 and 7 the same meaning."""
+    LOADED_ALTERNATIVE = 7
+    """The document describes 7 with the same words as 2."""
 
 
 class CopyState(IntEnum):
-    """How far a backup or a restore is (KooPhone 4.1.10)."""
+    """Progress of a backup or a restore (KooPhone 4.1.10)."""
 
     PREPARING = 0
     EXECUTING = 1
@@ -54,14 +54,14 @@ class CopyState(IntEnum):
 
 
 class Scene(StrEnum):
-    """What a pool of instances is for."""
+    """Purpose of a pool of instances."""
 
     CLOUD_APP = "CLOUD_APP"
     CLOUD_PHONE = "CLOUD_PHONE"
 
 
-FLAG: Final = {True: 1, False: 0}
-"""How the list of instances writes what is true."""
+AS_FLAG: Final = {True: 1, False: 0}
+"""How the list of instances encodes booleans."""
 
 
 @frozen
@@ -72,7 +72,7 @@ class Instance:
     name: str | None = field(default=None, metadata=wire("instance_name"))
     region: str | None = None
     sku: str | None = field(default=None, metadata=wire("instance_sku"))
-    """Words for people, in the edition's language."""
+    """A description for people, in the edition's language."""
 
     is_frozen: bool | None = field(default=None, metadata=wire("frozen_status", as_text=int))
     running: RunningState | int | None = field(default=None, metadata=wire("running_status"))
@@ -83,7 +83,7 @@ class Instance:
     project_id: str | None = None
     project_name: str | None = None
     phone_id: str | None = None
-    """The text "null" in the documents' example."""
+    """The string "null" in the documents' example."""
 
     member_name: str | None = None
     account_name: str | None = None
@@ -91,7 +91,7 @@ class Instance:
     region_name_en: str | None = None
     backup: CopyState | int | None = field(default=None, metadata=wire("backup_status"))
     backup_at: datetime | None = field(default=None, metadata=wire("backup_time"))
-    """The answers give no zone; read as UTC, which is stated for the query only."""
+    """Answers have no time zone; parsed as UTC, which the documents state for the query only."""
 
     restore: CopyState | int | None = field(default=None, metadata=wire("restore_status"))
     restore_at: datetime | None = field(default=None, metadata=wire("restore_time"))
@@ -122,10 +122,10 @@ class InstanceQuery:
     pool: str | None = field(default=None, metadata=wire("pool_name"))
     page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
     size: int = field(default=100, validator=Between(1, 10**4), metadata=wire("page_size"))
-    """How many to ask for at once; the list has them all."""
+    """Instances to request at once; the list returns all of them."""
 
-    # This one call documents its request id as part of the query, and others as a header. `list` gives every
-    # page an id of its own.
+    # This call documents its request id as part of the query, where others have a header. `list` sets a new
+    # one for each page.
     request_id: str = field(factory=lambda: uuid4().hex, metadata=wire("x-request-id"))
 
 
@@ -140,15 +140,15 @@ class InstancePage:
 
 
 @frozen
-class Chosen:
-    """The instances that a call is about."""
+class InstancesRequest:
+    """The instances of a call."""
 
     instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instance_ids"))
 
 
 @frozen
 class InstanceStatus:
-    """The state of one instance, in the words of the client's edition."""
+    """State of one instance, as the client's edition numbers it."""
 
     instance: str = field(metadata=wire("instance_id"))
     state: RunningState | ContentState | int = field(
@@ -158,7 +158,7 @@ class InstanceStatus:
 
 @frozen
 class InstanceStatuses:
-    """One state for each instance that the service answers for; it may leave some out."""
+    """One state for each instance that the answer lists; some may be missing."""
 
     statuses: tuple[InstanceStatus, ...] = field(default=(), metadata=wire("status_results"))
 
@@ -168,48 +168,48 @@ LIST: Final = Operation(
     InstanceQuery, InstancePage, source="KooPhone 4.1.10 (2025-12-31)", repeatable=True,
 )  # fmt: skip
 
-# The example asks for two instances and gets one back: one that is missing is no error.
+# The documents' example requests two instances and gets one back: a missing one is not an error.
 STATUS: Final = Operation(
     "koophone.instances.status", "POST", "/v1/instances/batch-query-status",
-    Chosen, InstanceStatuses, source="KooPhone 4.1.5 (2025-12-31)",
+    InstancesRequest, InstanceStatuses, source="KooPhone 4.1.5 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
-# The 2025-08-27 edition answers no task.
+# The edition of 2025-08-27 answers without a task.
 RESET: Final = Operation(
     "koophone.instances.reset", "POST", "/v1/instances/batch-reset",
-    Chosen, StartedTask, source="KooPhone 4.1.6 (2025-12-31)",
+    InstancesRequest, StartedTask, source="KooPhone 4.1.6 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
-# All of them must be running, or the whole call is refused (KOOPHONE.API.5005).
+# All instances must be running, or the whole call is refused (KOOPHONE.API.5005).
 REBOOT: Final = Operation(
     "koophone.instances.reboot", "POST", "/v1/instances/reboot",
-    Chosen, Accepted, source="KooPhone 4.1.11 (2025-12-31)",
+    InstancesRequest, Accepted, source="KooPhone 4.1.11 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
-# The example shows the body of prepare-progress; the table, which is sent here, a list of ids.
-# The 2025-08-27 edition answers no task.
+# The documents' example shows the body of prepare-progress, their table a list of ids, which is sent here.
+# The edition of 2025-08-27 answers without a task.
 BACKUP: Final = Operation(
     "koophone.instances.backup", "POST", "/v1/instances/backup",
-    Chosen, StartedTask, source="KooPhone 4.3.3 (2025-12-31)",
+    InstancesRequest, StartedTask, source="KooPhone 4.3.3 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
 
 
 @frozen
 class Instances:
-    """The tenant's instances."""
+    """List, inspect, reset, reboot and back up the tenant's instances."""
 
     _session: Sender
 
     def list(self, query: InstanceQuery = InstanceQuery()) -> AsyncIterator[Instance]:
-        """Give every instance of the tenant that the query describes, page after page.
+        """List every instance of the tenant that matches the query, page by page.
 
         Args:
-            query: Filters, all optional: id, name, times (aware; sent as UTC), scene; `size` is
-                how many to ask for at once, and the service may answer fewer.
+            query: Filters, all optional: id, name, times (aware; sent as UTC), scene. `size` is the number
+                of instances to request at once; the service may return fewer.
 
         Raises:
             Forbidden: The tenant has not subscribed to the service (KOOPHONE.API.1004).
@@ -219,10 +219,9 @@ class Instances:
         return items(self._session, LIST, query)
 
     async def status(self, instances: Iterable[str]) -> InstanceStatuses:
-        """Tell the state of instances now.
+        """Return the current state of instances.
 
-        The two editions give the numbers different meanings: `RunningState` in China,
-        `ContentState` internationally.
+        The editions number different states: `RunningState` in China, `ContentState` internationally.
 
         Args:
             instances: At most 100 ids, all of one region.
@@ -232,48 +231,48 @@ class Instances:
 
         API: KooPhone 4.1.5 (2025-12-31)
         """
-        return await self._session.send(STATUS, Chosen(instances))
+        return await self._session.send(STATUS, InstancesRequest(instances))
 
     async def reset(self, instances: Iterable[str]) -> StartedTask:
-        """Wipe instances back to their first state.
+        """Reset instances to their initial state, and erase their data.
 
         Args:
             instances: At most 100 ids, all of one region.
 
         Raises:
-            Refused: The service refused the whole call; nothing was wiped.
-            NoAnswer: No answer came; the instances may be wiped.
+            Refused: The service refused the whole call; nothing was erased.
+            NoAnswer: No answer was received; the data may be erased.
 
         API: KooPhone 4.1.6 (2025-12-31)
         """
-        return await self._session.send(RESET, Chosen(instances))
+        return await self._session.send(RESET, InstancesRequest(instances))
 
     async def reboot(self, instances: Iterable[str]) -> Accepted:
-        """Restart instances. The answer comes at once; only their state shows the end.
+        """Restart instances. The call returns at once; only their state shows when they run again.
 
         Args:
             instances: At most 100 ids, all of one region and all running.
 
         Raises:
             Busy: Not all of them are running (KOOPHONE.API.5005); none was restarted.
-            NoAnswer: No answer came; they may be restarting.
+            NoAnswer: No answer was received; they may be restarting.
 
         API: KooPhone 4.1.11 (2025-12-31)
         """
-        return await self._session.send(REBOOT, Chosen(instances))
+        return await self._session.send(REBOOT, InstancesRequest(instances))
 
     async def backup(self, instances: Iterable[str]) -> StartedTask:
-        """Copy instances to object storage and release the machines under them.
+        """Back up instances to object storage, and release the machines that they run on.
 
-        Streaming ends with it.
+        This ends streaming from them.
 
         Args:
             instances: At most 100 ids, all of one region.
 
         Raises:
             Refused: The service refused the whole call; nothing was backed up.
-            NoAnswer: No answer came; the backup may be under way.
+            NoAnswer: No answer was received; the backup may be running.
 
         API: KooPhone 4.3.3 (2025-12-31)
         """
-        return await self._session.send(BACKUP, Chosen(instances))
+        return await self._session.send(BACKUP, InstancesRequest(instances))

@@ -1,4 +1,4 @@
-"""Tasks and their jobs: what was started, and how it ended."""
+"""Tasks and their jobs: models of what a call started, and of its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from koophone_async.wire import wire
 
 
 class JobState(IntEnum):
-    """Where a job stands (KooPhone 4.1.3)."""
+    """State of a job (KooPhone 4.1.3)."""
 
     RUNNING = 1
     SUCCEEDED = 2
@@ -26,7 +26,7 @@ _ENDED: Final = {JobState.SUCCEEDED, JobState.FAILED}
 
 @frozen
 class StartedJob:
-    """The job that a call started on one instance."""
+    """A job that a call started on one instance."""
 
     instance: str = field(metadata=wire("instance_id"))
     id: str = field(metadata=wire("job_id"))
@@ -34,56 +34,56 @@ class StartedJob:
 
 @frozen
 class StartedTask:
-    """The task of one call, with a job for each instance.
+    """The task that a call started, with a job for each instance.
 
-    Only this answer links a job to its instance: later looks at the task give job ids alone.
+    Only this answer has the instance of each job; polls of the task return job ids alone.
     """
 
     id: str | None = field(default=None, metadata=wire("task_id"))
-    """None where the edition gives no task: then only the instances' state shows the end."""
+    """None where the edition has no task: then only the state of the instances shows the result."""
 
     jobs: tuple[StartedJob, ...] = field(default=(), metadata=wire("cmd_jobs"))
 
     @property
     def task(self) -> ResumeToken | None:
-        """What `koophone.jobs.wait` takes, here or, as a string, in another process."""
+        """Resume token for `koophone.jobs.wait`, here or, as a string, in another process."""
         return ResumeToken("", self.id, {job.id: job.instance for job in self.jobs}) if self.id else None
 
 
 @frozen
 class Accepted:
-    """The service took the call and says nothing more."""
+    """The service accepted the call; the answer has nothing else."""
 
 
 @frozen
 class Job:
-    """One job of a task, as the service last showed it."""
+    """One job of a task, as last polled."""
 
     id: str = field(metadata=wire("job_id"))
     state: JobState | int = field(metadata=wire("status"))
-    """An int when the service sends a state this version does not know; that job has not ended."""
+    """An int if this version does not know the state; such a job counts as running."""
 
     error_code: str | None = None
     error_message: str | None = field(default=None, metadata=wire("error_msg"))
     output: str | None = field(default=None, metadata=wire("execute_msg"))
-    """The first 1,024 bytes, of failed commands too; None until the job has ended."""
+    """The first 1,024 bytes, also of failed commands; None until the job has ended."""
 
     @property
     def ended(self) -> bool:
-        """Whether the service will not change this job any more."""
-        # Since 2026-07 app installs show states 0 to 3 that no document explains; 3 with an
-        # error code can only be a failure, without one it may be a stage.
+        """Whether the job has ended, well or badly."""
+        # Since 2026-07 app installations have states 0 to 3, which no document explains. With an error code
+        # 3 can only be a failure; without one it may be a stage.
         return self.state in _ENDED or (self.state == 3 and bool(self.error_code))
 
     @property
     def succeeded(self) -> bool:
-        """Whether the job ended well."""
+        """Whether the job succeeded."""
         return self.state == JobState.SUCCEEDED
 
 
 @frozen
 class TaskQuery:
-    """Which task to look at."""
+    """The task whose jobs to list."""
 
     task: str = field(validator=Text(256), metadata=wire("task_id"))
 
@@ -95,8 +95,8 @@ class Task:
     jobs: tuple[Job, ...] = ()
 
 
-# No document says that this call takes the RM_ ids of reset, unassign and backup; a service
-# that answers 1323 to them is settled by the instances' state instead.
+# No document says that this call accepts the RM_ ids of reset, unassign and backup. If the service answers
+# 1323 (no such task), the state of the instances is polled instead.
 LIST: Final = Operation(
     "koophone.jobs.list", "GET", "/v1/instances/tasks/{task_id}",
     TaskQuery, Task, source="KooPhone 4.1.3 (2025-12-31)", repeatable=True,

@@ -1,4 +1,4 @@
-"""What can be bought, buying it, and ending the subscription."""
+"""List what is for sale, buy instances, and end their subscriptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from koophone_async.wire import wire
 
 
 class ChargeMode(IntEnum):
-    """How a SKU can be paid for (KooPhone 4.2.1)."""
+    """Billing modes of a SKU (KooPhone 4.2.1)."""
 
     SUBSCRIPTION = 0
     PAY_PER_USE = 1
@@ -26,15 +26,15 @@ class ChargeMode(IntEnum):
 
 @frozen
 class SkuQuery:
-    """Which kind of SKU to list."""
+    """The type of SKU to list."""
 
     type: str = field(default="0", validator=OneOf(("0",)))
-    """`0`: general cloud terminals, the only kind."""
+    """`0`: general cloud terminals, the only type."""
 
 
 @frozen
-class Band:
-    """The bandwidth product that goes with every instance."""
+class BandwidthProduct:
+    """The bandwidth product that every instance is bought with."""
 
     id: str = field(metadata=wire("cbcSkuId"))
     number: str | None = field(default=None, metadata=wire("id"))
@@ -42,7 +42,7 @@ class Band:
 
 @frozen
 class SystemImage:
-    """An Android version that a SKU can be bought with."""
+    """An Android version that a SKU is sold with."""
 
     version: str
     """Such as `AOSP9`: the `os` of an order."""
@@ -56,15 +56,15 @@ class SystemImage:
 
 
 @frozen
-class Pools:
-    """The Android versions of a SKU."""
+class SkuPools:
+    """Android versions of a SKU."""
 
     images: tuple[SystemImage, ...] = field(default=(), metadata=wire("aosp"))
 
 
 @frozen
-class Bundle:
-    """A ready-made choice that the console offers; in the documents' example only."""
+class SkuBundle:
+    """A preset offered by the console; in the documents' example only."""
 
     bandwidth: int | None = field(default=None, metadata=wire("bandSize"))
     scene: str | None = field(default=None, metadata=wire("sceneType"))
@@ -96,13 +96,13 @@ class Sku:
 
     charge_mode: ChargeMode | int | None = field(default=None, metadata=wire("chargeMode"))
     max_resolution: str | None = field(default=None, metadata=wire("maxResolution"))
-    pools: Pools | None = field(default=None, metadata=wire("poolInfo"))
-    bundles: tuple[Bundle, ...] = field(default=(), metadata=wire("nestInfo"))
+    pools: SkuPools | None = field(default=None, metadata=wire("poolInfo"))
+    bundles: tuple[SkuBundle, ...] = field(default=(), metadata=wire("nestInfo"))
 
 
 @frozen
 class RegionSkus:
-    """What one region sells."""
+    """SKUs for sale in one region."""
 
     skus: tuple[Sku, ...] = field(default=(), metadata=wire("skuResponses"))
     region: str | None = field(default=None, metadata=wire("regionId"))
@@ -110,42 +110,42 @@ class RegionSkus:
 
 @frozen
 class Skus:
-    """Everything that can be bought."""
+    """Everything that is for sale."""
 
-    band: Band | None = field(default=None, metadata=wire("bandInfo"))
+    band: BandwidthProduct | None = field(default=None, metadata=wire("bandInfo"))
     regions: tuple[RegionSkus, ...] = field(default=(), metadata=wire("skuSpecResponseList"))
 
 
-def _longest(charge: Charge, attribute: Attribute[Any], value: int) -> None:
-    most, unit = (9, "months") if charge.period == 2 else (10, "years")
-    if value > most:
+def _check_max_duration(charge: Charge, attribute: Attribute[Any], value: int) -> None:
+    maximum, unit = (9, "months") if charge.period == 2 else (10, "years")
+    if value > maximum:
         raise InvalidRequest(
-            "", attribute.name, f"is {value}; it must be 1 to {most} {unit}", Rule.OUT_OF_RANGE, most
+            "", attribute.name, f"is {value}; it must be 1 to {maximum} {unit}", Rule.OUT_OF_RANGE, maximum
         )
 
 
 @frozen
 class Charge:
-    """How long a subscription runs, and whether it is paid and renewed without asking."""
+    """Duration of a subscription, and whether it is paid and renewed automatically."""
 
     period: int = field(validator=OneOf((2, 3)), metadata=wire("periodType"))
     """2: months, 3: years."""
 
-    count: int = field(validator=and_(Between(1, 10), _longest), metadata=wire("periodNum"))
+    count: int = field(validator=and_(Between(1, 10), _check_max_duration), metadata=wire("periodNum"))
     """1 to 9 months or 1 to 3 years; the international table prints 1 to 10 years."""
 
     mode: int = field(default=1, validator=OneOf((1,)), metadata=wire("chargingMode"))
-    """1: yearly or monthly, the only mode. (CPH and the list of SKUs number modes otherwise.)"""
+    """1: yearly or monthly, the only mode. CPH and the list of SKUs number the modes differently."""
 
     pay: int = field(default=0, validator=OneOf((0, 1)), metadata=wire("isAutoPay"))
-    """0 leaves an unpaid order, and instances that are not ready."""
+    """With 0 the order stays unpaid, and its instances are not created."""
 
     renew: int | None = field(default=None, validator=OneOf((0, 1, None)), metadata=wire("isAutoRenew"))
 
 
 @frozen
 class BuyInstances:
-    """An order of instances. It costs money and is never sent twice."""
+    """An order of instances. It costs money and is never sent again automatically."""
 
     os: str = field(validator=OneOf(("AOSP9", "AOSP11", "AOSP14")))
     sku: str = field(validator=Text(64), metadata=wire("instanceSkuId"))
@@ -156,7 +156,7 @@ class BuyInstances:
 
     region: str = field(validator=Text(64), metadata=wire("regionId"))
     prefix: str = field(validator=Text(14), metadata=wire("instanceNamePrefix"))
-    """Instances are called by it and a running number, such as `koophone-00001`."""
+    """Instances are named with it and a sequence number, such as `koophone-00001`."""
 
     bandwidth: float = field(
         validator=Between(1, 10_000, unit="Mbit/s", has_fractions=True), metadata=wire("bandSize")
@@ -170,15 +170,15 @@ class BuyInstances:
 
     node_group: str | None = field(default=None, metadata=wire("nodeGroupId"))
     instance_type: str | None = field(default=None, metadata=wire("instanceType"))
-    """In an example of 2025-08-27 only, as `specification`."""
+    """Only in an example of 2025-08-27, as `specification`."""
 
     scene_type: str | None = field(default=None, metadata=wire("sceneType"))
-    """In an example of 2025-08-27 only, as `CLOUD_PHONE`."""
+    """Only in an example of 2025-08-27, as `CLOUD_PHONE`."""
 
 
 @frozen
 class OrderedInstance:
-    """An instance that an order will bring."""
+    """An instance that an order will create."""
 
     id: str = field(metadata=wire("instanceId"))
     name: str | None = field(default=None, metadata=wire("instanceName"))
@@ -186,7 +186,7 @@ class OrderedInstance:
 
 @frozen
 class Order:
-    """What was bought."""
+    """An order, and the instances that it will create."""
 
     id: str = field(metadata=wire("orderId"))
     instances: tuple[OrderedInstance, ...] = field(default=(), metadata=wire("instanceInfos"))
@@ -194,7 +194,7 @@ class Order:
 
 @frozen
 class DeleteInstances:
-    """Subscriptions to end."""
+    """Instances whose subscriptions to end."""
 
     instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instanceIdList"))
 
@@ -209,8 +209,8 @@ BUY: Final = Operation(
     BuyInstances, Order, source="KooPhone 4.2.2 (2025-12-31)", repeatable=False, order=True,
 )  # fmt: skip
 
-# Pay-per-use instances are refused (KOOPHONE.API.5001). Ending a subscription twice ends it once,
-# but between the two somebody may have been sold the same id again: not repeated.
+# Pay-per-use instances are refused (KOOPHONE.API.5001). Not repeatable: between two calls the same id may
+# have been sold again.
 UNSUBSCRIBE: Final = Operation(
     "koophone.orders.unsubscribe", "POST", "/v1/instances/delete",
     DeleteInstances, Accepted, source="KooPhone 4.2.3 (2025-12-31)",
@@ -220,44 +220,44 @@ UNSUBSCRIBE: Final = Operation(
 
 @frozen
 class Orders:
-    """Buying instances and giving them back."""
+    """Buy instances, and end their subscriptions."""
 
     _session: Sender
 
     async def skus(self) -> Skus:
-        """List what can be bought, by region.
+        """Return everything that is for sale, by region.
 
         API: KooPhone 4.2.1 (2025-12-31)
         """
         return await self._session.send(SKUS, SkuQuery())
 
     async def buy(self, order: BuyInstances) -> Order:
-        """Buy instances. This costs money, and no failure makes the client send it again.
+        """Buy instances. This costs money, and the client never sends it again after a failure.
 
-        After an `NoAnswer`, look for instances with the order's prefix before buying anew.
+        After `NoAnswer`, list instances with the prefix of the order before buying again.
 
         Args:
-            order: At most 1,500 instances of one SKU, their names' prefix of at most 14 characters, and
-                how long they are paid for.
+            order: At most 1,500 instances of one SKU, a name prefix of at most 14 characters, and the
+                duration of the subscription.
 
         Raises:
             Refused: Nothing was bought.
-            NoAnswer: No answer came; the order may have been made.
+            NoAnswer: No answer was received; the order may have been placed.
 
         API: KooPhone 4.2.2 (2025-12-31)
         """
         return await self._session.send(BUY, order)
 
     async def unsubscribe(self, instances: Iterable[str]) -> Accepted:
-        """End the subscriptions of instances and lose them for good.
+        """End the subscriptions of instances, which deletes them for good.
 
         Args:
             instances: At most 100 ids of yearly or monthly instances.
 
         Raises:
-            Refused: The service refused the whole call, for pay-per-use instances with
-                KOOPHONE.API.5001; nothing was ended.
-            NoAnswer: No answer came; the subscriptions may have ended.
+            Refused: The service refused the whole call, with KOOPHONE.API.5001 for pay-per-use instances; no
+                subscription was ended.
+            NoAnswer: No answer was received; the subscriptions may have ended.
 
         API: KooPhone 4.2.3 (2025-12-31)
         """

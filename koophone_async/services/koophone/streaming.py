@@ -1,4 +1,4 @@
-"""Making instances ready to stream, the keys to the stream, and ending it."""
+"""Prepare instances for streaming, authorize players, and end streams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from koophone_async.wire import wire
 
 
 class PrepareState(IntEnum):
-    """What stands between an instance and streaming (KooPhone 4.3.1; China knows 0 to 3)."""
+    """What an instance needs before it can stream (KooPhone 4.3.1; 0 to 3 in China)."""
 
     READY = 0
     TO_BE_RESTORED = 1
@@ -30,10 +30,10 @@ class PrepareState(IntEnum):
     MAINTAINING = 10
 
 
-class Progress(IntEnum):
-    """How far the preparation is (KooPhone 4.3.2).
+class ProgressState(IntEnum):
+    """Progress of a preparation (KooPhone 4.3.2).
 
-    The China edition tells all of these apart; the international one folds several into 2.
+    The China edition uses all of these; the international one reports several of them as 2.
     """
 
     READY = 0
@@ -48,30 +48,30 @@ class Progress(IntEnum):
 
 @frozen
 class PrepareInstances:
-    """Instances that a user is about to stream from."""
+    """Instances that a user will stream from."""
 
     user: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("user_id"))
     instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instance_ids"))
 
 
 @frozen
-class Prepared:
-    """Where one instance stands."""
+class PreparedInstance:
+    """State of one instance at the start of its preparation."""
 
     instance: str = field(metadata=wire("instance_id"))
     state: PrepareState | int = field(metadata=wire("status"))
 
 
 @frozen
-class PreparedList:
-    """Where each instance stands."""
+class PreparedInstances:
+    """State of each instance at the start of its preparation."""
 
-    statuses: tuple[Prepared, ...] = field(default=(), metadata=wire("status_list"))
+    statuses: tuple[PreparedInstance, ...] = field(default=(), metadata=wire("status_list"))
 
 
 @frozen
 class ProgressQuery:
-    """Whose preparation to look at."""
+    """The user and instance whose preparation to query."""
 
     user: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("user_id"))
     instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
@@ -79,23 +79,23 @@ class ProgressQuery:
 
 @frozen
 class PrepareProgress:
-    """How far one instance is."""
+    """Progress of the preparation of one instance."""
 
-    state: Progress | int = field(metadata=wire("status"))
+    state: ProgressState | int = field(metadata=wire("status"))
     waiting: int | None = field(default=None, metadata=wire("waitingCount"))
-    """Described as a waiting time and named as a number of waiting ones; no unit is stated."""
+    """Described as a waiting time, named as a count of waiting users; no unit is stated."""
 
 
 @frozen
-class OneInstance:
-    """The instance that a call is about."""
+class InstanceRequest:
+    """The instance of a call."""
 
     instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
 
 
 @frozen
-class Address:
-    """Where a stream can be reached."""
+class StreamAddress:
+    """Address and ports of a stream."""
 
     address: str | None = None
     audio_port: int | None = field(default=None, metadata=wire("aport"))
@@ -104,47 +104,47 @@ class Address:
 
 
 @frozen
-class Addresses:
-    """The stream's addresses inside and outside the cloud."""
+class StreamAddresses:
+    """Addresses of a stream inside and outside the cloud."""
 
-    internal: Address | None = None
-    external: Address | None = None
+    internal: StreamAddress | None = None
+    external: StreamAddress | None = None
 
 
 @frozen
 class Signaling:
-    """How a WebRTC player signals."""
+    """Signaling server for WebRTC players."""
 
     url: str | None = field(default=None, metadata=wire("signaling_url"))
     seconds: float | None = field(default=None, metadata=wire("expired_time"))
-    """How long the stream may last, in seconds; null in the documents' example."""
+    """Maximum duration of the stream in seconds; null in the documents' example."""
 
     ice_servers: tuple[str, ...] = ()
 
 
 @frozen
-class Rtc:
-    """WebRTC."""
+class WebRtc:
+    """WebRTC settings."""
 
     signaling: Signaling | None = field(default=None, metadata=wire("ice_signaling"))
 
 
 @frozen
 class StreamResource:
-    """Everything that a player needs but the token."""
+    """Everything that a player needs, except the token."""
 
-    sdk: Addresses | None = None
-    rtc: Rtc | None = None
+    sdk: StreamAddresses | None = None
+    rtc: WebRtc | None = None
     device: str | None = field(default=None, metadata=wire("device_id"))
     instance: str | None = field(default=None, metadata=wire("kp_id"))
 
 
 @frozen
 class StreamAccess:
-    """The keys to one stream."""
+    """Token and addresses of one stream."""
 
     token: str = field(repr=False, metadata=wire("device_token"))
-    """A secret. Its lifetime is not stated."""
+    """A secret. Its lifetime is not documented."""
 
     resource: StreamResource | None = None
     streaming: str | None = field(default=None, metadata=wire("streamingId"))
@@ -152,7 +152,7 @@ class StreamAccess:
 
 PREPARE: Final = Operation(
     "koophone.streaming.prepare", "POST", "/v1/instances/prepare",
-    PrepareInstances, PreparedList, source="KooPhone 4.3.1 (2025-12-31)",
+    PrepareInstances, PreparedInstances, source="KooPhone 4.3.1 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
@@ -161,34 +161,34 @@ PROGRESS: Final = Operation(
     ProgressQuery, PrepareProgress, source="KooPhone 4.3.2 (2025-12-31)", repeatable=True,
 )  # fmt: skip
 
-# Whether a new token ends an earlier one is not stated, so asking twice is not taken for harmless.
+# Not repeatable: no document says whether a new token revokes an earlier one.
 AUTHORIZE: Final = Operation(
     "koophone.streaming.authorize", "POST", "/v1/instances/{instance_id}/auth",
-    OneInstance, StreamAccess, source="KooPhone 4.1.7 (2025-12-31)", repeatable=False,
+    InstanceRequest, StreamAccess, source="KooPhone 4.1.7 (2025-12-31)", repeatable=False,
 )  # fmt: skip
 
 STOP: Final = Operation(
     "koophone.streaming.stop", "POST", "/v1/instances/streaming/stop",
-    OneInstance, Accepted, source="KooPhone 4.3.4 (2025-12-31)", repeatable=True,
+    InstanceRequest, Accepted, source="KooPhone 4.3.4 (2025-12-31)", repeatable=True,
 )  # fmt: skip
 
 RELEASE: Final = Operation(
     "koophone.streaming.release", "POST", "/v1/instances/session/release",
-    OneInstance, Accepted, source="KooPhone 4.3.5 (2025-12-31)", repeatable=True,
+    InstanceRequest, Accepted, source="KooPhone 4.3.5 (2025-12-31)", repeatable=True,
 )  # fmt: skip
 
 
 @frozen
 class Streaming:
-    """Streams from instances to players."""
+    """Prepare, authorize, stop and release streams."""
 
     _session: Sender
 
-    async def prepare(self, user: str, instances: Iterable[str]) -> PreparedList:
-        """Bring instances into the state from which they can stream.
+    async def prepare(self, user: str, instances: Iterable[str]) -> PreparedInstances:
+        """Start preparing instances, so that they can stream.
 
         Args:
-            user: Who will stream, at most 32 characters.
+            user: The user who will stream; at most 32 characters.
             instances: At most 100 ids, all of one region.
 
         Raises:
@@ -199,12 +199,12 @@ class Streaming:
         return await self._session.send(PREPARE, PrepareInstances(user, instances))
 
     async def progress(self, user: str, instance: str) -> PrepareProgress:
-        """Tell how far the preparation of one instance is.
+        """Return the progress of the preparation of one instance.
 
-        For many, the state of a hundred at once (`instances.status`) costs a hundredth of the calls.
+        For many instances use `instances.status`: it takes a hundred in one call.
 
         Args:
-            user: Who will stream, at most 32 characters.
+            user: The user who will stream; at most 32 characters.
             instance: One id.
 
         API: KooPhone 4.3.2 (2025-12-31)
@@ -212,47 +212,47 @@ class Streaming:
         return await self._session.send(PROGRESS, ProgressQuery(user, instance))
 
     async def authorize(self, instance: str) -> StreamAccess:
-        """Get the token and the addresses that a player needs to open the stream.
+        """Create the token of a stream, and return it with the addresses for the player.
 
         Args:
             instance: One id.
 
         Raises:
             Forbidden: The id is wrong or not yours (KOOPHONE.API.1001).
-            NoAnswer: No answer came; a token may have been made and nobody knows it.
+            NoAnswer: No answer was received; a token may have been created.
 
         API: KooPhone 4.1.7 (2025-12-31)
         """
-        return await self._session.send(AUTHORIZE, OneInstance(instance))
+        return await self._session.send(AUTHORIZE, InstanceRequest(instance))
 
     async def stop(self, instance: str) -> Accepted:
-        """End the streaming of one instance. Its session lives on until it is released.
+        """Stop the stream of one instance. Its session stays open until it is released.
 
-        In the international edition only.
+        International edition only.
 
         Args:
-            instance: One id, of an instance that is streaming.
+            instance: Id of an instance that is streaming.
 
         Raises:
-            Refused: The streaming goes on.
-            NoAnswer: No answer came; it may have ended.
+            Refused: The stream was not stopped.
+            NoAnswer: No answer was received; the stream may have stopped.
 
         API: KooPhone 4.3.4 (2025-12-31)
         """
-        return await self._session.send(STOP, OneInstance(instance))
+        return await self._session.send(STOP, InstanceRequest(instance))
 
     async def release(self, instance: str) -> Accepted:
-        """Release the session that remains after streaming has ended.
+        """Release the session that stays open after a stream was stopped.
 
-        In the international edition only.
+        International edition only.
 
         Args:
             instance: One id.
 
         Raises:
-            Refused: The session lives on.
-            NoAnswer: No answer came; it may have been released.
+            Refused: The session was not released.
+            NoAnswer: No answer was received; the session may have been released.
 
         API: KooPhone 4.3.5 (2025-12-31)
         """
-        return await self._session.send(RELEASE, OneInstance(instance))
+        return await self._session.send(RELEASE, InstanceRequest(instance))

@@ -1,4 +1,4 @@
-"""Which user of the tenant holds which instance."""
+"""Assign instances to users, and unassign them."""
 
 from __future__ import annotations
 
@@ -14,69 +14,71 @@ from koophone_async.wire import wire
 
 
 @frozen
-class Holding:
-    """A user and the instance that is, or is to be, theirs."""
+class Assignment:
+    """A user, and an instance that is or will be assigned to them."""
 
     user: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("user_id"))
     instance: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("instance_id"))
 
 
-def _all(pairs: Iterable[Holding]) -> tuple[Holding, ...]:
+def _to_tuple(pairs: Iterable[Assignment]) -> tuple[Assignment, ...]:
     return tuple(pairs)
 
 
 @frozen
-class Holdings:
-    """Pairs of users and instances."""
+class Assignments:
+    """Assignments to create or to end."""
 
-    pairs: tuple[Holding, ...] = field(converter=_all, validator=Listed(), metadata=wire("user_instances"))
+    pairs: tuple[Assignment, ...] = field(
+        converter=_to_tuple, validator=Listed(), metadata=wire("user_instances")
+    )
 
 
 ASSIGN: Final = Operation(
     "koophone.users.assign", "POST", "/v1/instances/assign",
-    Holdings, Accepted, source="KooPhone 4.1.8 (2025-12-31)",
+    Assignments, Accepted, source="KooPhone 4.1.8 (2025-12-31)",
     batch=Batch("pairs", max=100, one_region=True), repeatable=True,
 )  # fmt: skip
 
-# The 2025-08-27 edition answers no task; no edition states how many pairs a call takes.
+# The edition of 2025-08-27 answers without a task; no edition states a maximum of pairs.
 UNASSIGN: Final = Operation(
     "koophone.users.unassign", "POST", "/v1/instances/unassign",
-    Holdings, StartedTask, source="KooPhone 4.1.9 (2025-12-31)",
+    Assignments, StartedTask, source="KooPhone 4.1.9 (2025-12-31)",
     batch=Batch("pairs", max=UNSTATED, one_region=True), repeatable=False,
 )  # fmt: skip
 
 
 @frozen
 class Users:
-    """Who holds which instance."""
+    """Assign instances to users, and unassign them."""
 
     _session: Sender
 
-    async def assign(self, pairs: Iterable[Holding]) -> Accepted:
-        """Give instances to users of the tenant.
+    async def assign(self, pairs: Iterable[Assignment]) -> Accepted:
+        """Assign instances to users of the tenant.
 
         Args:
             pairs: At most 100 pairs of user and instance, ids of at most 32 characters.
 
         Raises:
-            Refused: The service refused the whole call; nobody got anything.
-            NoAnswer: No answer came; the instances may have been given.
+            Refused: The service refused the whole call; nothing was assigned.
+            NoAnswer: No answer was received; the instances may have been assigned.
 
         API: KooPhone 4.1.8 (2025-12-31)
         """
-        return await self._session.send(ASSIGN, Holdings(pairs))
+        return await self._session.send(ASSIGN, Assignments(pairs))
 
-    async def unassign(self, pairs: Iterable[Holding]) -> StartedTask:
-        """Take instances back, and erase what their users left on them.
+    async def unassign(self, pairs: Iterable[Assignment]) -> StartedTask:
+        """Unassign instances, which erases the data of their users.
 
         Args:
-            pairs: Pairs of user and instance; no maximum is stated, 100 are sent at most.
+            pairs: Pairs of user and instance. The documents state no maximum; 100 are sent at most.
 
         Raises:
             NotFound: A pair does not exist (KOOPHONE.API.2210).
             Refused: The service refused the whole call; nothing was erased.
-            NoAnswer: No answer came; the data may be gone.
+            NoAnswer: No answer was received; the data may be erased.
 
         API: KooPhone 4.1.9 (2025-12-31)
         """
-        return await self._session.send(UNASSIGN, Holdings(pairs))
+        return await self._session.send(UNASSIGN, Assignments(pairs))

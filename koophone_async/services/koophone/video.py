@@ -1,4 +1,4 @@
-"""Bit rate and frame rate of the video stream."""
+"""Set bit rates and frame rates of the video stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Member = TypeVar("Member", bound=StrEnum)
 
 
 class Network(StrEnum):
-    """How the player reaches the stream."""
+    """Network that the player is connected to."""
 
     MOBILE = "MOBILE_NETWORK"
     WIFI = "WIFI"
@@ -28,59 +28,59 @@ class Network(StrEnum):
 
 
 class Encoding(StrEnum):
-    """The codec of the stream."""
+    """Codec of the stream."""
 
     H264 = "H264"
     H265 = "H265"
 
 
 @frozen
-class Rate:
-    """What one definition gets."""
+class VideoRate:
+    """Bit rate and frame rate of one definition."""
 
     code_rate: int = field(validator=Between(100, 10_000, step=100, unit="kbit/s"))
     fps: int = field(validator=OneOf((30, 60)))
 
 
 @frozen
-class Definitions:
-    """The rates of all three definitions."""
+class VideoRates:
+    """Rates of all three definitions."""
 
-    p540: Rate = field(metadata=wire("definition_540P"))
-    p720: Rate = field(metadata=wire("definition_720P"))
-    p1080: Rate = field(metadata=wire("definition_1080P"))
+    p540: VideoRate = field(metadata=wire("definition_540P"))
+    p720: VideoRate = field(metadata=wire("definition_720P"))
+    p1080: VideoRate = field(metadata=wire("definition_1080P"))
 
 
-def _all(definitions: Iterable[Definitions]) -> tuple[Definitions, ...]:
+def _rates(definitions: Iterable[VideoRates]) -> tuple[VideoRates, ...]:
     return tuple(definitions)
 
 
-def _member(kind: type[Member], given: str) -> Member:
+def _member(enum: type[Member], value: str) -> Member:
     try:
-        return kind(given)
+        return enum(value)
     except ValueError:
-        problem = f"is {given!r}; it must be {OneOf(tuple(kind)).limit}"
-        raise InvalidRequest("", kind.__name__.lower(), problem, Rule.NOT_A_CHOICE) from None
+        problem = f"is {value!r}; it must be {OneOf(tuple(enum)).limit}"
+        raise InvalidRequest("", enum.__name__.lower(), problem, Rule.NOT_A_CHOICE) from None
 
 
-def _network(given: str) -> Network:
-    return _member(Network, given)
+def _network(value: str) -> Network:
+    return _member(Network, value)
 
 
-def _encoding(given: str) -> Encoding:
-    return _member(Encoding, given)
+def _encoding(value: str) -> Encoding:
+    return _member(Encoding, value)
 
 
 @frozen
 class VideoSetting:
-    """The rates for one network and one encoding."""
+    """Rates for one network and one encoding."""
 
     network: Network = field(metadata=wire("network_type"), converter=_network)
     encoding: Encoding = field(metadata=wire("encoding_type"), converter=_encoding)
-    definitions: tuple[Definitions, ...] = field(
-        converter=_all, validator=Listed(), metadata=wire("video_spec_groups")
+    definitions: tuple[VideoRates, ...] = field(
+        converter=_rates, validator=Listed(), metadata=wire("video_spec_groups")
     )
-    """The documents show one entry that holds all three definitions."""
+    """The documents show one entry with all three definitions."""
 
 
 def _settings(settings: Iterable[VideoSetting]) -> tuple[VideoSetting, ...]:
@@ -88,20 +88,19 @@ def _settings(settings: Iterable[VideoSetting]) -> tuple[VideoSetting, ...]:
 
 
 def _all_six(_: object, attribute: Attribute[Any], value: Sequence[VideoSetting]) -> None:
-    given = Counter((setting.network, setting.encoding) for setting in value)
+    counts = Counter((setting.network, setting.encoding) for setting in value)
     six = list(product(Network, Encoding))
-    missing, repeated = [pair for pair in six if not given[pair]], [pair for pair in six if given[pair] > 1]
-    for what, pairs, rule in (("lacks", missing, Rule.MISSING), ("repeats", repeated, Rule.NOT_UNIQUE)):
+    missing, repeated = [pair for pair in six if not counts[pair]], [pair for pair in six if counts[pair] > 1]
+    for verb, pairs, rule in (("lacks", missing, Rule.MISSING), ("repeats", repeated, Rule.NOT_UNIQUE)):
         if pairs:
-            named = ", ".join(f"{network.value} with {encoding.value}" for network, encoding in pairs)
-            raise InvalidRequest(
-                "", attribute.name, f"{what} {named}; all six combinations go in one call, each once", rule
-            )
+            names = ", ".join(f"{network.value} with {encoding.value}" for network, encoding in pairs)
+            problem = f"{verb} {names}; one call sets all six combinations, each once"
+            raise InvalidRequest("", attribute.name, problem, rule)
 
 
 @frozen
 class SetVideo:
-    """All six settings for many instances."""
+    """The six settings of many instances."""
 
     instances: tuple[str, ...] = field(converter=ids, validator=IDS, metadata=wire("instance_ids"))
     settings: tuple[VideoSetting, ...] = field(
@@ -109,8 +108,8 @@ class SetVideo:
     )
 
 
-# KOOPHONE.API.1005 (5.2) refuses a call that lacks one of the six; there is no partial change
-# and no way to read what is set.
+# KOOPHONE.API.1005 (5.2) refuses a call that lacks one of the six: settings cannot be changed one by one,
+# and no call returns the current ones.
 SET: Final = Operation(
     "koophone.video.set", "PUT", "/v1/instances/video-setting",
     SetVideo, Accepted, source="KooPhone 4.1.4 (2025-12-31)",
@@ -120,12 +119,12 @@ SET: Final = Operation(
 
 @frozen
 class Video:
-    """The stream's rates."""
+    """Set bit rates and frame rates of the video stream."""
 
     _session: Sender
 
     async def set(self, instances: Iterable[str], settings: Iterable[VideoSetting]) -> Accepted:
-        """Set the rates of the video stream, for every network and encoding at once.
+        """Set the rates of the video stream for every network and encoding.
 
         Args:
             instances: At most 100 ids, all of one region.

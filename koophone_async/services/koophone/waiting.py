@@ -1,4 +1,4 @@
-"""Looking at jobs once, and waiting for their end."""
+"""List jobs, and wait until they end."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from koophone_async.batches import Report, wait_for
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Sender
 from koophone_async.polling import ResumeToken
-from koophone_async.services.koophone.completion import Tasks
+from koophone_async.services.koophone.completion import TaskPoller
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
 
 
 @frozen
 class Jobs:
-    """What became of the work that was started."""
+    """List the jobs of tasks, and wait until they end."""
 
     _session: Sender
-    _tasks: Tasks = field(repr=False)
+    _tasks: TaskPoller = field(repr=False)
 
     async def list(self, task: str) -> Task:
-        """Look once at all jobs of a task.
+        """Return all jobs of a task, as they are now.
 
         Args:
-            task: The id that the starting call answered.
+            task: The id that the call which started it returned.
 
         Raises:
-            NotFound: The service does not know the task, or not yet (KOOPHONE.API.1323).
+            NotFound: There is no such task, or the service does not list it yet (KOOPHONE.API.1323).
 
         API: KooPhone 4.1.3 (2025-12-31)
         """
@@ -36,23 +36,22 @@ class Jobs:
         self,
         task: ResumeToken | str | None,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the end of a wait is no failure here
+        timeout: float | None = None,  # noqa: ASYNC109 - a wait that times out returns its report
     ) -> Report:
-        """Wait until every job of a task has ended, and give the outcome of each instance.
+        """Wait until every job of a task has ended, and return the outcome of each instance.
 
-        Looks are shared with every other wait of the session. A cancelled wait costs nothing, and
-        the jobs go on.
+        All waits of the session share their polls. Cancelling a wait does not cancel the jobs.
 
         Args:
-            task: `started.task`, or its string from another process. An outcome's `resume_token` will do.
-            timeout: Seconds, after which the open jobs are `unfinished`, each with a resume token to go on with.
+            task: `started.task`, or its string from another process, or the `resume_token` of an outcome.
+            timeout: Seconds after which the jobs that still run are `unfinished`, each with a resume token.
 
         Raises:
-            InvalidRequest: There is no task to wait for, as in the China edition after a reset; or the
-                string is no resume token.
+            InvalidRequest: There is no task to wait for, as after a reset in the China edition; or the
+                string is not a resume token.
         """
         if task is None:
-            problem = "is None: this call gave no task; ask for instances.status"
+            problem = "is None: the call started no task; use instances.status"
             raise InvalidRequest("koophone.jobs.wait", "task", problem, Rule.MISSING)
         resume_token = ResumeToken.parse(task) if isinstance(task, str) else task
         report = Report(resume_token.operation or "koophone.jobs")
