@@ -7,7 +7,7 @@ import pytest
 
 from koophone_async import CloudPhone, Quota, ResumeToken, State
 from koophone_async.batches import SAYS_NOTHING
-from koophone_async.cph import ClientType, JobEntry, Listing, Started, StartedOne
+from koophone_async.cph import Access, ClientType, JobEntry, Listing, Started, StartedOne
 from koophone_async.errors import InvalidRequest
 from tests.fake_server import FakeServer, Reply
 
@@ -136,7 +136,8 @@ async def test_who_cannot_be_connected_to_is_refused(service: CloudPhoneService,
 
     report = await cph.fleet(PHONES[:25]).connections(ClientType.IOS)
 
-    assert states(report) == {"accepted": 24, "refused": 1}
+    assert states(report) == {"succeeded": 24, "refused": 1}
+    assert isinstance(report[PHONES[24]].value, Access)
     assert sorted(len(body["phone_ids"]) for *_, body in service.calls) == [5, 10, 10]
 
 

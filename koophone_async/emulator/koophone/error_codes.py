@@ -57,7 +57,7 @@ def _install_code(values: Json) -> str | None:
     size = str(values.get("object_size", 0))
     if not apps.is_number(size):
         return "62006"
-    return "62015" if float(size) > apps.MOST_MEGABYTES else None
+    return "62015" if float(size) > apps.MAX_PACKAGE_MB else None
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:

@@ -87,7 +87,7 @@ def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
 
 def read_connections(answer: Connections, _: Sequence[str]) -> Reading:
     """Read the connections, and the phones that were refused one."""
-    good = [Outcome(one.phone, State.ACCEPTED, value=one.access) for one in answer.connections]
+    good = [Outcome(one.phone, State.SUCCEEDED, value=one.access) for one in answer.connections]
     return Reading([*good, *(_refused(one.phone, one) for one in answer.refused)])
 
 

@@ -260,11 +260,11 @@ def _accepted(_: object, ids: Sequence[str]) -> Reading:
 
 
 def _read_value(value: Callable[[Answer], object]) -> Callable[[Answer, Sequence[str]], Reading]:
-    return lambda answer, ids: Reading([Outcome(ids[0], State.ACCEPTED, value=value(answer))])
+    return lambda answer, ids: Reading([Outcome(ids[0], State.SUCCEEDED, value=value(answer))])
 
 
 def _read_statuses(answer: InstanceStatuses, _: Sequence[str]) -> Reading:
-    return Reading([Outcome(s.instance, State.ACCEPTED, value=s.state) for s in answer.statuses])
+    return Reading([Outcome(s.instance, State.SUCCEEDED, value=s.state) for s in answer.statuses])
 
 
 def _read_results(answer: CommandResults, _: Sequence[str]) -> Reading:
