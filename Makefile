@@ -27,6 +27,9 @@ lint: $(READY) ## Check style and format
 types: $(READY) ## Check types with mypy and pyright
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	@mkdir -p build
+	@PATH="$(BIN):$$PATH" PYRIGHT_PYTHON_IGNORE_WARNINGS=1 \
+		$(BIN)/pyright --verifytypes koophone_async --ignoreexternal > build/types.txt || (cat build/types.txt; exit 1)
 
 check: lint types test ## All of the above
 

@@ -136,8 +136,8 @@ class Session:
                 is unknown.
         """
         self.environ = environ
-        self.region = region or environ.get("KOOPHONE_REGION")
-        self.edition = parse_edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
+        self.region: str | None = region or environ.get("KOOPHONE_REGION")
+        self.edition: Edition = parse_edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins = self._endpoints.origins()
         self._timeouts = timeouts
@@ -146,8 +146,8 @@ class Session:
         )
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
-        self.limits = Limits(quotas or {}, rng=rng)
-        self.poll_scheduler = PollScheduler(rng=rng)
+        self.limits: Limits = Limits(quotas or {}, rng=rng)
+        self.poll_scheduler: PollScheduler = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._max_quota_wait = max_quota_wait
         self._connections = connections

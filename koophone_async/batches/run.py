@@ -103,7 +103,7 @@ class Run(Generic[Request, Answer]):
         self._changed = asyncio.Event()
         self._driver: asyncio.Task[None] | None = None
         self._limit: anyio.CancelScope | None = None
-        self.report = Report(verb.operation.name)
+        self.report: Report = Report(verb.operation.name)
 
     def estimate(self) -> Estimate:
         """Say before the start how many calls this is and how long the quotas make it last.

@@ -49,19 +49,21 @@ def start(
     )
 
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
+app: typer.Typer = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 app.callback()(start)
 app.command("demo")(demo.run)
 app.command("exec", cls=exec_command.AfterDashes)(exec_command.run)
 app.command("emulator")(emulator.run)
 app.command("api")(api.run)
 app.command("config")(config.run)
-receiver = typer.Typer(help="What the service tells: players entering and quitting games, heartbeats.")
+receiver: typer.Typer = typer.Typer(
+    help="What the service tells: players entering and quitting games, heartbeats."
+)
 receiver.callback(no_args_is_help=True)(lambda: None)
 receiver.command("serve")(events.run)
 app.add_typer(receiver, name="events")
 add_operations(app, "koophone")
-cph = group(cph_options.start.__doc__, lambda: groups("cph", "gaming"))
+cph: typer.Typer = group(cph_options.start.__doc__, lambda: groups("cph", "gaming"))
 cph.callback()(cph_options.start)
 app.add_typer(cph, name="cph")
 app.add_typer(group("IAM, as far as the cloud phones need it.", lambda: groups("iam")), name="iam")

@@ -44,7 +44,7 @@ class Printer(ABC):
         Args:
             columns: What to head a table or CSV with when there are no rows.
         """
-        self.columns = tuple(columns)
+        self.columns: tuple[str, ...] = tuple(columns)
 
     @abstractmethod
     def row(self, row: Row) -> None:
@@ -89,6 +89,8 @@ class JsonArray(Printer):
 
 class Csv(Printer):
     """Comma-separated values with a header; what is no plain value is JSON in its cell."""
+
+    columns: tuple[str, ...]
 
     def __init__(self, columns: Sequence[str] = ()) -> None:
         super().__init__(columns)

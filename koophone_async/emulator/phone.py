@@ -100,48 +100,54 @@ ALIKE: Final = 240
 """How many phones in a row have the same Android, as those have that were bought together."""
 
 
+class Facts:
+    """What is true of a phone: derived from the seed until it is set, and then kept."""
+
+    __slots__ = ()
+
+    name: Kept[str] = Kept(lambda phone: f"phone-{phone.number:05}", str)
+    model: Kept[Model] = Kept[Model](
+        lambda phone: MODELS[phone.digest[0] % len(MODELS)],
+        lambda sku: next(model for model in MODELS if model.sku == sku),
+        lambda model: model.sku,
+    )
+    release: Kept[Release] = Kept[Release](
+        lambda phone: RELEASES[(phone.fleet.seed + (phone.number - 1) // ALIKE) % len(RELEASES)],
+        lambda image: next(release for release in RELEASES if release.image == image),
+        lambda release: release.image,
+    )
+    server: Kept[int] = Kept(lambda phone: phone.fleet.server_of(phone.number), int)
+    """Index of the CPH server that carries it."""
+
+    created: Kept[datetime] = Kept[datetime](
+        lambda phone: phone.fleet.epoch - timedelta(seconds=int.from_bytes(phone.digest[8:12]) % _YEAR),
+        datetime.fromisoformat,
+        datetime.isoformat,
+    )
+    running: Kept[Running] = Kept[Running](lambda _: Running.RUNNING, Running, int)
+    user: Kept[str | None] = Kept[str | None](lambda _: None, _text_or_none)
+    """The user that it is assigned to."""
+
+    logged_in: Kept[bool] = Kept(lambda _: False, bool)
+    frozen: Kept[bool] = Kept(lambda _: False, bool)
+    streaming: Kept[bool] = Kept(lambda _: False, bool)
+    resetting: Kept[bool] = Kept(lambda _: False, bool)
+    loaded: Kept[bool] = Kept(lambda _: True, bool)
+    """Whether its data lie on a physical phone, which a backup releases."""
+
+    backup: Kept[Copying] = Kept[Copying](lambda _: Copying.PREPARING, Copying, int)
+    backup_time: Kept[datetime | None] = Kept[datetime | None](lambda _: None, _moment, _written)
+    restore: Kept[Copying] = Kept[Copying](lambda _: Copying.PREPARING, Copying, int)
+    restore_time: Kept[datetime | None] = Kept[datetime | None](lambda _: None, _moment, _written)
+
+
 @define(unsafe_hash=True)
-class Phone:
+class Phone(Facts):
     """One phone of a fleet. Setting a field changes the phone, whoever looks at it."""
 
     fleet: Fleet = field(repr=False, on_setattr=setters.frozen)
     number: int = field(on_setattr=setters.frozen)
     """From 1, in the order of the fleet."""
-
-    name = Kept(lambda phone: f"phone-{phone.number:05}", str)
-    model = Kept[Model](
-        lambda phone: MODELS[phone.digest[0] % len(MODELS)],
-        lambda sku: next(model for model in MODELS if model.sku == sku),
-        lambda model: model.sku,
-    )
-    release = Kept[Release](
-        lambda phone: RELEASES[(phone.fleet.seed + (phone.number - 1) // ALIKE) % len(RELEASES)],
-        lambda image: next(release for release in RELEASES if release.image == image),
-        lambda release: release.image,
-    )
-    server = Kept(lambda phone: phone.fleet.server_of(phone.number), int)
-    """Index of the CPH server that carries it."""
-
-    created = Kept[datetime](
-        lambda phone: phone.fleet.epoch - timedelta(seconds=int.from_bytes(phone.digest[8:12]) % _YEAR),
-        datetime.fromisoformat,
-        datetime.isoformat,
-    )
-    running = Kept[Running](lambda _: Running.RUNNING, Running, int)
-    user = Kept[str | None](lambda _: None, _text_or_none)
-    """The user that it is assigned to."""
-
-    logged_in = Kept(lambda _: False, bool)
-    frozen = Kept(lambda _: False, bool)
-    streaming = Kept(lambda _: False, bool)
-    resetting = Kept(lambda _: False, bool)
-    loaded = Kept(lambda _: True, bool)
-    """Whether its data lie on a physical phone, which a backup releases."""
-
-    backup = Kept[Copying](lambda _: Copying.PREPARING, Copying, int)
-    backup_time = Kept[datetime | None](lambda _: None, _moment, _written)
-    restore = Kept[Copying](lambda _: Copying.PREPARING, Copying, int)
-    restore_time = Kept[datetime | None](lambda _: None, _moment, _written)
 
     @property
     def id(self) -> str:

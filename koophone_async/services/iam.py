@@ -216,5 +216,5 @@ class Iam:
 
     def __init__(self, session: Sender) -> None:
         """Create a client that sends through a session."""
-        self.tokens = Tokens(session)
-        self.projects = Projects(session)
+        self.tokens: Tokens = Tokens(session)
+        self.projects: Projects = Projects(session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from attrs import field, frozen
@@ -39,21 +39,21 @@ def test_a_request_is_built_from_its_json() -> None:
     assert request_from_wire(Outer, value, Edition.CHINA) == Outer("a", Colour.RED, (Inner(1),))
 
 
-@pytest.mark.parametrize(
-    "value, name, rule",
-    [
-        ({}, "name", Rule.MISSING),
-        ({"outer_name": None}, "name", Rule.MISSING),
-        ({"outer_name": {}}, "name", Rule.WRONG_TYPE),
-        ({"outer_name": "a", "colour": "pink"}, "colour", Rule.WRONG_TYPE),
-        ({"outer_name": "a", "rows": 5}, "rows", Rule.WRONG_TYPE),
-        ({"outer_name": "a", "rows": [5]}, "rows", Rule.WRONG_TYPE),
-        ({"outer_name": "a", "rows": [{"inner_count": 1}, {}]}, "count", Rule.MISSING),
-        ({"outer_name": "a", "rows": [{"inner_count": "x"}]}, "count", Rule.WRONG_TYPE),
-        ({"outer_name": "a", "rows": [{"inner_count": 1, "label": "abcd"}]}, "label", Rule.TOO_LONG),
-        ({"outer_name": "a", "colour": "pink", "rows": [{}]}, "colour", Rule.WRONG_TYPE),
-    ],
-)
+INVALID: Final[list[tuple[Json, str, Rule]]] = [
+    ({}, "name", Rule.MISSING),
+    ({"outer_name": None}, "name", Rule.MISSING),
+    ({"outer_name": {}}, "name", Rule.WRONG_TYPE),
+    ({"outer_name": "a", "colour": "pink"}, "colour", Rule.WRONG_TYPE),
+    ({"outer_name": "a", "rows": 5}, "rows", Rule.WRONG_TYPE),
+    ({"outer_name": "a", "rows": [5]}, "rows", Rule.WRONG_TYPE),
+    ({"outer_name": "a", "rows": [{"inner_count": 1}, {}]}, "count", Rule.MISSING),
+    ({"outer_name": "a", "rows": [{"inner_count": "x"}]}, "count", Rule.WRONG_TYPE),
+    ({"outer_name": "a", "rows": [{"inner_count": 1, "label": "abcd"}]}, "label", Rule.TOO_LONG),
+    ({"outer_name": "a", "colour": "pink", "rows": [{}]}, "colour", Rule.WRONG_TYPE),
+]
+
+
+@pytest.mark.parametrize("value, name, rule", INVALID)
 def test_an_invalid_field_is_named_with_its_rule(value: Json, name: str, rule: Rule) -> None:
     with pytest.raises(InvalidRequest) as caught:
         request_from_wire(Outer, value, Edition.CHINA)

@@ -29,7 +29,7 @@ class CommandError(Exception):
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
-        self.message = f"{message}\n"
+        self.message: str = f"{message}\n"
         self.status = status
 
 

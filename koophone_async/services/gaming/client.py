@@ -36,9 +36,9 @@ class Gaming:
         """
         self._session = session
         self._poller = DeploymentPoller(session, limiter or PollLimiter(POLL_QUOTA))
-        self.applications = Applications(session)
-        self.deployments = Deployments(session, self._poller)
-        self.versions = Versions(session)
+        self.applications: Applications = Applications(session)
+        self.deployments: Deployments = Deployments(session, self._poller)
+        self.versions: Versions = Versions(session)
 
     def fleet(
         self,

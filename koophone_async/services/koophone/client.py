@@ -50,14 +50,14 @@ class KooPhone:
         sender = session.bind(edition=edition)
         tasks = TaskPoller(sender)
         self._sender, self._tasks = sender, tasks
-        self.apps = Apps(sender)
-        self.commands = Commands(sender)
-        self.instances = Instances(sender)
-        self.jobs = Jobs(sender, tasks)
-        self.orders = Orders(sender)
-        self.streaming = Streaming(sender)
-        self.users = Users(sender)
-        self.video = Video(sender)
+        self.apps: Apps = Apps(sender)
+        self.commands: Commands = Commands(sender)
+        self.instances: Instances = Instances(sender)
+        self.jobs: Jobs = Jobs(sender, tasks)
+        self.orders: Orders = Orders(sender)
+        self.streaming: Streaming = Streaming(sender)
+        self.users: Users = Users(sender)
+        self.video: Video = Video(sender)
 
     @property
     def edition(self) -> Edition:
