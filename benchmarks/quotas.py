@@ -29,8 +29,8 @@ async def _ours() -> None:
     limits = Limits({}, rng=Random(1))
     for _ in range(LOOPS):
         with await limits.acquire("some.operation", OPEN) as permit:
-            permit.sent()
-            permit.answered()
+            permit.mark_sent()
+            permit.mark_answered()
 
 
 async def _floor() -> None:
@@ -55,10 +55,10 @@ async def _granted() -> list[float]:
 
     async def call() -> None:
         with await limits.acquire("some.operation", TIGHT) as permit:
-            permit.sent()
+            permit.mark_sent()
             times.append(clock())
             await asyncio.sleep(0.05)
-            permit.answered()
+            permit.mark_answered()
 
     await asyncio.gather(*(call() for _ in range(WAITERS)))
     return times

@@ -81,11 +81,11 @@ class _Service:
     ) -> Answer:
         """Answer after a round trip."""
         self.requests += 1
-        placed = wire.place(operation, request)
+        placed = wire.encode_request(operation, request)
         await asyncio.sleep(ROUND_TRIP)
         return read(operation, RawResponse(200, {}, self._answer(placed)), Edition.CHINA, None)
 
-    def _answer(self, placed: wire.Placed) -> bytes:
+    def _answer(self, placed: wire.EncodedRequest) -> bytes:
         began = time.process_time()
         data = self._start(placed.body) if placed.body else self._look(placed.path)
         body = msgspec.json.encode({"data": data, "error_code": "0", "error_msg": "OK"})

@@ -78,7 +78,7 @@ def _write_result() -> Result:
     ways = {
         FLOOR: lambda: wire.encode(body),
         VENDOR: lambda: json.dumps(vendor.sanitized(sdk)),
-        OURS: lambda: wire.place(commands.RUN, commands.RunCommand(IDS, "getprop")),
+        OURS: lambda: wire.encode_request(commands.RUN, commands.RunCommand(IDS, "getprop")),
     }
     return Result("wire", "write a command for 100 ids", "µs CPU", by_turns(ways, loops=500), guarded=True)
 

@@ -1,4 +1,4 @@
-"""One call on its way: whether it has left, and what a failure to answer means."""
+"""A call in flight: whether it was sent, and which error a failed exchange is."""
 
 from __future__ import annotations
 
@@ -32,67 +32,68 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class SendTracker:
-    """What a caller learns of a call while it is under way, and still knows when it is cancelled."""
+    """Tracks whether a call was sent, so that a caller knows it even if the call is cancelled."""
 
     sent: bool = False
-    """Whether anything may have left this machine that is not known to have come to nothing."""
+    """Whether the call may have been executed: it was sent, and nothing proves that it was not executed."""
 
     permit: Permit | None = None
-    """What the quota granted for the attempt under way."""
+    """The permit of the current attempt."""
 
-    halves: bool = False
-    """Whether the caller halves a batch that is refused for its ids; such a refusal is not repeated."""
+    bisects: bool = False
+    """Whether the caller bisects a batch refused because of its ids, which is then not retried itself."""
 
-    def leave(self) -> None:
-        """Note that the request's head goes out now."""
+    def mark_sent(self) -> None:
+        """Record that the headers of the request are being sent."""
         self.sent = True
         if self.permit is not None:
-            self.permit.sent()
+            self.permit.mark_sent()
 
 
 @define(eq=False)
 class Call(Generic[Answer]):
-    """One call on its way."""
+    """A call in flight, with all of its attempts."""
 
     operation: Operation[Any, Answer]
-    placed: wire.Placed
+    encoded: wire.EncodedRequest
     request_id: str
     edition: Edition
     tracker: SendTracker
     origin: URL
     project: str | None
-    """The project that the path names."""
+    """The project in the path."""
 
-    proof: AccessKey | Token | None = None
-    """What the attempt under way was signed with."""
+    credentials: AccessKey | Token | None = None
+    """The credentials of the current attempt."""
 
     queued: float = 0.0
-    """Seconds that its attempts waited for the quota."""
+    """Seconds that all attempts have waited for the quota."""
 
     is_renewed: bool = False
     is_in_doubt: bool = False
-    """Whether an earlier attempt may have happened."""
+    """Whether an earlier attempt may have been executed."""
 
     def begin(self, permit: Permit) -> None:
-        """Start another attempt."""
+        """Begin another attempt."""
         self.tracker.permit = permit
         self.is_in_doubt = self.tracker.sent
 
     def mark_not_executed(self) -> None:
-        """Note that the attempt under way has done nothing for certain."""
+        """Record that the current attempt was certainly not executed."""
         self.tracker.sent = self.is_in_doubt
 
     def timed_out(self, reason: str) -> KooPhoneError:
-        """The time was over, before or after the request had left."""
+        """Return the error for a timeout, which depends on whether the request was sent."""
         if self.tracker.sent:
             return AnswerTimedOut(self.operation.name, reason, self.request_id, self.operation.repeatable)
         return ConnectTimedOut(self.operation.name, reason)
 
     def failure(self, error: Exception) -> KooPhoneError:
-        """Say what a failed exchange means. The kind of exception alone does not tell.
+        """Return the error for a failed exchange.
 
-        Whether something left is known from the trace. One more case is sure: a write that met a
-        closing transport, because head and body go out in one piece.
+        aiohttp's exceptions do not show whether the request was sent, but the trace does. One more case is
+        certain: if the transport was closing, nothing was sent, because headers and body are written
+        together.
         """
         name, reason = self.operation.name, _reason(error)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
@@ -107,18 +108,18 @@ class Call(Generic[Answer]):
 
 
 def install_send_trace(http: aiohttp.ClientSession) -> None:
-    """Learn when a request leaves, and keep aiohttp from sending GET, PUT and DELETE twice."""
+    """Trace when requests are sent, and keep aiohttp from resending GET, PUT and DELETE by itself."""
 
-    async def left(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    async def headers_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
         if isinstance(context.trace_request_ctx, SendTracker):
-            context.trace_request_ctx.leave()
+            context.trace_request_ctx.mark_sent()
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(left)
+    trace.on_request_headers_sent.append(headers_sent)
     trace.freeze()
     http.trace_configs.append(trace)
-    # aiohttp repeats them on a broken connection also where the service has acted already, and
-    # offers no public switch.
+    # aiohttp resends them on a broken connection, even if the service has executed them, and has no public
+    # switch for that.
     http._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
@@ -126,5 +127,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     if isinstance(error, aiohttp.ClientResponseError):
-        return "what came back is not HTTP"  # its text would quote it
+        return "the answer is not HTTP"  # the text of the exception would quote it
     return redact(str(error)) or type(error).__name__

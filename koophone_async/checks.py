@@ -1,6 +1,6 @@
-"""What a field of a request may hold, checked before anything is sent.
+"""Validators for fields of requests, which are checked before anything is sent.
 
-Each check is data: the command line prints `limit`, the emulator refuses by the same rule.
+A check is data: the command line prints its `limit`, and the emulator enforces the same rule.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 MAX_ID_LENGTH: Final = 32
-"""The longest id, in characters, where a document states one."""
+"""The maximum length of an id in characters, where a document states one."""
 
 
 class Check(Protocol):
-    """A rule for one field that can say itself in words."""
+    """A rule for one field, with a description."""
 
     @property
     def limit(self) -> str:
-        """The rule in words, such as `at most 1,024 bytes of UTF-8`."""
+        """A description of the rule, such as `at most 1,024 bytes of UTF-8`."""
         ...
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
-        """Raise `InvalidRequest` where the value breaks the rule."""
+        """Raise `InvalidRequest` if the value breaks the rule."""
         ...
 
 
@@ -44,7 +44,7 @@ def _utf8(attribute: Attribute[Any], value: str) -> bytes:
         return value.encode()
     except UnicodeEncodeError:
         return _refuse(
-            attribute, Rule.BAD_FORMAT, "holds half of a surrogate pair, which UTF-8 has no bytes for"
+            attribute, Rule.BAD_FORMAT, "contains a lone surrogate, which cannot be encoded as UTF-8"
         )
 
 
@@ -60,13 +60,13 @@ class Text:
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
+        """A description of the rule."""
         size = f"at most {self.max:,} {self.unit}"
         ending = f", ending in {' or '.join(self.ending)}" if self.ending else ""
         return size + ending + (f", matching {self.pattern}" if self.pattern else "")
 
-    def fits_all(self, values: Collection[Any]) -> bool:
-        """Tell whether all are sure to pass, in a tenth of the time that checking each takes."""
+    def accepts_all(self, values: Collection[Any]) -> bool:
+        """Return whether all values pass for certain, in a tenth of the time that checking each takes."""
         try:
             is_plain = "".join(values).isascii() and not (self.ending or self.pattern)
         except TypeError:
@@ -74,7 +74,7 @@ class Text:
         return is_plain and all(self.min <= size <= self.max for size in {*map(len, values)})
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
-        """Check type, size and form."""
+        """Check type, length and format."""
         if value is None and attribute.default is None:
             return
         if not isinstance(value, str):
@@ -82,7 +82,7 @@ class Text:
         encoded = _utf8(attribute, value)
         size = len(encoded) if self.unit.startswith("bytes") else len(value)
         if size < self.min:
-            _refuse(attribute, Rule.TOO_SHORT, f"is empty; it must hold {self.limit}", self.min)
+            _refuse(attribute, Rule.TOO_SHORT, f"is empty; it must have {self.limit}", self.min)
         if size > self.max:
             _refuse(attribute, Rule.TOO_LONG, f"is {size:,} {self.unit} long; {self.limit}", self.max)
         if self.ending and not value.endswith(self.ending):
@@ -93,18 +93,18 @@ class Text:
 
 @frozen
 class Between:
-    """A whole number within bounds, both of them allowed."""
+    """A number within bounds, inclusive; a whole number by default."""
 
     min: float
     max: float
     step: int | None = None
     unit: str = ""
     has_fractions: bool = False
-    """Whether it need not be a whole one."""
+    """Whether fractions are allowed."""
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
+        """A description of the rule."""
         step = f" in steps of {self.step:,}" if self.step else ""
         bounds = f"at least {self.min:,}" if self.max == inf else f"{self.min:,} to {self.max:,}"
         return f"{bounds}{step} {self.unit}".strip()
@@ -129,7 +129,7 @@ class OneOf:
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
+        """A description of the rule."""
         return "one of " + ", ".join(str(v.value if isinstance(v, Enum) else v) for v in self.values)
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
@@ -144,7 +144,7 @@ class OneOf:
 
 @frozen
 class Listed:
-    """A list of bounded length, each item by a rule of its own."""
+    """A list of bounded length, with a rule for each item."""
 
     max: int | None = None
     min: int = 1
@@ -152,44 +152,44 @@ class Listed:
 
     @property
     def limit(self) -> str:
-        """The rule in words."""
+        """A description of the rule."""
         size = f"{self.min:,} to {self.max:,} items" if self.max else f"at least {self.min:,} items"
         return size + (f", each {self.each.limit}" if self.each else "")
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check the length and every item."""
-        problem = f"holds {len(value):,} items; it must hold {self.limit}"
+        problem = f"has {len(value):,} items; it must have {self.limit}"
         if len(value) < self.min:
             _refuse(attribute, Rule.TOO_FEW, problem, self.min)
         if self.max is not None and len(value) > self.max:
             _refuse(attribute, Rule.TOO_MANY, problem, self.max)
-        if self.each is None or (isinstance(self.each, Text) and self.each.fits_all(value)):
+        if self.each is None or (isinstance(self.each, Text) and self.each.accepts_all(value)):
             return
         for item in value:
             self.each(instance, attribute, item)
 
 
 def aware(_: object, attribute: Attribute[Any], value: Any) -> None:
-    """Refuse a time without a zone, which means another moment on another machine."""
+    """Raise `InvalidRequest` for a time without a zone, which is another moment on another machine."""
     if value is None and attribute.default is None:
         return
     if not isinstance(value, datetime):
         _refuse(attribute, Rule.WRONG_TYPE, f"is a {type(value).__name__}; it must be an aware datetime")
     if value.tzinfo is None:
-        _refuse(attribute, Rule.BAD_FORMAT, "is a time without a zone; it must be an aware datetime")
+        _refuse(attribute, Rule.BAD_FORMAT, "has no time zone; it must be an aware datetime")
 
 
 IDS: Final = Listed(each=Text(MAX_ID_LENGTH))
-"""At least one id of at most 32 characters. The most ids of a call are the operation's `batch`."""
+"""At least one id, of at most 32 characters each. How many a call may have is in the operation's `batch`."""
 
 
 def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:
-    """Take any iterable of ids, or of what `name` says, but a bare string, which would go by the letter."""
+    """Convert an iterable of ids to a tuple; refuse a bare string, which would become single letters."""
     if isinstance(values, str):
-        raise InvalidRequest("", name, f"is the string {values!r}; give a list of {name}", Rule.WRONG_TYPE)
+        raise InvalidRequest("", name, f"is the string {values!r}; pass a list of {name}", Rule.WRONG_TYPE)
     return tuple(values)
 
 
 def paths(values: Iterable[str]) -> tuple[str, ...]:
-    """Take any iterable of paths but a bare string."""
+    """Convert an iterable of paths to a tuple; refuse a bare string."""
     return ids(values, "paths")

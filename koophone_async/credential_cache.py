@@ -1,4 +1,4 @@
-"""Keep a key or a token that ends at some time, and get the next before it does."""
+"""Cache credentials that expire, and renew them in time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Expiring(Protocol):
-    """What ends at some time."""
+    """A value that may expire."""
 
     @property
     def expires_at(self) -> datetime | None:
-        """When; None for never."""
+        """When it expires; None for never."""
         ...
 
 
@@ -26,89 +26,90 @@ Value = TypeVar("Value", bound=Expiring)
 
 
 class CredentialCache(Generic[Value]):
-    """Holds one key or token and gets the next before it ends, once for all who wait.
+    """Caches one key or token and renews it before it expires, once for all callers.
 
-    A renewal that fails is an error only when what is held has ended. It goes on when a caller who waits for
-    it is cancelled, for the others and for the next.
+    A failed renewal is an error only after the cached value has expired. A renewal continues when a caller
+    that waits for it is cancelled, because others may wait for it too.
     """
 
-    EARLY: Final = timedelta(minutes=5)
-    """How long before the end the next is asked for."""
+    RENEW_BEFORE: Final = timedelta(minutes=5)
+    """How long before its expiry a value is renewed."""
 
-    PAUSE: Final = timedelta(seconds=30)
-    """How long what is held serves on after a renewal that brought nothing better."""
+    RETRY_AFTER: Final = timedelta(seconds=30)
+    """How long a value that is about to expire is still used after a renewal failed to replace it."""
 
     def __init__(
         self, source: Value | Callable[[], Awaitable[Value | None]], now: Callable[[], datetime]
     ) -> None:
-        """Hold what was given, or get it when first asked.
+        """Cache a fixed value, or what a source returns.
 
         Args:
-            source: What is held for good, or where to get it.
+            source: The value, or an async function that returns one.
             now: The wall clock.
         """
         self._source = source
         self._now = now
-        self._held: Value | None = None
-        self._patient_until: datetime | None = None
+        self._cached: Value | None = None
+        self._next_renewal: datetime | None = None
         self._renewal: asyncio.Task[Value] | None = None
-        self._began = False
+        self._was_fetched = False
 
     @property
-    def held(self) -> Value | None:
-        """What the source gave last; None where that was refused, or nothing was asked for yet."""
-        return self._held
+    def cached(self) -> Value | None:
+        """The cached value; None if it was invalidated or not fetched yet."""
+        return self._cached
 
     async def current(self) -> Value:
-        """Answer what is held, and wait for the next where that has ended or is about to.
+        """Return the cached value; if it has expired or is about to, wait for its renewal.
 
         Raises:
-            InvalidRequest: The source holds nothing.
+            InvalidRequest: The source has no value.
         """
         if not callable(self._source):
             return self._source
-        if self._held is not None and self._serves(self._held):
-            return self._held
+        if self._cached is not None and self._is_current(self._cached):
+            return self._cached
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renew(self._source))
-            self._renewal.add_done_callback(self._settle)
+            self._renewal.add_done_callback(self._finished)
         return await asyncio.shield(self._renewal)
 
-    def forget(self, refused: Value | None = None) -> bool:
-        """Drop what is held because it was refused, so that the next who asks waits for another.
+    def invalidate(self, refused: Value | None = None) -> bool:
+        """Drop the cached value because the service refused it, so that the next caller fetches another.
 
         Args:
-            refused: What was refused. Where something else is held by now, that stays.
+            refused: The refused value. If another is cached by now, that is kept.
 
         Returns:
-            Whether asking again can bring another: not for what was given for good, or never asked for.
+            Whether fetching can bring another value: False for a fixed one, or if none was ever fetched.
         """
-        if refused is None or self._held is refused:
-            self._held = None
-        return self._began
+        if refused is None or self._cached is refused:
+            self._cached = None
+        return self._was_fetched
 
-    def _serves(self, held: Value) -> bool:
-        if held.expires_at is None:
+    def _is_current(self, value: Value) -> bool:
+        if value.expires_at is None:
             return True
         now = self._now()
-        patient = self._patient_until is not None and now < self._patient_until
-        return now < held.expires_at - (timedelta(0) if patient else self.EARLY)
+        was_just_renewed = self._next_renewal is not None and now < self._next_renewal
+        return now < value.expires_at - (timedelta(0) if was_just_renewed else self.RENEW_BEFORE)
 
     async def _renew(self, source: Callable[[], Awaitable[Value | None]]) -> Value:
-        self._began = True
+        self._was_fetched = True
         try:
-            found = await source()
+            value = await source()
         except Exception:
-            found = self._held
-            if found is None or not found.expires_at or self._now() >= found.expires_at:
+            value = self._cached
+            if value is None or not value.expires_at or self._now() >= value.expires_at:
                 raise
-        if found is None:
+        if value is None:
             raise InvalidRequest("", "credentials", f"not found in {source}")
-        self._held, self._patient_until = found, self._now() + self.PAUSE
-        return found
+        self._cached, self._next_renewal = value, self._now() + self.RETRY_AFTER
+        return value
 
-    def _settle(self, renewal: asyncio.Task[Value]) -> None:
+    def _finished(self, renewal: asyncio.Task[Value]) -> None:
         self._renewal = None
         if not renewal.cancelled():
-            # Looked at here, because all who waited for it may have been cancelled.
+            # Retrieved here, because every caller that waited may have been cancelled: asyncio logs an
+            # exception that nobody retrieves.
             renewal.exception()

@@ -1,4 +1,4 @@
-"""Where the services are, and in which edition."""
+"""Endpoints: the addresses of the services, by edition and region."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from koophone_async.wire import Edition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BESIDE: Final = {"gaming": "cph"}
-"""Services that are served where another is."""
+SHARED_ENDPOINTS: Final = {"gaming": "cph"}
+"""Services that are served by the endpoint of another."""
 
 VARIABLES: Final = {
     "koophone": "KOOPHONE_ENDPOINT",
     "cph": "KOOPHONE_CPH_ENDPOINT",
     "iam": "HUAWEICLOUD_SDK_IAM_ENDPOINT",
 }
-"""What the environment calls the endpoints."""
+"""The environment variables of the endpoints."""
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @frozen
 class Endpoints:
-    """Where the services are. None: derived from region and edition where that is known."""
+    """The addresses of the services. None stands for the published address, by region and edition."""
 
     koophone: str | None = None
     cph: str | None = None
@@ -41,12 +41,12 @@ class Endpoints:
         return cls(**{service: environ.get(variable) for service, variable in VARIABLES.items()})
 
     def origins(self) -> dict[str, URL]:
-        """Give the address of each service that was said.
+        """Return the addresses that are set, by service.
 
         Raises:
-            InvalidRequest: One is no address, or plain http to another machine.
+            InvalidRequest: One is not a URL, or is plain http to another machine.
         """
-        return {service: _origin(service, said) for service, said in asdict(self).items() if said}
+        return {service: _origin(service, address) for service, address in asdict(self).items() if address}
 
 
 CPH_REGIONS: Final = (
@@ -56,11 +56,11 @@ CPH_REGIONS: Final = (
 """The regions where CPH is known to be served. Any other one needs an explicit endpoint."""
 
 
-def published(service: str, edition: Edition, region: str | None) -> URL:
-    """Tell the published host of a service.
+def published_endpoint(service: str, edition: Edition, region: str | None) -> URL:
+    """Return the published address of a service.
 
     Raises:
-        InvalidRequest: It is not published, or the region is not set or not known to have one.
+        InvalidRequest: None is published, or the region is not set or not known to have one.
     """
     if service == "koophone":
         if edition is Edition.CHINA:
@@ -70,7 +70,9 @@ def published(service: str, edition: Edition, region: str | None) -> URL:
         )
     if not region:
         raise InvalidRequest(
-            "", "KOOPHONE_REGION", f"is not set; the host of {service} is named by it, such as cn-north-4"
+            "",
+            "KOOPHONE_REGION",
+            f"is not set; the host of {service} contains the region, such as cn-north-4",
         )
     if service == "cph" and region not in CPH_REGIONS:
         problem = f"is {region!r}; without an endpoint it must be one of {', '.join(CPH_REGIONS)}"
@@ -79,10 +81,10 @@ def published(service: str, edition: Edition, region: str | None) -> URL:
 
 
 def parse_edition(value: Edition | str) -> Edition:
-    """Read the name of an edition.
+    """Parse the name of an edition.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: There is no such edition.
     """
     try:
         return Edition(value)
@@ -91,10 +93,10 @@ def parse_edition(value: Edition | str) -> Edition:
 
 
 def parse_proxy(address: str) -> URL:
-    """Read the address of a proxy.
+    """Parse the address of a proxy.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: It is not an http or https URL.
     """
     try:
         url = URL(address)
@@ -110,7 +112,7 @@ def _origin(service: str, address: str) -> URL:
     try:
         url = URL(address).origin()
     except ValueError:
-        raise InvalidRequest("", where, f"is {redact(address)!r}, which is not an address") from None
+        raise InvalidRequest("", where, f"is {redact(address)!r}, which is not a URL") from None
     if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
         raise InvalidRequest("", where, f"is {redact(address)!r}; it must be https (http on loopback only)")
     return url

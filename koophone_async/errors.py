@@ -1,29 +1,45 @@
-"""What can go wrong, by what the caller may do next.
+"""Exceptions, arranged by what the caller can do next.
 
+```
 KooPhoneError
-├── InvalidRequest                 the call is wrong as written; nothing was sent (also a ValueError)
-├── NotSent                 nothing left this machine; sending again is safe
-│   ├── NotConnected       no connection (also a ConnectionError)
-│   ├── BadEndpoint        the address or its certificate is wrong (also a ConnectionError)
-│   ├── ConnectTimedOut    no connection in time (also a TimeoutError)
-│   └── QuotaTooSlow       the quota would take longer than allowed; says how long
-├── Refused                the service answered no; `code` says why
-│   ├── AuthenticationFailed             credentials are missing, wrong or expired
-│   ├── Forbidden          the account may not do this, or not to these ids
-│   ├── NotFound           what was named does not exist
-│   ├── Busy               right call, wrong moment; nothing was done
-│   ├── Throttled          too many calls; `retry_after` where known
-│   └── Unavailable        the service cannot serve anyone for now
-├── NoAnswer             sent, but no trustworthy answer: it may have happened
-│   ├── ConnectionLost     the connection broke (also a ConnectionError)
-│   └── AnswerTimedOut     the answer did not come in time (also a TimeoutError)
-├── UnreadableAnswer             an answer came that is not what the service documents
-├── JobFailed              the job, or a call without one, ended badly; holds its outcome
-├── JobUnfinished          the job was still open at the deadline; holds its resume token
-└── PartialFailure          some ids did not succeed; holds the outcome of every id
+├── InvalidRequest            a value of the request is wrong; nothing was sent (also a ValueError)
+├── NotSent                   nothing left this machine
+│   ├── NotConnected          no connection could be made (also a ConnectionError)
+│   ├── BadEndpoint           the address or its certificate is invalid (also a ConnectionError)
+│   ├── ConnectTimedOut       no connection in time (also a TimeoutError)
+│   └── QuotaTooSlow          the quota has no permit in time; `retry_after` says when it has one
+├── Refused                   the service answered with an error; `code` identifies it
+│   ├── AuthenticationFailed  the credentials are missing, wrong or expired
+│   ├── Forbidden             the account has no permission, in general or for these ids
+│   ├── NotFound              something named in the request does not exist (also a LookupError)
+│   ├── Busy                  the request is right but cannot be served now; nothing was done
+│   ├── Throttled             too many requests; `retry_after` where the service states it
+│   └── Unavailable           the service cannot serve any request now
+├── NoAnswer                  sent, but no trustworthy answer arrived: it may have been executed
+│   ├── ConnectionLost        the connection broke (also a ConnectionError)
+│   └── AnswerTimedOut        the answer did not arrive in time (also a TimeoutError)
+├── UnreadableAnswer          an answer arrived that is not what the service documents
+├── JobFailed                 a job failed, or a call without a job; `outcome` has the details
+├── JobUnfinished             a job was still running at the deadline (also a TimeoutError)
+└── PartialFailure            some ids did not succeed; `outcomes` has the outcome of each
+```
 
-All fields are positional, so that errors survive pickling. No text of an error holds a key,
-a token or a signed link.
+**May I send the call again?** Ask `error.repeatable`, which every error has: True means that sending the same
+call again can succeed and cannot have it executed twice. It follows from what is known:
+
+| error | `repeatable` | because |
+|---|---|---|
+| `NotSent` | yes, unless `BadEndpoint` | nothing was sent |
+| `Refused` | if `retryable` | its code proves that nothing was done, and that the cause passes |
+| `NoAnswer` | if `retryable` | the operation has the same effect if executed twice (`Operation.repeatable`) |
+| all others | no | a repeat cannot help, or may execute the call twice |
+
+So `retryable` is the evidence, stored with the errors that need some, and `repeatable` is the verdict. A
+`Refused` can be harmless without being either: for a wrong id `not_executed` is True, but a repeat would fail
+again.
+
+All fields are positional, so that errors can be pickled. No text of an error contains a key, a token or a
+signed link.
 """
 
 from __future__ import annotations
@@ -67,14 +83,14 @@ __all__ = [
 
 @define(eq=False, slots=False)
 class KooPhoneError(Exception):
-    """Anything this package raises on purpose."""
+    """Base class of all errors of this package."""
 
     operation: str
-    """The operation's name, such as `koophone.commands.run`; empty where there is none."""
+    """The operation's name, such as `koophone.commands.run`; empty if there is none."""
 
     @property
     def repeatable(self) -> bool:
-        """Whether the same call may be made again without anything happening twice."""
+        """Whether sending the same call again can succeed, and cannot have it executed twice."""
         return False
 
 
@@ -104,68 +120,68 @@ class Rule(Enum):
 
 @define(eq=False, slots=False)
 class InvalidRequest(KooPhoneError, ValueError):
-    """The call is wrong as written. Nothing was sent."""
+    """A value of the request is wrong. Nothing was sent."""
 
     field: str
     problem: str
-    """For people. Programs read `field`, `rule` and `limit`."""
+    """A description for people. Programs should use `field`, `rule` and `limit`."""
 
     rule: Rule = Rule.ANY
     limit: float | None = None
-    """The bound that the value is beyond, where the rule has one."""
+    """The bound that the value exceeds or falls short of, where the rule has one."""
 
     def __str__(self) -> str:
-        """Name the field, what is wrong with its value, and the limit."""
+        """Return the field, what is wrong with its value, and the limit."""
         where = f"{self.operation}: " if self.operation else ""
         return f"{where}{self.field}: {self.problem}"
 
 
 @define(eq=False, slots=False)
 class NotSent(KooPhoneError):
-    """Nothing left this machine, so sending again is safe."""
+    """Nothing left this machine."""
 
     reason: str
 
     @property
     def repeatable(self) -> bool:
-        """Always: nothing was sent."""
+        """True: nothing was sent."""
         return True
 
     def __str__(self) -> str:
-        """Say what stood in the way."""
+        """Return why nothing was sent."""
         return f"{self.operation}: not sent: {self.reason}"
 
 
 @define(eq=False, slots=False)
 class NotConnected(NotSent, ConnectionError):
-    """No connection: the name was not found, or nobody listens."""
+    """No connection could be made: the name was not resolved, or nothing listens there."""
 
 
 @define(eq=False, slots=False)
 class BadEndpoint(NotSent, ConnectionError):
-    """The address is wrong, or its certificate does not verify: sending again cannot help."""
+    """The address is invalid, or its certificate does not verify."""
 
     @property
     def repeatable(self) -> bool:
-        """Never: the settings must change first."""
+        """False: the settings must change first."""
         return False
 
 
 @define(eq=False, slots=False)
 class ConnectTimedOut(NotSent, TimeoutError):
-    """No connection within the connect timeout, or none free in the pool."""
+    """No connection within the connect timeout, or none became free in the pool."""
 
 
 @define(eq=False, slots=False)
 class QuotaTooSlow(NotSent):
-    """The quota would let this call through only after `retry_after` seconds, longer than allowed."""
+    """The quota has no permit within the allowed wait; the next is free in `retry_after` seconds."""
 
     retry_after: float
 
 
 @frozen
 class Failure:
-    """One id of a call that the service refused, in its own words."""
+    """An id for which the service refused a call, with its code and message."""
 
     id: str
     code: str
@@ -174,41 +190,41 @@ class Failure:
 
 @define(eq=False, slots=False)
 class Refused(KooPhoneError):
-    """The service answered no."""
+    """The service answered with an error."""
 
     status: int
-    """The HTTP status; 200 for many refusals of KooPhone."""
+    """The HTTP status; KooPhone sends many errors with 200."""
 
     code: str
     message: str
-    """The service's own words, with signed links cut short."""
+    """The message of the service, unchanged except that secrets are hidden."""
 
     request_id: str | None = None
 
     retryable: bool = False
-    """Whether the code proves that nothing was done and that a repeat can succeed."""
+    """Whether the code proves that nothing was done and that the cause passes: a retry can succeed."""
 
     blames_ids: bool = False
-    """Whether some ids of the call are the reason; nothing was done for any of them."""
+    """Whether the cause is some of the ids; nothing was done for any id."""
 
     retry_after: float | None = None
-    """How long to wait before a repeat, where the service said so."""
+    """Seconds to wait before a retry, where the service states it."""
 
     not_executed: bool = True
-    """Whether the code proves that nothing was done; without proof some of it may have been."""
+    """Whether the code proves that nothing was done; otherwise part of the call may have been executed."""
 
     failures: tuple[Failure, ...] = ()
-    """The servers that cloud mobile gaming refused, each for a reason of its own."""
+    """The servers for which cloud mobile gaming refused the call, with the reason of each."""
 
     @property
     def repeatable(self) -> bool:
-        """Whether the code proves that nothing was done and that a repeat can succeed."""
+        """Whether a retry can succeed, and cannot execute the call twice: `retryable`."""
         return self.retryable
 
     def __str__(self) -> str:
-        """Give the service's code and words, and the request id for its support."""
-        about = f", request {self.request_id}" if self.request_id else ""
-        return f"{self.operation}: {self.code or 'no code'}: {self.message} (HTTP {self.status}{about})"
+        """Return code, message and status, and the request id, which the service's support asks for."""
+        request = f", request {self.request_id}" if self.request_id else ""
+        return f"{self.operation}: {self.code or 'no code'}: {self.message} (HTTP {self.status}{request})"
 
 
 @define(eq=False, slots=False)
@@ -216,115 +232,116 @@ class AuthenticationFailed(Refused):
     """The credentials are missing, wrong or expired."""
 
     renewable: bool = False
-    """Whether a new token may help, which the session has then tried once."""
+    """Whether a new token may help. The session has then tried that once."""
 
 
 @define(eq=False, slots=False)
 class Forbidden(Refused):
-    """The account may not do this at all, or not to one of these ids."""
+    """The account has no permission, in general or for one of the ids."""
 
 
 @define(eq=False, slots=False)
 class NotFound(Refused, LookupError):
-    """Something that the call names does not exist."""
+    """Something that the request names does not exist."""
 
 
 @define(eq=False, slots=False)
 class Busy(Refused):
-    """The call is right and the moment is not; nothing was done."""
+    """The request is right but cannot be served now; nothing was done."""
 
 
 @define(eq=False, slots=False)
 class Throttled(Refused):
-    """Too many calls; nothing was done."""
+    """Too many requests; nothing was done."""
 
 
 @define(eq=False, slots=False)
 class Unavailable(Refused):
-    """The service cannot serve anyone for now."""
+    """The service cannot serve any request now."""
 
 
 @define(eq=False, slots=False)
 class NoAnswer(KooPhoneError):
-    """Sent, and no trustworthy answer came: it may have happened, or not."""
+    """The call was sent, but no trustworthy answer arrived: it may have been executed."""
 
     reason: str
     request_id: str | None = None
     retryable: bool = False
-    """Whether the operation may be repeated whatever became of this call."""
+    """Whether the operation has the same effect if it is executed twice (`Operation.repeatable`)."""
 
     @property
     def repeatable(self) -> bool:
-        """Only where doing it twice is the same as doing it once."""
+        """Whether executing the call twice has the same effect as once: `retryable`."""
         return self.retryable
 
     def __str__(self) -> str:
-        """Say what is known, and that the end is not."""
-        about = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.operation}: sent, but no trustworthy answer: {self.reason}{about}"
+        """Return what is known of the call."""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        return f"{self.operation}: sent, but no trustworthy answer: {self.reason}{request}"
 
 
 @define(eq=False, slots=False)
 class ConnectionLost(NoAnswer, ConnectionError):
-    """The connection broke after the request had left."""
+    """The connection broke after the request was sent."""
 
 
 @define(eq=False, slots=False)
 class AnswerTimedOut(NoAnswer, TimeoutError):
-    """The request had left and the answer did not come in time."""
+    """The request was sent, and the answer did not arrive in time."""
 
 
 @define(eq=False, slots=False)
 class UnreadableAnswer(KooPhoneError):
-    """An answer came that is not what the service documents; a write may have happened."""
+    """An answer arrived that is not what the service documents; a write may have been executed."""
 
     status: int
     reason: str
     answer: bytes = field(repr=False)
-    """The answer as it came. It may hold secrets, so no text of this error shows it."""
+    """The body of the answer. It may contain secrets, so no text of this error shows it."""
 
     request_id: str | None = None
 
     def __str__(self) -> str:
-        """Say what could not be read; the answer itself stays in `answer`."""
+        """Return what could not be read, without the answer itself."""
         return f"{self.operation}: unreadable answer (HTTP {self.status}): {self.reason}"
 
 
 @define(eq=False, slots=False)
 class JobFailed(KooPhoneError):
-    """A job ended with status -1, or a call that has none ended badly."""
+    """A job ended with status -1, or a call without a job failed."""
 
     outcome: Outcome
-    """What became of it, with its code, message and output."""
+    """The outcome of the id, with error code, message and output."""
 
     reason: str
 
     def __str__(self) -> str:
-        """Give the job's own code and words."""
+        """Return why the job failed."""
         return f"{self.operation}: job failed: {self.reason}"
 
 
 @define(eq=False, slots=False)
 class JobUnfinished(KooPhoneError, TimeoutError):
-    """The deadline came before the end. The job goes on and can be awaited again."""
+    """The job was still running at the deadline. It goes on, and can be awaited again."""
 
     resume_token: str
-    """Await this again, here or in another process: `koophone.jobs.wait(resume_token)`."""
+    """For waiting again, in this or another process: `koophone.jobs.wait(resume_token)`."""
 
     seconds: float
+    """How long it was waited for."""
 
     def __str__(self) -> str:
-        """Say how long was waited and that nothing was lost."""
-        return f"{self.operation}: still running after {self.seconds:.1f} s; await its resume token again"
+        """Return how long it was waited for, and how to go on."""
+        return f"{self.operation}: still running after {self.seconds:.1f} s; wait again with its resume token"
 
 
 @define(eq=False, slots=False)
 class PartialFailure(KooPhoneError):
-    """Not every id succeeded. `outcomes` holds what became of every one."""
+    """Some ids did not succeed. `outcomes` has the outcome of every id."""
 
     outcomes: Mapping[str, Outcome] = field(repr=False)
     counts: Mapping[str, int]
 
     def __str__(self) -> str:
-        """Count the ids by state."""
+        """Return the number of ids in each state."""
         return f"{self.operation}: " + ", ".join(f"{n} {state}" for state, n in self.counts.items())

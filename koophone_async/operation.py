@@ -1,6 +1,6 @@
-"""What one operation of the service is, said once.
+"""Operations: everything about a documented request, stated once.
 
-Session, batches, awaiter, emulator, command line and documentation read these constants.
+Session, batches, polling, emulator, command line and documentation read these constants.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 UNSTATED: Final = 100
-"""The most ids of a call where no document states a maximum: that of the calls which have one."""
+"""The maximum of ids in a call where no document states one: the maximum of most other calls."""
 
 
 @frozen
@@ -36,33 +36,32 @@ class Quota:
 
     @property
     def counts_from_answer(self) -> bool:
-        """Whether a permit's window starts when its answer is back, not when it is granted.
+        """Whether a call counts from when its answer arrives, instead of from when it is sent.
 
-        The service counts when a request arrives, which may be later than the grant by any network delay. For
-        windows of a minute a late start costs nothing and rules that error out; for windows of
-        a second it would cost throughput, and a margin is enough.
+        The service counts a request when it arrives, which is somewhere in between. For windows of a minute,
+        counting from the answer costs nothing and is never too early. For windows of a second it would cost
+        throughput; there a call counts from sending, and a margin is added to the window.
         """
         return self.seconds >= 10
 
 
 @frozen
 class Batch:
-    """Which field of the request is the list, and how many items the service takes at once."""
+    """Which field of the request lists the ids, and how many a call may have."""
 
     field: str
     max: int = attrs.field(validator=gt(0))
     one_region: bool = False
-    """Whether all ids of one call must be of one region (KOOPHONE.API.1002)."""
+    """Whether all ids of a call must be in one region (KOOPHONE.API.1002)."""
 
 
 @frozen
 class Operation(Generic[Request, Answer]):
     """One documented request.
 
-    `name` is `service.resource.method` and serves four places: the constant, the method, the
-    command line and the catalogue. Fields of `request` that the path names go into the path;
-    those of GET and DELETE into the query; all others into the JSON body, unless the field
-    says otherwise.
+    `name` is `service.resource.method`, and identifies the operation as constant, method, command and
+    catalogue entry. Fields of `request` that appear in the path go into the path, those of GET and DELETE
+    into the query, and all others into the JSON body, unless the field's metadata says otherwise.
     """
 
     name: str
@@ -71,21 +70,21 @@ class Operation(Generic[Request, Answer]):
     request: type[Request]
     answer: type[Answer]
     source: str = attrs.field(kw_only=True)
-    """Document, section and date, as the docstring of the method gives it."""
+    """Document, section and date, as in the docstring of the method."""
 
     repeatable: bool = attrs.field(kw_only=True)
-    """Whether doing it twice is the same as doing it once; for each write a person's judgement."""
+    """Whether executing it twice has the same effect as once; judged by a person for each write."""
 
     order: bool = attrs.field(default=False, kw_only=True)
-    """Whether it costs money. An order is never sent again by any rule."""
+    """Whether it costs money. Orders are never retried."""
 
     anonymous: bool = attrs.field(default=False, kw_only=True)
-    """Whether it is sent without credentials, which only the request for a token is."""
+    """Whether it is sent without credentials. Only the request for a token is."""
 
     batch: Batch | None = attrs.field(default=None, kw_only=True)
     quotas: tuple[Quota, ...] = attrs.field(default=(), kw_only=True)
     success: int = attrs.field(default=200, kw_only=True)
-    """The status of a success; the emulator answers with it, the client takes any 2xx."""
+    """The HTTP status of a success; the emulator sends it, the client accepts any 2xx."""
 
     @property
     def service(self) -> str:

@@ -1,11 +1,11 @@
-"""Who may be sent again, and when.
+"""Retry policy: which calls are retried, and when.
 
-The error says what is known of a call: `NotSent` that nothing left, `Refused` with `retryable` that
-the service did nothing, `NoAnswer` that nobody knows. Only a repeatable operation is sent
-again in the last case, an order that costs money never.
+The error shows what is known of a call. After `NotSent` nothing was sent, and a `Refused` with `retryable`
+proves that the service did nothing: these are always retried. After `NoAnswer` the call may have been
+executed, so it is retried only if the operation is repeatable. Orders, which cost money, are never retried.
 
-Repeats draw on a budget that successes refill, so that an outage costs at most about a tenth
-more calls, however many callers there are; the idea is that of the AWS SDKs' retry quota.
+Retries draw on a budget that successes refill, so that an outage adds at most about a tenth to the calls,
+however many callers there are. The idea is the retry quota of the AWS SDKs.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 
 
 class Cause(Enum):
-    """Why a call is sent again: what it costs of the budget, and how its wait grows."""
+    """Why a call is retried, which decides what a retry costs and how its delay grows."""
 
     TRANSIENT = (14, 0.05)
     BUSY = (5, 1.0)
 
     @property
     def cost(self) -> int:
-        """Tokens of the budget."""
+        """Tokens that a retry takes from the budget."""
         return int(self.value[0])
 
     @property
     def scale(self) -> float:
-        """The longest first wait, in seconds; it doubles with every repeat."""
+        """The maximum delay of the first retry in seconds; it doubles with each retry."""
         return float(self.value[1])
 
 
 def cause(operation: AnyOperation, error: KooPhoneError) -> Cause | None:
-    """Say why this call may be sent again; None where it may not."""
+    """Return why a call may be retried, or None if it may not."""
     if operation.order:
         return None
     match error:
@@ -68,19 +68,19 @@ def cause(operation: AnyOperation, error: KooPhoneError) -> Cause | None:
 
 @frozen
 class Retries:
-    """How often and how long a call is sent again."""
+    """How often, and for how long, a call is retried."""
 
     attempts: int = 3
-    """How often one call is sent at most, the first time included."""
+    """The maximum number of attempts, including the first."""
 
     max_delay: float = 20.0
-    """The longest wait between two attempts, in seconds; a wait that the service names is kept as it is."""
+    """The maximum delay between two attempts in seconds; `Retry-After` is added to it."""
 
     deadline: float = 120.0
-    """No attempt is made later than this many seconds after the first, waits for the quota not counted."""
+    """Seconds after the first attempt until which retries are made, not counting waits for the quota."""
 
     budget: float = 500.0
-    """Tokens of a session: 14 for a transient failure, 5 for a busy service, 1 back for a success."""
+    """Tokens of a session: a retry costs 14 after a transient failure, 5 if busy; a success returns 1."""
 
 
 _REFILL: Final = 1.0
@@ -88,38 +88,38 @@ _REFILL: Final = 1.0
 
 @define(eq=False)
 class Budget:
-    """What a session may still spend on repeats."""
+    """What a session may still spend on retries."""
 
     rules: Retries
     rng: random.Random = field(repr=False)
     tokens: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Start full."""
+        """Fill the budget."""
         self.tokens = self.rules.budget
 
     def succeeded(self) -> None:
-        """Give a little back."""
+        """Return a token after a successful call."""
         self.tokens = min(self.tokens + _REFILL, self.rules.budget)
 
-    def wait(
+    def retry_delay(
         self, operation: AnyOperation, error: KooPhoneError, attempt: int, elapsed: float
     ) -> float | None:
-        """Answer how long to wait before the next attempt; None where there is none.
+        """Return the seconds to wait before the next attempt, or None if there is none; spend its cost.
 
         Args:
-            operation: What was sent.
-            error: What came of it.
-            attempt: How often it was sent so far.
-            elapsed: Seconds since the first attempt began, without the waits for the quota.
+            operation: The operation that failed.
+            error: How it failed.
+            attempt: The number of attempts so far.
+            elapsed: Seconds since the first attempt began, not counting waits for the quota.
         """
         why = cause(operation, error)
         if why is None or attempt >= self.rules.attempts or self.tokens < why.cost:
             return None
-        seconds = self.rng.uniform(0, min(self.rules.max_delay, why.scale * 2 ** (attempt - 1)))
+        delay = self.rng.uniform(0, min(self.rules.max_delay, why.scale * 2 ** (attempt - 1)))
         if isinstance(error, Refused) and error.retry_after is not None:
-            seconds += error.retry_after
-        if elapsed + seconds > self.rules.deadline:
+            delay += error.retry_after
+        if elapsed + delay > self.rules.deadline:
             return None
         self.tokens -= why.cost
-        return seconds
+        return delay

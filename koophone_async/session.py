@@ -1,7 +1,7 @@
 """The session: one send path for every operation of every service.
 
-Place the fields, wait for the quota, sign, send, read, and either answer or raise; what may be
-sent again is decided in `retry`, what a code means in `protocol.codes`.
+Encode the request, wait for the quota, sign, send, read, and return the answer or raise. `retry` decides what
+is retried, `protocol.codes` what an error code means.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ from koophone_async.credentials import (
     Provider,
     default_chain,
 )
-from koophone_async.endpoints import BESIDE, Endpoints, parse_edition, parse_proxy, published
+from koophone_async.endpoints import (
+    SHARED_ENDPOINTS,
+    Endpoints,
+    parse_edition,
+    parse_proxy,
+    published_endpoint,
+)
 from koophone_async.errors import (
     AuthenticationFailed,
     InvalidRequest,
@@ -61,26 +67,26 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("koophone_async")
 
 MAX_SIGNED_BODY: Final = 12 * 2**20
-"""The largest body that may be signed with an access key, in bytes; larger ones need a token."""
+"""The maximum size in bytes of a body signed with an access key; larger ones need a token."""
 
 
 def utc_now() -> datetime:
-    """Tell the time; the wall clock unless a caller brings its own."""
+    """Return the time of the wall clock, the default for `Session(now=)`."""
     return datetime.now(UTC)
 
 
 @frozen
 class Timeouts:
-    """How long to wait, in seconds; None is for ever."""
+    """Timeouts in seconds; None means no limit."""
 
     connect: float | None = 10.0
-    """For a connection, a free place in the pool included."""
+    """For a connection, including a wait for a free one in the pool."""
 
     read: float | None = 60.0
-    """For the next bytes of the answer, once the request has left."""
+    """For the next bytes of the answer, after the request was sent."""
 
     total: float | None = None
-    """For one call as a whole, with its wait for the quota and its repeats."""
+    """For a whole call, including its wait for the quota and its retries."""
 
 
 class Session:
@@ -90,7 +96,7 @@ class Session:
     async with Session() as session:
         koophone = KooPhone(session)
     ```
-    Without arguments everything comes from the environment (`HUAWEICLOUD_SDK_AK`, ...), the
+    Without arguments, credentials and settings come from the environment (`HUAWEICLOUD_SDK_AK`, ...), the
     profile file or the metadata service of a cloud server.
     """
 
@@ -112,28 +118,29 @@ class Session:
         rng: random.Random | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Set up a session; the network is first touched by the first call.
+        """Configure a session. It opens no connection before the first call.
 
         Args:
-            credentials: An `AccessKey`, a `Password`, or a provider of either.
-            region: Such as `cn-north-4`; else KOOPHONE_REGION.
-            edition: `china` or `international`; else KOOPHONE_EDITION, else `china`.
-            endpoints: Where the services are; else the environment, else the published hosts.
-            timeouts: For connecting, for the answer, for a whole call.
-            retries: How often and how long a call is sent again.
-            quotas: More quotas, by operation (`koophone.commands.run`), service (`koophone`) or `*`.
-            max_quota_wait: How many seconds a call may wait for its quota; longer raises `QuotaTooSlow`.
-            connections: The most connections at once.
-            proxy: The address of an HTTP proxy.
-            http: A session of the caller's own. It stays open, and stops repeating PUT, DELETE and
-                GET by itself: aiohttp does that silently, also after the service has acted.
+            credentials: An `AccessKey`, a `Password`, or a provider of either; default: the credential chain.
+            region: Such as `cn-north-4`; default: KOOPHONE_REGION.
+            edition: `china` or `international`; default: KOOPHONE_EDITION, else `china`.
+            endpoints: The addresses of the services; default: the environment, else the published ones.
+            timeouts: For the connection, the answer and the whole call.
+            retries: How often, and for how long, a call is retried.
+            quotas: Additional quotas, by operation (`koophone.commands.run`), service (`koophone`) or `*`.
+            max_quota_wait: Seconds that a call may wait for its quota; if it would take longer, the call
+                raises `QuotaTooSlow` at once. Default: no limit.
+            connections: The maximum number of connections.
+            proxy: The URL of an HTTP proxy.
+            http: An aiohttp session of your own. It is not closed, and no longer resends GET, PUT and DELETE
+                by itself: aiohttp does that silently, even if the service has executed them.
             now: The wall clock.
-            rng: Where jitter comes from.
+            rng: The source of jitter.
             environ: The environment.
 
         Raises:
-            InvalidRequest: An endpoint is not https (plain http is for loopback), the proxy is none, or the edition
-                is unknown.
+            InvalidRequest: An endpoint is not https (http is allowed on loopback only), or proxy or edition
+                are invalid.
         """
         self.environ = environ
         self.region: str | None = region or environ.get("KOOPHONE_REGION")
@@ -164,27 +171,27 @@ class Session:
         self._projects = ProjectLookup(self)
 
     async def __aenter__(self) -> Self:
-        """Open the pool of connections, again where it was closed."""
+        """Open the connection pool, or reopen it after `close`."""
         if self._owns_http and self._http is not None and self._http.closed:
             self._http = None
         self._pool()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the pool of connections."""
+        """Close the session."""
         await self.close()
 
     async def close(self) -> None:
-        """End all waits and close the pool of connections; one that the caller brought goes on to serve.
+        """End all waits for jobs and close the connection pool, unless it is a session of the caller's own.
 
-        What still goes on is not sent over a closed pool, until `async with` opens the session again.
+        Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """
         await self.poll_scheduler.aclose()
         if self._http is not None and self._owns_http:
             await self._http.close()
 
     def __repr__(self) -> str:
-        """Show where it points; never what it signs with."""
+        """Return edition and region, and no credentials."""
         return f"<Session {self.edition.value} {self.region or 'no region'}>"
 
     def bind(
@@ -197,9 +204,9 @@ class Session:
         """Return this session bound to what all calls of one client share.
 
         Args:
-            edition: The edition in whose words states are read; else the session's own.
-            region: The region of the calls; else the session's own.
-            project_id: The project of the calls; else it is looked up when a path needs it.
+            edition: The edition whose states answers use; default: that of the session.
+            region: The region of the calls; default: that of the session.
+            project_id: The project of the calls; default: looked up when a path needs it.
 
         Raises:
             InvalidRequest: The edition is unknown.
@@ -208,17 +215,17 @@ class Session:
         return BoundSession(self, edition, region or self.region, project_id)
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
-        """Return the least seconds that the quotas leave for this many calls."""
+        """Return the minimum seconds that this many calls take under the quotas."""
         return self.limits.estimate(operation.name, operation.quotas, calls)
 
     async def project_id(self, region: str | None = None) -> str:
         """Return the id of the project that calls are made in.
 
-        It is that of HUAWEICLOUD_SDK_PROJECT_ID, else of the credentials, else the project named like
-        the region, which is looked up once.
+        That is HUAWEICLOUD_SDK_PROJECT_ID, else the project of the credentials, else the project that has the
+        name of the region, which is looked up once.
 
         Args:
-            region: The region of the calls; else the session's own.
+            region: The region of the calls; default: that of the session.
 
         Raises:
             InvalidRequest: There is neither a project nor a region to look it up by.
@@ -236,21 +243,21 @@ class Session:
         region: str | None = None,
         project_id: str | None = None,
     ) -> Answer:
-        """Send one request and read its answer.
+        """Send a request and return its answer, with retries.
 
         Args:
-            operation: The constant that says how.
+            operation: The operation to call.
             request: An instance of its request class.
             tracker: Records whether the request was sent, for callers that may be cancelled.
-            edition: The edition in whose words states are read; else the session's own.
-            region: The region of the service; else the session's own. An explicit endpoint goes before it.
-            project_id: The project in the path; else it is looked up where the path needs one.
+            edition: The edition whose states the answer uses; default: that of the session.
+            region: The region of the service, unless its endpoint is set; default: that of the session.
+            project_id: The project in the path; default: looked up if the path needs one.
 
         Raises:
-            InvalidRequest: The request is wrong as written; nothing was sent.
+            InvalidRequest: A value of the request is wrong; nothing was sent.
             NotSent: Nothing left this machine.
-            Refused: The service answered no.
-            NoAnswer: It may have happened.
+            Refused: The service answered with an error.
+            NoAnswer: The call may have been executed.
             UnreadableAnswer: The answer is not what the service documents.
         """
         _check_batch(operation, request)
@@ -258,7 +265,7 @@ class Session:
             project_id = await self.project_id(region)
         call = Call(
             operation,
-            wire.place(operation, request, project_id=project_id),
+            wire.encode_request(operation, request, project_id=project_id),
             getattr(request, "request_id", None) or uuid4().hex,
             edition or self.edition,
             tracker or SendTracker(),
@@ -268,111 +275,121 @@ class Session:
         limit = asyncio.timeout(self._timeouts.total)
         try:
             async with limit:
-                return await self._repeat(call)
+                return await self._send_with_retries(call)
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise call.timed_out(f"no end within {self._timeouts.total} s") from error
+            raise call.timed_out(f"not finished within {self._timeouts.total} s") from error
 
-    async def _repeat(self, call: Call[Answer]) -> Answer:
-        """Send until there is an answer, or an error after which nothing may be sent."""
+    async def _send_with_retries(self, call: Call[Answer]) -> Answer:
+        """Send until there is an answer, or an error that is not retried."""
         loop = asyncio.get_running_loop()
-        began, attempt, doubt = loop.time(), 0, None
+        began, attempt, in_doubt = loop.time(), 0, None
         while True:
             attempt += 1
             try:
                 answer = await self._attempt(call)
             except KooPhoneError as error:
-                wait = self._wait(call, error, attempt, loop.time() - began - call.queued)
-                if wait is None:
-                    if doubt is not None and isinstance(error, InvalidRequest | NotSent):
-                        raise doubt from error  # this attempt was not sent; an earlier one may have happened
+                delay = self._retry_delay(call, error, attempt, loop.time() - began - call.queued)
+                if delay is None:
+                    if in_doubt is not None and isinstance(error, InvalidRequest | NotSent):
+                        raise in_doubt from error  # an earlier attempt may have been executed
                     raise
-                doubt = doubt or (error if call.tracker.sent else None)
-                log.debug("%s: again in %.2f s after: %s", call.operation.name, wait, error)
+                in_doubt = in_doubt or (error if call.tracker.sent else None)
+                log.debug(
+                    "retrying %s in %.2f s (attempt %d): %s", call.operation.name, delay, attempt + 1, error
+                )
             else:
                 self._budget.succeeded()
                 return answer
-            await asyncio.sleep(wait)
+            await asyncio.sleep(delay)
 
-    def _wait(self, call: Call[Any], error: KooPhoneError, attempt: int, elapsed: float) -> float | None:
+    def _retry_delay(
+        self, call: Call[Any], error: KooPhoneError, attempt: int, elapsed: float
+    ) -> float | None:
         if isinstance(error, AuthenticationFailed):
-            is_renewed = error.renewable and self._renew(call)
+            is_renewed = error.renewable and self._renew_credentials(call)
             return 0.0 if is_renewed and not call.operation.order else None
-        if isinstance(error, Refused) and error.blames_ids and call.tracker.halves:
+        if isinstance(error, Refused) and error.blames_ids and call.tracker.bisects:
             return None
-        return self._budget.wait(call.operation, error, attempt, elapsed)
+        return self._budget.retry_delay(call.operation, error, attempt, elapsed)
 
     async def _attempt(self, call: Call[Answer]) -> Answer:
         operation = call.operation
-        # Before the quota, which the request for a token may share: it would wait for calls that wait for it.
-        call.proof = None if operation.anonymous else await self._proof(call)
+        # Before the wait for the quota: the request for a token may share the quota, and would wait for calls
+        # that wait for the token.
+        call.credentials = None if operation.anonymous else await self._credentials_for(call)
         now = asyncio.get_running_loop().time
-        asked = now()
+        queued_at = now()
         with await self.limits.acquire(
             operation.name, operation.quotas, max_wait=self._max_quota_wait
         ) as permit:
-            call.queued += now() - asked
+            call.queued += now() - queued_at
             call.begin(permit)
             try:
-                if isinstance(call.proof, Token):
-                    call.proof = self._tokens.held or call.proof  # another may have come during the wait
-                elif call.proof is not None:
-                    call.proof = await self._proof(call)  # and a key have ended; no quota gives the next
-                return await self._ask(call, self._headers(call), permit)
+                # The wait may have been long: the token may have been renewed, or the key have expired. A
+                # token is not fetched here, since its request might need the quota of which this call has a
+                # permit.
+                if isinstance(call.credentials, Token):
+                    call.credentials = self._tokens.cached or call.credentials
+                elif call.credentials is not None:
+                    call.credentials = await self._credentials_for(call)
+                return await self._send_once(call, self._headers(call), permit)
             except BaseException:
-                permit.unsent()  # without effect once it has left
+                permit.release()  # no effect if the request was sent
                 raise
 
-    async def _ask(self, call: Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
+    async def _send_once(self, call: Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
         try:
             received = await self._exchange(call, headers)
             answer = read(call.operation, received, call.edition, call.request_id)
         except Throttled as error:
-            permit.throttled(error.message, error.retry_after)
+            permit.mark_throttled(error.message, error.retry_after)
             call.mark_not_executed()
             raise
         except Refused as error:
-            permit.answered()
+            permit.mark_answered()
             if error.not_executed:
                 call.mark_not_executed()
             raise
-        permit.answered()
+        permit.mark_answered()
         return answer
 
     def _headers(self, call: Call[Any]) -> dict[str, str]:
-        placed, proof = call.placed, call.proof
+        encoded, credentials = call.encoded, call.credentials
         headers = {"x-request-id": call.request_id}
-        if placed.body is not None:
+        if encoded.body is not None:
             headers["Content-Type"] = "application/json"
-        if proof is None:
+        if credentials is None:
             return headers
-        if isinstance(proof, Token):
-            return headers | {"X-Auth-Token": proof.value}
-        if call.operation.service == "iam" and proof.domain_id:
-            headers["X-Domain-Id"] = proof.domain_id
-        elif project := call.project or proof.project_id:
+        if isinstance(credentials, Token):
+            return headers | {"X-Auth-Token": credentials.value}
+        if call.operation.service == "iam" and credentials.domain_id:
+            headers["X-Domain-Id"] = credentials.domain_id
+        elif project := call.project or credentials.project_id:
             headers["X-Project-Id"] = project
-        if placed.body is not None and len(placed.body) > MAX_SIGNED_BODY:
-            problem = f"is {len(placed.body):,} bytes; a signed one holds at most {MAX_SIGNED_BODY:,}: use a Password"
+        if encoded.body is not None and (size := len(encoded.body)) > MAX_SIGNED_BODY:
+            problem = f"has {size:,} bytes; a signed one may have at most {MAX_SIGNED_BODY:,}: use a Password"
             raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
-        unsigned = Unsigned(call.operation.method, placed.path, placed.query, headers, placed.body)
-        return headers | proof.signer.sign(unsigned, call.origin.host_port_subcomponent or "", self.now())
+        unsigned = Unsigned(call.operation.method, encoded.path, encoded.query, headers, encoded.body)
+        return headers | credentials.signer.sign(
+            unsigned, call.origin.host_port_subcomponent or "", self.now()
+        )
 
-    async def _proof(self, call: Call[Any]) -> AccessKey | Token:
-        """Get what signs the call, which has not left whatever becomes of a request for a token."""
+    async def _credentials_for(self, call: Call[Any]) -> AccessKey | Token:
+        """Return the key or token to sign with. If no token can be had, the call itself was not sent."""
         try:
             credentials = await self.credentials.current()
             return await self._tokens.current() if isinstance(credentials, Password) else credentials
         except (NoAnswer, UnreadableAnswer) as error:
-            raise NotConnected(call.operation.name, f"not signed in: {error}") from error
+            raise NotConnected(call.operation.name, f"no token: {error}") from error
 
     async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> RawResponse:
-        operation, placed, tracker = call.operation, call.placed, call.tracker
-        url = URL(f"{call.origin}{target(placed.path, placed.query)}", encoded=True)
+        operation, encoded, tracker = call.operation, call.encoded, call.tracker
+        url = URL(f"{call.origin}{target(encoded.path, encoded.query)}", encoded=True)
         try:
             async with self._pool().request(
-                operation.method, url, data=placed.body, headers=headers, allow_redirects=False,
+                operation.method, url, data=encoded.body, headers=headers, allow_redirects=False,
                 proxy=self._proxy, timeout=self._timeout, trace_request_ctx=tracker,
             ) as response:  # fmt: skip
                 try:
@@ -383,50 +400,55 @@ class Session:
                     body = b""
                 return RawResponse(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            # Not `from error`: its text may quote an answer, and tracebacks print it.
+            # Not `from error`: its text may quote an answer, and tracebacks would print it.
             raise call.failure(error) from None
 
     def origin(self, service: str, region: str | None = None) -> URL:
-        """Tell where a service is: as was said, else the published host of edition or region.
+        """Return the address of a service: the one that is set, else the published one.
 
         Raises:
-            InvalidRequest: Nothing says where it is.
+            InvalidRequest: None is set, and none is published.
         """
-        service = BESIDE.get(service, service)
-        return self._origins.get(service) or published(service, self.edition, region or self.region)
+        service = SHARED_ENDPOINTS.get(service, service)
+        return self._origins.get(service) or published_endpoint(service, self.edition, region or self.region)
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._http is None:
-            # Shorter than the minute that gateways keep a connection, so that the client is the
-            # one to close it and no write meets a closing one.
+            # Gateways keep connections for a minute. The client closes them earlier, so that no request is
+            # written to a connection that the gateway is closing.
             connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
             self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
             install_send_trace(self._http)
         elif self._http.closed and self._owns_http:
-            raise InvalidRequest("", "session", "is closed; `async with` opens it again")
+            raise InvalidRequest("", "session", "is closed; open it again with `async with`")
         elif self._http.closed:
             raise InvalidRequest("", "http", "is closed")
         return self._http
 
-    def _renew(self, call: Call[Any]) -> bool:
-        """Forget the token that was refused, once a call; many calls may find out at the same time."""
+    def _renew_credentials(self, call: Call[Any]) -> bool:
+        """Invalidate the refused credentials, once a call; return whether others can be fetched."""
         if call.is_renewed:
             return False
         call.is_renewed = True
-        if isinstance(call.proof, Token):
-            return self._tokens.forget(call.proof)
-        # A permanent key that is refused stays so, and the vendor locks a key after five refusals.
-        is_temporary = isinstance(call.proof, AccessKey) and call.proof.security_token is not None
-        return is_temporary and self.credentials.forget(call.proof)
+        if isinstance(call.credentials, Token):
+            return self._tokens.invalidate(call.credentials)
+        # A permanent key stays refused, and the vendor locks a key after five refusals.
+        key = call.credentials
+        is_temporary = isinstance(key, AccessKey) and key.security_token is not None
+        return is_temporary and self.credentials.invalidate(key)
 
     async def _fetch_token(self) -> Token:
         credentials = await self.credentials.current()
         if not isinstance(credentials, Password):
             raise InvalidRequest(
-                CREATE_TOKEN.name, "credentials", "are an access key; a token needs a user's password"
+                CREATE_TOKEN.name,
+                "credentials",
+                "are an access key; a token is issued for a user and password only",
             )
-        who = CreateToken.of(credentials.user, credentials.password, credentials.domain, credentials.project)
-        return await self.send(CREATE_TOKEN, who)
+        request = CreateToken.of(
+            credentials.user, credentials.password, credentials.domain, credentials.project
+        )
+        return await self.send(CREATE_TOKEN, request)
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:
@@ -434,7 +456,5 @@ def _check_batch(operation: AnyOperation, request: object) -> None:
     if batch is not None:
         count = len(getattr(request, batch.field))
         if count > batch.max:
-            problem = (
-                f"holds {count:,} items; one call takes at most {batch.max:,} (a fleet takes any number)"
-            )
+            problem = f"has {count:,} items; a call may have at most {batch.max:,} (a fleet has no maximum)"
             raise InvalidRequest(operation.name, batch.field, problem, Rule.TOO_MANY, batch.max)

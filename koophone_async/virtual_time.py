@@ -1,7 +1,7 @@
-"""An event loop whose time is virtual: an hour of waiting takes no longer than the work done in it.
+"""An event loop with virtual time: an hour of waiting takes no longer than the work done in it.
 
-The clock of the event loop is the only monotonic clock of this package, and the wall clock is a
-parameter: run on `VirtualTimeLoop` and hand its `now` to client and server.
+This package has no monotonic clock but that of the event loop, and the wall clock is a parameter: run
+on `VirtualTimeLoop`, and pass its `now` to client and server.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""Where the wall clock of a virtual loop starts unless it is told otherwise."""
+"""The default start of a virtual loop's wall clock."""
 
 _LONG: Final = 3.0
-"""Seconds from which a jump may fire the time limit of a request that is only in flight."""
+"""A jump of more seconds than this may fire the timeout of a request that is merely in flight."""
 
 
 class _JumpingSelector(DefaultSelector):
-    """Polls the real sockets, and answers a wait for a timer by moving the clock to it."""
+    """Polls the real sockets, and moves the clock instead of waiting for a timer."""
 
     def __init__(self) -> None:
-        """Start at 0 seconds, with nothing that holds time."""
+        """Start at 0 seconds, with the clock running."""
         super().__init__()
         self.now = 0.0
-        self.holds = 0
+        self.pauses = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-        """Report what is ready; when nothing is, let `timeout` virtual seconds pass at once."""
+        """Return the ready sockets; if there are none, advance the clock by `timeout` seconds at once."""
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if timeout is None or self.holds:
+        if timeout is None or self.pauses:
             return super().select(None)
         if not (ready := self._in_flight(timeout)):
             self.now += timeout
         return ready
 
     def _in_flight(self, timeout: float) -> list[tuple[SelectorKey, int]]:
-        """Give bytes that another socket of this process has just sent the time to arrive."""
-        if len(self.get_map()) == 1:  # only the loop's own pipe: there is nobody to wait for
+        """Wait a moment for bytes that another socket of this process has just sent."""
+        if len(self.get_map()) == 1:  # only the loop's own pipe: nothing is in flight
             return []
         if timeout > _LONG:
             return super().select(0.005)
@@ -61,54 +61,54 @@ class _JumpingSelector(DefaultSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop whose time jumps to the next timer whenever nothing else can happen.
 
-    Time stands still while callbacks run, while bytes are on their way between sockets of this
-    process, and while functions given to `run_in_executor` work (name look-ups too). An aiohttp
-    server and its clients can share the loop, over real sockets on loopback. The same program
-    sees the same times in each run, however slow the machine is.
+    The clock stands still while callbacks run, while bytes are in flight between sockets of this process, and
+    while functions passed to `run_in_executor` run (name resolution too). An aiohttp server and its clients
+    can share the loop, over real sockets on loopback. The same program sees the same times in each run,
+    however slow the machine is.
 
-    What the loop cannot see is work outside it: a server in another process, a subprocess, a
-    thread that was not started by `run_in_executor` (anyio's and aiosqlite's are not). Put such
-    work inside `with loop.paused():`, and do not let it wait for a timer of this loop. The kernel's own
-    timers are real as well: give a server a `backlog` for all the connects that come at once.
+    The loop cannot see work outside of it: a server in another process, a subprocess, a thread that was not
+    started by `run_in_executor` (those of anyio and aiosqlite are not). Put such work inside
+    `with loop.paused():`, where it must not wait for a timer of this loop. Timers of the kernel are real as
+    well: a server needs a `backlog` for all connections that are opened at once.
 
     Args:
-        start: What `now()` says at the start, with a time zone.
+        start: The wall clock at the start, with a time zone.
     """
 
     def __init__(self, start: datetime = EPOCH) -> None:
-        """Start at 0 seconds, and at `start` on the wall."""
+        """Start at 0 seconds, and `start` by the wall clock."""
         self._start = start
         self._clock = _JumpingSelector()
         super().__init__(self._clock)
 
     @classmethod
     def running(cls) -> VirtualTimeLoop:
-        """Find the virtual loop that the caller runs on.
+        """Return the virtual loop that is running.
 
         Raises:
-            RuntimeError: The caller runs on a loop of real time, or on none.
+            RuntimeError: The running loop has real time, or none is running.
         """
         loop = asyncio.get_running_loop()
         if not isinstance(loop, cls):
-            raise RuntimeError(f"this runs on {type(loop).__name__}, where time is real")  # noqa: TRY004 - the loop is of the wrong kind
+            raise RuntimeError(f"the running loop is a {type(loop).__name__}, whose time is real")  # noqa: TRY004 - the loop is of the wrong kind
         return loop
 
     def time(self) -> float:
-        """Tell the virtual seconds since the loop was made."""
+        """Return the virtual seconds since the loop was created."""
         return self._clock.now
 
     def now(self) -> datetime:
-        """Tell the virtual wall clock: pass this method wherever a clock is a parameter."""
+        """Return the virtual wall clock. Pass this method wherever a clock is a parameter."""
         return self._start + timedelta(seconds=self.time())
 
     @contextmanager
     def paused(self) -> Generator[None]:
-        """Keep time from passing while something works that the loop cannot see."""
-        self._clock.holds += 1
+        """Stop the clock during work that the loop cannot see."""
+        self._clock.pauses += 1
         try:
             yield
         finally:
-            self._clock.holds -= 1
+            self._clock.pauses -= 1
 
     def run_in_executor(
         self,
@@ -116,23 +116,23 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         func: Callable[[*Arguments], Result],
         *args: *Arguments,
     ) -> asyncio.Future[Result]:
-        """Run a function in a thread, with time held still until it is done or given up."""
+        """Run a function in a thread, with the clock stopped until it is done or cancelled."""
         future = super().run_in_executor(executor, func, *args)
-        self._clock.holds += 1
+        self._clock.pauses += 1
         future.add_done_callback(self._release)
         return future
 
     def _release(self, _: asyncio.Future[Any]) -> None:
-        self._clock.holds -= 1
+        self._clock.pauses -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Wait for the threads. No time passes meanwhile, so `timeout` cannot."""
+        """Wait for the threads. The clock is stopped meanwhile, so `timeout` never expires."""
         del timeout
         with self.paused():
             await super().shutdown_default_executor()
 
 
 def run_virtually(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end in virtual time, as `asyncio.run` would in real time."""
+    """Run a coroutine in virtual time, as `asyncio.run` does in real time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)

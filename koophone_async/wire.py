@@ -1,9 +1,9 @@
-"""The one converter between models and JSON.
+"""The converter between models and JSON.
 
-A model's field says how the wire spells it (`wire("job_id")`); everything else is derived from
-its type. Answers are read with patience, because the service's documents contradict each
-other: numbers that come as strings and strings that come as numbers, nulls, unknown fields
-and unknown members of enums are read and not refused.
+A model's field declares its name on the wire (`wire("job_id")`); everything else is derived from its type.
+Reading is tolerant, because the documents contradict each other: numbers as strings, strings as numbers,
+nulls, unknown fields and unknown enum values are accepted. `protocol.decoders` has a faster decoder for
+documented answers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WIRE: Final = "wire"
 
 
 class Edition(StrEnum):
-    """The two books of KooPhone, which give some numbers different meanings."""
+    """The editions of KooPhone, in which some numbers have different meanings."""
 
     CHINA = "china"
     INTERNATIONAL = "international"
@@ -43,18 +43,18 @@ class Edition(StrEnum):
 
 @attrs.frozen
 class Spelling:
-    """How the wire spells one field."""
+    """How a field appears on the wire."""
 
     name: str
     also: tuple[str, ...] = ()
-    """Other spellings that are read and never written."""
+    """Other names, which are read but never written."""
 
     place: Place | None = None
     editions: Mapping[Edition, type[Enum]] | None = None
-    """Which enum a number means, where the editions differ."""
+    """The enum of a number, where the editions differ."""
 
     as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None
-    """How values are written that the wire wants unlike others of their type: a table or a function."""
+    """How values are written, if unlike others of their type: a table or a function."""
 
 
 def wire(
@@ -64,14 +64,14 @@ def wire(
     editions: Mapping[Edition, type[Enum]] | None = None,
     as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None,
 ) -> dict[str, Spelling]:
-    """Give the metadata of a field that the wire spells `name`."""
+    """Return the metadata of a field whose name on the wire is `name`."""
     return {_WIRE: Spelling(name, also, place, editions, as_text)}
 
 
 def spelling(attribute: attrs.Attribute[Any]) -> Spelling:
-    """Tell how the wire spells a field: as its metadata says, else by its own name."""
-    found = attribute.metadata.get(_WIRE)
-    return found if isinstance(found, Spelling) else Spelling(attribute.name)
+    """Return how a field appears on the wire: as in its metadata, else by its own name."""
+    stated = attribute.metadata.get(_WIRE)
+    return stated if isinstance(stated, Spelling) else Spelling(attribute.name)
 
 
 def _text(value: Any, _: type) -> str:
@@ -88,24 +88,24 @@ def _integer(value: Any, _: type) -> int:
     raise TypeError(f"expected a whole number, not {value!r:.40}")
 
 
-def _truth(value: Any, _: type) -> bool:
+def _boolean(value: Any, _: type) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     return bool(_integer(value, int))
 
 
-def _moment(value: Any, _: type) -> datetime:
-    """Read a time; one without a zone is UTC, as KooPhone states for its queries."""
+def _time(value: Any, _: type) -> datetime:
+    """Parse a time; one without a zone is UTC, as KooPhone states for its queries."""
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-    read = datetime.fromisoformat(value)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(value)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _known(members: type[Enum], fallback: type) -> Callable[[Any, type], Any]:
-    """Read a member of an enum; a value that this version does not know stays what it is."""
+    """Return a hook that reads members of an enum; an unknown value stays a plain number or string."""
     known: Mapping[Any, Enum] = {member.value: member for member in members}
     plain = _integer if fallback is int else _text
 
@@ -142,15 +142,15 @@ def _open_enum(kind: Any) -> Callable[[Any, type], Any]:
 
 
 def _field(attribute: attrs.Attribute[Any], edition: Edition) -> object:
-    spelt = spelling(attribute)
-    hook = _known(spelt.editions[edition], int) if spelt.editions else None
-    return override(rename=spelt.name, struct_hook=hook)
+    on_wire = spelling(attribute)
+    hook = _known(on_wire.editions[edition], int) if on_wire.editions else None
+    return override(rename=on_wire.name, struct_hook=hook)
 
 
-def _respelt(value: Json, also: Mapping[str, str]) -> Json:
-    """Give fields in another spelling the name that they are written by, where that is not there itself."""
-    return {also.get(name, name): held for name, held in value.items()} | {
-        name: held for name, held in value.items() if name not in also
+def _with_present_names(value: Json, also: Mapping[str, str]) -> Json:
+    """Rename fields that have an alternative name, unless the present name is there too."""
+    return {also.get(name, name): item for name, item in value.items()} | {
+        name: item for name, item in value.items() if name not in also
     }
 
 
@@ -161,18 +161,18 @@ def _reader(
         fields = attrs.fields(attrs.resolve_types(model))
         overrides: Json = {a.name: _field(a, edition) for a in fields}
         make = cast("Callable[..., Callable[[Any, type], Any]]", make_dict_structure_fn)
-        quick = make(model, converter, _cattrs_detailed_validation=detailed, **overrides)
+        structure = make(model, converter, _cattrs_detailed_validation=detailed, **overrides)
         also = {other: spelling(a).name for a in fields for other in spelling(a).also}
 
         def read(value: Json, to: type) -> Any:
             try:
-                return quick(value, to) if not also else quick(_respelt(value, also), to)
+                return structure(value, to) if not also else structure(_with_present_names(value, also), to)
             except (KeyError, TypeError, ValueError, AttributeError, BaseValidationError):
-                # A null, or nothing in quotes where the model has no text, counts as missing.
-                present = {name: held for name, held in value.items() if held not in (None, "")}
+                # A null counts as missing, and so does an empty string where the model has another type.
+                present = {name: item for name, item in value.items() if item not in (None, "")}
                 if len(present) == len(value):
                     raise
-                return quick(_respelt(present, also), to)
+                return structure(_with_present_names(present, also), to)
 
         return read
 
@@ -181,15 +181,15 @@ def _reader(
 
 def _writer(converter: Converter, *, nulls: bool) -> Callable[[type], Callable[[Any], Any]]:
     def factory(model: type) -> Callable[[Any], Any]:
-        def written(attribute: attrs.Attribute[Any]) -> object:
-            spelt = spelling(attribute)
-            text = spelt.as_text
+        def field_override(attribute: attrs.Attribute[Any]) -> object:
+            on_wire = spelling(attribute)
+            text = on_wire.as_text
             hook = text if text is None or callable(text) else text.get
             omitted = attribute.default is None and not nulls
-            return override(rename=spelt.name, omit_if_default=omitted, unstruct_hook=hook)
+            return override(rename=on_wire.name, omit_if_default=omitted, unstruct_hook=hook)
 
         fields = attrs.fields(attrs.resolve_types(model))
-        overrides: Json = {a.name: written(a) for a in fields}
+        overrides: Json = {a.name: field_override(a) for a in fields}
         return make_dict_unstructure_fn(model, converter, **overrides)
 
     return factory
@@ -200,11 +200,11 @@ def _converter(edition: Edition, *, nulls: bool = False, detailed: bool = False)
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(bool, _truth)
-    # Said for themselves, because they are also a str and an int.
+    converter.register_structure_hook(bool, _boolean)
+    # Registered explicitly, because they are also str and int.
     converter.register_structure_hook(StrEnum, _member)
     converter.register_structure_hook(IntEnum, _member)
-    converter.register_structure_hook(datetime, _moment)
+    converter.register_structure_hook(datetime, _time)
     converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
     converter.register_structure_hook_factory(_is_open_enum, _open_enum)
     converter.register_structure_hook_factory(attrs.has, _reader(converter, edition, detailed=detailed))
@@ -213,19 +213,19 @@ def _converter(edition: Edition, *, nulls: bool = False, detailed: bool = False)
 
 
 def from_wire(model: type[T], value: Any, edition: Edition = Edition.CHINA) -> T:
-    """Build a model from decoded JSON.
+    """Return the model that decoded JSON describes.
 
     Raises:
-        ValueError, TypeError, KeyError: The value is not what the model documents.
+        ValueError, TypeError, KeyError: The value does not fit the model.
     """
     try:
         return _converter(edition).structure(value, model)
-    except (OverflowError, OSError) as error:  # of a number too large for a time or a fraction
+    except (OverflowError, OSError) as error:  # a number too large for a time or a float
         raise ValueError(str(error)) from error
 
 
 def request_from_wire(model: type[T], value: Json, edition: Edition) -> T:
-    """Build a request from decoded JSON, as a server does.
+    """Return the request that decoded JSON describes, as a server does.
 
     Raises:
         InvalidRequest: A field is missing, cannot be read as its type, or breaks a rule of the model.
@@ -235,7 +235,7 @@ def request_from_wire(model: type[T], value: Json, edition: Edition) -> T:
     except InvalidRequest:
         raise
     except (KeyError, TypeError, ValueError, AttributeError):
-        # Only the converter's slower, detailed path names the field.
+        # Only the converter's detailed mode, which is slower, reports the field.
         try:
             return _converter(edition, detailed=True).structure(value, model)
         except BaseValidationError as group:
@@ -256,7 +256,7 @@ def _first_invalid_field(group: BaseValidationError) -> InvalidRequest:
 
 
 def to_wire(model: object, *, nulls: bool = False) -> Any:
-    """Turn a model into what JSON holds. Optional fields that are None are left out, or are `nulls`."""
+    """Return a model as JSON values. Optional fields that are None are omitted, or null with `nulls`."""
     return _converter(Edition.CHINA, nulls=nulls).unstructure(model)
 
 
@@ -265,7 +265,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 def in_headers(model: type[Any]) -> tuple[str, ...]:
-    """Name the fields of an answer that come as response headers."""
+    """Return the response headers that are fields of an answer."""
     return _in_headers(cast("Hashable", model))
 
 
@@ -275,8 +275,8 @@ def _in_headers(model: Any) -> tuple[str, ...]:
 
 
 @attrs.frozen
-class Placed:
-    """A request with every field in its place."""
+class EncodedRequest:
+    """The parts of an HTTP request, with every field in its place."""
 
     path: str
     query: Sequence[tuple[str, str]]
@@ -288,33 +288,35 @@ def _places(request: Any, method: str, path: str) -> tuple[tuple[str, Place], ..
     rest: Place = "query" if method in ("GET", "DELETE") else "body"
 
     def place(attribute: attrs.Attribute[Any]) -> Place:
-        spelt = spelling(attribute)
-        return spelt.place or ("path" if f"{{{spelt.name}}}" in path else rest)
+        on_wire = spelling(attribute)
+        return on_wire.place or ("path" if f"{{{on_wire.name}}}" in path else rest)
 
     return tuple((spelling(a).name, place(a)) for a in attrs.fields(request))
 
 
-def place(operation: Operation[Any, Any], request: object, **around: str | None) -> Placed:
-    """Put every field of a request where it belongs.
+def encode_request(
+    operation: Operation[Any, Any], request: object, **path_values: str | None
+) -> EncodedRequest:
+    """Return the HTTP request for an operation, with every field in path, query or body.
 
     Args:
-        operation: The constant that names method and path.
+        operation: Defines method and path.
         request: An instance of its request class.
-        around: What the client knows for all calls, such as `project_id`.
+        path_values: Values of the path that are not fields of the request, such as `project_id`.
 
     Raises:
-        InvalidRequest: A value that the path needs is missing or empty.
+        InvalidRequest: A value of the path is missing or empty.
     """
     values: Json = to_wire(request)
-    # mypy takes a class's __hash__ for that of its instances.
+    # mypy takes the __hash__ of a class for that of its instances.
     places = _places(cast("Hashable", type(request)), operation.method, operation.path)
-    path = dict(around)
+    path = dict(path_values)
     path |= {name: str(values.pop(name, "")) for name, where in places if where == "path"}
     query = [
         pair for name, where in places if where == "query" for pair in _pairs(name, values.pop(name, None))
     ]
     body = encode(values) if any(where == "body" for _, where in places) else None
-    return Placed(_path(operation, path), query, body)
+    return EncodedRequest(_path(operation, path), query, body)
 
 
 def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> str:
@@ -326,7 +328,7 @@ def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> s
                 raise InvalidRequest(
                     operation.name,
                     name,
-                    "is empty or only dots; the path of this call needs it",
+                    "is empty or consists of dots, and the path of this call needs it",
                     Rule.MISSING,
                 )
             path = path.replace(slot, quote(value, safe="~"))

@@ -68,13 +68,13 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
     [
         (Text(3), "abc", None),
         (Text(3), "abcd", "is 4 characters long; at most 3 characters"),
-        (Text(3), "", "is empty; it must hold at most 3 characters"),
+        (Text(3), "", "is empty; it must have at most 3 characters"),
         (Text(3, min=0), "", None),
         (Text(3), 5, "is a int; it must be a string"),
         (Text(3), None, "is a NoneType; it must be a string"),
         (Text(4, unit="bytes of UTF-8"), "éé", None),
         (Text(4, unit="bytes of UTF-8"), "ééé", "is 6 bytes of UTF-8 long; at most 4 bytes of UTF-8"),
-        (Text(4), "\ud800", "holds half of a surrogate pair, which UTF-8 has no bytes for"),
+        (Text(4), "\ud800", "contains a lone surrogate, which cannot be encoded as UTF-8"),
         (Text(9, ending=(".apk", ".xapk")), "a.apk", None),
         (Text(9, ending=(".apk", ".xapk")), "a.exe", "is 'a.exe'; it must end in .apk or .xapk"),
         (Text(9, pattern="[a-z]+"), "abc", None),
@@ -97,9 +97,9 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
         (OneOf((0, 1)), True, "is True; it must be one of 0, 1"),
         (OneOf((True, None)), True, None),
         (Listed(2), (1, 2), None),
-        (Listed(2), (), "holds 0 items; it must hold 1 to 2 items"),
-        (Listed(2), (1, 2, 3), "holds 3 items; it must hold 1 to 2 items"),
-        (Listed(), (), "holds 0 items; it must hold at least 1 items"),
+        (Listed(2), (), "has 0 items; it must have 1 to 2 items"),
+        (Listed(2), (1, 2, 3), "has 3 items; it must have 1 to 2 items"),
+        (Listed(), (), "has 0 items; it must have at least 1 items"),
         (Listed(each=Text(1)), ("a", "bc"), "is 2 characters long; at most 1 characters"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_list_is_refused_where_one_of_its_items_is(items: list[Any], each: Tex
 
 
 def test_one_id_is_not_taken_letter_by_letter() -> None:
-    with pytest.raises(InvalidRequest, match="ids: is the string 'phone'; give a list of ids"):
+    with pytest.raises(InvalidRequest, match="ids: is the string 'phone'; pass a list of ids"):
         ids("phone")
 
 
@@ -207,7 +207,7 @@ class Case:
 
 
 CASES: Final = [
-    Case(lambda: RunCommand([], "id"), "instances: holds 0 items"),
+    Case(lambda: RunCommand([], "id"), "instances: has 0 items"),
     Case(lambda: RunCommand(["x" * 33], "id"), "instances: is 33 characters long; at most 32"),
     Case(lambda: RunCommand(["a"], ""), "command: is empty"),
     Case(lambda: RunCommand(["a"], "é" * 513), "command: is 1,026 bytes of UTF-8 long; at most 1,024"),
@@ -217,7 +217,7 @@ CASES: Final = [
     Case(lambda: PrepareInstances("", ["a"]), "user: is empty"),
     Case(lambda: ProgressQuery("u" * 33, "a"), "user: is 33 characters"),
     Case(lambda: Assignment("u", "i" * 33), "instance: is 33 characters"),
-    Case(lambda: Assignments([]), "pairs: holds 0 items"),
+    Case(lambda: Assignments([]), "pairs: has 0 items"),
     Case(lambda: InstanceQuery(page=0), "page: is 0; it must be 1 to"),
     Case(lambda: InstanceQuery(scene="X"), "scene: is 'X'; it must be one of"),  # type: ignore[arg-type]
     Case(lambda: InstanceQuery(since=datetime(2026, 1, 2)), "since: .* an aware datetime"),  # noqa: DTZ001
@@ -247,7 +247,7 @@ CASES: Final = [
     Case(lambda: Package("n", "a.apk", "1", "1_000", "https://x"), "size: is '1_000'; it must be a number"),
     Case(lambda: Package("n", "a.apk", "1", "1", "obs://x"), "url: is not an http"),
     Case(lambda: Package("n" * 101, "a.apk", "1", "1", "https://x"), "name: is 101 characters"),
-    Case(lambda: InstallApp.of(PACKAGE, []), "instances: holds 0 items; it must hold at least 1"),
+    Case(lambda: InstallApp.of(PACKAGE, []), "instances: has 0 items; it must have at least 1"),
     Case(lambda: order(os="AOSP1"), "os: is 'AOSP1'; it must be one of AOSP9, AOSP11, AOSP14"),
     Case(lambda: order(count=1501), "count: is 1,501; it must be 1 to 1,500"),
     Case(lambda: order(prefix="x" * 15), "prefix: is 15 characters long; at most 14"),
@@ -277,10 +277,10 @@ def test_requests_at_their_limits_are_taken() -> None:
         ("http://koophone.example", "it must be https"),
         ("http://127.0.0.1.example", "it must be https"),
         ("ftp://localhost", "it must be https"),
-        ("koophone.example", "which is not an address"),
-        ("https://", "which is not an address"),
-        ("https://[::1", "which is not an address"),
-        ("https://host:99999", "which is not an address"),
+        ("koophone.example", "which is not a URL"),
+        ("https://", "which is not a URL"),
+        ("https://[::1", "which is not a URL"),
+        ("https://host:99999", "which is not a URL"),
     ],
 )
 def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:

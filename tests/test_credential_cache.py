@@ -156,12 +156,12 @@ async def test_what_lives_shorter_than_the_margin_is_not_asked_for_by_every_call
 async def test_what_was_refused_is_dropped_and_what_came_since_is_not() -> None:
     world = World()
     refused = await world.key.current()
-    assert world.key.forget(refused)
+    assert world.key.invalidate(refused)
     fresh = await world.key.current()
 
-    assert world.key.forget(refused)
+    assert world.key.invalidate(refused)
     assert await world.key.current() is fresh
-    assert world.key.forget()
+    assert world.key.invalidate()
     assert (await world.key.current()).name == 3
 
 
@@ -169,8 +169,8 @@ async def test_forgetting_what_was_never_asked_for_or_given_for_good_brings_noth
     world = World()
     given = CredentialCache(Key(0, world.time), lambda: world.time)
 
-    assert not world.key.forget()
-    assert not given.forget()
+    assert not world.key.invalidate()
+    assert not given.invalidate()
     assert (await given.current()).name == 0
 
 

@@ -74,7 +74,7 @@ def test_a_derived_key_signs_for_its_region_and_service() -> None:
 
 @pytest.mark.parametrize("halves", [("", "s"), ("a", ""), ("a\n", "s"), ("a", "s s")])
 def test_a_key_is_one_word(halves: tuple[str, str]) -> None:
-    with pytest.raises(InvalidRequest, match="is empty or holds white space"):
+    with pytest.raises(InvalidRequest, match="is empty or contains white space"):
         AccessKey(*halves)
 
 
@@ -242,7 +242,7 @@ async def test_what_was_named_must_be_there(tmp_path: Path, name: str) -> None:
     [
         (b"the-secret-key", r"is not an INI file \(MissingSectionHeaderError\)"),
         (b"[basic]\nsk=the-secret-key\n=the-secret-key", r"is not an INI file \(ParsingError\)"),
-        (b"the-secret-key \xff", "cannot be read: it is not UTF-8"),
+        (b"the-secret-key \xff", "cannot be read: not UTF-8"),
     ],
 )
 async def test_a_broken_file_is_named_without_its_content(
@@ -385,7 +385,7 @@ async def test_a_machine_without_the_service_has_no_key(unused_tcp_port: int) ->
 async def test_a_service_that_answers_nothing_is_waited_for_no_longer_than_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert await Metadata(f"http://127.0.0.1:{port}", seconds=0.01)() is None
+        assert await Metadata(f"http://127.0.0.1:{port}", timeout=0.01)() is None
 
 
 async def test_a_service_in_trouble_is_an_error_and_not_a_missing_key() -> None:

@@ -71,7 +71,7 @@ SAID: Final[list[tuple[KooPhoneError, str, bool]]] = [
     (JobFailed(RUN, FAILED, "CPS.0005"), f"{RUN}: job failed: CPS.0005", False),
     (
         JobUnfinished(RUN, "resume_token", 9.96),
-        f"{RUN}: still running after 10.0 s; await its resume token again",
+        f"{RUN}: still running after 10.0 s; wait again with its resume token",
         False,
     ),
     (

@@ -107,7 +107,7 @@ def test_a_wait_keeps_all_rules_at_once(  # noqa: PLR0913, PLR0917 - what hypoth
     budget = Budget(rules, random.Random(seed))
     budget.tokens = tokens
 
-    wait = budget.wait(sent, error, attempt, elapsed)
+    wait = budget.retry_delay(sent, error, attempt, elapsed)
 
     why = cause(sent, error)
     if wait is None:
@@ -127,7 +127,7 @@ def test_a_wait_keeps_all_rules_at_once(  # noqa: PLR0913, PLR0917 - what hypoth
 def test_the_longest_wait_doubles_with_each_attempt(attempt: int, longest: float) -> None:
     budgets = (Budget(Retries(attempts=11), random.Random(seed)) for seed in range(100))
 
-    waits = [budget.wait(WRITE, NotConnected("o", "r"), attempt, 0) or 0 for budget in budgets]
+    waits = [budget.retry_delay(WRITE, NotConnected("o", "r"), attempt, 0) or 0 for budget in budgets]
 
     assert 0.9 * longest < max(waits) <= longest
 
@@ -135,14 +135,14 @@ def test_the_longest_wait_doubles_with_each_attempt(attempt: int, longest: float
 def test_an_attempt_may_start_at_the_deadline() -> None:
     budget = Budget(Retries(max_delay=0, deadline=100), random.Random(1))
 
-    assert budget.wait(WRITE, NotConnected("o", "r"), 1, 100) == 0
+    assert budget.retry_delay(WRITE, NotConnected("o", "r"), 1, 100) == 0
 
 
 def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
     budget = Budget(Retries(), random.Random(1))
 
     waits = [
-        budget.wait(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
+        budget.retry_delay(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
         for _ in range(50)
     ]
 
@@ -153,7 +153,7 @@ def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
 def test_a_wait_that_the_service_names_is_not_cut() -> None:
     budget = Budget(Retries(max_delay=1.0, deadline=1000), random.Random(1))
 
-    wait = budget.wait(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
+    wait = budget.retry_delay(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
 
     assert wait is not None
     assert wait >= 60
@@ -161,7 +161,7 @@ def test_a_wait_that_the_service_names_is_not_cut() -> None:
 
 def test_the_budget_is_never_more_than_full() -> None:
     budget = Budget(Retries(budget=20), random.Random(1))
-    budget.wait(WRITE, NotConnected("o", "r"), 1, 0)
+    budget.retry_delay(WRITE, NotConnected("o", "r"), 1, 0)
     assert budget.tokens == 6
 
     for _ in range(100):

@@ -193,7 +193,7 @@ def test_a_timer_never_fires_before_its_time() -> None:
 
 
 async def test_running_refuses_a_loop_of_real_time() -> None:
-    with pytest.raises(RuntimeError, match="where time is real"):
+    with pytest.raises(RuntimeError, match="whose time is real"):
         VirtualTimeLoop.running()
 
 

@@ -78,7 +78,7 @@ class Run(Generic[Request, Answer]):
         """
         verb.request(verb.sample)
         if isinstance(source, str):
-            raise InvalidRequest(verb.operation.name, "ids", f"is the string {source!r}; give a list of ids")
+            raise InvalidRequest(verb.operation.name, "ids", f"is the string {source!r}; pass a list of ids")
         self._session = session
         self._verb = verb
         self._source = source
@@ -293,7 +293,7 @@ class Run(Generic[Request, Answer]):
         parts = [chunk]
         while parts:
             part = parts.pop()
-            began, tracker, request = _now(), SendTracker(halves=len(part) > 1), None
+            began, tracker, request = _now(), SendTracker(bisects=len(part) > 1), None
             try:
                 request = self._verb.request(part)
                 reading = self._verb.read(await self._ask(request, tracker), part)

@@ -1,33 +1,37 @@
-"""Quotas: how calls wait for them, and what is learned of those that no document states.
+"""Rate limits: how calls wait for quotas, and how undocumented quotas are learned.
 
-The service counts calls in a window that slides: at most so many in any second, or any minute. Who
-is over it gets a 429, and has to wait anyway. Who stays far under it makes a fleet wait. So a
-limiter has to be exact, and the usual ones are not, or not free of each other. With a thousand
-waiters at 100 a second, a leaky bucket that may be full at the start (aiolimiter) lets 199 calls
-into one window, and a generic cell rate (throttled-py) 181, out of order; one lock for all keys
-(pyrate-limiter) is exact, and a free key waits behind a blocked one.
+The service counts calls in a sliding window: at most so many in any second, or in any minute. A client above
+the quota gets a 429 and has to wait anyway; one that stays far below it is slower than necessary. So a
+limiter must be exact, and the usual ones are not, or make operations wait for each other. With a thousand
+waiting calls at 100 a second, a leaky bucket that starts full (aiolimiter) lets 199 calls into one window,
+and a generic cell rate algorithm (throttled-py) 181, out of order. One lock for all keys (pyrate-limiter) is
+exact, but a call with a free quota waits behind one with an exhausted quota.
 
-**A window is a log** (`window`). A call holds a place from its grant until one window after it
-counted. With as many places as the quota has permits there is never one call too many, and never
-one too few. Nothing polls: calls wait in the order they came, one queue an operation, and one timer
-is set for the one that can go first. Several quotas hold at once; a permit is taken in all of them
-or in none.
+**A window is a log** (`sliding_window`). A call takes a permit when it is granted, and the permit becomes
+free one window after the call counted. With as many permits as the quota allows, there is never a call too
+many, and never one too few. Nothing polls: the calls of an operation wait in order of arrival, and one timer
+is set for the call that can go first. If a call is under several quotas, it takes a permit of each, or of
+none.
 
-**When a call counts** is what the network makes hard: the service counts arrivals, and we see
-departures and answers. A request arrives between the two. With a quota of a minute, a call counts
-from its answer: the service cannot have counted it later. (Six in three seconds under 20 to 200 ms
-one way: 10 % were refused when the log was stamped at the grant, none when at the answer.) With a
-quota of a second that would cost a round trip in each window; there a call counts from its
-departure, and the window is 20 ms longer than the service's, which is how much two delays may
-differ. A thousand calls at 100 a second use 97.8 % of the quota, and none is refused. Opening a
-connection takes longer than that, which is why departure is not grant.
+**When a call counts** is the hard part. The service counts a request when it arrives, but the client only
+sees when it was sent and when the answer came; the arrival is somewhere in between.
 
-**A quota that no document states** is learned (`throttle`): a 429 of the API gateway names it. Its
-window is then taken as just used up, since nobody knows when it was.
+- Quotas per minute count a call from its answer: the service cannot have counted it later. (At six calls in
+  three seconds, with 20 to 200 ms of delay each way, 10 % were refused when calls counted from the grant,
+  none when they counted from the answer.)
+- Quotas per second would lose a round trip in each window that way. They count a call from when it is sent,
+  and the window is 20 ms longer than the service's, which allows for two delays that differ by that much. (Of
+  100 a second, 97.8 % are used, and none is refused.)
+- A call counts from when it is sent, not from when its permit was granted: opening a connection in between
+  can take longer than the margin.
 
-**A 429 without figures** cuts the operation to a rate (`rate`): 0.7 of its rate, returned by
-CUBIC's curve, which is steep far from the rate that was too much and flat near it. Against a
-simulated service that tells nothing, after a start of a quarter of the time:
+**An undocumented quota** is learned from the 429 of the API gateway that states it (`throttle`). Its window
+is then assumed to be used up, because it is unknown when it began.
+
+**After a 429 without figures** the operation is limited to a rate (`adaptive_rate`): 0.7 of the rate so far,
+recovered by the curve of TCP CUBIC, which rises fast while far below the rate that was too high, slowly near
+it, and then fast again. Against a simulated service that states nothing, after a start-up of a quarter of the
+time:
 
 | quota | used | refused |
 |---|---|---|
@@ -43,6 +47,6 @@ from __future__ import annotations
 from koophone_async.limits.limits import Limits
 from koophone_async.limits.operation_limiter import Permit
 from koophone_async.limits.sliding_window import MARGIN
-from koophone_async.limits.throttle import read_throttle
+from koophone_async.limits.throttle import parse_quota
 
-__all__ = ["MARGIN", "Limits", "Permit", "read_throttle"]
+__all__ = ["MARGIN", "Limits", "Permit", "parse_quota"]

@@ -1,4 +1,4 @@
-"""One operation: the gates of its calls, the calls that wait, the permits of those that passed."""
+"""The limiter of one operation: its rate limits, its waiting calls, and their permits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attrs import define, field
 
 from koophone_async.limits.adaptive_rate import AdaptiveRate, Meter
 from koophone_async.limits.sliding_window import Window
-from koophone_async.limits.throttle import read_throttle
+from koophone_async.limits.throttle import parse_quota
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -20,197 +20,197 @@ if TYPE_CHECKING:
     from koophone_async.operation import Quota
 
 
-ON_ITS_WAY: Final = 0.2
-"""Seconds after which a request that was given up has arrived, if it ever does: the longest one-way delay."""
+MAX_DELAY: Final = 0.2
+"""Seconds within which an abandoned request arrives, if it ever does: the longest one-way delay."""
 
 
-class Gate(Protocol):
-    """What a call passes: a window, a rate, or whatever else can say when it will be free.
+class RateLimit(Protocol):
+    """A limit that calls are under: a window, a rate, or anything else that knows when it has a free permit.
 
-    Nothing here waits. A gate whose permits come from elsewhere answers `inf` until they are here and
-    then has the waiting calls looked at again.
+    Rate limits do not wait. One that gets its permits from elsewhere returns `inf` until it has some, and
+    then has the waiting calls checked again.
     """
 
     @property
-    def at_answer(self) -> bool:
-        """Whether a call counts from its answer, not from its departure."""
+    def counts_from_answer(self) -> bool:
+        """Whether a call counts from its answer instead of from when it is sent."""
         ...
 
     def free_at(self, now: float) -> float:
-        """Tell when the next permit is free: `now` at the earliest, `inf` where no time can be said."""
+        """Return when the next permit is free: `now` at the earliest, `inf` if unknown."""
         ...
 
-    def grant_at(self, now: float, nth: int) -> float:
-        """Tell when the nth permit from now is free at the earliest."""
+    def nth_free_at(self, now: float, nth: int) -> float:
+        """Return when the nth permit from now is free at the earliest."""
         ...
 
-    def take(self, now: float) -> None:
-        """Open a permit."""
+    def reserve(self, now: float) -> None:
+        """Reserve a permit."""
 
     def start(self, now: float) -> None:
-        """Let the call of an open permit count from now."""
+        """Count the call of a reserved permit from now."""
 
-    def undo(self) -> None:
-        """Close a permit whose call never left."""
+    def release(self) -> None:
+        """Free a reserved permit whose call was never sent."""
 
 
-class Turn(NamedTuple):
-    """A waiting call's place among all that wait, and the time until which it is willing to."""
+class Place(NamedTuple):
+    """The place of a waiting call among all waiting calls, and until when it waits."""
 
-    ticket: int
-    until: float
+    number: int
+    deadline: float
 
 
 @define(eq=False)
 class OperationLimiter:
-    """One operation's quotas and rate, and its calls in the order they came."""
+    """The rate limits of an operation, and its waiting calls in order of arrival."""
 
     name: str
     configured: tuple[Window, ...]
-    """By the user, for this operation or for several; those that several share are the same objects."""
+    """Windows configured by the user; operations that share a window have the same object."""
 
     own: dict[float, Window]
-    """Documented or learned, by their seconds."""
+    """Windows that are documented or learned, by their length in seconds."""
 
     _meter: Meter
     _rng: Random
     _rate: AdaptiveRate | None = field(default=None, init=False)
-    gates: tuple[Gate, ...] = field(default=(), init=False)
-    waiting: OrderedDict[Future[Permit], Turn] = field(
-        factory=OrderedDict["Future[Permit]", Turn], init=False
+    rate_limits: tuple[RateLimit, ...] = field(default=(), init=False)
+    waiting: OrderedDict[Future[Permit], Place] = field(
+        factory=OrderedDict["Future[Permit]", Place], init=False
     )
 
     def __attrs_post_init__(self) -> None:
-        self._gather()
+        self._collect()
 
-    def _gather(self) -> None:
+    def _collect(self) -> None:
         rate = (self._rate,) if self._rate else ()
-        self.gates = (*self.own.values(), *self.configured, *rate)
+        self.rate_limits = (*self.own.values(), *self.configured, *rate)
 
     @property
-    def ticket(self) -> int:
-        """The place of the first waiting call."""
-        return next(iter(self.waiting.values())).ticket
+    def first_number(self) -> int:
+        """The number of the first waiting call."""
+        return next(iter(self.waiting.values())).number
 
     def free_at(self, now: float) -> float:
-        """Tell when all gates let the next call through."""
+        """Return when all rate limits have a permit for the next call."""
         free = now
-        for gate in self.gates:
-            free = max(free, gate.free_at(now))
+        for limit in self.rate_limits:
+            free = max(free, limit.free_at(now))
         return free
 
-    def held_by(self, now: float) -> Gate:
-        """Tell which gate keeps the first waiting call longest."""
-        return max(self.gates, key=lambda gate: gate.free_at(now))
+    def bottleneck(self, now: float) -> RateLimit:
+        """Return the rate limit that delays the first waiting call longest."""
+        return max(self.rate_limits, key=lambda limit: limit.free_at(now))
 
-    def let_through(self, permit: Permit, now: float) -> None:
-        """Learn that the service took a call."""
+    def accepted(self, permit: Permit, now: float) -> None:
+        """Record that the service accepted a call."""
         self._meter.add(now)
         for window in self.own.values():
-            if window not in permit.gates:
-                window.admit(now)
+            if window not in permit.rate_limits:
+                window.record(now)
         if self._rate is not None:
             self._recover(self._rate, permit, now)
 
     def _recover(self, rate: AdaptiveRate, permit: Permit, now: float) -> None:
-        if rate in permit.gates:
-            rate.let_through(permit.granted, now)
-        if not self.waiting and rate.is_over(now):
+        if rate in permit.rate_limits:
+            rate.accepted(permit.granted, now)
+        if not self.waiting and rate.has_recovered(now):
             self._rate = None
-            self._gather()
+            self._collect()
 
     def throttled(self, permit: Permit, quota: Quota | None, retry_after: float | None, now: float) -> None:
-        """Learn from a 429: the quota that it names, else a slower rate.
+        """Process a 429: learn the quota that it states, else cut the rate.
 
-        A quota that is known already says that others use it too, so that rate is all that helps.
+        If the quota is known already, others must be using it too, and only a lower rate helps.
         """
         known = self.own.get(quota.seconds) if quota else None
         if quota and (known is None or known.quota != quota):
             self._learn(quota, now)
-        elif known is None or known in permit.gates:
+        elif known is None or known in permit.rate_limits:
             self._slow(permit, retry_after, now)
 
     def _learn(self, quota: Quota, now: float) -> None:
         window = self.own.setdefault(quota.seconds, Window(quota))
-        window.become(quota)
-        window.fill(now)
-        self._gather()
+        window.change_quota(quota)
+        window.exhaust(now)
+        self._collect()
 
     def _slow(self, permit: Permit, retry_after: float | None, now: float) -> None:
         if self._rate is None:
             self._rate = AdaptiveRate(self._meter, self._rng)
-            self._gather()
-        elif self._rate not in permit.gates:
+            self._collect()
+        elif self._rate not in permit.rate_limits:
             return
         self._rate.throttled(permit.granted, now, retry_after)
 
 
 @define(eq=False)
 class Permit:
-    """One call's place in every quota that it is under, to be used in a `with` block.
+    """A permit for one call under all of its rate limits, to be used in a `with` block.
 
-    Say `sent` when the request has left, and then what came of it: `answered`, `throttled` or `unsent`.
-    Left without any of these, the block counts as a call that may still arrive.
+    Report `mark_sent` when the request is sent, and then the result: `mark_answered`, `mark_throttled` or
+    `release`. If the block is left without any of these, the call counts as one that may still arrive.
     """
 
     _limiter: OperationLimiter
-    gates: tuple[Gate, ...]
-    """What the call had to pass when it was granted. Without any, all calls share one permit."""
+    rate_limits: tuple[RateLimit, ...]
+    """The rate limits when the permit was granted. Without any, all calls share one permit."""
 
     granted: float
     _loop: AbstractEventLoop
     _changed: Callable[[OperationLimiter | None], None]
-    """Looks at the waiting calls again; told the limiter if its calls may have to wait longer now."""
+    """Checks the waiting calls again; called with the limiter if its calls may have to wait longer now."""
 
-    _left: bool = field(default=False, init=False)
+    _is_sent: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
 
-    def sent(self) -> None:
-        """Say that the request's headers have left: quotas of a few seconds count it from now."""
-        if self.gates and not (self._left or self._closed):
-            self._left = True
-            self._start(at_answer=False)
+    def mark_sent(self) -> None:
+        """Record that the request was sent: quotas of a few seconds count it from now."""
+        if self.rate_limits and not (self._is_sent or self._closed):
+            self._is_sent = True
+            self._count(from_answer=False)
 
-    def answered(self) -> None:
-        """Say that the service took the call, whatever it answered: quotas of a minute count it from now."""
+    def mark_answered(self) -> None:
+        """Record an answer other than 429: quotas of a minute count the call from now."""
         if not self._closed:
-            self._limiter.let_through(self, self._loop.time())
+            self._limiter.accepted(self, self._loop.time())
             self._close()
 
-    def throttled(self, message: str, retry_after: float | None = None) -> None:
-        """Say that the service refused the call for its rate: waiting calls wait for what it says.
+    def mark_throttled(self, message: str, retry_after: float | None = None) -> None:
+        """Record a 429, and delay the waiting calls accordingly.
 
         Args:
-            message: The service's words. A quota that they name becomes the operation's.
-            retry_after: Seconds that the service asks for. Without them or figures, the first pause is 50 ms,
-                and each further one twice as long.
+            message: The message of the service. A quota that it states becomes that of the operation.
+            retry_after: Seconds that the service asks for. Without them, and without a quota in the message,
+            the first pause is 50 ms, and each further one twice as long.
         """
         if not self._closed:
-            self._limiter.throttled(self, read_throttle(message), retry_after, self._loop.time())
+            self._limiter.throttled(self, parse_quota(message), retry_after, self._loop.time())
             self._close()
             self._changed(self._limiter)
 
-    def unsent(self) -> None:
-        """Say that nothing of the request left: the permit is free again at once."""
-        if self._left or self._closed:
+    def release(self) -> None:
+        """Free the permit at once, because the request was not sent. No effect after `mark_sent`."""
+        if self._is_sent or self._closed:
             return
-        self._closed = bool(self.gates)
-        for gate in self.gates:
-            gate.undo()
+        self._closed = bool(self.rate_limits)
+        for limit in self.rate_limits:
+            limit.release()
         self._changed(None)
 
-    def _close(self, late: float = 0.0) -> None:
-        if self.gates:
+    def _close(self, delay: float = 0.0) -> None:
+        if self.rate_limits:
             self._closed = True
-            if not self._left:
-                self._start(late, at_answer=False)
-            self._start(late, at_answer=True)
+            if not self._is_sent:
+                self._count(delay, from_answer=False)
+            self._count(delay, from_answer=True)
 
-    def _start(self, late: float = 0.0, *, at_answer: bool) -> None:
+    def _count(self, delay: float = 0.0, *, from_answer: bool) -> None:
         now = self._loop.time()
-        for gate in self.gates:
-            if gate.at_answer is at_answer:
-                gate.start(now + late)
+        for limit in self.rate_limits:
+            if limit.counts_from_answer is from_answer:
+                limit.start(now + delay)
         self._changed(None)
 
     def __enter__(self) -> Self:
@@ -220,4 +220,4 @@ class Permit:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if not self._closed:
-            self._close(ON_ITS_WAY)
+            self._close(MAX_DELAY)

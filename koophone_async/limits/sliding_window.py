@@ -12,77 +12,85 @@ if TYPE_CHECKING:
     from koophone_async.operation import Quota
 
 MARGIN: Final = 0.020
-"""Seconds by which a per-second window is kept longer than the service's.
+"""Seconds by which a per-second window is longer than the service's.
 
-As long as the one-way delays of two requests differ by no more than this, limit + 1 of them
-cannot arrive in one window of the service. It costs 2 % of a quota a second.
+If the one-way delays of two requests differ by no more than this, one call too many cannot arrive within a
+window of the service. It costs 2 % of a quota per second.
 """
 
 
 @define(eq=False)
 class Window:
-    """At most `quota.permits` calls in any `quota.seconds`, by a log of those that count.
+    """Allows `quota.permits` calls in any `quota.seconds`, by a log of the calls that count.
 
-    A permit is open from its grant until its call starts to count, and is free again one window
-    later. An open permit holds its place for as long as it is open.
+    A permit is reserved from its grant until its call starts to count, and becomes free one window later.
+    However long it is reserved, nobody else gets it.
     """
 
     quota: Quota
     margin: float = MARGIN
-    at_answer: bool = field(init=False)
-    """Whether a call counts from its answer, not from its departure."""
+    counts_from_answer: bool = field(init=False)
+    """Whether a call counts from its answer instead of from when it is sent."""
 
     _length: float = field(init=False)
-    _open: int = field(default=0, init=False)
-    _frees: deque[float] = field(factory=deque[float], init=False)
+    _reserved: int = field(default=0, init=False)
+    _free_times: deque[float] = field(factory=deque[float], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.at_answer = self.quota.counts_from_answer
-        self._length = self.quota.seconds + (0 if self.at_answer else self.margin)
+        self.counts_from_answer = self.quota.counts_from_answer
+        self._length = self.quota.seconds + (0 if self.counts_from_answer else self.margin)
 
     def __str__(self) -> str:
         return f"{self.quota.permits} in {self.quota.seconds:g} s"
 
     def free_at(self, now: float) -> float:
-        """Tell when the next permit is free: `now` at the earliest, `inf` if only an answer can free one."""
-        frees = self._frees
-        while frees and frees[0] <= now:
-            frees.popleft()
-        over = len(frees) + self._open - self.quota.permits
+        """Return when the next permit is free: `now` at the earliest, `inf` if that depends on an answer."""
+        times = self._free_times
+        while times and times[0] <= now:
+            times.popleft()
+        over = len(times) + self._reserved - self.quota.permits
         if over < 0:
             return now
-        return frees[over] if over < len(frees) else inf
+        return times[over] if over < len(times) else inf
 
-    def grant_at(self, now: float, nth: int) -> float:
-        """Tell when the nth permit from now is free at the earliest: if each call is answered at once."""
+    def nth_free_at(self, now: float, nth: int) -> float:
+        """Return when the nth permit from now is free at the earliest: if each call is answered at once."""
         self.free_at(now)
         rounds, place = divmod(nth - 1, self.quota.permits)
-        place += len(self._frees) + self._open - self.quota.permits
-        first = now if place < 0 else self._frees[place] if place < len(self._frees) else now + self._length
+        place += len(self._free_times) + self._reserved - self.quota.permits
+        first = (
+            now
+            if place < 0
+            else self._free_times[place]
+            if place < len(self._free_times)
+            else now + self._length
+        )
         return first + rounds * self._length
 
-    def take(self, now: float) -> None:
-        """Open a permit; `free_at` has said that there is one."""
-        self._open += 1
+    def reserve(self, now: float) -> None:
+        """Reserve a permit, of which `free_at` has returned that it is free."""
+        self._reserved += 1
 
     def start(self, now: float) -> None:
-        """Let the call of an open permit count from now."""
-        self._open -= 1
-        self._frees.append(now + self._length)
+        """Count the call of a reserved permit from now."""
+        self._reserved -= 1
+        self._free_times.append(now + self._length)
 
-    def undo(self) -> None:
-        """Close a permit whose call never left."""
-        self._open -= 1
+    def release(self) -> None:
+        """Free a reserved permit whose call was never sent."""
+        self._reserved -= 1
 
-    def fill(self, now: float) -> None:
-        """Take every free permit as used now: the service has just said that none is left."""
+    def exhaust(self, now: float) -> None:
+        """Treat every free permit as used now: the service has just reported that none is left."""
         self.free_at(now)
-        self._frees.extend([now + self._length] * (self.quota.permits - len(self._frees) - self._open))
+        self._free_times.extend(
+            [now + self._length] * (self.quota.permits - len(self._free_times) - self._reserved)
+        )
 
-    def admit(self, now: float) -> None:
-        """Count a call that left before this quota was known, even beyond what the quota permits."""
-        self._frees.append(now + self._length)
+    def record(self, now: float) -> None:
+        """Count a call that was sent before this quota was known, even beyond its permits."""
+        self._free_times.append(now + self._length)
 
-    def become(self, quota: Quota) -> None:
-        """Go on with another number of permits in the same time; what is open or counts stays so."""
+    def change_quota(self, quota: Quota) -> None:
+        """Change the number of permits; reserved permits and counted calls are kept."""
         self.quota = quota

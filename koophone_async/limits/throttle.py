@@ -1,4 +1,4 @@
-"""What the service's own words say about a quota."""
+"""Parse the quota that a 429 states."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _FIGURES: Final = re.compile(
 )
 
 
-def read_throttle(text: str) -> Quota | None:
-    """Read the quota that a throttled answer names, as in `...over ratelimit,limit:6,time:1 minute`.
+def parse_quota(text: str) -> Quota | None:
+    """Parse the quota in the message of a 429, such as `...over ratelimit,limit:6,time:1 minute`.
 
     Returns:
-        The quota, or None where the text names none (or one of no calls, or no time, at all).
+        The quota, or None if the message states none, or one of zero calls or zero time.
 
-    API: API Gateway, error APIG.0308; the text is known from the vendor's answers, no document states it.
+    API: API Gateway, error APIG.0308; the message is known from the vendor's answers, no document states it.
     """
-    found = _FIGURES.search(text)
-    if found is None:
+    match = _FIGURES.search(text)
+    if match is None:
         return None
-    permits, seconds = int(found["permits"]), int(found["count"] or 1) * _SECONDS[found["unit"].lower()]
+    permits, seconds = int(match["permits"]), int(match["count"] or 1) * _SECONDS[match["unit"].lower()]
     return Quota(permits, seconds) if permits and seconds else None

@@ -1,8 +1,8 @@
-"""Keep secrets out of texts that people read: errors, logs, tracebacks.
+"""Redact secrets in texts that people read: errors, logs, tracebacks.
 
-Two places carry secrets in this service. A link may be signed in its query (`Signature=`,
-`AccessKeyId=`, `x-obs-security-token=`) or name a user before its host; and headers, bodies and
-settings name a token, a password or a key before they give it.
+Secrets of these services appear in two forms. A link may be signed in its query (`Signature=`,
+`AccessKeyId=`, `x-obs-security-token=`), or have user and password before its host. And in headers, bodies
+and settings a token, password or key follows its name.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from typing import Final
 
 REDACTED: Final = "***"
-"""Stands in a text where a secret stood."""
+"""Replaces a secret."""
 
-_SIGNS: Final = (
+_TRIGGERS: Final = (
     ":/",
     ":\\",
     "token",
@@ -27,16 +27,17 @@ _SIGNS: Final = (
     "aes",
     "ticket",
 )
-"""One of these is in every text that the patterns below change; most texts hold none."""
+"""Every text that the patterns below change contains one of these; most texts contain none."""
 
 _FLAGS: Final = re.IGNORECASE | re.ASCII | re.DOTALL | re.VERBOSE
 
-# A link's scheme stays outside: a pattern that starts with letters reads a long word once a letter.
+# The scheme of a link is not matched: a pattern that begins with letters would scan a long word from each
+# letter.
 _SLASHES: Final = r":(?:\\*/){2}"  # JSON may write a slash as \/
 _USER: Final = re.compile(rf"({_SLASHES}) [^\s\"'<>/?\#\\]+ @", _FLAGS)
 _QUERY: Final = re.compile(rf"({_SLASHES} [^\s\"'<>?]*) (?: \? ([^\s\"'<>]*) )?", _FLAGS)
 _AFTER_LINK: Final = ".,;:!)]}\\"
-"""Belongs to the sentence, or to the JSON string, that holds a link when it ends one."""
+"""Characters that, after a link, belong to the sentence or JSON string around it."""
 
 _NAME: Final = r"""(?:token|authorization|signature|_sk|aes_?key|ticket
     |(?:passw(?:or)?d|secret|access_?key)[\w-]{0,40})"""
@@ -57,13 +58,13 @@ _NAMED: Final = re.compile(
 
 
 def redact(text: str) -> str:
-    """Hide what may be a secret and leave every other character as it is.
+    """Return the text with everything that may be a secret replaced, and nothing else changed.
 
-    Scheme, host, port and path of a link stay. A named value ends where its quotes do; without quotes
-    it ends with the line after `name:`, and with the word after `name=`.
+    Scheme, host, port and path of a link are kept. A named value ends with its quotes; without quotes it ends
+    with the line after `name:`, and with the word after `name=`.
     """
     lowered = text.lower()
-    if not any(sign in lowered for sign in _SIGNS):
+    if not any(trigger in lowered for trigger in _TRIGGERS):
         return text
     text = _NAMED.sub(_hide_value, text)
     text = _USER.sub(rf"\1{REDACTED}@", text)

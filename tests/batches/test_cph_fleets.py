@@ -216,7 +216,7 @@ async def test_what_is_left_running_is_awaited_on_by_its_ticket(cph: CloudPhone,
 
 
 def test_an_export_of_all_phones_to_one_path_is_refused_before_it_starts(cph: CloudPhone) -> None:
-    with pytest.raises(InvalidRequest, match=r"holds no {phone}"):
+    with pytest.raises(InvalidRequest, match=r"does not contain {phone}"):
         _ = cph.fleet([]).export(["/data"], BUCKET, "all.tar")
 
 

@@ -369,7 +369,7 @@ async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone
 
 
 def test_one_id_is_not_taken_letter_by_letter(koophone: KooPhone) -> None:
-    with pytest.raises(InvalidRequest, match="ids: is the string 'phone0001'; give a list of ids"):
+    with pytest.raises(InvalidRequest, match="ids: is the string 'phone0001'; pass a list of ids"):
         _ = koophone.fleet("phone0001").run("id")
 
 

@@ -247,7 +247,7 @@ def test_a_plain_call_refuses_more_ids_than_the_document_allows(koophone: Invoke
     ended = koophone(("instances", "reboot", "--all", "--no-wait"))
 
     assert ended.code == 2
-    assert "holds 250 items; one call takes at most 100" in ended.err
+    assert "has 250 items; a call may have at most 100" in ended.err
 
 
 def test_a_plain_call_without_a_task_says_how_to_see_its_end(koophone: Invoke) -> None:

@@ -323,7 +323,7 @@ def test_the_version_and_the_log_are_asked_for_by_options(start: Start) -> None:
     assert re.fullmatch(r"koophone-async [0-9.]+\n", start("--version").end().out)
     logged = start("-v", "orders", "skus", environ={"KOOPHONE_ENDPOINT": "http://127.0.0.1:9"}).end().err
 
-    assert "koophone_async: koophone.orders.skus: again in" in logged
+    assert "koophone_async: retrying koophone.orders.skus in" in logged
 
 
 def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator: dict[str, str]) -> None:

@@ -315,7 +315,7 @@ async def test_an_update_that_names_only_another_phone_is_unknown(
 
 
 async def test_a_fleet_without_versions_is_refused_before_it_starts(gaming: Gaming) -> None:
-    with pytest.raises(InvalidRequest, match="versions: holds 0 items"):
+    with pytest.raises(InvalidRequest, match="versions: has 0 items"):
         await gaming.fleet(SERVERS).deploy([])
 
 

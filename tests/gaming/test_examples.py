@@ -104,7 +104,7 @@ def test_a_documented_request_is_read_and_written_without_loss(file: Path) -> No
     around = {"phone_id": "p1"} if "{phone_id}" in operation.path else {}
 
     request = wire.from_wire(operation.request, body | around)
-    placed = wire.place(operation, request, project_id="p1")
+    placed = wire.encode_request(operation, request, project_id="p1")
 
     assert json.loads(placed.body or b"") == body
     assert not placed.query

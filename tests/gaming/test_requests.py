@@ -145,8 +145,8 @@ WRONG: Final[dict[str, Callable[[Gaming], object]]] = {
     "activity: does not match": lambda _: NewVersion("a1", "2", "1", "x/Main", "bucket", "a.tar"),
     "bucket: does not match": lambda _: NewVersion("a1", "2", "1", "x.Main", "My_Bucket", "a.tar"),
     "path: is 'a.zip'; it must end in .tar": lambda _: NewVersion("a1", "2", "1", "x.M", "bucket", "a.zip"),
-    "versions: holds 0 items": lambda _: DeployVersions.of(["s1"], []),
-    "servers: holds 0 items": lambda _: DeployVersions.of([], ["v1"]),
+    "versions: has 0 items": lambda _: DeployVersions.of(["s1"], []),
+    "servers: has 0 items": lambda _: DeployVersions.of([], ["v1"]),
     "ids: is the string 's1'": lambda _: DeployVersions.of("s1", ["v1"]),
     "ids: is the string 'v1'": lambda _: UpdateVersions.of("p1", "v1"),
     "phone: is empty": lambda _: UpdateVersions.of("", ["v1"]),
@@ -163,7 +163,7 @@ async def test_invalid_requests_are_not_sent(service: GameService, gaming: Gamin
 
 
 async def test_more_servers_than_the_maximum_are_not_sent(service: GameService, gaming: Gaming) -> None:
-    with pytest.raises(InvalidRequest, match="servers: holds 101 items; one call takes at most 100"):
+    with pytest.raises(InvalidRequest, match="servers: has 101 items; a call may have at most 100"):
         await gaming.deployments.push([f"s{n}" for n in range(101)], ["v1"])
 
     assert not service.received

@@ -52,11 +52,11 @@ class Client:
     async def call(self) -> None:
         with await self.limits.acquire("a.b", self.stated) as permit:
             await sleep(self.rng.uniform(0, 0.001))
-            permit.sent()
+            permit.mark_sent()
             await sleep(self.rng.uniform(*self.delays))
             taken = self.service.takes(get_running_loop().time())
             await sleep(self.rng.uniform(*self.delays))
-            permit.answered() if taken else permit.throttled(self.throttled)
+            permit.mark_answered() if taken else permit.mark_throttled(self.throttled)
 
     async def worker(self, until: float) -> None:
         while get_running_loop().time() < until:
@@ -98,10 +98,10 @@ async def test_a_connection_that_is_slow_to_open_does_not_crowd_the_next_window(
     async def call(number: int) -> None:
         with await limits.acquire("a.b", (Quota(100, 1),)) as permit:
             await sleep(0.3 if number < 100 else 0)
-            permit.sent()
+            permit.mark_sent()
             await sleep(0.02)
             service.takes(loop.time())
-            permit.answered()
+            permit.mark_answered()
 
     await gather(*(call(number) for number in range(300)))
 

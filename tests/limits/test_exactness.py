@@ -52,13 +52,13 @@ async def make(
     with await limits.acquire(call.name, stated) as permit:
         await sleep(call.prepares)
         if call.ending == "unsent":
-            permit.unsent()
+            permit.release()
             return
-        permit.sent()
+        permit.mark_sent()
         arrivals.append(get_running_loop().time() + flies)
         await sleep(flies + call.returns)
         if call.ending == "answered":
-            permit.answered()
+            permit.mark_answered()
 
 
 async def arrivals(

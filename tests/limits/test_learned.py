@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from koophone_async import Quota
 from koophone_async.errors import QuotaTooSlow
-from koophone_async.limits import Limits, read_throttle
+from koophone_async.limits import Limits, parse_quota
 from koophone_async.limits.adaptive_rate import Meter
 
 WORDS = "The throttling threshold has been reached: policy user over ratelimit,limit:{},time:{}"
@@ -23,15 +23,15 @@ def now() -> float:
 
 async def throttle(limits: Limits, words: str, retry_after: float | None = None, name: str = "a.b") -> None:
     with await limits.acquire(name, ()) as permit:
-        permit.sent()
-        permit.throttled(words, retry_after)
+        permit.mark_sent()
+        permit.mark_throttled(words, retry_after)
 
 
 async def succeed(limits: Limits, quotas: tuple[Quota, ...] = ()) -> float:
     with await limits.acquire("a.b", quotas) as permit:
         began = now()
-        permit.sent()
-        permit.answered()
+        permit.mark_sent()
+        permit.mark_answered()
     return began
 
 
@@ -48,18 +48,18 @@ async def succeed(limits: Limits, quotas: tuple[Quota, ...] = ()) -> float:
     ],
 )
 def test_the_quota_is_read_from_the_services_words(permits: object, time: str, quota: Quota) -> None:
-    assert read_throttle(WORDS.format(permits, time)) == quota
-    assert read_throttle(WORDS.format(permits, time).upper() + ".") == quota
+    assert parse_quota(WORDS.format(permits, time)) == quota
+    assert parse_quota(WORDS.format(permits, time).upper() + ".") == quota
 
 
 @pytest.mark.parametrize("figures", [("", "1 minute"), (0, "1 minute"), (6, "0 minute"), (6, "1 fortnight")])
 def test_words_without_a_usable_figure_name_no_quota(figures: tuple[object, str]) -> None:
-    assert read_throttle(WORDS.format(*figures)) is None
+    assert parse_quota(WORDS.format(*figures)) is None
 
 
 @given(st.text() | st.from_regex(r"limit:\d*,time:\d* ?\w*"))
 def test_any_text_is_read_without_an_error(text: str) -> None:
-    quota = read_throttle(text)
+    quota = parse_quota(text)
 
     assert quota is None or (quota.permits > 0 and quota.seconds > 0)
 
@@ -74,7 +74,7 @@ async def test_the_words_of_a_429_set_the_quota_and_its_window_is_taken_as_used(
 
 async def test_the_words_replace_the_documented_quota_of_the_same_seconds(limits: Limits) -> None:
     with await limits.acquire("a.b", (Quota(6, 60),)) as permit:
-        permit.throttled(WORDS.format(2, "1 minute"))
+        permit.mark_throttled(WORDS.format(2, "1 minute"))
 
     assert [await succeed(limits) for _ in range(4)] == [60, 60, 120, 120]
 
@@ -86,17 +86,17 @@ async def test_a_call_that_counts_already_is_one_of_those_that_the_words_take_as
     await succeed(limits, (Quota(2, 60),))
     permit = await limits.acquire("a.b", (Quota(2, 60),))
     await sleep(passed)
-    permit.throttled(WORDS.format(4, "1 minute"))
+    permit.mark_throttled(WORDS.format(4, "1 minute"))
 
     assert [await succeed(limits) for _ in range(5)] == times
 
 
 async def test_a_smaller_quota_waits_for_the_answers_of_the_larger_one(limits: Limits) -> None:
     permits = [await limits.acquire("a.b", (Quota(6, 60),)) for _ in range(6)]
-    permits[0].throttled(WORDS.format(2, "1 minute"))
+    permits[0].mark_throttled(WORDS.format(2, "1 minute"))
     await sleep(1)
     for permit in permits[1:]:
-        permit.answered()
+        permit.mark_answered()
 
     assert await succeed(limits) == 61
 
@@ -105,7 +105,7 @@ async def test_calls_that_left_before_the_quota_was_known_count_in_it(limits: Li
     early = await limits.acquire("a.b", ())
     await throttle(limits, WORDS.format(1, "1 minute"))
     await sleep(3)
-    early.answered()
+    early.mark_answered()
 
     assert await succeed(limits) == 63
 
@@ -114,7 +114,7 @@ async def test_calls_that_left_before_the_quota_was_known_count_in_a_later_windo
     early = await limits.acquire("a.b", ())
     await throttle(limits, WORDS.format(2, "1 minute"))
     await sleep(70)
-    early.answered()
+    early.mark_answered()
 
     assert [await succeed(limits) for _ in range(2)] == [70, 130]
 
@@ -123,7 +123,7 @@ async def test_a_late_429_with_the_known_figures_changes_nothing(limits: Limits)
     early = await limits.acquire("a.b", ())
     await throttle(limits, SIX_A_MINUTE)
     await sleep(3)
-    early.throttled(SIX_A_MINUTE)
+    early.mark_throttled(SIX_A_MINUTE)
 
     assert [await succeed(limits) for _ in range(6)] == [60] * 6
 
@@ -137,7 +137,7 @@ async def test_other_operations_are_not_bound_by_a_learned_quota(limits: Limits)
 async def test_a_429_within_the_known_quota_slows_because_others_use_it_too(limits: Limits) -> None:
     await throttle(limits, SIX_A_MINUTE)
     with await limits.acquire("a.b", ()) as permit:
-        permit.throttled(SIX_A_MINUTE)
+        permit.mark_throttled(SIX_A_MINUTE)
 
     times = [await succeed(limits) for _ in range(5)]
 
@@ -150,7 +150,7 @@ async def test_waiting_calls_are_refused_when_a_429_makes_their_wait_too_long(li
     patient = create_task(limits.acquire("a.b", (), max_wait=61))
     hasty = create_task(limits.acquire("a.b", (), max_wait=10))
     await sleep(0)
-    permit.throttled(WORDS.format(1, "1 minute"))
+    permit.mark_throttled(WORDS.format(1, "1 minute"))
 
     with pytest.raises(QuotaTooSlow) as refused:
         await hasty
@@ -165,7 +165,7 @@ async def test_a_refused_and_cancelled_call_does_not_hold_the_others_up(limits: 
     hasty = [create_task(limits.acquire("a.b", (), max_wait=10)) for _ in range(2)]
     await sleep(0)
     hasty[0].cancel()
-    permit.throttled(WORDS.format(1, "1 minute"))
+    permit.mark_throttled(WORDS.format(1, "1 minute"))
     hasty[1].cancel()
     await gather(*hasty, return_exceptions=True)
 
@@ -202,8 +202,8 @@ async def test_after_two_429s_in_a_row_one_call_at_a_time_asks(limits: Limits) -
     others = [create_task(succeed(limits)) for _ in range(3)]
     await sleep(100)
     assert not any(task.done() for task in others)
-    probe.unsent()
-    probe.answered()
+    probe.release()
+    probe.mark_answered()
 
     await gather(*others)
 
@@ -212,7 +212,7 @@ async def test_an_answer_to_a_call_that_left_before_the_429_does_not_end_the_pau
     await throttle(limits, "")
     early = await limits.acquire("a.b", ())
     await throttle(limits, "", retry_after=30)
-    early.answered()
+    early.mark_answered()
 
     assert await succeed(limits) >= 30
 
@@ -221,13 +221,13 @@ async def test_an_answer_to_a_call_that_left_before_the_429_lets_no_second_call_
     await throttle(limits, "")
     early = await limits.acquire("a.b", ())
     await throttle(limits, "")
-    early.answered()
+    early.mark_answered()
     probe = await limits.acquire("a.b", ())
     other = create_task(succeed(limits))
     await sleep(100)
 
     assert not other.done()
-    probe.answered()
+    probe.mark_answered()
     await other
 
 
@@ -235,10 +235,10 @@ async def test_429s_of_calls_that_left_together_cut_the_rate_once(limits: Limits
     await throttle(limits, "")
     await succeed(limits)
     together = [await limits.acquire("a.b", ()) for _ in range(3)]
-    together[0].throttled("")
+    together[0].mark_throttled("")
     before = limits.estimate("a.b", (), 10)
     for late in together[1:]:
-        late.throttled("")
+        late.mark_throttled("")
 
     assert limits.estimate("a.b", (), 10) == before
 
@@ -247,7 +247,7 @@ async def test_a_late_429_of_a_call_without_a_pace_is_no_second_one(limits: Limi
     early = await limits.acquire("a.b", ())
     await throttle(limits, "")
     before = limits.estimate("a.b", (), 10)
-    early.throttled("")
+    early.mark_throttled("")
 
     assert limits.estimate("a.b", (), 10) == before
 
@@ -272,7 +272,7 @@ async def test_a_rate_that_only_time_has_raised_is_not_taken_for_a_known_one(lim
     await succeed(limits)
     await sleep(1000)
     burst = [await limits.acquire("a.b", ()) for _ in range(10)]
-    burst[0].throttled("")
+    burst[0].mark_throttled("")
 
     assert limits.estimate("a.b", (), 10) > 5
 
@@ -320,11 +320,11 @@ async def test_when_the_rate_is_back_and_nobody_waits_the_cut_is_forgotten(limit
 
 async def test_a_refusal_names_the_pace(limits: Limits) -> None:
     await throttle(limits, "", retry_after=30)
-    with pytest.raises(QuotaTooSlow, match=r"found by trying, about as before\) lets it through in 3\d"):
+    with pytest.raises(QuotaTooSlow, match=r"adaptive rate, as before\) has no permit for another 3\d"):
         await limits.acquire("a.b", (), max_wait=1)
     await succeed(limits)
 
-    with pytest.raises(QuotaTooSlow, match="found by trying, about 1 a second"):
+    with pytest.raises(QuotaTooSlow, match="an adaptive rate, about 1 a second"):
         await limits.acquire("a.b", (), max_wait=0)
 
 

@@ -20,9 +20,9 @@ def now() -> float:
 
 async def call(limits: Limits, name: str, quotas: tuple[Quota, ...], log: list[tuple[str, float]]) -> None:
     with await limits.acquire(name, quotas) as permit:
-        permit.sent()
+        permit.mark_sent()
         log.append((name, round(now(), 3)))
-        permit.answered()
+        permit.mark_answered()
 
 
 async def held(limits: Limits, quotas: tuple[Quota, ...] = ONE_A_SECOND, count: int = 1) -> list[Permit]:
@@ -38,8 +38,8 @@ async def start(limits: Limits, quotas: tuple[Quota, ...] = ONE_A_SECOND, name: 
 async def test_without_a_quota_all_calls_share_one_permit(limits: Limits) -> None:
     first = await limits.acquire("a.b", ())
     with first:
-        first.sent()
-        first.answered()
+        first.mark_sent()
+        first.mark_answered()
 
     assert await limits.acquire("a.b", ()) is first
 
@@ -52,9 +52,9 @@ async def test_a_free_permit_costs_no_turn_of_the_loop(limits: Limits) -> None:
 async def test_a_quota_a_second_counts_from_the_departure_and_a_margin(limits: Limits) -> None:
     (permit,) = await held(limits)
     await sleep(5)
-    permit.sent()
+    permit.mark_sent()
     await sleep(0.5)
-    permit.answered()
+    permit.mark_answered()
 
     await limits.acquire("a.b", ONE_A_SECOND)
 
@@ -64,9 +64,9 @@ async def test_a_quota_a_second_counts_from_the_departure_and_a_margin(limits: L
 async def test_a_quota_a_minute_counts_from_the_answer(limits: Limits) -> None:
     permits = await held(limits, SIX_A_MINUTE, 6)
     for permit in permits:
-        permit.sent()
+        permit.mark_sent()
     await sleep(5)
-    permits[0].answered()
+    permits[0].mark_answered()
 
     await limits.acquire("a.b", SIX_A_MINUTE)
 
@@ -75,7 +75,7 @@ async def test_a_quota_a_minute_counts_from_the_answer(limits: Limits) -> None:
 
 async def test_a_call_that_is_given_up_counts_until_it_cannot_arrive_any_more(limits: Limits) -> None:
     with await limits.acquire("a.b", (Quota(1, 60),)) as permit:
-        permit.sent()
+        permit.mark_sent()
 
     await limits.acquire("a.b", (Quota(1, 60),))
 
@@ -85,7 +85,7 @@ async def test_a_call_that_is_given_up_counts_until_it_cannot_arrive_any_more(li
 async def test_a_call_that_never_left_costs_nothing(limits: Limits) -> None:
     (permit,) = await held(limits)
     waiting = await start(limits)
-    permit.unsent()
+    permit.release()
 
     await waiting
 
@@ -97,10 +97,10 @@ async def test_saying_it_twice_changes_nothing(limits: Limits, quota: Quota) -> 
     for _ in range(2):
         with await limits.acquire("a.b", (quota,)) as permit:
             for _ in range(2):
-                permit.sent()
-                permit.answered()
-                permit.throttled("")
-                permit.unsent()
+                permit.mark_sent()
+                permit.mark_answered()
+                permit.mark_throttled("")
+                permit.release()
 
     assert now() == pytest.approx(quota.seconds + (MARGIN if quota.seconds == 1 else 0))
 
@@ -244,7 +244,7 @@ async def test_an_estimate_says_when_the_last_of_so_many_calls_can_be_sent(limit
 
 async def test_an_estimate_counts_what_is_open_and_what_counts_already(limits: Limits) -> None:
     permits = await held(limits, SIX_A_MINUTE, 3)
-    permits[0].answered()
+    permits[0].mark_answered()
     await sleep(10)
 
     assert [limits.estimate("a.b", SIX_A_MINUTE, n) for n in (3, 4, 5, 6, 7)] == [0, 50, 60, 60, 60]
@@ -286,7 +286,7 @@ async def test_a_wait_that_is_cancelled_in_the_tick_of_its_grant_gives_the_permi
 ) -> None:
     (permit,) = await held(limits)
     first, second = await start(limits), await start(limits)
-    permit.unsent()
+    permit.release()
     first.cancel()
 
     with pytest.raises(asyncio.CancelledError):
@@ -300,7 +300,7 @@ async def test_a_wait_that_is_cancelled_just_before_its_grant_is_passed_over(lim
     (permit,) = await held(limits)
     first, second = await start(limits), await start(limits)
     first.cancel()
-    permit.unsent()
+    permit.release()
 
     await second
 
@@ -312,7 +312,7 @@ async def test_the_last_wait_may_be_cancelled_just_before_its_grant(limits: Limi
     (permit,) = await held(limits)
     waiting = await start(limits)
     waiting.cancel()
-    permit.unsent()
+    permit.release()
     await gather(waiting, return_exceptions=True)
 
     await limits.acquire("a.b", ONE_A_SECOND, max_wait=0)
@@ -333,7 +333,7 @@ async def test_where_only_an_answer_can_free_a_permit_no_timer_is_set(limits: Li
     waiting = await start(limits)
     assert limits._timer is None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-    permit.sent()
+    permit.mark_sent()
     await waiting
 
     assert now() == pytest.approx(1 + MARGIN)

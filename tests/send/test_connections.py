@@ -116,7 +116,7 @@ async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
 def test_a_call_without_a_permit_leaves_too() -> None:
     tracker = SendTracker()
 
-    tracker.leave()
+    tracker.mark_sent()
 
     assert tracker.sent
 
@@ -254,7 +254,7 @@ async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> Non
 async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None:
     tracker = SendTracker()
     async with FakeServer([stall]) as server, session(server.url, timeouts=Timeouts(total=3)) as ours:
-        with pytest.raises(AnswerTimedOut, match="no end within 3 s"):
+        with pytest.raises(AnswerTimedOut, match="not finished within 3 s"):
             await ours.send(RUN, Note(), tracker=tracker)
 
         assert asyncio.get_running_loop().time() == pytest.approx(3, abs=0.1)

@@ -190,7 +190,7 @@ async def test_what_an_earlier_attempt_may_have_done_is_not_forgotten() -> None:
 async def test_a_refusal_for_its_ids_is_left_to_a_caller_who_halves() -> None:
     async with FakeServer(default=replies(200, "KOOPHONE.API.2005")) as server, session(server.url) as ours:
         with pytest.raises(Busy) as caught:
-            await ours.send(RUN, Note(), tracker=SendTracker(halves=True))
+            await ours.send(RUN, Note(), tracker=SendTracker(bisects=True))
 
     assert (server.request_count, caught.value.blames_ids) == (1, True)
 
@@ -237,7 +237,7 @@ async def test_a_call_takes_no_more_items_than_the_document_allows() -> None:
     )
     async with FakeServer() as server, session(server.url) as ours:
         await ours.send(listed, Note("abc"))
-        with pytest.raises(InvalidRequest, match="id: holds 4 items; one call takes at most 3"):
+        with pytest.raises(InvalidRequest, match="id: has 4 items; a call may have at most 3"):
             await ours.send(listed, Note("abcd"))
 
     assert server.request_count == 1

@@ -232,7 +232,7 @@ async def test_a_bad_address_is_never_tried_again(column: str, address: str) -> 
 @pytest.mark.parametrize(
     "behaviour, reason",
     [
-        (garbage, "what came back is not HTTP"),
+        (garbage, "the answer is not HTTP"),
         (close_after_request, "Server disconnected"),
         (stall, "Timeout on reading data from socket"),
     ],

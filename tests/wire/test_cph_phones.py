@@ -173,7 +173,7 @@ def test_a_documented_request_is_read_and_written_without_loss(file: Path) -> No
     operation, body = operation_of(file), json.loads(file.read_text("utf-8"))
 
     request = wire.from_wire(operation.request, body | PATHS.get(file.name.split("__")[2], {}))
-    placed = wire.place(operation, request, project_id="p1")
+    placed = wire.encode_request(operation, request, project_id="p1")
 
     assert placed.body is not None
     assert plain(json.loads(placed.body)) == plain(body)
@@ -239,7 +239,7 @@ def test_an_access_ticket_is_in_no_repr() -> None:
 
 
 def test_job_requests_are_joined_by_commas_in_the_query() -> None:
-    placed = wire.place(jobs.LIST, jobs.JobQuery(["r1", "r2"]), project_id="p1")
+    placed = wire.encode_request(jobs.LIST, jobs.JobQuery(["r1", "r2"]), project_id="p1")
 
     assert placed.path == "/v1/p1/cloud-phone/jobs"
     assert placed.query == [("request_ids", "r1,r2"), ("offset", "0"), ("limit", "100")]
@@ -249,13 +249,16 @@ def test_job_requests_are_joined_by_commas_in_the_query() -> None:
 def test_times_of_a_query_are_milliseconds() -> None:
     query = wire.from_wire(images.ImageQuery, {"create_since": 1713320018058})
 
-    assert wire.place(images.LIST, query, project_id="p1").query[0] == ("create_since", "1713320018058")
+    assert wire.encode_request(images.LIST, query, project_id="p1").query[0] == (
+        "create_since",
+        "1713320018058",
+    )
 
 
 def test_a_raw_request_has_query_and_body() -> None:
     request = undocumented.RawRequest.of({"vpc_id": "v 1"}, {"peering_id": "x", "routes": [{"a": 1}]})
 
-    placed = wire.place(undocumented.DELETE_PEERING_ROUTES, request, project_id="p1")
+    placed = wire.encode_request(undocumented.DELETE_PEERING_ROUTES, request, project_id="p1")
 
     assert placed.path == "/v1/p1/cloud-phone/peering-routes"
     assert placed.query == [("vpc_id", "v 1")]
@@ -264,7 +267,7 @@ def test_a_raw_request_has_query_and_body() -> None:
 
 
 def test_an_empty_raw_request_has_neither_query_nor_body() -> None:
-    placed = wire.place(undocumented.CREATE_AGENCY, undocumented.RawRequest.of(), project_id="p1")
+    placed = wire.encode_request(undocumented.CREATE_AGENCY, undocumented.RawRequest.of(), project_id="p1")
 
     assert (placed.path, placed.query, placed.body) == ("/v1/p1/agencies", [], None)
 

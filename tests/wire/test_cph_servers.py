@@ -205,7 +205,7 @@ def test_a_documented_request_is_read_and_written_without_loss(example: str) -> 
     body = json.loads(printed(example, "request"))
 
     request = wire.from_wire(operation.request, body | path)
-    placed = wire.place(operation, request, project_id="p1")
+    placed = wire.encode_request(operation, request, project_id="p1")
 
     assert placed.body is not None
     assert json.loads(placed.body) == body

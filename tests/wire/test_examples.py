@@ -181,7 +181,7 @@ def test_a_request_is_sent_as_it_is_printed(example: Example) -> None:
     body = example.body()
     request = wire.from_wire(example.operation.request, body, example.edition)
 
-    placed = wire.place(example.operation, request)
+    placed = wire.encode_request(example.operation, request)
 
     assert (placed.path, placed.query) == (example.operation.path, [])
     assert plain(json.loads(placed.body or b"")) == plain(body)

@@ -235,7 +235,7 @@ def test_a_time_is_read_in_every_form(written: object, at: datetime) -> None:
 def test_a_time_is_sent_in_utc() -> None:
     at = datetime(2024, 5, 24, 17, 34, 58, tzinfo=timezone(timedelta(hours=8)))
 
-    placed = wire.place(instances.LIST, instances.InstanceQuery(since=at, request_id="r"))
+    placed = wire.encode_request(instances.LIST, instances.InstanceQuery(since=at, request_id="r"))
 
     assert dict(placed.query)["query_start_time"] == "2024-05-24 09:34:58"
 
@@ -279,19 +279,23 @@ PUT = Operation(
 def test_every_field_goes_to_its_place() -> None:
     thing = Everything("a/b c~ü", (Size.SMALL,), tags=("x", "y"), limit=3)
 
-    placed = wire.place(PUT, thing, project_id="p1")
+    placed = wire.encode_request(PUT, thing, project_id="p1")
 
     assert placed.path == "/v1/p1/things/a%2Fb%20c~%C3%BC"
     assert placed.query == [("tag", "x"), ("tag", "y"), ("sealed", "true"), ("limit", "3")]
     assert wire.decode(placed.body or b"") == {"sizes": [1], "other": "red", "network": "WIFI", "size": 1}
-    assert wire.place(jobs.LIST, jobs.TaskQuery("t1"), project_id="p1").path == "/v1/instances/tasks/t1"
-    assert ("sealed", "false") in wire.place(PUT, Everything("a", sealed=False), project_id="p1").query
+    assert (
+        wire.encode_request(jobs.LIST, jobs.TaskQuery("t1"), project_id="p1").path == "/v1/instances/tasks/t1"
+    )
+    assert ("sealed", "false") in wire.encode_request(
+        PUT, Everything("a", sealed=False), project_id="p1"
+    ).query
 
 
 @pytest.mark.parametrize("key, project", [("", "p"), (".", "p"), ("..", "p"), ("a", ""), ("a", None)])
 def test_a_path_is_never_left_open(key: str, project: str | None) -> None:
     with pytest.raises(InvalidRequest, match="the path of this call needs it"):
-        wire.place(PUT, Everything(key), project_id=project)
+        wire.encode_request(PUT, Everything(key), project_id=project)
 
 
 @pytest.mark.parametrize(

@@ -131,9 +131,7 @@ def _format_start(at: datetime | str | None) -> str:
     if not isinstance(at, datetime):
         return at or ""
     if at.tzinfo is None:
-        raise InvalidRequest(
-            "", "start", "is a time without a zone; it must be an aware datetime", Rule.BAD_FORMAT
-        )
+        raise InvalidRequest("", "start", "has no time zone; it must be an aware datetime", Rule.BAD_FORMAT)
     return format_time(at)
 
 

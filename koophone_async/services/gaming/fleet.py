@@ -96,7 +96,7 @@ class Fleet:
             try:
                 return await session.send(operation, request, tracker=tracker)
             except Refused as error:
-                if not error.failures or (error.blames_ids and tracker.halves):
+                if not error.failures or (error.blames_ids and tracker.bisects):
                     raise
                 return _by_server(error)
 
