@@ -1,3 +1,5 @@
+"""Commands run on phones, and their jobs end."""
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +15,7 @@ pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Dura
 
 
 @in_both_editions
-async def test_a_command_runs_on_every_phone_once_and_its_jobs_tell(call: SignedClient) -> None:
+async def test_a_command_runs_once_on_every_phone(call: SignedClient) -> None:
     started = await call.run(["phone0001", "phone0002"])
     assert [row["instance_id"] for row in started.data["cmd_jobs"]] == ["phone0001", "phone0002"]
 
@@ -26,13 +28,13 @@ async def test_a_command_runs_on_every_phone_once_and_its_jobs_tell(call: Signed
     assert call.emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1, "phone0002": 1}
 
 
-async def test_commands_change_the_phone_even_if_nobody_looks(call: SignedClient) -> None:
+async def test_a_command_changes_its_phone_without_polling(call: SignedClient) -> None:
     await call.run(["phone0001"], "setprop debug.color blue")
 
     assert call.emulator.phones["phone0001"].android.properties["debug.color"] == "blue"
 
 
-async def test_a_command_that_ends_badly_is_a_failed_job_with_its_output(call: SignedClient) -> None:
+async def test_a_failed_command_is_a_failed_job_with_output(call: SignedClient) -> None:
     started = await call.run(["phone0001"], "ls /nowhere")
     await asyncio.sleep(5)
 
@@ -41,7 +43,7 @@ async def test_a_command_that_ends_badly_is_a_failed_job_with_its_output(call: S
     assert "/nowhere" in job["execute_msg"]
 
 
-async def test_sleeping_makes_the_job_longer(call: SignedClient) -> None:
+async def test_sleep_makes_a_job_longer(call: SignedClient) -> None:
     started = await call.run(["phone0001"], "sleep 60")
 
     await asyncio.sleep(64)
@@ -64,7 +66,7 @@ async def test_output_is_cut_at_1024_bytes(call: SignedClient) -> None:
 
 
 @in_both_editions
-async def test_a_command_that_is_waited_for_has_a_result_for_each_phone(call: SignedClient) -> None:
+async def test_a_synchronous_command_returns_a_result_per_phone(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].running = Running.STOPPED
     body = {"instance_ids": ["phone0001", "phone0002"], "command": "echo hi"}
 
@@ -76,14 +78,14 @@ async def test_a_command_that_is_waited_for_has_a_result_for_each_phone(call: Si
     assert call.emulator.ledger.executions(commands.RUN_SYNC.name) == {"phone0001": 1}
 
 
-async def test_an_id_that_is_named_twice_runs_once(call: SignedClient) -> None:
+async def test_a_duplicate_id_runs_once(call: SignedClient) -> None:
     await call.run(["phone0001", "phone0001"])
 
     assert call.emulator.ledger.executions("koophone.commands.run") == {"phone0001": 1}
 
 
 @in_both_editions
-async def test_one_unknown_id_refuses_the_whole_call(call: SignedClient) -> None:
+async def test_an_unknown_id_refuses_the_call(call: SignedClient) -> None:
     response = await call.run(["phone0001", "stranger"])
 
     assert (response.status, response.code) == (401, "KOOPHONE.API.1001")
@@ -91,14 +93,14 @@ async def test_one_unknown_id_refuses_the_whole_call(call: SignedClient) -> None
 
 
 @pytest.mark.emulator(regions=("cn-north-4", "cn-east-3"), servers=2, phones=4)
-async def test_phones_of_two_regions_do_not_go_in_one_call(call: SignedClient) -> None:
+async def test_phones_of_two_regions_refuse_the_call(call: SignedClient) -> None:
     response = await call.run(["phone0001", "phone0004"])
 
     assert (response.status, response.code) == (400, "KOOPHONE.API.1002")
     assert (await call.run(["phone0001", "phone0002"])).code == "0"
 
 
-async def test_phones_that_are_not_free_refuse_the_whole_call(call: SignedClient) -> None:
+async def test_a_busy_or_frozen_phone_refuses_the_call(call: SignedClient) -> None:
     frozen, restoring, saving = call.emulator.phones
     frozen.frozen = True
     restoring.restore = saving.backup = Copying.EXECUTING
@@ -108,7 +110,7 @@ async def test_phones_that_are_not_free_refuse_the_whole_call(call: SignedClient
     assert codes == ["KOOPHONE.API.2004", "KOOPHONE.API.2005", "KOOPHONE.API.2006"]
 
 
-async def test_jobs_get_stuck_lost_and_fail_as_planned(call: SignedClient) -> None:
+async def test_faults_make_jobs_stick_disappear_and_fail(call: SignedClient) -> None:
     call.emulator.fault(Stick(), phone="phone0001")
     call.emulator.fault(Lose(), phone="phone0002")
     call.emulator.fault(Fail("CPS.0005"), phone="phone0003")
@@ -123,7 +125,7 @@ async def test_jobs_get_stuck_lost_and_fail_as_planned(call: SignedClient) -> No
 
 
 @in_both_editions
-async def test_a_task_without_jobs_and_one_that_never_was_are_unknown(call: SignedClient) -> None:
+async def test_tasks_without_jobs_are_unknown(call: SignedClient) -> None:
     call.emulator.fault(Lose())
     started = await call.run(["phone0001"])
 
@@ -133,7 +135,7 @@ async def test_a_task_without_jobs_and_one_that_never_was_are_unknown(call: Sign
 
 
 @pytest.mark.emulator(phones=2_000)
-async def test_two_thousand_jobs_at_once_end_once_each(call: SignedClient) -> None:
+async def test_two_thousand_concurrent_jobs_end_once_each(call: SignedClient) -> None:
     ids = [phone.id for phone in call.emulator.phones]
     tasks = [(await call.run(ids[i : i + 100])).data["task_id"] for i in range(0, len(ids), 100)]
     await asyncio.sleep(5)
@@ -145,7 +147,7 @@ async def test_two_thousand_jobs_at_once_end_once_each(call: SignedClient) -> No
 
 
 @pytest.mark.emulator(newer=True)
-async def test_what_gets_stuck_or_fails_leaves_the_phone_as_it_is(call: SignedClient) -> None:
+async def test_a_stuck_or_failed_job_does_not_change_its_phone(call: SignedClient) -> None:
     call.emulator.fault(Stick(), phone="phone0001")
     call.emulator.fault(Fail(message="no luck"), phone="phone0002")
     response = await call("POST", "/v1/instances/batch-reset", {"instance_ids": ["phone0001", "phone0002"]})

@@ -1,3 +1,5 @@
+"""Faults change the outcome of the calls that meet their conditions."""
+
 from __future__ import annotations
 
 import asyncio
@@ -25,7 +27,7 @@ from koophone_async.emulator.server.faults import Plan, from_json, to_json
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone import commands, instances
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.emulator.test_server_entrance import token, with_token
+from tests.emulator.test_server_authentication import token, with_token
 
 if TYPE_CHECKING:
     from tests.emulator.signed_client import SignedClient
@@ -40,19 +42,17 @@ def executed(call: SignedClient) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_reset_breaks_the_connection_before_or_after_the_call_is_carried_out(
-    call: SignedClient, *, after: bool
-) -> None:
+async def test_a_reset_happens_before_or_after_the_execution(call: SignedClient, *, after: bool) -> None:
     call.emulator.fault(Reset(executed=after), commands.RUN, first=1)
     with pytest.raises(aiohttp.ClientConnectionError):
         await call.run(["phone0001"])
     assert executed(call) == ({"phone0001": 1} if after else {})
-    visit = call.emulator.ledger.recent_requests[-1]
-    assert (visit.verdict, visit.status, visit.executed) == ("reset", 0, after)
+    record = call.emulator.ledger.recent_requests[-1]
+    assert (record.verdict, record.status, record.executed) == ("reset", 0, after)
     assert (await call.run(["phone0002"])).code == "0"
 
 
-async def test_a_reset_may_be_about_one_phone(call: SignedClient) -> None:
+async def test_a_reset_can_be_limited_to_one_phone(call: SignedClient) -> None:
     call.emulator.fault(Reset(), phone="phone0002")
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -63,7 +63,7 @@ async def test_a_reset_may_be_about_one_phone(call: SignedClient) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True])
-async def test_a_refusal_may_hide_that_the_call_was_carried_out(call: SignedClient, *, after: bool) -> None:
+async def test_a_refusal_happens_before_or_after_the_execution(call: SignedClient, *, after: bool) -> None:
     call.emulator.fault(Refuse(executed=after), "koophone")
     response = await call.run(["phone0001"])
     assert (response.status, response.code, response.body["error_msg"]) == (
@@ -74,7 +74,7 @@ async def test_a_refusal_may_hide_that_the_call_was_carried_out(call: SignedClie
     assert executed(call) == ({"phone0001": 1} if after else {})
 
 
-async def test_a_gateway_in_trouble_says_when_to_come_again(call: SignedClient) -> None:
+async def test_a_refusal_can_have_a_retry_after_header(call: SignedClient) -> None:
     call.emulator.fault(Refuse(503, "", retry_after=1.5))
 
     response = await call.run(["phone0001"])
@@ -83,7 +83,7 @@ async def test_a_gateway_in_trouble_says_when_to_come_again(call: SignedClient) 
     assert response.body["error_msg"] == "Service Unavailable"
 
 
-async def test_a_refusal_may_speak_its_own_words(call: SignedClient) -> None:
+async def test_a_refusal_can_have_its_own_message(call: SignedClient) -> None:
     call.emulator.fault(Refuse(200, "KOOPHONE.API.40010", "sold out"))
 
     assert (await call.run(["phone0001"])).body == {
@@ -92,7 +92,7 @@ async def test_a_refusal_may_speak_its_own_words(call: SignedClient) -> None:
     }
 
 
-async def test_a_throttle_tells_figures_or_a_time_or_nothing(call: SignedClient) -> None:
+async def test_a_throttle_can_state_the_limit_or_a_time(call: SignedClient) -> None:
     for throttle in (Throttle(), Throttle(figures=False), Throttle(retry_after=3)):
         call.emulator.fault(throttle, first=1)
 
@@ -105,7 +105,7 @@ async def test_a_throttle_tells_figures_or_a_time_or_nothing(call: SignedClient)
     assert executed(call) == {}
 
 
-async def test_a_delay_carries_the_call_out_though_the_caller_is_gone(call: SignedClient) -> None:
+async def test_a_delayed_call_is_executed_after_a_disconnect(call: SignedClient) -> None:
     call.emulator.fault(Delay(60))
 
     with pytest.raises(TimeoutError):
@@ -117,7 +117,7 @@ async def test_a_delay_carries_the_call_out_though_the_caller_is_gone(call: Sign
     assert executed(call) == {"phone0001": 1}
 
 
-async def test_a_late_answer_is_late(call: SignedClient) -> None:
+async def test_an_answer_can_be_delayed(call: SignedClient) -> None:
     call.emulator.fault(Delay(60, executed=True))
 
     await call.run(["phone0001"])
@@ -137,7 +137,7 @@ async def test_a_stalled_call_is_never_answered(call: SignedClient, *, after: bo
     assert call.emulator.ledger.recent_requests[-1].verdict == "stalled"
 
 
-async def test_a_stalled_call_breaks_off_when_the_emulator_is_reset(call: SignedClient) -> None:
+async def test_a_stalled_call_ends_when_the_emulator_is_reset(call: SignedClient) -> None:
     call.emulator.fault(Stall())
     asyncio.get_running_loop().call_later(5, call.emulator.reset)
 
@@ -145,7 +145,7 @@ async def test_a_stalled_call_breaks_off_when_the_emulator_is_reset(call: Signed
         await call.run(["phone0001"])
 
 
-async def test_a_cut_answer_promises_more_than_comes(call: SignedClient) -> None:
+async def test_a_truncated_answer_is_shorter_than_announced(call: SignedClient) -> None:
     call.emulator.fault(Truncate(0.5), first=1)
 
     with pytest.raises(aiohttp.ClientPayloadError):
@@ -155,7 +155,7 @@ async def test_a_cut_answer_promises_more_than_comes(call: SignedClient) -> None
     assert call.emulator.ledger.recent_requests[-1].verdict == "truncated"
 
 
-async def test_garbage_may_come_as_the_body_or_before_the_status(call: SignedClient) -> None:
+async def test_the_body_or_the_head_can_be_garbled(call: SignedClient) -> None:
     call.emulator.fault(Garble("body"), first=1)
     call.emulator.fault(Garble("head"), first=1)
 
@@ -165,10 +165,10 @@ async def test_garbage_may_come_as_the_body_or_before_the_status(call: SignedCli
         await call.run(["phone0001"])
 
     assert executed(call) == {"phone0001": 2}
-    assert [visit.verdict for visit in call.emulator.ledger.recent_requests] == ["garbled", "garbled"]
+    assert [record.verdict for record in call.emulator.ledger.recent_requests] == ["garbled", "garbled"]
 
 
-async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: SignedClient) -> None:
+async def test_a_garbled_answer_after_a_disconnect_is_dropped(call: SignedClient) -> None:
     call.emulator.fault(Delay(60))
     call.emulator.fault(Garble("head"))
 
@@ -180,7 +180,7 @@ async def test_garbage_for_a_caller_who_is_gone_goes_nowhere(call: SignedClient)
     assert call.emulator.ledger.recent_requests[-1].verdict == "garbled"
 
 
-async def test_rows_are_given_twice_or_left_out(call: SignedClient) -> None:
+async def test_rows_can_be_duplicated_or_omitted(call: SignedClient) -> None:
     call.emulator.fault(Duplicate(), commands.RUN, first=1)
     call.emulator.fault(Omit(), commands.RUN, phone="phone0002", every=2)
 
@@ -191,7 +191,7 @@ async def test_rows_are_given_twice_or_left_out(call: SignedClient) -> None:
     assert executed(call) == dict.fromkeys(TWO, 2)
 
 
-async def test_rows_of_another_phone_and_answers_without_rows_stay_as_they_are(call: SignedClient) -> None:
+async def test_alterations_leave_other_rows_unchanged(call: SignedClient) -> None:
     call.emulator.fault(Omit(), phone="phone0001")
     call.emulator.fault(Omit(), phone="phone0001")
     call.emulator.fault(Distort())
@@ -202,13 +202,13 @@ async def test_rows_of_another_phone_and_answers_without_rows_stay_as_they_are(c
     assert [row["instance_id"] for row in (await call.run(TWO)).data["cmd_jobs"]] == ["phone0002"]
 
 
-async def test_states_may_be_numbers_that_nobody_knows(call: SignedClient) -> None:
+async def test_states_can_be_undocumented_numbers(call: SignedClient) -> None:
     call.emulator.fault(Distort(42), instances.STATUS)
 
     assert await call.status(TWO) == [42, 42]
 
 
-async def test_a_token_may_end_before_its_time(call: SignedClient) -> None:
+async def test_a_token_can_be_revoked_by_a_fault(call: SignedClient) -> None:
     value = await token(call)
     call.emulator.fault(EndToken(), instances.STATUS, first=1)
     body = {"instance_ids": ["phone0001"]}
@@ -218,7 +218,7 @@ async def test_a_token_may_end_before_its_time(call: SignedClient) -> None:
     assert (response.status, response.code) == (401, "KOOPHONE.API.6001")
 
 
-async def test_calls_that_are_refused_anyway_meet_no_fault(call: SignedClient) -> None:
+async def test_an_invalid_call_uses_up_no_fault(call: SignedClient) -> None:
     call.emulator.fault(Refuse(503), first=1)
 
     assert (await call.run([])).code == "KOOPHONE.API.1000"
@@ -229,7 +229,7 @@ def struck(plan: Plan, calls: int, phone: str = "phone0001") -> list[int]:
     return [n for n in range(1, calls + 1) if plan.on_call("koophone.commands.run", [phone])]
 
 
-def test_conditions_choose_the_calls_that_fail() -> None:
+def test_conditions_select_calls() -> None:
     def planned(fault: Fault) -> Plan:
         plan = Plan()
         plan.add(fault)
@@ -243,7 +243,7 @@ def test_conditions_choose_the_calls_that_fail() -> None:
     assert struck(planned(Fault(Stall(), phone="phone0002")), 2) == []
 
 
-def test_chance_is_decided_by_the_seed() -> None:
+def test_the_seed_determines_random_faults() -> None:
     def rolled(seed: int) -> list[int]:
         plan = Plan(seed)
         plan.add(Fault(Stall(), probability=0.1))
@@ -253,7 +253,7 @@ def test_chance_is_decided_by_the_seed() -> None:
     assert 60 < len(rolled(1)) < 140
 
 
-def test_a_plan_survives_json() -> None:
+def test_a_plan_is_unchanged_by_json() -> None:
     faults = [Fault(Refuse(503, "", retry_after=1.0), every=2), Fault(EndToken()), Fault(Omit(), phone="a")]
 
     assert from_json(to_json(faults)) == faults
@@ -272,6 +272,6 @@ def test_a_plan_survives_json() -> None:
         ([{"action": "reset", "operation": "cph.x"}], "operation: cph.x is not in the catalogue"),
     ],
 )
-def test_a_plan_that_is_none_is_refused_with_the_fault_that_is_wrong(plan: object, problem: str) -> None:
+def test_an_invalid_plan_names_the_invalid_fault(plan: object, problem: str) -> None:
     with pytest.raises(InvalidRequest, match=problem):
         from_json(plan)

@@ -1,3 +1,5 @@
+"""Instances are listed, restarted, reset, backed up and assigned."""
+
 from __future__ import annotations
 
 import asyncio
@@ -29,7 +31,7 @@ async def row(call: SignedClient) -> Any:  # noqa: ANN401 - JSON
 
 @in_both_editions
 @pytest.mark.emulator(phones=250)
-async def test_pages_hold_a_hundred_however_many_are_asked_for(call: SignedClient) -> None:
+async def test_a_page_has_at_most_100_rows(call: SignedClient) -> None:
     pages = [await listed(call, page_size=200, page_no=page) for page in (1, 2, 3, 4)]
 
     assert [len(page.data.get("result", [])) for page in pages] == [100, 100, 50, 0]
@@ -42,7 +44,7 @@ async def test_pages_hold_a_hundred_however_many_are_asked_for(call: SignedClien
 
 
 @in_both_editions
-async def test_a_row_says_what_the_documents_say(call: SignedClient) -> None:
+async def test_a_row_has_the_documented_fields(call: SignedClient) -> None:
     response = await row(call)
 
     assert (response["instance_id"], response["instance_name"], response["region"]) == (
@@ -73,7 +75,7 @@ async def test_lists_are_filtered_and_sorted(call: SignedClient) -> None:
     assert ages == sorted(ages)
 
 
-async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: SignedClient) -> None:
+async def test_invalid_or_unordered_times_are_refused(call: SignedClient) -> None:
     none = await listed(call, query_start_time="noon")
     other = await listed(call, query_start_time="2025-02-01T00:00:00")
     order = await listed(call, query_start_time="2025-02-01 00:00:00", query_end_time="2025-01-01 00:00:00")
@@ -84,7 +86,7 @@ async def test_times_that_are_none_or_in_the_wrong_order_are_refused(call: Signe
 
 
 @in_both_editions
-async def test_a_restart_is_over_after_a_while(call: SignedClient) -> None:
+async def test_a_restart_ends(call: SignedClient) -> None:
     response = await call("POST", "/v1/instances/reboot", ONE)
     assert response.body == {"error_code": "0", "error_msg": "OK"}
 
@@ -104,14 +106,14 @@ async def test_all_phones_must_run_to_be_restarted(call: SignedClient) -> None:
     assert call.emulator.phones["phone0001"].running is Running.RUNNING
 
 
-async def test_the_china_edition_tells_whether_phones_run(call: SignedClient) -> None:
+async def test_statuses_of_the_china_edition_are_power_states(call: SignedClient) -> None:
     assert await call.status(["phone0001"]) == [2]
     await call("POST", "/v1/instances/reboot", ONE)
     assert await call.status(["phone0001"]) == [4]
 
 
 @pytest.mark.emulator(edition="international")
-async def test_the_international_edition_tells_what_phones_hold(call: SignedClient) -> None:
+async def test_statuses_of_the_international_edition_are_uses(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     seen: list[int] = []
     for change in (
@@ -130,7 +132,7 @@ async def test_the_international_edition_tells_what_phones_hold(call: SignedClie
     assert seen == [2, 3, 0, 6, 1, 5, 4]
 
 
-async def test_a_reset_in_china_answers_no_task_and_ends_in_a_running_phone(call: SignedClient) -> None:
+async def test_a_reset_in_china_has_no_task_and_ends_running(call: SignedClient) -> None:
     await call.run(["phone0001"], "touch /sdcard/mine")
 
     response = await call("POST", "/v1/instances/batch-reset", ONE)
@@ -143,7 +145,7 @@ async def test_a_reset_in_china_answers_no_task_and_ends_in_a_running_phone(call
 
 
 @in_both_editions
-async def test_a_phone_can_stream_once_its_reset_is_over(call: SignedClient) -> None:
+async def test_a_phone_can_stream_after_its_reset(call: SignedClient) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     await call("POST", "/v1/instances/batch-reset", ONE)
     await asyncio.sleep(5)
@@ -163,7 +165,7 @@ async def test_a_phone_can_stream_once_its_reset_is_over(call: SignedClient) -> 
     ],
     indirect=True,
 )
-async def test_internationally_and_in_newer_answers_there_is_a_task(call: SignedClient, path: str) -> None:
+async def test_international_and_newer_answers_have_a_task(call: SignedClient, path: str) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     response = await call("POST", f"/v1/instances/{path}", ONE | PAIR)
     await asyncio.sleep(5)
@@ -174,7 +176,7 @@ async def test_internationally_and_in_newer_answers_there_is_a_task(call: Signed
 
 
 @in_both_editions
-async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call: SignedClient) -> None:
+async def test_a_backup_releases_a_phone_and_prepare_restores_it(call: SignedClient) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     await call("POST", "/v1/instances/backup", ONE)
     assert (await row(call))["backup_status"] == 1
@@ -192,7 +194,7 @@ async def test_a_backup_releases_the_phone_and_a_preparation_brings_it_back(call
 
 @in_both_editions
 @pytest.mark.emulator(phones=50, jobs=Durations(median=5, sigma=1))
-async def test_a_phone_runs_only_where_its_data_are(call: SignedClient) -> None:
+async def test_a_phone_without_its_data_does_not_run(call: SignedClient) -> None:
     everyone = {"instance_ids": [phone.id for phone in call.emulator.phones]}
 
     async def after(*paths: str) -> set[tuple[Running, bool]]:
@@ -206,7 +208,7 @@ async def test_a_phone_runs_only_where_its_data_are(call: SignedClient) -> None:
 
 
 @in_both_editions
-async def test_a_backup_that_fails_leaves_the_phone_to_go_on(call: SignedClient) -> None:
+async def test_a_phone_keeps_running_after_a_failed_backup(call: SignedClient) -> None:
     call.emulator.fault(Fail(), first=1)
     await call("POST", "/v1/instances/backup", ONE)
     prepared = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
@@ -219,7 +221,7 @@ async def test_a_backup_that_fails_leaves_the_phone_to_go_on(call: SignedClient)
     assert ((await row(call))["backup_status"], (await row(call))["running_status"]) == (2, 1)
 
 
-async def test_users_get_phones_and_give_them_back_wiped(call: SignedClient) -> None:
+async def test_an_unassigned_phone_is_wiped(call: SignedClient) -> None:
     await call("POST", "/v1/instances/assign", PAIR)
     again = await call("POST", "/v1/instances/assign", PAIR)
     assert again.code == "0"
@@ -235,19 +237,19 @@ async def test_users_get_phones_and_give_them_back_wiped(call: SignedClient) -> 
 
 
 @in_both_editions
-async def test_a_phone_of_another_user_is_not_given_and_not_taken(call: SignedClient) -> None:
+async def test_a_phone_of_another_user_cannot_be_reassigned(call: SignedClient) -> None:
     call.emulator.phones["phone0001"].user = "bob"
 
-    given = await call("POST", "/v1/instances/assign", PAIR)
-    taken = await call("POST", "/v1/instances/unassign", PAIR)
+    assigned = await call("POST", "/v1/instances/assign", PAIR)
+    unassigned = await call("POST", "/v1/instances/unassign", PAIR)
 
-    assert given.code == "KPAPI.2209"
-    assert (taken.status, taken.code) == (400, "KOOPHONE.API.2210")
+    assert assigned.code == "KPAPI.2209"
+    assert (unassigned.status, unassigned.code) == (400, "KOOPHONE.API.2210")
     assert call.emulator.phones["phone0001"].user == "bob"
 
 
 @in_both_editions
-async def test_nothing_happens_twice_however_often_one_looks(call: SignedClient) -> None:
+async def test_polling_repeats_no_effect(call: SignedClient) -> None:
     await call("POST", "/v1/instances/reboot", ONE)
     for _ in range(10):
         await asyncio.sleep(1)

@@ -1,4 +1,4 @@
-"""What is refused before anything happens, what is written down, and the emulator's own interface."""
+"""Requests are validated and counted, and the emulator's own interface answers."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ async def own(call: SignedClient, method: str, path: str, body: Any = None) -> t
 
 
 @in_both_editions
-async def test_a_request_without_an_id_is_refused_with_status_200(call: SignedClient) -> None:
+async def test_a_missing_request_id_is_refused_with_status_200(call: SignedClient) -> None:
     response = await call("POST", RUN, ONE, headers=BARE)
 
     assert (response.status, response.code) == (200, "KOOPHONE.API.0002")
     assert response.body["error_msg"] == "missing request header 'x-request-id'."
 
 
-async def test_the_id_of_a_list_may_stand_in_the_query(call: SignedClient) -> None:
+async def test_the_request_id_can_be_in_the_query(call: SignedClient) -> None:
     query = (("page_no", "1"), ("page_size", "1"), ("x-request-id", "r1"))
 
     assert (await call("GET", "/v1/instances/batch-query", query=query, headers=BARE)).code == "0"
 
 
-async def test_where_no_document_asks_for_an_id_none_is_needed(call: SignedClient) -> None:
+async def test_some_operations_need_no_request_id(call: SignedClient) -> None:
     response = await call("GET", "/v1/instances/sku", query=(("type", "0"),), headers=BARE)
 
     assert response.code == "0"
@@ -82,7 +82,7 @@ async def test_where_no_document_asks_for_an_id_none_is_needed(call: SignedClien
         "no body",
     ],
 )
-async def test_what_the_documents_refuse_is_refused(call: SignedClient, wrong: object) -> None:
+async def test_an_invalid_request_is_refused(call: SignedClient, wrong: object) -> None:
     response = await call("POST", RUN, wrong)
     assert (response.status, response.code) == (400, "KOOPHONE.API.1000")
     assert call.emulator.ledger.executions(commands.RUN.name) == {}
@@ -95,7 +95,7 @@ class Several:
     most: int | None = None
 
 
-def test_a_key_that_is_repeated_in_the_query_is_a_list() -> None:
+def test_a_repeated_query_parameter_is_a_list() -> None:
     operation = Operation("x.y.list", "GET", "/x", Several, Several, source="none", repeatable=True)
     http = HttpRequest({}, (("ids", "a"), ("ids", "b"), ("most", "3")), b"", None)
 
@@ -103,7 +103,7 @@ def test_a_key_that_is_repeated_in_the_query_is_a_list() -> None:
 
 
 @pytest.mark.emulator(strict=False, phones=200)
-async def test_an_emulator_that_is_not_strict_takes_what_can_be_read(call: SignedClient) -> None:
+async def test_without_strict_a_readable_request_is_accepted(call: SignedClient) -> None:
     ids = [f"phone{n:04}" for n in range(1, 151)]
 
     response = await call("POST", RUN, {"instance_ids": ids, "command": "true"}, headers=BARE)
@@ -112,14 +112,14 @@ async def test_an_emulator_that_is_not_strict_takes_what_can_be_read(call: Signe
 
 
 @pytest.mark.emulator(edition="international")
-async def test_one_page_of_the_international_edition_spells_its_errors_otherwise(call: SignedClient) -> None:
+async def test_errors_of_one_operation_have_another_field_name(call: SignedClient) -> None:
     response = await call("POST", "/v1/instances/sync-command", {})
 
     assert set(response.body) == {"error_code", "error_info"}
 
 
 @in_both_editions
-async def test_paths_that_are_none_are_answered_by_the_gateway(call: SignedClient) -> None:
+async def test_unknown_paths_are_refused_by_the_gateway(call: SignedClient) -> None:
     for method, path in (("GET", "/v1/nothing"), ("GET", RUN), ("DELETE", "/v1/instances/tasks/1")):
         response = await call(method, path)
         assert response.status == 404
@@ -130,14 +130,14 @@ async def test_paths_that_are_none_are_answered_by_the_gateway(call: SignedClien
         }
 
 
-async def test_a_body_that_is_far_too_large_is_refused(call: SignedClient) -> None:
+async def test_a_body_over_16_mib_is_refused(call: SignedClient) -> None:
     response = await call("POST", RUN, b" " * (16 * 2**20 + 1))
 
     assert response.status == 413
 
 
 @pytest.mark.emulator(quotas=MINUTE)
-async def test_a_quota_is_an_exact_window(call: SignedClient) -> None:
+async def test_a_quota_is_an_exact_sliding_window(call: SignedClient) -> None:
     taken: list[int] = []
     for second in range(130):
         await asyncio.sleep(second - VirtualTimeLoop.running().time())
@@ -148,7 +148,7 @@ async def test_a_quota_is_an_exact_window(call: SignedClient) -> None:
 
 
 @pytest.mark.emulator(quotas=MINUTE)
-async def test_one_call_too_many_is_refused_in_the_gateways_words(call: SignedClient) -> None:
+async def test_a_call_over_the_quota_is_refused_by_the_gateway(call: SignedClient) -> None:
     for _ in range(6):
         await call.run(["phone0001"])
 
@@ -162,7 +162,7 @@ async def test_one_call_too_many_is_refused_in_the_gateways_words(call: SignedCl
 
 
 @pytest.mark.emulator(quotas={"koophone": [Quota(1, 1)], "*": [Quota(5, 90)]}, quota_figures=False)
-async def test_quotas_may_be_silent_and_hold_for_a_whole_service(call: SignedClient) -> None:
+async def test_a_quota_can_be_of_a_service_and_hide_its_figures(call: SignedClient) -> None:
     await call.run(["phone0001"])
 
     response = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
@@ -171,25 +171,25 @@ async def test_quotas_may_be_silent_and_hold_for_a_whole_service(call: SignedCli
     assert "projects" in (await call("GET", "/v3/projects")).body
 
 
-async def test_the_own_interface_shows_the_ledger_and_the_requests(call: SignedClient) -> None:
+async def test_ledger_and_requests_can_be_read(call: SignedClient) -> None:
     await call.run(["phone0001", "phone0002"])
     await call.run(["stranger"])
 
     status, ledger = await own(call, "GET", "ledger")
-    _, visits = await own(call, "GET", "requests")
+    _, records = await own(call, "GET", "requests")
 
     assert (status, ledger) == (
         200,
         {"executions": {"koophone.commands.run": {"phone0001": 1, "phone0002": 1}}, "requests": 2},
     )
-    first, second = visits["requests"]
+    first, second = records["requests"]
     assert (first["verdict"], first["status"], first["ids"], first["executed"]) == ("answered", 200, 2, True)
     assert (second["verdict"], second["code"], second["executed"]) == ("refused", "KOOPHONE.API.1001", False)
-    assert call.emulator.access_key.secret_key not in json.dumps(visits)
+    assert call.emulator.access_key.secret_key not in json.dumps(records)
 
 
 @in_both_editions
-async def test_the_own_interface_counts_what_there_is(call: SignedClient) -> None:
+async def test_the_state_counts_phones_and_jobs(call: SignedClient) -> None:
     await call.run(["phone0001"])
     await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0002"]})
 
@@ -202,7 +202,7 @@ async def test_the_own_interface_counts_what_there_is(call: SignedClient) -> Non
     )
 
 
-async def test_a_plan_of_faults_is_put_and_read_back(call: SignedClient) -> None:
+async def test_faults_can_be_replaced_and_read(call: SignedClient) -> None:
     plan = [{"operation": "koophone.commands.run", "first": 1, "action": {"kind": "refuse", "status": 503}}]
 
     status, understood = await own(call, "PUT", "faults", plan)
@@ -227,14 +227,14 @@ async def test_a_plan_of_faults_is_put_and_read_back(call: SignedClient) -> None
     ],
 )
 @pytest.mark.emulator(faults=[Fault(Delay(1))])
-async def test_a_plan_that_is_none_is_refused_and_changes_nothing(call: SignedClient, wrong: object) -> None:
+async def test_an_invalid_plan_is_refused_and_changes_nothing(call: SignedClient, wrong: object) -> None:
     status, response = await own(call, "PUT", "faults", wrong)
     assert (status, list(response)) == (400, ["error"])
     assert call.emulator.plan.faults == (Fault(Delay(1)),)
 
 
 @pytest.mark.emulator(faults=[Fault(Refuse())])
-async def test_a_reset_makes_everything_as_it_was(call: SignedClient) -> None:
+async def test_a_reset_restores_the_initial_state(call: SignedClient) -> None:
     call.emulator.heal()
     await call.run(["phone0001"], "setprop debug.color blue")
 
@@ -256,7 +256,7 @@ async def test_unknown_paths_of_the_own_interface_are_404(call: SignedClient) ->
     assert call.emulator.ledger.requests == 0
 
 
-def test_a_snapshot_goes_on_where_the_emulator_stopped(tmp_path: Path) -> None:
+def test_a_snapshot_restores_phones_jobs_and_ledger(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
 
     async def before() -> str:
@@ -291,7 +291,7 @@ async def test_a_snapshot_of_another_emulator_is_refused(tmp_path: Path, other: 
             pass
 
 
-async def test_the_banner_says_all_that_a_caller_needs() -> None:
+async def test_the_banner_has_everything_a_client_needs() -> None:
     async with Emulator() as emulator:
         banner = emulator.banner()
 
@@ -301,19 +301,19 @@ async def test_the_banner_says_all_that_a_caller_needs() -> None:
         assert all(banner.values())
 
 
-async def test_the_same_seed_gives_the_same_keys() -> None:
+async def test_the_same_seed_generates_the_same_keys() -> None:
     async with Emulator(seed=7) as one, Emulator(seed=7) as other, Emulator(seed=8) as third:
         assert one.access_key == other.access_key != third.access_key
         assert one.password not in repr(one.accounts)
 
 
-async def test_an_emulator_may_listen_on_ipv6() -> None:
+async def test_the_emulator_can_listen_on_ipv6() -> None:
     async with Emulator(host="::1") as emulator, SignedClient(emulator) as call:
         assert emulator.endpoint.startswith("http://[::1]:")
         assert (await call.run(["phone0001"])).code == "0"
 
 
-async def test_a_session_of_the_emulator_reaches_it() -> None:
+async def test_a_session_of_the_emulator_calls_it() -> None:
     async with Emulator(phones=1, jobs=Durations(fixed=0)) as emulator, emulator.session() as session:
         results = await Commands(session).run_sync(["phone0001"], "echo hi")
 

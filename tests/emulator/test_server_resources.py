@@ -62,7 +62,7 @@ async def names(call: SignedClient) -> list[str]:
 
 
 @in_both_editions
-async def test_what_is_listed_can_be_bought_and_is_there_after_a_while(call: SignedClient) -> None:
+async def test_a_listed_sku_can_be_bought(call: SignedClient) -> None:
     skus = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
     sku = skus.data["skuSpecResponseList"][0]["skuResponses"][0]
     assert "4" in sku["bandSize"].split(",")
@@ -79,7 +79,7 @@ async def test_what_is_listed_can_be_bought_and_is_there_after_a_while(call: Sig
     assert call.emulator.ledger.executions("koophone.orders.buy") == dict.fromkeys(bought, 1)
 
 
-async def test_an_unpaid_order_brings_nothing_until_somebody_pays(call: SignedClient) -> None:
+async def test_an_unpaid_order_delivers_nothing(call: SignedClient) -> None:
     response = await call("POST", "/v1/instances/create", order(call, pay=0, period=3))
     await asyncio.sleep(3600)
     assert len(await names(call)) == 3
@@ -93,7 +93,7 @@ async def test_an_unpaid_order_brings_nothing_until_somebody_pays(call: SignedCl
     assert len(await names(call)) == 5
 
 
-async def test_orders_that_nobody_can_fill_are_refused_and_nothing_is_bought(call: SignedClient) -> None:
+async def test_an_invalid_order_is_refused(call: SignedClient) -> None:
     codes = [
         (await call("POST", "/v1/instances/create", wrong)).code.removeprefix("KOOPHONE.API.")
         for wrong in (
@@ -116,12 +116,12 @@ async def test_orders_that_nobody_can_fill_are_refused_and_nothing_is_bought(cal
 
 
 @pytest.mark.emulator(edition="international")
-async def test_internationally_ten_years_can_be_bought(call: SignedClient) -> None:
+async def test_ten_years_can_be_bought_internationally(call: SignedClient) -> None:
     assert (await call("POST", "/v1/instances/create", order(call, period=3, number=10))).code == "0"
 
 
 @in_both_editions
-async def test_a_subscription_that_is_ended_takes_the_phone_away(call: SignedClient) -> None:
+async def test_unsubscribing_removes_the_phone(call: SignedClient) -> None:
     response = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
     again = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
 
@@ -130,7 +130,7 @@ async def test_a_subscription_that_is_ended_takes_the_phone_away(call: SignedCli
     assert await names(call) == ["phone-00002", "phone-00003"]
 
 
-async def test_phones_that_are_paid_by_use_cannot_be_given_back(call: SignedClient) -> None:
+async def test_pay_per_use_phones_cannot_be_unsubscribed(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].drawer["on_demand"] = True
 
     response = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001", "phone0002"]})
@@ -139,7 +139,7 @@ async def test_phones_that_are_paid_by_use_cannot_be_given_back(call: SignedClie
     assert len(await names(call)) == 3
 
 
-async def test_what_was_begun_on_a_phone_ends_with_its_subscription(call: SignedClient) -> None:
+async def test_jobs_end_with_the_subscription_of_their_phone(call: SignedClient) -> None:
     await call("POST", "/v1/instances/reboot", ONE)
     await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001"]})
     await asyncio.sleep(5)
@@ -163,7 +163,7 @@ async def test_a_phone_is_prepared_for_a_user_and_streams(call: SignedClient) ->
 
 
 @in_both_editions
-async def test_a_preparation_takes_a_phone_from_nobody(call: SignedClient) -> None:
+async def test_prepare_does_not_take_the_phone_of_another_user(call: SignedClient) -> None:
     await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     await call("POST", "/v1/instances/assign", {"user_instances": [USER | {"user_id": "bob"}]})
     await asyncio.sleep(5)
@@ -171,7 +171,7 @@ async def test_a_preparation_takes_a_phone_from_nobody(call: SignedClient) -> No
     assert call.emulator.phones["phone0001"].user == "bob"
 
 
-async def test_the_china_edition_knows_fewer_states_of_preparation(call: SignedClient) -> None:
+async def test_the_china_edition_has_fewer_prepare_states(call: SignedClient) -> None:
     call.emulator.phones["phone0001"].running = Running.STOPPED
 
     response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
@@ -181,7 +181,7 @@ async def test_the_china_edition_knows_fewer_states_of_preparation(call: SignedC
 
 
 @pytest.mark.emulator(edition="international")
-async def test_the_international_edition_knows_fewer_states_of_progress(call: SignedClient) -> None:
+async def test_the_international_edition_has_fewer_progress_states(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     phone.running = Running.STOPPED
 
@@ -195,7 +195,7 @@ async def test_the_international_edition_knows_fewer_states_of_progress(call: Si
 
 
 @in_both_editions
-async def test_phones_that_cannot_be_prepared_are_refused(call: SignedClient) -> None:
+async def test_unknown_and_foreign_phones_cannot_be_prepared(call: SignedClient) -> None:
     call.emulator.phones["phone0002"].user = "bob"
     stranger = {"user_id": "ann", "instance_ids": ["stranger"]}
     taken = {"user_id": "ann", "instance_ids": ["phone0002"]}
@@ -207,7 +207,7 @@ async def test_phones_that_cannot_be_prepared_are_refused(call: SignedClient) ->
     assert (progress.status, progress.code) == (200, "KOOPHONE.API.4001")
 
 
-async def test_a_phone_that_is_being_backed_up_says_so(call: SignedClient) -> None:
+async def test_a_backup_is_shown_in_the_progress(call: SignedClient) -> None:
     await call("POST", "/v1/instances/backup", ONE)
 
     response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
@@ -217,14 +217,14 @@ async def test_a_phone_that_is_being_backed_up_says_so(call: SignedClient) -> No
 
 
 @in_both_editions
-async def test_a_phone_that_does_not_run_cannot_stream(call: SignedClient) -> None:
+async def test_a_stopped_phone_cannot_stream(call: SignedClient) -> None:
     call.emulator.phones["phone0001"].running = Running.STOPPED
 
     assert (await call("POST", "/v1/instances/phone0001/auth")).code == "KOOPHONE.API.62010"
 
 
 @pytest.mark.emulator(edition="international")
-async def test_streams_are_stopped_and_sessions_released(call: SignedClient) -> None:
+async def test_streams_can_be_stopped_and_sessions_released(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     access = await call("POST", "/v1/instances/phone0001/auth")
     assert access.data["streamingId"]
@@ -236,14 +236,14 @@ async def test_streams_are_stopped_and_sessions_released(call: SignedClient) -> 
     assert not phone.logged_in
 
 
-async def test_the_china_edition_has_no_way_to_stop_a_stream(call: SignedClient) -> None:
+async def test_the_china_edition_cannot_stop_a_stream(call: SignedClient) -> None:
     for path in ("streaming/stop", "session/release"):
         response = await call("POST", f"/v1/instances/{path}", {"instance_id": "phone0001"})
         assert (response.status, response.code) == (404, "APIGW.0101")
 
 
 @in_both_editions
-async def test_an_app_is_there_when_its_job_has_ended(call: SignedClient) -> None:
+async def test_an_app_is_listed_when_its_job_has_ended(call: SignedClient) -> None:
     response = await call("POST", "/v1/instances/app/install", package("phone0001"))
     task = response.data["data"]["task_id"]
     apps = call.emulator.phones["phone0001"].android.apps
@@ -262,7 +262,7 @@ async def test_newer_answers_nest_the_task_once(call: SignedClient) -> None:
     assert response.data["task_id"].startswith("FULFILL")
 
 
-async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: SignedClient) -> None:
+async def test_an_install_that_cannot_succeed_fails_in_its_job(call: SignedClient) -> None:
     off, late, full = call.emulator.phones
     off.running = Running.STOPPED
     old = "https://obs.example/shop.apk?Expires=1700000000"
@@ -284,7 +284,7 @@ async def test_an_install_fails_in_its_job_where_something_is_in_the_way(call: S
     assert jobs[2]["error_msg"] == "Version Conflict."
 
 
-async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: SignedClient) -> None:
+async def test_an_invalid_package_is_refused_with_its_own_code(call: SignedClient) -> None:
     codes = [
         (await call("POST", "/v1/instances/app/install", package("phone0001", **wrong))).code
         for wrong in (
@@ -306,7 +306,7 @@ async def test_a_package_that_is_wrong_is_refused_by_its_own_code(call: SignedCl
 
 
 @in_both_editions
-async def test_answers_say_null_where_the_documents_do(call: SignedClient) -> None:
+async def test_answers_have_the_documented_nulls(call: SignedClient) -> None:
     access = (await call("POST", "/v1/instances/phone0001/auth")).data
     (job,) = (await call.task((await call.run(["phone0001"])).data["task_id"])).data["jobs"]
     page = await call("GET", "/v1/instances/batch-query", query=(("page_no", "1"), ("page_size", "1")))
@@ -320,7 +320,7 @@ async def test_answers_say_null_where_the_documents_do(call: SignedClient) -> No
 
 
 @in_both_editions
-async def test_what_the_tables_ask_for_must_be_said(call: SignedClient) -> None:
+async def test_a_missing_required_field_is_refused(call: SignedClient) -> None:
     charge = {name: held for name, held in order(call)["chargeParam"].items() if name != "chargingMode"}
     response = [
         await call("GET", "/v1/instances/batch-query", query=(("page_size", "100"),)),
@@ -361,7 +361,7 @@ async def test_video_settings_are_kept(call: SignedClient) -> None:
     assert call.emulator.phones["phone0001"].drawer["video"] == settings()
 
 
-async def test_all_six_video_settings_must_be_there(call: SignedClient) -> None:
+async def test_all_six_video_settings_are_required(call: SignedClient) -> None:
     for wrong in (settings()[:5], ["x"], "x"):
         response = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": wrong})
         expected = "1000" if wrong == "x" else "1005"

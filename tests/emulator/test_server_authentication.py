@@ -1,3 +1,5 @@
+"""Signatures and tokens are verified, and IAM issues tokens."""
+
 from __future__ import annotations
 
 import asyncio
@@ -22,8 +24,8 @@ ONE = {"instance_ids": ["phone0001"]}
 
 
 def sign_in(emulator: Emulator, password: str | None = None, project: str | None = None) -> object:
-    given = emulator.password if password is None else password
-    return to_wire(CreateToken.of(emulator.user, given, emulator.domain, project or emulator.project))
+    secret = emulator.password if password is None else password
+    return to_wire(CreateToken.of(emulator.user, secret, emulator.domain, project or emulator.project))
 
 
 async def token(call: SignedClient) -> str:
@@ -37,18 +39,18 @@ def with_token(value: str) -> dict[str, str]:
 
 
 @in_both_editions
-async def test_a_signed_request_is_let_in(call: SignedClient) -> None:
+async def test_a_signed_request_is_accepted(call: SignedClient) -> None:
     assert (await call("POST", STATUS, ONE)).code == "0"
 
 
-async def test_every_offered_algorithm_is_verified(call: SignedClient) -> None:
+async def test_every_signing_algorithm_is_accepted(call: SignedClient) -> None:
     key = call.emulator.access_key
     for algorithm in Algorithm:
         signer = Signer(key.access_key, key.secret_key, algorithm=algorithm, region="r", service="s")
         assert (await call("POST", STATUS, ONE, signer=signer)).code == "0", algorithm
 
 
-async def test_a_wrong_secret_is_refused_in_the_gateways_words_and_nothing_runs(call: SignedClient) -> None:
+async def test_a_wrong_secret_key_is_refused_by_the_gateway(call: SignedClient) -> None:
     signer = Signer(call.emulator.access_key.access_key, "wrong")
 
     response = await call("POST", "/v1/instances/reboot", ONE, signer=signer)
@@ -62,14 +64,14 @@ async def test_a_wrong_secret_is_refused_in_the_gateways_words_and_nothing_runs(
     assert call.emulator.ledger.executions("koophone.instances.reboot") == {}
 
 
-async def test_an_unknown_key_is_refused(call: SignedClient) -> None:
+async def test_an_unknown_access_key_is_refused(call: SignedClient) -> None:
     response = await call("POST", STATUS, ONE, signer=Signer("nobody", "secret"))
 
     assert (response.status, response.code) == (401, "APIGW.0301")
     assert "ak not exist" in response.body["error_msg"]
 
 
-async def test_a_body_that_was_changed_on_its_way_is_refused(call: SignedClient) -> None:
+async def test_a_body_changed_after_signing_is_refused(call: SignedClient) -> None:
     headers = {"x-request-id": "r1", "Content-Type": "application/json"}
     signed = Request("POST", STATUS, (), headers, b'{"instance_ids":["phone0001"]}')
     host = call.emulator.endpoint.removeprefix("http://")
@@ -80,7 +82,7 @@ async def test_a_body_that_was_changed_on_its_way_is_refused(call: SignedClient)
     assert (response.status, response.code) == (401, "APIGW.0301")
 
 
-async def test_a_clock_may_be_fifteen_minutes_off_and_no_more(call: SignedClient) -> None:
+async def test_a_clock_skew_over_15_minutes_is_refused(call: SignedClient) -> None:
     headers = {"x-request-id": "r1", "Content-Type": "application/json"}
     body = b'{"instance_ids":["phone0001"]}'
     host = call.emulator.endpoint.removeprefix("http://")
@@ -93,7 +95,7 @@ async def test_a_clock_may_be_fifteen_minutes_off_and_no_more(call: SignedClient
     assert codes == ["APIGW.0301", "0", "0", "APIGW.0301"]
 
 
-async def test_a_date_that_is_none_is_refused(call: SignedClient) -> None:
+async def test_an_invalid_date_is_refused(call: SignedClient) -> None:
     headers = {
         "x-request-id": "r1",
         "X-Sdk-Date": "yesterday",
@@ -104,7 +106,7 @@ async def test_a_date_that_is_none_is_refused(call: SignedClient) -> None:
     assert (await call("GET", "/v1/instances/sku", headers=headers)).code == "APIGW.0301"
 
 
-async def test_an_authorization_that_cannot_be_read_is_refused(call: SignedClient) -> None:
+async def test_an_invalid_authorization_header_is_refused(call: SignedClient) -> None:
     response = await call("GET", "/v1/instances/sku", headers={"Authorization": "Basic abc"})
 
     assert (response.status, response.code) == (401, "APIGW.0301")
@@ -116,7 +118,7 @@ async def test_a_request_without_credentials_is_refused(call: SignedClient) -> N
     assert response.body["error_msg"] == "Incorrect IAM authentication information: x-auth-token not found"
 
 
-async def test_a_temporary_key_needs_its_token_and_ends(call: SignedClient) -> None:
+async def test_a_temporary_key_needs_its_token_and_expires(call: SignedClient) -> None:
     key = call.emulator.temporary_key(seconds=60)
     whole = Signer(key.access_key, key.secret_key, key.security_token)
     half = Signer(key.access_key, key.secret_key)
@@ -128,7 +130,7 @@ async def test_a_temporary_key_needs_its_token_and_ends(call: SignedClient) -> N
 
 
 @in_both_editions
-async def test_a_token_lasts_a_day(call: SignedClient) -> None:
+async def test_a_token_expires_after_a_day(call: SignedClient) -> None:
     value = await token(call)
 
     await asyncio.sleep(24 * 3600 - 1)
@@ -142,7 +144,7 @@ async def test_a_token_lasts_a_day(call: SignedClient) -> None:
     )
 
 
-async def test_tokens_that_are_ended_are_refused_and_counted(call: SignedClient) -> None:
+async def test_revoked_tokens_are_refused(call: SignedClient) -> None:
     value = await token(call)
     call.emulator.end_tokens()
 
@@ -150,7 +152,7 @@ async def test_tokens_that_are_ended_are_refused_and_counted(call: SignedClient)
     assert call.emulator.ledger.executions("iam.tokens.create") == {call.emulator.user: 1}
 
 
-async def test_cph_does_not_refuse_a_token_in_koophones_words(call: SignedClient) -> None:
+async def test_cph_refuses_a_token_with_the_error_of_the_gateway(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones"
 
     response = await call("GET", path, headers=with_token("none"))
@@ -158,13 +160,13 @@ async def test_cph_does_not_refuse_a_token_in_koophones_words(call: SignedClient
     assert (response.status, response.code) == (401, "APIGW.0301")
 
 
-async def test_the_answer_to_a_sign_in_says_when_the_token_ends(call: SignedClient) -> None:
+async def test_a_new_token_states_when_it_expires(call: SignedClient) -> None:
     response = await call("POST", "/v3/auth/tokens", sign_in(call.emulator), headers={"X-Auth-Token": ""})
 
     assert response.body == {"token": {"expires_at": "2026-01-02T00:00:00.000000Z", "methods": ["password"]}}
 
 
-async def test_a_wrong_password_or_project_is_refused_in_iams_envelope(call: SignedClient) -> None:
+async def test_a_wrong_password_or_project_is_refused_by_iam(call: SignedClient) -> None:
     for wrong in (
         sign_in(call.emulator, password="wrong"),
         sign_in(call.emulator, project="nowhere"),
@@ -175,7 +177,7 @@ async def test_a_wrong_password_or_project_is_refused_in_iams_envelope(call: Sig
 
 
 @in_both_editions
-async def test_iam_refuses_a_body_that_is_none_in_its_own_words(call: SignedClient) -> None:
+async def test_iam_refuses_an_invalid_body(call: SignedClient) -> None:
     sound: Any = sign_in(call.emulator)
     auth = sound["auth"]
     by_token = {"auth": auth | {"identity": auth["identity"] | {"methods": ["token"]}}}
@@ -188,7 +190,7 @@ async def test_iam_refuses_a_body_that_is_none_in_its_own_words(call: SignedClie
 
 
 @pytest.mark.emulator(regions=("cn-north-4", "cn-east-3"), servers=2)
-async def test_projects_are_named_like_regions(call: SignedClient) -> None:
+async def test_projects_have_the_names_of_regions(call: SignedClient) -> None:
     everything = await call("GET", "/v3/projects")
     one = await call("GET", "/v3/projects", query=(("name", "cn-east-3"),))
     seen = await call("GET", "/v3/auth/projects")
@@ -199,7 +201,7 @@ async def test_projects_are_named_like_regions(call: SignedClient) -> None:
     assert everything.body["projects"][0]["id"] == call.emulator.project_id
 
 
-async def test_iam_refuses_a_bad_token_in_its_own_envelope(call: SignedClient) -> None:
+async def test_iam_refuses_an_invalid_token_in_its_envelope(call: SignedClient) -> None:
     response = await call("GET", "/v3/projects", headers={"X-Auth-Token": "none"})
 
     assert response.status == 401
