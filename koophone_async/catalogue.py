@@ -1,94 +1,65 @@
-"""Every operation of every service, collected from the constants that state them."""
+"""Catalogue of all operations, collected from the constants in the modules of the services.
+
+A service is a module or package in `services/`; a new module with a constant needs no registration.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, TypeGuard
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Final
 
+from koophone_async import services
 from koophone_async.operation import AnyOperation, Operation
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-_MODULES: Final[Mapping[str, tuple[str, ...]]] = {
-    "cph": (
-        "cph.bandwidths",
-        "cph.buying",
-        "cph.commands",
-        "cph.connections",
-        "cph.encoding_servers",
-        "cph.image_members",
-        "cph.images",
-        "cph.jobs",
-        "cph.keypairs",
-        "cph.phone_images",
-        "cph.phone_models",
-        "cph.phones",
-        "cph.properties",
-        "cph.scheduled_events",
-        "cph.server_changes",
-        "cph.server_models",
-        "cph.servers",
-        "cph.shared_apps",
-        "cph.shared_files",
-        "cph.shared_filesystems",
-        "cph.storage",
-        "cph.tags",
-        "cph.traffic",
-        "cph.undocumented",
-    ),
-    "gaming": ("gaming.applications", "gaming.deployments", "gaming.versions"),
-    "iam": ("iam",),
-    "koophone": (
-        "koophone.apps",
-        "koophone.commands",
-        "koophone.instances",
-        "koophone.jobs",
-        "koophone.orders",
-        "koophone.streaming",
-        "koophone.users",
-        "koophone.video",
-    ),
-}
-
-
-def _is_operation(value: object) -> TypeGuard[AnyOperation]:
-    return isinstance(value, Operation)
-
-
-def _stated(module: ModuleType) -> Iterator[AnyOperation]:
-    return filter(_is_operation, vars(module).values())
-
-
-@cache
-def _collected(service: str) -> dict[str, AnyOperation]:
-    modules = [import_module(f"koophone_async.services.{name}") for name in _MODULES[service]]
-    stated = {operation.name: operation for module in modules for operation in _stated(module)}
-    return dict(sorted(stated.items()))
-
 
 class Catalogue(Mapping[str, AnyOperation]):
-    """Operations by their names. A service is imported when it is first asked for one."""
+    """Operations by name. A service is imported on first access to one of its operations."""
 
     def of(self, service: str) -> tuple[AnyOperation, ...]:
-        """Give the operations of one service, in the order of the names."""
-        return tuple(_collected(service).values())
+        """Return the operations of one service, sorted by name."""
+        return tuple(_operations(service).values())
 
     def __getitem__(self, name: str) -> AnyOperation:
         service = name.partition(".")[0]
-        if service not in _MODULES:
+        if service not in _services():
             raise KeyError(name)
-        return _collected(service)[name]
+        return _operations(service)[name]
 
     def __iter__(self) -> Iterator[str]:
-        for service in _MODULES:
-            yield from _collected(service)
+        for service in _services():
+            yield from _operations(service)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
+@cache
+def _services() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in iter_modules(services.__path__)))
+
+
+@cache
+def _operations(service: str) -> dict[str, AnyOperation]:
+    constants = (value for module in _modules(service) for value in vars(module).values())
+    operations: dict[str, AnyOperation] = {
+        value.name: value for value in constants if isinstance(value, Operation)
+    }
+    return dict(sorted(operations.items()))
+
+
+def _modules(service: str) -> Iterator[ModuleType]:
+    """Yield the module of a service or, for a package, the package and its modules."""
+    root = import_module(f"{services.__name__}.{service}")
+    yield root
+    for module in iter_modules(getattr(root, "__path__", ())):
+        yield import_module(f"{root.__name__}.{module.name}")
+
+
 OPERATIONS: Final = Catalogue()
-"""Every operation by its name, in the order of the names."""
+"""Every operation by name, sorted by name."""

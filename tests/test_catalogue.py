@@ -1,13 +1,11 @@
-"""One name for constant, method, catalogue and docstring; and every operation of the documents is there."""
+"""Operations: one name for constant, method and catalogue, and statements as in the documents."""
 
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from importlib import import_module
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -15,12 +13,13 @@ import pytest
 
 from koophone_async import AccessKey, CloudPhone, Iam, KooPhone, Session
 from koophone_async.catalogue import OPERATIONS
+from koophone_async.operation import UNSTATED
 from koophone_async.wire import Spelling, spelling
+from tests.wire.documented import DOCUMENTED, Documented
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
 
-DOCUMENTED: Final = json.loads(Path(__file__).with_name("koophone-operations.json").read_text("utf-8"))
 SESSION: Final = Session(AccessKey("A", "B"), environ={})
 CPH: Final = CloudPhone(SESSION, region="cn-north-4")
 CLIENTS: Final = {"koophone": KooPhone(SESSION), "iam": Iam(SESSION), "cph": CPH, "gaming": CPH.gaming}
@@ -40,29 +39,31 @@ def spellings(model: type) -> dict[str, Spelling]:
 every = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=by_name)
 ours = pytest.mark.parametrize("operation", OURS, ids=by_name)
 koophone = pytest.mark.parametrize("operation", KOOPHONE, ids=by_name)
+documented = pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: row.name)
 
 
-def test_every_documented_operation_exists_and_no_other() -> None:
-    documented = {(row["method"], row["path"]) for row in DOCUMENTED}
+@documented
+def test_its_statement_is_that_of_its_document(row: Documented) -> None:
+    operation = OPERATIONS[row.name]
+    stated = (operation.source, operation.method, _without_names(operation.path))
 
-    assert len(documented) == 21
-    assert {(operation.method, operation.path) for operation in KOOPHONE} == documented
-
-
-@koophone
-def test_its_section_list_and_maximum_are_documented(operation: AnyOperation) -> None:
-    (row,) = (r for r in DOCUMENTED if (r["method"], r["path"]) == (operation.method, operation.path))
-    stated = (
-        f"KooPhone {row['section']} (2025-12-31)"
-        if row["section"]
-        else "KooPhone, published interface (2026-03)"
-    )
-
-    assert operation.source == stated
-    assert (operation.batch is None) is (row["list"] is None)
+    assert stated == (row.source, row.method, _without_names(row.path))
+    assert (operation.batch is None) is (row.list is None)
     if operation.batch is not None:
-        assert spellings(operation.request)[operation.batch.field].name == row["list"]
-        assert operation.batch.max == (row["most"] or 100)
+        assert operation.batch.max == (row.max or UNSTATED)
+
+
+def _without_names(path: str) -> str:
+    return re.sub("{[^}]*}", "{}", path)
+
+
+@documented
+def test_its_list_is_spelled_as_in_its_document(row: Documented) -> None:
+    operation = OPERATIONS[row.name]
+    spelled = spellings(operation.request)
+
+    if operation.batch is not None and operation.batch.field in spelled:
+        assert spelled[operation.batch.field].name == row.list
 
 
 def test_the_catalogue_has_every_operation_once() -> None:
@@ -99,11 +100,10 @@ def test_a_method_has_the_name_and_source_of_its_operation(operation: AnyOperati
 @ours
 def test_no_method_lacks_its_operation(operation: AnyOperation) -> None:
     service, resource, _ = operation.name.split(".")
-    held: object = getattr(CLIENTS[service], resource)
-    beside = {"koophone.jobs.wait", "cph.jobs.wait", "gaming.deployments.wait"}
-    public = {name for name in vars(type(held)) if name[0] != "_"}
+    methods = {name for name in vars(type(getattr(CLIENTS[service], resource))) if name[0] != "_"}
+    names = {f"{service}.{resource}.{name}" for name in methods - {"wait"}}
 
-    assert {f"{service}.{resource}.{name}" for name in public} - beside <= set(OPERATIONS)
+    assert sorted(names - set(OPERATIONS)) == [], "state a constant of this name beside the method's models"
 
 
 @every

@@ -1,30 +1,22 @@
-"""Every operation of the documents and of the vendor's SDK is here: method, handler and command by name."""
+"""Every operation and event of the documents is implemented: in the catalogue, the emulator and the flat modules."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
-from pathlib import Path
+from importlib import import_module
+
+import pytest
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.emulator import Emulator
 from koophone_async.events import INBOUND
-
-LISTED = json.loads(Path(__file__).with_name("other-operations.json").read_text("utf-8"))
-
-
-def place(method: str, path: str) -> str:
-    return f"{method} {re.sub('{[^}]*}', '{}', path)}"
+from tests.wire.documented import DOCUMENTED, FILE
 
 
-def test_every_listed_operation_of_cph_exists_and_no_other() -> None:
-    listed = Counter(place(row["method"], row["path"]) for row in LISTED)
-    stated = Counter(place(o.method, o.path) for o in OPERATIONS.values() if o.service in {"cph", "gaming"})
+def test_the_catalogue_has_the_documented_operations() -> None:
+    documented = {row.name for row in DOCUMENTED}
 
-    assert len(LISTED) == 60 + 9 + 1 + 16
-    assert listed - stated == Counter()
-    assert stated - listed == Counter()
+    assert sorted(set(OPERATIONS) - documented) == [], f"add a line for each of these to {FILE}"
+    assert sorted(documented - set(OPERATIONS)) == [], "state a constant for each in koophone_async/services/"
 
 
 def test_every_event_of_the_service_is_received() -> None:
@@ -38,4 +30,17 @@ def test_every_event_of_the_service_is_received() -> None:
 
 async def test_the_emulator_serves_every_operation(emulator: Emulator) -> None:
     async with Emulator(edition="international") as abroad:
-        assert sorted(set(OPERATIONS) - emulator.served - abroad.served) == []
+        missing = sorted(set(OPERATIONS) - emulator.served - abroad.served)
+
+    assert missing == [], "write a handler with @serves(...) for each in koophone_async/emulator/"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_flat_module_has_request_and_answer(name: str) -> None:
+    operation = OPERATIONS[name]
+    flat = import_module(f"koophone_async.{operation.service}")
+    models = {model.__name__ for model in (operation.request, operation.answer)}
+    shared = set(import_module("koophone_async.cph").__all__)
+
+    missing = sorted(models - set(flat.__all__) - shared)
+    assert missing == [], f"import each in koophone_async/{operation.service}.py and add it to __all__"

@@ -15,7 +15,8 @@ from koophone_async import Edition, wire
 from koophone_async.gaming import JobKind, Started, StartedJob
 from koophone_async.protocol.reading import read
 from koophone_async.protocol.response import RawResponse
-from koophone_async.services.gaming import applications, deployments, versions
+from koophone_async.services.gaming import applications
+from tests.wire.documented import by_document
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
@@ -23,30 +24,8 @@ if TYPE_CHECKING:
 EXAMPLES: Final = Path(__file__).parent.parent / "wire" / "examples-gaming"
 Json = dict[str, Any]
 
-OPERATIONS: Final[dict[str, AnyOperation]] = {
-    "query_app_deploy_servers": applications.SERVERS,
-    "query_app_deploy_phones": applications.PHONES,
-    "list_apps": applications.LIST,
-    "query_app_detail": applications.SHOW,
-    "create_app": applications.CREATE,
-    "delete_app": applications.DELETE,
-    "query_app_version_detail": versions.SHOW,
-    "create_app_version": versions.CREATE,
-    "delete_app_version": versions.DELETE,
-    "query_server_apps_detail": deployments.ON_SERVER,
-    "deploy_app_version_to_server": deployments.DEPLOY,
-    "remove_app_version_from_server": deployments.REMOVE,
-    "push_app_version_to_server": deployments.PUSH,
-    "undeploy_app_version_from_server": deployments.UNDEPLOY,
-    "query_phone_apps_detail": deployments.ON_PHONE,
-    "update_app_version_of_phone": deployments.UPDATE,
-}
+OPERATIONS: Final = by_document("gaming")
 """The document's operations and ours."""
-
-SECTIONS: Final = dict(
-    zip(OPERATIONS, ["1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "2.1", "2.2", "2.3"]
-        + [f"3.{n}" for n in range(1, 8)], strict=True)
-)  # fmt: skip
 
 UNPRINTED: Final[dict[str, Json]] = {
     "list_apps": {
@@ -123,12 +102,6 @@ def test_a_documented_answer_is_read_and_written_without_loss(file: Path) -> Non
 @pytest.mark.parametrize("name", UNPRINTED)
 def test_an_answer_from_the_tables_is_read_without_loss(name: str) -> None:
     assert answered(OPERATIONS[name], UNPRINTED[name]) == UNPRINTED[name]
-
-
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_its_source_is_its_section(name: str) -> None:
-    assert OPERATIONS[name].source == f"CPH 5.{SECTIONS[name]} (2020-07-30)"
-    assert (OPERATIONS[name].success == 201) is (OPERATIONS[name].method == "POST")
 
 
 def test_a_version_id_is_read_in_both_spellings() -> None:

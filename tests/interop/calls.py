@@ -1,4 +1,4 @@
-"""What a call of the vendor's client is, and what is the same call of ours."""
+"""The same call by the vendor's client and by ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import frozen
 from koophone_async import CloudPhone
 
 Names: TypeAlias = Callable[[str], str]
-"""Gives the id of a thing by its kind, such as `phone`."""
+"""Returns an id by kind, such as `phone`."""
 
 Json: TypeAlias = Mapping[str, Any]
 Ours: TypeAlias = Callable[[CloudPhone, Names], Awaitable[object] | AsyncIterable[object]]
@@ -23,12 +23,12 @@ class Call:
     ours: str
     vendor: str
     given: Callable[[Names], Json]
-    """What the vendor's request holds, by the names of the wire."""
+    """Fields of the vendor's request, by the names of the wire."""
 
     call: Ours
-    """The same with our client."""
+    """The same call with our client."""
 
 
 def an_id(kind: str) -> str:
-    """Make up an id of a thing, where nothing is there to be found."""
+    """Return a made-up id, for kinds that no list has."""
     return f"{kind}-1"

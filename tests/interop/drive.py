@@ -1,4 +1,4 @@
-"""The vendor's client in front of the emulator: it calls every operation that it has."""
+"""Run every operation of the vendor's client against the emulator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SEED: Final = 20250208
-"""Not that of other tests: the vendor's client remembers the projects of keys for ever."""
+"""Different from other tests' seeds: the vendor's client caches the projects of keys for ever."""
 
 LISTED: Final[Mapping[str, tuple[str, Json, str]]] = {
     "phone": ("list_cloud_phones", {}, "phones.#.phone_id"),
@@ -33,7 +33,7 @@ LISTED: Final[Mapping[str, tuple[str, Json, str]]] = {
     "event": ("list_scheduled_events", {}, "scheduled_events.#.event_id"),
     "bandwidth": ("show_bandwidth_detail", {}, "band_widths.#.band_width_id"),
 }
-"""Where the id of a thing is found: operation, request, place in the answer."""
+"""Source of the ids of a kind: operation, request, place in the answer."""
 
 BEFORE: Final[Mapping[str, str]] = {
     "cph.commands.uninstall": "cph.commands.install",
@@ -50,7 +50,7 @@ BEFORE: Final[Mapping[str, str]] = {
     "cph.tags.remove": "cph.tags.add",
     "cph.tags.show": "cph.tags.add",
 }
-"""What must have been done for an operation to have something to do."""
+"""Operation that must precede another, so that its answer is not empty."""
 
 UNFILTERED: Final[Mapping[str, Json]] = {
     "cph.encoding_servers.list": {},
@@ -63,37 +63,37 @@ UNFILTERED: Final[Mapping[str, Json]] = {
         "body": {"action": "filter", "tags": [{"key": "shop", "values": []}]},
     },
 }
-"""What to ask for besides where the filters of the call find nothing."""
+"""Request without filters, for lists whose filters match nothing."""
 
 
 @frozen
 class Verdict:
-    """What came of one operation."""
+    """Result of one operation."""
 
     refusal: str = ""
-    """Status and code, where the emulator refused it; empty where it answered."""
+    """Status and code of a refusal; empty if there was none."""
 
     empty: tuple[str, ...] = ()
-    """The lists of the answer that hold nothing, where all of them do."""
+    """Names of the lists in the answer, if all are empty."""
 
     lost: tuple[str, ...] = ()
-    """What the vendor's model did not keep of the answer, by place."""
+    """Places of the answer that the vendor's model lost."""
 
     @property
     def is_good(self) -> bool:
-        """Whether it was answered with something, and the vendor's model kept all of it."""
+        """Whether the answer had content, and the vendor's model kept all of it."""
         return not (self.refusal or self.empty or self.lost)
 
 
 @define
 class Finder:
-    """Finds ids of things with the vendor's own client; makes them up where nothing lists them."""
+    """Finds ids with the vendor's client; makes them up if nothing lists them."""
 
     _vendor: Vendor
     _found: dict[str, list[str]] = field(factory=dict[str, list[str]])
 
     def __call__(self, kind: str) -> str:
-        """Give the id of a thing; `phone2` is the second phone, if there are two."""
+        """Return an id of a kind; `phone2` is the second phone, if there are two."""
         kind, number = kind.removesuffix("2").removesuffix("_by_use"), kind.endswith("2")
         if kind not in self._found:
             self._found[kind] = self._ids(kind)
@@ -117,7 +117,7 @@ class Finder:
                 return self._listed(*LISTED[kind])
 
     def _other_model(self) -> dict[str, str]:
-        """Find a flavor with as many phones as the first, on other servers."""
+        """Return a flavor with as many phones as the first, on other servers."""
         first, *others = self._vendor("list_cloud_phone_models", {}).raw["phone_models"]
         return next(
             other
@@ -135,20 +135,20 @@ class Finder:
 
 
 def judged(answer: Answer) -> Verdict:
-    """Say what became of an answer."""
-    said = leaves(answer.raw)
-    if refused := [str(value) for where, value in said if where.endswith("error_code") and value]:
+    """Return the verdict on an answer."""
+    values = leaves(answer.raw)
+    if refused := [str(value) for where, value in values if where.endswith("error_code") and value]:
         return Verdict(f"in the answer {refused[0]}")
-    lists = [] if not answer.raw else [name for name, held in answer.raw.items() if isinstance(held, list)]
+    lists = [] if not answer.raw else [name for name, value in answer.raw.items() if isinstance(value, list)]
     empty = () if any(answer.raw[name] for name in lists) else tuple(lists)
     return Verdict(empty=empty, lost=_lost(answer))
 
 
 def _lost(answer: Answer) -> tuple[str, ...]:
-    """Name what the answer says and the vendor's model does not, or not so."""
+    """Return the places of the answer whose values the vendor's model lost or changed."""
     kept = dict(leaves(answer.read))
-    said = [(where, value) for where, value in leaves(answer.raw) if value not in (None, [], {})]
-    return tuple(dict.fromkeys(without_numbers(where) for where, value in said if kept.get(where) != value))
+    sent = [(where, value) for where, value in leaves(answer.raw) if value not in (None, [], {})]
+    return tuple(dict.fromkeys(without_numbers(where) for where, value in sent if kept.get(where) != value))
 
 
 def _driven(vendor: Vendor, call: Call) -> Verdict:
@@ -164,7 +164,7 @@ def _driven(vendor: Vendor, call: Call) -> Verdict:
 
 @cache
 def driven() -> dict[str, Verdict]:
-    """Drive every operation, each in front of an emulator of its own; by our names."""
+    """Run every operation, each against its own emulator; verdicts by our names."""
     return asyncio.run(_drive())
 
 
@@ -173,7 +173,7 @@ async def _drive() -> dict[str, Verdict]:
 
 
 async def _with_emulator(call: Call) -> Verdict:
-    # What a server shares is told as it was at the last full two hours, so that no second may pass.
+    # Shared apps are listed as of the last full two hours, so the clock stands still.
     began = datetime.now(UTC)
     async with Emulator(4, servers=2, seed=SEED, jobs=Durations(fixed=0), now=lambda: began) as emulator:
         at, key, project = emulator.cph_endpoint, emulator.access_key, emulator.project_id
@@ -182,7 +182,7 @@ async def _with_emulator(call: Call) -> Verdict:
 
 
 async def looked_up_project() -> tuple[str, str]:
-    """Let the vendor's client ask IAM for its project; give what it found and what is true."""
+    """Return the project that the vendor's client finds in IAM, and the expected one."""
     async with Emulator(1, seed=SEED) as emulator:
         at, key = emulator.iam_endpoint, emulator.access_key
         with await asyncio.to_thread(Vendor.at, at, key, None, emulator.project) as vendor:

@@ -1,4 +1,4 @@
-"""JSON as places and values: `body.phones.0.phone_id` holds `p1`."""
+"""JSON as places and values: the value at `body.phones.0.phone_id` is `p1`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 
 def leaves(value: Any, place: str = "") -> list[tuple[str, Any]]:  # noqa: ANN401 - JSON
-    """Give every value that holds no others, by its place."""
+    """Return every scalar value with its place."""
     items = _items(value)
     if not items:
         return [(place, value)]
@@ -22,5 +22,5 @@ def _items(value: object) -> list[tuple[str, object]]:
 
 
 def without_numbers(place: str) -> str:
-    """Say of `phones.3.phone_id` that it is `phones.#.phone_id`."""
+    """Replace the indexes of a place: `phones.3.phone_id` is `phones.#.phone_id`."""
     return ".".join("#" if part.isdecimal() else part for part in place.split("."))

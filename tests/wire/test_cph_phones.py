@@ -19,18 +19,15 @@ from koophone_async.protocol.response import RawResponse
 from koophone_async.services.cph import (
     commands,
     connections,
-    image_members,
     images,
     jobs,
     phone,
     phone_images,
     phone_models,
     phones,
-    properties,
-    storage,
-    traffic,
     undocumented,
 )
+from tests.wire.documented import by_document
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
@@ -43,43 +40,7 @@ SECTIONS: Final = (
 Json = dict[str, Any]
 Said: TypeAlias = "dict[str, Said] | list[Said] | str | float | bool | None"
 
-OPERATIONS: Final[dict[str, AnyOperation]] = {
-    "list_cloud_phones": phones.LIST,
-    "get_cloud_phone_detail": phones.SHOW,
-    "get_phone_connections": connections.CONNECTIONS,
-    "list_cloud_phone_models": phone_models.MODELS,
-    "list_phone_images": phone_images.LIST,
-    "reset_cloud_phone": phones.RESET,
-    "restart_cloud_phone": phones.RESTART,
-    "power_off_cloud_phone": phones.STOP,
-    "update_phone_number": phones.RENAME,
-    "update_cloud_phone_property": properties.UPDATE_PROPERTIES,
-    "export_phone_data": storage.EXPORT,
-    "restore_phone_data": storage.RESTORE,
-    "update_phone_traffic": traffic.ROUTE,
-    "expand_phone_data_volume": storage.EXPAND,
-    "query_jobs": jobs.SHOW,
-    "list_jobs": jobs.LIST,
-    "push_file": commands.PUSH,
-    "install_apk": commands.INSTALL,
-    "install_multiple_apks": commands.INSTALL_SPLIT,
-    "uninstall_apk": commands.UNINSTALL,
-    "run_shell_command": commands.RUN,
-    "run_sync_command": commands.RUN_SYNC,
-    "list_custom_images": images.LIST,
-    "delete_image": images.DELETE,
-    "add_image_member": image_members.ADD,
-    "list_image_members": image_members.LIST,
-    "delete_image_member": image_members.REMOVE,
-    "list_availability_zones": undocumented.LIST_AVAILABILITY_ZONES,
-    "list_subnets": undocumented.LIST_SUBNETS,
-    "list_peering_routes": undocumented.LIST_PEERING_ROUTES,
-    "delete_peering_routes": undocumented.DELETE_PEERING_ROUTES,
-    "create_peering_routes": undocumented.CREATE_PEERING_ROUTES,
-    "export_phone_details": undocumented.EXPORT_PHONE_DETAILS,
-    "create_agency": undocumented.CREATE_AGENCY,
-    "check_agency": undocumented.CHECK_AGENCY,
-}
+OPERATIONS: Final = by_document("cph")
 """The documents' operations and ours."""
 
 PATHS: Final[dict[str, Json]] = {
@@ -287,11 +248,3 @@ def test_an_error_keeps_an_answer_that_is_a_file() -> None:
         read(undocumented.EXPORT_PHONE_DETAILS, RawResponse(200, {}, b"PK\x03"), Edition.CHINA, None)
 
     assert raised.value.answer == b"PK\x03"
-
-
-def test_operations_differ_by_name_path_or_body() -> None:
-    named = {operation.name for operation in OPERATIONS.values()}
-    printed = {file.name.split("__")[2] for direction in ("request", "response") for file in files(direction)}
-
-    assert len(named) == len(OPERATIONS) == 35
-    assert printed <= set(OPERATIONS)
