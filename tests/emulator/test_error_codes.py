@@ -83,6 +83,8 @@ CASES: Final[list[tuple[AnyOperation, Any, str]]] = [
     (applications.CREATE, {"name": "x" * 1000, "package_name": "a.b"}, "CPS.0078"),
     # Too few and too many
     (phones.STOP, {"phone_ids": []}, "CPS.0080"),
+    (phones.STOP, {"phone_ids": ["a"] * 1001}, "CPS.0190"),
+    (shared_files.DELETE, {"server_ids": ["a"] * 1001, "file_paths": ["/a"]}, "CPS.0096"),
     (encoding_servers.RESTART, {"encode_server_ids": ["a"] * 101}, "CPS.0122"),
     (servers.DELETE, {"server_ids": ["a"] * 101}, "CPS.0325"),
     (servers.RESTART, {"server_ids": ["a"] * 101}, "CPS.0096"),

@@ -59,3 +59,18 @@ def test_an_invalid_field_is_named_with_its_rule(value: Json, name: str, rule: R
         request_from_wire(Outer, value, Edition.CHINA)
 
     assert (caught.value.field, caught.value.rule) == (name, rule)
+
+
+@frozen
+class Nested:
+    inner: Inner
+    colour: Colour = Colour.RED
+
+
+def test_a_broken_rule_goes_before_a_later_unreadable_field() -> None:
+    value = {"inner": {"inner_count": 1, "label": "abcd"}, "colour": "pink"}
+
+    with pytest.raises(InvalidRequest) as caught:
+        request_from_wire(Nested, value, Edition.CHINA)
+
+    assert (caught.value.field, caught.value.rule) == ("label", Rule.TOO_LONG)
