@@ -103,7 +103,7 @@ def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str
         (Listed(each=Text(1)), ("a", "bc"), "is 2 characters long; at most 1 characters"),
     ],
 )
-def test_a_check_says_what_is_wrong_and_the_limit(check: Check, value: object, expected: str | None) -> None:
+def test_a_check_reports_the_problem_and_the_limit(check: Check, value: object, expected: str | None) -> None:
     assert problem(check, value) == expected
 
 
@@ -135,7 +135,7 @@ def test_a_broken_rule_is_named_with_its_limit(
 
 
 @pytest.mark.parametrize("check", [Text(3), Between(1, 9), OneOf((1, 2))])
-def test_what_is_optional_may_be_left_out(check: Check) -> None:
+def test_optional_fields_may_be_omitted(check: Check) -> None:
     assert problem(check, None, default=None) is None
     assert problem(check, object(), default=None) is not None
 
@@ -151,7 +151,7 @@ def test_what_is_optional_may_be_left_out(check: Check) -> None:
         (IDS, "at least 1 items, each at most 32 characters"),
     ],
 )
-def test_a_check_says_its_limit_in_words(check: Check, limit: str) -> None:
+def test_a_check_describes_its_limit(check: Check, limit: str) -> None:
     assert check.limit == limit
 
 
@@ -166,18 +166,18 @@ def test_bytes_are_counted_as_they_are_sent(text: str, most: int) -> None:
     st.lists(st.one_of(st.text(max_size=4), st.text("ab.", max_size=4), st.sampled_from([None, 3, b"a"]))),
     st.sampled_from([Text(3), Text(3, unit="bytes"), Text(3, ending=(".",)), Text(3, pattern="a+")]),
 )
-def test_a_list_is_refused_where_one_of_its_items_is(items: list[Any], each: Text) -> None:
+def test_a_list_is_refused_for_one_bad_item(items: list[Any], each: Text) -> None:
     refused = {problem(each, item) for item in items} - {None}
 
     assert (problem(Listed(min=0, each=each), items) in refused) == bool(refused)
 
 
-def test_one_id_is_not_taken_letter_by_letter() -> None:
+def test_a_bare_string_is_not_a_list_of_ids() -> None:
     with pytest.raises(InvalidRequest, match="ids: is the string 'phone'; pass a list of ids"):
         ids("phone")
 
 
-def test_ids_may_come_from_anywhere() -> None:
+def test_ids_may_be_any_iterable() -> None:
     assert ids(x for x in "ab") == ids(["a", "b"]) == ids({"a": 1, "b": 2}) == ("a", "b")
 
 
@@ -259,12 +259,12 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.words)
-def test_a_request_that_breaks_a_limit_names_the_field_and_the_limit(case: Case) -> None:
+def test_an_invalid_request_has_field_and_limit(case: Case) -> None:
     with pytest.raises(InvalidRequest, match=case.words):
         case.make()
 
 
-def test_requests_at_their_limits_are_taken() -> None:
+def test_requests_at_their_limits_are_accepted() -> None:
     RunCommand(["x" * 32], "é" * 512)
     SetVideo(["a"], SETTINGS)
     InstallApp.of(Package("n", "a.apk", "1", "2048", "https://x"), ["a"])
@@ -289,11 +289,11 @@ def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
-def test_plain_http_is_for_loopback(host: str) -> None:
+def test_plain_http_is_allowed_on_loopback(host: str) -> None:
     session = Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=f"http://{host}:8080/"), environ={})
 
     assert str(session.origin("koophone")) == f"http://{host}:8080"
 
 
-def test_a_bound_that_is_none_is_not_named() -> None:
+def test_an_absent_bound_is_not_described() -> None:
     assert Between(1, inf, unit="Mbit/s").limit == "at least 1 Mbit/s"

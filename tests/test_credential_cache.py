@@ -53,7 +53,7 @@ class World:
         self.time += timedelta(**span)
 
 
-async def test_what_is_held_serves_until_five_minutes_before_its_end() -> None:
+async def test_a_value_is_cached_until_five_minutes_before_expiry() -> None:
     world = World()
     first = await world.key.current()
     world.later(minutes=54, seconds=59)
@@ -63,7 +63,7 @@ async def test_what_is_held_serves_until_five_minutes_before_its_end() -> None:
     assert (await world.key.current()).name == 2
 
 
-async def test_what_never_ends_is_asked_for_once() -> None:
+async def test_a_value_without_expiry_is_fetched_once() -> None:
     world = World(hours=None)
     first = await world.key.current()
     world.later(days=10_000)
@@ -71,7 +71,7 @@ async def test_what_never_ends_is_asked_for_once() -> None:
     assert await world.key.current() is first
 
 
-async def test_a_thousand_who_wait_share_one_renewal() -> None:
+async def test_a_thousand_callers_share_one_renewal() -> None:
     world = World()
     keys = await asyncio.gather(*(world.key.current() for _ in range(1_000)))
     world.later(hours=2)
@@ -81,7 +81,7 @@ async def test_a_thousand_who_wait_share_one_renewal() -> None:
     assert {key.name for key in next_keys} == {2}
 
 
-async def test_a_renewal_outlives_the_caller_who_began_it() -> None:
+async def test_a_renewal_survives_the_cancelled_caller() -> None:
     world = World()
     first, _ = await world.renewal_under_way()
     second = asyncio.create_task(world.key.current())
@@ -93,7 +93,7 @@ async def test_a_renewal_outlives_the_caller_who_began_it() -> None:
         await first
 
 
-async def test_a_failed_renewal_that_nobody_waits_for_is_silent() -> None:
+async def test_a_failed_renewal_without_callers_is_silent() -> None:
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     world = World()
@@ -108,7 +108,7 @@ async def test_a_failed_renewal_that_nobody_waits_for_is_silent() -> None:
     assert not complaints
 
 
-async def test_a_cancelled_renewal_leaves_the_next_to_begin_anew() -> None:
+async def test_a_cancelled_renewal_is_started_again() -> None:
     world = World()
     waiting, renewal = await world.renewal_under_way()
     renewal.cancel()
@@ -119,7 +119,7 @@ async def test_a_cancelled_renewal_leaves_the_next_to_begin_anew() -> None:
     assert (await world.key.current()).name == 2
 
 
-async def test_a_failed_renewal_leaves_what_is_held_in_service_and_is_repeated_after_a_pause() -> None:
+async def test_a_failed_renewal_keeps_the_value_and_is_retried() -> None:
     world = World()
     first = await world.key.current()
     world.broken = True
@@ -132,7 +132,7 @@ async def test_a_failed_renewal_leaves_what_is_held_in_service_and_is_repeated_a
     assert (await world.key.current()).name == 3
 
 
-async def test_a_failed_renewal_is_an_error_once_what_was_held_has_ended() -> None:
+async def test_a_failed_renewal_is_an_error_after_expiry() -> None:
     world = World()
     await world.key.current()
     world.broken = True
@@ -144,7 +144,7 @@ async def test_a_failed_renewal_is_an_error_once_what_was_held_has_ended() -> No
         assert world.asked == asked
 
 
-async def test_what_lives_shorter_than_the_margin_is_not_asked_for_by_every_call() -> None:
+async def test_a_short_lived_value_is_not_fetched_by_every_call() -> None:
     world = World(hours=1 / 60)
     keys = [await world.key.current() for _ in range(3)]
     world.later(minutes=1)
@@ -153,7 +153,7 @@ async def test_what_lives_shorter_than_the_margin_is_not_asked_for_by_every_call
     assert (await world.key.current()).name == 2
 
 
-async def test_what_was_refused_is_dropped_and_what_came_since_is_not() -> None:
+async def test_only_the_refused_value_is_invalidated() -> None:
     world = World()
     refused = await world.key.current()
     assert world.key.invalidate(refused)
@@ -165,7 +165,7 @@ async def test_what_was_refused_is_dropped_and_what_came_since_is_not() -> None:
     assert (await world.key.current()).name == 3
 
 
-async def test_forgetting_what_was_never_asked_for_or_given_for_good_brings_nothing_new() -> None:
+async def test_invalidating_a_fixed_value_brings_no_other() -> None:
     world = World()
     given = CredentialCache(Key(0, world.time), lambda: world.time)
 
@@ -174,7 +174,7 @@ async def test_forgetting_what_was_never_asked_for_or_given_for_good_brings_noth
     assert (await given.current()).name == 0
 
 
-async def test_a_source_that_holds_nothing_is_named() -> None:
+async def test_a_source_without_a_value_is_named() -> None:
     async def empty_vault() -> Key | None:
         return None
 

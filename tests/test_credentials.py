@@ -73,12 +73,12 @@ def test_a_derived_key_signs_for_its_region_and_service() -> None:
 
 
 @pytest.mark.parametrize("halves", [("", "s"), ("a", ""), ("a\n", "s"), ("a", "s s")])
-def test_a_key_is_one_word(halves: tuple[str, str]) -> None:
+def test_a_key_contains_no_white_space(halves: tuple[str, str]) -> None:
     with pytest.raises(InvalidRequest, match="is empty or contains white space"):
         AccessKey(*halves)
 
 
-def test_a_key_says_what_else_it_needs() -> None:
+def test_invalid_fields_of_a_key_are_refused() -> None:
     for region, service in (("", ""), ("cn-north-4", ""), ("", "cph")):
         with pytest.raises(InvalidRequest, match="needs a region and a service"):
             AccessKey("a", "s", algorithm=Algorithm.DERIVED, region=region, service=service)
@@ -86,7 +86,7 @@ def test_a_key_says_what_else_it_needs() -> None:
         AccessKey("a", "s", expires_at=NOW.replace(tzinfo=None))
 
 
-def test_a_password_does_not_end() -> None:
+def test_a_password_does_not_expire() -> None:
     assert Password("user", "the-password", "domain", "cn-north-4").expires_at is None
 
 
@@ -102,7 +102,7 @@ async def test_the_environment_is_read_as_the_vendor_reads_it(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("environ", [{}, {"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}])
-async def test_an_empty_environment_holds_nothing(environ: Mapping[str, str]) -> None:
+async def test_an_empty_environment_has_no_key(environ: Mapping[str, str]) -> None:
     assert await Environment(environ)() is None
 
 
@@ -116,7 +116,7 @@ async def test_an_empty_variable_is_not_set() -> None:
     "there,missing",
     [("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"), ("HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_AK")],
 )
-async def test_half_a_key_in_the_environment_names_the_other_half(there: str, missing: str) -> None:
+async def test_an_incomplete_key_in_the_environment_is_an_error(there: str, missing: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{missing}: is not set, though {there} is$"):
         await Environment({there: "half"})()
 
@@ -158,33 +158,33 @@ async def test_the_file_is_read_as_the_vendor_reads_it(home: Path, monkeypatch: 
     assert facts(vendor.ProfileCredentialProvider.get_basic().get_credentials()) == SECRETS[:3]
 
 
-async def test_home_is_found_as_windows_names_it(home: Path) -> None:
+async def test_the_home_directory_of_windows_is_used(home: Path) -> None:
     write(home, FULL)
 
     assert await ProfileFile(environ={"USERPROFILE": str(home)})() == KEY
 
 
-async def test_what_is_said_twice_holds_as_said_last(home: Path) -> None:
+async def test_the_last_of_duplicate_options_counts(home: Path) -> None:
     write(home, "[basic]\nak=old\nsk=s\n[basic]\nak=new\n")
 
     assert await at(home)() == AccessKey("new", "s")
 
 
-async def test_a_variable_names_another_file(home: Path) -> None:
+async def test_a_variable_selects_another_file(home: Path) -> None:
     path = write(home, FULL)
 
     assert await ProfileFile(environ={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)})() == KEY
     assert await ProfileFile(path, environ={})() == KEY
 
 
-async def test_a_section_can_be_named(home: Path) -> None:
+async def test_a_variable_selects_a_section(home: Path) -> None:
     path = write(home, FULL + "[other]\nak=a\nsk=s\n")
 
     assert await at(home, KOOPHONE_PROFILE="other")() == AccessKey("a", "s")
     assert await ProfileFile(path, "other", {})() == AccessKey("a", "s")
 
 
-async def test_the_global_section_serves_where_the_basic_one_has_no_key(home: Path) -> None:
+async def test_the_global_section_is_the_fallback(home: Path) -> None:
     write(home, "[basic]\nproject_id=p\n[global]\nak=a\nsk=s\ndomain_id=d\n")
 
     assert await at(home)() == AccessKey("a", "s", domain_id="d")
@@ -194,16 +194,14 @@ values = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), mi
 
 
 @given(secret=values)
-async def test_any_secret_is_read_as_it_is_written(
-    tmp_path_factory: pytest.TempPathFactory, secret: str
-) -> None:
+async def test_any_secret_is_read_unchanged(tmp_path_factory: pytest.TempPathFactory, secret: str) -> None:
     path = tmp_path_factory.getbasetemp() / "credentials"
     path.write_text(f"\ufeff[basic]\nAK: a%(sk)s\nnonsense\nsk={secret}\n[empty]\n", encoding="utf-8")
 
     assert await ProfileFile(path)() == AccessKey("a%(sk)s", secret)
 
 
-async def test_no_file_and_no_key_are_nothing(home: Path) -> None:
+async def test_without_file_or_key_there_are_no_credentials(home: Path) -> None:
     assert await at(home)() is None
     assert await ProfileFile(environ={})() is None
     write(home, "[basic]\nak=\nsk\n[other]\nak=a\nsk=s\n")
@@ -211,9 +209,7 @@ async def test_no_file_and_no_key_are_nothing(home: Path) -> None:
 
 
 @pytest.mark.parametrize("there,missing", [("ak", "sk"), ("sk", "ak")])
-async def test_half_a_key_in_the_file_names_file_section_and_half(
-    home: Path, there: str, missing: str
-) -> None:
+async def test_an_incomplete_key_in_the_file_is_an_error(home: Path, there: str, missing: str) -> None:
     path = write(home, f"[basic]\n{there} = half\n")
 
     with pytest.raises(InvalidRequest) as raised:
@@ -222,7 +218,7 @@ async def test_half_a_key_in_the_file_names_file_section_and_half(
     assert str(raised.value) == f"{path} [basic] {missing}: is not set, though {there} is"
 
 
-async def test_a_missing_section_names_the_file_and_what_it_has(home: Path) -> None:
+async def test_a_missing_section_is_reported_with_those_present(home: Path) -> None:
     path = write(home, "[basic]\n[global]\n")
 
     with pytest.raises(InvalidRequest) as raised:
@@ -232,7 +228,7 @@ async def test_a_missing_section_names_the_file_and_what_it_has(home: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["HUAWEICLOUD_SDK_CREDENTIALS_FILE", "KOOPHONE_PROFILE"])
-async def test_what_was_named_must_be_there(tmp_path: Path, name: str) -> None:
+async def test_a_configured_file_must_exist(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidRequest, match="cannot be read: No such file"):
         await ProfileFile(environ={"HOME": str(tmp_path), name: str(tmp_path / "none")})()
 
@@ -245,7 +241,7 @@ async def test_what_was_named_must_be_there(tmp_path: Path, name: str) -> None:
         (b"the-secret-key \xff", "cannot be read: not UTF-8"),
     ],
 )
-async def test_a_broken_file_is_named_without_its_content(
+async def test_an_invalid_file_is_reported_without_its_content(
     tmp_path: Path, content: bytes, problem: str
 ) -> None:
     path = tmp_path / "credentials"
@@ -258,7 +254,7 @@ async def test_a_broken_file_is_named_without_its_content(
     assert raised.value.__context__ is None
 
 
-async def test_a_directory_is_no_file(tmp_path: Path) -> None:
+async def test_a_directory_is_not_a_profile_file(tmp_path: Path) -> None:
     (tmp_path / ".huaweicloud" / "credentials").mkdir(parents=True)
 
     for file in (ProfileFile(tmp_path), at(tmp_path)):
@@ -320,7 +316,7 @@ async def served(service: MetadataService) -> AsyncGenerator[str]:
         yield server.url
 
 
-async def test_a_temporary_key_is_asked_for_in_a_session() -> None:
+async def test_a_temporary_key_is_fetched_with_a_metadata_token() -> None:
     service = MetadataService()
     async with served(service) as endpoint:
         key = await Metadata(endpoint)()
@@ -330,7 +326,7 @@ async def test_a_temporary_key_is_asked_for_in_a_session() -> None:
     assert service.seen == [("PUT", PUT, "60"), ("GET", GET, "session")]
 
 
-async def test_the_vendor_asks_the_same_service_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_vendors_client_makes_the_same_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     service = MetadataService()
     async with served(service) as endpoint:
         monkeypatch.setattr(vendor_internal.MetadataAccessor, "_METADATA_ENDPOINT", endpoint)
@@ -344,7 +340,7 @@ async def test_the_vendor_asks_the_same_service_the_same_way(monkeypatch: pytest
     assert service.seen[1] == service.seen[3]
 
 
-async def test_a_page_is_no_session() -> None:
+async def test_a_web_page_is_not_a_metadata_token() -> None:
     service = MetadataService(session=b"<html>\r\n<p>Sign in to caf\xe9", key=404)
     async with served(service) as endpoint:
         assert await Metadata(endpoint)() is None
@@ -353,7 +349,7 @@ async def test_a_page_is_no_session() -> None:
 
 
 @pytest.mark.parametrize("status", [302, 404, 405, 503])
-async def test_an_older_service_is_asked_without_a_session(status: int) -> None:
+async def test_an_older_service_needs_no_metadata_token(status: int) -> None:
     service = MetadataService(token=status)
     async with served(service) as endpoint:
         assert await Metadata(endpoint)() is not None
@@ -382,20 +378,20 @@ async def test_a_machine_without_the_service_has_no_key(unused_tcp_port: int) ->
     assert await Metadata(f"http://127.0.0.1:{unused_tcp_port}")() is None
 
 
-async def test_a_service_that_answers_nothing_is_waited_for_no_longer_than_said() -> None:
+async def test_a_silent_metadata_service_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert await Metadata(f"http://127.0.0.1:{port}", timeout=0.01)() is None
 
 
-async def test_a_service_in_trouble_is_an_error_and_not_a_missing_key() -> None:
+async def test_a_failing_metadata_service_is_an_error() -> None:
     async with served(MetadataService(key=500)) as endpoint:
         with pytest.raises(Unavailable):
             await Metadata(endpoint)()
 
 
 @pytest.mark.parametrize("body", ["the-secret-key", {}, {"credential": {"access": "the-secret-key"}}])
-async def test_an_answer_that_is_no_key_is_unreadable_and_not_shown(body: object) -> None:
+async def test_an_invalid_key_is_unreadable_and_not_shown(body: object) -> None:
     async with served(MetadataService(body=body)) as endpoint:
         with pytest.raises(UnreadableAnswer) as raised:
             await Metadata(endpoint)()
@@ -406,7 +402,7 @@ async def test_an_answer_that_is_no_key_is_unreadable_and_not_shown(body: object
 # The chain.
 
 
-async def test_the_first_place_that_holds_something_wins(home: Path) -> None:
+async def test_the_first_provider_with_credentials_wins(home: Path) -> None:
     write(home, "[basic]\nak=from-the-file\nsk=s\n")
 
     found = await default_chain({"HOME": str(home)})()
@@ -415,7 +411,7 @@ async def test_the_first_place_that_holds_something_wins(home: Path) -> None:
     assert await default_chain({"HOME": str(home), **ENVIRONMENT})() == KEY
 
 
-async def test_the_place_that_answered_is_asked_first_the_next_time() -> None:
+async def test_the_successful_provider_is_tried_first_next_time() -> None:
     asked: list[str] = []
 
     async def empty() -> None:
@@ -430,7 +426,7 @@ async def test_the_place_that_answered_is_asked_first_the_next_time() -> None:
     assert asked == ["empty", "full", "full"]
 
 
-async def test_where_the_last_place_has_run_dry_the_others_are_asked_again() -> None:
+async def test_other_providers_are_tried_when_the_first_has_none() -> None:
     held: list[AccessKey | None] = [KEY, None]
     other = AccessKey("a", "s")
 
@@ -444,9 +440,7 @@ async def test_where_the_last_place_has_run_dry_the_others_are_asked_again() -> 
     assert [await chain(), await chain()] == [KEY, other]
 
 
-async def test_where_nothing_is_found_the_places_and_the_remedy_are_named(
-    home: Path, unused_tcp_port: int
-) -> None:
+async def test_missing_credentials_are_reported_with_a_remedy(home: Path, unused_tcp_port: int) -> None:
     metadata = Metadata(f"http://127.0.0.1:{unused_tcp_port}")
     with pytest.raises(InvalidRequest) as raised:
         await Chain(Environment({}), at(home), metadata)()

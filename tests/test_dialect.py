@@ -29,7 +29,7 @@ payloads = st.dictionaries(names, st.integers() | st.text(max_size=3) | st.lists
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(payloads, st.integers(0, 9))
-def test_what_is_sealed_is_opened_as_it_was(dialect: Dialect, payload: dict[str, Any], page: int) -> None:
+def test_a_wrapped_payload_unwraps_to_itself(dialect: Dialect, payload: dict[str, Any], page: int) -> None:
     payload |= {"page_no": page}
     before = payload.copy()
 
@@ -42,7 +42,7 @@ def test_what_is_sealed_is_opened_as_it_was(dialect: Dialect, payload: dict[str,
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @pytest.mark.parametrize("code", ["KOOPHONE.API.1001", "401", "CPS.0005"])
-def test_a_refusal_is_opened_as_it_was_written(dialect: Dialect, code: str) -> None:
+def test_a_wrapped_error_unwraps_to_itself(dialect: Dialect, code: str) -> None:
     opened = dialect.unwrap(dialect.wrap_error(code, "no.", "r1"))
 
     assert (opened.code, opened.message) == (code, "no.")
@@ -50,15 +50,15 @@ def test_a_refusal_is_opened_as_it_was_written(dialect: Dialect, code: str) -> N
 
 @pytest.mark.parametrize("dialect", [KOOPHONE, CPH], ids=["koophone", "cph"])
 @pytest.mark.parametrize("code", ["0", 0, "", None], ids=repr)
-def test_a_code_of_nothing_is_no_refusal(dialect: Dialect, code: object) -> None:
+def test_an_empty_code_is_no_error(dialect: Dialect, code: object) -> None:
     assert dialect.unwrap({"error_code": code, "data": {"a": 1}}).code is None
 
 
-def test_koophone_answers_nothing_but_success_where_there_is_nothing_to_say() -> None:
+def test_koophone_omits_empty_data() -> None:
     assert KOOPHONE.wrap({}, "r1") == {"error_code": "0", "error_msg": "OK"}
 
 
-def test_cph_gives_its_request_id_with_success_and_failure() -> None:
+def test_cph_has_a_request_id_in_every_answer() -> None:
     assert CPH.unwrap({"request_id": "r1", "jobs": []}) == Unwrapped(
         {"request_id": "r1", "jobs": []}, request_id="r1"
     )
@@ -68,7 +68,7 @@ def test_cph_gives_its_request_id_with_success_and_failure() -> None:
 
 
 @pytest.mark.parametrize("nothing", [{}, {"job_id": None}, {"job_id": ""}], ids=str)
-def test_a_code_is_that_of_a_job_only_where_there_is_one(nothing: dict[str, str | None]) -> None:
+def test_an_error_code_beside_a_job_id_is_that_of_the_job(nothing: dict[str, str | None]) -> None:
     refused = {"server_id": "s", "error_code": "CPS.0326", "error_msg": "too many"}
 
     assert CPH.unwrap(refused | nothing).code == "CPS.0326"
@@ -89,11 +89,11 @@ def test_an_empty_answer_of_cph_is_a_success() -> None:
         ({"error_code": "APIG.0301", "error_msg": "wrong"}, "APIG.0301", "wrong"),
     ],
 )
-def test_iam_refuses_in_two_ways(answer: object, code: str, message: str) -> None:
+def test_iam_has_two_error_formats(answer: object, code: str, message: str) -> None:
     assert IAM.unwrap(answer) == Unwrapped(code=code, message=message)
 
 
-def test_a_refusal_by_the_gateway_keeps_the_gateways_request_id() -> None:
+def test_a_gateway_error_keeps_its_request_id() -> None:
     body = {"error_code": "APIG.0308", "error_msg": "slow down", "request_id": "gateway-1"}
 
     with pytest.raises(Throttled) as caught:
@@ -122,7 +122,7 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
         ({"Retry-After": "Wed, 21 Oct 2026 07:29:30 +99999999999999", "Date": DATE}, None),
     ],
 )
-def test_the_wait_is_read_as_seconds_or_as_a_date(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
     with pytest.raises(Throttled) as caught:
         read(LIST, RawResponse(429, headers, b""), Edition.CHINA, None)
 
@@ -130,12 +130,12 @@ def test_the_wait_is_read_as_seconds_or_as_a_date(headers: dict[str, str], secon
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_no_wait_that_a_service_can_write_breaks_the_reading(value: str, date: str) -> None:
+def test_any_retry_after_is_read_without_an_error(value: str, date: str) -> None:
     with pytest.raises(Unavailable):
         read(LIST, RawResponse(503, {"Retry-After": value, "Date": date}, b""), Edition.CHINA, None)
 
 
-def test_of_a_web_page_only_the_beginning_is_kept() -> None:
+def test_only_the_beginning_of_a_web_page_is_kept() -> None:
     with pytest.raises(Unavailable) as caught:
         read(LIST, RawResponse(502, {}, b"<html>" + b"x" * 10_000), Edition.CHINA, None)
 

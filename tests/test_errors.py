@@ -107,7 +107,7 @@ def all_classes() -> set[type[KooPhoneError]]:
 
 
 @every
-def test_an_error_says_what_it_is(error: KooPhoneError, text: str, *, repeatable: bool) -> None:
+def test_an_error_describes_itself(error: KooPhoneError, text: str, *, repeatable: bool) -> None:
     assert str(error) == text
     assert error.repeatable is repeatable
 
@@ -123,7 +123,7 @@ def test_an_error_survives_a_pickle(
     assert (str(again), again.repeatable, vars(again)) == (text, repeatable, vars(error))
 
 
-def test_what_was_found_out_later_survives_a_pickle_too() -> None:
+def test_later_changes_survive_a_pickle_too() -> None:
     error = AuthenticationFailed(RUN, 401, "K.1", "no.")
     error.renewable = True
     error.not_executed = False
@@ -133,17 +133,17 @@ def test_what_was_found_out_later_survives_a_pickle_too() -> None:
     assert (again.renewable, again.not_executed) == (True, False)
 
 
-def test_every_class_is_tried() -> None:
+def test_every_class_is_tested() -> None:
     assert {type(error) for error, *_ in SAID} == all_classes()
 
 
 @pytest.mark.parametrize("kind", sorted(all_classes(), key=str))
-def test_an_error_is_the_builtin_one_that_a_caller_may_catch(kind: type[KooPhoneError]) -> None:
+def test_an_error_is_also_the_matching_builtin_error(kind: type[KooPhoneError]) -> None:
     for builtin in (ValueError, ConnectionError, TimeoutError, LookupError):
         assert issubclass(kind, builtin) is (BUILTIN.get(kind) is builtin)
 
 
-def test_the_tree_in_the_module_is_the_tree_of_the_classes() -> None:
+def test_the_tree_in_the_docstring_is_that_of_the_classes() -> None:
     drawn = (errors.__doc__ or "").splitlines()
     parents: dict[int, str] = {}
     found: set[tuple[str, str]] = set()
@@ -157,13 +157,13 @@ def test_the_tree_in_the_module_is_the_tree_of_the_classes() -> None:
     assert found == {(c.__name__, c.__mro__[1].__name__) for c in all_classes()}
 
 
-def test_an_answer_that_could_not_be_read_is_in_no_text() -> None:
+def test_an_unreadable_answer_is_in_no_text() -> None:
     error = UnreadableAnswer(RUN, 200, "why", b"device-token")
 
     assert "device-token" not in repr(error) + str(error)
     assert error.answer == b"device-token"
 
 
-def test_errors_are_told_apart_by_identity() -> None:
+def test_errors_compare_by_identity() -> None:
     assert NotConnected(RUN, "why") != NotConnected(RUN, "why")
     assert len({NotConnected(RUN, "why"), NotConnected(RUN, "why")}) == 2

@@ -80,7 +80,7 @@ operations = st.sampled_from([REPEATABLE, WRITE, ORDER])
 
 
 @pytest.mark.parametrize("error, repeatable, write", TABLE, ids=lambda value: repr(value)[:40])
-def test_a_cause_is_found_by_what_is_known(
+def test_the_cause_of_a_retry_follows_from_the_error(
     error: KooPhoneError, repeatable: Cause | None, write: Cause | None
 ) -> None:
     assert cause(REPEATABLE, error) is repeatable
@@ -89,13 +89,13 @@ def test_a_cause_is_found_by_what_is_known(
 
 
 @given(errors)
-def test_what_may_be_sent_again_blindly_says_so_itself(error: KooPhoneError) -> None:
+def test_repeatable_agrees_with_the_retry_policy(error: KooPhoneError) -> None:
     assert not error.repeatable or cause(WRITE, error) or isinstance(error, QuotaTooSlow)
     assert cause(WRITE, error) is None or error.repeatable
 
 
 @given(operations, errors, st.integers(1, 9), st.floats(0, 200), st.floats(0, 600), st.integers())
-def test_a_wait_keeps_all_rules_at_once(  # noqa: PLR0913, PLR0917 - what hypothesis draws
+def test_a_delay_respects_all_limits(  # noqa: PLR0913, PLR0917 - what hypothesis draws
     sent: Operation[Accepted, Accepted],
     error: KooPhoneError,
     attempt: int,
@@ -124,7 +124,7 @@ def test_a_wait_keeps_all_rules_at_once(  # noqa: PLR0913, PLR0917 - what hypoth
 
 
 @pytest.mark.parametrize("attempt, longest", [(1, 0.05), (2, 0.1), (3, 0.2), (10, 20.0)])
-def test_the_longest_wait_doubles_with_each_attempt(attempt: int, longest: float) -> None:
+def test_the_maximum_delay_doubles_with_each_attempt(attempt: int, longest: float) -> None:
     budgets = (Budget(Retries(attempts=11), random.Random(seed)) for seed in range(100))
 
     waits = [budget.retry_delay(WRITE, NotConnected("o", "r"), attempt, 0) or 0 for budget in budgets]
@@ -138,7 +138,7 @@ def test_an_attempt_may_start_at_the_deadline() -> None:
     assert budget.retry_delay(WRITE, NotConnected("o", "r"), 1, 100) == 0
 
 
-def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
+def test_retry_after_is_added_to_the_random_delay() -> None:
     budget = Budget(Retries(), random.Random(1))
 
     waits = [
@@ -150,7 +150,7 @@ def test_the_wait_that_the_service_names_comes_before_the_random_one() -> None:
     assert len(set(waits)) == 50
 
 
-def test_a_wait_that_the_service_names_is_not_cut() -> None:
+def test_retry_after_is_not_capped() -> None:
     budget = Budget(Retries(max_delay=1.0, deadline=1000), random.Random(1))
 
     wait = budget.retry_delay(WRITE, Throttled("o", 429, "", "", retryable=True, retry_after=60.0), 1, 0)
@@ -159,7 +159,7 @@ def test_a_wait_that_the_service_names_is_not_cut() -> None:
     assert wait >= 60
 
 
-def test_the_budget_is_never_more_than_full() -> None:
+def test_the_budget_has_a_maximum() -> None:
     budget = Budget(Retries(budget=20), random.Random(1))
     budget.retry_delay(WRITE, NotConnected("o", "r"), 1, 0)
     assert budget.tokens == 6
@@ -170,10 +170,10 @@ def test_the_budget_is_never_more_than_full() -> None:
     assert budget.tokens == 20
 
 
-def test_a_busy_service_costs_less_of_the_budget_than_a_broken_connection() -> None:
+def test_a_busy_service_costs_less_than_a_failure() -> None:
     assert (Cause.TRANSIENT.cost, Cause.BUSY.cost) == (14, 5)
     assert (Cause.TRANSIENT.scale, Cause.BUSY.scale) == (0.05, 1.0)
 
 
-def test_a_budget_shows_its_rules_and_no_more() -> None:
+def test_the_repr_of_a_budget_is_short() -> None:
     assert "Random" not in repr(Budget(Retries(), random.Random(1)))

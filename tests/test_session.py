@@ -13,7 +13,7 @@ from koophone_async.session import utc_now
 KEY = AccessKey("AKOFTHETEST", "secret-key-of-the-test")
 
 
-def test_exported_names_are_sorted_and_there() -> None:
+def test_exported_names_are_sorted_and_exist() -> None:
     names = koophone_async.__all__
 
     assert sorted(names) == list(names)
@@ -33,7 +33,7 @@ def test_endpoints_come_from_the_environment() -> None:
     assert origins == ["https://koophone.example", "https://cph.example:8443", "https://iam.example"]
 
 
-def test_endpoints_that_were_given_come_before_the_environment() -> None:
+def test_explicit_endpoints_override_the_environment() -> None:
     session = Session(
         KEY,
         endpoints=Endpoints("https://given.example"),
@@ -43,7 +43,7 @@ def test_endpoints_that_were_given_come_before_the_environment() -> None:
     assert str(session.origin("koophone")) == "https://given.example"
 
 
-def test_published_hosts_are_known_by_edition_and_region() -> None:
+def test_published_endpoints_depend_on_edition_and_region() -> None:
     session = Session(KEY, environ={"KOOPHONE_REGION": "cn-north-4"})
 
     assert str(session.origin("koophone")) == "https://koophone.myhuaweicloud.com"
@@ -51,7 +51,7 @@ def test_published_hosts_are_known_by_edition_and_region() -> None:
     assert str(session.origin("iam")) == "https://iam.cn-north-4.myhuaweicloud.com"
 
 
-def test_a_region_that_was_given_comes_before_the_environment() -> None:
+def test_an_explicit_region_overrides_the_environment() -> None:
     session = Session(KEY, region="af-north-1", environ={"KOOPHONE_REGION": "cn-north-4"})
 
     assert str(session.origin("cph")) == "https://cph.af-north-1.myhuaweicloud.com"
@@ -61,12 +61,12 @@ def test_a_region_that_was_given_comes_before_the_environment() -> None:
     "edition, service, missing",
     [("international", "koophone", "KOOPHONE_ENDPOINT"), ("china", "cph", "KOOPHONE_REGION")],
 )
-def test_a_host_that_nobody_published_must_be_said(edition: str, service: str, missing: str) -> None:
+def test_an_unpublished_endpoint_must_be_set(edition: str, service: str, missing: str) -> None:
     with pytest.raises(InvalidRequest, match=f"{missing}: is not set"):
         Session(KEY, edition=edition, environ={}).origin(service)
 
 
-async def test_a_call_to_a_host_that_nobody_said_is_not_sent() -> None:
+async def test_a_call_without_an_endpoint_is_not_sent() -> None:
     async with Session(KEY, edition="international", environ={}) as session:
         with pytest.raises(InvalidRequest, match="KOOPHONE_ENDPOINT"):
             await KooPhone(session).orders.skus()
@@ -81,18 +81,20 @@ async def test_a_call_to_a_host_that_nobody_said_is_not_sent() -> None:
         (Edition.INTERNATIONAL, {}, Edition.INTERNATIONAL),
     ],
 )
-def test_the_edition_is_said_once(given: str | None, environ: dict[str, str], edition: Edition) -> None:
+def test_the_edition_comes_from_argument_or_environment(
+    given: str | None, environ: dict[str, str], edition: Edition
+) -> None:
     session = Session(KEY, edition=given, environ=environ)
 
     assert session.edition is KooPhone(session).edition is edition
 
 
-def test_an_edition_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_edition_is_an_invalid_request() -> None:
     with pytest.raises(InvalidRequest, match="edition: is 'chinese'; it must be china or international"):
         Session(KEY, edition="chinese", environ={})
 
 
-async def test_credentials_are_looked_for_where_the_ecosystem_keeps_them() -> None:
+async def test_credentials_come_from_the_default_chain() -> None:
     environ = {"HUAWEICLOUD_SDK_AK": "AKONLY"}
     async with Session(environ=environ) as session:
         with pytest.raises(
@@ -101,12 +103,12 @@ async def test_credentials_are_looked_for_where_the_ecosystem_keeps_them() -> No
             await KooPhone(session).orders.skus()
 
 
-def test_a_session_shows_where_it_points_and_not_what_it_signs_with() -> None:
+def test_the_repr_of_a_session_has_no_credentials() -> None:
     assert repr(Session(KEY, region="cn-north-4", environ={})) == "<Session china cn-north-4>"
     assert repr(Session(Password("ann", "pw", "acme", "p"), environ={})) == "<Session china no region>"
 
 
-async def test_a_client_can_be_told_what_its_quotas_allow() -> None:
+async def test_a_session_estimates_the_time_of_calls() -> None:
     session = Session(KEY, quotas={"koophone": [Quota(1, 60)]}, environ={})  # type: ignore[dict-item]
     sender = session.bind(edition="china")
 

@@ -40,7 +40,7 @@ def test_an_hour_of_sleep_passes_at_once() -> None:
     assert run_virtually(hour()) == 3600  # far within the time that a test may take
 
 
-def test_the_wall_clock_goes_with_the_loop() -> None:
+def test_the_wall_clock_follows_the_loop() -> None:
     async def told() -> tuple[datetime, datetime]:
         now = VirtualTimeLoop.running().now
         before = now()
@@ -50,7 +50,7 @@ def test_the_wall_clock_goes_with_the_loop() -> None:
     assert run_virtually(told()) == (EPOCH, EPOCH + timedelta(seconds=90))
 
 
-def test_the_wall_clock_starts_where_it_is_told() -> None:
+def test_the_wall_clock_starts_at_the_given_time() -> None:
     noon = datetime(2030, 6, 1, 12, tzinfo=UTC)
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(noon)) as runner:
         loop = runner.get_loop()
@@ -69,7 +69,7 @@ def test_timers_fire_in_order_at_exactly_their_time() -> None:
     assert run_virtually(run()) == [0.1, 0.30000000000000004, 2.3, 259_200]
 
 
-def test_a_server_and_its_client_share_the_loop_and_no_time_limit_fires() -> None:
+def test_a_server_and_its_client_share_the_loop() -> None:
     async def slow(request: web.Request) -> web.Response:
         await asyncio.sleep(float(request.query["seconds"]))
         return web.Response(text="x" * 1_000_000)
@@ -99,7 +99,7 @@ def test_five_hundred_requests_in_flight_keep_their_time() -> None:
     assert run_virtually(run()) == 50
 
 
-def test_a_time_limit_fires_where_the_server_stalls() -> None:
+def test_a_timeout_fires_if_the_server_stalls() -> None:
     async def stall(_: web.Request) -> web.Response:
         return await asyncio.Future[web.Response]()
 
@@ -112,7 +112,7 @@ def test_a_time_limit_fires_where_the_server_stalls() -> None:
     assert run_virtually(run()) == 30
 
 
-def test_time_stands_still_while_a_thread_works() -> None:
+def test_the_clock_stops_while_a_thread_works() -> None:
     async def run() -> float:
         loop, release = asyncio.get_running_loop(), threading.Event()
         ticks = list[float]()
@@ -138,7 +138,7 @@ def test_name_look_ups_take_no_virtual_time() -> None:
     assert run_virtually(run()) == 0
 
 
-def test_a_thread_that_nobody_waits_for_any_more_does_not_hold_time() -> None:
+def test_an_abandoned_thread_does_not_stop_the_clock() -> None:
     async def run() -> float:
         loop, release = asyncio.get_running_loop(), threading.Event()
         work = loop.run_in_executor(None, release.wait, 10)
@@ -150,7 +150,7 @@ def test_a_thread_that_nobody_waits_for_any_more_does_not_hold_time() -> None:
     assert run_virtually(run()) == 5
 
 
-def test_work_that_the_loop_cannot_see_can_hold_time() -> None:
+def test_invisible_work_can_pause_the_clock() -> None:
     async def run() -> float:
         loop = VirtualTimeLoop.running()
         here, there = os.pipe()
@@ -192,7 +192,7 @@ def test_a_timer_never_fires_before_its_time() -> None:
     assert run_virtually(run()) == 0
 
 
-async def test_running_refuses_a_loop_of_real_time() -> None:
+async def test_a_loop_of_real_time_is_refused() -> None:
     with pytest.raises(RuntimeError, match="whose time is real"):
         VirtualTimeLoop.running()
 

@@ -368,7 +368,7 @@ async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone
     assert report["7"].error_message == "the id is a int; it must be a string"
 
 
-def test_one_id_is_not_taken_letter_by_letter(koophone: KooPhone) -> None:
+def test_a_bare_string_is_not_a_list_of_ids(koophone: KooPhone) -> None:
     with pytest.raises(InvalidRequest, match="ids: is the string 'phone0001'; pass a list of ids"):
         _ = koophone.fleet("phone0001").run("id")
 

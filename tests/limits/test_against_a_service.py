@@ -68,7 +68,7 @@ class Client:
             await gather(*tasks, return_exceptions=True)
 
 
-async def test_a_thousand_tasks_use_a_hundred_a_second_and_never_more() -> None:
+async def test_a_thousand_tasks_use_the_quota_and_never_exceed_it() -> None:
     service = Service(100, 1)
     client = Client(service, (Quota(100, 1),), (0.020, 0.020 + MARGIN))
 
@@ -82,7 +82,7 @@ async def test_a_thousand_tasks_use_a_hundred_a_second_and_never_more() -> None:
     assert 9 / took >= 0.97
 
 
-async def test_a_quota_a_minute_is_never_exceeded_however_late_requests_arrive() -> None:
+async def test_a_quota_per_minute_holds_however_late_requests_arrive() -> None:
     service = Service(6, 60)
     client = Client(service, (Quota(6, 60),), (0.020, 0.200))
 
@@ -92,7 +92,7 @@ async def test_a_quota_a_minute_is_never_exceeded_however_late_requests_arrive()
     assert 9 * 60 / (service.accepted[-1] - service.accepted[0]) >= 0.99
 
 
-async def test_a_connection_that_is_slow_to_open_does_not_crowd_the_next_window() -> None:
+async def test_a_slow_connect_does_not_overfill_the_next_window() -> None:
     service, limits, loop = Service(100, 1), Limits(rng=random.Random(7)), get_running_loop()
 
     async def call(number: int) -> None:
@@ -108,7 +108,7 @@ async def test_a_connection_that_is_slow_to_open_does_not_crowd_the_next_window(
     assert service.refused == 0
 
 
-async def test_a_quota_that_the_service_names_is_kept_from_then_on() -> None:
+async def test_a_stated_quota_is_kept_from_then_on() -> None:
     service = Service(100, 60)
     client = Client(service, (), (0.020, 0.200), throttled="over ratelimit,limit:100,time:1 minute")
 
@@ -133,7 +133,7 @@ async def test_a_quota_that_the_service_names_is_kept_from_then_on() -> None:
         (6, 60, 0.85, 0.08),
     ],
 )
-async def test_a_quota_that_nobody_names_is_found_and_used(
+async def test_an_unstated_quota_is_found_and_used(
     permits: int, seconds: float, used: float, refused: float
 ) -> None:
     service, hour = Service(permits, seconds), 60 * seconds
@@ -151,7 +151,7 @@ async def test_a_quota_that_nobody_names_is_found_and_used(
     assert share <= refused
 
 
-async def test_a_quota_that_grows_is_found_again() -> None:
+async def test_a_raised_quota_is_found_again() -> None:
     service = Service(20, 1)
     client = Client(service, (), (0.020, 0.080))
     with pytest.raises(TimeoutError):

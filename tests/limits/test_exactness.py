@@ -89,7 +89,7 @@ def never_more(times: list[float], quota: Quota) -> bool:
 
 
 @given(calls, quotas, quotas)
-def test_never_more_calls_arrive_in_any_window_than_a_quota_permits(
+def test_no_window_has_more_calls_than_the_quota(
     plan: list[Call], stated: tuple[Quota, ...], shared: tuple[Quota, ...]
 ) -> None:
     arrived = run_virtually(arrivals(plan, stated, shared))
@@ -99,7 +99,7 @@ def test_never_more_calls_arrive_in_any_window_than_a_quota_permits(
 
 
 @given(calls, quotas, quotas)
-def test_each_call_that_is_not_cancelled_is_made(
+def test_every_call_that_is_not_cancelled_is_made(
     plan: list[Call], stated: tuple[Quota, ...], shared: tuple[Quota, ...]
 ) -> None:
     arrived = run_virtually(arrivals(plan, stated, shared))

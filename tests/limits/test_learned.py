@@ -47,24 +47,24 @@ async def succeed(limits: Limits, quotas: tuple[Quota, ...] = ()) -> float:
         (" 7 ", " minute", Quota(7, 60)),
     ],
 )
-def test_the_quota_is_read_from_the_services_words(permits: object, time: str, quota: Quota) -> None:
+def test_the_quota_is_parsed_from_the_message(permits: object, time: str, quota: Quota) -> None:
     assert parse_quota(WORDS.format(permits, time)) == quota
     assert parse_quota(WORDS.format(permits, time).upper() + ".") == quota
 
 
 @pytest.mark.parametrize("figures", [("", "1 minute"), (0, "1 minute"), (6, "0 minute"), (6, "1 fortnight")])
-def test_words_without_a_usable_figure_name_no_quota(figures: tuple[object, str]) -> None:
+def test_a_message_without_usable_figures_states_no_quota(figures: tuple[object, str]) -> None:
     assert parse_quota(WORDS.format(*figures)) is None
 
 
 @given(st.text() | st.from_regex(r"limit:\d*,time:\d* ?\w*"))
-def test_any_text_is_read_without_an_error(text: str) -> None:
+def test_any_text_is_parsed_without_an_error(text: str) -> None:
     quota = parse_quota(text)
 
     assert quota is None or (quota.permits > 0 and quota.seconds > 0)
 
 
-async def test_the_words_of_a_429_set_the_quota_and_its_window_is_taken_as_used(limits: Limits) -> None:
+async def test_a_429_sets_the_quota_and_uses_up_its_window(limits: Limits) -> None:
     await throttle(limits, SIX_A_MINUTE)
 
     times = [await succeed(limits) for _ in range(13)]
@@ -72,7 +72,7 @@ async def test_the_words_of_a_429_set_the_quota_and_its_window_is_taken_as_used(
     assert times == [60] * 6 + [120] * 6 + [180]
 
 
-async def test_the_words_replace_the_documented_quota_of_the_same_seconds(limits: Limits) -> None:
+async def test_a_stated_quota_replaces_the_documented_one(limits: Limits) -> None:
     with await limits.acquire("a.b", (Quota(6, 60),)) as permit:
         permit.mark_throttled(WORDS.format(2, "1 minute"))
 
@@ -80,7 +80,7 @@ async def test_the_words_replace_the_documented_quota_of_the_same_seconds(limits
 
 
 @pytest.mark.parametrize("passed, times", [(10, [60, 70, 70, 70, 120]), (100, [160, 160, 160, 160, 220])])
-async def test_a_call_that_counts_already_is_one_of_those_that_the_words_take_as_used(
+async def test_counted_calls_are_part_of_the_used_window(
     limits: Limits, passed: float, times: list[float]
 ) -> None:
     await succeed(limits, (Quota(2, 60),))
@@ -91,7 +91,7 @@ async def test_a_call_that_counts_already_is_one_of_those_that_the_words_take_as
     assert [await succeed(limits) for _ in range(5)] == times
 
 
-async def test_a_smaller_quota_waits_for_the_answers_of_the_larger_one(limits: Limits) -> None:
+async def test_a_smaller_quota_waits_for_reserved_permits(limits: Limits) -> None:
     permits = [await limits.acquire("a.b", (Quota(6, 60),)) for _ in range(6)]
     permits[0].mark_throttled(WORDS.format(2, "1 minute"))
     await sleep(1)
@@ -101,7 +101,7 @@ async def test_a_smaller_quota_waits_for_the_answers_of_the_larger_one(limits: L
     assert await succeed(limits) == 61
 
 
-async def test_calls_that_left_before_the_quota_was_known_count_in_it(limits: Limits) -> None:
+async def test_calls_sent_before_the_quota_was_known_count(limits: Limits) -> None:
     early = await limits.acquire("a.b", ())
     await throttle(limits, WORDS.format(1, "1 minute"))
     await sleep(3)
@@ -110,7 +110,7 @@ async def test_calls_that_left_before_the_quota_was_known_count_in_it(limits: Li
     assert await succeed(limits) == 63
 
 
-async def test_calls_that_left_before_the_quota_was_known_count_in_a_later_window_too(limits: Limits) -> None:
+async def test_calls_sent_before_count_in_a_later_window_too(limits: Limits) -> None:
     early = await limits.acquire("a.b", ())
     await throttle(limits, WORDS.format(2, "1 minute"))
     await sleep(70)
@@ -119,7 +119,7 @@ async def test_calls_that_left_before_the_quota_was_known_count_in_a_later_windo
     assert [await succeed(limits) for _ in range(2)] == [70, 130]
 
 
-async def test_a_late_429_with_the_known_figures_changes_nothing(limits: Limits) -> None:
+async def test_a_late_429_with_the_known_quota_changes_nothing(limits: Limits) -> None:
     early = await limits.acquire("a.b", ())
     await throttle(limits, SIX_A_MINUTE)
     await sleep(3)
@@ -128,13 +128,13 @@ async def test_a_late_429_with_the_known_figures_changes_nothing(limits: Limits)
     assert [await succeed(limits) for _ in range(6)] == [60] * 6
 
 
-async def test_other_operations_are_not_bound_by_a_learned_quota(limits: Limits) -> None:
+async def test_a_learned_quota_limits_its_operation_alone(limits: Limits) -> None:
     await throttle(limits, SIX_A_MINUTE)
 
     await limits.acquire("a.c", (), max_wait=0)
 
 
-async def test_a_429_within_the_known_quota_slows_because_others_use_it_too(limits: Limits) -> None:
+async def test_a_429_within_the_known_quota_lowers_the_rate(limits: Limits) -> None:
     await throttle(limits, SIX_A_MINUTE)
     with await limits.acquire("a.b", ()) as permit:
         permit.mark_throttled(SIX_A_MINUTE)
@@ -145,7 +145,7 @@ async def test_a_429_within_the_known_quota_slows_because_others_use_it_too(limi
     assert times[4] - times[0] > 4
 
 
-async def test_waiting_calls_are_refused_when_a_429_makes_their_wait_too_long(limits: Limits) -> None:
+async def test_a_429_may_make_a_wait_too_long(limits: Limits) -> None:
     permit = await limits.acquire("a.b", (Quota(1, 1),))
     patient = create_task(limits.acquire("a.b", (), max_wait=61))
     hasty = create_task(limits.acquire("a.b", (), max_wait=10))
@@ -160,7 +160,7 @@ async def test_waiting_calls_are_refused_when_a_429_makes_their_wait_too_long(li
     assert now() == 60
 
 
-async def test_a_refused_and_cancelled_call_does_not_hold_the_others_up(limits: Limits) -> None:
+async def test_a_cancelled_call_does_not_delay_the_others(limits: Limits) -> None:
     permit = await limits.acquire("a.b", (Quota(1, 1),))
     hasty = [create_task(limits.acquire("a.b", (), max_wait=10)) for _ in range(2)]
     await sleep(0)
@@ -172,13 +172,13 @@ async def test_a_refused_and_cancelled_call_does_not_hold_the_others_up(limits: 
     assert await succeed(limits) == 60
 
 
-async def test_without_figures_calls_pause_as_long_as_the_service_says(limits: Limits) -> None:
+async def test_retry_after_is_kept_without_a_stated_quota(limits: Limits) -> None:
     await throttle(limits, "Too many requests", retry_after=30)
 
     assert 30 <= await succeed(limits) <= 37.5
 
 
-async def test_without_anything_said_the_pauses_double(limits: Limits) -> None:
+async def test_pauses_double_without_retry_after(limits: Limits) -> None:
     times = list[float]()
     for _ in range(8):
         await throttle(limits, "Too many requests")
@@ -188,14 +188,14 @@ async def test_without_anything_said_the_pauses_double(limits: Limits) -> None:
     assert [0.05 * 2**n <= gap <= 0.0625 * 2**n for n, gap in enumerate(gaps)] == [True] * 7
 
 
-async def test_a_day_of_nothing_but_429s_is_asked_about_once_a_minute(limits: Limits) -> None:
+async def test_a_day_of_429s_is_probed_once_a_minute(limits: Limits) -> None:
     for _ in range(1440):
         await throttle(limits, "Too many requests")
 
     assert 0.99 * 86_400 < now() < 1.25 * 86_400
 
 
-async def test_after_two_429s_in_a_row_one_call_at_a_time_asks(limits: Limits) -> None:
+async def test_after_two_429s_one_call_at_a_time_probes(limits: Limits) -> None:
     await throttle(limits, "")
     await throttle(limits, "")
     probe = await limits.acquire("a.b", ())
@@ -208,7 +208,7 @@ async def test_after_two_429s_in_a_row_one_call_at_a_time_asks(limits: Limits) -
     await gather(*others)
 
 
-async def test_an_answer_to_a_call_that_left_before_the_429_does_not_end_the_pause(limits: Limits) -> None:
+async def test_an_earlier_call_does_not_end_the_pause(limits: Limits) -> None:
     await throttle(limits, "")
     early = await limits.acquire("a.b", ())
     await throttle(limits, "", retry_after=30)
@@ -217,7 +217,7 @@ async def test_an_answer_to_a_call_that_left_before_the_429_does_not_end_the_pau
     assert await succeed(limits) >= 30
 
 
-async def test_an_answer_to_a_call_that_left_before_the_429_lets_no_second_call_ask(limits: Limits) -> None:
+async def test_an_earlier_call_does_not_allow_a_second_probe(limits: Limits) -> None:
     await throttle(limits, "")
     early = await limits.acquire("a.b", ())
     await throttle(limits, "")
@@ -231,7 +231,7 @@ async def test_an_answer_to_a_call_that_left_before_the_429_lets_no_second_call_
     await other
 
 
-async def test_429s_of_calls_that_left_together_cut_the_rate_once(limits: Limits) -> None:
+async def test_429s_of_simultaneous_calls_cut_the_rate_once(limits: Limits) -> None:
     await throttle(limits, "")
     await succeed(limits)
     together = [await limits.acquire("a.b", ()) for _ in range(3)]
@@ -243,7 +243,7 @@ async def test_429s_of_calls_that_left_together_cut_the_rate_once(limits: Limits
     assert limits.estimate("a.b", (), 10) == before
 
 
-async def test_a_late_429_of_a_call_without_a_pace_is_no_second_one(limits: Limits) -> None:
+async def test_a_late_429_of_an_earlier_call_does_not_count(limits: Limits) -> None:
     early = await limits.acquire("a.b", ())
     await throttle(limits, "")
     before = limits.estimate("a.b", (), 10)
@@ -252,7 +252,7 @@ async def test_a_late_429_of_a_call_without_a_pace_is_no_second_one(limits: Limi
     assert limits.estimate("a.b", (), 10) == before
 
 
-async def test_a_429_cuts_the_rate_to_seven_tenths_and_time_returns_it(limits: Limits) -> None:
+async def test_a_429_cuts_the_rate_which_recovers_with_time(limits: Limits) -> None:
     for _ in range(200):
         await succeed(limits)
         await sleep(0.02)
@@ -267,7 +267,7 @@ async def test_a_429_cuts_the_rate_to_seven_tenths_and_time_returns_it(limits: L
     assert rate(6, 6.5) > 52
 
 
-async def test_a_rate_that_only_time_has_raised_is_not_taken_for_a_known_one(limits: Limits) -> None:
+async def test_a_rate_raised_by_time_alone_is_not_trusted(limits: Limits) -> None:
     await throttle(limits, "")
     await succeed(limits)
     await sleep(1000)
@@ -290,7 +290,7 @@ async def test_a_burst_after_a_quiet_time_is_measured_as_a_burst(limits: Limits)
 
 
 @pytest.mark.parametrize("quiet, total", [(10, 6), (20, 6), (21, 1)])
-def test_a_meter_remembers_the_seconds_before_these(quiet: float, total: int) -> None:
+def test_a_meter_remembers_the_previous_bucket(quiet: float, total: int) -> None:
     meter = Meter(100.0)
     for _ in range(5):
         meter.add(100.0)
@@ -300,7 +300,7 @@ def test_a_meter_remembers_the_seconds_before_these(quiet: float, total: int) ->
     assert meter.total == total
 
 
-async def test_an_estimate_under_a_pace_begins_where_the_pause_ends(limits: Limits) -> None:
+async def test_an_estimate_begins_at_the_end_of_the_pause(limits: Limits) -> None:
     await throttle(limits, "", retry_after=30)
     first = limits.estimate("a.b", (), 1)
 
@@ -308,7 +308,7 @@ async def test_an_estimate_under_a_pace_begins_where_the_pause_ends(limits: Limi
     assert await succeed(limits) == first
 
 
-async def test_when_the_rate_is_back_and_nobody_waits_the_cut_is_forgotten(limits: Limits) -> None:
+async def test_a_recovered_rate_is_dropped(limits: Limits) -> None:
     free = await limits.acquire("a.b", ())
     await throttle(limits, "")
     assert await limits.acquire("a.b", ()) is not free
@@ -318,7 +318,7 @@ async def test_when_the_rate_is_back_and_nobody_waits_the_cut_is_forgotten(limit
     assert await limits.acquire("a.b", ()) is free
 
 
-async def test_a_refusal_names_the_pace(limits: Limits) -> None:
+async def test_the_error_states_the_adaptive_rate(limits: Limits) -> None:
     await throttle(limits, "", retry_after=30)
     with pytest.raises(QuotaTooSlow, match=r"adaptive rate, as before\) has no permit for another 3\d"):
         await limits.acquire("a.b", (), max_wait=1)
@@ -328,7 +328,7 @@ async def test_a_refusal_names_the_pace(limits: Limits) -> None:
         await limits.acquire("a.b", (), max_wait=0)
 
 
-async def test_pauses_of_several_processes_are_spread() -> None:
+async def test_pauses_of_several_processes_differ() -> None:
     ends = set[float]()
     for seed in range(5):
         limits, began = Limits(rng=random.Random(seed)), now()

@@ -44,12 +44,12 @@ async def test_without_a_quota_all_calls_share_one_permit(limits: Limits) -> Non
     assert await limits.acquire("a.b", ()) is first
 
 
-async def test_a_free_permit_costs_no_turn_of_the_loop(limits: Limits) -> None:
+async def test_a_free_permit_is_granted_without_yielding(limits: Limits) -> None:
     with pytest.raises(StopIteration):
         limits.acquire("a.b", ONE_A_SECOND).send(None)
 
 
-async def test_a_quota_a_second_counts_from_the_departure_and_a_margin(limits: Limits) -> None:
+async def test_a_quota_per_second_counts_from_sending(limits: Limits) -> None:
     (permit,) = await held(limits)
     await sleep(5)
     permit.mark_sent()
@@ -61,7 +61,7 @@ async def test_a_quota_a_second_counts_from_the_departure_and_a_margin(limits: L
     assert now() == pytest.approx(6 + MARGIN)
 
 
-async def test_a_quota_a_minute_counts_from_the_answer(limits: Limits) -> None:
+async def test_a_quota_per_minute_counts_from_the_answer(limits: Limits) -> None:
     permits = await held(limits, SIX_A_MINUTE, 6)
     for permit in permits:
         permit.mark_sent()
@@ -73,7 +73,7 @@ async def test_a_quota_a_minute_counts_from_the_answer(limits: Limits) -> None:
     assert now() == 65
 
 
-async def test_a_call_that_is_given_up_counts_until_it_cannot_arrive_any_more(limits: Limits) -> None:
+async def test_an_abandoned_call_counts_as_long_as_it_may_arrive(limits: Limits) -> None:
     with await limits.acquire("a.b", (Quota(1, 60),)) as permit:
         permit.mark_sent()
 
@@ -82,7 +82,7 @@ async def test_a_call_that_is_given_up_counts_until_it_cannot_arrive_any_more(li
     assert now() == pytest.approx(60.2)
 
 
-async def test_a_call_that_never_left_costs_nothing(limits: Limits) -> None:
+async def test_a_call_that_was_not_sent_frees_its_permit(limits: Limits) -> None:
     (permit,) = await held(limits)
     waiting = await start(limits)
     permit.release()
@@ -93,7 +93,7 @@ async def test_a_call_that_never_left_costs_nothing(limits: Limits) -> None:
 
 
 @pytest.mark.parametrize("quota", [Quota(1, 1), Quota(1, 60)])
-async def test_saying_it_twice_changes_nothing(limits: Limits, quota: Quota) -> None:
+async def test_reporting_twice_changes_nothing(limits: Limits, quota: Quota) -> None:
     for _ in range(2):
         with await limits.acquire("a.b", (quota,)) as permit:
             for _ in range(2):
@@ -105,7 +105,7 @@ async def test_saying_it_twice_changes_nothing(limits: Limits, quota: Quota) -> 
     assert now() == pytest.approx(quota.seconds + (MARGIN if quota.seconds == 1 else 0))
 
 
-async def test_calls_of_one_operation_pass_in_the_order_they_came(limits: Limits) -> None:
+async def test_calls_of_one_operation_go_in_order_of_arrival(limits: Limits) -> None:
     order = list[int]()
 
     async def numbered(number: int) -> None:
@@ -118,7 +118,7 @@ async def test_calls_of_one_operation_pass_in_the_order_they_came(limits: Limits
 
 
 @pytest.mark.parametrize("permits, windows", [(1, 6), (2, 3)])
-async def test_operations_that_share_a_quota_pass_in_the_order_they_came(permits: int, windows: int) -> None:
+async def test_operations_sharing_a_quota_go_in_order_of_arrival(permits: int, windows: int) -> None:
     limits = Limits({"a": (Quota(permits, 1),)}, rng=random.Random(1))
     log = list[tuple[str, float]]()
     names = ["a.x", "a.y", "a.y", "a.x", "a.y", "a.z", "a.x"]
@@ -142,7 +142,7 @@ async def test_an_operation_does_not_wait_behind_a_blocked_one() -> None:
     assert now() == pytest.approx(120)
 
 
-async def test_an_operation_that_waits_is_not_held_up_by_one_that_waits_longer(limits: Limits) -> None:
+async def test_a_longer_wait_does_not_delay_a_shorter_one(limits: Limits) -> None:
     await call(limits, "a.slow", (Quota(1, 60),), [])
     await call(limits, "a.fast", ONE_A_SECOND, [])
     slow = await start(limits, (Quota(1, 60),), "a.slow")
@@ -153,7 +153,7 @@ async def test_an_operation_that_waits_is_not_held_up_by_one_that_waits_longer(l
     slow.cancel()
 
 
-async def test_a_newcomer_does_not_take_the_permit_of_one_that_waits() -> None:
+async def test_a_new_call_does_not_overtake_a_waiting_one() -> None:
     limits = Limits({"*": ONE_A_SECOND}, rng=random.Random(1))
     await call(limits, "a.first", (), [])
     newcomer = limits.acquire("a.c", ())
@@ -166,7 +166,7 @@ async def test_a_newcomer_does_not_take_the_permit_of_one_that_waits() -> None:
     assert now() == pytest.approx(1 + MARGIN)
 
 
-async def test_several_quotas_hold_at_once() -> None:
+async def test_several_quotas_apply_at_once() -> None:
     service = {"a": (Quota(5, 1),), "a.b": (Quota(4, 1),), "*": (Quota(8, 10),), "c": ONE_A_SECOND}
     limits = Limits(service, rng=random.Random(1), margin=0)
     log = list[tuple[str, float]]()
@@ -176,7 +176,7 @@ async def test_several_quotas_hold_at_once() -> None:
     assert [time for _, time in log] == [0, 0, 0, 1, 1, 1, 2, 2, 10, 10, 10, 11]
 
 
-async def test_of_several_quotas_a_permit_is_taken_in_all_or_in_none() -> None:
+async def test_a_permit_is_taken_of_all_quotas_or_of_none() -> None:
     limits = Limits({"*": (Quota(2, 1),)}, rng=random.Random(1))
     await limits.acquire("a.b", (Quota(1, 60),))
     blocked = await start(limits, (Quota(1, 60),))
@@ -187,7 +187,7 @@ async def test_of_several_quotas_a_permit_is_taken_in_all_or_in_none() -> None:
     blocked.cancel()
 
 
-async def test_of_two_quotas_of_the_same_seconds_the_smaller_holds(limits: Limits) -> None:
+async def test_the_smaller_of_two_quotas_applies(limits: Limits) -> None:
     log = list[tuple[str, float]]()
 
     await gather(*(call(limits, "a.b", (Quota(1, 60), Quota(2, 60)), log) for _ in range(2)))
@@ -195,7 +195,7 @@ async def test_of_two_quotas_of_the_same_seconds_the_smaller_holds(limits: Limit
     assert now() == 60
 
 
-async def test_a_wait_that_is_too_long_is_refused_at_once_with_its_seconds(limits: Limits) -> None:
+async def test_a_wait_that_is_too_long_fails_at_once(limits: Limits) -> None:
     log = list[tuple[str, float]]()
     for _ in range(6):
         await call(limits, "a.b", SIX_A_MINUTE, log)
@@ -210,7 +210,7 @@ async def test_a_wait_that_is_too_long_is_refused_at_once_with_its_seconds(limit
     assert now() == 60
 
 
-async def test_those_that_wait_already_lengthen_the_wait(limits: Limits) -> None:
+async def test_waiting_calls_lengthen_the_wait(limits: Limits) -> None:
     await call(limits, "a.b", ONE_A_SECOND, [])
     waiting = [await start(limits) for _ in range(5)]
 
@@ -222,7 +222,7 @@ async def test_those_that_wait_already_lengthen_the_wait(limits: Limits) -> None
         task.cancel()
 
 
-async def test_others_lengthen_the_wait_only_where_the_shared_quota_holds_them() -> None:
+async def test_only_calls_delayed_by_the_same_quota_lengthen_the_wait() -> None:
     limits = Limits({"*": (Quota(2, 20),)}, rng=random.Random(1))
     await call(limits, "a.slow", (Quota(1, 60),), [])
     blocked = await start(limits, (Quota(1, 60),), "a.slow")
@@ -235,14 +235,14 @@ async def test_others_lengthen_the_wait_only_where_the_shared_quota_holds_them()
         task.cancel()
 
 
-async def test_an_estimate_says_when_the_last_of_so_many_calls_can_be_sent(limits: Limits) -> None:
+async def test_an_estimate_is_for_the_last_of_the_calls(limits: Limits) -> None:
     assert limits.estimate("a.b", (), 1000) == 0
     assert limits.estimate("a.c", SIX_A_MINUTE, 0) == 0
     assert limits.estimate("a.c", SIX_A_MINUTE, 6) == 0
     assert limits.estimate("a.c", SIX_A_MINUTE, 100) == 16 * 60
 
 
-async def test_an_estimate_counts_what_is_open_and_what_counts_already(limits: Limits) -> None:
+async def test_an_estimate_includes_reserved_and_counted_permits(limits: Limits) -> None:
     permits = await held(limits, SIX_A_MINUTE, 3)
     permits[0].mark_answered()
     await sleep(10)
@@ -250,7 +250,7 @@ async def test_an_estimate_counts_what_is_open_and_what_counts_already(limits: L
     assert [limits.estimate("a.b", SIX_A_MINUTE, n) for n in (3, 4, 5, 6, 7)] == [0, 50, 60, 60, 60]
 
 
-async def test_an_estimate_counts_nothing_whose_window_is_over(limits: Limits) -> None:
+async def test_an_estimate_ignores_expired_calls(limits: Limits) -> None:
     for _ in range(2):
         for _ in range(3):
             await call(limits, "a.b", SIX_A_MINUTE, [])
@@ -260,7 +260,7 @@ async def test_an_estimate_counts_nothing_whose_window_is_over(limits: Limits) -
     assert [limits.estimate("a.b", SIX_A_MINUTE, n) for n in (3, 4, 7)] == [0, 5, 60]
 
 
-async def test_a_cancelled_wait_leaves_no_trace(limits: Limits) -> None:
+async def test_a_cancelled_wait_has_no_side_effects(limits: Limits) -> None:
     await call(limits, "a.b", ONE_A_SECOND, [])
     waiting = [await start(limits) for _ in range(5)]
     for task in waiting[:4]:
@@ -272,7 +272,7 @@ async def test_a_cancelled_wait_leaves_no_trace(limits: Limits) -> None:
     assert now() == pytest.approx(1 + MARGIN)
 
 
-async def test_when_all_waits_are_cancelled_no_timer_is_left(limits: Limits) -> None:
+async def test_no_timer_is_left_when_all_waits_are_cancelled(limits: Limits) -> None:
     await call(limits, "a.b", (Quota(1, 60),), [])
     task = await start(limits, (Quota(1, 60),))
     task.cancel()
@@ -281,7 +281,7 @@ async def test_when_all_waits_are_cancelled_no_timer_is_left(limits: Limits) -> 
     assert limits._timer is None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_a_wait_that_is_cancelled_in_the_tick_of_its_grant_gives_the_permit_back(
+async def test_cancelling_at_the_grant_frees_the_permit(
     limits: Limits,
 ) -> None:
     (permit,) = await held(limits)
@@ -296,7 +296,7 @@ async def test_a_wait_that_is_cancelled_in_the_tick_of_its_grant_gives_the_permi
     assert now() == 0
 
 
-async def test_a_wait_that_is_cancelled_just_before_its_grant_is_passed_over(limits: Limits) -> None:
+async def test_a_wait_cancelled_before_its_grant_is_skipped(limits: Limits) -> None:
     (permit,) = await held(limits)
     first, second = await start(limits), await start(limits)
     first.cancel()
@@ -308,7 +308,7 @@ async def test_a_wait_that_is_cancelled_just_before_its_grant_is_passed_over(lim
     assert now() == 0
 
 
-async def test_the_last_wait_may_be_cancelled_just_before_its_grant(limits: Limits) -> None:
+async def test_the_last_wait_may_be_cancelled_before_its_grant(limits: Limits) -> None:
     (permit,) = await held(limits)
     waiting = await start(limits)
     waiting.cancel()
@@ -318,7 +318,7 @@ async def test_the_last_wait_may_be_cancelled_just_before_its_grant(limits: Limi
     await limits.acquire("a.b", ONE_A_SECOND, max_wait=0)
 
 
-async def test_a_timeout_bounds_a_wait(limits: Limits) -> None:
+async def test_a_timeout_ends_a_wait(limits: Limits) -> None:
     await held(limits)
 
     with pytest.raises(TimeoutError):
@@ -328,7 +328,7 @@ async def test_a_timeout_bounds_a_wait(limits: Limits) -> None:
     assert now() == 7
 
 
-async def test_where_only_an_answer_can_free_a_permit_no_timer_is_set(limits: Limits) -> None:
+async def test_no_timer_is_set_while_waiting_for_an_answer(limits: Limits) -> None:
     (permit,) = await held(limits)
     waiting = await start(limits)
     assert limits._timer is None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

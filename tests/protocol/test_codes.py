@@ -102,7 +102,7 @@ def by_code(row: Row) -> str:
     return "-".join([row["code"], *map(str, row["statuses"])])
 
 
-def test_the_reading_is_whole() -> None:
+def test_every_documented_code_is_classified() -> None:
     assert len(ROWS) == 356
     assert {row["class"] for row in LISTED} == {*BY_CLASS, "service"}
     assert {row["code"] for row in ROWS} - {row["code"] for row in LISTED} == {"APIGW.*", "common.00000xxx"}
@@ -147,7 +147,7 @@ def test_a_code_the_documents_only_name_as_a_pattern_goes_by_status(row: Row, st
     assert meaning(row["code"], status).error is meaning(None, status).error
 
 
-def test_a_number_that_no_document_lists_says_no_more_than_its_status() -> None:
+def test_an_undocumented_number_goes_by_its_status() -> None:
     listed = {normalise(row["code"]) for row in LISTED}
     numbers = {"KOOPHONE.API": 70_000, "CPS": 10_000}
     unlisted = {f"{name}.{n:04}" for name, most in numbers.items() for n in range(most)} - listed
@@ -200,7 +200,7 @@ def test_an_unknown_code_goes_by_its_status(
         ("APIG.0613", 503, Unavailable, True, True),
     ],
 )
-def test_the_gateway_proves_that_nothing_ran_where_it_let_nothing_through(
+def test_a_gateway_rejection_proves_that_nothing_ran(
     code: str, status: int, error: type[Refused], *, not_executed: bool, again: bool
 ) -> None:
     assert meaning(code, status) == Meaning(error, not_executed=not_executed, retryable=again)
@@ -212,21 +212,21 @@ def test_a_gateway_or_plain_401_renews_the_token(code: str | None) -> None:
 
 
 @pytest.mark.parametrize("code", ["KOOPHONE.API.1001", "KOOPHONE.API.1003", "CPS.0001", "APIG.0303"])
-def test_a_401_that_is_not_about_the_token_leaves_it_alone(code: str) -> None:
+def test_a_401_about_something_else_renews_no_token(code: str) -> None:
     assert not meaning(code, 401).renew
 
 
-def test_one_code_has_two_meanings_told_apart_by_status() -> None:
+def test_the_status_decides_between_two_meanings() -> None:
     assert meaning("KOOPHONE.API.6002", 403) == Meaning(Forbidden, not_executed=True)
     assert meaning("KOOPHONE.API.6002", 500) == Meaning(AuthenticationFailed, not_executed=True, renew=True)
 
 
-def test_a_throttle_is_a_throttle_whatever_its_code() -> None:
+def test_429_is_throttled_whatever_the_code() -> None:
     assert meaning("KOOPHONE.API.9999", 429) == meaning("APIG.0308", 429)
 
 
 @given(codes, statuses)
-def test_what_may_be_done_again_is_proven_not_to_have_run(code: str | None, status: int) -> None:
+def test_retryable_codes_prove_that_nothing_ran(code: str | None, status: int) -> None:
     found = meaning(code, status)
 
     assert found.not_executed or not (found.retryable or found.blames_ids or found.renew)
@@ -253,7 +253,7 @@ def test_what_may_be_done_again_is_proven_not_to_have_run(code: str | None, stat
         ("CPS." + "9" * 5_000, "CPS." + "9" * 5_000),
     ],
 )
-def test_the_spellings_of_a_code_are_one(spelling: str, one: str) -> None:
+def test_all_spellings_of_a_code_normalise_to_one(spelling: str, one: str) -> None:
     assert normalise(spelling) == one
 
 

@@ -68,7 +68,7 @@ ENCODED: dict[str, Callable[[dict[str, object]], str]] = {
 
 @pytest.mark.parametrize("place", IN_LINKS)
 @given(secret=token_letters)
-def test_a_secret_in_a_link_is_cut_and_the_rest_kept(place: str, secret: str) -> None:
+def test_a_secret_in_a_link_is_redacted_alone(place: str, secret: str) -> None:
     cut = redact(place.format(quote(secret, safe="")))
 
     assert cut == redact(place.format("another"))
@@ -78,15 +78,13 @@ def test_a_secret_in_a_link_is_cut_and_the_rest_kept(place: str, secret: str) ->
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
 @given(name=names, secret=token_letters)
-def test_a_secret_after_its_name_is_hidden_and_nothing_else(
-    written: Callable[[str, str], str], name: str, secret: str
-) -> None:
+def test_a_named_secret_is_redacted_alone(written: Callable[[str, str], str], name: str, secret: str) -> None:
     assert redact(written(name, secret)) == written(name, REDACTED)
 
 
 @pytest.mark.parametrize("encode", ENCODED.values(), ids=ENCODED)
 @given(name=names, secret=token_letters)
-def test_a_secret_in_a_body_is_hidden_and_nothing_else(
+def test_a_secret_in_a_body_is_redacted_alone(
     encode: Callable[[dict[str, object]], str], name: str, secret: str
 ) -> None:
     around = {"job_id": 'say "yes"', "count": 3}
@@ -96,7 +94,7 @@ def test_a_secret_in_a_body_is_hidden_and_nothing_else(
 
 @pytest.mark.parametrize("encode", ENCODED.values(), ids=ENCODED)
 @given(name=names, secret=anything)
-def test_no_part_of_a_secret_is_left_whatever_it_is_made_of(
+def test_no_part_of_a_secret_is_left(
     encode: Callable[[dict[str, object]], str], name: str, secret: str
 ) -> None:
     hidden = encode({name: REDACTED}).replace("'", '"')  # repr chooses its quotes by the value
@@ -105,7 +103,7 @@ def test_no_part_of_a_secret_is_left_whatever_it_is_made_of(
 
 
 @given(name=names, secret=anything)
-def test_json_is_still_json_after_its_secrets_are_gone(name: str, secret: str) -> None:
+def test_redacted_json_is_still_json(name: str, secret: str) -> None:
     body = {"first": 1, name: secret, "last": [None, "x"]}
 
     assert json.loads(redact(json.dumps(body))) == {**body, name: REDACTED}
@@ -117,12 +115,12 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
 
 
 @given(st.text(string.ascii_letters + " /\"'{}[]()&?,.;#@=%\n\\").filter(lambda text: redact(text) == text))
-def test_a_secret_is_found_in_any_surroundings(harmless: str) -> None:
+def test_a_secret_is_redacted_in_any_context(harmless: str) -> None:
     assert redact(f"{harmless} X-Auth-Token: abcdef") == f"{harmless} X-Auth-Token: {REDACTED}"
 
 
 @given(st.text(st.characters(exclude_characters=":=,")))
-def test_a_text_that_neither_links_nor_names_a_value_is_untouched(text: str) -> None:
+def test_a_text_without_link_or_name_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
@@ -143,7 +141,7 @@ def test_a_text_that_neither_links_nor_names_a_value_is_untouched(text: str) -> 
         "X-Auth-Token: None",
     ],
 )
-def test_a_text_without_secrets_is_untouched(text: str) -> None:
+def test_a_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
@@ -157,17 +155,17 @@ def test_a_text_without_secrets_is_untouched(text: str) -> None:
         ('{"secret": 123, "count": 4}', '{"secret": ***, "count": 4}'),
     ],
 )
-def test_what_stands_around_a_secret_stays(text: str, hidden: str) -> None:
+def test_the_text_around_a_secret_is_kept(text: str, hidden: str) -> None:
     assert redact(text) == hidden
 
 
-def test_a_secret_whose_quotes_never_close_takes_the_rest_with_it() -> None:
+def test_an_unclosed_quote_is_redacted_to_the_end() -> None:
     assert redact('{"password": "abc", "b": 1') == '{"password": "***", "b": 1'
     assert redact('{"password": "abc, "') == '{"password": "***"'
     assert redact('{"password": "abc') == '{"password": "***'
 
 
-def test_a_signed_header_is_hidden_whole() -> None:
+def test_an_authorization_header_is_redacted_entirely() -> None:
     header = "Authorization: SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date, Signature=0f0f"
 
     assert redact(f"{header}\nHost: h") == f"Authorization: {REDACTED}\nHost: h"

@@ -103,7 +103,7 @@ def test_the_canonical_request_and_the_string_to_sign_are_the_vendors(vector: di
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=by_name)
-def test_the_target_is_what_the_vendors_client_puts_on_the_wire(vector: dict[str, Any]) -> None:
+def test_the_target_is_that_of_the_vendors_client(vector: dict[str, Any]) -> None:
     assert target(vector["path"], query_of(vector)) == requests_utils.requote_uri(vector["request_target"])
 
 
@@ -119,7 +119,7 @@ def test_the_authorization_is_the_vendors(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("vector", OFFERED, ids=by_name)
-def test_what_the_vendor_signed_verifies(vector: dict[str, Any]) -> None:
+def test_the_vendors_signatures_verify(vector: dict[str, Any]) -> None:
     claim = parse_authorization(vector["authorization"])
 
     assert claim is not None
@@ -127,7 +127,7 @@ def test_what_the_vendor_signed_verifies(vector: dict[str, Any]) -> None:
     assert not verify(claim, vector["sk"] + "x", sent_by(vector))
 
 
-def test_the_private_number_on_p256_is_the_vendors() -> None:
+def test_the_private_key_on_p256_is_the_vendors() -> None:
     (vector,) = (vector for vector in VECTORS if vector["name"] == "ecdsa-p256-get")
     number = private_number(ACCESS.encode(), SECRET.encode())
     point = ec.derive_private_key(number, ec.SECP256R1()).public_key().public_numbers()
@@ -257,7 +257,7 @@ def test_any_request_is_signed_as_the_vendor_signs_it(request: Request) -> None:
 
 
 @given(generated, st.sampled_from(Algorithm))
-def test_what_is_signed_here_verifies(request: Request, algorithm: Algorithm) -> None:
+def test_our_signatures_verify(request: Request, algorithm: Algorithm) -> None:
     claim, sent = signed(request, algorithm)
 
     assert verify(claim, SECRET, sent)
@@ -282,14 +282,14 @@ def flipped(text: bytes, position: int) -> bytes:
 
 
 @given(algorithm=st.sampled_from(Algorithm), position=st.integers(0, len(COMMAND.body or b"") - 1))
-def test_a_changed_byte_of_the_body_is_refused(algorithm: Algorithm, position: int) -> None:
+def test_a_changed_body_does_not_verify(algorithm: Algorithm, position: int) -> None:
     claim, sent = signed(COMMAND, algorithm)
 
     assert not verify(claim, SECRET, evolve(sent, body=flipped(sent.body or b"", position)))
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
-def test_a_changed_signature_is_refused(algorithm: Algorithm) -> None:
+def test_a_changed_signature_does_not_verify(algorithm: Algorithm) -> None:
     claim, sent = signed(COMMAND, algorithm)
     raw = bytes.fromhex(claim.signature)
 
@@ -299,7 +299,7 @@ def test_a_changed_signature_is_refused(algorithm: Algorithm) -> None:
 
 @pytest.mark.parametrize("algorithm", Algorithm)
 @pytest.mark.parametrize("name", ["Host", "Content-Type", "X-Sdk-Date", "X-Security-Token"])
-def test_a_changed_or_missing_header_is_refused(algorithm: Algorithm, name: str) -> None:
+def test_a_changed_or_missing_header_does_not_verify(algorithm: Algorithm, name: str) -> None:
     claim, sent = signed(COMMAND, algorithm)
     without = {key: value for key, value in sent.headers.items() if key != name}
 
@@ -312,7 +312,7 @@ def test_a_changed_or_missing_header_is_refused(algorithm: Algorithm, name: str)
     "change",
     [{"method": "PUT"}, {"path": "/v1/command"}, {"query": []}, {"query": [("a", "2")]}, {"body": None}],
 )
-def test_a_changed_request_is_refused(change: dict[str, Any]) -> None:
+def test_a_changed_request_does_not_verify(change: dict[str, Any]) -> None:
     claim, sent = signed(COMMAND, Algorithm.HMAC_SHA256)
 
     assert not verify(claim, SECRET, evolve(sent, **change))
@@ -328,20 +328,20 @@ def claimed(
     return Authorization(algorithm, ACCESS, tuple(headers), signature, scope), SECRET, sent
 
 
-def test_a_claim_that_names_a_header_which_did_not_come_is_refused() -> None:
+def test_a_missing_signed_header_does_not_verify() -> None:
     claim, sent = signed(COMMAND, Algorithm.HMAC_SHA256)
 
     assert not verify(evolve(claim, signed_headers=(*claim.signed_headers, "x-ghost")), SECRET, sent)
 
 
-def test_a_claim_that_does_not_sign_the_date_is_refused() -> None:
+def test_an_unsigned_date_does_not_verify() -> None:
     dated = {"host": HOST, "x-sdk-date": "20250102T030405Z"}
 
     assert verify(*claimed(Algorithm.HMAC_SHA256, dated))
     assert not verify(*claimed(Algorithm.HMAC_SHA256, {"host": HOST}))
 
 
-def test_a_derived_key_of_another_day_is_refused() -> None:
+def test_a_derived_key_of_another_day_does_not_verify() -> None:
     dated = {"host": HOST, "x-sdk-date": "20250102T030405Z"}
 
     assert verify(*claimed(Algorithm.DERIVED, dated, "20250102/cn-north-4/cph"))
@@ -356,13 +356,13 @@ def test_a_derived_key_of_another_day_is_refused() -> None:
         (hashlib.sha256().hexdigest(), False),
     ],
 )
-def test_a_given_hash_must_be_the_bodys_or_none(given_hash: str, fits: bool) -> None:  # noqa: FBT001 - pytest passes it by name
+def test_a_declared_body_hash_must_match(given_hash: str, fits: bool) -> None:  # noqa: FBT001 - pytest passes it by name
     claim, sent = signed(evolve(COMMAND, headers={"x-sdk-content-sha256": given_hash}), Algorithm.HMAC_SHA256)
 
     assert verify(claim, SECRET, sent) is fits
 
 
-def test_a_header_of_broken_utf8_is_refused_and_not_an_error() -> None:
+def test_a_header_of_invalid_utf8_does_not_verify() -> None:
     claim, sent = signed(COMMAND, Algorithm.HMAC_SHA256)
     broken = b"application/\xff".decode(errors="surrogateescape")
 
@@ -382,11 +382,11 @@ def test_a_header_of_broken_utf8_is_refused_and_not_an_error() -> None:
         "V11-HMAC-SHA256 Access=A, SignedHeaders=host, Signature=ab",
     ],
 )
-def test_no_claim_is_read_from_another_kind_of_authorization(value: str) -> None:
+def test_other_authorization_schemes_are_not_parsed(value: str) -> None:
     assert parse_authorization(value) is None
 
 
-def test_a_claim_says_who_signed_what() -> None:
+def test_a_claim_has_key_and_signed_headers() -> None:
     value = "V11-HMAC-SHA256 Credential=A/20250102/r/s, SignedHeaders=host;x-sdk-date, Signature=ab"
 
     assert parse_authorization(value) == Authorization(
@@ -409,19 +409,19 @@ def test_a_path_is_sent_with_its_escapes_and_no_added_slash(path: str, sent: str
 
 
 @given(st.text(string.printable + "é云%").map("/".__add__))
-def test_both_sides_see_one_path(path: str) -> None:
+def test_client_and_service_sign_the_same_path(path: str) -> None:
     given_path, received = (Request("GET", each, (), {}, None) for each in (path, target(path, ())))
 
     assert canonical_request("", given_path) == canonical_request("", received)
 
 
-def test_a_time_is_written_in_utc() -> None:
+def test_a_timestamp_is_in_utc() -> None:
     assert timestamp(AT.astimezone(timezone(timedelta(hours=8)))) == "20250102T030405Z"
     with pytest.raises(ValueError, match="aware"):
         timestamp(AT.replace(tzinfo=None))
 
 
-def test_what_the_signer_sets_replaces_what_the_request_had() -> None:
+def test_the_signers_headers_replace_those_of_the_request() -> None:
     stale = {
         "x-sdk-date": "20200101T000000Z",
         "authorization": "old",
@@ -435,7 +435,7 @@ def test_what_the_signer_sets_replaces_what_the_request_had() -> None:
 
 
 @pytest.mark.parametrize("given_key", [("", SECRET), (ACCESS, "")])
-def test_half_a_key_signs_nothing(given_key: tuple[str, str]) -> None:
+def test_an_incomplete_key_is_refused(given_key: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match="key"):
         Signer(*given_key)
 

@@ -60,7 +60,7 @@ WRITE_LONG: Final = Operation(
 @pytest.mark.parametrize("operation", [PUT_ONCE, ERASE, READ, SET], ids=lambda o: o.name)
 @pytest.mark.parametrize("breaks", [reset_after_request, close_after_request])
 @pytest.mark.parametrize("owner", ["ours", "the caller's"])
-async def test_aiohttp_sends_nothing_again_by_itself(
+async def test_aiohttp_resends_nothing_by_itself(
     operation: AnyOperation, breaks: Behaviour, owner: str
 ) -> None:
     http = aiohttp.ClientSession() if owner == "the caller's" else None
@@ -74,7 +74,7 @@ async def test_aiohttp_sends_nothing_again_by_itself(
         await http.close()
 
 
-async def test_aiohttp_left_alone_would_send_it_again() -> None:
+async def test_aiohttp_would_resend_by_default() -> None:
     async with FakeServer([accept, reset_after_request]) as server, aiohttp.ClientSession() as http:
         for _ in range(2):
             async with http.put(URL(server.url)) as answer:
@@ -83,7 +83,7 @@ async def test_aiohttp_left_alone_would_send_it_again() -> None:
     assert server.executions == 3
 
 
-async def test_a_session_of_the_callers_own_stays_open() -> None:
+async def test_the_callers_own_http_session_stays_open() -> None:
     async with FakeServer() as server, aiohttp.ClientSession() as http:
         async with session(server.url, http=http) as ours:
             await ours.send(RUN, Note())
@@ -91,7 +91,7 @@ async def test_a_session_of_the_callers_own_stays_open() -> None:
         assert not http.closed
 
 
-async def test_a_session_of_the_callers_own_that_is_closed_is_named() -> None:
+async def test_a_closed_http_session_is_an_invalid_request() -> None:
     async with aiohttp.ClientSession() as http:
         pass
     ours = session("http://127.0.0.1:9", http=http)
@@ -100,7 +100,7 @@ async def test_a_session_of_the_callers_own_that_is_closed_is_named() -> None:
         await ours.send(RUN, Note())
 
 
-async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
+async def test_the_callers_own_http_session_still_works() -> None:
     async with (
         FakeServer() as server,
         aiohttp.ClientSession() as http,
@@ -113,7 +113,7 @@ async def test_a_session_of_the_callers_own_still_serves_the_caller() -> None:
     assert server.executions == 2
 
 
-def test_a_call_without_a_permit_leaves_too() -> None:
+def test_a_call_without_a_permit_is_tracked_too() -> None:
     tracker = SendTracker()
 
     tracker.mark_sent()
@@ -136,7 +136,7 @@ async def accept_then_close(connection: Connection) -> bool:
 
 
 @pytest.mark.parametrize("operation", [READ, RUN, OPEN], ids=lambda o: o.name)
-async def test_a_connection_that_the_service_closed_between_calls_is_not_used(
+async def test_a_closed_idle_connection_is_not_used(
     operation: AnyOperation,
 ) -> None:
     async with FakeServer([accept_then_close]) as server, session(server.url, retries=ONCE) as ours:
@@ -174,7 +174,7 @@ class Closing:
 
 
 @pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
-async def test_a_write_that_meets_a_closing_connection_has_not_left(operation: AnyOperation) -> None:
+async def test_a_write_to_a_closing_connection_was_not_sent(operation: AnyOperation) -> None:
     async with FakeServer() as server:
         http = Closing(server, operation is RUN).http
         async with http, session(server.url, http=http) as ours:
@@ -185,7 +185,7 @@ async def test_a_write_that_meets_a_closing_connection_has_not_left(operation: A
 
 
 @pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
-async def test_a_write_that_meets_a_closing_connection_says_so(operation: AnyOperation) -> None:
+async def test_a_write_to_a_closing_connection_is_reported(operation: AnyOperation) -> None:
     tracker = SendTracker()
     async with FakeServer() as server:
         http = Closing(server, operation is RUN).http
@@ -204,7 +204,7 @@ async def reset_within_the_body(connection: Connection) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-async def test_a_body_that_was_cut_on_its_way_has_left() -> None:
+async def test_a_partly_sent_body_counts_as_sent() -> None:
     tracker = SendTracker()
     async with FakeServer([reset_within_the_body]) as server, session(server.url) as ours:
         with pytest.raises(ConnectionLost):
@@ -215,7 +215,7 @@ async def test_a_body_that_was_cut_on_its_way_has_left() -> None:
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_a_wait_for_a_free_connection_ends_in_time_and_is_made_again(column: str) -> None:
+async def test_a_wait_for_a_connection_times_out_and_is_retried(column: str) -> None:
     free = asyncio.Event()
 
     async def held(connection: Connection) -> bool:
@@ -237,7 +237,7 @@ async def test_a_wait_for_a_free_connection_ends_in_time_and_is_made_again(colum
     assert server.executions == (1 if is_order else 2)
 
 
-async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> None:
+async def test_a_call_without_a_free_connection_is_not_sent() -> None:
     async with (
         FakeServer([stall]) as server,
         session(server.url, connections=1, timeouts=Timeouts(connect=1)) as ours,
@@ -251,7 +251,7 @@ async def test_a_wait_for_a_free_connection_that_never_ends_is_not_sent() -> Non
     assert server.request_count == 1
 
 
-async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None:
+async def test_the_total_timeout_after_sending_leaves_doubt() -> None:
     tracker = SendTracker()
     async with FakeServer([stall]) as server, session(server.url, timeouts=Timeouts(total=3)) as ours:
         with pytest.raises(AnswerTimedOut, match="not finished within 3 s"):
@@ -261,7 +261,7 @@ async def test_a_call_that_takes_too_long_as_a_whole_may_have_happened() -> None
     assert (tracker.sent, server.executions) == (True, 1)
 
 
-async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() -> None:
+async def test_the_total_timeout_before_connecting_leaves_no_doubt() -> None:
     tracker = SendTracker()
     slow = Timeouts(connect=None, total=3)
     async with (
@@ -276,7 +276,7 @@ async def test_a_call_that_finds_no_connection_as_long_as_it_may_has_not_left() 
     assert (tracker.sent, server.request_count) == (False, 0)
 
 
-async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() -> None:
+async def test_the_total_timeout_in_the_quota_leaves_no_doubt() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
     async with FakeServer() as server, session(server.url, quotas=quotas, timeouts=Timeouts(total=3)) as ours:
         await ours.send(RUN, Note())
@@ -287,7 +287,7 @@ async def test_a_call_that_waits_for_its_quota_as_long_as_it_may_has_not_left() 
 
 
 @pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
-async def test_a_call_cancelled_before_its_head_left_is_known_not_to_have_left(
+async def test_a_call_cancelled_before_sending_was_not_sent(
     operation: AnyOperation,
 ) -> None:
     tracker = SendTracker()
@@ -306,7 +306,7 @@ async def test_a_call_cancelled_before_its_head_left_is_known_not_to_have_left(
     assert (tracker.sent, server.request_count) == (False, 0)
 
 
-async def test_a_call_cancelled_before_its_head_left_gives_its_permit_back() -> None:
+async def test_a_call_cancelled_before_sending_frees_its_permit() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
     async with (
         FakeServer() as server,
@@ -324,7 +324,7 @@ async def test_a_call_cancelled_before_its_head_left_gives_its_permit_back() -> 
 
 
 @pytest.mark.parametrize("operation", COLUMNS.values(), ids=COLUMNS)
-async def test_a_call_cancelled_after_its_head_left_may_have_happened(operation: AnyOperation) -> None:
+async def test_a_call_cancelled_after_sending_counts_as_sent(operation: AnyOperation) -> None:
     tracker = SendTracker()
     async with FakeServer([stall]) as server, session(server.url) as ours:
         call = asyncio.create_task(ours.send(operation, Note(), tracker=tracker))
@@ -336,7 +336,7 @@ async def test_a_call_cancelled_after_its_head_left_may_have_happened(operation:
     assert (tracker.sent, server.request_count) == (True, 1)
 
 
-async def test_a_session_that_was_closed_opens_again() -> None:
+async def test_a_closed_session_can_be_reopened() -> None:
     async with FakeServer() as server:
         ours = session(server.url)
         for _ in range(2):
@@ -346,7 +346,7 @@ async def test_a_session_that_was_closed_opens_again() -> None:
     assert server.executions == 2
 
 
-async def test_a_session_that_was_closed_sends_nothing() -> None:
+async def test_a_closed_session_sends_nothing() -> None:
     async with FakeServer() as server:
         async with session(server.url) as ours:
             await ours.send(RUN, Note())
@@ -357,7 +357,7 @@ async def test_a_session_that_was_closed_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize("operation", [RUN, SET], ids=lambda o: o.name)
-async def test_a_call_that_is_under_way_when_its_session_is_closed_may_have_happened(
+async def test_closing_the_session_leaves_calls_in_flight_in_doubt(
     operation: AnyOperation,
 ) -> None:
     async with FakeServer([stall]) as server:

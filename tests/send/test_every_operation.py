@@ -114,7 +114,7 @@ async def test_a_method_makes_its_one_documented_request(name: str) -> None:
         assert body.items() <= msgspec.json.decode(received.body).items()
 
 
-async def test_a_list_says_its_request_id_in_the_query_and_in_the_header() -> None:
+async def test_a_list_has_its_request_id_in_query_and_header() -> None:
     async with FakeServer(default=says_everything) as server, session(server.url) as ours:
         await listed(KooPhone(ours).instances.list())
 
@@ -122,7 +122,7 @@ async def test_a_list_says_its_request_id_in_the_query_and_in_the_header() -> No
     assert f"x-request-id={received.headers['x-request-id']}" in received.target
 
 
-async def test_two_calls_have_two_request_ids_and_a_repeat_keeps_its_own() -> None:
+async def test_a_retry_keeps_the_request_id_of_its_call() -> None:
     async def away(connection: Connection) -> bool:
         await connection.request(executed=False)
         await connection.reply(503, b"", Retry_After="1")

@@ -99,7 +99,7 @@ async def test_https_goes_through_a_tunnel(certificate: Certificate) -> None:
 
 
 @pytest.mark.parametrize("status", [407, 502])
-async def test_a_proxy_that_opens_no_tunnel_is_no_connection(status: int, certificate: Certificate) -> None:
+async def test_a_proxy_that_refuses_a_tunnel_is_not_connected(status: int, certificate: Certificate) -> None:
     tracker = SendTracker()
     async with (
         FakeServer(tls=certificate.server) as server,
@@ -113,7 +113,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_no_connection(status: int, certif
     assert "proxypassword" not in str(caught.value)
 
 
-async def test_a_proxy_that_nobody_runs_is_no_connection() -> None:
+async def test_an_absent_proxy_is_not_connected() -> None:
     async with FakeServer() as server, session(server.url, proxy="http://127.0.0.1:9") as ours:
         with pytest.raises(NotConnected):
             await ours.send(RUN, Note())
@@ -122,6 +122,6 @@ async def test_a_proxy_that_nobody_runs_is_no_connection() -> None:
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "127.0.0.1:8080", "http://", "http://[::1"])
-async def test_an_address_that_is_no_proxy_is_refused_at_once(proxy: str) -> None:
+async def test_an_invalid_proxy_is_an_invalid_request(proxy: str) -> None:
     with pytest.raises(InvalidRequest, match=r"proxy: is .* it must be http"):
         session("http://localhost:1", proxy=proxy)

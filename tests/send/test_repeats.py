@@ -42,7 +42,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def test_a_call_is_sent_three_times_at_most() -> None:
+async def test_a_call_has_at_most_three_attempts() -> None:
     async with FakeServer(default=AWAY) as server, session(server.url) as ours:
         with pytest.raises(Unavailable):
             await ours.send(READ, Note())
@@ -79,7 +79,7 @@ async def test_successes_refill_the_budget(successes: int, *, is_sent_again: boo
     assert server.request_count == successes + is_sent_again
 
 
-async def test_waits_are_short_after_a_transient_failure_and_longer_after_a_busy_answer() -> None:
+async def test_delays_are_longer_after_busy_than_after_a_failure() -> None:
     busy = replies(200, "KOOPHONE.API.2005")
     async with FakeServer([AWAY, AWAY, accept, busy, busy]) as server, session(server.url) as ours:
         await ours.send(READ, Note())
@@ -91,14 +91,14 @@ async def test_waits_are_short_after_a_transient_failure_and_longer_after_a_busy
     assert 0.15 < now() - transient < 3
 
 
-async def test_the_wait_that_the_service_names_is_kept() -> None:
+async def test_retry_after_is_kept() -> None:
     async with FakeServer([replies(503, Retry_After="40")]) as server, session(server.url) as ours:
         await ours.send(RUN, Note())
 
     assert 40 <= now() < 41
 
 
-async def test_a_wait_that_is_no_number_of_seconds_ends_too() -> None:
+async def test_an_invalid_retry_after_is_ignored() -> None:
     async with FakeServer([replies(429, Retry_After="9" * 400)]) as server, session(server.url) as ours:
         async with asyncio.timeout(60):
             await ours.send(RUN, Note())
@@ -118,7 +118,7 @@ async def test_no_attempt_starts_after_the_deadline() -> None:
     assert now() < 1
 
 
-async def test_the_wait_for_the_quota_is_none_of_the_time_in_which_a_call_is_repeated() -> None:
+async def test_quota_waits_do_not_count_for_the_retry_deadline() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
     async with (
         FakeServer([accept, replies(200, "KOOPHONE.API.2005")]) as server,
@@ -130,7 +130,7 @@ async def test_the_wait_for_the_quota_is_none_of_the_time_in_which_a_call_is_rep
     assert (server.request_count, server.executions) == (3, 2)
 
 
-async def test_a_repeat_that_could_not_be_sent_does_not_hide_that_the_first_call_may_have_happened() -> None:
+async def test_an_unsent_retry_does_not_hide_the_doubt() -> None:
     quotas = {SET.name: (Quota(1, 60),)}
     async with (
         FakeServer([reset_after_request]) as server,
@@ -142,7 +142,7 @@ async def test_a_repeat_that_could_not_be_sent_does_not_hide_that_the_first_call
     assert (server.request_count, server.executions) == (1, 1)
 
 
-async def test_figures_in_a_throttle_become_the_quota_of_that_operation_alone() -> None:
+async def test_a_stated_quota_applies_to_its_operation_alone() -> None:
     async with FakeServer([replies(429, "APIG.0308", LIMIT)]) as server, session(server.url) as ours:
         await ours.send(RUN, Note())
         throttled = now()
@@ -152,7 +152,7 @@ async def test_figures_in_a_throttle_become_the_quota_of_that_operation_alone() 
     assert now() - throttled < 1
 
 
-async def test_a_quota_that_takes_too_long_is_refused_at_once_with_the_seconds() -> None:
+async def test_a_quota_that_takes_too_long_fails_at_once() -> None:
     quotas = {RUN.name: (Quota(1, 600),)}
     async with FakeServer() as server, session(server.url, quotas=quotas, max_quota_wait=5) as ours:
         await ours.send(RUN, Note())
@@ -172,7 +172,7 @@ async def test_every_attempt_takes_a_permit() -> None:
     assert now() >= 60
 
 
-async def test_what_an_earlier_attempt_may_have_done_is_not_forgotten() -> None:
+async def test_doubt_about_an_earlier_attempt_remains() -> None:
     tracker = SendTracker()
     async with (
         FakeServer([reset_after_request, replies(429, Retry_After="50")]) as server,
@@ -187,7 +187,7 @@ async def test_what_an_earlier_attempt_may_have_done_is_not_forgotten() -> None:
     assert (server.request_count, server.executions, tracker.sent) == (2, 1, True)
 
 
-async def test_a_refusal_for_its_ids_is_left_to_a_caller_who_halves() -> None:
+async def test_a_refusal_of_ids_is_not_retried_when_bisecting() -> None:
     async with FakeServer(default=replies(200, "KOOPHONE.API.2005")) as server, session(server.url) as ours:
         with pytest.raises(Busy) as caught:
             await ours.send(RUN, Note(), tracker=SendTracker(bisects=True))
@@ -195,7 +195,7 @@ async def test_a_refusal_for_its_ids_is_left_to_a_caller_who_halves() -> None:
     assert (server.request_count, caught.value.blames_ids) == (1, True)
 
 
-async def test_an_error_names_operation_code_words_and_request() -> None:
+async def test_an_error_has_operation_code_message_and_request_id() -> None:
     refusal = replies(200, "KOOPHONE.API.4001", "instance not exist.")
     async with FakeServer([refusal]) as server, session(server.url) as ours:
         with pytest.raises(NotFound) as caught:
@@ -208,7 +208,7 @@ async def test_an_error_names_operation_code_words_and_request() -> None:
 
 
 @pytest.mark.parametrize("behaviour", [reset_after_request, stall, cut(200, then=stay_silent)])
-async def test_an_error_of_an_unanswered_call_names_the_request(behaviour: Behaviour) -> None:
+async def test_no_answer_has_the_request_id(behaviour: Behaviour) -> None:
     async with FakeServer([behaviour]) as server, session(server.url) as ours:
         with pytest.raises(KooPhoneError) as caught:
             await ours.send(RUN, Note())
@@ -216,7 +216,7 @@ async def test_an_error_of_an_unanswered_call_names_the_request(behaviour: Behav
     assert server.received[0].headers["x-request-id"] in str(caught.value)
 
 
-async def test_an_unreadable_answer_is_kept() -> None:
+async def test_an_unreadable_answer_keeps_the_body() -> None:
     async with FakeServer([replies(200, message="<html>")]) as server, session(server.url) as ours:
         with pytest.raises(UnreadableAnswer) as caught:
             await ours.send(RUN, Note())
@@ -224,7 +224,7 @@ async def test_an_unreadable_answer_is_kept() -> None:
     assert caught.value.answer == b"<html>"
 
 
-async def test_a_call_takes_no_more_items_than_the_document_allows() -> None:
+async def test_a_call_has_at_most_the_documented_items() -> None:
     listed: Operation[Note, Answer] = Operation(
         "koophone.notes.list",
         "POST",
@@ -243,7 +243,7 @@ async def test_a_call_takes_no_more_items_than_the_document_allows() -> None:
     assert server.request_count == 1
 
 
-async def test_a_throttle_without_a_wait_ends_after_three_attempts() -> None:
+async def test_a_throttle_ends_after_three_attempts() -> None:
     async with FakeServer(default=replies(429)) as server, session(server.url) as ours:
         with pytest.raises(Throttled):
             await ours.send(RUN, Note())

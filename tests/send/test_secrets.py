@@ -97,7 +97,7 @@ REFUSALS: Final[dict[str, Behaviour]] = {
 
 @pytest.mark.parametrize("behaviour", REFUSALS.values(), ids=REFUSALS)
 @pytest.mark.parametrize("operation", [INSTALL, COUNT], ids=["install", "count"])
-async def test_no_failure_tells_a_secret(
+async def test_no_failure_shows_a_secret(
     behaviour: Behaviour, operation: Operation[Any, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -116,7 +116,7 @@ async def test_no_failure_tells_a_secret(
 
 
 @pytest.mark.parametrize("behaviour", REFUSALS.values(), ids=REFUSALS)
-async def test_no_failed_sign_in_tells_a_secret(
+async def test_no_failed_authentication_shows_a_secret(
     behaviour: Behaviour, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -129,7 +129,7 @@ async def test_no_failed_sign_in_tells_a_secret(
     assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
 
 
-async def test_a_call_that_goes_well_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_successful_call_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     iam = account(dead={"token-1"})
     async with iam.server as server, session(server.url, USER) as ours:
@@ -139,7 +139,7 @@ async def test_a_call_that_goes_well_logs_no_secret(caplog: pytest.LogCaptureFix
     assert [secret for secret in SECRETS if secret in caplog.text] == []
 
 
-async def test_nothing_that_people_print_shows_a_secret() -> None:
+async def test_no_repr_shows_a_secret() -> None:
     async def given() -> AccessKey:
         await asyncio.sleep(0)
         return KEY
@@ -161,7 +161,7 @@ async def test_nothing_that_people_print_shows_a_secret() -> None:
     assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
 
 
-async def test_an_unreadable_answer_is_shown_by_its_field_alone() -> None:
+async def test_an_unreadable_answer_shows_only_the_field() -> None:
     async def odd(connection: Connection) -> bool:
         await connection.request(executed=True)
         await connection.reply(200, DEVICE_TOKEN.encode())

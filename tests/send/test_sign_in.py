@@ -90,7 +90,7 @@ def tokens(server: FakeServer) -> list[str]:
     return [a.headers["x-auth-token"] for a in server.received if a.target != "/v3/auth/tokens"]
 
 
-async def test_a_hundred_calls_at_once_sign_in_once() -> None:
+async def test_a_hundred_calls_fetch_one_token() -> None:
     iam = account()
     async with iam.server as server, session(server.url, USER) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)))
@@ -99,7 +99,7 @@ async def test_a_hundred_calls_at_once_sign_in_once() -> None:
     assert set(tokens(server)) == {"token-1"}
 
 
-async def test_signing_in_says_who_and_for_which_project_and_is_itself_not_signed() -> None:
+async def test_the_token_request_has_user_and_project_and_no_signature() -> None:
     iam = account()
     async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(RUN, Note())
@@ -115,7 +115,7 @@ async def test_signing_in_says_who_and_for_which_project_and_is_itself_not_signe
     assert not {"authorization", "x-auth-token"} & set(asked.headers)
 
 
-async def test_a_token_is_renewed_before_it_ends() -> None:
+async def test_a_token_is_renewed_before_it_expires() -> None:
     iam = account(life=timedelta(hours=1))
     async with iam.server as server, session(server.url, USER) as ours:
         for seconds in (0, 54 * 60, 2 * 60):
@@ -127,7 +127,7 @@ async def test_a_token_is_renewed_before_it_ends() -> None:
 
 
 @pytest.mark.parametrize("operation", [READ, SET, RUN], ids=["read", "repeatable write", "other write"])
-async def test_a_token_that_died_early_is_renewed_once_and_the_call_sent_again(
+async def test_a_refused_token_is_renewed_and_the_call_retried(
     operation: Operation[Note, Answer],
 ) -> None:
     iam = account(dead={"token-1"})
@@ -138,7 +138,7 @@ async def test_a_token_that_died_early_is_renewed_once_and_the_call_sent_again(
     assert (iam.signed_in, server.executions) == (2, 1)
 
 
-async def test_a_hundred_calls_whose_token_died_renew_it_once() -> None:
+async def test_a_hundred_calls_renew_a_refused_token_once() -> None:
     iam = account(dead={"token-1"})
     async with iam.server as server, session(server.url, USER) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)))
@@ -146,7 +146,7 @@ async def test_a_hundred_calls_whose_token_died_renew_it_once() -> None:
     assert (iam.signed_in, server.executions) == (2, 100)
 
 
-async def test_a_second_refused_token_is_the_end() -> None:
+async def test_a_second_refused_token_is_an_error() -> None:
     iam = account(dead={"token-1", "token-2"})
     async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(AuthenticationFailed):
@@ -155,7 +155,7 @@ async def test_a_second_refused_token_is_the_end() -> None:
     assert (iam.signed_in, server.executions) == (2, 0)
 
 
-async def test_an_order_whose_token_died_is_not_sent_again_but_the_next_has_a_new_token() -> None:
+async def test_an_order_with_a_refused_token_is_not_retried() -> None:
     iam = account(dead={"token-1"})
     async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(AuthenticationFailed):
@@ -181,7 +181,7 @@ async def test_a_401_about_an_instance_renews_nothing() -> None:
 
 
 @pytest.mark.parametrize("lost", [reset_after_request, garbage])
-async def test_a_call_that_could_not_sign_in_has_not_left_whatever_became_of_the_sign_in(
+async def test_a_call_without_a_token_was_not_sent(
     lost: Behaviour,
 ) -> None:
     tracker = SendTracker()
@@ -193,7 +193,7 @@ async def test_a_call_that_could_not_sign_in_has_not_left_whatever_became_of_the
     assert (tracker.sent, caught.value.repeatable, tokens(server)) == (False, True, [])
 
 
-async def test_a_sign_in_that_was_lost_is_made_again() -> None:
+async def test_a_lost_token_request_is_retried() -> None:
     iam = account(iam=[reset_after_request])
     async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(RUN, Note())
@@ -212,7 +212,7 @@ async def test_a_wrong_password_is_tried_once() -> None:
     assert (iam.signed_in, tokens(server)) == (1, [])
 
 
-async def test_a_throttled_sign_in_slows_no_other_operation() -> None:
+async def test_a_throttled_token_request_slows_no_other_operation() -> None:
     words = "The throttling threshold has been reached: policy user over ratelimit,limit:1,time:1 minute"
     iam = account(iam=[replies(429, "APIG.0308", words)] * 20)
     async with iam.server as server, session(server.url, USER) as ours:
@@ -223,7 +223,7 @@ async def test_a_throttled_sign_in_slows_no_other_operation() -> None:
     assert tokens(server) == []
 
 
-async def test_a_token_answer_without_a_token_is_not_taken_for_one() -> None:
+async def test_a_token_answer_without_a_token_is_unreadable() -> None:
     iam = account(iam=[replies(201, message='{"token":{"expires_at":"2026-01-02T00:00:00.000000Z"}}')] * 20)
     async with iam.server as server, session(server.url, USER) as ours:
         with pytest.raises(NotSent, match="missing 'X-Subject-Token'"):
@@ -241,7 +241,7 @@ def is_signed(received: ReceivedRequest, secret: str) -> bool:
 
 
 @pytest.mark.parametrize("operation", [READ, RUN], ids=lambda o: o.name)
-async def test_what_arrives_carries_a_signature_that_fits(operation: Operation[Note, Answer]) -> None:
+async def test_requests_arrive_with_a_valid_signature(operation: Operation[Note, Answer]) -> None:
     async with FakeServer() as server, session(server.url) as ours:
         await ours.send(operation, Note())
 
@@ -249,7 +249,7 @@ async def test_what_arrives_carries_a_signature_that_fits(operation: Operation[N
     assert server.received[0].headers["x-sdk-date"] == "20260101T000000Z"
 
 
-async def test_every_attempt_is_signed_at_its_own_time() -> None:
+async def test_every_attempt_is_signed_anew() -> None:
     async with FakeServer([replies(503, Retry_After="30")]) as server, session(server.url) as ours:
         await ours.send(RUN, Note())
 
@@ -272,7 +272,7 @@ class Keys:
         return self.given[-1]
 
 
-async def test_a_temporary_key_sends_its_security_token_under_the_signature() -> None:
+async def test_the_security_token_is_sent_and_signed() -> None:
     async with FakeServer() as server, session(server.url, Keys()) as ours:
         await ours.send(RUN, Note())
 
@@ -282,7 +282,7 @@ async def test_a_temporary_key_sends_its_security_token_under_the_signature() ->
     assert is_signed(received, "secret")
 
 
-async def test_a_temporary_key_is_renewed_before_it_ends_and_when_it_is_refused() -> None:
+async def test_a_temporary_key_is_renewed_early_and_when_refused() -> None:
     keys = Keys()
     async with FakeServer() as server:
         async with session(server.url, keys) as ours:
@@ -296,7 +296,7 @@ async def test_a_temporary_key_is_renewed_before_it_ends_and_when_it_is_refused(
     assert server.executions == 2
 
 
-async def test_a_temporary_key_is_renewed_when_it_ends_while_calls_wait_for_their_quota() -> None:
+async def test_a_temporary_key_may_expire_during_a_quota_wait() -> None:
     quota = (Quota(1, 29 * 60),)
     async with FakeServer() as server, session(server.url, Keys(), quotas={RUN.name: quota}) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(4)))
@@ -305,7 +305,7 @@ async def test_a_temporary_key_is_renewed_when_it_ends_while_calls_wait_for_thei
     assert used == ["session-1", "session-1", "session-2", "session-2"]
 
 
-async def test_a_temporary_key_that_was_given_for_good_cannot_be_renewed() -> None:
+async def test_a_fixed_temporary_key_cannot_be_renewed() -> None:
     async with (
         FakeServer([EXPIRED]) as server,
         session(server.url, AccessKey("AK", "secret", "session")) as ours,
@@ -316,7 +316,7 @@ async def test_a_temporary_key_that_was_given_for_good_cannot_be_renewed() -> No
     assert server.request_count == 1
 
 
-async def test_a_permanent_key_that_was_refused_is_not_asked_for_again() -> None:
+async def test_a_refused_permanent_key_is_not_fetched_again() -> None:
     given: list[AccessKey] = []
 
     async def provider() -> AccessKey:
@@ -330,7 +330,7 @@ async def test_a_permanent_key_that_was_refused_is_not_asked_for_again() -> None
     assert (len(given), server.request_count) == (1, 1)
 
 
-async def test_a_key_says_its_project_to_services_and_its_account_to_iam() -> None:
+async def test_services_get_the_project_and_iam_the_account() -> None:
     key = AccessKey("AK", "secret", project_id="p1", domain_id="d1")
     iam = account()
     async with iam.server as server, session(server.url, key) as ours:
@@ -355,7 +355,7 @@ LONG: Final = Operation(
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 @pytest.mark.parametrize("excess", [0, 1])
-async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
+async def test_a_signed_body_has_at_most_12_megabytes(excess: int) -> None:
     note = Long("x" * (MAX_SIGNED_BODY + excess - len('{"text":""}')))
     async with FakeServer() as server, session(server.url) as ours:
         if excess:
@@ -370,7 +370,7 @@ async def test_a_signed_body_holds_12_megabytes_at_most(excess: int) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-async def test_a_body_beyond_12_megabytes_goes_with_a_token() -> None:
+async def test_a_larger_body_is_sent_with_a_token() -> None:
     iam = account()
     async with iam.server as server, session(server.url, USER) as ours:
         await ours.send(LONG, Long("x" * MAX_SIGNED_BODY))
@@ -378,7 +378,7 @@ async def test_a_body_beyond_12_megabytes_goes_with_a_token() -> None:
     assert server.executions == 1
 
 
-async def test_a_token_is_asked_for_though_calls_that_wait_for_it_share_its_quota() -> None:
+async def test_a_token_request_may_share_the_quota_of_its_calls() -> None:
     iam = account()
     async with iam.server as server, session(server.url, USER, quotas={"*": (Quota(2, 1),)}) as ours:
         await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(3)))
@@ -386,7 +386,7 @@ async def test_a_token_is_asked_for_though_calls_that_wait_for_it_share_its_quot
     assert (iam.signed_in, server.executions) == (1, 3)
 
 
-async def test_a_token_that_dies_is_tried_by_none_of_the_calls_that_wait_for_their_quota() -> None:
+async def test_waiting_calls_do_not_use_a_refused_token() -> None:
     iam = account()
     async with iam.server as server, session(server.url, USER, quotas={RUN.name: (Quota(1, 60),)}) as ours:
         await ours.send(RUN, Note())
@@ -396,7 +396,7 @@ async def test_a_token_that_dies_is_tried_by_none_of_the_calls_that_wait_for_the
     assert tokens(server) == ["token-1", "token-1", "token-2", "token-2", "token-2"]
 
 
-async def test_a_sign_in_that_outlives_its_call_opens_no_connection_to_a_session_that_was_closed() -> None:
+async def test_a_token_request_does_not_reopen_a_closed_session() -> None:
     iam = account(iam=[stall])
     async with iam.server as server:
         async with session(server.url, USER) as ours:

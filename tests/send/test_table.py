@@ -154,7 +154,7 @@ def in_the_table(rows: list[Row]) -> pytest.MarkDecorator:
 
 
 @in_the_table(ROWS)
-async def test_what_left_ends_as_the_table_says(row: Row, operation: AnyOperation, expected: End) -> None:
+async def test_a_sent_call_ends_as_in_the_table(row: Row, operation: AnyOperation, expected: End) -> None:
     async with FakeServer([row.behaviour]) as server, session(server.url) as ours:
         sent = await Sent.by(ours, operation)
 
@@ -184,7 +184,7 @@ NOT_SENT: Final[dict[str, type[KooPhoneError]]] = {
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("what", NOT_SENT)
-async def test_what_never_left_is_sent_again_unless_it_is_an_order(
+async def test_an_unsent_call_is_retried_unless_it_is_an_order(
     what: str, column: str, certificate: Certificate
 ) -> None:
     is_tls = what.startswith("TLS")
@@ -210,7 +210,7 @@ async def test_what_never_left_is_sent_again_unless_it_is_an_order(
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_a_bad_certificate_is_never_sent_to(column: str, certificate: Certificate) -> None:
+async def test_nothing_is_sent_to_a_bad_certificate(column: str, certificate: Certificate) -> None:
     async with FakeServer(tls=certificate.server) as server, session(server.url) as ours:
         sent = await Sent.by(ours, COLUMNS[column])
 
@@ -220,7 +220,7 @@ async def test_a_bad_certificate_is_never_sent_to(column: str, certificate: Cert
 
 @pytest.mark.parametrize("address", ["https://10.0.0.256", "https://a..b", f"https://{'a' * 64}.invalid"])
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_a_bad_address_is_never_tried_again(column: str, address: str) -> None:
+async def test_a_bad_address_is_not_retried(column: str, address: str) -> None:
     async with session(address) as ours:
         sent = await Sent.by(ours, COLUMNS[column])
 
@@ -237,7 +237,7 @@ async def test_a_bad_address_is_never_tried_again(column: str, address: str) -> 
         (stall, "Timeout on reading data from socket"),
     ],
 )
-async def test_an_error_says_what_broke(behaviour: Behaviour, reason: str) -> None:
+async def test_an_error_has_the_reason(behaviour: Behaviour, reason: str) -> None:
     async with FakeServer([behaviour]) as server, session(server.url) as ours:
         sent = await Sent.by(ours, COLUMNS["order"])
 
@@ -245,7 +245,7 @@ async def test_an_error_says_what_broke(behaviour: Behaviour, reason: str) -> No
     assert sent.error.reason == reason
 
 
-async def test_a_host_that_does_not_exist_is_not_connected() -> None:
+async def test_an_unknown_host_is_not_connected() -> None:
     async with session("https://nosuch.invalid") as ours:
         sent = await Sent.by(ours, COLUMNS["other write"])
 

@@ -155,7 +155,7 @@ def test_a_request_is_read_and_written_without_loss(example: Example) -> None:
 
 
 @pytest.mark.parametrize("example", REQUESTS, ids=lambda example: example.file)
-def test_a_request_is_sent_as_it_is_printed(example: Example) -> None:
+def test_a_request_is_sent_as_documented(example: Example) -> None:
     body = example.body()
     request = wire.from_wire(example.operation.request, body, example.edition)
 
@@ -199,7 +199,7 @@ def test_every_operation_has_an_example_or_no_body() -> None:
 
 
 @pytest.mark.parametrize("file", MISPRINTS)
-def test_a_misprint_is_still_one(file: str) -> None:
+def test_each_listed_misprint_is_still_in_its_example(file: str) -> None:
     why, mend = MISPRINTS[file]
     body = json.loads((EXAMPLES / f"{file}.json").read_text("utf-8"))
     meant = copy.deepcopy(body)

@@ -124,7 +124,7 @@ def told(reader: Callable[[], object]) -> object:
 
 @pytest.mark.parametrize("operation", QUICK.values(), ids=lambda operation: operation.name)
 @given(edition=st.sampled_from(Edition), data=st.data())
-def test_an_answer_is_read_the_same_with_and_without_the_quick_way(
+def test_both_decoders_give_the_same_result(
     operation: AnyOperation, edition: Edition, data: st.DataObject
 ) -> None:
     received = RawResponse(200, {}, wire.encode(data.draw(answers(operation))))
@@ -148,7 +148,7 @@ HERE: Final = Path(__file__).parent
         (phones.LIST, "examples-cph/003__4.3.1__list_cloud_phones__response.json"),
     ],
 )
-def test_the_documents_own_examples_take_the_quick_way(operation: AnyOperation, example: str) -> None:
+def test_documented_examples_are_decoded_fast(operation: AnyOperation, example: str) -> None:
     body = (HERE / example).read_bytes()
     quick = fast_decoder(operation, Edition.INTERNATIONAL)
 
@@ -180,7 +180,7 @@ def test_the_documents_own_examples_take_the_quick_way(operation: AnyOperation, 
         (jobs.LIST, {"error_code": False, "data": {"jobs": []}}),
     ],
 )
-def test_an_unusual_answer_is_read_as_if_there_were_no_quick_way(operation: AnyOperation, body: Json) -> None:
+def test_unusual_answers_give_the_same_result(operation: AnyOperation, body: Json) -> None:
     received = RawResponse(200, {}, wire.encode(body))
 
     assert told(lambda: read(operation, received, Edition.CHINA, None)) == told(
@@ -189,7 +189,7 @@ def test_an_unusual_answer_is_read_as_if_there_were_no_quick_way(operation: AnyO
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"error_code": "1", "error_msg": "no"}', b"\xff"])
-def test_what_is_no_success_is_left_to_the_patient_way(body: bytes) -> None:
+def test_errors_are_left_to_the_fallback_decoder(body: bytes) -> None:
     quick = fast_decoder(jobs.LIST, Edition.CHINA)
 
     assert quick is not None
@@ -199,7 +199,7 @@ def test_what_is_no_success_is_left_to_the_patient_way(body: bytes) -> None:
         fallback.decode(jobs.LIST, RawResponse(200, {}, body), Edition.CHINA, None)
 
 
-def test_what_comes_partly_in_headers_has_no_quick_way() -> None:
+def test_an_answer_with_headers_has_no_fast_decoder() -> None:
     assert fast_decoder(CREATE_TOKEN, Edition.CHINA) is None
 
 
@@ -255,7 +255,7 @@ def asking(model: type) -> AnyOperation:
 
 
 @pytest.mark.parametrize("model", [Port, WithFactory, WithMapping, WithEither, WithTimes])
-def test_a_model_that_needs_more_than_its_slots_filled_has_no_quick_way(model: type) -> None:
+def test_a_model_that_is_not_plain_has_no_fast_decoder(model: type) -> None:
     assert fast_decoder(asking(model), Edition.CHINA) is None
 
 
@@ -266,7 +266,7 @@ class WithGaps:
     jobs: tuple[StartedJob | None, ...]
 
 
-def test_a_row_with_gaps_has_a_quick_way() -> None:
+def test_a_list_with_nulls_has_a_fast_decoder() -> None:
     quick = fast_decoder(asking(WithGaps), Edition.CHINA)
 
     assert quick is not None

@@ -59,7 +59,7 @@ def test_a_started_task_is_read_in_every_shape(body: object) -> None:
         {"error_code": "KP.API.4001", "error_msg": "gone", "data": None},
     ],
 )
-def test_a_refusal_is_found_wherever_it_stands(body: object) -> None:
+def test_an_error_code_is_found_at_any_level(body: object) -> None:
     with pytest.raises(KooPhoneError, match=r"4001: gone \(HTTP 200, request r1\)"):
         answer(instances.STATUS, body)
 
@@ -77,14 +77,14 @@ def test_a_refusal_is_found_wherever_it_stands(body: object) -> None:
         },
     ],
 )
-def test_paging_is_found_beside_the_rows_and_above_them(body: object) -> None:
+def test_paging_is_read_at_any_level(body: object) -> None:
     page = answer(instances.LIST, body)
 
     assert (page.page, page.total, [row.id for row in page.items]) == (2, 7, ["a"])
 
 
 @pytest.mark.parametrize("rows", [{"data": [{"app_pkg": "p"}]}, {"data": {"apps": [{"app_pkg": "p"}]}}])
-def test_rows_are_found_under_the_likely_names(rows: Json) -> None:
+def test_rows_are_read_under_all_known_names(rows: Json) -> None:
     page = answer(apps.LIST, {"error_code": "0", "total_count": 1} | rows)
 
     assert [app.package for app in page.items] == ["p"]
@@ -92,7 +92,7 @@ def test_rows_are_found_under_the_likely_names(rows: Json) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, ""], ids=repr)
-def test_null_nothing_and_missing_are_the_same(nothing: object) -> None:
+def test_null_empty_and_missing_are_the_same(nothing: object) -> None:
     row = {"instance_id": "a", "region": None}
     odd = row | dict.fromkeys(
         ("frozen_status", "running_status", "backup_status", "backup_time", "restore_time", "sku"), nothing
@@ -108,7 +108,7 @@ def test_a_null_list_is_an_empty_one() -> None:
 
 
 @pytest.mark.parametrize("number", [2, "2", 2.0], ids=repr)
-def test_a_number_may_come_as_text(number: object) -> None:
+def test_a_number_may_be_a_string(number: object) -> None:
     job = {"job_id": 17, "status": number, "execute_msg": 3}
 
     found = answer(jobs.LIST, {"error_code": "0", "data": {"jobs": [job]}}).jobs[0]
@@ -116,7 +116,7 @@ def test_a_number_may_come_as_text(number: object) -> None:
     assert (found.id, found.state, found.output) == ("17", JobState.SUCCEEDED, "3")
 
 
-def test_a_state_that_nobody_knows_stays_a_number() -> None:
+def test_an_unknown_state_stays_a_number() -> None:
     body = {"error_code": "0", "data": {"jobs": [{"job_id": "j", "status": "4711"}]}}
 
     job = answer(jobs.LIST, body).jobs[0]
@@ -125,7 +125,7 @@ def test_a_state_that_nobody_knows_stays_a_number() -> None:
 
 
 @pytest.mark.parametrize("truth", [True, 1, "1", "true", "TRUE"], ids=repr)
-def test_a_truth_may_come_as_a_number_or_text(truth: object) -> None:
+def test_a_boolean_may_be_a_number_or_string(truth: object) -> None:
     image = {"version": "AOSP9", "enable": truth}
     sku = {"cbcSkuld": "s", "poolInfo": {"aosp": [image, image | {"enable": "false"}]}}
 
@@ -168,7 +168,7 @@ def test_a_truth_may_come_as_a_number_or_text(truth: object) -> None:
         ),
     ],
 )
-def test_what_makes_no_sense_is_unreadable_and_kept(operation: AnyOperation, body: object) -> None:
+def test_a_senseless_answer_is_unreadable_and_kept(operation: AnyOperation, body: object) -> None:
     with pytest.raises(UnreadableAnswer) as caught:
         answer(operation, body)
 
@@ -198,7 +198,7 @@ def test_what_makes_no_sense_is_unreadable_and_kept(operation: AnyOperation, bod
     st.sampled_from([200, 201, 400, 401, 429, 500, 503]),
     st.sampled_from([jobs.LIST, instances.LIST, apps.LIST, commands.RUN, CREATE_TOKEN]),
 )
-def test_any_json_is_an_answer_or_an_error_of_ours(
+def test_any_json_is_an_answer_or_a_koophone_error(
     body: object, status: int, operation: AnyOperation
 ) -> None:
     try:
@@ -211,7 +211,7 @@ def test_any_json_is_an_answer_or_an_error_of_ours(
 
 
 @given(st.binary(max_size=40), st.sampled_from([200, 404, 502]))
-def test_any_bytes_are_an_error_of_ours(body: bytes, status: int) -> None:
+def test_any_bytes_are_a_koophone_error(body: bytes, status: int) -> None:
     with pytest.raises(KooPhoneError):
         read(commands.RUN, RawResponse(status, {}, b"\xff" + body), Edition.CHINA, None)
 
@@ -226,7 +226,7 @@ def test_any_bytes_are_an_error_of_ours(body: bytes, status: int) -> None:
         (1716572098000, datetime(2024, 5, 24, 17, 34, 58, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read_in_every_form(written: object, at: datetime) -> None:
+def test_a_time_is_read_in_every_format(written: object, at: datetime) -> None:
     body = {"error_code": "0", "data": {"result": [{"instance_id": "a", "backup_time": written}]}}
 
     assert answer(instances.LIST, body).items[0].backup_at == at
@@ -293,7 +293,7 @@ def test_every_field_goes_to_its_place() -> None:
 
 
 @pytest.mark.parametrize("key, project", [("", "p"), (".", "p"), ("..", "p"), ("a", ""), ("a", None)])
-def test_a_path_is_never_left_open(key: str, project: str | None) -> None:
+def test_a_path_value_is_never_empty(key: str, project: str | None) -> None:
     with pytest.raises(InvalidRequest, match="the path of this call needs it"):
         wire.encode_request(PUT, Everything(key), project_id=project)
 
@@ -330,16 +330,16 @@ class Renamed:
 @pytest.mark.parametrize(
     "body", [{"new": "n"}, {"old": "n"}, {"new": "n", "old": "o"}, {"old": "o", "new": "n"}]
 )
-def test_a_former_spelling_is_read_where_the_present_one_is_missing(body: dict[str, str]) -> None:
+def test_a_former_name_is_read_if_the_present_one_is_missing(body: dict[str, str]) -> None:
     assert wire.from_wire(Renamed, body) == Renamed("n")
 
 
-def test_a_member_that_a_closed_enum_lacks_is_refused() -> None:
+def test_an_unknown_value_of_a_closed_enum_is_refused() -> None:
     with pytest.raises(ValueError, match="5G"):
         wire.from_wire(Everything, {"key": "a", "network": "5G"})
 
 
-def test_an_answer_that_is_nested_without_end_is_unreadable() -> None:
+def test_a_deeply_nested_answer_is_unreadable() -> None:
     deep = RawResponse(200, {}, b'{"data":' + b"[" * 100_000)
 
     with pytest.raises(UnreadableAnswer, match="RecursionError"):
