@@ -96,7 +96,7 @@ AnyOperation = Operation[Any, Any]
 
 
 class Sender(Protocol):
-    """What services, fleets and waits need of a session; it may be bound to an edition, region and project."""
+    """What services and fleets need of a session, which may be bound to an edition, region and project."""
 
     @property
     def edition(self) -> Edition:

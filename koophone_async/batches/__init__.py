@@ -1,27 +1,35 @@
-"""Fan-out: any number of ids, chunks of the size that the service takes, one outcome for every id.
+"""Batches: operations on any number of ids, in chunks as large as the service takes, one outcome for each id.
 
-A chunk that is refused for some of its ids is halved until these stand alone; what cannot be
-known is `unknown` and never success or failure.
+If a chunk is refused because of some of its ids, it is halved until these stand alone. An id whose outcome
+cannot be known is `unknown`, never a success or a failure.
 """
 
-from koophone_async.batches.job_wait import wait_for
-from koophone_async.batches.outcomes import COLUMNS, SAYS_NOTHING, STOPPED, Estimate, Outcome, Report, State
+from koophone_async.batches.job_wait import wait_for_jobs
+from koophone_async.batches.outcomes import (
+    COLUMNS,
+    NOT_IN_ANSWER,
+    STOP_REASONS,
+    Estimate,
+    Outcome,
+    Report,
+    State,
+)
 from koophone_async.batches.run import Run
-from koophone_async.batches.verb import Ended, Reading, RunOptions, Verb, Wait
+from koophone_async.batches.verb import CallResult, EndedJob, RunOptions, Verb, Wait
 
 __all__ = [
     "COLUMNS",
-    "SAYS_NOTHING",
-    "STOPPED",
-    "Ended",
+    "NOT_IN_ANSWER",
+    "STOP_REASONS",
+    "CallResult",
+    "EndedJob",
     "Estimate",
     "Outcome",
-    "Reading",
     "Report",
     "Run",
     "RunOptions",
     "State",
     "Verb",
     "Wait",
-    "wait_for",
+    "wait_for_jobs",
 ]

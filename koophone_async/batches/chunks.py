@@ -1,4 +1,4 @@
-"""From any number of ids to calls of the size that the service takes."""
+"""Chunks: the ids of one call, at most as many as the service takes, collected from any number of ids."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from attrs import define, field
 from koophone_async.checks import MAX_ID_LENGTH
 
 
-class Named(Protocol):
-    """Something with an id, such as what a list gives; it may know its `region` or its `server` too."""
+class HasId(Protocol):
+    """An object with an id, such as a listed phone; it may have a `region` or a `server` too."""
 
     @property
     def id(self) -> str:
-        """The id that calls name it by."""
+        """The id that calls use."""
         ...
 
 
-Item: TypeAlias = str | Named
+Item: TypeAlias = str | HasId
 Source: TypeAlias = Iterable[Item] | AsyncIterable[Item]
 
 
-def identify(item: object) -> tuple[object, str | None]:
-    """Give the id and, where it is known, the region. What has no id is left for `problem` to name."""
+def id_and_region(item: object) -> tuple[object, str | None]:
+    """Return the id and, if known, the region of an item; without an id, the item itself for `id_problem`."""
     if isinstance(item, str):
-        return str.__str__(item), None  # what a member of an enum of strings is, not what it is called
+        return str.__str__(item), None  # the value of a StrEnum member, not its name
     return getattr(item, "id", item), getattr(item, "region", None)
 
 
-def problem(id: object) -> str | None:
-    """Say what is wrong with an id; None where nothing is."""
+def id_problem(id: object) -> str | None:
+    """Return what is wrong with an id, or None if it can be sent."""
     if not isinstance(id, str):
         return f"the id is a {type(id).__name__}; it must be a string"
     if not id:
@@ -44,109 +44,111 @@ def problem(id: object) -> str | None:
 
 @define
 class Chunker:
-    """Collects ids into chunks of one region each, holding back no more than a chunk a region."""
+    """Collects ids into chunks of one region each; at most one incomplete chunk per region is waiting."""
 
-    most: int
+    size: int
     by_region: bool
-    held: int = field(default=0, init=False)
-    """Ids that were taken and wait for their chunk to fill."""
+    waiting: int = field(default=0, init=False)
+    """Ids in incomplete chunks."""
 
     _open: dict[str | None, list[str]] = field(factory=dict[str | None, list[str]], init=False)
 
     def add(self, id: str, region: str | None) -> list[str] | None:
-        """Take an id; answer a chunk when one is full."""
+        """Add an id; return a chunk if this completes one."""
         key = region if self.by_region else None
         chunk = self._open.setdefault(key, [])
         chunk.append(id)
-        self.held += 1
-        return self._give(key) if len(chunk) >= self.most else None
+        self.waiting += 1
+        return self._close(key) if len(chunk) >= self.size else None
 
-    def rest(self) -> list[str] | None:
-        """Give a chunk of what is left when the source has ended; None when nothing is."""
-        return self._give(next(iter(self._open))) if self._open else None
+    def flush(self) -> list[str] | None:
+        """Return an incomplete chunk once there are no more ids, or None when all chunks were returned."""
+        return self._close(next(iter(self._open))) if self._open else None
 
-    def _give(self, key: str | None) -> list[str]:
+    def _close(self, key: str | None) -> list[str]:
         chunk = self._open.pop(key)
-        self.held -= len(chunk)
+        self.waiting -= len(chunk)
         return chunk
 
 
 @define
 class Partitions:
-    """Collects ids by partition, where the work of a partition is done one after the other, such as on a server.
+    """Collects ids by partition, such as a server, which works through its ids one after the other.
 
-    Chunks are of one partition each. Partitions take turns, and each has a bound of ids under way.
+    Each chunk is of one partition. Partitions take turns, and each has a maximum of ids in flight: more would
+    only wait there, in front of ids of other calls.
     """
 
-    most: int
-    """Ids under way in a partition."""
+    max_in_flight: int
+    """Ids of one partition that may be in flight."""
 
-    chunk: int
-    """Ids of a chunk; at most `most`."""
+    chunk_size: int
+    """Ids per chunk; at most `max_in_flight`."""
 
-    held: int = field(default=0, init=False)
-    """Ids that were taken and wait for their turn."""
+    waiting: int = field(default=0, init=False)
+    """Ids that were added and are in no chunk yet."""
 
-    _waiting: dict[str, deque[str]] = field(factory=dict[str, deque[str]], init=False)
-    _under_way: Counter[str] = field(factory=Counter[str], init=False)
-    _lane_of: dict[str, str] = field(factory=dict[str, str], init=False)
-    """Of each id under way."""
+    _queues: dict[str, deque[str]] = field(factory=dict[str, deque[str]], init=False)
+    _in_flight: Counter[str] = field(factory=Counter[str], init=False)
+    _partition_of: dict[str, str] = field(factory=dict[str, str], init=False)
+    """Of each id in flight."""
 
     _full: dict[str, None] = field(factory=dict[str, None], init=False)
-    """Partitions with room and a whole chunk, the one whose turn it is first."""
+    """Partitions with capacity for a chunk and ids for a full one, in the order of their turns."""
 
     _partial: dict[str, None] = field(factory=dict[str, None], init=False)
-    """Partitions with room and less than that."""
+    """Partitions with capacity for a chunk and too few ids for a full one."""
 
     def add(self, id: str, partition: str) -> None:
-        """Take an id."""
-        self._waiting.setdefault(partition, deque()).append(id)
-        self.held += 1
-        self._place(partition)
+        """Add an id."""
+        self._queues.setdefault(partition, deque()).append(id)
+        self.waiting += 1
+        self._update_turns(partition)
 
-    def give(self, *, partial: bool = False) -> list[str] | None:
-        """Give a chunk of the partition whose turn it is, a partial one only where that will do."""
+    def next_chunk(self, *, partial: bool = False) -> list[str] | None:
+        """Return a chunk of the partition whose turn it is, or None; partial chunks only if allowed."""
         turns = self._full or (self._partial if partial else {})
         for partition in turns:
-            ids = self._drawn(partition, self.chunk)
-            before = len(self._lane_of)
-            self._lane_of |= dict.fromkeys(ids, partition)
-            self._under_way[partition] += len(self._lane_of) - before
-            self._full.pop(partition, None)  # to the end of the line
-            self._place(partition)
+            ids = self._take(partition, self.chunk_size)
+            before = len(self._partition_of)
+            self._partition_of |= dict.fromkeys(ids, partition)
+            self._in_flight[partition] += len(self._partition_of) - before
+            self._full.pop(partition, None)  # to the end of the queue
+            self._update_turns(partition)
             return ids
         return None
 
-    def ended(self, id: str) -> None:
-        """Make room for another where this one was under way."""
-        partition = self._lane_of.pop(id, None)
+    def release(self, id: str) -> None:
+        """Free the capacity that an id in flight has used; other ids are ignored."""
+        partition = self._partition_of.pop(id, None)
         if partition is not None:
-            self._under_way[partition] -= 1
-            if not self._under_way[partition]:
-                del self._under_way[partition]
-            self._place(partition)
+            self._in_flight[partition] -= 1
+            if not self._in_flight[partition]:
+                del self._in_flight[partition]
+            self._update_turns(partition)
 
-    def rest(self) -> list[str] | None:
-        """Give what waits in some partition, for good; None when nothing does."""
-        for partition, waiting in self._waiting.items():
-            ids = self._drawn(partition, len(waiting))
-            self._place(partition)
+    def flush(self) -> list[str] | None:
+        """Return all waiting ids of a partition, whatever its capacity, or None when none are waiting."""
+        for partition, queue in self._queues.items():
+            ids = self._take(partition, len(queue))
+            self._update_turns(partition)
             return ids
         return None
 
-    def _drawn(self, partition: str, count: int) -> list[str]:
-        waiting = self._waiting[partition]
-        ids = [waiting.popleft() for _ in range(min(count, len(waiting)))]
-        self.held -= len(ids)
-        if not waiting:
-            del self._waiting[partition]
+    def _take(self, partition: str, count: int) -> list[str]:
+        queue = self._queues[partition]
+        ids = [queue.popleft() for _ in range(min(count, len(queue)))]
+        self.waiting -= len(ids)
+        if not queue:
+            del self._queues[partition]
         return ids
 
-    def _place(self, partition: str) -> None:
-        waiting = len(self._waiting.get(partition, ()))
-        has_room = self._under_way[partition] + self.chunk <= self.most
-        for turns, fits in ((self._full, waiting >= self.chunk), (self._partial, 0 < waiting < self.chunk)):
-            if fits and has_room:
+    def _update_turns(self, partition: str) -> None:
+        count = len(self._queues.get(partition, ()))
+        has_capacity = self._in_flight[partition] + self.chunk_size <= self.max_in_flight
+        is_full, is_partial = count >= self.chunk_size, 0 < count < self.chunk_size
+        for turns, belongs in ((self._full, is_full), (self._partial, is_partial)):
+            if belongs and has_capacity:
                 turns.setdefault(partition)
             else:
                 turns.pop(partition, None)

@@ -1,4 +1,4 @@
-"""What the end of a job, a call that failed, and the lack of an end mean for an id."""
+"""The outcome of an id, from the end of its job, from a failed call, or from a wait that timed out."""
 
 from __future__ import annotations
 
@@ -12,48 +12,55 @@ from koophone_async.errors import KooPhoneError, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.batches.verb import Ended
+    from koophone_async.batches.verb import EndedJob
     from koophone_async.polling import ResumeToken
 
 
-def of_job(
-    id: str, job_id: str, job: Ended | None, seconds: float, value: Callable[[Any], object] | None = None
+def job_outcome(
+    id: str, job_id: str, job: EndedJob | None, seconds: float, value: Callable[[Any], object] | None = None
 ) -> Outcome:
-    """Say what the end of its job means for an id; None is a job that the service has lost."""
+    """Return the outcome of an id whose job has ended; None is a job that the service has lost."""
     if job is None:
         message = "the service does not know its job any more"
         return Outcome(id, State.UNKNOWN, job_id, error_message=message, seconds=seconds)
-    state = State.SUCCEEDED if job.succeeded else State.FAILED
-    code, words, told = job.error_code or None, job.error_message or None, value(job) if value else None
-    return Outcome(id, state, job_id, code, words, job.output, seconds, told)
+    return Outcome(
+        id,
+        State.SUCCEEDED if job.succeeded else State.FAILED,
+        job_id,
+        job.error_code or None,
+        job.error_message or None,
+        job.output,
+        seconds,
+        value(job) if value else None,
+    )
 
 
 def unfinished(
     resume_token: ResumeToken,
     job_id: str,
     seconds: float,
-    why: str = "still running",
+    reason: str = "still running",
     *,
-    can_be_awaited: bool = True,
+    resumable: bool = True,
 ) -> Outcome:
-    """Say that a job was left running, and how to go on waiting for it."""
+    """Return the outcome of a job that was left running, with a resume token for it alone if resumable."""
     id = resume_token.jobs[job_id]
-    own = str(evolve(resume_token, jobs={job_id: id})) if can_be_awaited else None
-    return Outcome(id, State.UNFINISHED, job_id, error_message=why, seconds=seconds, resume_token=own)
+    own = str(evolve(resume_token, jobs={job_id: id})) if resumable else None
+    return Outcome(id, State.UNFINISHED, job_id, error_message=reason, seconds=seconds, resume_token=own)
 
 
-def of_error(error: KooPhoneError, *, left: bool) -> tuple[State, str, str | None]:
-    """Say what a call that failed means for its ids: state, message and code.
+def error_state(error: KooPhoneError, *, sent: bool) -> tuple[State, str, str | None]:
+    """Return the state of all ids of a failed call, with message and code.
 
     Args:
-        error: What the last attempt came to.
-        left: Whether any attempt has left, as far as it is not known to have come to nothing. The error
-            alone does not tell: it may be one of signing in, or of a repeat.
+        error: The error of the last attempt.
+        sent: Whether any attempt was sent that may have been executed. The error alone does not tell: it may
+            be one of signing in, or of a retry.
     """
     match error:
-        case Refused(not_executed=True) if not left:
+        case Refused(not_executed=True) if not sent:
             return State.REFUSED, error.message, error.code
-        case Refused(not_executed=False) if left:
+        case Refused(not_executed=False) if sent:
             return State.FAILED, error.message, error.code
         case _:
-            return State.UNKNOWN if left else State.NOT_SENT, str(error), None
+            return State.UNKNOWN if sent else State.NOT_SENT, str(error), None

@@ -1,4 +1,4 @@
-"""What became of every id, and the sum of it."""
+"""Outcomes of ids, and reports of them."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How one id ended. Every distinct id that was asked for ends in exactly one of these."""
+    """State in which an id of a run ends: exactly one for every distinct id of the input."""
 
     SUCCEEDED = "succeeded"
-    """Its job ended well."""
+    """Its job succeeded; or the call was a read, and `value` is its answer."""
 
     ACCEPTED = "accepted"
-    """The service took it, and there is no job to await."""
+    """The service accepted the write, and there is no job to wait for."""
 
     FAILED = "failed"
-    """Its job, or the call itself, ended badly; code, message and output are kept."""
+    """Its job, or the call itself, failed; code, message and output are kept."""
 
     REFUSED = "refused"
     """The service refused it before starting; it was not executed."""
 
     UNKNOWN = "unknown"
-    """It was sent and no trustworthy answer came: it may have been executed."""
+    """It was sent and no usable answer was received: it may have been executed."""
 
     UNFINISHED = "unfinished"
-    """Still running at the deadline; its resume token lets the wait go on."""
+    """Its job still ran at the deadline; its resume token continues the wait."""
 
     NOT_SENT = "not_sent"
-    """Never sent: cancelled or too late, not connected, or not a usable id."""
+    """Never sent: cancelled, past the deadline, not connected, or not a valid id."""
 
 
-GOOD: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
+_OK_STATES: Final = frozenset({State.SUCCEEDED, State.ACCEPTED})
 
 CANCELLED: Final = "cancelled"
-TOO_LATE: Final = "the deadline came first"
-SAYS_NOTHING: Final = "the answer says nothing about this id"
-STOPPED: Final = frozenset({CANCELLED, TOO_LATE})
-"""What is said of ids for which nothing was sent, or no answer awaited, because the run had ended."""
+PAST_DEADLINE: Final = "past the deadline"
+NOT_IN_ANSWER: Final = "the answer does not list this id"
+STOP_REASONS: Final = frozenset({CANCELLED, PAST_DEADLINE})
+"""Error messages of ids that were not sent, or whose answer was not awaited, because the run had ended."""
 
 
 COLUMNS: Final[tuple[str, ...]] = (
@@ -57,12 +57,12 @@ COLUMNS: Final[tuple[str, ...]] = (
     "output",
     "seconds",
 )
-"""What a row of every output holds, in its order."""
+"""The columns of every output, in order."""
 
 
 @frozen
 class Outcome:
-    """What became of one id."""
+    """Outcome of one id."""
 
     id: str
     state: State
@@ -71,105 +71,105 @@ class Outcome:
     error_message: str | None = None
     output: str | None = None
     seconds: float = 0.0
-    """From the moment its call was begun to the moment its end was known."""
+    """Seconds from the start of its call until its outcome was known."""
 
     value: object = None
-    """What the service answered for this id, where it answers more than an output."""
+    """The service's answer for this id, if it has more than an output."""
 
     resume_token: str | None = field(default=None, repr=False)
-    """For what is unfinished: `jobs.wait(resume_token)` of the same client goes on waiting."""
+    """If unfinished: `jobs.wait(resume_token)` of the same client continues the wait."""
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded, or was accepted where there is nothing to await."""
-        return self.state in GOOD
+        """Whether it succeeded, or was accepted."""
+        return self.state in _OK_STATES
 
     def to_row(self) -> dict[str, object]:
-        """Give the flat fields, in the order of `COLUMNS`."""
+        """Return the fields of `COLUMNS`, in order."""
         row: dict[str, object] = {name: getattr(self, name) for name in COLUMNS}
         return row | {"state": self.state.value, "seconds": round(self.seconds, 3)}
 
 
 @define
 class Report:
-    """The sum of a run, growing while it runs."""
+    """Counts and outcomes of a run, updated while it runs."""
 
     operation: str
     counts: Counter[State] = field(factory=Counter[State])
     failures: Counter[str] = field(factory=Counter[str])
-    """How many ids ended badly, by the service's code; by the state where there is no code."""
+    """Number of ids that are not ok, by error code, or by state where there is no code."""
 
     outcomes: dict[str, Outcome] = field(factory=dict[str, Outcome], repr=False)
-    """By id in the order they were asked for. Empty where the run was iterated: then it is not kept twice."""
+    """By id, in the order of the input. Empty if the run was iterated over: the caller has them already."""
 
     def add(self, outcome: Outcome) -> None:
-        """Count one more."""
+        """Count an outcome."""
         self.counts[outcome.state] += 1
         if not outcome.ok:
             self.failures[outcome.error_code or outcome.state.value] += 1
 
     def keep(self, outcome: Outcome) -> None:
-        """Count one more and keep it."""
+        """Count an outcome and keep it."""
         self.add(outcome)
         self.outcomes[outcome.id] = outcome
 
     @property
     def total(self) -> int:
-        """How many ids there were."""
+        """Number of ids."""
         return self.counts.total()
 
     @property
     def ok(self) -> bool:
         """Whether every id succeeded or was accepted."""
-        return all(state in GOOD for state, count in self.counts.items() if count)
+        return all(state in _OK_STATES for state, count in self.counts.items() if count)
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Give the outcomes in the order of the ids."""
+        """Iterate over the outcomes, in the order of the ids."""
         return iter(self.outcomes.values())
 
     def __getitem__(self, id: str) -> Outcome:
-        """Give the outcome of one id."""
+        """Return the outcome of an id."""
         return self.outcomes[id]
 
     def __len__(self) -> int:
-        """Tell how many outcomes are kept."""
+        """Return the number of outcomes that are kept."""
         return len(self.outcomes)
 
     def failed(self) -> dict[str, Outcome]:
-        """Give the outcomes that are neither succeeded nor accepted, by id."""
+        """Return the outcomes that are not ok, by id."""
         return {id: outcome for id, outcome in self.outcomes.items() if not outcome.ok}
 
     def to_rows(self) -> list[dict[str, object]]:
-        """Give a flat row for each id, as CSV and data frames want them."""
+        """Return a flat row for each id, for CSV files and data frames."""
         return [outcome.to_row() for outcome in self]
 
     def raise_for_failures(self) -> None:
-        """Raise where any id did not succeed.
+        """Raise an error if any id is not ok.
 
         Raises:
-            PartialFailure: With the outcome of every id that is kept, and the counts.
+            PartialFailure: Some ids failed; the error has all outcomes that are kept, and the counts.
         """
         if not self.ok:
             counts = {state.value: self.counts[state] for state in State if self.counts[state]}
             raise PartialFailure(self.operation, self.outcomes, counts)
 
     def one(self) -> Outcome:
-        """Give the outcome of the only id, which ended well.
+        """Return the outcome of the only id, which must be ok.
 
         Raises:
-            InvalidRequest: There is not exactly one outcome, or it was not kept.
-            JobFailed: Its job, or the call itself, ended badly.
-            JobUnfinished: Its job still ran at the deadline; it goes on, and the error holds its resume token.
-            PartialFailure: It ended otherwise: refused, unknown, not sent, or still running without a resume token.
+            InvalidRequest: The report does not have exactly one outcome.
+            JobFailed: Its job, or the call itself, failed.
+            JobUnfinished: Its job still ran at the deadline; the error has its resume token.
+            PartialFailure: It was refused or not sent, or is unknown, or runs on without a resume token.
         """
         if len(self) != 1:
             raise InvalidRequest(
-                self.operation, "report", f"holds {len(self):,} outcomes; `one` needs exactly 1"
+                self.operation, "report", f"has {len(self):,} outcomes; `one` needs exactly 1"
             )
         (outcome,) = self
         if outcome.state is State.FAILED:
-            words = filter(None, (outcome.error_code, outcome.error_message))
-            raise JobFailed(self.operation, outcome, " ".join(words))
+            reason = filter(None, (outcome.error_code, outcome.error_message))
+            raise JobFailed(self.operation, outcome, " ".join(reason))
         if outcome.state is State.UNFINISHED and outcome.resume_token is not None:
             raise JobUnfinished(self.operation, outcome.resume_token, outcome.seconds)
         self.raise_for_failures()
@@ -178,11 +178,11 @@ class Report:
 
 @frozen
 class Estimate:
-    """What a run will cost, said before it starts."""
+    """Calls and time that a run will take at least, known before it starts."""
 
     ids: int
     calls: int
-    """Calls that do the work; looks at jobs and repeats come on top."""
+    """Calls that start the work; polls and retries come on top."""
 
     seconds: float
-    """The least time that the quotas leave for these calls."""
+    """Minimum duration of these calls that the quotas allow."""

@@ -1,4 +1,4 @@
-"""What a run needs to know of a verb: how a chunk is sent, and what its answer says of each id."""
+"""Definitions of fleet operations: how a chunk is sent, and what its answer means for each id."""
 
 from __future__ import annotations
 
@@ -17,76 +17,80 @@ if TYPE_CHECKING:
     from koophone_async.polling import Poller
 
 
-class Ended(Protocol):
-    """A job, or a state waited for, at its end."""
+class EndedJob(Protocol):
+    """A job that has ended, or a phone that has reached the state that was waited for."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended well."""
+        """Whether it succeeded."""
         ...
 
     @property
     def error_code(self) -> str | None:
-        """The service's code where it did not."""
+        """The service's error code, if it failed."""
         ...
 
     @property
     def error_message(self) -> str | None:
-        """The service's words."""
+        """The service's error message, if it failed."""
         ...
 
     @property
     def output(self) -> str | None:
-        """What it printed."""
+        """The output of its command."""
         ...
 
 
 @frozen
 class Wait:
-    """Jobs that a call started, and how to look at them."""
+    """Jobs that a call started, and how to poll them."""
 
     poller: Poller[Any]
     handle: str
     jobs: Mapping[str, str]
-    """Job id to id."""
+    """The id that each job is for, by job id."""
 
     resume_tokens: bool = True
-    """Whether another process can await them by the handle."""
+    """Whether another process can wait for them by the handle."""
 
     value: Callable[[Any], object] | None = None
-    """What a job that ended tells beside its output."""
+    """Returns the `value` of the outcome of a job that has ended."""
 
 
 @frozen
-class Reading:
-    """What an answer says of the ids of its call: an end for some, a wait for others."""
+class CallResult:
+    """What an answer means for the ids of its call: an outcome for some, a wait for others."""
 
-    ends: Iterable[Outcome] = ()
+    outcomes: Iterable[Outcome] = ()
     wait: Wait | None = None
 
 
 @frozen
 class Verb(Generic[Request, Answer]):
-    """What a run does to every id."""
+    """An operation as a fleet runs it."""
 
     operation: Operation[Request, Answer]
     request: Callable[[Sequence[str]], Request]
-    read: Callable[[Answer, Sequence[str]], Reading]
-    ask: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None
-    """For answers that take more than one call, such as lists by the page."""
+    """Builds the request for a chunk of ids."""
+
+    read: Callable[[Answer, Sequence[str]], CallResult]
+    """Reads the answer to the request for a chunk of ids."""
+
+    send: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None
+    """Sends a request where that takes more than one call, such as a list with pages."""
 
     sample: Sequence[str] = ("any",)
-    """Ids to try the arguments with before anything is drawn."""
+    """Ids that stand for those of the run when its arguments are validated, before any id is read."""
 
     partition: Callable[[Item], str | None] | None = None
-    """Whose work is done one after the other, such as a server's; None where that is not known."""
+    """Returns the partition of an item, such as its server, or None if unknown; see `Partitions`."""
 
     is_single: bool = False
-    """Whether one call takes one id, where its list holds something else."""
+    """Whether a call is for one id, although the operation has a batch, which is of something else."""
 
     @property
-    def most(self) -> int:
-        """How many ids one call takes."""
+    def max_ids(self) -> int:
+        """Maximum number of ids in one call."""
         return self.operation.batch.max if self.operation.batch and not self.is_single else 1
 
     @property
@@ -97,20 +101,20 @@ class Verb(Generic[Request, Answer]):
 
 @frozen
 class RunOptions:
-    """How a run spends connections and memory."""
+    """Limits of a run."""
 
     concurrency: int = 32
-    """Calls under way at once."""
+    """Maximum of concurrent calls."""
 
     in_flight: int = 100_000
-    """Ids at once that are drawn and not yet reported; no more are held, however long the input is."""
+    """Maximum of ids that have been read and not yet reported, however long the input is."""
 
     deadline: float | None = None
-    """Seconds after which what is not sent stays so, and what still runs is left running."""
+    """Seconds after which nothing more is sent, and jobs that still run are left running."""
 
     assume_unique: bool = False
-    """Whether the caller vouches that no id comes twice; then none is remembered."""
+    """Whether the caller guarantees that no id is listed twice; then ids need not be remembered."""
 
-    per_partition: int = 30
-    """Ids at once of one partition, where its work is done one after the other. They go in three calls, so that
-    the next ones are there before it has nothing to do."""
+    max_per_partition: int = 30
+    """Maximum of ids in flight for one partition. They are sent in three calls, so that the next ids arrive
+    before the partition has finished."""

@@ -10,8 +10,8 @@ from typing import Final
 
 from attrs import define, field
 
-from koophone_async.batches import STOPPED, Outcome, State
-from koophone_async.batches.chunks import problem
+from koophone_async.batches import STOP_REASONS, Outcome, State
+from koophone_async.batches.chunks import id_problem
 from koophone_async.errors import (
     AuthenticationFailed,
     BadEndpoint,
@@ -131,7 +131,7 @@ class Tally:
 def not_started(outcome: Outcome) -> bool:
     """Whether an outcome speaks of the account or the connection, and not of its id."""
     if outcome.state is State.NOT_SENT:
-        return problem(outcome.id) is None and outcome.error_message not in STOPPED
+        return id_problem(outcome.id) is None and outcome.error_message not in STOP_REASONS
     if outcome.state is not State.REFUSED:
         return False
     # An outcome keeps the code and not the status. A refusal without a code is one of credentials.

@@ -58,7 +58,8 @@ class Where:
         """Give the test for items of a model, before there is any.
 
         Raises:
-            InvalidRequest: The model has no such field, or the field can hold no such value; says which it knows.
+            InvalidRequest: The model has no such field, or the field can hold no such value; says which it
+                knows.
         """
         return _compiled(self._term, model)
 

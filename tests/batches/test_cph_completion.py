@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from koophone_async import CloudPhone, Quota, ResumeToken, State
-from koophone_async.batches import SAYS_NOTHING
+from koophone_async.batches import NOT_IN_ANSWER
 from koophone_async.cph import Access, ClientType, JobEntry, Listing, Started, StartedOne
 from koophone_async.errors import InvalidRequest
 from tests.fake_server import FakeServer, Reply
@@ -206,7 +206,7 @@ async def test_jobs_without_a_request_cannot_be_awaited(cph: CloudPhone) -> None
 async def test_whoever_gets_neither_a_job_nor_a_reason_is_unknown(cph: CloudPhone) -> None:
     report = await cph.jobs.wait(Started("r", (JobEntry(phone="p"),)))
 
-    assert [(o.id, o.state, o.error_message) for o in report] == [("p", State.UNKNOWN, SAYS_NOTHING)]
+    assert [(o.id, o.state, o.error_message) for o in report] == [("p", State.UNKNOWN, NOT_IN_ANSWER)]
 
 
 async def test_refusals_alone_need_no_look(service: CloudPhoneService, cph: CloudPhone) -> None:

@@ -40,34 +40,34 @@ def test_lanes_give_every_id_once_and_keep_their_bound(
     for n, partition in enumerate(partitions):
         chunker.add(f"{partition}{n}", partition)
 
-    while chunker.held:
-        chunk = chunker.give(partial=rng.random() < 0.5)
+    while chunker.waiting:
+        chunk = chunker.next_chunk(partial=rng.random() < 0.5)
         if chunk:
             assert len({id[0] for id in chunk}) == 1
             given_ += chunk
             under_way += chunk
             assert max(Counter(id[0] for id in under_way).values()) <= most
         elif under_way:
-            chunker.ended(under_way.pop(rng.randrange(len(under_way))))
+            chunker.release(under_way.pop(rng.randrange(len(under_way))))
 
     assert sorted(given_) == sorted(f"{partition}{n}" for n, partition in enumerate(partitions))
 
 
 def test_lanes_take_turns() -> None:
-    chunker = Partitions(most=6, chunk=2)
+    chunker = Partitions(max_in_flight=6, chunk_size=2)
     for partition in "aaaabbbbcccc":
         chunker.add(partition, partition)
 
-    assert [chunker.give() for _ in range(7)] == [[partition] * 2 for partition in "abcabc"] + [None]
+    assert [chunker.next_chunk() for _ in range(7)] == [[partition] * 2 for partition in "abcabc"] + [None]
 
 
 def test_what_is_left_of_lanes_is_given_for_good() -> None:
-    chunker = Partitions(most=2, chunk=2)
+    chunker = Partitions(max_in_flight=2, chunk_size=2)
     for n in range(5):
         chunker.add(f"a{n}", "a")
-    chunker.give()
+    chunker.next_chunk()
 
-    assert (chunker.rest(), chunker.rest(), chunker.held) == (["a2", "a3", "a4"], None, 0)
+    assert (chunker.flush(), chunker.flush(), chunker.waiting) == (["a2", "a3", "a4"], None, 0)
 
 
 async def test_work_goes_to_the_servers_in_turn_and_each_has_no_more_than_its_bound(
@@ -170,10 +170,10 @@ async def test_a_look_up_that_fails_ends_the_run_with_its_error(cph: CloudPhone)
 
 
 def test_an_id_that_comes_twice_leaves_no_lane_full_for_ever() -> None:
-    chunker = Partitions(most=2, chunk=2)
+    chunker = Partitions(max_in_flight=2, chunk_size=2)
     for id in "aabc":
         chunker.add(id, "partition")
 
-    assert chunker.give() == ["a", "a"]
-    chunker.ended("a")
-    assert chunker.give() == ["b", "c"]
+    assert chunker.next_chunk() == ["a", "a"]
+    chunker.release("a")
+    assert chunker.next_chunk() == ["b", "c"]

@@ -114,5 +114,5 @@ async def test_an_entry_without_a_name_is_of_the_only_phone_of_its_call(cph: Clo
 
     assert one.wait is not None
     assert two.wait is not None
-    assert (dict(one.wait.jobs), [end.id for end in one.ends]) == ({"j": "p"}, ["p"])
-    assert (dict(two.wait.jobs), [end.id for end in two.ends]) == ({"j": ""}, [""])
+    assert (dict(one.wait.jobs), [end.id for end in one.outcomes]) == ({"j": "p"}, ["p"])
+    assert (dict(two.wait.jobs), [end.id for end in two.outcomes]) == ({"j": ""}, [""])

@@ -114,7 +114,7 @@ async def test_what_a_deadline_kept_from_being_sent_says_so(emulator: Emulator, 
     report = await koophone.fleet(ids(emulator), concurrency=1, in_flight=100, deadline=5).run("sleep 100")
 
     unsent = [outcome for outcome in report if outcome.state is State.NOT_SENT]
-    assert {outcome.error_message for outcome in unsent} == {"the deadline came first"}
+    assert {outcome.error_message for outcome in unsent} == {"past the deadline"}
     assert len(unsent) == 200
 
 
@@ -393,7 +393,7 @@ async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
         (await koophone.fleet([first], deadline=5).run("sleep 60")).one()
     with pytest.raises(PartialFailure, match="1 refused"):
         (await koophone.fleet(["nobody"]).run("id")).one()
-    with pytest.raises(InvalidRequest, match="report: holds 2 outcomes; `one` needs exactly 1"):
+    with pytest.raises(InvalidRequest, match="report: has 2 outcomes; `one` needs exactly 1"):
         (await koophone.fleet([first, second]).run("id")).one()
 
     assert failed.value.outcome.id == second

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVarTuple
 import pytest
 
 from koophone_async import KooPhone, Password, Quota, Run, State
-from koophone_async.batches import Reading, RunOptions, Verb, Wait
+from koophone_async.batches import CallResult, RunOptions, Verb, Wait
 from koophone_async.emulator import Delay, Durations, Emulator, Refuse, Reset
 from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.services.koophone import apps, commands, users
@@ -80,7 +80,7 @@ async def test_an_error_of_nobody_elses_leaves_no_phone_without_an_outcome(emula
 async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
     emulator: Emulator, session: Session
 ) -> None:
-    def read(started: StartedTask, _: object) -> Reading:
+    def read(started: StartedTask, _: object) -> CallResult:
         raise RuntimeError(started.id)
 
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)
@@ -97,9 +97,9 @@ async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
     def value(job: Job) -> object:
         raise RecursionError(job.id)
 
-    def read(started: StartedTask, _: object) -> Reading:
+    def read(started: StartedTask, _: object) -> CallResult:
         jobs = {job.id: job.instance for job in started.jobs}
-        return Reading(wait=Wait(TaskPoller(sender), started.id or "", jobs, value=value))
+        return CallResult(wait=Wait(TaskPoller(sender), started.id or "", jobs, value=value))
 
     sender = session.bind()
     verb = Verb(commands.RUN, lambda ids: commands.RunCommand(ids, "id"), read)

@@ -160,10 +160,10 @@ def test_chunks_hold_every_id_once_in_order_and_one_region_each(
 ) -> None:
     chunker, region_of = Chunker(most, by_region), dict(items)
     chunks = [chunk for id, region in items if (chunk := chunker.add(id, region))]
-    while rest := chunker.rest():
+    while rest := chunker.flush():
         chunks.append(rest)
 
     assert sorted(id for chunk in chunks for id in chunk) == sorted(id for id, _ in items)
     assert all(0 < len(chunk) <= most for chunk in chunks)
     assert not by_region or all(len({region_of[id] for id in chunk}) == 1 for chunk in chunks)
-    assert chunker.held == 0
+    assert chunker.waiting == 0

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from koophone_async import AccessKey, Outcome, Password, State
-from koophone_async.batches import STOPPED
+from koophone_async.batches import STOP_REASONS
 from koophone_async.cli.config import shown
 from koophone_async.cli.demo import verdict
 from koophone_async.cli.errors import Exit, NoCredentials, Tally, complain, sum_up
@@ -69,7 +69,10 @@ REFUSED = State.REFUSED
         ([Outcome("p", REFUSED, error_code="KOOPHONE.API.5005")], Exit.SOME_FAILED),
         ([Outcome("p", State.NOT_SENT, error_message="o: not sent: refused")], Exit.NOT_STARTED),
         ([Outcome("", State.NOT_SENT, error_message="the id is empty")], Exit.SOME_FAILED),
-        *(([Outcome("p", State.NOT_SENT, error_message=why)], Exit.SOME_FAILED) for why in sorted(STOPPED)),
+        *(
+            ([Outcome("p", State.NOT_SENT, error_message=why)], Exit.SOME_FAILED)
+            for why in sorted(STOP_REASONS)
+        ),
         ([Outcome("p", State.UNKNOWN)], Exit.SOME_FAILED),
         ([Outcome("p", State.FAILED)], Exit.SOME_FAILED),
     ],

@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import SAYS_NOTHING, Outcome, Reading, State, Wait
+from koophone_async.batches import NOT_IN_ANSWER, CallResult, Outcome, State, Wait
 from koophone_async.operation import Quota, Sender
 from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.services.cph.commands import CommandResult, CommandResults
@@ -42,18 +42,18 @@ class JobPoller:
 
     def read_started(
         self, started: Started, ids: Sequence[str], value: Callable[[Job], object] | None = None
-    ) -> Reading:
+    ) -> CallResult:
         """Read started jobs and refused entries, which share one list of an HTTP 200 answer."""
         jobs = {entry.id: _target(entry, ids) for entry in started.jobs if entry.id}
         wait = Wait(self, started.request, jobs, value=value) if started.request and jobs else None
-        return Reading(tuple(refusals(started, ids)), wait)
+        return CallResult(tuple(refusals(started, ids)), wait)
 
-    def read_results(self, answer: CommandResults, ids: Sequence[str]) -> Reading:
+    def read_results(self, answer: CommandResults, ids: Sequence[str]) -> CallResult:
         """Read the results of a synchronous call. Jobs that were still running are polled further."""
         ended = [result for result in answer.results if result.state != JobState.RUNNING]
         running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
         wait = Wait(self, answer.request, running) if answer.request and running else None
-        return Reading([_outcome(result, ids) for result in ended], wait)
+        return CallResult([_outcome(result, ids) for result in ended], wait)
 
 
 async def find_jobs(
@@ -82,18 +82,18 @@ def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
         if entry.error_code or entry.error_message:
             yield _refused(_target(entry, ids), entry)
         else:
-            yield Outcome(_target(entry, ids), State.UNKNOWN, error_message=SAYS_NOTHING)
+            yield Outcome(_target(entry, ids), State.UNKNOWN, error_message=NOT_IN_ANSWER)
 
 
-def read_connections(answer: Connections, _: Sequence[str]) -> Reading:
+def read_connections(answer: Connections, _: Sequence[str]) -> CallResult:
     """Read the connections, and the phones that were refused one."""
     good = [Outcome(one.phone, State.SUCCEEDED, value=one.access) for one in answer.connections]
-    return Reading([*good, *(_refused(one.phone, one) for one in answer.refused)])
+    return CallResult([*good, *(_refused(one.phone, one) for one in answer.refused)])
 
 
-def read_accepted(_: object, ids: Sequence[str]) -> Reading:
+def read_accepted(_: object, ids: Sequence[str]) -> CallResult:
     """Read the answer to a call without jobs: every id is accepted."""
-    return Reading([Outcome(id, State.ACCEPTED) for id in ids])
+    return CallResult([Outcome(id, State.ACCEPTED) for id in ids])
 
 
 def read_listing(job: Job) -> object:

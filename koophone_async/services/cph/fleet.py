@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Reading, Run, RunOptions, Verb
-from koophone_async.batches.chunks import Item, Source, identify
+from koophone_async.batches import CallResult, Run, RunOptions, Verb
+from koophone_async.batches.chunks import Item, Source, id_and_region
 from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
@@ -76,7 +76,7 @@ class Fleet:
         self,
         operation: Operation[Request, Answer],
         request: Callable[[Sequence[str]], Request],
-        read: Callable[[Answer, Sequence[str]], Reading],
+        read: Callable[[Answer, Sequence[str]], CallResult],
         *,
         is_single: bool = False,
     ) -> Run[Request, Answer]:
@@ -93,7 +93,7 @@ class Fleet:
         partition: Callable[[Item], str | None] | None = None,
         value: Callable[[Job], object] | None = None,
     ) -> Run[Request, Started]:
-        def read(started: Started, ids: Sequence[str]) -> Reading:
+        def read(started: Started, ids: Sequence[str]) -> CallResult:
             return self._poller.read_started(started, ids, value)
 
         verb = Verb(operation, request, read, sample=sample, partition=partition)
@@ -314,7 +314,7 @@ class PhoneFleet(Fleet):
         """Return the server of a phone: from the listed item, else from `server_of`."""
         server: str | None = getattr(item, "server", None)
         if server is None and self._server_of is not None:
-            id, _ = identify(item)
+            id, _ = id_and_region(item)
             server = self._server_of(str(id))
         return server
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from koophone_async.batches import Report, wait_for
+from koophone_async.batches import Report, wait_for_jobs
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Sender
 from koophone_async.polling import ResumeToken
@@ -43,7 +43,7 @@ class Jobs(jobs.Jobs):
         report = Report(resume_token.operation or "cph.jobs")
         for refusal in refusals(_started(started)):
             report.keep(refusal)
-        return await wait_for(self._session, self._poller, resume_token, report, timeout)
+        return await wait_for_jobs(self._session, self._poller, resume_token, report, timeout)
 
 
 def _started(started: Started | StartedOne | ResumeToken | str) -> Started:

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import Report, wait_for
+from koophone_async.batches import Report, wait_for_jobs
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
@@ -254,4 +254,6 @@ class Deployments:
                 resume_token.started_at,
             )
         resume_token = ResumeToken(report.operation, wait.handle, wait.jobs, started_at)
-        return await wait_for(self._session, self._poller, resume_token, report, timeout, value=wait.value)
+        return await wait_for_jobs(
+            self._session, self._poller, resume_token, report, timeout, value=wait.value
+        )

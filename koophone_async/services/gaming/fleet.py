@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Reading, Run, RunOptions, Verb
+from koophone_async.batches import CallResult, Run, RunOptions, Verb
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.errors import Refused
@@ -89,10 +89,10 @@ class Fleet:
     def _run(
         self, operation: Operation[Request, Started], request: Callable[[Sequence[str]], Request]
     ) -> Run[Request, Started]:
-        def read(started: Started, ids: Sequence[str]) -> Reading:
-            return Reading(refusals(started, ids), self._poller.watch(started, ids))
+        def read(started: Started, ids: Sequence[str]) -> CallResult:
+            return CallResult(refusals(started, ids), self._poller.watch(started, ids))
 
-        async def ask(session: Sender, request: Request, tracker: SendTracker) -> Started:
+        async def send(session: Sender, request: Request, tracker: SendTracker) -> Started:
             try:
                 return await session.send(operation, request, tracker=tracker)
             except Refused as error:
@@ -100,7 +100,7 @@ class Fleet:
                     raise
                 return _by_server(error)
 
-        return Run(self._session, Verb(operation, request, read, ask), self._ids, self._options)
+        return Run(self._session, Verb(operation, request, read, send), self._ids, self._options)
 
 
 def _by_server(error: Refused) -> Started:

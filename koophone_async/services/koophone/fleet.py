@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import Outcome, Reading, Run, RunOptions, State, Verb, Wait
+from koophone_async.batches import CallResult, Outcome, Run, RunOptions, State, Verb, Wait
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.operation import Operation, Sender
@@ -106,7 +106,7 @@ class Fleet:
     def reboot(self) -> Run[InstancesRequest, Accepted]:
         """Restart instances, and wait until they run again."""
         states = self._until_running()
-        return self._run(instances.REBOOT, InstancesRequest, lambda _, ids: Reading(wait=states.wait(ids)))
+        return self._run(instances.REBOOT, InstancesRequest, lambda _, ids: CallResult(wait=states.wait(ids)))
 
     def backup(self) -> Run[InstancesRequest, StartedTask]:
         """Back up instances to object storage, release their machines, and wait until it is done."""
@@ -150,7 +150,7 @@ class Fleet:
         """
         by_status, by_list = status_poller(self._session, ready), list_poller(self._session, prepared)
 
-        def read(answer: PreparedInstances, _: Sequence[str]) -> Reading:
+        def read(answer: PreparedInstances, _: Sequence[str]) -> CallResult:
             outcomes: list[Outcome] = []
             pending: list[str] = []
             for status in answer.statuses:
@@ -163,7 +163,7 @@ class Fleet:
                     pending.append(status.instance)
             needs_list = any(status.state in _NOT_IN_STATUS for status in answer.statuses)
             states = by_list if needs_list else by_status
-            return Reading(outcomes, states.wait(pending) if pending else None)
+            return CallResult(outcomes, states.wait(pending) if pending else None)
 
         return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read)
 
@@ -193,11 +193,11 @@ class Fleet:
         self,
         operation: Operation[Request, Answer],
         request: Callable[[Sequence[str]], Request],
-        read: Callable[[Answer, Sequence[str]], Reading],
-        ask: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None,
+        read: Callable[[Answer, Sequence[str]], CallResult],
+        send: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None,
         sample: Sequence[str] = ("any",),
     ) -> Run[Request, Answer]:
-        return Run(self._session, Verb(operation, request, read, ask, sample), self._ids, self._options)
+        return Run(self._session, Verb(operation, request, read, send, sample), self._ids, self._options)
 
     def _run_with_task(
         self,
@@ -209,15 +209,15 @@ class Fleet:
         """Run an operation that starts a task in one edition, and in the other only changes a state."""
         tasks = TaskOrStatePoller(self._tasks, states)
 
-        def read(started: StartedTask, ids: Sequence[str]) -> Reading:
+        def read(started: StartedTask, ids: Sequence[str]) -> CallResult:
             has_jobs = started.id and started.jobs
-            return Reading(wait=tasks.wait(started) if has_jobs else states.wait(ids))
+            return CallResult(wait=tasks.wait(started) if has_jobs else states.wait(ids))
 
         return self._run(operation, request, read, sample=sample)
 
-    def _read_task(self, started: StartedTask, _: Sequence[str]) -> Reading:
+    def _read_task(self, started: StartedTask, _: Sequence[str]) -> CallResult:
         jobs = {job.id: job.instance for job in started.jobs}
-        return Reading(wait=Wait(self._tasks, started.id, jobs)) if started.id else Reading()
+        return CallResult(wait=Wait(self._tasks, started.id, jobs)) if started.id else CallResult()
 
 
 _NOT_IN_STATUS: Final = {
@@ -255,21 +255,21 @@ def _assignments(user: str | Mapping[str, str]) -> Callable[[Sequence[str]], Ass
     return lambda ids: Assignments([Assignment(of(id), id) for id in ids])
 
 
-def _accepted(_: object, ids: Sequence[str]) -> Reading:
-    return Reading([Outcome(id, State.ACCEPTED) for id in ids])
+def _accepted(_: object, ids: Sequence[str]) -> CallResult:
+    return CallResult([Outcome(id, State.ACCEPTED) for id in ids])
 
 
-def _read_value(value: Callable[[Answer], object]) -> Callable[[Answer, Sequence[str]], Reading]:
-    return lambda answer, ids: Reading([Outcome(ids[0], State.SUCCEEDED, value=value(answer))])
+def _read_value(value: Callable[[Answer], object]) -> Callable[[Answer, Sequence[str]], CallResult]:
+    return lambda answer, ids: CallResult([Outcome(ids[0], State.SUCCEEDED, value=value(answer))])
 
 
-def _read_statuses(answer: InstanceStatuses, _: Sequence[str]) -> Reading:
-    return Reading([Outcome(s.instance, State.SUCCEEDED, value=s.state) for s in answer.statuses])
+def _read_statuses(answer: InstanceStatuses, _: Sequence[str]) -> CallResult:
+    return CallResult([Outcome(s.instance, State.SUCCEEDED, value=s.state) for s in answer.statuses])
 
 
-def _read_results(answer: CommandResults, _: Sequence[str]) -> Reading:
+def _read_results(answer: CommandResults, _: Sequence[str]) -> CallResult:
     states: dict[int, State] = {JobState.SUCCEEDED: State.SUCCEEDED, JobState.FAILED: State.FAILED}
-    return Reading(
+    return CallResult(
         Outcome(
             result.instance,
             states.get(result.state, State.UNKNOWN),

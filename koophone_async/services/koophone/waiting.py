@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from koophone_async.batches import Report, wait_for
+from koophone_async.batches import Report, wait_for_jobs
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Sender
 from koophone_async.polling import ResumeToken
@@ -55,4 +55,4 @@ class Jobs:
             raise InvalidRequest("koophone.jobs.wait", "task", problem, Rule.MISSING)
         resume_token = ResumeToken.parse(task) if isinstance(task, str) else task
         report = Report(resume_token.operation or "koophone.jobs")
-        return await wait_for(self._session, self._tasks, resume_token, report, timeout)
+        return await wait_for_jobs(self._session, self._tasks, resume_token, report, timeout)

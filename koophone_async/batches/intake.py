@@ -1,0 +1,149 @@
+"""Read ids from the input of a run, and make chunks of them.
+
+The input may be longer than memory, slow, or never end. So it is read only as fast as chunks are taken: not
+more than `in_flight` ids are read and not yet reported. Workers take turns to read (`next_chunk` holds a
+lock), because an async iterator must not be advanced by two of them at once.
+
+A chunk leaves as soon as it is full. An incomplete one leaves only when nothing more can be added to it: the
+input has ended, or the limit of ids in flight is reached. Ids that wait in incomplete chunks do not count
+towards that limit: only ids in flight make room, by ending, and a limit used up by waiting ids would never be
+freed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Sized
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from koophone_async.batches.chunks import Chunker, Item, Partitions, Source, id_and_region, id_problem
+from koophone_async.batches.outcomes import Outcome, State
+from koophone_async.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from koophone_async.batches.recorder import OutcomeRecorder
+    from koophone_async.batches.verb import RunOptions, Verb
+
+
+class Intake:
+    """The input of one run, as chunks."""
+
+    def __init__(
+        self, verb: Verb[Any, Any], source: Source, options: RunOptions, recorder: OutcomeRecorder
+    ) -> None:
+        """Prepare to read an input; nothing is read yet."""
+        self._verb = verb
+        self._source = source
+        self._items = aiter(source) if isinstance(source, AsyncIterable) else self._until_end(iter(source))
+        self._max_in_flight = options.in_flight
+        self._recorder = recorder
+        self._chunker = Chunker(verb.max_ids, verb.by_region)
+        chunk_size = min(verb.max_ids, max(1, options.max_per_partition // 3))
+        self._partitions = Partitions(options.max_per_partition, chunk_size)
+        self._partition_of = verb.partition
+        self._chunk_size = chunk_size if verb.partition else verb.max_ids
+        self._reading = asyncio.Lock()
+        self._has_ended = False
+        self.error: Exception | None = None
+        """The exception that the input raised, which has ended it."""
+
+    def count_calls(self) -> tuple[int, int]:
+        """Return the numbers of ids and of the calls that they need.
+
+        Raises:
+            InvalidRequest: The input has no length.
+        """
+        if not isinstance(self._source, Sized):
+            raise InvalidRequest(
+                self._verb.operation.name, "ids", "have no length, so they cannot be estimated"
+            )
+        count, max_ids = len(self._source), self._verb.max_ids
+        if self._verb.partition is None or not isinstance(self._source, Collection):
+            return count, math.ceil(count / max_ids)
+        sizes = Counter(map(self._verb.partition, self._source))
+        unpartitioned = math.ceil(sizes.pop(None, 0) / max_ids)
+        return count, unpartitioned + sum(math.ceil(size / self._chunk_size) for size in sizes.values())
+
+    async def next_chunk(self) -> list[str] | None:
+        """Read ids until a chunk can leave; return None when the input has ended and all chunks have left."""
+        async with self._reading:
+            while True:
+                if chunk := self._partitions.next_chunk() or await self._read() or self._incomplete_chunk():
+                    return chunk
+                if self._has_ended and not self._partitions.waiting:
+                    return None
+                if not self._may_read:
+                    await self._recorder.wait_for_change()
+
+    def release(self, id: str) -> None:
+        """Make room for another id in the partition of one that has ended."""
+        self._partitions.release(id)
+
+    def unsent(self) -> Iterable[list[str]]:
+        """Yield what is not sent when a run ends early: waiting ids, and the unread ids of a list."""
+        yield from self._flush()
+        self._partition_of = None  # what is not sent needs none
+        if isinstance(self._source, Collection) and isinstance(self._items, Iterator):
+            yield from filter(None, map(self._add, self._items))
+            yield from self._flush()
+
+    @property
+    def _may_read(self) -> bool:
+        in_flight = self._recorder.unreported - self._chunker.waiting
+        return not self._has_ended and (not in_flight or in_flight + self._chunk_size <= self._max_in_flight)
+
+    def _incomplete_chunk(self) -> list[str] | None:
+        if self._may_read:
+            return None
+        return self._partitions.next_chunk(partial=True) or (
+            self._chunker.flush() if self._has_ended else None
+        )
+
+    def _flush(self) -> Iterable[list[str]]:
+        while chunk := self._chunker.flush() or self._partitions.flush():
+            yield chunk
+
+    async def _read(self) -> list[str] | None:
+        """Read until a chunk is full, or until no more may be read."""
+        if not self._may_read:
+            return None
+        try:
+            if isinstance(self._items, Iterator):
+                room = max(1, self._max_in_flight - self._recorder.unreported + self._chunker.waiting)
+                return next(filter(None, map(self._add, islice(self._items, room))), None)
+            async for item in self._items:
+                chunk = self._add(item)
+                if chunk or not self._may_read:
+                    return chunk
+        except Exception as error:  # noqa: BLE001 - of the caller's input; raised after the ids before it
+            self.error = error
+        self._has_ended = True
+        return None
+
+    def _until_end(self, source: Iterator[Item]) -> Iterator[Item]:
+        try:
+            yield from source
+        finally:
+            self._has_ended = True
+
+    def _add(self, item: Item) -> list[str] | None:
+        """Add an item to its chunk, unless it is a duplicate or invalid; return the chunk if it is full."""
+        raw_id, region = id_and_region(item)
+        id, problem = str(raw_id), id_problem(raw_id)
+        if not self._recorder.begin(id):
+            return None
+        if problem:
+            self._recorder.record(Outcome(id, State.NOT_SENT, error_message=problem))
+            return None
+        try:
+            partition = self._partition_of and self._partition_of(item)
+        except Exception as error:
+            self._recorder.record(Outcome(id, State.NOT_SENT, error_message=type(error).__name__))
+            raise
+        if partition is None:
+            return self._chunker.add(id, region)
+        self._partitions.add(id, partition)
+        return self._partitions.next_chunk()

@@ -1,0 +1,85 @@
+"""The outcomes of a run while it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from koophone_async.batches.outcomes import Outcome, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@define(eq=False)
+class OutcomeRecorder:
+    """Counts ids in and their outcomes out, and wakes whoever waits for a change.
+
+    Outcomes are kept for the report, or queued for a caller that iterates over the run.
+    """
+
+    report: Report
+    assume_unique: bool
+    keeps: bool = field(default=True, init=False)
+    """Whether outcomes are kept for the report; else they are queued in `ready`."""
+
+    open: int = field(default=0, init=False)
+    """Ids without an outcome."""
+
+    ready: deque[Outcome] = field(factory=deque[Outcome], init=False)
+    _outcomes: dict[str, Outcome | None] = field(factory=dict[str, Outcome | None], init=False)
+    """Ids in the order of the input; without values where outcomes are not kept."""
+
+    _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    @property
+    def unreported(self) -> int:
+        """Ids that were read and not yet reported to the caller."""
+        return self.open + len(self.ready)
+
+    def begin(self, id: str) -> bool:
+        """Count an id; return False if it is a duplicate, which is not counted."""
+        if self.keeps or not self.assume_unique:
+            if id in self._outcomes:
+                return False
+            self._outcomes[id] = None
+        self.open += 1
+        return True
+
+    def discard_duplicates(self, count: int) -> None:
+        """Uncount ids that are duplicates, although the caller guaranteed that there are none."""
+        self.open -= count
+
+    def record(self, outcome: Outcome) -> None:
+        """Record the outcome of an id."""
+        self.open -= 1
+        self.report.add(outcome)
+        if self.keeps:
+            self._outcomes[outcome.id] = outcome
+        else:
+            self.ready.append(outcome)
+        self.notify()
+
+    def notify(self) -> None:
+        """Wake whoever waits for a change."""
+        self._changed.set()
+
+    async def wait_for_change(self) -> None:
+        """Wait until the next `notify`."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds that is checked after every change."""
+        while not condition():
+            await self.wait_for_change()
+
+    def finish(self) -> None:
+        """Put the outcomes that were kept into the report."""
+        if self.keeps:
+            self.report.outcomes = {
+                id: outcome for id, outcome in self._outcomes.items() if outcome is not None
+            }
