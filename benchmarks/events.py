@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from attrs import define, field
 
-from koophone_async.events import Heartbeat, Receiver, serve, write
+from koophone_async.events import Heartbeat, Receiver, serialize, serve
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -107,7 +107,7 @@ class Load:
         """Make one call; a bad one has no session."""
         session = f"s{number}"
         at = datetime.now(UTC).replace(microsecond=0)
-        body = write(Heartbeat(phone=f"p{number % 1000}", at=at, app="chess", session=session))
+        body = serialize(Heartbeat(phone=f"p{number % 1000}", at=at, app="chess", session=session))
         if self.rng.random() >= BAD:
             self.valid.add(session)
             return session, body

@@ -1,4 +1,4 @@
-"""pytest fixtures for code that uses this package: an emulator, a session to it, virtual time.
+"""pytest fixtures for code that uses this package: an emulator, a session with it, virtual time.
 
 In your `conftest.py`:
 
@@ -12,8 +12,8 @@ and then, with pytest-asyncio:
 
         assert set(emulator.ledger.executions("koophone.commands.run").values()) == {1}
 
-A test marked `virtual_time` runs on a loop whose time jumps to the next timer whenever nothing
-else can happen, so that an hour of jobs takes a second; client and server share its clock.
+A test marked `virtual_time` runs on an event loop whose clock jumps to the next timer whenever nothing
+else is ready to run, so an hour of jobs takes a second; client and emulator share this clock.
 Outside pytest, `run_virtually(main())` does the same.
 """
 
@@ -37,23 +37,23 @@ __all__ = ["VirtualTimeLoop", "emulator", "koophone", "run_virtually", "session"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
-    config.addinivalue_line("markers", "emulator(**options): what the `emulator` fixture is made with")
-    config.addinivalue_line("markers", "virtual_time: run on a loop whose time jumps to the next timer")
+    """Register the markers."""
+    config.addinivalue_line("markers", "emulator(**options): arguments of the fixture's Emulator")
+    config.addinivalue_line("markers", "virtual_time: run on a loop whose clock jumps to the next timer")
 
 
 def pytest_asyncio_loop_factories(
-    config: pytest.Config,  # noqa: ARG001 - as the hook is called
+    config: pytest.Config,  # noqa: ARG001 - pytest passes hook arguments by name
     item: pytest.Item,
 ) -> Mapping[str, type[asyncio.AbstractEventLoop]]:
-    """Choose the loop of a test by its marker."""
+    """Return the event loop of a test, chosen by its marker."""
     is_virtual = item.get_closest_marker("virtual_time") is not None
     return {"loop": VirtualTimeLoop if is_virtual else asyncio.SelectorEventLoop}
 
 
 @pytest_asyncio.fixture
 async def emulator(request: pytest.FixtureRequest) -> AsyncIterator[Emulator]:
-    """Serve 100 phones on loopback, or what the marker `emulator` says, for one test."""
+    """Run an emulator for one test: 100 phones, unless the marker `emulator` has other options."""
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {"now": loop.now if isinstance(loop, VirtualTimeLoop) else utc_now}
     for marker in reversed(list(request.node.iter_markers("emulator"))):
@@ -64,12 +64,12 @@ async def emulator(request: pytest.FixtureRequest) -> AsyncIterator[Emulator]:
 
 @pytest_asyncio.fixture
 async def session(emulator: Emulator) -> AsyncIterator[Session]:
-    """Open a session that calls the emulator."""
+    """Open a session with the emulator."""
     async with emulator.session() as opened:
         yield opened
 
 
 @pytest.fixture
 def koophone(session: Session) -> KooPhone:
-    """Give a client in the emulator's edition."""
+    """Return a client of the emulator's edition."""
     return KooPhone(session)

@@ -8,7 +8,7 @@ import pytest
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.emulator import Emulator
-from koophone_async.events import INBOUND
+from koophone_async.events import INBOUND_CALLS
 from tests.wire.documented import DOCUMENTED, FILE
 
 
@@ -20,7 +20,7 @@ def test_the_catalogue_has_the_documented_operations() -> None:
 
 
 def test_every_event_of_the_service_is_received() -> None:
-    assert {inbound.name for inbound in INBOUND} == {
+    assert {inbound.name for inbound in INBOUND_CALLS} == {
         "events.verify",
         "events.enter",
         "events.quit",

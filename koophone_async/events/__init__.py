@@ -1,4 +1,4 @@
-"""The receiver of game events: what the service calls you for, as typed events in your handlers.
+"""Receiver of game events: delivers the calls that the service makes to you as typed events.
 
 ```python
 receiver = Receiver(journal="events.db")
@@ -13,36 +13,36 @@ app.add_subapp("/cph", receiver.aiohttp())  # or: fastapi_app.mount("/cph", rece
 ```
 """
 
-from koophone_async.events.access import Cipher, Encoding, Grant, Mode, Stamp, Validity
+from koophone_async.events.access import Cipher, Encoding, Grant, Mode, TimestampMeaning, Validity
 from koophone_async.events.asgi import Asgi
 from koophone_async.events.counters import Counts
 from koophone_async.events.dispatcher import Delivery
 from koophone_async.events.errors import Reason
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
-from koophone_async.events.presence import Playing, Presence
+from koophone_async.events.presence import GameSession, Presence
 from koophone_async.events.receiver import Limits, Receiver
 from koophone_async.events.web import serve
 from koophone_async.events.wire import (
     ENTER,
     HEARTBEAT,
-    INBOUND,
-    INTERVAL,
+    HEARTBEAT_INTERVAL,
+    INBOUND_CALLS,
     QUIT,
     VERIFY,
     Answer,
-    Head,
-    Inbound,
+    InboundCall,
+    RequestHead,
+    parse_access,
+    parse_event,
     properties,
-    read_access,
-    read_event,
-    write,
+    serialize,
 )
 
 __all__ = [
     "ENTER",
     "HEARTBEAT",
-    "INBOUND",
-    "INTERVAL",
+    "HEARTBEAT_INTERVAL",
+    "INBOUND_CALLS",
     "QUIT",
     "VERIFY",
     "Access",
@@ -55,23 +55,23 @@ __all__ = [
     "Event",
     "GameEntered",
     "GameQuit",
+    "GameSession",
     "Grant",
-    "Head",
     "Heartbeat",
-    "Inbound",
+    "InboundCall",
     "Kind",
     "Limits",
     "Mode",
     "PhoneEvent",
-    "Playing",
     "Presence",
     "Reason",
     "Receiver",
-    "Stamp",
+    "RequestHead",
+    "TimestampMeaning",
     "Validity",
+    "parse_access",
+    "parse_event",
     "properties",
-    "read_access",
-    "read_event",
+    "serialize",
     "serve",
-    "write",
 ]

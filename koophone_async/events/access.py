@@ -1,7 +1,7 @@
-"""Whether an access is genuine: the ticket's time, its single use, and the data that its key opens.
+"""Verify accesses: the ticket's validity and single use, and the decryption of the data.
 
-The document (CPH 6.1, 2020-07-30) names an AES key, an initialisation vector and encrypted data, and leaves
-open the mode, the encodings, the clear text, and of what `auth_ts` is the time. Each is a choice here.
+The document (CPH 6.1, 2020-07-30) names an AES key, an initialisation vector and encrypted data. It does not
+specify the mode, the encodings, the plaintext or the meaning of `auth_ts`, so each of these is configurable.
 """
 
 from __future__ import annotations
@@ -33,206 +33,207 @@ if TYPE_CHECKING:
 
     from koophone_async.events.models import Access
 
-_BLOCK: Final = 128
+_BLOCK_BITS: Final = 128
 
 
 class Mode(StrEnum):
-    """How AES is used."""
+    """The AES mode of operation."""
 
     GCM = "gcm"
-    """The last 16 bytes of the data are its tag: a wrong key is always found out."""
+    """The last 16 bytes of the data are the authentication tag: a wrong key is always detected."""
 
     CBC = "cbc"
-    """With the padding of PKCS #7. A wrong key goes unnoticed once in 256, so the content must be checked."""
+    """PKCS #7 padding. One wrong key in 256 goes undetected, so the plaintext must be checked."""
 
 
 class Encoding(StrEnum):
-    """How bytes are written as text."""
+    """Encoding of bytes as text."""
 
     BASE64 = "base64"
     HEX = "hex"
     PLAIN = "plain"
-    """The bytes are ASCII themselves; for the key only."""
+    """ASCII bytes, unchanged; allowed for the key only."""
 
-    def write(self, value: bytes) -> str:
-        """Write bytes as text."""
+    def to_text(self, value: bytes) -> str:
+        """Encode bytes as text."""
         if self is Encoding.PLAIN:
             return value.decode("ascii")
         return value.hex() if self is Encoding.HEX else base64.b64encode(value).decode()
 
-    def read(self, text: str) -> bytes:
-        """Read bytes from text, of hexadecimal or base64."""
+    def to_bytes(self, text: str) -> bytes:
+        """Decode hexadecimal or base64 text."""
         return bytes.fromhex(text) if self is Encoding.HEX else base64.b64decode(text, validate=True)
 
 
 @frozen
 class Cipher:
-    """How encrypted data is read; the document leaves it open, so it is yours to choose.
+    """How the data of an access is encrypted; the document does not specify it.
 
-    The default is what proves a key by itself: AES-GCM, everything in base64.
+    The default is AES-GCM, which detects a wrong key by itself, with everything in base64.
     """
 
     mode: Mode = Mode.GCM
     encoding: Encoding = field(default=Encoding.BASE64, validator=in_((Encoding.BASE64, Encoding.HEX)))
-    """Of data and initialisation vector."""
+    """Encoding of the data and the initialisation vector."""
 
     key_encoding: Encoding = Encoding.BASE64
-    """Of the key in the answer."""
+    """Encoding of the key in the answer."""
 
-    def open(self, key: bytes, iv: str, data: str) -> bytes:
+    def decrypt(self, key: bytes, iv: str, data: str) -> bytes:
         """Decrypt data.
 
         Raises:
-            Rejected: The key does not open it.
+            Rejected: The key is wrong, or the data is malformed.
         """
         try:
-            nonce, sealed = self.encoding.read(iv), self.encoding.read(data)
+            nonce, ciphertext = self.encoding.to_bytes(iv), self.encoding.to_bytes(data)
             if self.mode is Mode.GCM:
-                return AESGCM(key).decrypt(nonce, sealed, None)
-            return _open_cbc(key, nonce, sealed)
+                return AESGCM(key).decrypt(nonce, ciphertext, None)
+            return _decrypt_cbc(key, nonce, ciphertext)
         except (ValueError, InvalidTag):
             raise Rejected(Reason.DATA) from None
 
-    def seal(self, key: bytes, iv: bytes, content: bytes) -> tuple[str, str]:
-        """Encrypt as a client does: gives `aes_iv` and `encrypted_data`."""
+    def encrypt(self, key: bytes, iv: bytes, plaintext: bytes) -> tuple[str, str]:
+        """Encrypt as a client does; return `aes_iv` and `encrypted_data`."""
         if self.mode is Mode.GCM:
-            sealed = AESGCM(key).encrypt(iv, content, None)
+            ciphertext = AESGCM(key).encrypt(iv, plaintext, None)
         else:
-            padder, encryptor = PKCS7(_BLOCK).padder(), BlockCipher(AES(key), CBC(iv)).encryptor()
-            sealed = encryptor.update(padder.update(content) + padder.finalize()) + encryptor.finalize()
-        return self.encoding.write(iv), self.encoding.write(sealed)
+            padder, encryptor = PKCS7(_BLOCK_BITS).padder(), BlockCipher(AES(key), CBC(iv)).encryptor()
+            padded = padder.update(plaintext) + padder.finalize()
+            ciphertext = encryptor.update(padded) + encryptor.finalize()
+        return self.encoding.to_text(iv), self.encoding.to_text(ciphertext)
 
 
-def _open_cbc(key: bytes, iv: bytes, sealed: bytes) -> bytes:
-    decryptor, unpadder = BlockCipher(AES(key), CBC(iv)).decryptor(), PKCS7(_BLOCK).unpadder()
-    padded = decryptor.update(sealed) + decryptor.finalize()
+def _decrypt_cbc(key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
+    decryptor, unpadder = BlockCipher(AES(key), CBC(iv)).decryptor(), PKCS7(_BLOCK_BITS).unpadder()
+    padded = decryptor.update(ciphertext) + decryptor.finalize()
     return unpadder.update(padded) + unpadder.finalize()
 
 
-def _is_aes_key(_: Grant, attribute: Attribute[bytes], key: bytes) -> None:
+def _check_key_size(_: Grant, attribute: Attribute[bytes], key: bytes) -> None:
     if len(key) not in (16, 24, 32):
-        raise InvalidRequest("", attribute.name, f"has {len(key)} bytes; AES takes 16, 24 or 32")
+        raise InvalidRequest("", attribute.name, f"is {len(key)} bytes long; an AES key has 16, 24 or 32")
 
 
 @frozen
 class Grant:
-    """What your look-up knows of a session that may be entered."""
+    """The secrets of a session that may be entered, as returned by your lookup."""
 
-    key: bytes = field(repr=False, validator=_is_aes_key)
-    """The application's AES key: 16, 24 or 32 bytes. The service gets it when the access is genuine."""
+    key: bytes = field(repr=False, validator=_check_key_size)
+    """The application's AES key of 16, 24 or 32 bytes, the answer to a genuine access."""
 
     ticket: str | None = field(default=None, repr=False)
-    """The ticket that was issued, compared in constant time. None takes any, and stops no replay."""
+    """The issued ticket, compared in constant time. None accepts any ticket and so prevents no replay."""
 
     content: bytes | Callable[[bytes], bool] | None = field(default=None, repr=False)
-    """What the data must hold once it is open, or a function that returns True. `Mode.CBC` needs it."""
+    """The expected plaintext, or a function that returns True for a valid one. Required for `Mode.CBC`."""
 
 
-class Stamp(StrEnum):
-    """What `auth_ts` is the time of: the table says validity period, the example says timestamp."""
+class TimestampMeaning(StrEnum):
+    """Meaning of `auth_ts`: the document's table says validity period, its example says timestamp."""
 
     EXPIRES = "expires"
-    """The ticket's end."""
+    """The time at which the ticket expires."""
 
     ISSUED = "issued"
-    """The ticket's beginning; it lasts for `Validity.longest`."""
+    """The time at which the ticket was issued; it is valid for `Validity.max_age`."""
 
 
 @frozen
 class Validity:
-    """When a ticket is valid, all in seconds."""
+    """When a ticket is valid; all times are seconds."""
 
-    stamp: Stamp = Stamp.EXPIRES
-    longest: float = 86_400.0
-    """How long a ticket may last; one that claims to last longer is refused."""
+    meaning: TimestampMeaning = TimestampMeaning.EXPIRES
+    max_age: float = 86_400.0
+    """Maximum lifetime of a ticket; one that expires later than this is refused."""
 
     skew: float = 30.0
-    """How far the clocks may be apart."""
+    """Allowed difference between the clocks."""
 
-    def until(self, stamp: int, now: datetime) -> int:
-        """Tell to which millisecond since 1970 a ticket is valid.
+    def expiry(self, timestamp: int, now: datetime) -> int:
+        """Return when a ticket expires, in milliseconds since 1970.
 
         Raises:
-            Rejected: It is not valid now.
+            Rejected: The ticket is not valid now.
         """
-        moment, longest, skew = (int(s * 1000) for s in (now.timestamp(), self.longest, self.skew))
-        until = stamp + skew + (longest if self.stamp is Stamp.ISSUED else 0)
-        if not moment <= until <= moment + longest + 2 * skew:
+        current, max_age, skew = (int(s * 1000) for s in (now.timestamp(), self.max_age, self.skew))
+        expiry = timestamp + skew + (max_age if self.meaning is TimestampMeaning.ISSUED else 0)
+        if not current <= expiry <= current + max_age + 2 * skew:
             raise Rejected(Reason.EXPIRED)
-        return until
+        return expiry
 
 
-def prove(access: Access, grant: Grant, cipher: Cipher) -> None:
-    """Check an access against what was granted.
+def verify(access: Access, grant: Grant, cipher: Cipher) -> None:
+    """Check an access against its grant.
 
     Raises:
-        Rejected: Another ticket, a wrong key, or data that is not what it must be.
+        Rejected: The ticket, the key or the plaintext is wrong.
     """
     if grant.ticket is not None and not hmac.compare_digest(access.ticket.encode(), grant.ticket.encode()):
         raise Rejected(Reason.TICKET)
-    opened = cipher.open(grant.key, access.iv, access.data)
+    plaintext = cipher.decrypt(grant.key, access.iv, access.data)
     if grant.content is None:
         if cipher.mode is Mode.CBC:
             raise Rejected(Reason.UNPROVEN)
         return
     if callable(grant.content):
-        same = grant.content(opened) is True  # a coroutine, which nobody awaits, would be true too
+        matches = grant.content(plaintext) is True  # an un-awaited coroutine would be truthy too
     else:
-        same = hmac.compare_digest(opened, grant.content)
-    if not same:
+        matches = hmac.compare_digest(plaintext, grant.content)
+    if not matches:
         raise Rejected(Reason.CONTENT)
 
 
 def digest(ticket: str) -> bytes:
-    """Give what is remembered of a used ticket instead of the ticket."""
+    """Return the digest under which a used ticket is remembered."""
     return hashlib.sha256(ticket.encode()).digest()
 
 
 @define(eq=False)
 class UsedTickets:
-    """The tickets that were used and are still valid, by digest: each lets in once.
+    """Digests of tickets that were used and have not expired: each ticket is accepted once.
 
-    It never forgets a ticket that is still valid. When `most` of them are, further ones are refused.
+    A ticket is remembered until it expires. While `max_tickets` are remembered, further ones are refused.
     """
 
-    most: int
-    _until: dict[bytes, int] = field(factory=dict[bytes, int], init=False)
-    _ends: list[tuple[int, bytes]] = field(factory=list[tuple[int, bytes]], init=False)
+    max_tickets: int
+    _expiries: dict[bytes, int] = field(factory=dict[bytes, int], init=False)
+    _by_expiry: list[tuple[int, bytes]] = field(factory=list[tuple[int, bytes]], init=False)
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._expiries)
 
     def __contains__(self, ticket: bytes) -> bool:
-        return ticket in self._until
+        return ticket in self._expiries
 
     def load(self, tickets: Iterable[tuple[bytes, int]]) -> None:
-        """Remember tickets of an earlier run."""
-        for ticket, until in tickets:
-            self._remember(ticket, until)
+        """Restore the tickets of an earlier run."""
+        for ticket, expiry in tickets:
+            self._remember(ticket, expiry)
 
-    def spend(self, ticket: bytes, until: int, now: datetime) -> None:
-        """Use a ticket up.
+    def spend(self, ticket: bytes, expiry: int, now: datetime) -> None:
+        """Mark a ticket as used.
 
         Raises:
-            Rejected: It was used before, or too many are remembered.
+            Rejected: The ticket was used before, or too many are remembered.
         """
-        self._forget(int(now.timestamp() * 1000))
-        if ticket in self._until:
+        self._forget_expired(int(now.timestamp() * 1000))
+        if ticket in self._expiries:
             raise Rejected(Reason.REPLAYED)
-        if len(self._until) >= self.most:
+        if len(self._expiries) >= self.max_tickets:
             raise Rejected(Reason.FULL)
-        self._remember(ticket, until)
+        self._remember(ticket, expiry)
 
-    def give_back(self, ticket: bytes) -> None:
-        """Undo the use of a ticket that let nobody in."""
-        del self._until[ticket]
+    def release(self, ticket: bytes) -> None:
+        """Undo `spend`, when the access was refused after all."""
+        del self._expiries[ticket]
 
-    def _remember(self, ticket: bytes, until: int) -> None:
-        self._until[ticket] = until
-        heappush(self._ends, (until, ticket))
+    def _remember(self, ticket: bytes, expiry: int) -> None:
+        self._expiries[ticket] = expiry
+        heappush(self._by_expiry, (expiry, ticket))
 
-    def _forget(self, moment: int) -> None:
-        while self._ends and self._ends[0][0] < moment:
-            until, ticket = heappop(self._ends)
-            if self._until.get(ticket) == until:
-                del self._until[ticket]
+    def _forget_expired(self, now: int) -> None:
+        while self._by_expiry and self._by_expiry[0][0] < now:
+            expiry, ticket = heappop(self._by_expiry)
+            if self._expiries.get(ticket) == expiry:
+                del self._expiries[ticket]

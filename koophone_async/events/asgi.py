@@ -1,4 +1,4 @@
-"""The receiver as an ASGI application, with nothing but the protocol."""
+"""The receiver as an ASGI application, without a framework."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from attrs import frozen
 
 from koophone_async.errors import KooPhoneError
 from koophone_async.events.errors import Reason, Rejected
-from koophone_async.events.wire import Head
+from koophone_async.events.wire import RequestHead
 
 if TYPE_CHECKING:
     from koophone_async.events.receiver import Receiver
@@ -22,20 +22,20 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 @frozen
 class Asgi:
-    """A receiver that ASGI servers and frameworks can call."""
+    """ASGI application of a receiver."""
 
     _receiver: Receiver
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer a call, or run the receiver as long as the server does."""
+        """Answer a request, or run the receiver for the lifespan of the server."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "http":
             await _reply(await self._receiver.receive(_head(scope), _body(receive)), send)
         else:
             await send({"type": "websocket.close"})
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             await self._receiver.__aenter__()
@@ -50,12 +50,12 @@ class Asgi:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _head(scope: Message) -> Head:
-    # By the specification the path begins with root_path; some frameworks leave that out.
+def _head(scope: Message) -> RequestHead:
+    # The ASGI specification says that path includes root_path; some frameworks leave it out.
     path, root = scope["path"], scope.get("root_path", "").rstrip("/")
     path = path.removeprefix(root) if path.startswith(f"{root}/") else path
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    return Head(scope["method"], path, headers)
+    return RequestHead(scope["method"], path, headers)
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

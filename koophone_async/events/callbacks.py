@@ -1,4 +1,4 @@
-"""Calling what a user wrote: whatever it does, the caller goes on."""
+"""Run user callbacks: an error, a timeout or a cancellation in one never reaches the receiver."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ Result = TypeVar("Result")
 
 
 @define(eq=False, slots=False)
-class Failed(Exception):
-    """What a user wrote raised an error, or took too long."""
+class CallbackFailed(Exception):
+    """A user callback raised an error or timed out."""
 
-    what: str
-    """The kind of the error and its place. Its text may quote an event, and that holds a ticket."""
+    summary: str
+    """Type and location of the error. Its message is left out: it may quote an event with its ticket."""
 
     def __str__(self) -> str:
-        """Say what and where."""
-        return self.what
+        """Return the summary."""
+        return self.summary
 
 
-async def within(seconds: float, work: Awaitable[Result]) -> Result:
-    """Await what a user wrote.
+async def run_callback(seconds: float, callback: Awaitable[Result]) -> Result:
+    """Await a user callback.
 
     Raises:
-        Failed: It failed in whatever way, or took longer than `seconds`.
+        CallbackFailed: It raised an error or took longer than `seconds`.
     """
-    limit, before = asyncio.timeout(seconds), _cancellations()
+    deadline, before = asyncio.timeout(seconds), _cancellations()
     try:
-        async with limit:
-            return await work
+        async with deadline:
+            return await callback
     except Rejected:
         raise
     except asyncio.CancelledError as error:
         if _cancellations() > before:
             raise
-        raise Failed(_describe(error)) from None  # something that it awaited was cancelled
-    except Exception as error:  # noqa: BLE001 - whatever it raises
-        late = f"longer than {seconds:g} s"
-        raise Failed(late if limit.expired() else _describe(error)) from None
+        raise CallbackFailed(_describe(error)) from None  # something that it awaited was cancelled
+    except Exception as error:  # noqa: BLE001 - a callback may raise anything
+        late = f"timed out after {seconds:g} s"
+        raise CallbackFailed(late if deadline.expired() else _describe(error)) from None
 
 
 def _cancellations() -> int:
-    """Count what was asked of this task; what took no notice earlier may have left some."""
+    """Count the cancellations of this task; an earlier callback may have suppressed some."""
     task = asyncio.current_task()
     return task.cancelling() if task else 0
 

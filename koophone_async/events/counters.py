@@ -1,4 +1,4 @@
-"""What a receiver has seen so far."""
+"""Counters of a receiver."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 @define
 class Counts:
-    """What a receiver has seen since it was made."""
+    """Counters of a receiver since it was created."""
 
     accepted: int = 0
-    """Events that were answered with 200."""
+    """Events answered with 200."""
 
     delivered: int = 0
     """Events whose handler returned."""
 
     failures: int = 0
-    """Deliveries whose handler failed or took too long."""
+    """Deliveries whose handler failed or timed out."""
 
     given_up: int = 0
-    """Events that were delivered as often as may be, in vain."""
+    """Events that failed as often as `Delivery.attempts` allows."""
 
-    admitted: int = 0
+    verified: int = 0
     """Accesses that were genuine."""
 
     refused: Counter[Reason] = field(factory=Counter["Reason"])
-    """Calls that were refused, by reason."""
+    """Refused calls by reason."""

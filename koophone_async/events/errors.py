@@ -1,4 +1,4 @@
-"""Why a call is refused, and what its caller is told."""
+"""Reasons for refusing a call, and the response to each."""
 
 from __future__ import annotations
 
@@ -12,97 +12,97 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a call was refused; the receiver counts by it."""
+    """Why a call was refused; `Counts.refused` counts by it."""
 
     PATH = "path"
     METHOD = "method"
     CONTENT_TYPE = "content_type"
     SIZE = "size"
     SLOW = "slow"
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     CUT = "cut"
-    """The body ended early, or is not as its headers say."""
+    """The body ended early or contradicts its headers."""
 
     JSON = "json"
     FIELDS = "fields"
-    """JSON, but not with the documented fields and types."""
+    """JSON, but without the documented fields and types."""
 
     UNKNOWN_EVENT = "unknown_event"
     CLOSED = "closed"
-    """The receiver does not run."""
+    """The receiver is not running."""
 
     FULL = "full"
-    """As many events or calls wait as may; the same call can succeed later."""
+    """The maximum of waiting events or calls is reached; the same call can succeed later."""
 
     STORAGE = "storage"
     """The journal could not be written."""
 
-    LOOK_UP = "look_up"
-    """The look-up of the secret failed, or took too long."""
+    LOOKUP = "lookup"
+    """The lookup of the grant failed or timed out."""
 
-    UNSERVED = "unserved"
-    """Nobody looks up secrets here."""
+    NO_LOOKUP = "no_lookup"
+    """No lookup is registered with `on_verify`."""
 
     EXPIRED = "expired"
-    """The ticket's time is over, or too far ahead."""
+    """The ticket has expired, or expires too far in the future."""
 
     REPLAYED = "replayed"
-    UNGRANTED = "ungranted"
-    """The look-up knows no such session."""
+    NOT_GRANTED = "not_granted"
+    """The lookup returned no grant for the session."""
 
     TICKET = "ticket"
-    """Not the ticket that was issued."""
+    """Not the issued ticket."""
 
     DATA = "data"
-    """The key does not open the data."""
+    """The data cannot be decrypted with the key."""
 
     CONTENT = "content"
-    """The key opens the data, and it is not what it must be."""
+    """The plaintext is not the expected one."""
 
     UNPROVEN = "unproven"
-    """The cipher proves nothing by itself, and the grant does not say what the data must hold."""
+    """The cipher does not authenticate the data, and the grant has no expected content."""
 
     @property
-    def verdict(self) -> Verdict:
-        """What the caller is told."""
-        return _VERDICTS.get(self, _ACCESS)
+    def refusal(self) -> Refusal:
+        """The response to the caller."""
+        return _REFUSALS.get(self, _ACCESS_REFUSED)
 
 
 @frozen
-class Verdict:
-    """What the caller is told: a status, a code and words."""
+class Refusal:
+    """The response to a refused call."""
 
     status: int
     code: str
-    words: str
+    message: str
     headers: Mapping[str, str] = field(factory=dict[str, str])
 
 
-_LATER: Final = {"Retry-After": "1"}
+_RETRY_LATER: Final = {"Retry-After": "1"}
 
-# Whoever forges an access learns nothing from the answer: all reasons read alike.
-_ACCESS: Final = Verdict(403, "access_refused", "the access is not allowed")
-_VERDICTS: Final = {
-    Reason.PATH: Verdict(404, "not_found", "nothing is received here"),
-    Reason.METHOD: Verdict(405, "not_post", "only POST is received here", {"Allow": "POST"}),
-    Reason.CONTENT_TYPE: Verdict(415, "not_json", "only plain JSON is received here"),
-    Reason.SIZE: Verdict(413, "too_large", "the body is larger than is received here"),
-    Reason.SLOW: Verdict(408, "too_slow", "the body did not come in time"),
-    Reason.CUT: Verdict(400, "cut", "the body is not as its headers say"),
-    Reason.JSON: Verdict(400, "not_json", "the body is not JSON"),
-    Reason.FIELDS: Verdict(400, "wrong_fields", "the body has not the documented fields"),
-    Reason.UNKNOWN_EVENT: Verdict(422, "unknown_event", "this event is not known here"),
-    Reason.CLOSED: Verdict(503, "closed", "the receiver does not run", _LATER),
-    Reason.FULL: Verdict(503, "full", "too much waits here; send it again later", _LATER),
-    Reason.STORAGE: Verdict(503, "not_kept", "it could not be kept; send it again later", _LATER),
-    Reason.LOOK_UP: Verdict(503, "not_looked_up", "it could not be looked up; ask again later", _LATER),
+# Whoever forges an access learns nothing from the response: all reasons read alike.
+_ACCESS_REFUSED: Final = Refusal(403, "access_refused", "the access is not allowed")
+_REFUSALS: Final = {
+    Reason.PATH: Refusal(404, "not_found", "no such path"),
+    Reason.METHOD: Refusal(405, "not_post", "only POST is allowed", {"Allow": "POST"}),
+    Reason.CONTENT_TYPE: Refusal(415, "not_json", "the body must be JSON without a content encoding"),
+    Reason.SIZE: Refusal(413, "too_large", "the body is too large"),
+    Reason.SLOW: Refusal(408, "too_slow", "the body did not arrive in time"),
+    Reason.CUT: Refusal(400, "cut", "the body is incomplete or malformed"),
+    Reason.JSON: Refusal(400, "not_json", "the body is not JSON"),
+    Reason.FIELDS: Refusal(400, "wrong_fields", "the body does not have the documented fields"),
+    Reason.UNKNOWN_EVENT: Refusal(422, "unknown_event", "unknown event"),
+    Reason.CLOSED: Refusal(503, "closed", "the receiver is not running", _RETRY_LATER),
+    Reason.FULL: Refusal(503, "full", "too many events are waiting; retry later", _RETRY_LATER),
+    Reason.STORAGE: Refusal(503, "not_stored", "the event could not be stored; retry later", _RETRY_LATER),
+    Reason.LOOKUP: Refusal(503, "lookup_failed", "the access could not be checked", _RETRY_LATER),
 }
 
 
 @define(eq=False, slots=False)
 class Rejected(Exception):
-    """A call is refused. It holds nothing of the call."""
+    """A call is refused. The error contains nothing of the call."""
 
     reason: Reason
 

@@ -1,4 +1,4 @@
-"""Events on disk until they are done: SQLite, one writer thread, one commit for all who wait."""
+"""Persistent event queue: SQLite, one writer thread, group commit."""
 
 from __future__ import annotations
 
@@ -26,103 +26,106 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 _VERSION: Final = 1
-_PATIENCE: Final = 0.2
-"""Seconds that another process may still hold the journal when this one opens it."""
+_LOCK_TIMEOUT: Final = 0.2
+"""Seconds to wait for another process that has the journal open."""
 
-# AUTOINCREMENT: a number is never given twice, so that the greatest number taken divides old from new.
+# AUTOINCREMENT never reuses a number, so every event above the last number read is a new one.
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS tickets (digest BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tickets_by_end ON tickets (until);
 PRAGMA user_version = {_VERSION};
 """
-_PUT: Final = "INSERT INTO events (body) VALUES (?)"
-_DONE: Final = "DELETE FROM events WHERE number = ?"
-_TAKE: Final = "SELECT number, body FROM events WHERE number > ? ORDER BY number LIMIT ?"
-_SPEND: Final = "INSERT OR REPLACE INTO tickets VALUES (?, ?)"
-_FORGET: Final = "DELETE FROM tickets WHERE until < ?"
+_INSERT: Final = "INSERT INTO events (body) VALUES (?)"
+_DELETE: Final = "DELETE FROM events WHERE number = ?"
+_NEXT: Final = "SELECT number, body FROM events WHERE number > ? ORDER BY number LIMIT ?"
+_INSERT_TICKET: Final = "INSERT OR REPLACE INTO tickets VALUES (?, ?)"
+_DELETE_TICKETS: Final = "DELETE FROM tickets WHERE until < ?"
 
 
 class _Write(NamedTuple):
     statement: str
     values: tuple[bytes | int, ...]
-    written: Future[None] | None
+    committed: Future[None] | None
 
 
 @define(eq=False)
 class Journal:
-    """A queue on disk that outlives the process, however that ends.
+    """A queue on disk that survives the end of the process, including a kill.
 
-    What `put` or `spend` has returned from is on disk (WAL, synchronous FULL). All who wait at one moment
-    share one commit. `done` does not wait: what it could not write in time is only delivered again.
+    When `put` or `spend` returns, the data is on disk (WAL, synchronous FULL). Concurrent calls share one
+    commit. `done` does not wait: an event whose deletion was not committed in time is delivered again.
 
-    The file holds tickets until their events are done, so only its owner may read it. One process at a time
-    has it open.
+    The file contains tickets until their events are done, so only its owner may read it. Only one process
+    can have it open.
 
     Args:
-        path: Made when it is not there.
-        most: The most events that are kept; further ones are refused.
+        path: Created if it does not exist.
+        max_events: Maximum number of stored events; further ones are refused.
     """
 
     path: Path = field(converter=Path)
-    most: int
-    _kept: int = field(default=0, init=False)
+    max_events: int
+    _size: int = field(default=0, init=False)
     _thread: ThreadPoolExecutor = field(init=False)
     _db: sqlite3.Connection = field(init=False)
     _writes: list[_Write] = field(factory=list["_Write"], init=False, repr=False)
     _writer: Task[None] | None = field(default=None, init=False)
-    _taken: int = field(default=0, init=False)
-    _more: bool = field(default=True, init=False)
+    _last_read: int = field(default=0, init=False)
+    _has_more: bool = field(default=True, init=False)
 
     @property
-    def outlives(self) -> bool:
-        """Everything outlives the process."""
+    def is_persistent(self) -> bool:
+        """Always: events are on disk."""
         return True
 
     @property
-    def kept(self) -> int:
-        """How many events are not done."""
-        return self._kept
+    def size(self) -> int:
+        """Number of events that are not done."""
+        return self._size
 
     async def open(self) -> Sequence[tuple[bytes, int]]:
-        """Open the file, make it where it is not there, and give the used tickets.
+        """Open the file, creating it if necessary, and return the used tickets.
 
         Raises:
-            InvalidRequest: Another process has it open, it is damaged or of a later version, or it cannot be opened.
+            InvalidRequest: Another process has the file open, it is damaged or of a later version, or the
+                operating system cannot open it.
         """
         self._thread = ThreadPoolExecutor(1, "koophone-events")
         try:
-            self._kept, tickets = await self._in_thread(self._open)
-        except (sqlite3.Error, OSError, ValueError) as error:  # the last for words that are no text
+            self._size, tickets = await self._in_thread(self._open)
+        except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: text that is not UTF-8
             self._thread.shutdown()
             raise InvalidRequest("", "journal", f"{self.path} cannot be opened: {error}") from None
-        self._taken, self._more = 0, True
+        self._last_read, self._has_more = 0, True
         return tickets
 
     def _open(self) -> tuple[int, list[tuple[bytes, int]]]:
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = db = sqlite3.connect(self.path, timeout=_PATIENCE)
+        self._db = db = sqlite3.connect(self.path, timeout=_LOCK_TIMEOUT)
         try:
-            return self._begin(db)
+            return self._prepare(db)
         except BaseException:
             db.close()
             raise
 
-    def _begin(self, db: sqlite3.Connection) -> tuple[int, list[tuple[bytes, int]]]:
+    def _prepare(self, db: sqlite3.Connection) -> tuple[int, list[tuple[bytes, int]]]:
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
             db.execute(f"PRAGMA {pragma}")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(f"it is of version {version}, and this package knows {_VERSION}")
-        # 0.2 s for a million events. What stands behind a damaged page would be kept and never delivered.
+            raise sqlite3.DatabaseError(
+                f"its format is version {version}, and this package supports {_VERSION}"
+            )
+        # 0.2 s for a million events. Without it, events on a damaged page would never be delivered.
         if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("it is damaged")
+            raise sqlite3.DatabaseError("the file is damaged")
         db.executescript(_SCHEMA)
-        (kept,) = db.execute("SELECT count(*) FROM events").fetchone()
-        return kept, db.execute("SELECT digest, until FROM tickets").fetchall()
+        (size,) = db.execute("SELECT count(*) FROM events").fetchone()
+        return size, db.execute("SELECT digest, until FROM tickets").fetchall()
 
     async def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Commit pending writes and close the file."""
         if self._writer:
             await asyncio.wait([self._writer])
         await self._write_all()
@@ -130,53 +133,53 @@ class Journal:
         self._thread.shutdown()
 
     async def put(self, body: bytes) -> None:
-        """Keep an event; when this returns it is on disk."""
-        if self._kept >= self.most:
+        """Store an event; it is on disk when this returns."""
+        if self._size >= self.max_events:
             raise Rejected(Reason.FULL)
-        self._kept += 1
+        self._size += 1
         try:
-            await self._write(_PUT, body)
+            await self._write(_INSERT, body)
         except sqlite3.Error:
-            self._kept -= 1
+            self._size -= 1
             raise Rejected(Reason.STORAGE) from None
 
-    async def take(self, most: int) -> Sequence[QueuedEvent]:
-        """Give the next events."""
-        if not self._more:
+    async def take(self, count: int) -> Sequence[QueuedEvent]:
+        """Return up to `count` of the next events."""
+        if not self._has_more:
             return ()
-        self._more = False  # before the look: a commit during it sets it again
+        self._has_more = False  # before reading: a commit in the meantime sets it again
         try:
-            rows = await self._in_thread(self._next, most)
+            rows = await self._in_thread(self._next, count)
         except sqlite3.Error:
-            self._more = True
+            self._has_more = True
             raise
-        self._taken = rows[-1][0] if rows else self._taken
-        self._more |= len(rows) == most
+        self._last_read = rows[-1][0] if rows else self._last_read
+        self._has_more |= len(rows) == count
         return [QueuedEvent(number, body) for number, body in rows]
 
-    def _next(self, most: int) -> list[tuple[int, bytes]]:
-        return self._db.execute(_TAKE, (self._taken, most)).fetchall()
+    def _next(self, count: int) -> list[tuple[int, bytes]]:
+        return self._db.execute(_NEXT, (self._last_read, count)).fetchall()
 
-    def done(self, parcel: QueuedEvent) -> None:
-        """Keep an event no longer."""
-        self._kept -= 1
-        self._add(_Write(_DONE, (parcel.number,), None))
+    def done(self, event: QueuedEvent) -> None:
+        """Delete an event."""
+        self._size -= 1
+        self._add(_Write(_DELETE, (event.number,), None))
 
-    def give_up(self, parcel: QueuedEvent) -> None:
-        """Leave an event on disk, where the next start finds it."""
+    def give_up(self, event: QueuedEvent) -> None:
+        """Leave an event on disk until the next start."""
 
-    async def spend(self, ticket: bytes, until: int, moment: int) -> None:
-        """Keep a used ticket, and those no longer that ended before `moment`."""
-        self._add(_Write(_FORGET, (moment,), None))
+    async def spend(self, ticket: bytes, expiry: int, now: int) -> None:
+        """Store a used ticket, and delete those that have expired."""
+        self._add(_Write(_DELETE_TICKETS, (now,), None))
         try:
-            await self._write(_SPEND, ticket, until)
+            await self._write(_INSERT_TICKET, ticket, expiry)
         except sqlite3.Error:
             raise Rejected(Reason.STORAGE) from None
 
     async def _write(self, statement: str, *values: bytes | int) -> None:
-        written = asyncio.get_running_loop().create_future()
-        self._add(_Write(statement, values, written))
-        await written
+        committed = asyncio.get_running_loop().create_future()
+        self._add(_Write(statement, values, committed))
+        await committed
 
     def _add(self, write: _Write) -> None:
         self._writes.append(write)
@@ -195,13 +198,13 @@ class Journal:
         try:
             await self._in_thread(self._commit, writes)
         except sqlite3.Error as error:
-            LOG.error("the journal could not be written: %s", error)  # noqa: TRY400 - no more to tell
+            LOG.error("the journal could not be written: %s", error)  # noqa: TRY400 - the traceback adds nothing
             failure: sqlite3.Error | None = error
         else:
-            failure, self._more = None, True
+            failure, self._has_more = None, True
         for write in writes:
-            if write.written and not write.written.done():
-                write.written.set_exception(failure) if failure else write.written.set_result(None)
+            if write.committed and not write.committed.done():
+                write.committed.set_exception(failure) if failure else write.committed.set_result(None)
 
     def _commit(self, writes: Sequence[_Write]) -> None:
         with self._db:

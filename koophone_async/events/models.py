@@ -1,4 +1,4 @@
-"""What the service tells: a player entered or quit a game, a phone is alive, an access asks to be let in."""
+"""Game events and accesses: a player entered or quit a game, a heartbeat, a request to verify an access."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from koophone_async.wire import Json, to_wire, wire
 
 
 class Kind(StrEnum):
-    """What an event tells."""
+    """The kind of an event."""
 
     ENTER = "enter"
     QUIT = "quit"
     HEARTBEAT = "heartbeat"
 
 
-MOST_ID: Final = 128
-"""The longest id, in characters. No document states one; those of the examples have 32."""
+MAX_ID_LENGTH: Final = 128
+"""Maximum length of an id, in characters. No document states one; the ids of the examples have 32."""
 
-_ID: Final = Text(MOST_ID)
-_ID_OR_NONE: Final = Text(MOST_ID, min=0)
+_ID: Final = Text(MAX_ID_LENGTH)
+_ID_OR_NONE: Final = Text(MAX_ID_LENGTH, min=0)
 _SECONDS: Final = Between(0, 1e10, unit="seconds")
 
 
-def _written(at: datetime) -> str:
+def _format(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
@@ -39,27 +39,27 @@ def _utc(at: datetime) -> datetime:
 
 @frozen
 class PhoneEvent:
-    """What all events tell: which phone, which game, which session, when."""
+    """Fields of all events: phone, game, session and time."""
 
     kind: ClassVar[Kind]
 
     phone: str = field(validator=_ID, metadata=wire("phone_id"))
     app: str = field(validator=_ID, metadata=wire("app_id"))
     session: str = field(validator=_ID, metadata=wire("session_id"))
-    at: datetime = field(converter=_utc, metadata=wire("time", as_text=_written))
-    """When it happened by the phone's clock, in UTC."""
+    at: datetime = field(converter=_utc, metadata=wire("time", as_text=_format))
+    """Time of the event by the phone's clock, in UTC."""
 
     @property
     def key(self) -> str:
-        """A name that is the same for every delivery of this event: use it to do a thing only once."""
+        """Idempotency key: the same for every delivery of this event."""
         parts = (self.kind, self.phone, self.app, self.session, self.at.isoformat())
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def public(self) -> Json:
-        """Give the event as JSON holds it, with its kind and without its ticket."""
-        told = to_wire(self)
-        told.pop("ticket", None)
-        return {"event": self.kind.value, **told}
+        """Return the event as a JSON object, with its kind and without its ticket."""
+        fields = to_wire(self)
+        fields.pop("ticket", None)
+        return {"event": self.kind.value, **fields}
 
 
 @frozen
@@ -79,7 +79,7 @@ class GameQuit(PhoneEvent):
     kind: ClassVar[Kind] = Kind.QUIT
 
     played: int = field(validator=_SECONDS, metadata=wire("run_time"))
-    """Seconds by the document's table; its example, 41000, reads like milliseconds. Given as it came."""
+    """Seconds by the document's table; its example, 41000, looks like milliseconds. Not converted."""
 
     error: str | None = field(default=None, metadata=wire("error_msg"))
     ticket: str | None = field(default=None, repr=False)
@@ -87,7 +87,7 @@ class GameQuit(PhoneEvent):
 
 @frozen
 class Heartbeat(PhoneEvent):
-    """A phone is alive, and says what is played on it (CPH 6.4, 2020-07-30)."""
+    """A phone is alive and reports its game session (CPH 6.4, 2020-07-30)."""
 
     kind: ClassVar[Kind] = Kind.HEARTBEAT
 
@@ -99,17 +99,17 @@ class Heartbeat(PhoneEvent):
 
 
 Event: TypeAlias = GameEntered | GameQuit | Heartbeat
-"""Anything that is told and needs no answer."""
+"""Any event that needs no answer."""
 
 
 @frozen
 class Access:
-    """A client asks to be let into a session (CPH 6.1, 2020-07-30)."""
+    """A client requests access to a session (CPH 6.1, 2020-07-30)."""
 
     session: str = field(validator=_ID, metadata=wire("session_id"))
     ticket: str = field(repr=False, validator=Text(4096))
-    stamp: int = field(metadata=wire("auth_ts"))
-    """Milliseconds since 1970; `Validity` says of what. Nothing signs it."""
+    timestamp: int = field(metadata=wire("auth_ts"))
+    """Milliseconds since 1970, with the meaning chosen in `Validity`. It is not signed."""
 
     # The vendor's own page misspells the name in its example.
     data: str = field(repr=False, metadata=wire("encrypted_data", "encypted_data"))

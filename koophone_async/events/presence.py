@@ -1,4 +1,4 @@
-"""Who plays on which phone now, as far as the events tell."""
+"""Which game sessions are running on which phones, derived from the events."""
 
 from __future__ import annotations
 
@@ -17,96 +17,96 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """Tell the wall clock."""
+    """Return the current time of the wall clock."""
     return datetime.now(UTC)
 
 
 @frozen
-class Playing:
-    """A session that runs on a phone."""
+class GameSession:
+    """A game session that is running on a phone."""
 
     phone: str
     app: str
     session: str
     since: datetime
-    """When it was entered, or the first heartbeat that told of it, by the phone's clock."""
+    """When it was entered, or its first heartbeat, by the phone's clock."""
 
     seen: datetime
-    """When the last event of it came, by ours."""
+    """When its last event arrived, by the receiver's clock."""
 
 
 @frozen
-class _Sight:
-    """The newest that a phone told."""
+class _PhoneState:
+    """Latest state of a phone."""
 
-    playing: Playing | None
-    ended: str
-    """The last session that was quit: neither a late enter nor a late heartbeat brings it back."""
+    session: GameSession | None
+    last_quit: str
+    """Id of the last session that was quit: a late enter or heartbeat of it is ignored."""
 
-    told: datetime
+    event_time: datetime
     seen: datetime
 
 
 @define(eq=False)
 class Presence:
-    """Who plays on which phone now.
+    """Running game sessions by phone.
 
-    A phone that told nothing for `timeout` seconds plays no more. An event that is older than what its
-    phone told last changes nothing.
+    A phone without an event for `timeout` seconds counts as not playing. An event older than the last one
+    of its phone is ignored.
 
     Args:
         timeout: Seconds; three times the heartbeat interval of your phones is a good choice.
-        most: The most phones that are remembered; beyond them the one that was silent longest is forgotten.
+        max_phones: Maximum number of phones; beyond it the phone that was silent longest is forgotten.
         now: The wall clock.
     """
 
     timeout: float = 180.0
-    most: int = 100_000
+    max_phones: int = 100_000
     _now: Callable[[], datetime] = field(default=utc_now, alias="now")
-    _sights: OrderedDict[str, _Sight] = field(factory=OrderedDict["str", _Sight], init=False)
+    _phones: OrderedDict[str, _PhoneState] = field(factory=OrderedDict["str", _PhoneState], init=False)
 
-    def playing(self) -> tuple[Playing, ...]:
-        """List all sessions that run, the one that was silent longest first."""
-        self._forget(self._now())
-        return tuple(sight.playing for sight in self._sights.values() if sight.playing)
+    def playing(self) -> tuple[GameSession, ...]:
+        """List the running sessions, the one that was silent longest first."""
+        self._forget_silent(self._now())
+        return tuple(state.session for state in self._phones.values() if state.session)
 
-    def on(self, phone: str) -> Playing | None:
-        """Tell what is played on a phone."""
-        self._forget(self._now())
-        sight = self._sights.get(phone)
-        return sight.playing if sight else None
+    def on(self, phone: str) -> GameSession | None:
+        """Return the session that is running on a phone."""
+        self._forget_silent(self._now())
+        state = self._phones.get(phone)
+        return state.session if state else None
 
-    def see(self, event: Event) -> None:
-        """Take in what a phone tells."""
+    def update(self, event: Event) -> None:
+        """Process an event."""
         now = self._now()
-        self._forget(now)
-        known = self._sights.get(event.phone) or _Sight(None, "", event.at, now)
-        if event.at < known.told:
+        self._forget_silent(now)
+        state = self._phones.get(event.phone) or _PhoneState(None, "", event.at, now)
+        if event.at < state.event_time:
             return
-        self._sights[event.phone] = evolve(_after(known, event, now), told=event.at, seen=now)
-        self._sights.move_to_end(event.phone)
-        if len(self._sights) > self.most:
-            self._sights.popitem(last=False)
+        self._phones[event.phone] = evolve(_after(state, event, now), event_time=event.at, seen=now)
+        self._phones.move_to_end(event.phone)
+        if len(self._phones) > self.max_phones:
+            self._phones.popitem(last=False)
 
-    def _forget(self, now: datetime) -> None:
-        silent = now - timedelta(seconds=self.timeout)
-        while self._sights and next(iter(self._sights.values())).seen < silent:
-            self._sights.popitem(last=False)
+    def _forget_silent(self, now: datetime) -> None:
+        cutoff = now - timedelta(seconds=self.timeout)
+        while self._phones and next(iter(self._phones.values())).seen < cutoff:
+            self._phones.popitem(last=False)
 
 
-def _after(known: _Sight, event: Event, now: datetime) -> _Sight:
-    playing = known.playing
-    same = playing is not None and playing.session == event.session
+def _after(state: _PhoneState, event: Event, now: datetime) -> _PhoneState:
+    current = state.session
+    is_current = current is not None and current.session == event.session
     match event:
         case GameQuit():
-            return evolve(known, playing=None if same else playing, ended=event.session)
+            return evolve(state, session=None if is_current else current, last_quit=event.session)
         case Heartbeat(session=""):
-            return evolve(known, playing=None)
-        case Heartbeat() if playing is not None and same:
-            return evolve(known, playing=evolve(playing, seen=now))
-        case Heartbeat(session=known.ended):
-            return known
-        case GameEntered(session=known.ended) if event.at == known.told:
-            return known  # the quit of the same second came first
+            return evolve(state, session=None)
+        case Heartbeat() if current is not None and is_current:
+            return evolve(state, session=evolve(current, seen=now))
+        case Heartbeat(session=state.last_quit):
+            return state
+        case GameEntered(session=state.last_quit) if event.at == state.event_time:
+            return state  # the quit of the same second arrived first
         case _:
-            return evolve(known, playing=Playing(event.phone, event.app, event.session, event.at, now))
+            return evolve(state, session=GameSession(event.phone, event.app, event.session, event.at, now))

@@ -1,4 +1,4 @@
-"""Where events wait for their handlers: in memory, until the process ends."""
+"""The queue interface, and the queue in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class QueuedEvent:
-    """An event on its way to its handler."""
+    """A serialized event, waiting for its handler or being handled."""
 
     number: int
     body: bytes = field(repr=False)
@@ -23,97 +23,97 @@ class QueuedEvent:
 
 
 class Queue(Protocol):
-    """Keeps events, in the order they came, until each is done."""
+    """Stores events in the order of their arrival until each is done."""
 
     @property
-    def outlives(self) -> bool:
-        """Whether what is not done is there again after a restart."""
+    def is_persistent(self) -> bool:
+        """Whether events that are not done survive a restart."""
         ...
 
     @property
-    def kept(self) -> int:
-        """How many events are not done."""
+    def size(self) -> int:
+        """Number of events that are not done."""
         ...
 
     async def open(self) -> Sequence[tuple[bytes, int]]:
-        """Begin, and give the used tickets of an earlier run, each with the millisecond it ends in."""
+        """Open the queue; return the used tickets of an earlier run, each with its expiry in milliseconds."""
         ...
 
     async def close(self) -> None:
-        """End; nothing else may be called any more."""
+        """Close the queue; it cannot be used afterwards."""
         ...
 
     async def put(self, body: bytes) -> None:
-        """Keep an event; when this returns it is kept.
+        """Store an event; it is stored when this returns.
 
         Raises:
-            Rejected: As many are kept as may be.
+            Rejected: The queue is full, or the event could not be written.
         """
         ...
 
-    async def take(self, most: int) -> Sequence[QueuedEvent]:
-        """Give the next events, each one once."""
+    async def take(self, count: int) -> Sequence[QueuedEvent]:
+        """Return up to `count` of the next events; each event is returned once."""
         ...
 
-    def done(self, parcel: QueuedEvent) -> None:
-        """Keep an event no longer."""
+    def done(self, event: QueuedEvent) -> None:
+        """Remove an event."""
 
-    def give_up(self, parcel: QueuedEvent) -> None:
-        """Leave an event alone until a restart."""
+    def give_up(self, event: QueuedEvent) -> None:
+        """Do not return an event again before a restart."""
 
-    async def spend(self, ticket: bytes, until: int, moment: int) -> None:
-        """Keep a used ticket by its digest, to the end of millisecond `until` since 1970; now is `moment`.
+    async def spend(self, ticket: bytes, expiry: int, now: int) -> None:
+        """Store the digest of a used ticket; times are milliseconds since 1970.
 
         Raises:
-            Rejected: It could not be kept.
+            Rejected: The ticket could not be stored.
         """
 
 
 @define(eq=False)
 class Memory:
-    """A queue that ends with the process, of at most `most` events that are not done."""
+    """A queue in memory; its events are lost when the process ends."""
 
-    most: int
-    _kept: int = field(default=0, init=False)
+    max_events: int
+    _size: int = field(default=0, init=False)
     _waiting: deque[QueuedEvent] = field(factory=deque["QueuedEvent"], init=False)
     _number: int = field(default=0, init=False)
 
     @property
-    def outlives(self) -> bool:
-        """Nothing outlives the process."""
+    def is_persistent(self) -> bool:
+        """Never."""
         return False
 
     @property
-    def kept(self) -> int:
-        """How many events are not done."""
-        return self._kept
+    def size(self) -> int:
+        """Number of events that are not done."""
+        return self._size
 
     async def open(self) -> Sequence[tuple[bytes, int]]:
-        """Begin with nothing."""
+        """Return nothing: there is no earlier run."""
         return ()
 
     async def close(self) -> None:
-        """End."""
+        """Do nothing."""
 
     async def put(self, body: bytes) -> None:
-        """Keep an event."""
-        if self._kept >= self.most:
+        """Store an event."""
+        if self._size >= self.max_events:
             raise Rejected(Reason.FULL)
-        self._kept += 1
+        self._size += 1
         self._number += 1
         self._waiting.append(QueuedEvent(self._number, body))
 
-    async def take(self, most: int) -> Sequence[QueuedEvent]:
-        """Give the next events."""
-        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+    async def take(self, count: int) -> Sequence[QueuedEvent]:
+        """Return up to `count` of the next events."""
+        return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
 
-    def done(self, parcel: QueuedEvent) -> None:
-        """Keep an event no longer."""
-        self._kept -= 1
+    def done(self, event: QueuedEvent) -> None:
+        """Remove an event."""
+        self._size -= 1
 
-    def give_up(self, parcel: QueuedEvent) -> None:
-        """Lose an event: there is no later run that could try again."""
-        self._kept -= 1
+    def give_up(self, event: QueuedEvent) -> None:
+        """Drop an event: no later run can retry it."""
+        self._size -= 1
 
-    async def spend(self, ticket: bytes, until: int, moment: int) -> None:
-        """Keep nothing: the receiver's own memory of tickets lasts as long."""
+    async def spend(self, ticket: bytes, expiry: int, now: int) -> None:
+        """Do nothing: the receiver itself remembers used tickets as long as it runs."""

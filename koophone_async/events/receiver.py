@@ -1,4 +1,4 @@
-"""The receiver: the service's calls in, your handlers called."""
+"""The receiver: accept the calls of the service and deliver them to handlers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from attrs import Factory, define, field, frozen
 from attrs.validators import gt, optional
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.events.access import Cipher, UsedTickets, Validity, digest, prove
+from koophone_async.events.access import Cipher, UsedTickets, Validity, digest, verify
 from koophone_async.events.asgi import Asgi
-from koophone_async.events.callbacks import Failed, within
+from koophone_async.events.callbacks import CallbackFailed, run_callback
 from koophone_async.events.counters import Counts
 from koophone_async.events.dispatcher import Delivery, Dispatcher
 from koophone_async.events.errors import Reason, Rejected
@@ -24,7 +24,15 @@ from koophone_async.events.models import Access, Event, GameEntered, GameQuit, H
 from koophone_async.events.presence import Presence, utc_now
 from koophone_async.events.queues import Memory
 from koophone_async.events.web import application
-from koophone_async.events.wire import VERIFY, answered, read_access, read_event, refused, route, write
+from koophone_async.events.wire import (
+    VERIFY,
+    format_answer,
+    format_refusal,
+    parse_access,
+    parse_event,
+    route,
+    serialize,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 
     from koophone_async.events.access import Grant
     from koophone_async.events.queues import Queue
-    from koophone_async.events.wire import Answer, Head
+    from koophone_async.events.wire import Answer, RequestHead
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -48,31 +56,31 @@ OnVerify = TypeVar("OnVerify", bound="Callable[[Access], Awaitable[Grant | None]
 
 @frozen
 class Limits:
-    """How much a receiver takes."""
+    """Limits on incoming calls."""
 
     body: int = field(default=64 * 1024, validator=gt(0))
-    """Bytes of a body."""
+    """Maximum size of a body in bytes."""
 
-    body_seconds: float = field(default=10.0, validator=gt(0))
-    """Seconds that a body may take to come."""
+    body_timeout: float = field(default=10.0, validator=gt(0))
+    """Seconds within which a body must arrive."""
 
-    look_up_seconds: float = field(default=5.0, validator=gt(0))
-    """Seconds that the look-up of a secret may take."""
+    lookup_timeout: float = field(default=5.0, validator=gt(0))
+    """Seconds that a lookup registered with `on_verify` may take."""
 
     calls: int = field(default=1_024, validator=gt(0))
-    """Calls in progress; further ones are answered 503."""
+    """Maximum number of calls in progress; further ones are answered with 503."""
 
     tickets: int = field(default=100_000, validator=gt(0))
-    """Used tickets that are still valid; further accesses are answered 503."""
+    """Maximum number of used tickets that have not expired; further accesses are answered with 503."""
 
 
 @frozen
 class _Run:
-    """What there is from the start of a receiver to its end."""
+    """State of a running receiver."""
 
     queue: Queue
-    courier: Dispatcher
-    spent: UsedTickets
+    dispatcher: Dispatcher
+    used_tickets: UsedTickets
 
 
 def _presence(receiver: Receiver) -> Presence:
@@ -81,7 +89,7 @@ def _presence(receiver: Receiver) -> Presence:
 
 @define(eq=False, kw_only=True)
 class Receiver:
-    """Takes the calls that the service makes to us, and calls your handlers.
+    """Accepts the calls that the service makes to you, and calls your handlers.
 
     ```python
     receiver = Receiver(journal="events.db")
@@ -91,28 +99,28 @@ class Receiver:
 
     app.add_subapp("/cph", receiver.aiohttp())
     ```
-    An event is answered with 200 when it is kept; then its handler is called until it returns: at least
-    once, with no promise of order. Without a journal it is kept in memory; with one it is on disk before the
-    answer, and what is not done is delivered after a restart.
+    An event is answered with 200 once it is queued. Its handler is then called until it returns: at least
+    once, in no guaranteed order. Without a journal the queue is in memory. With one, an event is on disk
+    before it is answered, and events that were not handled are delivered after a restart.
 
     Args:
-        journal: A file for events that are not done, made when it is not there; one process at a time.
-        most: The most events that are not done, 10,000 without and 1,000,000 with a journal; further ones
-            are answered 503.
-        delivery: How handlers are called.
-        bounds: How much is taken.
-        cipher: How the encrypted data of an access is read; the document leaves it open.
-        validity: When a ticket is valid; the document leaves it open.
-        presence: Who plays where; one of your own for another timeout.
+        journal: File for events that are not done, created if it does not exist; one process at a time.
+        max_events: Maximum number of events that are not done, by default 10,000 without a journal and
+            1,000,000 with one; further ones are answered with 503.
+        delivery: Concurrency, timeout and retries of handlers.
+        limits: Limits on incoming calls.
+        cipher: How the data of an access is encrypted; the document does not specify it.
+        validity: When a ticket is valid; the document does not specify it.
+        presence: Running game sessions; pass your own to change the timeout.
         now: The wall clock.
-        rng: Spreads repeated deliveries.
-        request_id: Makes the ids of answers.
+        rng: Source of the jitter of retries.
+        request_id: Creates the request ids of answers.
     """
 
     journal: Path | str | None = None
-    most: int | None = field(default=None, validator=optional(gt(0)))
+    max_events: int | None = field(default=None, validator=optional(gt(0)))
     delivery: Delivery = field(factory=Delivery)
-    bounds: Limits = field(factory=Limits)
+    limits: Limits = field(factory=Limits)
     cipher: Cipher = field(factory=Cipher, repr=False)
     validity: Validity = field(factory=Validity)
     now: Callable[[], datetime] = field(default=utc_now, repr=False)
@@ -123,126 +131,127 @@ class Receiver:
     _handlers: dict[Kind, Callable[[Any], Awaitable[None]]] = field(
         factory=dict["Kind", "Callable[[Any], Awaitable[None]]"], init=False, repr=False
     )
-    _look_up: Callable[[Access], Awaitable[Grant | None]] | None = field(default=None, init=False, repr=False)
+    _lookup: Callable[[Access], Awaitable[Grant | None]] | None = field(default=None, init=False, repr=False)
     _run: _Run | None = field(default=None, init=False, repr=False)
     _calls: int = field(default=0, init=False, repr=False)
 
     def on_enter(self, handler: OnEnter) -> OnEnter:
-        """Call this when a player entered a game. It runs again until it returns."""
+        """Register the handler for players entering a game. It is called until it returns."""
         self._add(Kind.ENTER, handler)
         return handler
 
     def on_quit(self, handler: OnQuit) -> OnQuit:
-        """Call this when a player quit a game. It runs again until it returns."""
+        """Register the handler for players quitting a game. It is called until it returns."""
         self._add(Kind.QUIT, handler)
         return handler
 
     def on_heartbeat(self, handler: OnHeartbeat) -> OnHeartbeat:
-        """Call this when a phone says that it is alive. It runs again until it returns."""
+        """Register the handler for heartbeats. It is called until it returns."""
         self._add(Kind.HEARTBEAT, handler)
         return handler
 
-    def on_verify(self, look_up: OnVerify) -> OnVerify:
-        """Look up with this what was granted to a session: a `Grant`, or None for nothing.
+    def on_verify(self, lookup: OnVerify) -> OnVerify:
+        """Register the lookup of grants: it returns the `Grant` of a session, or None to refuse the access.
 
-        Whether the ticket is valid, unused and the one that was issued, and whether the key opens
-        the data, is then checked here.
+        The receiver then checks that the ticket is valid, unused and the issued one, and that the key
+        decrypts the data.
         """
-        if self._look_up:
-            raise InvalidRequest("", "verify", "already has a look-up")
-        self._look_up = look_up
-        return look_up
+        if self._lookup:
+            raise InvalidRequest("", "on_verify", "a lookup is already registered")
+        self._lookup = lookup
+        return lookup
 
     def _add(self, kind: Kind, handler: Callable[[Any], Awaitable[None]]) -> None:
         if kind in self._handlers:
-            raise InvalidRequest("", kind.value, "already has a handler")
+            raise InvalidRequest("", f"on_{kind}", "a handler is already registered")
         self._handlers[kind] = handler
 
     @property
     def waiting(self) -> int:
-        """How many events are kept and not done; 0 while the receiver does not run."""
-        return self._run.queue.kept if self._run else 0
+        """Number of events that are not done; 0 while the receiver is not running."""
+        return self._run.queue.size if self._run else 0
 
     def aiohttp(self) -> web.Application:
-        """Give an application for `add_subapp`, or to run; the receiver runs as long as it does."""
+        """Return an application to run or to pass to `add_subapp`; it starts and stops the receiver."""
         return application(self)
 
     def asgi(self) -> Asgi:
-        """Give an ASGI application to mount in FastAPI or Starlette, or to run.
+        """Return an ASGI application to run, or to mount in FastAPI or Starlette.
 
-        Frameworks do not tell a mounted application when they start: enter the receiver
-        (`async with receiver:`) in their lifespan. A server that runs this alone needs no more.
+        Frameworks do not run the lifespan of a mounted application: enter the receiver
+        (`async with receiver:`) in the lifespan of your own. An ASGI server that runs this application
+        directly starts and stops the receiver itself.
         """
         return Asgi(self)
 
     async def __aenter__(self) -> Self:
-        """Begin to take calls, and deliver what an earlier run left.
+        """Start accepting calls, and deliver the events that an earlier run left.
 
         Raises:
-            InvalidRequest: The receiver runs already, or its journal cannot be opened.
+            InvalidRequest: The receiver is already running, or its journal cannot be opened.
         """
         if self._run:
-            raise InvalidRequest("", "receiver", "runs already")
-        queue, spent = self._queue(), UsedTickets(self.bounds.tickets)
-        spent.load(await queue.open())  # before any call: a used ticket lets nobody in
-        courier = Dispatcher(queue, self._deliver, self.delivery, self.rng, self.counts)
-        self._run = _Run(queue, courier, spent)
-        courier.start()
+            raise InvalidRequest("", "receiver", "is already running")
+        queue, used_tickets = self._queue(), UsedTickets(self.limits.tickets)
+        used_tickets.load(await queue.open())  # before the first call, so that no used ticket is accepted
+        dispatcher = Dispatcher(queue, self._deliver, self.delivery, self.rng, self.counts)
+        self._run = _Run(queue, dispatcher, used_tickets)
+        dispatcher.start()
         return self
 
     def _queue(self) -> Queue:
         if self.journal is None:
-            return Memory(self.most or 10_000)
-        return Journal(self.journal, self.most or 1_000_000)
+            return Memory(self.max_events or 10_000)
+        return Journal(self.journal, self.max_events or 1_000_000)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Take no more calls, let handlers end for a while, and close the journal."""
+        """Refuse further calls, wait for running handlers up to `Delivery.grace`, and close the journal."""
         run, self._run = self._run, None
         if run is None:
             return
         try:
-            await run.courier.stop()
+            await run.dispatcher.stop()
         finally:
             await run.queue.close()
-        if lost := 0 if run.queue.outlives else run.queue.kept:
-            LOG.error("%d events had no time to be delivered and are lost", lost)
+        if lost := 0 if run.queue.is_persistent else run.queue.size:
+            LOG.error("%d undelivered events are lost: the receiver stopped and has no journal", lost)
 
-    async def receive(self, head: Head, chunks: AsyncIterable[bytes]) -> Answer:
-        """Take one call.
+    async def receive(self, head: RequestHead, chunks: AsyncIterable[bytes]) -> Answer:
+        """Answer one call.
 
         Args:
-            head: The method, the path below where the receiver is mounted, the headers.
-            chunks: The body. Nothing is read of a call that its head already refuses.
+            head: Method, headers, and path relative to where the receiver is mounted.
+            chunks: The body. It is not read if the head is refused.
         """
-        request = self.request_id()
+        request_id = self.request_id()
         self._calls += 1
         try:
-            return answered(request, await self._take(head, chunks))
+            return format_answer(request_id, await self._accept(head, chunks))
         except Rejected as error:
             self.counts.refused[error.reason] += 1
-            return refused(request, error.reason)
+            return format_refusal(request_id, error.reason)
         finally:
             self._calls -= 1
 
-    async def _take(self, head: Head, chunks: AsyncIterable[bytes]) -> Mapping[str, str]:
-        path = route(head, self.bounds.body)
-        if self._calls > self.bounds.calls:
+    async def _accept(self, head: RequestHead, chunks: AsyncIterable[bytes]) -> Mapping[str, str]:
+        path = route(head, self.limits.body)
+        if self._calls > self.limits.calls:
             raise Rejected(Reason.FULL)
         body = await self._read(chunks)
         if path == VERIFY.path:
-            return {"aes_key": await self._verify(read_access(body))}
-        await self._accept(read_event(body))
+            return {"aes_key": await self._verify(parse_access(body))}
+        await self._enqueue(parse_event(body))
         return {}
 
     async def _read(self, chunks: AsyncIterable[bytes]) -> bytes:
         body = bytearray()
         try:
-            async with asyncio.timeout(self.bounds.body_seconds):
+            async with asyncio.timeout(self.limits.body_timeout):
                 async for chunk in chunks:
                     body += chunk
-                    if len(body) > self.bounds.body:
+                    if len(body) > self.limits.body:
                         raise Rejected(Reason.SIZE)
         except TimeoutError:
             raise Rejected(Reason.SLOW) from None
@@ -253,49 +262,49 @@ class Receiver:
             raise Rejected(Reason.CLOSED)
         return self._run
 
-    async def _accept(self, event: Event) -> None:
+    async def _enqueue(self, event: Event) -> None:
         run = self._running()
         if event.kind in self._handlers:
-            await run.queue.put(write(event))
-            run.courier.wake()
-        self.presence.see(event)
+            await run.queue.put(serialize(event))
+            run.dispatcher.wake()
+        self.presence.update(event)
         self.counts.accepted += 1
 
     async def _deliver(self, body: bytes) -> None:
-        event = read_event(body)
+        event = parse_event(body)
         if event.kind not in self._handlers:
-            raise InvalidRequest("", event.kind.value, "has no handler")
+            raise InvalidRequest("", f"on_{event.kind}", "no handler is registered")
         await self._handlers[event.kind](event)
 
     async def _verify(self, access: Access) -> str:
-        self.validity.until(access.stamp, self.now())
+        self.validity.expiry(access.timestamp, self.now())
         ticket = digest(access.ticket)
-        if ticket in self._running().spent:
+        if ticket in self._running().used_tickets:
             raise Rejected(Reason.REPLAYED)
         try:
-            key = await within(self.bounds.look_up_seconds, self._key(access))
-        except Failed as error:
-            LOG.warning("the look-up of a session failed: %s", error)
-            raise Rejected(Reason.LOOK_UP) from None
-        await self._spend(ticket, access.stamp)
-        self.counts.admitted += 1
+            key = await run_callback(self.limits.lookup_timeout, self._key(access))
+        except CallbackFailed as error:
+            LOG.warning("the lookup of a grant failed: %s", error)
+            raise Rejected(Reason.LOOKUP) from None
+        await self._spend(ticket, access.timestamp)
+        self.counts.verified += 1
         return key
 
     async def _key(self, access: Access) -> str:
-        if self._look_up is None:
-            raise Rejected(Reason.UNSERVED)
-        grant = await self._look_up(access)
+        if self._lookup is None:
+            raise Rejected(Reason.NO_LOOKUP)
+        grant = await self._lookup(access)
         if grant is None:
-            raise Rejected(Reason.UNGRANTED)
-        prove(access, grant, self.cipher)
-        return self.cipher.key_encoding.write(grant.key)
+            raise Rejected(Reason.NOT_GRANTED)
+        verify(access, grant, self.cipher)
+        return self.cipher.key_encoding.to_text(grant.key)
 
-    async def _spend(self, ticket: bytes, stamp: int) -> None:
+    async def _spend(self, ticket: bytes, timestamp: int) -> None:
         run, now = self._running(), self.now()
-        until = self.validity.until(stamp, now)  # again: what ended meanwhile would not be remembered
-        run.spent.spend(ticket, until, now)
+        expiry = self.validity.expiry(timestamp, now)  # again: the ticket may have expired during the lookup
+        run.used_tickets.spend(ticket, expiry, now)
         try:
-            await run.queue.spend(ticket, until, int(now.timestamp() * 1000))
+            await run.queue.spend(ticket, expiry, int(now.timestamp() * 1000))
         except Rejected:
-            run.spent.give_back(ticket)
+            run.used_tickets.release(ticket)
             raise

@@ -1,4 +1,4 @@
-"""The receiver as an aiohttp application, and a server for it alone."""
+"""The receiver as an aiohttp application, and a server that runs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 from koophone_async.events.errors import Reason, Rejected
-from koophone_async.events.wire import Head
+from koophone_async.events.wire import RequestHead
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def application(receiver: Receiver) -> web.Application:
-    """Give an application that answers with the receiver and runs it."""
+    """Return an application that starts and stops the receiver and passes requests to it."""
 
     async def answer(request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        head = Head(request.method, f"/{request.match_info['path']}", headers)
-        given = await receiver.receive(head, _body(request))
-        return web.Response(status=given.status, body=given.body, headers=given.headers)
+        head = RequestHead(request.method, f"/{request.match_info['path']}", headers)
+        result = await receiver.receive(head, _body(request))
+        return web.Response(status=result.status, body=result.body, headers=result.headers)
 
-    async def running(_: web.Application) -> AsyncIterator[None]:
+    async def run_receiver(_: web.Application) -> AsyncIterator[None]:
         async with receiver:
             yield
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    app.cleanup_ctx.append(running)
+    app.cleanup_ctx.append(run_receiver)
     return app
 
 
@@ -47,16 +47,16 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
 
 @asynccontextmanager
 async def serve(receiver: Receiver, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
-    """Run a receiver and a server for it, and give its address, such as `http://127.0.0.1:8080`.
+    """Run a server for a receiver; the context is its address, such as `http://127.0.0.1:8080`.
 
     Args:
-        receiver: Entered here, so not before.
-        host: Where to listen.
-        port: 0 takes a free one.
+        receiver: Started and stopped here; it must not be running yet.
+        host: Address to listen on.
+        port: Port to listen on; 0 picks a free one.
 
     Raises:
         InvalidRequest: The journal cannot be opened.
-        OSError: It cannot listen there.
+        OSError: The address or port cannot be used.
     """
     runner = web.AppRunner(application(receiver), access_log=None)
     try:

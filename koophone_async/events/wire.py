@@ -1,7 +1,7 @@
-"""The four documented calls, as bytes in and bytes out: no I/O, no clock, no framework.
+"""Wire format of the four documented calls: pure functions, no I/O, no clock, no framework.
 
-Where the document (CPH chapter 6, 2020-07-30) is silent this module decides: only POST, a content
-type that is JSON or absent, and a refusal is a status with `error_code` and `error_msg`.
+Where the document (CPH chapter 6, 2020-07-30) is silent, this module decides: only POST, a content
+type of JSON or none, and a refusal is a status with `error_code` and `error_msg`.
 """
 
 from __future__ import annotations
@@ -26,41 +26,41 @@ T = TypeVar("T", bound="AttrsInstance")
 
 
 @frozen
-class Inbound:
-    """One documented call that the service makes to us."""
+class InboundCall:
+    """One documented call that the service makes to you."""
 
     name: str
     path: str
-    """Where the receiver answers it, below the address it is mounted at."""
+    """Path of the call, relative to the address of the receiver."""
 
-    setting: str
-    """The phone's property that holds the URL to call."""
+    url_property: str
+    """The phone property that contains the URL to call."""
 
     model: type[Access | Event]
     source: str
 
 
-VERIFY: Final = Inbound(
+VERIFY: Final = InboundCall(
     "events.verify", "/verify", "com.cph.cg.sign_check_url", Access, "CPH 6.1 (2020-07-30)"
 )
-# These two share a URL and an event_type: `status` tells them apart (CPH 6.2, 6.3).
-ENTER: Final = Inbound(
+# These two share a URL and an event_type and differ in `status` (CPH 6.2, 6.3).
+ENTER: Final = InboundCall(
     "events.enter", "/events", "com.cph.cg.event_notify_url", GameEntered, "CPH 6.2 (2020-07-30)"
 )
-QUIT: Final = Inbound(
+QUIT: Final = InboundCall(
     "events.quit", "/events", "com.cph.cg.event_notify_url", GameQuit, "CPH 6.3 (2020-07-30)"
 )
 # Its event_type is "app" in the table and "heartbeat" in the example; it has no status (CPH 6.4).
-HEARTBEAT: Final = Inbound(
+HEARTBEAT: Final = InboundCall(
     "events.heartbeat", "/heartbeats", "com.cph.cg.heartbeat_url", Heartbeat, "CPH 6.4 (2020-07-30)"
 )
-INBOUND: Final = (VERIFY, ENTER, QUIT, HEARTBEAT)
-"""Every call that the service makes to us."""
+INBOUND_CALLS: Final = (VERIFY, ENTER, QUIT, HEARTBEAT)
+"""Every call that the service makes to you."""
 
-INTERVAL: Final = "com.cph.cg.heartbeat_interval"
-"""The phone's property that holds the seconds between two heartbeats."""
+HEARTBEAT_INTERVAL: Final = "com.cph.cg.heartbeat_interval"
+"""The phone property with the seconds between two heartbeats."""
 
-_PATHS: Final = frozenset(inbound.path for inbound in INBOUND)
+_PATHS: Final = frozenset(inbound.path for inbound in INBOUND_CALLS)
 _STATUS: Final = {GameEntered: 0, GameQuit: 1}
 _BY_STATUS: Final[Mapping[object, type[Event]]] = {
     0: GameEntered,
@@ -72,46 +72,52 @@ _URL: Final = re.compile(r"https?://[A-Za-z0-9_./:-]{1,248}")
 
 
 def properties(address: str, heartbeat_interval: int) -> dict[str, str]:
-    """Give the properties that make a phone call a receiver.
+    """Return the phone properties that make a phone call a receiver.
 
     Args:
-        address: Where the receiver is mounted, such as `https://games.example.com/cph`.
+        address: URL of the receiver, such as `https://games.example.com/cph`.
         heartbeat_interval: Seconds between two heartbeats.
 
     Raises:
-        InvalidRequest: A URL would be longer than 256 characters, or hold one that is not documented.
+        InvalidRequest: A URL would be longer than 256 characters or contain an undocumented character.
     """
-    urls = {inbound.setting: address.rstrip("/") + inbound.path for inbound in INBOUND}
+    urls = {inbound.url_property: address.rstrip("/") + inbound.path for inbound in INBOUND_CALLS}
     if not all(_URL.fullmatch(url) for url in urls.values()):
         raise InvalidRequest(
-            "", "address", "makes no URL of http or https with at most 256 of A-Z a-z 0-9 _ . / : -"
+            "",
+            "address",
+            "must give http or https URLs of at most 256 characters out of A-Z a-z 0-9 _ . / : -",
         )
-    return {**urls, INTERVAL: str(heartbeat_interval)}
+    return {**urls, HEARTBEAT_INTERVAL: str(heartbeat_interval)}
 
 
 @frozen
-class Head:
-    """What comes before a body."""
+class RequestHead:
+    """Method, path and headers of a request."""
 
     method: str
     path: str
-    """Below the address that the receiver is mounted at."""
+    """Relative to the address of the receiver."""
 
     headers: Mapping[str, str] = field(repr=False)
-    """By names in lower case."""
+    """Header values by lower-case name."""
 
 
 @frozen
 class Answer:
-    """What the service gets back."""
+    """The response to a call."""
 
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str]
 
 
-def route(head: Head, most_bytes: int) -> str:
-    """Tell which path a call is for, and refuse what needs no look at its body."""
+def route(head: RequestHead, max_bytes: int) -> str:
+    """Return the path of a call, without a trailing slash.
+
+    Raises:
+        Rejected: The method, path, content type, content encoding or content length is not accepted.
+    """
     path = head.path.rstrip("/")
     if path not in _PATHS:
         raise Rejected(Reason.PATH)
@@ -121,7 +127,7 @@ def route(head: Head, most_bytes: int) -> str:
         raise Rejected(Reason.CONTENT_TYPE)
     if head.headers.get("content-encoding", "identity").lower() != "identity":
         raise Rejected(Reason.CONTENT_TYPE)
-    if _length(head.headers.get("content-length", "")) > most_bytes:
+    if _content_length(head.headers.get("content-length", "")) > max_bytes:
         raise Rejected(Reason.SIZE)
     return path
 
@@ -131,22 +137,22 @@ def _is_json(content_type: str) -> bool:
     return not name or name in ("application/json", "text/json") or name.endswith("+json")
 
 
-def _length(text: str) -> int:
+def _content_length(text: str) -> int:
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
 
 
-def read_event(body: bytes) -> Event:
-    """Read an enter, a quit or a heartbeat.
+def parse_event(body: bytes) -> Event:
+    """Parse an enter, quit or heartbeat event.
 
     Raises:
-        Rejected: It is none of these, or not as documented.
+        Rejected: The body is none of these, or not as documented.
     """
-    told = _json(body)
-    event = told.get("event")
+    envelope = _parse_object(body)
+    event = envelope.get("event")
     if not isinstance(event, dict):
         raise Rejected(Reason.FIELDS)
     event = cast("Json", event)
-    return _read(_model(told.get("event_type"), event), event)
+    return _parse(_model(envelope.get("event_type"), event), event)
 
 
 def _model(event_type: object, event: Json) -> type[Event]:
@@ -160,52 +166,56 @@ def _model(event_type: object, event: Json) -> type[Event]:
     return _BY_STATUS[status]
 
 
-def read_access(body: bytes) -> Access:
-    """Read the question whether an access is genuine.
+def parse_access(body: bytes) -> Access:
+    """Parse a request to verify an access.
 
     Raises:
-        Rejected: It is not as documented.
+        Rejected: The body is not as documented.
     """
-    return _read(Access, _json(body))
+    return _parse(Access, _parse_object(body))
 
 
-def _json(body: bytes) -> Json:
+def _parse_object(body: bytes) -> Json:
     try:
-        told = decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # half of a UTF-8 character is a ValueError
+        value = decode(body)
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        RecursionError,
+    ):  # ValueError: a truncated UTF-8 sequence
         raise Rejected(Reason.JSON) from None
-    if not isinstance(told, dict):
+    if not isinstance(value, dict):
         raise Rejected(Reason.FIELDS)
-    return cast("Json", told)
+    return cast("Json", value)
 
 
-def _read(model: type[T], told: Json) -> T:
-    # The converter reads true as "True" and as 1; no documented field is a boolean.
-    if any(isinstance(told.get(spelling(attribute).name), bool) for attribute in fields(model)):
+def _parse(model: type[T], wire: Json) -> T:
+    # The converter would accept true as "True" or as 1; no documented field is a boolean.
+    if any(isinstance(wire.get(spelling(attribute).name), bool) for attribute in fields(model)):
         raise Rejected(Reason.FIELDS)
     try:
-        return from_wire(model, told)
+        return from_wire(model, wire)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError, RecursionError):
-        raise Rejected(Reason.FIELDS) from None  # the cause would show the values
+        raise Rejected(Reason.FIELDS) from None  # the cause would expose the values
 
 
-def write(told: Access | Event) -> bytes:
-    """Write what the service sends: the other direction of `read_event` and `read_access`."""
-    if isinstance(told, Access):
-        return encode(to_wire(told))
-    event = to_wire(told)
-    if isinstance(told, Heartbeat):
+def serialize(call: Access | Event) -> bytes:
+    """Return the body that the service sends: the inverse of `parse_event` and `parse_access`."""
+    if isinstance(call, Access):
+        return encode(to_wire(call))
+    event = to_wire(call)
+    if isinstance(call, Heartbeat):
         return encode({"event_type": "heartbeat", "event": event})
-    return encode({"event_type": "app", "event": {"status": _STATUS[type(told)], **event}})
+    return encode({"event_type": "app", "event": {"status": _STATUS[type(call)], **event}})
 
 
-def answered(request: str, content: Mapping[str, str]) -> Answer:
-    """Write the answer to a call that was taken."""
-    return Answer(200, encode({"request_id": request, **content}), {"Content-Type": "application/json"})
+def format_answer(request_id: str, content: Mapping[str, str]) -> Answer:
+    """Return the answer to an accepted call."""
+    return Answer(200, encode({"request_id": request_id, **content}), {"Content-Type": "application/json"})
 
 
-def refused(request: str, reason: Reason) -> Answer:
-    """Write the answer to a call that was not: nothing of the call comes back with it."""
-    verdict = reason.verdict
-    body = {"request_id": request, "error_code": verdict.code, "error_msg": verdict.words}
-    return Answer(verdict.status, encode(body), {"Content-Type": "application/json", **verdict.headers})
+def format_refusal(request_id: str, reason: Reason) -> Answer:
+    """Return the answer to a refused call; it quotes nothing of the call."""
+    refusal = reason.refusal
+    body = {"request_id": request_id, "error_code": refusal.code, "error_msg": refusal.message}
+    return Answer(refusal.status, encode(body), {"Content-Type": "application/json", **refusal.headers})

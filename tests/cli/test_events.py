@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from attrs import evolve
 
-from koophone_async.events import Access, Cipher, GameEntered, Heartbeat, write
+from koophone_async.events import Access, Cipher, GameEntered, Heartbeat, serialize
 from tests.cli.conftest import Process, started
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def post(url: str, body: bytes) -> dict[str, Any]:
 
 def tell(process: Process, at: str, event: Event) -> dict[str, Any]:
     assert process.stdout
-    post(f"{at}/{'heartbeats' if isinstance(event, Heartbeat) else 'events'}", write(event))
+    post(f"{at}/{'heartbeats' if isinstance(event, Heartbeat) else 'events'}", serialize(event))
     line: dict[str, Any] = json.loads(process.stdout.readline())
     return line
 
 
 def access(session: str) -> bytes:
-    iv, data = Cipher().seal(KEY, bytes(12), b"let me in")
+    iv, data = Cipher().encrypt(KEY, bytes(12), b"let me in")
     until = int((datetime.now(UTC) + timedelta(minutes=1)).timestamp() * 1000)
-    return write(Access(session, f"ticket of {session}", until, data, iv))
+    return serialize(Access(session, f"ticket of {session}", until, data, iv))
 
 
 def test_events_are_printed_and_logged_without_their_tickets(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         at = address(process)
         assert process.stdout
         process.stdout.close()
-        post(f"{at}/events", write(ENTERED))
+        post(f"{at}/events", serialize(ENTERED))
         assert process.wait(20) == 141
 
 
@@ -105,7 +105,7 @@ def test_calls_are_answered_while_the_reader_takes_his_time() -> None:
     with started("events", "serve") as process:
         at = address(process)
         for _ in range(count):
-            post(f"{at}/events", write(evolve(ENTERED, error=words)))
+            post(f"{at}/events", serialize(evolve(ENTERED, error=words)))
         assert process.stdout
         lines = [json.loads(process.stdout.readline()) for _ in range(count)]
         process.send_signal(signal.SIGTERM)
@@ -116,7 +116,7 @@ def test_calls_are_answered_while_the_reader_takes_his_time() -> None:
 
 def test_events_are_printed_into_a_file(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as out, started("events", "serve", stdout=out) as process:
-        post(f"{address(process)}/events", write(ENTERED))
+        post(f"{address(process)}/events", serialize(ENTERED))
         process.send_signal(signal.SIGTERM)
         assert process.end().code == 0
 
@@ -129,7 +129,7 @@ def test_what_nobody_read_is_printed_at_the_next_start(tmp_path: Path) -> None:
         at = address(process)
         assert process.stdout
         process.stdout.close()
-        post(f"{at}/events", write(ENTERED))
+        post(f"{at}/events", serialize(ENTERED))
         assert process.wait(20) == 141
 
     with started(*kept) as process:
@@ -142,9 +142,9 @@ def test_what_nobody_read_is_printed_at_the_next_start(tmp_path: Path) -> None:
 def test_a_log_that_is_full_is_said_and_ends_nothing(tmp_path: Path) -> None:
     with started("events", "serve", "--log", "/dev/full", "--database", str(tmp_path / "db")) as process:
         at = address(process)
-        post(f"{at}/events", write(ENTERED))
+        post(f"{at}/events", serialize(ENTERED))
         assert process.stderr
-        assert "event 1, delivery 1 failed: OSError" in process.stderr.readline()
+        assert "event 1: delivery 1 failed: OSError" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         ended = process.end()
 

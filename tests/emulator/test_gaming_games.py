@@ -168,7 +168,7 @@ async def test_players_encrypt_as_the_receiver_was_told(
         granting(ear)
         await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
 
-    assert ear.receiver.counts.admitted == 1
+    assert ear.receiver.counts.verified == 1
 
 
 async def test_who_is_not_verified_does_not_play(gaming_scene: GamingScene) -> None:

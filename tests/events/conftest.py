@@ -6,7 +6,7 @@ import pytest
 
 from koophone_async.events import Receiver
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import Story
+from tests.events.service import Recorder
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -22,8 +22,8 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture
-def story() -> Story:
-    return Story()
+def recorder() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture(params=["memory", "journal"])

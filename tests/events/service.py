@@ -1,4 +1,4 @@
-"""The service, as it calls us, and what our handlers saw of it."""
+"""Calls of the service, and a handler that records events."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from koophone_async.events import (
     Event,
     GameEntered,
     GameQuit,
-    Head,
     Heartbeat,
-    Inbound,
+    InboundCall,
     Receiver,
-    write,
+    RequestHead,
+    serialize,
 )
 from koophone_async.virtual_time import EPOCH
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 KEY: Final = bytes(range(32))
 IV: Final = bytes(range(16))
-CONTENT: Final = b"what the client sealed"
-TICKET: Final = "a-ticket-that-nobody-may-read"
+CONTENT: Final = b"encrypted by the client"
+TICKET: Final = "a-secret-ticket"
 
 
 def at(seconds: float) -> datetime:
@@ -41,7 +41,7 @@ def entered(session: str = "s1", phone: str = "p1", *, seconds: float = 0) -> Ga
     return GameEntered(phone, "chess", session, at(seconds), ticket=TICKET)
 
 
-def quitted(session: str = "s1", phone: str = "p1", *, seconds: float = 60) -> GameQuit:
+def quit_event(session: str = "s1", phone: str = "p1", *, seconds: float = 60) -> GameQuit:
     return GameQuit(phone, "chess", session, at(seconds), played=60, ticket=TICKET)
 
 
@@ -57,11 +57,11 @@ def access(
     key: bytes = KEY,
     content: bytes = CONTENT,
 ) -> Access:
-    iv, data = cipher.seal(key, IV, content)
+    iv, data = cipher.encrypt(key, IV, content)
     return Access("s1", ticket, int(at(ends).timestamp() * 1000), data, iv)
 
 
-async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+async def chunks_of(*chunks: bytes) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
 
@@ -69,39 +69,39 @@ async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
 async def post(
     receiver: Receiver, path: str, body: bytes, headers: Mapping[str, str] | None = None
 ) -> Answer:
-    return await receiver.receive(Head("POST", path, headers or {}), pieces(body))
+    return await receiver.receive(RequestHead("POST", path, headers or {}), chunks_of(body))
 
 
-async def tell(receiver: Receiver, *events: Event) -> list[int]:
-    """Tell some events, all at once."""
-    answers = await asyncio.gather(*(post(receiver, "/events", write(event)) for event in events))
+async def send_events(receiver: Receiver, *events: Event) -> list[int]:
+    """Send events concurrently; return the statuses of the answers."""
+    answers = await asyncio.gather(*(post(receiver, "/events", serialize(event)) for event in events))
     return [answer.status for answer in answers]
 
 
-async def ask(receiver: Receiver, question: Access, to: Inbound) -> tuple[int, Any]:
-    answer = await post(receiver, to.path, write(question))
+async def send_access(receiver: Receiver, request: Access, to: InboundCall) -> tuple[int, Any]:
+    answer = await post(receiver, to.path, serialize(request))
     return answer.status, json.loads(answer.body)
 
 
 @define
-class Story:
-    """What the handlers were told, in order."""
+class Recorder:
+    """Handler that records the events in order."""
 
-    told: list[Event] = field(factory=list[Event])
-    _expected: asyncio.Event = field(factory=asyncio.Event)
+    events: list[Event] = field(factory=list[Event])
+    _new_event: asyncio.Event = field(factory=asyncio.Event)
 
     async def __call__(self, event: Event) -> None:
-        self.told.append(event)
-        self._expected.set()
+        self.events.append(event)
+        self._new_event.set()
 
-    def listen(self, receiver: Receiver) -> None:
+    def attach(self, receiver: Receiver) -> None:
         receiver.on_enter(self)
         receiver.on_quit(self)
         receiver.on_heartbeat(self)
 
-    async def has(self, count: int) -> list[Event]:
-        """Wait until so many events were told."""
-        while len(self.told) < count:
-            self._expected.clear()
-            await self._expected.wait()
-        return self.told
+    async def wait_for(self, count: int) -> list[Event]:
+        """Wait until `count` events are recorded."""
+        while len(self.events) < count:
+            self._new_event.clear()
+            await self._new_event.wait()
+        return self.events

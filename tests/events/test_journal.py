@@ -1,4 +1,4 @@
-"""Events on disk: what is answered with 200 outlives the process, however that ends."""
+"""The journal: an event answered with 200 survives the end of the process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver, write
+from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver, serialize
 from koophone_async.events.journal import Journal
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import KEY, TICKET, Story, access, ask, beat, entered, tell
+from tests.events.service import KEY, TICKET, Recorder, access, beat, entered, send_access, send_events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ async def mend_disk(receiver: Receiver, table: str) -> None:
 
 
 async def alter(receiver: Receiver, statement: str) -> None:
-    """Do what otherwise only a broken disk does: nobody else can open the file."""
+    """Simulate a disk failure through the open connection: no other process can open the file."""
     run = receiver._run  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     assert run is not None
     queue = run.queue
@@ -52,60 +52,60 @@ def failing(path: Path) -> Receiver:
     return receiver
 
 
-def listening(path: Path, story: Story) -> Receiver:
+def listening(path: Path, recorder: Recorder) -> Receiver:
     receiver = Receiver(journal=path)
-    receiver.on_enter(story)
+    receiver.on_enter(recorder)
     return receiver
 
 
-async def test_what_was_not_done_is_delivered_after_a_restart(path: Path, story: Story) -> None:
+async def test_unhandled_events_are_delivered_after_a_restart(path: Path, recorder: Recorder) -> None:
     async with failing(path) as receiver:
-        await tell(receiver, entered("a"), entered("b"))
-    async with listening(path, story):
-        told = await story.has(2)
+        await send_events(receiver, entered("a"), entered("b"))
+    async with listening(path, recorder):
+        events = await recorder.wait_for(2)
 
-    assert {event.session for event in told} == {"a", "b"}
+    assert {event.session for event in events} == {"a", "b"}
 
 
-async def test_what_was_given_up_is_delivered_after_a_restart(path: Path, story: Story) -> None:
+async def test_events_given_up_are_delivered_after_a_restart(path: Path, recorder: Recorder) -> None:
     receiver = failing(path)
     receiver.delivery = Delivery(attempts=1)
     async with receiver:
-        await tell(receiver, entered())
+        await send_events(receiver, entered())
         await asyncio.sleep(1)
         assert receiver.counts.given_up == 1
-    async with listening(path, story):
-        assert await story.has(1) == [entered()]
+    async with listening(path, recorder):
+        assert await recorder.wait_for(1) == [entered()]
 
 
-async def test_what_was_done_is_not_delivered_again(path: Path, story: Story) -> None:
-    async with listening(path, story) as receiver:
-        await tell(receiver, entered())
-        await story.has(1)
-    async with listening(path, story):
+async def test_handled_events_are_not_delivered_again(path: Path, recorder: Recorder) -> None:
+    async with listening(path, recorder) as receiver:
+        await send_events(receiver, entered())
+        await recorder.wait_for(1)
+    async with listening(path, recorder):
         await asyncio.sleep(100)
 
-    assert len(story.told) == 1
+    assert len(recorder.events) == 1
 
 
-async def test_events_come_in_the_order_they_came(path: Path, story: Story) -> None:
-    receiver = listening(path, story)
-    receiver.delivery = Delivery(workers=1, held=7)
+async def test_events_are_delivered_in_order_of_arrival(path: Path, recorder: Recorder) -> None:
+    receiver = listening(path, recorder)
+    receiver.delivery = Delivery(workers=1, max_in_memory=7)
     async with receiver:
         for number in range(50):
-            await tell(receiver, entered(str(number)))
-        told = await story.has(50)
+            await send_events(receiver, entered(str(number)))
+        events = await recorder.wait_for(50)
 
-    assert [event.session for event in told] == [str(number) for number in range(50)]
+    assert [event.session for event in events] == [str(number) for number in range(50)]
 
 
-async def test_a_number_is_never_given_twice(path: Path, story: Story) -> None:
-    async with listening(path, story) as receiver:
+async def test_event_numbers_are_never_reused(path: Path, recorder: Recorder) -> None:
+    async with listening(path, recorder) as receiver:
         for number in range(5):
-            await tell(receiver, entered(str(number)))
-            await story.has(number + 1)
+            await send_events(receiver, entered(str(number)))
+            await recorder.wait_for(number + 1)
 
-    assert len(story.told) == 5
+    assert len(recorder.events) == 5
 
 
 async def test_only_the_owner_may_read_the_file(path: Path) -> None:
@@ -115,31 +115,31 @@ async def test_only_the_owner_may_read_the_file(path: Path) -> None:
     assert set(files.values()) == {0o600}
 
 
-async def test_no_ticket_is_in_the_journals_own_words(path: Path) -> None:
+async def test_no_ticket_appears_in_the_repr_of_the_journal(path: Path) -> None:
     journal = Journal(path, 10)
     await journal.open()
-    putting = asyncio.create_task(journal.put(write(entered())))
+    storing = asyncio.create_task(journal.put(serialize(entered())))
     await asyncio.sleep(0)
-    told = repr(journal)
-    await putting
+    text = repr(journal)
+    await storing
     await journal.close()
 
-    assert TICKET not in told
+    assert TICKET not in text
 
 
-async def test_a_second_process_is_refused(path: Path) -> None:
+async def test_only_one_receiver_can_open_a_journal(path: Path) -> None:
     async with Receiver(journal=path):
         with pytest.raises(InvalidRequest, match="cannot be opened: database is locked"):
             await Receiver(journal=path).__aenter__()
 
 
-async def test_no_call_is_taken_before_the_journal_is_open(path: Path) -> None:
+async def test_calls_are_refused_until_the_journal_is_open(path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("BEGIN EXCLUSIVE")
     receiver = Receiver(journal=path)
     entering = asyncio.create_task(receiver.__aenter__())
     await asyncio.sleep(0)
-    statuses = await tell(receiver, entered())
+    statuses = await send_events(receiver, entered())
     other.close()
     await asyncio.wait([entering])
     await receiver.__aexit__(None, None, None)
@@ -156,97 +156,97 @@ async def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
         await Receiver(journal=path).__aenter__()
 
 
-def damage(path: Path, place: int | bytes) -> None:
-    """Overwrite the byte at a place, or the last of these bytes where they first stand."""
+def damage(path: Path, target: int | bytes) -> None:
+    """Overwrite the byte at an offset, or the last byte of the first match of a byte string."""
     content = bytearray(path.read_bytes())
-    content[place if isinstance(place, int) else content.index(place) + len(place) - 1] = 0xB1
+    content[target if isinstance(target, int) else content.index(target) + len(target) - 1] = 0xB1
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("place", [b"tableevents", 6 * 4096 + 8], ids=["in words", "in a page of events"])
-async def test_a_damaged_journal_is_refused(path: Path, place: int | bytes) -> None:
+@pytest.mark.parametrize("target", [b"tableevents", 6 * 4096 + 8], ids=["schema", "page of events"])
+async def test_a_damaged_journal_is_refused(path: Path, target: int | bytes) -> None:
     async with failing(path) as receiver:
-        await tell(receiver, *(entered(str(number)) for number in range(200)))
-    damage(path, place)
+        await send_events(receiver, *(entered(str(number)) for number in range(200)))
+    damage(path, target)
 
     with pytest.raises(InvalidRequest, match="cannot be opened"):
         await Receiver(journal=path).__aenter__()
 
 
-async def test_a_journal_in_no_directory_is_refused_and_the_receiver_can_start_later(tmp_path: Path) -> None:
+async def test_a_receiver_can_start_after_its_journal_was_refused(tmp_path: Path) -> None:
     receiver = Receiver(journal=tmp_path / "none" / "events.db")
     with pytest.raises(InvalidRequest, match="cannot be opened"):
         await receiver.__aenter__()
 
     (tmp_path / "none").mkdir()
     async with receiver:
-        assert await tell(receiver, entered()) == [200]
+        assert await send_events(receiver, entered()) == [200]
 
 
-async def test_an_event_that_cannot_be_written_is_refused_for_now(
+async def test_an_event_that_cannot_be_written_is_answered_503(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with listening(path, Story()) as receiver:
+    async with listening(path, Recorder()) as receiver:
         await break_disk(receiver, "events")
-        assert await tell(receiver, entered(), beat()) == [503, 200]
+        assert await send_events(receiver, entered(), beat()) == [503, 200]
         await mend_disk(receiver, "events")
-        assert await tell(receiver, entered()) == [200]
+        assert await send_events(receiver, entered()) == [200]
 
     assert receiver.counts.refused == {Reason.STORAGE: 1}
     assert "the journal could not be written: no such table" in caplog.text
 
 
-async def test_a_journal_that_cannot_be_read_is_read_later(
-    path: Path, story: Story, caplog: pytest.LogCaptureFixture
+async def test_a_journal_that_cannot_be_read_is_read_again_later(
+    path: Path, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receiver, gate = Receiver(journal=path, delivery=Delivery(held=1)), asyncio.Event()
+    receiver, gate = Receiver(journal=path, delivery=Delivery(max_in_memory=1)), asyncio.Event()
 
     @receiver.on_enter
     async def waits(event: GameEntered) -> None:
         await gate.wait()
-        await story(event)
+        await recorder(event)
 
     async with receiver:
-        await tell(receiver, entered("in memory"), entered("on disk"))
+        await send_events(receiver, entered("in memory"), entered("on disk"))
         await asyncio.sleep(1)
         await break_disk(receiver, "events")
         gate.set()
         await asyncio.sleep(1)
         await mend_disk(receiver, "events")
-        await story.has(2)
+        await recorder.wait_for(2)
 
     assert "the journal could not be read: no such table" in caplog.text
 
 
-async def test_a_ticket_that_cannot_be_kept_lets_nobody_in_and_is_not_used_up(path: Path) -> None:
+async def test_a_ticket_that_cannot_be_stored_is_not_used_up(path: Path) -> None:
     receiver = Receiver(journal=path, now=VirtualTimeLoop.running().now)
 
     @receiver.on_verify
-    async def look_up(_: Access) -> Grant:
+    async def lookup(_: Access) -> Grant:
         return Grant(KEY)
 
     async with receiver:
-        question = access(receiver.cipher)
+        request = access(receiver.cipher)
         await break_disk(receiver, "tickets")
-        assert (await ask(receiver, question, VERIFY))[0] == 503
+        assert (await send_access(receiver, request, VERIFY))[0] == 503
         await mend_disk(receiver, "tickets")
-        assert (await ask(receiver, question, VERIFY))[0] == 200
+        assert (await send_access(receiver, request, VERIFY))[0] == 200
 
 
-async def test_a_caller_that_goes_away_does_not_take_its_neighbours_along(path: Path, story: Story) -> None:
-    async with listening(path, story) as receiver:
-        gone = asyncio.create_task(tell(receiver, entered("gone")))
-        stays = asyncio.create_task(tell(receiver, entered("stays")))
+async def test_a_cancelled_call_does_not_affect_concurrent_calls(path: Path, recorder: Recorder) -> None:
+    async with listening(path, recorder) as receiver:
+        gone = asyncio.create_task(send_events(receiver, entered("gone")))
+        stays = asyncio.create_task(send_events(receiver, entered("stays")))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         gone.cancel()
         assert await stays == [200]
-        told = await story.has(1)
+        events = await recorder.wait_for(1)
 
-    assert "stays" in {event.session for event in told}
+    assert "stays" in {event.session for event in events}
 
 
-async def test_an_end_that_is_cut_short_closes_the_journal(path: Path) -> None:
+async def test_a_cancelled_stop_closes_the_journal(path: Path) -> None:
     receiver = Receiver(journal=path)
 
     @receiver.on_enter
@@ -254,7 +254,7 @@ async def test_an_end_that_is_cut_short_closes_the_journal(path: Path) -> None:
         await asyncio.Event().wait()
 
     await receiver.__aenter__()
-    await tell(receiver, entered())
+    await send_events(receiver, entered())
     await asyncio.sleep(1)
     ending = asyncio.create_task(receiver.__aexit__(None, None, None))
     await asyncio.sleep(1)
@@ -265,25 +265,25 @@ async def test_an_end_that_is_cut_short_closes_the_journal(path: Path) -> None:
         assert ending.cancelled()
 
 
-async def test_a_body_that_nobody_can_read_is_left_and_the_next_one_delivered(
-    path: Path, story: Story, caplog: pytest.LogCaptureFixture
+async def test_an_unreadable_event_does_not_block_the_next(
+    path: Path, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = Journal(path, 10)
     await journal.open()
     await journal.put(b"of a later version")
     await journal.close()
 
-    async with listening(path, story) as receiver:
-        await tell(receiver, entered())
-        assert await story.has(1) == [entered()]
-    assert "event 1, delivery 1 failed: refused: json" in caplog.text
+    async with listening(path, recorder) as receiver:
+        await send_events(receiver, entered())
+        assert await recorder.wait_for(1) == [entered()]
+    assert "event 1: delivery 1 failed: refused: json" in caplog.text
 
 
-async def test_an_event_whose_handler_is_gone_stays_on_disk(path: Path, story: Story) -> None:
+async def test_an_event_without_its_handler_stays_on_disk(path: Path, recorder: Recorder) -> None:
     async with failing(path) as receiver:
-        await tell(receiver, entered())
+        await send_events(receiver, entered())
     async with Receiver(journal=path, delivery=Delivery(attempts=2)) as receiver:
         await asyncio.sleep(10)
         assert receiver.counts.given_up == 1
-    async with listening(path, story):
-        await story.has(1)
+    async with listening(path, recorder):
+        await recorder.wait_for(1)

@@ -1,4 +1,4 @@
-"""A process that is really killed, again and again, loses nothing that it answered with 200."""
+"""A receiver process that is killed repeatedly loses no event that it answered with 200."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from attrs import define
 
-from koophone_async.events import HEARTBEAT, write
+from koophone_async.events import HEARTBEAT, serialize
 from tests.events.service import beat
 
 PROGRAM: Final = Path(__file__).parent / "killed_program.py"
@@ -23,7 +23,7 @@ JSON: Final = {"Content-Type": "application/json"}
 
 @define
 class Program:
-    """The program in a process of its own."""
+    """The receiver as a separate process."""
 
     process: subprocess.Popen[str]
     address: str
@@ -36,24 +36,24 @@ class Program:
         assert process.stdout is not None
         return cls(process, process.stdout.readline().strip())
 
-    def killed(self) -> None:
+    def wait_killed(self) -> None:
         assert self.process.stdout is not None
         self.process.stdout.close()
         assert self.process.wait() == -signal.SIGKILL
 
 
 async def burst(program: Program, sessions: list[str], killed_after: int) -> set[str]:
-    """Tell of all sessions at once, kill the program in the middle, and give those answered with 200."""
-    taken = set[str]()
+    """Send heartbeats of all sessions concurrently, kill the program meanwhile, return those answered."""
+    answered = set[str]()
 
     async def one(client: aiohttp.ClientSession, session: str) -> None:
         with suppress(aiohttp.ClientError):
             async with client.post(
-                program.address + HEARTBEAT.path, data=write(beat(session)), headers=JSON
+                program.address + HEARTBEAT.path, data=serialize(beat(session)), headers=JSON
             ) as answer:
                 assert answer.status == 200
-                taken.add(session)
-        if len(taken) == killed_after:
+                answered.add(session)
+        if len(answered) == killed_after:
             program.process.kill()
 
     async with (
@@ -62,30 +62,30 @@ async def burst(program: Program, sessions: list[str], killed_after: int) -> set
     ):
         for session in sessions:
             group.create_task(one(client, session))
-    return taken
+    return answered
 
 
-def until_heard(done: Path, taken: set[str], program: Program) -> set[str]:
-    while not taken <= (heard := set(done.read_text().split() if done.exists() else ())):
+def wait_until_handled(done: Path, answered: set[str], program: Program) -> set[str]:
+    while not answered <= (handled := set(done.read_text().split() if done.exists() else ())):
         assert program.process.poll() is None
-    return heard
+    return handled
 
 
 @pytest.mark.process
-def test_what_was_answered_is_heard_although_the_process_is_killed(tmp_path: Path) -> None:
+def test_answered_events_survive_a_kill(tmp_path: Path) -> None:
     journal, done = tmp_path / "events.db", tmp_path / "done"
-    sent, taken = set[str](), set[str]()
+    sent, answered = set[str](), set[str]()
     for turn in range(3):
         sessions = [f"{turn}-{number}" for number in range(200)]
         program = Program.start(journal, done)
-        taken |= asyncio.run(burst(program, sessions, killed_after=20 + 50 * turn))
+        answered |= asyncio.run(burst(program, sessions, killed_after=20 + 50 * turn))
         sent |= set(sessions)
-        program.killed()
+        program.wait_killed()
 
     program = Program.start(journal, done)
-    heard = until_heard(done, taken, program)
+    handled = wait_until_handled(done, answered, program)
     program.process.kill()
-    program.killed()
+    program.wait_killed()
 
-    assert 20 + 70 + 120 <= len(taken) < len(sent)
-    assert heard <= sent
+    assert 20 + 70 + 120 <= len(answered) < len(sent)
+    assert handled <= sent

@@ -1,4 +1,4 @@
-"""The documented calls as bytes, and everything that is none of them."""
+"""Wire format: the documented calls and malformed bodies."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hypothesis import strategies as st
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
-    INBOUND,
+    INBOUND_CALLS,
     Access,
     Event,
     GameEntered,
     GameQuit,
     Grant,
-    Head,
     Heartbeat,
     Reason,
     Receiver,
+    RequestHead,
+    parse_access,
+    parse_event,
     properties,
-    read_access,
-    read_event,
-    write,
+    serialize,
 )
 from koophone_async.events.errors import Rejected
-from tests.events.service import KEY, TICKET, access, entered, pieces, post, quitted
+from tests.events.service import KEY, TICKET, access, chunks_of, entered, post, quit_event
 
 EXAMPLES: Final = Path(__file__).parent / "examples"
 
@@ -49,19 +49,19 @@ def example(name: str) -> bytes:
 
 
 def changed(**fields: object) -> bytes:
-    told = json.loads(write(quitted()))
-    told["event"].update(fields)
-    return json.dumps(told).encode()
+    call = json.loads(serialize(quit_event()))
+    call["event"].update(fields)
+    return json.dumps(call).encode()
 
 
 def reason(body: bytes) -> Reason:
     with pytest.raises(Rejected) as caught:
-        read_event(body)
+        parse_event(body)
     return caught.value.reason
 
 
-def test_the_documents_enter_is_read() -> None:
-    event = read_event(example("enter_game_event"))
+def test_the_documented_enter_is_parsed() -> None:
+    event = parse_event(example("enter_game_event"))
 
     assert isinstance(event, GameEntered)
     assert event.phone == "a7f3a1c5258347d6b6f1def79e11f2bc"
@@ -69,15 +69,15 @@ def test_the_documents_enter_is_read() -> None:
     assert event.error is None
 
 
-def test_the_documents_quit_is_read_with_its_seconds_as_they_came() -> None:
-    event = read_event(example("quit_game_event"))
+def test_the_documented_quit_is_parsed_without_conversion() -> None:
+    event = parse_event(example("quit_game_event"))
 
     assert isinstance(event, GameQuit)
     assert event.played == 41000
 
 
-def test_the_documents_heartbeat_is_read() -> None:
-    event = read_event(example("heartbeat_event"))
+def test_the_documented_heartbeat_is_parsed() -> None:
+    event = parse_event(example("heartbeat_event"))
 
     assert isinstance(event, Heartbeat)
     assert (event.app, event.session) == (
@@ -86,20 +86,20 @@ def test_the_documents_heartbeat_is_read() -> None:
     )
 
 
-def test_the_documents_access_is_read() -> None:
-    question = read_access(example("verify_access"))
+def test_the_documented_access_is_parsed() -> None:
+    request = parse_access(example("verify_access"))
 
-    assert (question.session, question.stamp) == ("xxxx", 128234892384)
+    assert (request.session, request.timestamp) == ("xxxx", 128234892384)
 
 
-def test_the_vendors_misspelling_of_encrypted_data_is_read() -> None:
+def test_the_misspelling_encypted_data_is_accepted() -> None:
     body = example("verify_access").replace(b'"encrypted_data": ""', b'"encypted_data": "sealed"')
 
-    assert read_access(body).data == "sealed"
+    assert parse_access(body).data == "sealed"
 
 
 def test_every_documented_call_has_a_path_and_a_property() -> None:
-    assert {inbound.name: inbound.path for inbound in INBOUND} == {
+    assert {inbound.name: inbound.path for inbound in INBOUND_CALLS} == {
         "events.verify": "/verify",
         "events.enter": "/events",
         "events.quit": "/events",
@@ -107,7 +107,7 @@ def test_every_documented_call_has_a_path_and_a_property() -> None:
     }
 
 
-def test_a_phone_is_told_where_to_call_by_its_properties() -> None:
+def test_phone_properties_contain_the_urls_to_call() -> None:
     assert properties("https://games.example.com/cph/", 30) == {
         "com.cph.cg.sign_check_url": "https://games.example.com/cph/verify",
         "com.cph.cg.event_notify_url": "https://games.example.com/cph/events",
@@ -117,7 +117,7 @@ def test_a_phone_is_told_where_to_call_by_its_properties() -> None:
 
 
 @pytest.mark.parametrize("address", ["ftp://x", "https://x?a=1", "https://" + "x" * 250])
-def test_an_address_that_no_phone_takes_is_refused(address: str) -> None:
+def test_an_address_that_phones_do_not_accept_is_refused(address: str) -> None:
     with pytest.raises(InvalidRequest, match="256") as caught:
         properties(address, 30)
 
@@ -125,45 +125,45 @@ def test_an_address_that_no_phone_takes_is_refused(address: str) -> None:
 
 
 @given(events)
-def test_what_is_written_is_read_again(event: Event) -> None:
-    assert read_event(write(event)) == event
+def test_events_survive_a_round_trip(event: Event) -> None:
+    assert parse_event(serialize(event)) == event
 
 
-def test_an_access_that_is_written_is_read_again() -> None:
-    question = access(Receiver().cipher)
+def test_an_access_survives_a_round_trip() -> None:
+    request = access(Receiver().cipher)
 
-    assert read_access(write(question)) == question
+    assert parse_access(serialize(request)) == request
 
 
 @pytest.mark.parametrize("event_type", ["app", "heartbeat"])
-def test_a_heartbeat_is_known_by_its_type_or_by_having_no_status(event_type: str) -> None:
+def test_a_heartbeat_has_its_own_type_or_no_status(event_type: str) -> None:
     body = {"event_type": event_type, "event": {"phone_id": "p", "time": "2026-01-01T00:00:00Z"}}
 
-    assert isinstance(read_event(json.dumps(body).encode()), Heartbeat)
+    assert isinstance(parse_event(json.dumps(body).encode()), Heartbeat)
 
 
-def test_blank_and_null_in_a_heartbeat_mean_that_no_game_runs() -> None:
+def test_empty_and_null_fields_mean_that_no_game_is_running() -> None:
     content = {"phone_id": "p", "time": "2026-01-01T00:00:00Z", "app_id": "", "session_id": None}
-    event = read_event(json.dumps({"event_type": "heartbeat", "event": content}).encode())
+    event = parse_event(json.dumps({"event_type": "heartbeat", "event": content}).encode())
 
     assert (event.app, event.session) == ("", "")
 
 
-def test_numbers_as_text_and_unknown_fields_are_read() -> None:
-    event = read_event(changed(status="1", run_time="60", newly={"added": [True]}))
+def test_numbers_as_text_and_unknown_fields_are_accepted() -> None:
+    event = parse_event(changed(status="1", run_time="60", newly={"added": [True]}))
 
-    assert event == quitted()
+    assert event == quit_event()
 
 
 @pytest.mark.parametrize("time", ["2026-01-01T08:01:00+08:00", "2026-01-01T00:01:00", 1767225660000])
-def test_times_are_aware_and_utc_however_they_are_written(time: str | int) -> None:
-    event = read_event(changed(time=time))
+def test_all_time_formats_are_parsed_as_utc(time: str | int) -> None:
+    event = parse_event(changed(time=time))
 
-    assert event.at == quitted().at
+    assert event.at == quit_event().at
     assert event.at.utcoffset() == timedelta(0)
 
 
-def test_a_time_of_another_zone_becomes_utc() -> None:
+def test_a_time_in_another_zone_is_converted_to_utc() -> None:
     there = timezone(timedelta(hours=8))
 
     assert GameEntered("p", "a", "s", datetime(2026, 1, 1, 8, tzinfo=there)).at.tzinfo is UTC
@@ -199,30 +199,30 @@ def test_wrong_fields_are_refused(fields: dict[str, Any]) -> None:
     [b"[]", b"null", b"{}", b'{"event_type": "app"}', b'{"event_type": "app", "event": []}',
      b'{"event_type": 1, "event": {"status": 0}}', b'{"event": {"status": 0}}'],
 )  # fmt: skip
-def test_what_is_no_event_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_an_event_is_refused(body: bytes) -> None:
     assert reason(body) is Reason.FIELDS
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b'"\\ud800"', b"[" * 60_000, b"{}{}", b"\x00"]
 )
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(body: bytes) -> None:
     assert reason(body) is Reason.JSON
 
 
-def test_depth_in_a_field_is_refused() -> None:
+def test_a_deeply_nested_field_is_refused() -> None:
     for depth in range(700, 1000, 3):
         body = b'{"session_id": "s", "ticket": "t", "encrypted_data": "", "aes_iv": "", "auth_ts": %s}'
         with pytest.raises(Rejected):
-            read_access(body % (b"[" * depth + b"]" * depth))
+            parse_access(body % (b"[" * depth + b"]" * depth))
 
 
 @pytest.mark.parametrize("status", [2, -1, "3", None, 0.5])
-def test_a_status_of_a_later_version_is_an_unknown_event(status: object) -> None:
+def test_an_unknown_status_is_an_unknown_event(status: object) -> None:
     assert reason(changed(status=status)) is Reason.UNKNOWN_EVENT
 
 
-def test_a_type_of_a_later_version_is_an_unknown_event() -> None:
+def test_an_unknown_event_type_is_an_unknown_event() -> None:
     assert reason(b'{"event_type": "network", "event": {}}') is Reason.UNKNOWN_EVENT
     assert reason(b'{"event_type": "network", "event": {"status": 0}}') is Reason.UNKNOWN_EVENT
 
@@ -238,12 +238,12 @@ def test_a_type_of_a_later_version_is_an_unknown_event() -> None:
         ("POST", "/events", {"content-length": "65537"}, 413),
     ],
 )
-async def test_a_head_is_refused_before_its_body_is_read(
+async def test_a_refused_head_leaves_the_body_unread(
     method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    body = pieces(write(entered()))
+    body = chunks_of(serialize(entered()))
     async with Receiver() as receiver:
-        answer = await receiver.receive(Head(method, path, headers), body)
+        answer = await receiver.receive(RequestHead(method, path, headers), body)
 
     assert answer.status == status
     assert await anext(body)
@@ -255,13 +255,13 @@ async def test_a_head_is_refused_before_its_body_is_read(
         {},
         {"content-type": "application/json; charset=utf-8", "content-encoding": "identity"},
         {"content-type": "application/cloudevents+json", "content-length": "400"},
-        {"content-type": "text/json", "content-length": "unsaid"},
+        {"content-type": "text/json", "content-length": "messages"},
         {"content-length": "65536"},
     ],
 )
-async def test_json_is_taken_under_its_names_and_under_none(headers: dict[str, str]) -> None:
+async def test_json_content_types_and_none_are_accepted(headers: dict[str, str]) -> None:
     async with Receiver() as receiver:
-        answer = await post(receiver, "/events/", write(entered()), headers)
+        answer = await post(receiver, "/events/", serialize(entered()), headers)
 
     assert answer.status == 200
     assert len(json.loads(answer.body)["request_id"]) == 32
@@ -280,21 +280,21 @@ names = st.text() | st.sampled_from(
      "ticket", "auth_ts", "aes_iv", "encrypted_data"]
 )  # fmt: skip
 values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=12)
-valid = st.sampled_from([write(entered()), write(quitted()), write(access(Receiver().cipher))])
+valid = st.sampled_from([serialize(entered()), serialize(quit_event()), serialize(access(Receiver().cipher))])
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A valid body with one field that holds anything."""
-    told: dict[str, Any] = json.loads(draw(valid))
-    place = told["event"] if "event" in told and draw(st.booleans()) else told
-    place[draw(st.sampled_from(sorted(place)))] = draw(values)
-    return json.dumps(told).encode()
+    """Return a valid body with a random value in one field."""
+    call: dict[str, Any] = json.loads(draw(valid))
+    target = call["event"] if "event" in call and draw(st.booleans()) else call
+    target[draw(st.sampled_from(sorted(target)))] = draw(values)
+    return json.dumps(call).encode()
 
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """A valid body with a piece cut out and another put in."""
+    """Return a valid body with random bytes in place of a slice."""
     body = draw(valid)
     begin, end = sorted((draw(st.integers(0, len(body))), draw(st.integers(0, len(body)))))
     return body[:begin] + draw(st.binary(max_size=20)) + body[end:]
@@ -310,30 +310,30 @@ BODIES: Final = {
 
 @pytest.mark.parametrize("count", [100, pytest.param(2_500, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("kind", BODIES)
-def test_no_body_causes_anything_but_an_answer(kind: str, count: int) -> None:
+def test_every_body_is_answered(kind: str, count: int) -> None:
     receiver = Receiver()
 
     @receiver.on_verify
-    async def look_up(_: Access) -> Grant:
+    async def lookup(_: Access) -> Grant:
         return Grant(KEY, ticket="another")
 
     @settings(max_examples=count, database=None)
     @given(BODIES[kind], st.sampled_from(["/events", "/heartbeats", "/verify"]))
     def fuzz(body: bytes, path: str) -> None:
         answer = runner.run(post(receiver, path, body))
-        told = json.loads(answer.body)
+        content = json.loads(answer.body)
         assert answer.status in (200, 400, 403, 422)
-        assert set(told) == (
+        assert set(content) == (
             {"request_id"} if answer.status == 200 else {"request_id", "error_code", "error_msg"}
         )
         assert TICKET.encode() not in answer.body
-        if answer.status == 200:  # then it was an event, and one that can be told again
-            assert read_event(write(read_event(body))) == read_event(body)
+        if answer.status == 200:  # it was an event, which can be serialized again
+            assert parse_event(serialize(parse_event(body))) == parse_event(body)
 
     with asyncio.Runner() as runner:
         runner.run(receiver.__aenter__())
         fuzz()
         runner.run(receiver.__aexit__(None, None, None))
 
-    assert receiver.counts.admitted == 0
+    assert receiver.counts.verified == 0
     assert receiver.counts.accepted + receiver.counts.refused.total() >= count

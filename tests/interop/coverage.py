@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.events.wire import INBOUND
+from koophone_async.events.wire import INBOUND_CALLS
 from tests.interop.differences import DIFFERENT
 from tests.interop.drive import driven, looked_up_project
 from tests.interop.recording import compared
@@ -65,7 +65,8 @@ def rows() -> list[Row]:
         for name, one in OPERATIONS.items()
     ]
     return operations + [
-        Row(call.name, "POST, to an address of yours", call.source, Proof.DOCUMENTED) for call in INBOUND
+        Row(call.name, "POST, to an address of yours", call.source, Proof.DOCUMENTED)
+        for call in INBOUND_CALLS
     ]
 
 

@@ -22,7 +22,7 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     ENTER,
     HEARTBEAT,
-    INTERVAL,
+    HEARTBEAT_INTERVAL,
     QUIT,
     VERIFY,
     Access,
@@ -31,7 +31,7 @@ from koophone_async.events import (
     GameQuit,
     Heartbeat,
     Mode,
-    write,
+    serialize,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from koophone_async.emulator.gaming.callbacks import Line
     from koophone_async.emulator.gaming.library import Library, Version
     from koophone_async.emulator.world import World
-    from koophone_async.events import Event, Inbound
+    from koophone_async.events import Event, InboundCall
     from koophone_async.wire import Json
 
 _REMEMBERED: Final = 1000
@@ -95,7 +95,7 @@ class Games:
         standing = self._free(phone)
         self._version(phone, application)
         id_ = session or self._rng.randbytes(16).hex()
-        if url := standing.android.properties.get(VERIFY.setting):
+        if url := standing.android.properties.get(VERIFY.url_property):
             await self._verify(phone, url, id_, player)
             self._free(phone)  # much may have happened meanwhile
         version = self._version(phone, application)
@@ -178,18 +178,18 @@ class Games:
         if player is None:
             raise InvalidRequest("", "player", "is needed: the phone has accesses verified")
         salt = self._rng.randbytes(_NONCE_BYTES[self.cipher.mode])
-        iv, data = self.cipher.seal(player.key, salt, player.content)
+        iv, data = self.cipher.encrypt(player.key, salt, player.content)
         stamp = int((self._world.fleet.now() + timedelta(seconds=player.stamp)).timestamp() * 1000)
         access = Access(session, player.ticket, stamp, data, iv)
-        status, answer = await self._call(VERIFY, phone, url, write(access))
-        if status != 200 or answer.get("aes_key") != self.cipher.key_encoding.write(player.key):
+        status, answer = await self._call(VERIFY, phone, url, serialize(access))
+        if status != 200 or answer.get("aes_key") != self.cipher.key_encoding.to_text(player.key):
             raise TurnedAway(VERIFY.name, status)
 
-    async def _tell(self, inbound: Inbound, phone: str, event: Event) -> None:
-        if url := self._phone(phone).android.properties.get(inbound.setting):
-            await self._call(inbound, phone, url, write(event))
+    async def _tell(self, inbound: InboundCall, phone: str, event: Event) -> None:
+        if url := self._phone(phone).android.properties.get(inbound.url_property):
+            await self._call(inbound, phone, url, serialize(event))
 
-    async def _call(self, inbound: Inbound, phone: str, url: str, body: bytes) -> tuple[int, Json]:
+    async def _call(self, inbound: InboundCall, phone: str, url: str, body: bytes) -> tuple[int, Json]:
         at = self._now()
         status, answer = await self._line.post(url, body)
         self.calls.append(Call(inbound, phone, url, at, status))
@@ -197,7 +197,7 @@ class Games:
 
     def _beat_later(self, phone: str) -> None:
         """Set the timer of the next heartbeat, unless one is set or the phone has no interval."""
-        seconds = self._phone(phone).android.properties.get(INTERVAL, "")
+        seconds = self._phone(phone).android.properties.get(HEARTBEAT_INTERVAL, "")
         if seconds.isdecimal() and int(seconds) and phone not in self._beats:
             self._beats[phone] = asyncio.get_running_loop().call_later(int(seconds), self._beat, phone)
 

@@ -11,7 +11,7 @@ from koophone_async.errors import KooPhoneError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from koophone_async.events import Inbound
+    from koophone_async.events import InboundCall
 
 
 @frozen
@@ -47,7 +47,7 @@ class Round:
 class Call:
     """One call that a phone made, and what came of it."""
 
-    inbound: Inbound
+    inbound: InboundCall
     phone: str
     url: str
     at: datetime

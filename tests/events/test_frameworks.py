@@ -16,22 +16,22 @@ from fastapi import FastAPI
 from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     HEARTBEAT,
-    INBOUND,
+    INBOUND_CALLS,
     VERIFY,
     Access,
     Asgi,
     Event,
     Grant,
-    Inbound,
+    InboundCall,
     Limits,
     Reason,
     Receiver,
     properties,
+    serialize,
     serve,
-    write,
 )
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import KEY, Story, access, beat, entered, quitted
+from tests.events.service import KEY, Recorder, access, beat, entered, quit_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -46,20 +46,20 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def told_to(story: Story) -> Receiver:
+def receiver_for(recorder: Recorder) -> Receiver:
     receiver = Receiver(now=VirtualTimeLoop.running().now)
-    story.listen(receiver)
+    recorder.attach(receiver)
 
     @receiver.on_verify
-    async def look_up(_: Access) -> Grant:
+    async def lookup(_: Access) -> Grant:
         return Grant(KEY)
 
     return receiver
 
 
-def each_call(receiver: Receiver) -> Iterator[tuple[Inbound, Access | Event]]:
-    told: list[Access | Event] = [access(receiver.cipher), entered(), quitted(), beat()]
-    return zip(INBOUND, told, strict=True)
+def calls_of(receiver: Receiver) -> Iterator[tuple[InboundCall, Access | Event]]:
+    calls: list[Access | Event] = [access(receiver.cipher), entered(), quit_event(), beat()]
+    return zip(INBOUND_CALLS, calls, strict=True)
 
 
 @asynccontextmanager
@@ -74,47 +74,51 @@ async def mounted(receiver: Receiver) -> AsyncGenerator[str]:
     await runner.cleanup()
 
 
-async def test_a_phone_with_our_properties_reaches_an_aiohttp_application(
-    story: Story, client: aiohttp.ClientSession
+async def test_phone_properties_lead_to_an_aiohttp_application(
+    recorder: Recorder, client: aiohttp.ClientSession
 ) -> None:
-    async with mounted(receiver := told_to(story)) as address:
+    async with mounted(receiver := receiver_for(recorder)) as address:
         settings = properties(address, 30)
-        for inbound, told in each_call(receiver):
-            async with client.post(settings[inbound.setting], data=write(told), headers=JSON) as answer:
+        for inbound, call in calls_of(receiver):
+            async with client.post(
+                settings[inbound.url_property], data=serialize(call), headers=JSON
+            ) as answer:
                 assert (answer.status, answer.content_type) == (200, "application/json")
                 assert set(await answer.json()) == (
                     {"request_id", "aes_key"} if inbound is VERIFY else {"request_id"}
                 )
-        assert len(await story.has(3)) == 3
+        assert len(await recorder.wait_for(3)) == 3
 
 
-async def test_the_receiver_runs_as_long_as_its_application(story: Story) -> None:
-    async with mounted(receiver := told_to(story)):
-        with pytest.raises(InvalidRequest, match="runs already"):
+async def test_an_application_starts_and_stops_its_receiver(recorder: Recorder) -> None:
+    async with mounted(receiver := receiver_for(recorder)):
+        with pytest.raises(InvalidRequest, match="is already running"):
             await receiver.__aenter__()
     async with receiver:
         pass
 
 
-async def test_a_receiver_can_be_served_alone(story: Story, client: aiohttp.ClientSession) -> None:
+async def test_a_receiver_can_be_served_without_an_application(
+    recorder: Recorder, client: aiohttp.ClientSession
+) -> None:
     async with (
-        serve(told_to(story)) as address,
-        client.post(address + HEARTBEAT.path, data=write(beat()), headers=JSON) as answer,
+        serve(receiver_for(recorder)) as address,
+        client.post(address + HEARTBEAT.path, data=serialize(beat()), headers=JSON) as answer,
     ):
         assert answer.status == 200
-        assert await story.has(1) == [beat()]
+        assert await recorder.wait_for(1) == [beat()]
 
 
-async def test_an_address_of_ipv6_can_be_called(story: Story, client: aiohttp.ClientSession) -> None:
+async def test_an_ipv6_address_can_be_called(recorder: Recorder, client: aiohttp.ClientSession) -> None:
     async with (
-        serve(told_to(story), "::1") as address,
-        client.post(address + HEARTBEAT.path, data=write(beat()), headers=JSON) as answer,
+        serve(receiver_for(recorder), "::1") as address,
+        client.post(address + HEARTBEAT.path, data=serialize(beat()), headers=JSON) as answer,
     ):
         assert answer.status == 200
 
 
-async def test_what_cannot_be_served_leaves_nothing_behind(story: Story, tmp_path: Path) -> None:
-    receiver = told_to(story)
+async def test_a_failed_start_is_cleaned_up(recorder: Recorder, tmp_path: Path) -> None:
+    receiver = receiver_for(recorder)
     receiver.journal = tmp_path / "none" / "events.db"
     with pytest.raises(InvalidRequest, match="cannot be opened"):
         async with serve(receiver):
@@ -132,25 +136,27 @@ async def test_what_cannot_be_served_leaves_nothing_behind(story: Story, tmp_pat
         ("POST", "/events%2Fmore", b"{}", 404),
     ],
 )
-async def test_aiohttp_and_asgi_refuse_alike(method: str, path: str, body: bytes, status: int) -> None:
+async def test_aiohttp_and_asgi_refuse_with_the_same_status(
+    method: str, path: str, body: bytes, status: int
+) -> None:
     headers = JSON | ({"Content-Encoding": "gzip"} if body.startswith(b"\x1f\x8b") else {})
-    receiver = Receiver(bounds=Limits(body=4096))
+    receiver = Receiver(limits=Limits(body=4096))
     async with (
         serve(receiver) as address,
         aiohttp.ClientSession() as client,
-        client.request(method, address + path, data=body, headers=headers) as over_sockets,
+        client.request(method, address + path, data=body, headers=headers) as socket_answer,
         over_asgi(receiver.asgi()) as asgi,
     ):
-        over_asgi_ = await asgi.request(method, path, content=body, headers=headers)
+        asgi_answer = await asgi.request(method, path, content=body, headers=headers)
 
-    assert (over_sockets.status, over_asgi_.status_code) == (status, status)
+    assert (socket_answer.status, asgi_answer.status_code) == (status, status)
 
 
 @pytest.mark.parametrize(
     "body", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}zz\r\n0\r\n\r\n", b"ffffffffffffffffffff\r\n"]
 )
-async def test_a_body_that_breaks_on_the_way_is_refused(body: bytes) -> None:
-    """Aiohttp's faster parser does not tell that a body broke: then its time runs out."""
+async def test_a_malformed_chunked_body_is_refused(body: bytes) -> None:
+    """Aiohttp's C parser does not report a malformed body; then the body times out."""
     async with serve(receiver := Receiver()) as address:
         host, _, port = address.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -166,8 +172,8 @@ async def test_a_body_that_breaks_on_the_way_is_refused(body: bytes) -> None:
     assert set(receiver.counts.refused) in ({Reason.CUT}, {Reason.SLOW})
 
 
-async def test_a_caller_that_hangs_up_in_its_body_leaves_nothing(story: Story) -> None:
-    receiver = told_to(story)
+async def test_a_disconnect_within_the_body_delivers_nothing(recorder: Recorder) -> None:
+    receiver = receiver_for(recorder)
     async with serve(receiver) as address:
         host, _, port = address.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -179,7 +185,7 @@ async def test_a_caller_that_hangs_up_in_its_body_leaves_nothing(story: Story) -
         await asyncio.sleep(0.1)
         del reader
 
-    assert story.told == []
+    assert recorder.events == []
     assert receiver.counts.accepted == 0
 
 
@@ -189,8 +195,8 @@ async def over_asgi(app: Any) -> AsyncGenerator[httpx.AsyncClient]:  # noqa: ANN
         yield asgi
 
 
-async def test_a_receiver_is_mounted_in_fastapi(story: Story) -> None:
-    receiver = told_to(story)
+async def test_a_receiver_can_be_mounted_in_fastapi(recorder: Recorder) -> None:
+    receiver = receiver_for(recorder)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -200,87 +206,89 @@ async def test_a_receiver_is_mounted_in_fastapi(story: Story) -> None:
     app = FastAPI(lifespan=lifespan)
     app.mount("/games/cph", receiver.asgi())
     async with app.router.lifespan_context(app), over_asgi(app) as asgi:
-        for inbound, told in each_call(receiver):
-            answer = await asgi.post("/games/cph" + inbound.path, content=write(told), headers=JSON)
+        for inbound, call in calls_of(receiver):
+            answer = await asgi.post("/games/cph" + inbound.path, content=serialize(call), headers=JSON)
             assert answer.status_code == 200
-        assert len(await story.has(3)) == 3
+        assert len(await recorder.wait_for(3)) == 3
         assert (await asgi.post("/games/events", content=b"")).status_code == 404
 
 
-class Server:
-    """An ASGI server that says what it is told to, and remembers what it hears."""
+class ScriptedServer:
+    """ASGI server that receives scripted messages and records those sent."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
-        self.unsaid = list(messages)
-        self.heard: list[dict[str, Any]] = []
+        self.messages = list(messages)
+        self.sent: list[dict[str, Any]] = []
 
     async def receive(self) -> dict[str, Any]:
-        return self.unsaid.pop(0)
+        return self.messages.pop(0)
 
     async def send(self, message: Any) -> None:  # noqa: ANN401 - whatever is sent
-        self.heard.append(message)
+        self.sent.append(message)
 
     async def run(self, app: Asgi, **scope: object) -> list[str]:
         await app(scope, self.receive, self.send)
-        return [message["type"] for message in self.heard]
+        return [message["type"] for message in self.sent]
 
 
-async def test_a_server_that_runs_it_alone_starts_and_ends_it(story: Story) -> None:
-    server = Server({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
-    receiver = told_to(story)
+async def test_an_asgi_server_starts_and_stops_the_receiver(recorder: Recorder) -> None:
+    server = ScriptedServer({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    receiver = receiver_for(recorder)
 
     assert await server.run(receiver.asgi(), type="lifespan") == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
-    assert not server.unsaid
-    async with receiver:  # ended, so that it can begin again
+    assert not server.messages
+    async with receiver:  # it was stopped, so it can be started again
         pass
 
 
-async def test_a_server_is_told_that_the_receiver_cannot_start(tmp_path: Path) -> None:
-    server = Server({"type": "lifespan.startup"})
+async def test_an_asgi_server_learns_that_the_start_failed(tmp_path: Path) -> None:
+    server = ScriptedServer({"type": "lifespan.startup"})
     receiver = Receiver(journal=tmp_path / "none" / "events.db")
 
     assert await server.run(receiver.asgi(), type="lifespan") == ["lifespan.startup.failed"]
-    assert "cannot be opened" in server.heard[0]["message"]
+    assert "cannot be opened" in server.sent[0]["message"]
 
 
-async def test_a_caller_that_hangs_up_over_asgi_is_refused() -> None:
-    server = Server(
+async def test_a_disconnect_over_asgi_is_counted_as_refused() -> None:
+    server = ScriptedServer(
         {"type": "http.request", "body": b'{"event', "more_body": True}, {"type": "http.disconnect"}
     )
     async with Receiver() as receiver:
         await server.run(receiver.asgi(), type="http", method="POST", path="/events", headers=[])
 
-    assert server.heard[0]["status"] == 400
+    assert server.sent[0]["status"] == 400
     assert receiver.counts.refused == {Reason.CUT: 1}
 
 
-async def test_a_body_in_pieces_is_put_together(story: Story) -> None:
-    body = write(entered())
-    server = Server(
+async def test_a_body_in_several_messages_is_joined(recorder: Recorder) -> None:
+    body = serialize(entered())
+    server = ScriptedServer(
         {"type": "http.request", "body": body[:50], "more_body": True},
         {"type": "http.request", "more_body": True},
         {"type": "http.request", "body": body[50:]},
     )
-    async with told_to(story) as receiver:
+    async with receiver_for(recorder) as receiver:
         await server.run(
             receiver.asgi(), type="http", method="POST", path="/cph/events", root_path="/cph", headers=[]
         )
-        assert await story.has(1) == [entered()]
+        assert await recorder.wait_for(1) == [entered()]
 
 
 @pytest.mark.parametrize(
     "root, path", [("", "/events"), ("/cph", "/cph/events"), ("/cph/", "/cph/events"), ("/e", "/events")]
 )
-async def test_only_a_root_that_the_path_has_is_cut_off(story: Story, root: str, path: str) -> None:
-    server = Server({"type": "http.request", "body": write(entered())})
-    async with told_to(story) as receiver:
+async def test_a_root_path_is_removed_from_the_path_if_present(
+    recorder: Recorder, root: str, path: str
+) -> None:
+    server = ScriptedServer({"type": "http.request", "body": serialize(entered())})
+    async with receiver_for(recorder) as receiver:
         await server.run(receiver.asgi(), type="http", method="POST", path=path, root_path=root, headers=[])
 
-    assert server.heard[0]["status"] == 200
+    assert server.sent[0]["status"] == 200
 
 
 async def test_a_websocket_is_closed() -> None:
-    assert await Server().run(Receiver().asgi(), type="websocket") == ["websocket.close"]
+    assert await ScriptedServer().run(Receiver().asgi(), type="websocket") == ["websocket.close"]
