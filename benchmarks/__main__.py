@@ -1,4 +1,4 @@
-"""Every benchmark, each in an interpreter of its own, and one table of all."""
+"""Run every benchmark in its own interpreter, and print one table of all results."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Final
 from benchmarks.measure import BENCH, read, show
 
 PARTS: Final = (
-    "signing", "wire", "requests", "fanout", "singles", "quotas", "looks", "memory", "scaling", "imports",
+    "signing", "wire", "requests", "fanout", "singles", "quotas", "polls", "memory", "scaling", "imports",
     "emulator",
 )  # fmt: skip
 
 
 def main() -> int:
-    """Run them all; answers how many failed."""
+    """Run all benchmarks; return how many failed."""
     failed: list[str] = []
     BENCH.unlink(missing_ok=True)
     for part in PARTS:
-        began = time.monotonic()
+        started_at = time.monotonic()
         command = [sys.executable, "-m", f"benchmarks.{part}"]
-        ran = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - ourselves
-        print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-        if ran.returncode:
+        process = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - our own module
+        print(f"{part}: {time.monotonic() - started_at:.0f} s", file=sys.stderr)
+        if process.returncode:
             failed.append(part)
     show(read())
     if failed:

@@ -1,4 +1,4 @@
-"""The clients that are compared: ours, and bare aiohttp that signs nothing and reads nothing."""
+"""The clients under test: ours, and bare aiohttp, which neither signs nor decodes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 POOL: Final = 256
-"""The most connections of each."""
+"""Maximum number of connections of each client."""
 
 
 def session(address: str) -> Session:
-    """Make a session of ours."""
+    """Create a session."""
     return Session(
         AccessKey(*KEY, project_id=PROJECT),
         region="cn-north-4",
@@ -33,31 +33,31 @@ def session(address: str) -> Session:
 
 @asynccontextmanager
 async def bare() -> AsyncGenerator[aiohttp.ClientSession]:
-    """Open aiohttp alone, with the same pool."""
+    """Open a plain aiohttp session with a pool of the same size."""
     connector = aiohttp.TCPConnector(limit=POOL)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
         yield http
 
 
-def asking(
+def request_with(
     http: aiohttp.ClientSession, method: str, url: str, body: bytes | None = None
 ) -> Callable[[], Awaitable[bytes]]:
-    """Give a request of bare aiohttp, whose answer is taken as bytes."""
+    """Return a function that sends a request with bare aiohttp and returns the body."""
     headers = {"Content-Type": "application/json"} if body else {}
 
-    async def ask() -> bytes:
+    async def send() -> bytes:
         async with http.request(method, url, data=body, headers=headers) as response:
             return await response.read()
 
-    return ask
+    return send
 
 
 async def drive(calls: Iterable[Callable[[], Awaitable[object]]], concurrency: int) -> None:
-    """Make calls from so many workers."""
-    waiting = iter(calls)
+    """Make calls from `concurrency` workers."""
+    remaining = iter(calls)
 
     async def work() -> None:
-        for call in waiting:
+        for call in remaining:
             await call()
 
     await asyncio.gather(*(work() for _ in range(concurrency)))

@@ -1,4 +1,4 @@
-"""The emulator: requests a second with signatures on, and the start of a fleet of 100,000."""
+"""The emulator: signed requests per second, and the start of a fleet of 100,000 phones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from benchmarks.clients import bare, drive
-from benchmarks.measure import FLOOR, OURS, Result, report, tasks_by_turns
-from benchmarks.server import serving
+from benchmarks.measure import FLOOR, OURS, Result, measure_tasks, report
+from benchmarks.server import run_server
 from koophone_async import wire
 from koophone_async.emulator import Emulator
 from koophone_async.protocol.signing import Request
@@ -35,44 +35,44 @@ RUNS: Final = 3
 
 
 def _signed(http: aiohttp.ClientSession, address: str) -> Callable[[], Awaitable[object]]:
-    """Give a request whose signature is made before, so that the client has little to do."""
-    # The same seed gives the same key in the other process.
+    """Return a function that sends a request signed in advance, to keep the client cheap."""
+    # The emulator in the other process has the same seed and so the same key.
     signer, host = Emulator(phones=1).access_key.signer, address.removeprefix("http://")
     headers = {"Content-Type": "application/json", "x-request-id": "0" * 32}
     headers |= signer.sign(Request("POST", PATH, (), headers, BODY), host, datetime.now(UTC))
 
-    async def ask() -> None:
+    async def send() -> None:
         async with http.post(address + PATH, data=BODY, headers=headers) as response:
             answer = await response.read()
             if response.status != 200 or b'"error_code":"0"' not in answer:
                 raise RuntimeError(f"{response.status} {answer[:200]!r}")
 
-    return ask
+    return send
 
 
 async def _rates(emulator: str, floor: str) -> Result:
     async with bare() as http:
-        asks = {FLOOR: _signed(http, floor), OURS: _signed(http, emulator)}
-        ways = {who: partial(drive, [ask] * REQUESTS, CONCURRENCY) for who, ask in asks.items()}
-        _, wall = await tasks_by_turns(ways, runs=5)
+        requests = {FLOOR: _signed(http, floor), OURS: _signed(http, emulator)}
+        ways = {who: partial(drive, [send] * REQUESTS, CONCURRENCY) for who, send in requests.items()}
+        _, wall = await measure_tasks(ways, runs=5)
     rates = {who: [REQUESTS / seconds for seconds in runs] for who, runs in wall.items()}
-    return Result("emulator", "state of 100 phones, signed", "a second", rates, more_is_better=True)
+    return Result("emulator", "state of 100 phones, signed", "per second", rates, higher_is_better=True)
 
 
 def _started() -> list[float]:
-    """Start a big fleet in another process; tells CPU seconds and MB, then both with every phone touched."""
+    """Start a big fleet in another process; return CPU seconds and MB, then with all phones used."""
     command = [sys.executable, "-m", "benchmarks.emulator", "start"]
-    told = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()  # noqa: S603 - ourselves
-    return [float(figure) for figure in told]
+    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()  # noqa: S603 - our own module
+    return [float(figure) for figure in output]
 
 
 async def _start() -> None:
-    began = time.process_time()
+    started_at = time.process_time()
     async with Emulator(phones=BIG) as emulator:
-        print(time.process_time() - began, _peak())
+        print(time.process_time() - started_at, _peak())
         if len({phone.id for phone in emulator.phones}) != BIG:
             raise RuntimeError("phones are missing")
-        print(time.process_time() - began, _peak())
+        print(time.process_time() - started_at, _peak())
 
 
 def _peak() -> float:
@@ -86,7 +86,7 @@ async def _serve_emulator() -> None:
 
 
 async def _serve_floor() -> None:
-    """Serve as aiohttp does that reads the body and answers the same whatever it is asked."""
+    """Serve with bare aiohttp: read the body and answer with constant bytes."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
         await request.read()
@@ -100,21 +100,21 @@ async def _serve_floor() -> None:
 
 
 def results() -> Sequence[Result]:
-    """Measure, with emulator and floor in processes of their own."""
+    """Measure against the emulator and the floor in separate processes."""
     with (
-        serving("benchmarks.emulator", "serve") as emulator,
-        serving("benchmarks.emulator", "floor") as floor,
+        run_server("benchmarks.emulator", "serve") as emulator,
+        run_server("benchmarks.emulator", "floor") as floor,
     ):
         rates = asyncio.run(_rates(emulator.address, floor.address))
     figures = zip(*(_started() for _ in range(RUNS)), strict=True)
     seconds, size, touched_seconds, touched_size = ({OURS: list(runs)} for runs in figures)
-    started, touched = f"start of {BIG:,} phones", f"{BIG:,} phones, each touched once"
+    started, touched = f"start of {BIG:,} phones", f"{BIG:,} phones, each used once"
     return [
         rates,
-        Result("emulator", started, "s CPU", seconds, absolute=2.0),
-        Result("emulator", started, "MB", size, absolute=300),
-        Result("emulator", touched, "s CPU", touched_seconds, absolute=2.0),
-        Result("emulator", touched, "MB", touched_size, absolute=300),
+        Result("emulator", started, "s CPU", seconds, max_value=2.0),
+        Result("emulator", started, "MB", size, max_value=300),
+        Result("emulator", touched, "s CPU", touched_seconds, max_value=2.0),
+        Result("emulator", touched, "MB", touched_size, max_value=300),
     ]
 
 

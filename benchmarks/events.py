@@ -1,9 +1,9 @@
-"""Events in bursts, bad ones among them, a handler that fails, and a process that is killed in between.
+"""Load test of the event receiver: bursts with malformed calls, a failing handler, and a killed process.
 
-A receiver with a journal runs in a process of its own, over real sockets. A fiftieth of the calls is bad in
-one of several ways. The handler fails on one event in a hundred. Halfway the process is killed (SIGKILL) and
-another one takes over its journal. What was not answered at all is sent again, as by a caller who wants it to
-arrive. In the end every valid event must have reached the handler, and no other.
+A receiver with a journal runs in a separate process, over real sockets. One call in fifty is malformed in one
+of several ways. The handler fails for one event in a hundred. Halfway the process is killed (SIGKILL), and
+another one takes over its journal. Calls without an answer are sent again. In the end every valid event must
+have reached the handler, and no other.
 
     python -m benchmarks.events [EVENTS]
 """
@@ -36,20 +36,20 @@ BURST: Final = 2_500
 CALLERS: Final = 128
 BAD: Final = 0.02
 FAILS: Final = 0.01
-MOST_GROWTH: Final = 64.0
-"""MiB that the receiver may grow by, whatever comes."""
+MAX_GROWTH: Final = 64.0
+"""Maximum memory growth of the receiver in MiB."""
 
 JSON: Final = {"Content-Type": "application/json"}
 
 
-async def receive(journal: str, heard: str) -> None:
-    """Be the receiver: print the address, then write down every event whose handler returned."""
-    logging.disable(logging.WARNING)  # a line for each failure is not what is measured
+async def receive(journal: str, handled: str) -> None:
+    """Run the receiver: print its address, then append every handled event to a file."""
+    logging.disable(logging.WARNING)  # logging each failure would distort the figures
     receiver, rng = Receiver(journal=journal), random.Random(os.getpid())
-    file = os.open(heard, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    file = os.open(handled, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
 
     @receiver.on_heartbeat
-    async def write_down(event: Heartbeat) -> None:
+    async def append(event: Heartbeat) -> None:
         await asyncio.sleep(0)
         if rng.random() < FAILS:
             raise ConnectionError
@@ -63,24 +63,24 @@ async def receive(journal: str, heard: str) -> None:
 
 @define
 class Child:
-    """The receiver's process, seen from outside."""
+    """The process of the receiver."""
 
     process: Process
     address: str
-    at_start: float
-    """MiB in memory when it was ready."""
+    initial_memory: float
+    """MiB when it was ready."""
 
     @classmethod
-    async def start(cls, journal: Path, heard: Path) -> Child:
-        """Start it and wait until it answers."""
-        program = (sys.executable, "-m", "benchmarks.events", "--receive", journal, heard)
+    async def start(cls, journal: Path, handled: Path) -> Child:
+        """Start the process and wait until it listens."""
+        program = (sys.executable, "-m", "benchmarks.events", "--receive", journal, handled)
         process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
         address = await process.stdout.readline() if process.stdout else b""
         return cls(process, address.decode().strip(), memory(process.pid, "VmRSS"))
 
     async def kill(self) -> float:
-        """Kill it, and tell by how many MiB it had grown at most."""
-        growth = memory(self.process.pid, "VmHWM") - self.at_start
+        """Kill the process; return its peak memory growth in MiB."""
+        growth = memory(self.process.pid, "VmHWM") - self.initial_memory
         self.process.kill()
         await self.process.wait()
         return growth
@@ -93,18 +93,18 @@ def memory(pid: int, name: str) -> float:
 
 @define
 class Load:
-    """What is sent and what came back."""
+    """Generates calls and records the answers."""
 
     rng: random.Random = field(factory=lambda: random.Random(1))
     valid: set[str] = field(factory=set[str])
-    taken: set[str] = field(factory=set[str])
+    answered: set[str] = field(factory=set[str])
     bad: int = 0
     refused: Counter[int] = field(factory=Counter[int])
-    again: Counter[str] = field(factory=Counter[str])
+    retried: Counter[str] = field(factory=Counter[str])
     seconds: list[float] = field(factory=list[float])
 
     def body(self, number: int) -> tuple[str, bytes]:
-        """Make one call; a bad one has no session."""
+        """Generate one call; a malformed one has no session."""
         session = f"s{number}"
         at = datetime.now(UTC).replace(microsecond=0)
         body = serialize(Heartbeat(phone=f"p{number % 1000}", at=at, app="chess", session=session))
@@ -118,34 +118,34 @@ class Load:
         ])  # fmt: skip
 
     async def call(self, client: aiohttp.ClientSession, address: str, session: str, body: bytes) -> bool:
-        """Send one call, and tell whether it is over: taken, or refused because it is bad."""
-        begun = time.perf_counter()
+        """Send one call; return False if it must be sent again."""
+        started_at = time.perf_counter()
         try:
             async with client.post(f"{address}/heartbeats", data=body, headers=JSON) as answer:
                 status = answer.status
         except aiohttp.ClientError:
-            self.again["no answer"] += 1
+            self.retried["no answer"] += 1
             return False
-        self.seconds.append(time.perf_counter() - begun)
+        self.seconds.append(time.perf_counter() - started_at)
         if status == 503:
-            self.again["503"] += 1
+            self.retried["503"] += 1
             return False
         if session and status == 200:
-            self.taken.add(session)
+            self.answered.add(session)
         else:
             self.refused[status] += 1
         return True
 
 
 async def burst(load: Load, child: Child, calls: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Send calls as fast as some callers can, and give those that must be sent again."""
-    waiting, left = list(calls), list[tuple[str, bytes]]()
+    """Send calls concurrently; return those that must be sent again."""
+    waiting, unanswered = list(calls), list[tuple[str, bytes]]()
 
     async def caller(client: aiohttp.ClientSession) -> None:
         while waiting:
             session, body = waiting.pop()
             if not await load.call(client, child.address, session, body):
-                left.append((session, body))
+                unanswered.append((session, body))
 
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CALLERS)) as client,
@@ -153,75 +153,73 @@ async def burst(load: Load, child: Child, calls: list[tuple[str, bytes]]) -> lis
     ):
         for _ in range(CALLERS):
             group.create_task(caller(client))
-    return left
+    return unanswered
 
 
-def until_heard(heard: Path, valid: set[str]) -> None:
-    """Wait until every valid event was heard, for a minute at most."""
+def wait_until_handled(handled: Path, valid: set[str]) -> None:
+    """Wait until every valid event was handled, at most one minute."""
     end = time.monotonic() + 60
-    while not valid <= set(heard.read_text().split()) and time.monotonic() < end:
+    while not valid <= set(handled.read_text().split()) and time.monotonic() < end:
         time.sleep(0.2)
 
 
 @define
-class Course:
-    """How it went beyond the calls themselves."""
+class Timings:
+    """Timings and memory of the whole test."""
 
     growths: list[float] = field(factory=list[float])
-    """MiB, of each process."""
+    """Memory growth of each process in MiB."""
 
     recovery: float = 0.0
-    """Seconds from the kill until the next process answers."""
+    """Seconds from the kill until the next process listens."""
 
     sending: float = 0.0
     total: float = 0.0
 
 
-async def run(load: Load, events: int, directory: Path) -> Course:
-    """Send everything, and kill the process halfway."""
-    course, begun = Course(), time.perf_counter()
-    journal, heard = directory / "events.db", directory / "heard"
-    child, left = await Child.start(journal, heard), list[tuple[str, bytes]]()
+async def run(load: Load, events: int, directory: Path) -> Timings:
+    """Send all events, and kill the process halfway."""
+    timings, started_at = Timings(), time.perf_counter()
+    journal, handled = directory / "events.db", directory / "handled"
+    child, unanswered = await Child.start(journal, handled), list[tuple[str, bytes]]()
     for first in range(0, events, BURST):
-        calls = left + [load.body(number) for number in range(first, min(first + BURST, events))]
+        calls = unanswered + [load.body(number) for number in range(first, min(first + BURST, events))]
         sending = asyncio.create_task(burst(load, child, calls))
         if first == events // BURST // 2 * BURST:
             await asyncio.sleep(0.3)
-            course.growths.append(await child.kill())
+            timings.growths.append(await child.kill())
             killed = time.perf_counter()
-            child = await Child.start(journal, heard)
-            course.recovery = time.perf_counter() - killed
-        left = await sending
-    while left:
-        left = await burst(load, child, left)
-    course.sending = time.perf_counter() - begun
-    await asyncio.to_thread(until_heard, heard, load.valid)
-    course.total = time.perf_counter() - begun
-    course.growths.append(await child.kill())
-    return course
+            child = await Child.start(journal, handled)
+            timings.recovery = time.perf_counter() - killed
+        unanswered = await sending
+    while unanswered:
+        unanswered = await burst(load, child, unanswered)
+    timings.sending = time.perf_counter() - started_at
+    await asyncio.to_thread(wait_until_handled, handled, load.valid)
+    timings.total = time.perf_counter() - started_at
+    timings.growths.append(await child.kill())
+    return timings
 
 
-def report(load: Load, course: Course, told: Counter[str], journal: Path) -> bool:
-    """Print the figures, and tell whether all is as it must be."""
-    lost, invented = load.valid - set(told), set(told) - load.valid
-    twice = sum(times - 1 for times in told.values())
-    cuts, growth = quantiles(load.seconds, n=100), max(course.growths)
-    rate = len(load.seconds) / course.sending
-    print(f"valid events           {len(load.valid):>8,}   answered with 200: {len(load.taken):,}")
+def report(load: Load, timings: Timings, counts: Counter[str], journal: Path) -> bool:
+    """Print the figures; return whether the test passed."""
+    handled = set(counts)
+    lost, invented = len(load.valid - handled), len(handled - load.valid)
+    twice = sum(times - 1 for times in counts.values())
+    cuts, growth = quantiles(load.seconds, n=100), max(timings.growths)
+    rate = len(load.seconds) / timings.sending
+    journal_size = journal.stat().st_size / 2**20
+    print(f"valid events           {len(load.valid):>8,}   answered with 200: {len(load.answered):,}")
     print(f"bad calls              {load.bad:>8,}   refused: {dict(sorted(load.refused.items()))}")
-    print(f"sent again             {load.again.total():>8,}   {dict(load.again)}")
-    print(
-        f"heard by the handler   {len(told):>8,}   lost {len(lost)}, invented {len(invented)}, twice {twice}"
-    )
-    print(f"calls a second         {rate:>8,.0f}   all heard after {course.total:.1f} s")
+    print(f"sent again             {load.retried.total():>8,}   {dict(load.retried)}")
+    print(f"handled                {len(counts):>8,}   lost {lost}, invented {invented}, twice {twice}")
+    print(f"calls a second         {rate:>8,.0f}   all handled after {timings.total:.1f} s")
     print(f"answer, median and p99 {cuts[49] * 1000:>8.1f}   {cuts[98] * 1000:.1f} ms, on disk before it")
-    print(f"back after SIGKILL in  {course.recovery:>8.2f}   s")
-    print(
-        f"memory grew by at most {growth:>8.1f}   MiB; the journal has {journal.stat().st_size / 2**20:.1f}"
-    )
-    fine = not lost and not invented and load.refused.total() == load.bad and growth < MOST_GROWTH
-    print("as it must be" if fine else "NOT as it must be")
-    return fine
+    print(f"recovery after SIGKILL {timings.recovery:>8.2f}   s")
+    print(f"memory grew by at most {growth:>8.1f}   MiB; the journal has {journal_size:.1f}")
+    passed = not lost and not invented and load.refused.total() == load.bad and growth < MAX_GROWTH
+    print("passed" if passed else "FAILED")
+    return passed
 
 
 def main() -> int:
@@ -230,9 +228,9 @@ def main() -> int:
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
     with tempfile.TemporaryDirectory() as name:
         directory, load = Path(name), Load()
-        course = asyncio.run(run(load, events, directory))
-        told = Counter((directory / "heard").read_text().split())
-        return 0 if report(load, course, told, directory / "events.db") else 1
+        timings = asyncio.run(run(load, events, directory))
+        counts = Counter((directory / "handled").read_text().split())
+        return 0 if report(load, timings, counts, directory / "events.db") else 1
 
 
 if __name__ == "__main__":

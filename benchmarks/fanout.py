@@ -1,4 +1,4 @@
-"""One command on 10,000 phones, whose jobs take 2 s, to the end of every job."""
+"""Fan-out: one command on 10,000 phones with jobs of 2 s, until the end of every job."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from benchmarks import vendor
-from benchmarks.clients import asking, bare, drive, session
-from benchmarks.measure import FLOOR, OURS, VENDOR, Result, report, tasks_by_turns
-from benchmarks.server import Server, serving
+from benchmarks.clients import bare, drive, request_with, session
+from benchmarks.measure import FLOOR, OURS, VENDOR, Result, measure_tasks, report
+from benchmarks.server import Server, run_server
 from koophone_async import KooPhone, wire
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ IDS: Final = [f"i{n:07}" for n in range(PHONES)]
 
 @define
 class _Counted:
-    """A piece of work, and the requests that each run of it took."""
+    """A task, and the number of requests of each run."""
 
     server: Server
     work: Callable[[], Awaitable[int]]
     requests: list[float] = field(factory=list[float])
 
     async def __call__(self) -> None:
-        """Do it once."""
+        """Run the task once."""
         self.server.set(seconds=SECONDS)
         ended = await self.work()
         self.requests.append(self.server.set())
@@ -43,20 +43,20 @@ class _Counted:
 
 
 async def _floor(http: aiohttp.ClientSession, address: str) -> int:
-    """Post every chunk, wait as long as jobs take, and look once at each task: nobody can do with less."""
+    """Post every chunk, sleep for the duration of the jobs, and poll each task once: the minimum of work."""
     bodies = [
         wire.encode({"instance_ids": IDS[at : at + 100], "command": "id"}) for at in range(0, PHONES, 100)
     ]
     tasks: list[str] = []
 
     async def start(body: bytes) -> None:
-        answer = await asking(http, "POST", f"{address}/v1/instances/async-command", body)()
+        answer = await request_with(http, "POST", f"{address}/v1/instances/async-command", body)()
         tasks.append(wire.decode(answer)["data"]["task_id"])
 
     await drive([partial(start, body) for body in bodies], 32)
     await asyncio.sleep(SECONDS)
-    looks = [asking(http, "GET", f"{address}/v1/instances/tasks/{task}") for task in tasks]
-    await drive(looks, 32)
+    polls = [request_with(http, "GET", f"{address}/v1/instances/tasks/{task}") for task in tasks]
+    await drive(polls, 32)
     return PHONES
 
 
@@ -69,24 +69,24 @@ async def _measured(server: Server) -> list[Result]:
             report = await koophone.fleet(IDS).run("id")
             return sum(outcome.ok for outcome in report)
 
-        ways = {
+        clients = {
             FLOOR: _Counted(server, lambda: _floor(http, server.address)),
             OURS: _Counted(server, run),
             VENDOR: _Counted(server, lambda: asyncio.to_thread(vendor.fan_out, sdk, IDS, THREADS)),
         }
-        cpu, wall = await tasks_by_turns(ways, runs=5)
+        cpu, wall = await measure_tasks(clients, runs=5)
     case = f"{PHONES:,} phones, jobs of {SECONDS:g} s"
-    requests = {who: way.requests[1:] for who, way in ways.items()}
+    requests = {who: client.requests[1:] for who, client in clients.items()}
     return [
-        Result("fan-out", case, "s", wall, most=2.3 / 2.04, absolute=2.3),
-        Result("fan-out", case, "s CPU", cpu, most=0.15 / 0.06, absolute=0.15, guarded=True),
-        Result("fan-out", case, "requests", requests, most=250 / 200, absolute=250),
+        Result("fan-out", case, "s", wall, max_ratio=2.3 / 2.04, max_value=2.3),
+        Result("fan-out", case, "s CPU", cpu, max_ratio=0.15 / 0.06, max_value=0.15, guarded=True),
+        Result("fan-out", case, "requests", requests, max_ratio=250 / 200, max_value=250),
     ]
 
 
 def results() -> Sequence[Result]:
-    """Measure, with the server in a process of its own."""
-    with serving() as server:
+    """Measure against a server in a separate process."""
+    with run_server() as server:
         return asyncio.run(_measured(server))
 
 

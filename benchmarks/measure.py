@@ -1,8 +1,8 @@
-"""How everything here is measured, shown and kept.
+"""Measure, print and store benchmark results.
 
-Times of work are CPU seconds of this process (`process_time`), because the machine has other things to
-do; times of waiting are the clock's. The ways of one comparison take turns in every run, so that what
-slows the machine down slows them all; what is told is the median, the least and the most of the runs.
+Work is measured as CPU time of this process (`process_time`), since the machine is shared; waiting is
+measured as wall time. Alternatives are interleaved in every run, so that a slowdown of the machine affects
+them all. Printed are the median, minimum and maximum of the runs.
 """
 
 from __future__ import annotations
@@ -29,93 +29,93 @@ Samples: TypeAlias = Mapping[str, Sequence[float]]
 
 @frozen
 class Result:
-    """One figure, of each who was measured."""
+    """Measurements of one quantity, for each client."""
 
     part: str
     case: str
     unit: str
     samples: Samples
-    """What each run gave, by who: `ours`, `floor`, `vendor`, and others beside them."""
+    """Values of the runs by client: `ours`, `floor`, `vendor` and others."""
 
-    most: float | None = None
-    """How many times the floor ours may be, as the project holds itself to."""
+    max_ratio: float | None = None
+    """Target of the project: maximum ratio of ours to the floor."""
 
-    absolute: float | None = None
-    """How much ours may be in the unit itself, on a small machine."""
+    max_value: float | None = None
+    """Target of the project: maximum value of ours, on a small machine."""
 
-    more_is_better: bool = False
+    higher_is_better: bool = False
     guarded: bool = False
-    """Whether a fall-back of its ratio stops a release: what depends on other processes' speed is not."""
+    """Whether a regression of its ratio stops a release; False if it depends on other processes."""
 
     @property
     def name(self) -> str:
-        """What it is kept by."""
+        """Key in the stored results."""
         return f"{self.part}: {self.case}, {self.unit}"
 
-    def typical(self, who: str) -> float | None:
-        """Tell the median of somebody's runs."""
-        return median(self.samples[who]) if self.samples.get(who) else None
+    def median(self, client: str) -> float | None:
+        """Return the median of a client's runs."""
+        return median(self.samples[client]) if self.samples.get(client) else None
 
     def ratio(self, to: str = FLOOR) -> float | None:
-        """Tell how many times what somebody takes we take."""
-        ours, other = self.typical(OURS), self.typical(to)
+        """Return the ratio of ours to another client."""
+        ours, other = self.median(OURS), self.median(to)
         return None if ours is None or not other else ours / other
 
     @property
     def best_ratio(self) -> float | None:
-        """Tell the ratio of the best runs, which other work on the machine disturbs least."""
+        """The ratio of the best runs, which other processes disturb least."""
         ours, floor = self.samples.get(OURS), self.samples.get(FLOOR)
-        best = max if self.more_is_better else min
+        best = max if self.higher_is_better else min
         return best(ours) / best(floor) if ours and floor else None
 
     @property
-    def verdict(self) -> str:
-        """Tell whether ours is within what it is held to: as a ratio, or at least in its unit."""
-        if self.most is None and self.absolute is None:
+    def status(self) -> str:
+        """Whether ours meets its targets: the ratio, or at least the absolute value."""
+        if self.max_ratio is None and self.max_value is None:
             return ""
-        if self.most is not None and (self.ratio() or 0) <= self.most:
-            return "held"
-        if self.absolute is not None and (self.typical(OURS) or 0) <= self.absolute:
-            return "held" if self.most is None else "held in its unit only"
-        return "NOT HELD"
+        if self.max_ratio is not None and (self.ratio() or 0) <= self.max_ratio:
+            return "met"
+        if self.max_value is not None and (self.median(OURS) or 0) <= self.max_value:
+            return "met" if self.max_ratio is None else "absolute value met"
+        return "NOT MET"
 
 
-def by_turns(
-    ways: Mapping[str, Callable[[], object]], *, loops: int, runs: int = 9, scale: float = 1e6
+def measure_calls(
+    functions: Mapping[str, Callable[[], object]], *, loops: int, runs: int = 9, scale: float = 1e6
 ) -> Samples:
-    """Measure the CPU time of one call of each, in units of `1 / scale` seconds."""
-    samples: dict[str, list[float]] = {who: [] for who in ways}
+    """Measure the CPU time of one call of each function, in units of `1 / scale` seconds."""
+    samples: dict[str, list[float]] = {who: [] for who in functions}
     for run in range(-2, runs):
-        for who, way in ways.items():
+        for who, function in functions.items():
             gc.collect()
-            began = time.process_time()
+            started_at = time.process_time()
             for _ in range(loops):
-                way()
+                function()
             if run >= 0:  # the first two warm up
-                samples[who].append((time.process_time() - began) / loops * scale)
+                samples[who].append((time.process_time() - started_at) / loops * scale)
     return samples
 
 
-async def tasks_by_turns(
-    ways: Mapping[str, Callable[[], Awaitable[object]]], *, runs: int = 5, warm_up: int = 1
+async def measure_tasks(
+    functions: Mapping[str, Callable[[], Awaitable[object]]], *, runs: int = 5, warm_up: int = 1
 ) -> tuple[Samples, Samples]:
-    """Measure CPU seconds and seconds of each piece of asynchronous work as a whole."""
-    cpu: dict[str, list[float]] = {who: [] for who in ways}
-    wall: dict[str, list[float]] = {who: [] for who in ways}
+    """Measure CPU seconds and wall seconds of each coroutine function."""
+    cpu: dict[str, list[float]] = {who: [] for who in functions}
+    wall: dict[str, list[float]] = {who: [] for who in functions}
     clock = asyncio.get_running_loop().time
     for run in range(-warm_up, runs):
-        for who, way in ways.items():
+        for who, function in functions.items():
             gc.collect()
-            began, worked = clock(), time.process_time()
-            await way()
+            started_at, cpu_before = clock(), time.process_time()
+            await function()
             if run >= 0:
-                cpu[who].append(time.process_time() - worked)
-                wall[who].append(clock() - began)
+                cpu[who].append(time.process_time() - cpu_before)
+                wall[who].append(clock() - started_at)
     return cpu, wall
 
 
 def scaled(samples: Samples, factor: float) -> Samples:
-    """Give samples in another unit."""
+    """Return samples in another unit."""
     return {who: [value * factor for value in values] for who, values in samples.items()}
 
 
@@ -123,22 +123,22 @@ _ROW: Final = "{:<9} {:<44} {:<11} {:>8} {:>8} {:>8} {:>15} {:>8} {:>8} {:>8} {:
 
 
 def show(results: Sequence[Result]) -> None:
-    """Print one table: a row a figure, with its ratios and what they are held to."""
+    """Print a table of results with their ratios and targets."""
     print(_ROW.format(
-        "part", "case", "unit", "floor", "vendor", "ours", "least-most", "x floor", "at most", "x vendor",
+        "part", "case", "unit", "floor", "vendor", "ours", "min-max", "x floor", "at most", "x vendor",
         "at most", "",
     ))  # fmt: skip
     for result in results:
         ours = result.samples[OURS]
-        figures = [_short(result.typical(who)) for who in (FLOOR, VENDOR, OURS)]
-        ratios = [result.ratio(), result.most, result.ratio(VENDOR), result.absolute]
+        figures = [_short(result.median(who)) for who in (FLOOR, VENDOR, OURS)]
+        ratios = [result.ratio(), result.max_ratio, result.ratio(VENDOR), result.max_value]
         print(_ROW.format(
             result.part, result.case, result.unit, *figures, f"{_short(min(ours))}-{_short(max(ours))}",
-            *map(_short, ratios), result.verdict,
+            *map(_short, ratios), result.status,
         ).rstrip())  # fmt: skip
-        others = [who for who in result.samples if who not in (OURS, FLOOR, VENDOR)]
-        if others:
-            print(" " * 10 + ", ".join(f"{who} {_short(result.typical(who))}" for who in others))
+        extra = [who for who in result.samples if who not in (OURS, FLOOR, VENDOR)]
+        if extra:
+            print(" " * 10 + ", ".join(f"{who} {_short(result.median(who))}" for who in extra))
 
 
 def _short(value: float | None) -> str:
@@ -148,21 +148,21 @@ def _short(value: float | None) -> str:
 
 
 def write(results: Sequence[Result], path: Path = BENCH) -> None:
-    """Keep results as JSON, in place of earlier ones of the same parts."""
+    """Store results as JSON, replacing earlier ones of the same parts."""
     parts = {result.part for result in results}
-    kept = [result for result in read(path) if result.part not in parts] if path.exists() else []
+    others = [result for result in read(path) if result.part not in parts] if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(result) for result in (*kept, *results)]
+    rows = [asdict(result) for result in (*others, *results)]
     path.write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
 
 
 def read(path: Path = BENCH) -> list[Result]:
-    """Read what `write` kept."""
+    """Load the stored results."""
     rows: list[dict[str, Any]] = msgspec.json.decode(path.read_bytes())
     return [Result(**row) for row in rows]
 
 
 def report(results: Sequence[Result]) -> None:
-    """Show and keep the results of a part."""
+    """Print and store the results of a part."""
     show(results)
     write(results)

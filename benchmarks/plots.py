@@ -1,4 +1,4 @@
-"""The main curves as SVG: what a phone costs, looks against delay, throughput against concurrency."""
+"""Plot the main results as SVG: CPU per phone, polls against delay, throughput against concurrency."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Point = tuple[float, float]
 
 @frozen
 class Axis:
-    """One axis, logarithmic from a power of ten to another."""
+    """A logarithmic axis between two powers of ten."""
 
     title: str
     low: float
@@ -34,21 +34,21 @@ class Axis:
 
     @classmethod
     def over(cls, title: str, values: Sequence[float]) -> Axis:
-        """Span all values."""
+        """Create an axis that spans all values."""
         return cls(title, 10.0 ** floor(log10(min(values))), 10.0 ** ceil(log10(max(values))))
 
-    def place(self, value: float) -> float:
-        """Tell where a value stands, from 0 to 1."""
+    def position(self, value: float) -> float:
+        """Return the position of a value, from 0 to 1."""
         return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
 
     def ticks(self) -> list[float]:
-        """Give the powers of ten."""
+        """Return the powers of ten."""
         return [10.0**power for power in range(round(log10(self.low)), round(log10(self.high)) + 1)]
 
 
 @frozen
 class Plot:
-    """Curves by name, on two axes."""
+    """Curves by name on two axes."""
 
     title: str
     x: Axis
@@ -57,12 +57,12 @@ class Plot:
 
     @classmethod
     def of(cls, title: str, x: str, y: str, curves: Mapping[str, Sequence[Point]]) -> Plot:
-        """Find the axes that show all points."""
+        """Create a plot with axes that span all points."""
         xs, ys = zip(*(point for curve in curves.values() for point in curve), strict=True)
         return cls(title, Axis.over(x, xs), Axis.over(y, ys), curves)
 
     def svg(self) -> str:
-        """Draw it."""
+        """Render the plot."""
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'font-family="sans-serif" font-size="12"><rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
@@ -70,8 +70,8 @@ class Plot:
         return "\n".join([head, *self._frame(), *self._curves(), "</svg>", ""])
 
     def _at(self, point: Point) -> Point:
-        x = LEFT + self.x.place(point[0]) * (WIDTH - LEFT - RIGHT)
-        return round(x, 1), round(HEIGHT - BOTTOM - self.y.place(point[1]) * (HEIGHT - TOP - BOTTOM), 1)
+        x = LEFT + self.x.position(point[0]) * (WIDTH - LEFT - RIGHT)
+        return round(x, 1), round(HEIGHT - BOTTOM - self.y.position(point[1]) * (HEIGHT - TOP - BOTTOM), 1)
 
     def _frame(self) -> Iterator[str]:
         yield _text(LEFT, TOP - 16, self.title, "start", 14)
@@ -98,42 +98,46 @@ class Plot:
             yield _text(WIDTH - RIGHT + 26, y, name, "start")
 
 
-def _text(x: float, y: float, words: str, anchor: str = "middle", size: int = 12) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}">{escape(words)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "middle", size: int = 12) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}">{escape(text)}</text>'
 
 
 def cost(results: Sequence[Result]) -> Plot:
-    """Show what a phone costs against how many there are."""
+    """Plot the CPU per phone against the number of phones."""
     rows = [r for r in results if r.part == "scaling" and r.unit.startswith("µs")]
     points = [(_number(r.case), median(r.samples[OURS])) for r in rows]
-    return Plot.of("What a phone costs", "phones", "µs of CPU a phone", {OURS: points})
+    return Plot.of("CPU per phone", "phones", "µs CPU per phone", {OURS: points})
 
 
-def looks(results: Sequence[Result]) -> Plot:
-    """Show looks against delay, a point for each width of the durations."""
-    rows = [r for r in results if r.part == "looks"]
-    pairs = [(each, next(r for r in rows if r.case == each.case and r.unit == "s late"))
-             for each in rows if each.unit == "looks a job"]  # fmt: skip
+def polls(results: Sequence[Result]) -> Plot:
+    """Plot polls against delay, with a point for each width of the durations."""
+    rows = [r for r in results if r.part == "polls"]
+    pairs = [(each, next(r for r in rows if r.case == each.case and r.unit == "s delay"))
+             for each in rows if each.unit == "polls per job"]  # fmt: skip
     curves = {
-        who: [(median(late.samples[who]), median(many.samples[who])) for many, late in pairs]
+        who: [(median(delayed.samples[who]), median(polled.samples[who])) for polled, delayed in pairs]
         for who in pairs[0][0].samples
     }
-    return Plot.of("Looks against delay, for widths 0.2, 0.6, 1.2", "seconds late", "looks a job", curves)
+    return Plot.of(
+        "Polls against delay, for widths 0.2, 0.6, 1.2", "delay in seconds", "polls per job", curves
+    )
 
 
 def throughput(results: Sequence[Result]) -> Plot:
-    """Show calls a second against how many are under way."""
-    rows = [r for r in results if r.unit == "a second" and r.case.startswith("shell")]
+    """Plot calls per second against concurrency."""
+    rows = [r for r in results if r.unit == "per second" and r.case.startswith("shell")]
     names = {OURS: "ours", FLOOR: "bare aiohttp"}
     curves = {
-        f"{names[who]}, {delay}": [(_at_once(r), median(r.samples[who])) for r in rows if _delay(r) == delay]
+        f"{names[who]}, {delay}": [
+            (_concurrency(r), median(r.samples[who])) for r in rows if _delay(r) == delay
+        ]
         for delay in ("0 ms", "50 ms")
         for who in (OURS, FLOOR)
     }
-    return Plot.of("Calls a second, shell on 100 phones", "calls at once", "calls a second", curves)
+    return Plot.of("Throughput, shell on 100 phones", "concurrent calls", "calls per second", curves)
 
 
-def _at_once(result: Result) -> float:
+def _concurrency(result: Result) -> float:
     return _number(result.case.split(", ")[1])
 
 
@@ -141,14 +145,14 @@ def _delay(result: Result) -> str:
     return result.case.rpartition(", ")[2]
 
 
-def _number(words: str) -> float:
-    return float(words.split(maxsplit=1)[0].replace(",", ""))
+def _number(text: str) -> float:
+    return float(text.split(maxsplit=1)[0].replace(",", ""))
 
 
 def main() -> None:
-    """Draw what `python -m benchmarks` measured."""
+    """Plot the results of `python -m benchmarks`."""
     results = read()
-    for name, plot in {"cost": cost, "looks": looks, "throughput": throughput}.items():
+    for name, plot in {"cost": cost, "polls": polls, "throughput": throughput}.items():
         (DOCS / f"bench-{name}.svg").write_text(plot(results).svg())
 
 

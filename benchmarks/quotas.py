@@ -1,4 +1,4 @@
-"""Quotas: what a permit costs, and whether more than the limit ever fit into a window."""
+"""Quotas: cost of a permit, and accuracy of the limit in every window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.measure import FLOOR, OURS, Result, report, scaled, tasks_by_turns
+from benchmarks.measure import FLOOR, OURS, Result, measure_tasks, report, scaled
 from koophone_async import Quota
 from koophone_async.limits import Limits
 from koophone_async.virtual_time import run_virtually
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOOPS: Final = 20_000
 OPEN: Final = (Quota(10**9, 1),)
-"""A quota that is never used up."""
+"""A quota that is never exhausted."""
 
 TIGHT: Final = (Quota(100, 1),)
 WAITERS: Final = 1000
@@ -34,7 +34,7 @@ async def _ours() -> None:
 
 
 async def _floor() -> None:
-    """Keep the exact log of a window, and nothing else."""
+    """Keep an exact sliding-window log, and nothing else."""
     log: deque[float] = deque()
     for _ in range(LOOPS):
         now = time.monotonic()
@@ -44,12 +44,12 @@ async def _floor() -> None:
 
 
 async def _cost() -> Result:
-    cpu, _ = await tasks_by_turns({FLOOR: _floor, OURS: _ours}, runs=9)
-    return Result("quotas", "a permit that is free", "µs CPU", scaled(cpu, 1e6 / LOOPS), guarded=True)
+    cpu, _ = await measure_tasks({FLOOR: _floor, OURS: _ours}, runs=9)
+    return Result("quotas", "a free permit", "µs CPU", scaled(cpu, 1e6 / LOOPS), guarded=True)
 
 
 async def _granted() -> list[float]:
-    """Let 1,000 calls wait for 100 a second, and tell when each was let through."""
+    """Send 1,000 calls through a quota of 100 per second; return the time of each."""
     limits, clock = Limits({}, rng=Random(1)), asyncio.get_running_loop().time
     times: list[float] = []
 
@@ -65,22 +65,20 @@ async def _granted() -> list[float]:
 
 
 def _accuracy() -> list[Result]:
-    """Look at every window of a second, in virtual time."""
+    """Check every window of a second, in virtual time."""
     times = run_virtually(_granted())
-    fullest = max(bisect_left(times, began + 1) - number for number, began in enumerate(times))
+    fullest = max(bisect_left(times, started_at + 1) - number for number, started_at in enumerate(times))
     ideal = (WAITERS / TIGHT[0].permits - 1) * TIGHT[0].seconds
-    case = f"{WAITERS:,} calls, {TIGHT[0].permits} a second"
+    case = f"{WAITERS:,} calls, {TIGHT[0].permits} per second"
     return [
         Result(
             "quotas",
             f"{case}: the fullest second",
             "calls",
             {OURS: [fullest], FLOOR: [TIGHT[0].permits]},
-            most=1.0,
+            max_ratio=1.0,
         ),
-        Result(
-            "quotas", f"{case}: the last is let through", "s", {OURS: [times[-1]], FLOOR: [ideal]}, most=1.03
-        ),
+        Result("quotas", f"{case}: the last call", "s", {OURS: [times[-1]], FLOOR: [ideal]}, max_ratio=1.03),
     ]
 
 

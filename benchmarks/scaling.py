@@ -1,7 +1,7 @@
-"""What a phone costs, from 1,000 phones to 1,000,000, to the end of its job.
+"""CPU per phone, from 1,000 to 1,000,000 phones, until the end of its job.
 
-Nothing goes over the network and time is virtual, or a million would take a quarter of an hour: each
-request is placed and encoded, each answer decoded and read. What the network costs is in `fanout`.
+There is no network and time is virtual, since a million phones would take a quarter of an hour otherwise:
+requests are built and encoded, answers decoded. The cost of the network is in `fanout`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from koophone_async.operation import Answer, AnyOperation, Operation, Request
 
 SIZES: Final = {1_000: 9, 10_000: 5, 100_000: 3, 1_000_000: 2}
-"""How many phones, and how often."""
+"""Numbers of phones, and the runs of each."""
 
 MIDDLE: Final = 10_000
 SECONDS: Final = 2.0
@@ -51,7 +51,7 @@ class _Service:
     poll_scheduler: PollScheduler = field(factory=_new_scheduler)
     requests: int = 0
     seconds: float = 0.0
-    """CPU time that making the answers took, which is no cost of the client."""
+    """CPU time of creating the answers, which is subtracted from the cost of the client."""
 
     _tasks: dict[str, tuple[float, list[str]]] = field(factory=dict[str, tuple[float, list[str]]])
     _numbers: Iterator[int] = field(factory=count)
@@ -86,10 +86,10 @@ class _Service:
         return read(operation, RawResponse(200, {}, self._answer(placed)), Edition.CHINA, None)
 
     def _answer(self, placed: wire.EncodedRequest) -> bytes:
-        began = time.process_time()
-        data = self._start(placed.body) if placed.body else self._look(placed.path)
+        started_at = time.process_time()
+        data = self._start(placed.body) if placed.body else self._task_status(placed.path)
         body = msgspec.json.encode({"data": data, "error_code": "0", "error_msg": "OK"})
-        self.seconds += time.process_time() - began
+        self.seconds += time.process_time() - started_at
         return body
 
     def _start(self, body: bytes) -> dict[str, Any]:
@@ -100,29 +100,29 @@ class _Service:
         started = [{"instance_id": id, "job_id": job} for id, job in zip(ids, jobs, strict=True)]
         return {"task_id": task, "cmd_jobs": started}
 
-    def _look(self, path: str) -> dict[str, Any]:
+    def _task_status(self, path: str) -> dict[str, Any]:
         task = path.rpartition("/")[2]
-        began, jobs = self._tasks[task]
-        state = 2 if asyncio.get_running_loop().time() >= began + SECONDS else 1
+        started_at, jobs = self._tasks[task]
+        state = 2 if asyncio.get_running_loop().time() >= started_at + SECONDS else 1
         if state == 2:
-            del self._tasks[task]  # what the service remembers is not the client's cost
+            del self._tasks[task]  # memory of the service must not count as the client's
         return {"jobs": [{"job_id": job, "status": state, "execute_msg": "13"} for job in jobs]}
 
 
 async def _run(service: _Service, phones: int) -> float:
-    """Run a command on so many phones; tells the microseconds of CPU that each took."""
+    """Run a command on `phones` phones; return the microseconds of CPU per phone."""
     gc.collect()
-    began = time.process_time()
+    started_at = time.process_time()
     ids = (f"i{n:07}" for n in range(phones))
     ended = 0
     async for outcome in KooPhone(service).fleet(ids, assume_unique=True).run("id"):
         ended += outcome.ok
     if ended != phones:
         raise RuntimeError(f"{ended} of {phones} phones ended")
-    return (time.process_time() - began - service.seconds) / phones * 1e6
+    return (time.process_time() - started_at - service.seconds) / phones * 1e6
 
 
-async def _microseconds_a_phone(phones: int) -> tuple[float, int]:
+async def _microseconds_per_phone(phones: int) -> tuple[float, int]:
     service = _Service()
     cost = await _run(service, phones)
     await service.poll_scheduler.aclose()
@@ -130,10 +130,10 @@ async def _microseconds_a_phone(phones: int) -> tuple[float, int]:
 
 
 def results() -> Sequence[Result]:
-    """Measure every size; the floor is what a phone of 10,000 costs, so that the ratio shows the growth."""
-    run_virtually(_microseconds_a_phone(MIDDLE))
+    """Measure every size; the floor is the cost at 10,000 phones, so that the ratio shows the growth."""
+    run_virtually(_microseconds_per_phone(MIDDLE))
     runs = {
-        phones: [run_virtually(_microseconds_a_phone(phones)) for _ in range(n)]
+        phones: [run_virtually(_microseconds_per_phone(phones)) for _ in range(n)]
         for phones, n in SIZES.items()
     }
     costs = {phones: [cost for cost, _ in pairs] for phones, pairs in runs.items()}
@@ -143,8 +143,8 @@ def results() -> Sequence[Result]:
         for phones in SIZES
         for result in (
             Result(
-                "scaling", f"{phones:,} phones", "µs CPU each",
-                {OURS: costs[phones], FLOOR: costs[MIDDLE]}, most=1.2, guarded=True,
+                "scaling", f"{phones:,} phones", "µs CPU per phone",
+                {OURS: costs[phones], FLOOR: costs[MIDDLE]}, max_ratio=1.2, guarded=True,
             ),
             Result("scaling", f"{phones:,} phones", "requests/100", {OURS: requests[phones], FLOOR: [2.0]}),
         )

@@ -1,8 +1,7 @@
-"""A server for benchmarks: answers as fast as asyncio can, knows no signature, checks nothing.
+"""A fast server for benchmarks, on raw asyncio, without authentication and validation.
 
-It speaks as much of KooPhone and of CPH as the benchmarks ask for, after a delay that they set. Jobs
-end a set time after they were started. It is a process of its own, so that a client's CPU time is the
-client's alone.
+It implements the operations of KooPhone and CPH that the benchmarks use, with configurable response time and
+job duration. It runs in a separate process, so that the CPU time of the client is measured alone.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _OK: Final = {"error_code": "0", "error_msg": "OK"}
 
 
 def instance(number: int) -> Json:
-    """Give a row of KooPhone's list with every field that the documents print."""
+    """Return an item of KooPhone's list with every documented field."""
     return {
         "instance_id": f"i{number:07}", "instance_name": f"shop-{number:05}", "region": "cn-north-7",
         "instance_sku": "Professional edition | 8 vCPUs | 16 GB | 10 GB storage", "frozen_status": 0,
@@ -44,7 +43,7 @@ def instance(number: int) -> Json:
 
 
 def phone(number: int) -> Json:
-    """Give a row of CPH's list with the fields of its documents' example."""
+    """Return an item of CPH's list with the fields of the documented example."""
     return {
         "phone_name": f"mobile-{number:05}", "server_id": "88b8449b896f3a4f0ad57222dd91909a",
         "phone_id": f"{number:032x}", "phone_model_name": "AOSP-1U4G15G-001",
@@ -55,13 +54,13 @@ def phone(number: int) -> Json:
 
 
 def instance_list(rows: int) -> bytes:
-    """Give a page of KooPhone's list."""
+    """Return a page of KooPhone's list."""
     page = {"page_no": 1, "page_size": rows, "total_count": rows}
     return msgspec.json.encode({"data": {"result": [instance(n) for n in range(rows)]}} | page | _OK)
 
 
 def phone_list(rows: int) -> bytes:
-    """Give a page of CPH's list."""
+    """Return a page of CPH's list."""
     return msgspec.json.encode(
         {
             "request_id": "6a63a18b8bab40ffb71ebd9cb80d0085",
@@ -73,18 +72,18 @@ def phone_list(rows: int) -> bytes:
 
 @frozen
 class _Task:
-    began: float
+    started_at: float
     ids: list[str]
     jobs: list[str]
 
 
 @define
 class _Service:
-    """What is true: tasks and when they began."""
+    """Tasks and settings of the server."""
 
     delay: float = 0.0
     seconds: float = 0.0
-    """How long every job takes."""
+    """Duration of every job."""
 
     requests: int = 0
     tasks: dict[str, _Task] = field(factory=dict[str, _Task])
@@ -92,7 +91,7 @@ class _Service:
     _lists: dict[str, bytes] = field(factory=lambda: {"i": instance_list(100), "p": phone_list(100)})
 
     def set(self, path: str) -> bytes:
-        """Take new settings; answers how many requests there were with the old ones."""
+        """Apply new settings; return the number of requests since the last change."""
         delay, seconds = path.split("/")[2:]
         requests, self.requests = self.requests, 0
         self.delay, self.seconds = float(delay), float(seconds)
@@ -111,49 +110,49 @@ class _Service:
             task, jobs = self._start(msgspec.json.decode(body)["phone_ids"], "phone_id")
             return msgspec.json.encode({"request_id": task, "jobs": jobs})
         if path.endswith("/cloud-phone/jobs"):
-            asked = parse_qs(query).get("request_ids") or parse_qs(query)["request_id"]
-            jobs = [job for task in unquote(asked[0]).split(",") for job in self._jobs(task)]
+            ids = parse_qs(query).get("request_ids") or parse_qs(query)["request_id"]
+            jobs = [job for task in unquote(ids[0]).split(",") for job in self._jobs(task)]
             return msgspec.json.encode({"request_id": "1", "count": len(jobs), "jobs": jobs})
         if method == "GET":
             return self._lists["p" if path.endswith("/phones") else "i"]
         return b'{"error_code":"0","error_msg":"OK"}'
 
-    def _start(self, ids: list[str], called: str) -> tuple[str, list[dict[str, str]]]:
+    def _start(self, ids: list[str], id_field: str) -> tuple[str, list[dict[str, str]]]:
         number = next(self._numbers)
         jobs = [f"{number:024x}{place:08x}" for place in range(len(ids))]
         task = f"task{number:028x}"
         self.tasks[task] = _Task(asyncio.get_running_loop().time(), ids, jobs)
-        return task, [{called: id, "job_id": job} for id, job in zip(ids, jobs, strict=True)]
+        return task, [{id_field: id, "job_id": job} for id, job in zip(ids, jobs, strict=True)]
 
     def _jobs(self, name: str) -> list[Json]:
         task = self.tasks[name]
-        ended = asyncio.get_running_loop().time() >= task.began + self.seconds
-        told: Json = (
+        ended = asyncio.get_running_loop().time() >= task.started_at + self.seconds
+        result: Json = (
             {"status": 2, "error_code": "", "error_msg": "", "execute_msg": "13"} if ended
             else {"status": 1, "error_code": "", "error_msg": "", "execute_msg": None}
         )  # fmt: skip
-        return [{"job_id": job, "phone_id": id} | told for id, job in zip(task.ids, task.jobs, strict=True)]
+        return [{"job_id": job, "phone_id": id} | result for id, job in zip(task.ids, task.jobs, strict=True)]
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, with one request at a time."""
+    """One connection with one request at a time."""
 
     def __init__(self, service: _Service) -> None:
-        """Begin with nothing received."""
+        """Start with an empty buffer."""
         self._service = service
         self._buffer = b""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers are written to."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - so says asyncio
+        """Store the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checkers
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer when a request is whole."""
+        """Answer once a request is complete."""
         self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found or len(rest) < _length(head):
+        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+        if not separator or len(rest) < _length(head):
             return
         self._buffer = b""
         method, target, _ = head.partition(b"\r\n")[0].decode().split(" ")
@@ -194,17 +193,17 @@ class Server:
     address: str
 
     def set(self, *, delay: float = 0.0, seconds: float = 0.0) -> int:
-        """Set how long answers and jobs take, in seconds; tells how many requests came since."""
+        """Set response time and job duration in seconds; return the requests since the last call."""
         with urllib.request.urlopen(f"{self.address}/_bench/{delay}/{seconds}") as answer:  # noqa: S310 - ours
             return int(answer.read())
 
 
 @contextmanager
-def serving(module: str = "benchmarks.server", *arguments: str) -> Generator[Server]:
-    """Run a server in a process of its own that prints its port."""
+def run_server(module: str = "benchmarks.server", *arguments: str) -> Generator[Server]:
+    """Run a server, which prints its port, in a separate process."""
     command = [sys.executable, "-m", module, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ourselves
-        assert process.stdout is not None  # noqa: S101 - asked for above
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        assert process.stdout is not None  # noqa: S101 - for the type checkers
         try:
             yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
         finally:

@@ -1,4 +1,4 @@
-"""10,000 calls of one phone each, to a service that takes 50 ms for an answer."""
+"""Single-phone calls: 10,000 of them, to a service with a response time of 50 ms."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import vendor
-from benchmarks.clients import POOL, asking, bare, drive, session
-from benchmarks.measure import FLOOR, OURS, VENDOR, Result, report, tasks_by_turns
-from benchmarks.server import Server, serving
+from benchmarks.clients import POOL, bare, drive, request_with, session
+from benchmarks.measure import FLOOR, OURS, VENDOR, Result, measure_tasks, report
+from benchmarks.server import Server, run_server
 from koophone_async import KooPhone
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def _measured(server: Server) -> list[Result]:
     sdk = vendor.client(server.address, THREADS)
     async with session(server.address) as ours, bare() as http:
         koophone = KooPhone(ours)
-        ask = asking(
+        ask = request_with(
             http, "POST", f"{server.address}/v1/instances/streaming/stop", b'{"instance_id":"i0000000"}'
         )
 
@@ -36,20 +36,20 @@ async def _measured(server: Server) -> list[Result]:
             report.raise_for_failures()
 
         ways = {FLOOR: lambda: drive(repeat(ask, CALLS), POOL), OURS: stop}
-        cpu, wall = await tasks_by_turns(ways, runs=3)
+        cpu, wall = await measure_tasks(ways, runs=3)
         call = partial(vendor.shell, sdk, IDS[:1])
         work = {VENDOR: lambda: asyncio.to_thread(vendor.in_threads, call, CALLS, THREADS)}
-        vendor_cpu, vendor_wall = await tasks_by_turns(work, runs=1, warm_up=0)
+        vendor_cpu, vendor_wall = await measure_tasks(work, runs=1, warm_up=0)
     case = f"{CALLS:,} calls of one phone at {DELAY * 1e3:.0f} ms"
     return [
-        Result("singles", case, "s", {**wall, **vendor_wall}, most=1.2),
-        Result("singles", case, "s CPU", {**cpu, **vendor_cpu}, most=2.5, guarded=True),
+        Result("singles", case, "s", {**wall, **vendor_wall}, max_ratio=1.2),
+        Result("singles", case, "s CPU", {**cpu, **vendor_cpu}, max_ratio=2.5, guarded=True),
     ]
 
 
 def results() -> Sequence[Result]:
-    """Measure, with the server in a process of its own."""
-    with serving() as server:
+    """Measure against a server in a separate process."""
+    with run_server() as server:
         return asyncio.run(_measured(server))
 
 

@@ -1,7 +1,7 @@
-"""The vendor's SDK for CPH, used as somebody would who knows it well.
+"""The vendor's SDK for CPH, used as well as possible.
 
-Plain calls in threads of one's own, with a pool of as many connections as threads: the SDK's own
-asynchronous client has eight threads and no more. It has no types, so here it is `Any`.
+Calls are made in a thread pool, with a connection pool of the same size: the SDK's own asynchronous
+client is limited to eight threads. The SDK has no types, so it is `Any` here.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _signer: Any = importlib.import_module("huaweicloudsdkcore.signer.signer")
 
 
 def client(address: str, threads: int) -> Any:  # noqa: ANN401 - as above
-    """Make a client whose pool suits so many threads."""
+    """Create a client with a connection for each thread."""
     config = _config.HttpConfig(pool_connections=threads, pool_maxsize=threads)
     credentials = _credentials.BasicCredentials(*KEY, PROJECT)
-    made = v1.CphClient.new_builder().with_credentials(credentials).with_http_config(config)
-    return made.with_endpoint(address).build()
+    builder = v1.CphClient.new_builder().with_credentials(credentials).with_http_config(config)
+    return builder.with_endpoint(address).build()
 
 
 def signing(path: str, body: str) -> Callable[[], object]:
-    """Give what signs a request with the SDK's signer, its request made anew as the SDK does."""
+    """Return a function that creates and signs a request as the SDK does."""
     signer = _signer.Signer(_credentials.BasicCredentials(*KEY, PROJECT))
 
     def sign() -> object:
@@ -50,12 +50,12 @@ def signing(path: str, body: str) -> Callable[[], object]:
 
 
 def sanitized(body: Any) -> Any:  # noqa: ANN401 - as above
-    """Make of a request's body what the SDK gives to `json.dumps`."""
+    """Return the object that the SDK passes to `json.dumps` for a body."""
     return importlib.import_module("huaweicloudsdkcore.utils.http_utils").sanitize_for_serialization(body)
 
 
 class _Answer:
-    """As much of an answer of `requests` as the SDK's reading looks at."""
+    """The part of a `requests` response that the SDK uses."""
 
     def __init__(self, body: bytes) -> None:
         self.content = body
@@ -65,13 +65,13 @@ class _Answer:
 
 
 def reading(body: bytes, kind: str) -> Callable[[], object]:
-    """Give what reads an answer into the SDK's models."""
+    """Return a function that decodes an answer into the SDK's models."""
     sdk, answer = client("http://127.0.0.1", 1), _Answer(body)
     return lambda: sdk.sync_response_handler(answer, kind, [], None)
 
 
 def listing(sdk: Any) -> Callable[[], object]:  # noqa: ANN401 - as above
-    """Give the call that lists phones."""
+    """Return a function that lists phones."""
     return lambda: sdk.list_cloud_phones(v1.ListCloudPhonesRequest(limit=100))
 
 
@@ -81,38 +81,40 @@ def shell(sdk: Any, ids: Sequence[str]) -> Any:  # noqa: ANN401 - as above
     return sdk.run_shell_command(v1.RunShellCommandRequest(body=body))
 
 
-def looking(sdk: Any, request: str) -> Any:  # noqa: ANN401 - as above
-    """Look at the jobs of a call."""
+def poll(sdk: Any, request: str) -> Any:  # noqa: ANN401 - as above
+    """List the jobs of a call."""
     return sdk.list_jobs(v1.ListJobsRequest(request_ids=request, limit=100))
 
 
 def fan_out(sdk: Any, ids: Sequence[str], threads: int) -> int:  # noqa: ANN401 - as above
-    """Run a command on all: every call first, then looks at what is open in rounds, a second apart."""
+    """Run a command on all phones: first every call, then polls of the unfinished ones once a second."""
     chunks = [ids[at : at + 100] for at in range(0, len(ids), 100)]
     ended = 0
 
     def start(chunk: Sequence[str]) -> str:
         return str(shell(sdk, chunk).request_id)
 
-    def look(request: str) -> list[Any]:
-        return list(looking(sdk, request).jobs)
+    def jobs_of(request: str) -> list[Any]:
+        return list(poll(sdk, request).jobs)
 
     with ThreadPoolExecutor(threads) as pool:
-        left: list[str] = list(pool.map(start, chunks))
-        while left:
+        pending: list[str] = list(pool.map(start, chunks))
+        while pending:
             time.sleep(1)
-            seen = dict(zip(left, pool.map(look, left), strict=True))
-            left = [str(request) for request, jobs in seen.items() if any(job.status == 1 for job in jobs)]
-            ended += sum(len(jobs) for request, jobs in seen.items() if request not in left)
+            polled = dict(zip(pending, pool.map(jobs_of, pending), strict=True))
+            pending = [
+                str(request) for request, jobs in polled.items() if any(job.status == 1 for job in jobs)
+            ]
+            ended += sum(len(jobs) for request, jobs in polled.items() if request not in pending)
     return ended
 
 
 def in_threads(call: Callable[[], object], times: int, threads: int) -> None:
-    """Make a call so many times from so many threads."""
+    """Make a call `times` times in a thread pool."""
 
-    def make(_: int) -> object:
+    def run(_: int) -> object:
         return call()
 
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(make, range(times)):
+        for _ in pool.map(run, range(times)):
             pass
