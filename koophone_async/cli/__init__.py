@@ -1,4 +1,4 @@
-"""The command line `koophone`: it parses, calls the library and prints."""
+"""The command line `koophone`: parse arguments, call the library, print results."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import sys
 from typing import NoReturn
 
-INSTALL = "koophone: the command line needs typer and rich: pip install 'koophone-async[cli]'"
+MISSING_EXTRA = "koophone: the command line needs typer and rich: pip install 'koophone-async[cli]'"
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run `koophone` with the arguments of this process, and end it with the exit code."""
-    _open_closed()
+    """Run `koophone` with the arguments of this process, and exit with its exit code."""
+    _replace_closed_streams()
     try:
         from koophone_async.cli.app import app  # noqa: PLC0415 - typer may not be installed
 
@@ -22,40 +22,40 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in ("typer", "rich"):
             raise
-        sys.stderr.write(f"{INSTALL}\n")
+        sys.stderr.write(f"{MISSING_EXTRA}\n")
         sys.exit(USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
-        _give_up(error)
+        _exit_with(error)
     finally:
         _flush()
 
 
-def _open_closed() -> None:
-    """Join what the caller closed, as `>&-` does, to the null device: Python has None in its place."""
+def _replace_closed_streams() -> None:
+    """Open the null device for streams that the caller closed, as `>&-` does; Python sets them to None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _flush() -> None:
-    """Write what is left, without complaint where the reader has gone, as after `| head`."""
+    """Flush stdout, ignoring a reader that is gone, as after `| head`."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _discard()
     except OSError as error:
-        _give_up(error)
+        _exit_with(error)
 
 
-def _give_up(error: OSError) -> NoReturn:
-    """Say what could not be written, such as to a full disk, and end with the exit code of a failure."""
+def _exit_with(error: OSError) -> NoReturn:
+    """Print why stdout cannot be written, such as a full disk, and exit."""
     _discard()
     sys.stderr.write(f"koophone: {error}\n")
     sys.exit(FAILED)
 
 
 def _discard() -> None:
-    """Throw away what stdout still holds: the interpreter would write it when it ends, and complain."""
+    """Discard the buffer of stdout, which the interpreter would otherwise flush, and fail, at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

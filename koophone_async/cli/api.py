@@ -1,4 +1,4 @@
-"""`koophone api`: one raw call by its name in the catalogue, and the catalogue itself."""
+"""`koophone api`: a raw call of an operation, and the list of operations."""
 
 from __future__ import annotations
 
@@ -12,48 +12,65 @@ import typer
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.json_options import Wire, json_object, structure
+from koophone_async.cli.json_options import Wire, parse_json_object, structure
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
-from koophone_async.cli.settings import Settings, settings
+from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.services.cph.undocumented import RawAnswer, RawRequest
 from koophone_async.wire import to_wire
 
-_RAW = (Format.JSON, Format.JSONL)
+_RAW_FORMATS = (Format.JSON, Format.JSONL)
 
 
 def run(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="OPERATION", help="Such as koophone.commands.run.", show_default=False),
+        typer.Argument(
+            metavar="OPERATION",
+            help="Name of the operation, such as koophone.commands.run.",
+            show_default=False,
+        ),
     ] = None,
     body: Annotated[
         str,
-        typer.Option(metavar="JSON", help="All fields, spelt as in the API; or @FILE.", show_default=False),
+        typer.Option(
+            metavar="JSON",
+            help="All fields with the names of the API; @FILE reads a file.",
+            show_default=False,
+        ),
     ] = "{}",
-    listing: Annotated[bool, typer.Option("--list", help="Show every operation instead.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List all operations instead.")] = False,
     output: Annotated[
         Format | None,
-        typer.Option("--output", "-o", help="An answer is JSON; the list a table unless said otherwise."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Output format: of a call json (default) or jsonl; of the list any, by default table.",
+        ),
     ] = None,
 ) -> None:
-    """Make one call of an operation, checked but otherwise raw; or list the operations.
+    """Make one call of an operation with a JSON body, or list all operations.
 
-    Fields of the path and the query go into the body too. The answer is printed as the API spells it.
+    Fields of the path and the query belong in the body too. The request is checked before it is sent. The
+    answer is printed with the field names of the API.
     """
     if listing:
         execute(_list(name, output or Format.TABLE))
     else:
-        execute(_call(settings(context), name, body, output or Format.JSON))
+        execute(_call(current_settings(context), name, body, output or Format.JSON))
 
 
 async def _list(name: str | None, output: Format) -> Exit:
     if name is not None:
-        raise InvalidRequest("", "--list", "is for all operations, and one was given; nothing was called")
+        raise InvalidRequest(
+            "",
+            "--list",
+            f"lists all operations and cannot be combined with the operation {name}",
+        )
     with printer(output) as out:
         for operation in OPERATIONS.values():
             out.row(_row(operation))
@@ -75,23 +92,27 @@ def _row(operation: AnyOperation) -> Row:
 
 def _operation(name: str | None) -> AnyOperation:
     if name is None:
-        raise InvalidRequest("", "operation", "is missing; `koophone api --list` shows all")
+        raise InvalidRequest("", "OPERATION", "is missing; `koophone api --list` lists all")
     if name not in OPERATIONS:
-        near = get_close_matches(name, OPERATIONS, n=1)
-        hint = f"did you mean {near[0]}?" if near else "`koophone api --list` shows all"
-        raise InvalidRequest("", "operation", f"{name} is not in the catalogue; {hint}")
+        matches = get_close_matches(name, OPERATIONS, n=1)
+        hint = f"did you mean {matches[0]}?" if matches else "`koophone api --list` lists all"
+        raise InvalidRequest("", "OPERATION", f"{name} does not exist; {hint}")
     return OPERATIONS[name]
 
 
-async def _call(having: Settings, name: str | None, body: str, output: Format) -> Exit:
+async def _call(settings: Settings, name: str | None, body: str, output: Format) -> Exit:
     operation = _operation(name)
-    if output not in _RAW:
-        raise InvalidRequest("", "--output", f"is {output}; an answer is json or jsonl")
-    request = _request(operation, json_object(body))
-    async with having.session(anonymous=operation.anonymous) as session:
+    if output not in _RAW_FORMATS:
+        raise InvalidRequest(
+            "", "--output", f"is {output}; the answer of a call can be printed as json or jsonl"
+        )
+    request = _request(operation, parse_json_object(body))
+    async with settings.session(anonymous=operation.anonymous) as session:
         answer = await session.send(operation, request)
-    told: object = answer.value if isinstance(answer, RawAnswer) else to_wire(answer)
-    sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n")
+    result: object = answer.value if isinstance(answer, RawAnswer) else to_wire(answer)
+    sys.stdout.write(
+        json.dumps(result, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n"
+    )
     return Exit.DONE
 
 

@@ -1,4 +1,4 @@
-"""`koophone config`: what is in effect, and where it comes from."""
+"""`koophone config`: the settings in effect and their sources."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 import attrs
 import typer
 
-from koophone_async.cli.errors import Exit, NoCredentials, complain
+from koophone_async.cli.errors import Exit, NoCredentials, report_error
 from koophone_async.cli.exec_command import Output
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
-from koophone_async.cli.settings import Settings, credentials, settings
+from koophone_async.cli.settings import Settings, credentials, current_settings
 from koophone_async.credentials import Credentials, Password
 from koophone_async.endpoints import VARIABLES
 from koophone_async.errors import InvalidRequest
@@ -23,64 +23,70 @@ _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
 
 
 def run(context: typer.Context, output: Output = Format.TABLE) -> None:
-    """Show what is in effect and where it comes from. Secrets stay hidden.
+    """Show the settings in effect and where each comes from. Secrets are not shown.
 
-    Exit code 3 where no credentials are found.
+    The exit code is 3 if no credentials are found.
     """
-    execute(_show(settings(context), output))
+    execute(_show(current_settings(context), output))
 
 
-async def _show(having: Settings, output: Format) -> Exit:
-    signing, missing = await _credentials(having)
-    async with Session(having.chain, environ=having.environ) as session:
+async def _show(settings: Settings, output: Format) -> Exit:
+    signing, missing = await _credentials(settings)
+    async with Session(settings.chain, environ=settings.environ) as session:
         with printer(output) as out:
-            for row in (*_in_effect(session, having), signing):
+            for row in (*_in_effect(session, settings), signing):
                 out.row(row)
-    return complain(missing) if missing else Exit.DONE
+    return report_error(missing) if missing else Exit.DONE
 
 
-def _in_effect(session: Session, having: Settings) -> Iterator[Row]:
-    yield _row("region", having.environ.get("KOOPHONE_REGION"), _source(having, "KOOPHONE_REGION", "not set"))
-    yield _row("edition", session.edition.value, _source(having, "KOOPHONE_EDITION", "default"))
+def _in_effect(session: Session, settings: Settings) -> Iterator[Row]:
     yield _row(
-        "profile", having.environ.get("KOOPHONE_PROFILE"), _source(having, "KOOPHONE_PROFILE", "not set")
+        "region", settings.environ.get("KOOPHONE_REGION"), _source(settings, "KOOPHONE_REGION", "not set")
     )
-    yield _row("project", having.environ.get(_PROJECT), _source(having, _PROJECT, "named like the region"))
+    yield _row("edition", session.edition.value, _source(settings, "KOOPHONE_EDITION", "default"))
+    yield _row(
+        "profile", settings.environ.get("KOOPHONE_PROFILE"), _source(settings, "KOOPHONE_PROFILE", "not set")
+    )
+    yield _row(
+        "project",
+        settings.environ.get(_PROJECT),
+        _source(settings, _PROJECT, "the project with the name of the region"),
+    )
     for service, variable in VARIABLES.items():
-        yield _endpoint(session, having, service, variable)
+        yield _endpoint(session, settings, service, variable)
     for name, seconds in attrs.asdict(Timeouts()).items():
         yield _row(f"timeout {name}", "none" if seconds is None else f"{seconds:g} s", "default")
 
 
-def _endpoint(session: Session, having: Settings, service: str, variable: str) -> Row:
+def _endpoint(session: Session, settings: Settings, service: str, variable: str) -> Row:
     try:
         address = str(session.origin(service))
     except InvalidRequest as error:
         return _row(f"endpoint {service}", None, f"{error.field} {error.problem}")
-    return _row(f"endpoint {service}", address, _source(having, variable, "published host"))
+    return _row(f"endpoint {service}", address, _source(settings, variable, "published host"))
 
 
-async def _credentials(having: Settings) -> tuple[Row, NoCredentials | None]:
-    chain = having.chain
+async def _credentials(settings: Settings) -> tuple[Row, NoCredentials | None]:
+    chain = settings.chain
     try:
-        found = await credentials(chain)
+        used = await credentials(chain)
     except NoCredentials as error:
         return _row("credentials", None, "not found"), error
-    # The chain puts the place where it found something first.
-    return _row("credentials", shown(found), str(chain.providers[0])), None
+    # The chain moves the provider that had credentials to the front.
+    return _row("credentials", describe(used), str(chain.providers[0])), None
 
 
-def shown(found: Credentials) -> str:
-    """Tell whose credentials these are, and nothing that is secret."""
-    if isinstance(found, Password):
-        return f"password of {found.user}"
-    return f"{'temporary' if found.security_token else 'permanent'} access key {found.access_key[:4]}…"
+def describe(used: Credentials) -> str:
+    """Identify credentials without their secrets."""
+    if isinstance(used, Password):
+        return f"password of {used.user}"
+    return f"{'temporary' if used.security_token else 'permanent'} access key {used.access_key[:4]}…"
 
 
-def _source(having: Settings, variable: str, otherwise: str) -> str:
-    if variable in having.given:
-        return "option of the command line"
-    return f"environment {variable}" if having.environ.get(variable) else otherwise
+def _source(settings: Settings, variable: str, default: str) -> str:
+    if variable in settings.overridden:
+        return "command-line option"
+    return f"environment {variable}" if settings.environ.get(variable) else default
 
 
 def _row(setting: str, value: str | None, source: str) -> Row:

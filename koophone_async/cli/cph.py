@@ -1,4 +1,4 @@
-"""What the command line knows of CPH, and of cloud mobile gaming, which is a part of it."""
+"""Command tables of CPH and of its part cloud mobile gaming."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ ENCODING_SERVERS: Final = Inventory(
 )
 
 
-def _gaming_fleet(cph: CloudPhone, *given: Any, **pace: Any) -> GamingFleet:  # noqa: ANN401 - handed on
-    return cph.gaming.fleet(*given, **pace)
+def _gaming_fleet(cph: CloudPhone, *args: Any, **options: Any) -> GamingFleet:  # noqa: ANN401 - passed on
+    return cph.gaming.fleet(*args, **options)
 
 
 _GAMING_SERVERS: Final = evolve(SERVERS, fleet=_gaming_fleet)
@@ -103,7 +103,7 @@ async def _update_properties(
     return await phones.update_properties([PropertyUpdate(id, properties, custom) for id in ids])
 
 
-async def _export(  # noqa: PLR0917 - as the verb takes them
+async def _export(  # noqa: PLR0917 - the parameters of the verb
     storage: Storage,
     ids: tuple[str, ...],
     include: Iterable[str],
@@ -111,14 +111,14 @@ async def _export(  # noqa: PLR0917 - as the verb takes them
     path: str,
     exclude: Iterable[str] = (),
 ) -> Started:
-    return await storage.export([Export(id, include, bucket, _for(id, path), exclude) for id in ids])
+    return await storage.export([Export(id, include, bucket, _fill_path(id, path), exclude) for id in ids])
 
 
 async def _restore(storage: Storage, ids: tuple[str, ...], bucket: str, path: str) -> Started:
-    return await storage.restore([Restore(id, bucket, _for(id, path)) for id in ids])
+    return await storage.restore([Restore(id, bucket, _fill_path(id, path)) for id in ids])
 
 
-def _for(phone: str, path: str) -> str:
+def _fill_path(phone: str, path: str) -> str:
     return path.replace("{phone}", phone)
 
 
@@ -133,7 +133,9 @@ async def _update_keypair(keypairs: Keypairs, ids: tuple[str, ...], keypair: str
 async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iterable[str]) -> gaming.Started:
     if len(ids) != 1:
         raise InvalidRequest(
-            "", "--no-wait", f"is for one phone, which one call is for, and {len(ids)} were given"
+            "",
+            "--no-wait",
+            f"makes a single call, which takes one phone; {len(ids)} were selected",
         )
     return await deployments.update(ids[0], versions)
 
@@ -169,13 +171,13 @@ SERVICE: Final = Service(
         "commands.run_sync": Verb(PhoneFleet.run_sync, PHONES),
         "commands.uninstall": Verb(PhoneFleet.uninstall, PHONES, waits=True),
         "encoding_servers.restart": Verb(EncodingFleet.restart, ENCODING_SERVERS, waits=True),
-        "keypairs.update": Verb(ServerFleet.update_keypair, SERVERS, waits=True, once=_update_keypair),
+        "keypairs.update": Verb(ServerFleet.update_keypair, SERVERS, waits=True, single_call=_update_keypair),
         "phones.connections": Verb(PhoneFleet.connections, PHONES, reads=True),
-        "phones.reset": Verb(PhoneFleet.reset, PHONES, waits=True, once=_reset),
-        "phones.restart": Verb(PhoneFleet.restart, PHONES, waits=True, once=_restart),
+        "phones.reset": Verb(PhoneFleet.reset, PHONES, waits=True, single_call=_reset),
+        "phones.restart": Verb(PhoneFleet.restart, PHONES, waits=True, single_call=_restart),
         "phones.stop": Verb(PhoneFleet.stop, PHONES, waits=True),
         "phones.update_properties": Verb(
-            PhoneFleet.update_properties, PHONES, waits=True, once=_update_properties
+            PhoneFleet.update_properties, PHONES, waits=True, single_call=_update_properties
         ),
         "servers.restart": Verb(ServerFleet.restart, SERVERS, waits=True),
         "shared_apps.delete": Verb(ServerFleet.delete_app, SERVERS, waits=True),
@@ -183,15 +185,15 @@ SERVICE: Final = Service(
         "shared_files.delete": Verb(ServerFleet.delete_files, SERVERS, waits=True),
         "shared_files.list": Verb(ServerFleet.list_files, SERVERS, waits=True, reads=True),
         "shared_files.push": Verb(ServerFleet.push_files, SERVERS, waits=True),
-        "storage.expand": Verb(PhoneFleet.expand, PHONES, waits=True, once=_expand),
-        "storage.export": Verb(PhoneFleet.export, PHONES, waits=True, once=_export),
-        "storage.restore": Verb(PhoneFleet.restore, PHONES, waits=True, once=_restore),
+        "storage.expand": Verb(PhoneFleet.expand, PHONES, waits=True, single_call=_expand),
+        "storage.export": Verb(PhoneFleet.export, PHONES, waits=True, single_call=_export),
+        "storage.restore": Verb(PhoneFleet.restore, PHONES, waits=True, single_call=_restore),
         "tags.add": Verb(ServerFleet.add_tags, SERVERS),
         "tags.remove": Verb(ServerFleet.remove_tags, SERVERS),
         "traffic.route": Verb(PhoneFleet.route_traffic, PHONES, waits=True),
     },
-    awaits="jobs",
-    populations=(PHONES, SERVERS, ENCODING_SERVERS),
+    wait_resource="jobs",
+    inventories=(PHONES, SERVERS, ENCODING_SERVERS),
 )
 
 GAMING: Final = Service(
@@ -203,9 +205,9 @@ GAMING: Final = Service(
         "deployments.push": Verb(GamingFleet.push, _GAMING_SERVERS, waits=True),
         "deployments.remove": Verb(GamingFleet.remove, _GAMING_SERVERS, waits=True),
         "deployments.undeploy": Verb(GamingFleet.undeploy, _GAMING_SERVERS, waits=True),
-        "deployments.update": Verb(GamingFleet.update, _GAMING_PHONES, waits=True, once=_update),
+        "deployments.update": Verb(GamingFleet.update, _GAMING_PHONES, waits=True, single_call=_update),
     },
-    about="Games on cloud phones: applications, their versions, and where these are.",
-    part=("gaming",),
-    awaits="deployments",
+    about="Cloud mobile gaming: applications, their versions, and deployments.",
+    client_path=("gaming",),
+    wait_resource="deployments",
 )

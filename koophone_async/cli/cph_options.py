@@ -1,4 +1,4 @@
-"""`koophone cph`: in which project and region its commands work."""
+"""`koophone cph`: options for its project and region."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from koophone_async.cli.settings import settings
+from koophone_async.cli.settings import current_settings
 
 
 def start(
@@ -14,15 +14,17 @@ def start(
     *,
     project_id: Annotated[
         str | None,
-        typer.Option(help="Else HUAWEICLOUD_SDK_PROJECT_ID, else the project named like the region."),
+        typer.Option(
+            help="Project. Default: HUAWEICLOUD_SDK_PROJECT_ID, else the project with the name of the region."
+        ),
     ] = None,
     region: Annotated[
-        str | None, typer.Option(help="Such as cn-north-4, where the servers are. Else KOOPHONE_REGION.")
+        str | None, typer.Option(help="Region of the servers, such as cn-north-4. Default: KOOPHONE_REGION.")
     ] = None,
 ) -> None:
-    """Cloud phones on servers of your own, in one project.
+    """CPH: cloud phones on servers that you rent.
 
-    Which phones or servers a command is for: ID..., --ids-file, --where, --tag (servers) or --all.
+    Commands for phones or servers select them by ID..., --ids-file, --where, --tag (servers) or --all.
     """
-    having = settings(context)
-    context.find_root().obj = having.over(HUAWEICLOUD_SDK_PROJECT_ID=project_id, KOOPHONE_REGION=region)
+    settings = current_settings(context)
+    context.find_root().obj = settings.override(HUAWEICLOUD_SDK_PROJECT_ID=project_id, KOOPHONE_REGION=region)

@@ -1,4 +1,4 @@
-"""What went wrong, in a line or two on stderr, and the exit code that says so to a program."""
+"""Error messages on stderr, advice, and exit codes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from koophone_async.protocol.codes import meaning
 
 
 class Exit(IntEnum):
-    """What the exit code says."""
+    """Exit codes."""
 
     DONE = 0
     SOME_FAILED = 1
     USAGE = 2
     NOT_STARTED = 3
-    """Refused, or no connection, before anything was sent."""
+    """The account was refused, or there was no connection: nothing was done."""
 
     INTERRUPTED = 130
     READER_GONE = 141
@@ -46,34 +46,37 @@ class Exit(IntEnum):
 
 @define(eq=False, slots=False)
 class NoCredentials(InvalidRequest):
-    """Nothing to sign with was found, or what was found is wrong as written."""
+    """No credentials were found, or those found are malformed."""
 
 
-_MAY_HAVE_HAPPENED: Final = "It may have happened: look before you do it again."
+_MAY_HAVE_RUN: Final = "It may have been executed. Check before you run it again."
+
+_SEE_CONFIG: Final = "`koophone config` shows the settings in effect"
 
 _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
-    NoCredentials: "Nothing was sent. `koophone config` shows where credentials were looked for.",
-    AuthenticationFailed: "Check HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK; `koophone config` shows what is in effect.",
-    Forbidden: "Check that the account has the permission, and that the ids are its own.",
+    NoCredentials: "Nothing was sent. `koophone config` shows where credentials are looked up.",
+    AuthenticationFailed: f"Check the credentials: {_SEE_CONFIG}.",
+    Forbidden: "Check that the account has the permission and owns the ids.",
     Busy: "Nothing was done. Try again later.",
     Throttled: "Nothing was done. Try again later.",
-    Unavailable: "The service cannot serve anyone for now. Try again later.",
-    BadEndpoint: "Check the endpoints: `koophone config` shows what is in effect.",
-    NotConnected: "Check the network and the endpoints: `koophone config` shows what is in effect.",
-    QuotaTooSlow: "The quota lets it through later. Try again then.",
+    Unavailable: "The service is unavailable. Try again later.",
+    BadEndpoint: f"Check the endpoints: {_SEE_CONFIG}.",
+    NotConnected: f"Check the network and the endpoints: {_SEE_CONFIG}.",
+    QuotaTooSlow: "Nothing was sent. Try again once the quota allows it.",
     NotSent: "Nothing was sent. Try again.",
-    NoAnswer: _MAY_HAVE_HAPPENED,
-    UnreadableAnswer: _MAY_HAVE_HAPPENED,
-    JobUnfinished: "It goes on. Await it again with `koophone jobs wait`.",
+    NoAnswer: _MAY_HAVE_RUN,
+    UnreadableAnswer: _MAY_HAVE_RUN,
+    JobUnfinished: "It is still running. Go on waiting with `koophone jobs wait TOKEN`.",
 }
 
 
-def complain(error: KooPhoneError) -> Exit:
-    """Say what went wrong and what to do about it; answer the exit code."""
-    say(f"koophone: {error}")
+def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
+    """Print an error and what to do about it; return the exit code."""
+    is_usage = isinstance(error, InvalidRequest) and not isinstance(error, NoCredentials)
+    print_stderr(f"koophone: {error}{'. Nothing was sent.' if is_usage and not is_server else ''}")
     advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
     if advice:
-        say(f"  {advice}")
+        print_stderr(f"  {advice}")
     return _exit(error)
 
 
@@ -83,8 +86,8 @@ def _exit(error: KooPhoneError) -> Exit:
     return Exit.USAGE if isinstance(error, InvalidRequest) else Exit.SOME_FAILED
 
 
-def say(text: str) -> None:
-    """Write a line to stderr."""
+def print_stderr(text: str) -> None:
+    """Print a line to stderr, after everything that was printed to stdout."""
     sys.stdout.flush()
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
@@ -92,14 +95,14 @@ def say(text: str) -> None:
 
 @define
 class Tally:
-    """How a run ends, counted as its outcomes come."""
+    """Outcomes of a run, counted by state as they arrive."""
 
     counts: Counter[State] = field(factory=Counter[State])
     _not_started: int = 0
     _reason: str | None = None
 
     def add(self, outcome: Outcome) -> None:
-        """Count one more."""
+        """Count an outcome."""
         self.counts[outcome.state] += 1
         if not_started(outcome):
             self._not_started += 1
@@ -107,47 +110,47 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many outcomes there were."""
+        """Number of outcomes."""
         return self.counts.total()
 
     @property
     def reason(self) -> str | None:
-        """Why nothing was started at all; None where something was."""
+        """Why no id was started; None if one was."""
         return self._reason if self._not_started == self.total else None
 
     @property
     def exit(self) -> Exit:
-        """The exit code of a run that was not interrupted."""
-        good = self.counts[State.SUCCEEDED] + self.counts[State.ACCEPTED]
-        if good == self.total:
+        """Exit code of a run that was not interrupted."""
+        succeeded = self.counts[State.SUCCEEDED] + self.counts[State.ACCEPTED]
+        if succeeded == self.total:
             return Exit.DONE
         return Exit.NOT_STARTED if self._not_started == self.total else Exit.SOME_FAILED
 
     def __str__(self) -> str:
-        """Count by state: `998 succeeded, 2 failed`."""
+        """Return the counts by state, such as `998 succeeded, 2 failed`."""
         return ", ".join(f"{count:,} {state.value}" for state, count in self.counts.most_common())
 
 
 def not_started(outcome: Outcome) -> bool:
-    """Whether an outcome speaks of the account or the connection, and not of its id."""
+    """Whether the account or the connection is the cause of an outcome, rather than its id."""
     if outcome.state is State.NOT_SENT:
         return id_problem(outcome.id) is None and outcome.error_message not in STOP_REASONS
     if outcome.state is not State.REFUSED:
         return False
-    # An outcome keeps the code and not the status. A refusal without a code is one of credentials.
+    # An outcome has the code but not the HTTP status. A refusal without a code is about credentials.
     means = meaning(outcome.error_code, 401)
     return issubclass(means.error, AuthenticationFailed | Forbidden) and not means.blames_ids
 
 
-def sum_up(tally: Tally, code: Exit) -> None:
-    """Say on stderr how a run ended, where it did not end well or there was nothing to do."""
-    end = "interrupted: " if code is Exit.INTERRUPTED else ""
+def print_summary(tally: Tally, code: Exit, noun: str = "phones") -> None:
+    """Print the counts of a run to stderr, unless every id succeeded."""
+    prefix = "interrupted: " if code is Exit.INTERRUPTED else ""
     if code is Exit.NOT_STARTED:
-        say(f"koophone: nothing was done: {tally.reason}")
-        say("  `koophone config` shows what is in effect.")
+        print_stderr(f"koophone: nothing was done: {tally.reason}")
+        print_stderr(f"  {_SEE_CONFIG}.")
     elif tally.total == 0:
-        say(f"koophone: {end}nothing was chosen, and nothing done")
+        print_stderr(f"koophone: {prefix}no {noun} matched; nothing was done")
     elif code is not Exit.DONE:
-        say(f"koophone: {end}{tally}")
+        print_stderr(f"koophone: {prefix}{tally}")
     if tally.counts[State.UNKNOWN]:
-        say(f"  {State.UNKNOWN}: {_MAY_HAVE_HAPPENED}")
+        print_stderr(f"  {State.UNKNOWN}: {_MAY_HAVE_RUN}")

@@ -1,4 +1,4 @@
-"""`koophone exec`: one command on many instances, and a row for each."""
+"""`koophone exec`: run a shell command on phones, and print a row for each."""
 
 from __future__ import annotations
 
@@ -11,74 +11,79 @@ from typer.core import TyperCommand
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.output import Format
-from koophone_async.cli.runner import execute, print_outcomes
-from koophone_async.cli.selection import All, Ids, IdsFile, Selection, by_expression
-from koophone_async.cli.settings import Settings, settings
+from koophone_async.cli.runner import execute, print_outcomes, with_option_names
+from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
+from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.client import KooPhone
 
 Click: TypeAlias = Any
-"""A command or context of click, which newer versions of typer bring along: no import serves for all."""
+"""A command or context of click; newer versions of typer vendor click, so no import works with all."""
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="How rows are printed.")]
+Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.")]
 Timeout = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=0, help="When to stop waiting; what still runs is left running."),
+    typer.Option(metavar="SECONDS", min=0, help="Seconds to wait; unfinished jobs go on running."),
 ]
-Concurrency = Annotated[int, typer.Option(min=1, help="Calls under way at once.")]
+Concurrency = Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")]
 Group = Annotated[
-    bool, typer.Option("--group", help="One row for all ids that ended alike: phone[0001-0480].")
+    bool, typer.Option("--group", help="Print one row for all ids with the same result: phone[0001-0480].")
 ]
 
-_WORDS = "koophone.exec"
+_COMMAND_WORDS = "koophone.exec"
 
 
-class AfterDashes(TyperCommand):
-    """A command whose arguments end at `--`; what follows is for the phones."""
+class CommandAfterDashes(TyperCommand):
+    """A typer command whose arguments end at `--`; the words after it are the shell command."""
 
     def parse_args(self, ctx: Click, args: list[str]) -> list[str]:
-        """Keep what follows `--` apart from the ids before it."""
+        """Separate the words after `--` from the ids before it."""
         if "--" in args:
             at = args.index("--")
-            args, ctx.meta[_WORDS] = args[:at], args[at + 1 :]
+            args, ctx.meta[_COMMAND_WORDS] = args[:at], args[at + 1 :]
         return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Click) -> list[str]:
-        """Show where the command goes."""
+        """Append the shell command to the usage line."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND"]
 
 
 def run(
     context: typer.Context,
     *,
-    ids: Ids = None,
+    ids: Annotated[list[str] | None, ids_argument(INSTANCES)] = None,
     ids_file: IdsFile = None,
-    where: Annotated[str | None, by_expression(INSTANCES)] = None,
-    everything: All = False,
-    sync: Annotated[bool, typer.Option("--sync", help="Use calls that wait; for short commands.")] = False,
+    where: Annotated[str | None, where_option(INSTANCES)] = None,
+    select_all: Annotated[bool, all_option(INSTANCES)] = False,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Use the synchronous operation; for short commands.")
+    ] = False,
     output: Output = Format.TABLE,
     group: Group = False,
     timeout: Timeout = None,
     concurrency: Concurrency = 32,
 ) -> None:
-    """Run a shell command on instances, wait for it, and print a row for each.
+    """Run a shell command on phones, wait for it, and print a row for each.
 
-    Words after `--` are joined by spaces, as adb does; quote what your own shell must not read:
+    The words after `--` are joined by spaces, as adb does. Quote whatever your own shell must not expand:
+
     koophone exec phone0001 -- 'ls /sdcard | wc -l'
 
-    Exit code: 0 all succeeded, 1 some did not, 2 usage, 3 nothing was begun, 130 interrupted.
+    Exit code: 0 all succeeded, 1 some did not, 2 wrong usage, 3 refused or no connection, 130 interrupted.
     """
-    given = {"ids": ids, "ids_file": ids_file, "where": where, "everything": everything}
+    args = {"ids": ids, "ids_file": ids_file, "where": where, "select_all": select_all}
 
-    async def work(having: Settings, words: Sequence[str]) -> Exit:
-        chosen = Selection.of(INSTANCES, given)
+    async def work(settings: Settings, words: Sequence[str]) -> Exit:
+        selection = Selection.of(INSTANCES, args)
         if not words:
-            raise InvalidRequest("", "command", "is missing: koophone exec ID... -- COMMAND")
+            raise InvalidRequest("", "COMMAND", "is missing; usage: koophone exec ID... -- COMMAND")
         command = " ".join(words)
-        async with having.session() as session:
+        async with settings.session() as session:
             koophone = KooPhone(session)
-            fleet = koophone.fleet(chosen.source(koophone), concurrency=concurrency, deadline=timeout)
+            fleet = koophone.fleet(selection.source(koophone), concurrency=concurrency, deadline=timeout)
             run = fleet.run_sync(command) if sync else fleet.run(command)
-            return await print_outcomes(run, output, label="exec", total=chosen.total, group=group)
+            return await print_outcomes(run, output, label="exec", total=selection.total, group=group)
 
-    execute(work(settings(context), context.meta.get(_WORDS, ())))
+    names = {"where": "--where", "command": "COMMAND"}
+    words = context.meta.get(_COMMAND_WORDS, ())
+    execute(with_option_names(work(current_settings(context), words), names))

@@ -1,4 +1,4 @@
-"""What the tables of services are made of: populations, the fleet verbs for them, services."""
+"""Types of the command tables: inventories, fleet verbs, services."""
 
 from __future__ import annotations
 
@@ -16,75 +16,75 @@ Client: TypeAlias = Any
 
 @frozen
 class Inventory:
-    """What a fleet is drawn from: everything of one kind that there is."""
+    """A list of phones or servers that a command can select from."""
 
     noun: str
-    """What it is called, in the plural."""
+    """Name in the plural."""
 
     operation: str
-    """The operation that lists it."""
+    """Name of the operation that lists them."""
 
     model: type
     query: Callable[[], Any]
-    """Makes the query for all of it."""
+    """Creates the query that lists all of them."""
 
     items: Callable[[Client, Any], AsyncIterator[Any]]
-    """Takes a client and the query."""
+    """Lists them, for a client and a query."""
 
     fleet: Callable[..., Any]
-    """Takes a client, the source, and the pace by name."""
+    """Creates a fleet, for a client, ids and options."""
 
-    tagged: Callable[[Client, Mapping[str, list[str]]], AsyncIterator[Any]] | None = None
-    """Finds those with some tags, where tags are what they have."""
+    list_tagged: Callable[[Client, Mapping[str, list[str]]], AsyncIterator[Any]] | None = None
+    """Lists those with given tags, where they can be tagged."""
 
     example: str = 'state == running and name ~ "shop-*"'
-    """An expression that chooses from it, for the help."""
+    """An expression for the help of `--where`."""
 
 
 @frozen
 class Verb:
-    """How a fleet does an operation."""
+    """The fleet verb of an operation."""
 
     run: Callable[..., Run[Any, Any]]
-    """The fleet's method, which takes the fleet first."""
+    """Method of the fleet, unbound."""
 
-    on: Inventory
+    inventory: Inventory
 
     waits: bool = False
-    """Whether it goes on after the documented call, until the end is known."""
+    """Whether it waits for the end of the work that the documented call starts."""
 
     reads: bool = False
-    """Whether what matters is the value of each outcome."""
+    """Whether it reads a value of each id."""
 
-    once: Callable[..., Awaitable[object]] | None = None
-    """Takes the resource, the ids and the verb's arguments, where the method's own are others."""
+    single_call: Callable[..., Awaitable[object]] | None = None
+    """Makes the documented call from ids and the verb's arguments, if the method has other parameters."""
 
 
 @frozen
 class Service:
-    """One service, and where its commands stand."""
+    """A service and its commands."""
 
     path: tuple[str, ...]
-    """The words before the resource."""
+    """Command words before the resource."""
 
     client: Callable[[Session], Client]
     resources: Mapping[str, type]
     verbs: Mapping[str, Verb]
-    """By the operation's name without the service."""
+    """Fleet verbs by operation name, without the service."""
 
     about: str = ""
-    """What the help of its group says."""
+    """Help of the command group."""
 
-    part: tuple[str, ...] = ()
-    """Where the client has the resources."""
+    client_path: tuple[str, ...] = ()
+    """Attributes of the client that lead to the resources."""
 
-    awaits: str = ""
-    """The resource that can wait for what the others have started."""
+    wait_resource: str = ""
+    """The resource with the `wait` command."""
 
-    populations: tuple[Inventory, ...] = ()
-    """What lists can be filtered."""
+    inventories: tuple[Inventory, ...] = ()
+    """Lists that can be filtered."""
 
     @property
     def wait(self) -> str:
-        """The command that awaits what another has started."""
-        return " ".join(("koophone", *self.path, self.awaits, "wait"))
+        """The command that waits for started jobs."""
+        return " ".join(("koophone", *self.path, self.wait_resource, "wait"))

@@ -1,4 +1,4 @@
-"""What the library's docstrings and checks say, for the help of options."""
+"""Help texts of commands and options, derived from the library's docstrings and checks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ import attrs
 
 
 def about(method: Callable[..., Any], verb: Callable[..., Any] | None = None) -> str:
-    """Give what a docstring says before its sections, with the source after it.
+    """Return the help of a command: the docstring of its method without sections, and the source document.
 
-    Where a verb goes on to the end of what the method starts, the first paragraph is the verb's.
+    If a fleet verb waits for the end of the work, the first paragraph is the one of the verb.
     """
     first, _, more = _prose(method).partition("\n\n")
     if verb is not None:
         first = _prose(verb).partition("\n\n")[0]
     source = re.search(r"^API: (.+)$", inspect.getdoc(method) or "", re.MULTILINE)
-    return "\n\n".join(filter(None, (first, more, source and source[1])))
+    return unwrap("\n\n".join(filter(None, (first, more, source and source[1]))))
+
+
+def unwrap(text: str | None) -> str:
+    """Join the lines of each paragraph of a docstring: rich would keep its line breaks."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _prose(method: Callable[..., Any]) -> str:
@@ -31,9 +37,9 @@ def _prose(method: Callable[..., Any]) -> str:
 
 
 def arguments(method: Callable[..., Any]) -> dict[str, str]:
-    """Give what the Args of a docstring say, by parameter."""
-    found = re.search(r"^Args:\n((?: .*\n?|\n)+)", inspect.getdoc(method) or "", re.MULTILINE)
-    entries = re.findall(r"^(\w+): (.+(?:\n +.+)*)", dedent(found[1]) if found else "", re.MULTILINE)
+    """Return the descriptions in the Args section of a docstring, by parameter."""
+    section = re.search(r"^Args:\n((?: .*\n?|\n)+)", inspect.getdoc(method) or "", re.MULTILINE)
+    entries = re.findall(r"^(\w+): (.+(?:\n +.+)*)", dedent(section[1]) if section else "", re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
 
 
@@ -59,26 +65,26 @@ def _under_fields(tree: ast.ClassDef) -> dict[str, str]:
 
 
 def checks(attribute: attrs.Attribute[Any]) -> tuple[Any, ...]:
-    """Give the checks of a field that can say themselves in words."""
+    """Return the checks of a field that can describe their limit."""
     validator = attribute.validator
-    several = getattr(validator, "_validators", (validator,))
-    return tuple(check for check in several if hasattr(check, "limit"))
+    validators = getattr(validator, "_validators", (validator,))
+    return tuple(check for check in validators if hasattr(check, "limit"))
 
 
 def limit(attribute: attrs.Attribute[Any]) -> str:
-    """Give the limit of a field in words; empty where it has none."""
+    """Describe the limits of a field; empty if it has none."""
     return "; ".join(check.limit for check in checks(attribute))
 
 
 def sentence(*parts: str) -> str:
-    """Put parts together as sentences, leaving out what an earlier one says already."""
-    said: list[str] = []
+    """Join parts as sentences, leaving out those contained in an earlier one."""
+    sentences: list[str] = []
     for part in filter(None, (part.strip().rstrip(".") for part in parts)):
-        if not any(part.lower() in earlier.lower() for earlier in said):
-            said.append(part[0].upper() + part[1:])
-    return escaped(". ".join(said))
+        if not any(part.lower() in earlier.lower() for earlier in sentences):
+            sentences.append(part[0].upper() + part[1:])
+    return escaped(". ".join(sentences))
 
 
 def escaped(text: str) -> str:
-    """Keep brackets from being read as markup."""
+    """Escape brackets, which rich would interpret as markup."""
     return text.replace("[", r"\[")

@@ -1,4 +1,4 @@
-"""JSON that a person writes, checked against the library's models so that no field gets lost."""
+"""JSON input, checked against the library's models so that no field is silently ignored."""
 
 from __future__ import annotations
 
@@ -18,77 +18,76 @@ from koophone_async.wire import from_wire, spelling
 Wire: TypeAlias = dict[str, Any]
 Attribute: TypeAlias = "attrs.Attribute[Any]"
 Options: TypeAlias = Mapping[str, str]
-"""How a field is called on the command line, by where the API has it."""
+"""Option names by the path of the field in the API, such as `charge.period`."""
 
 Hint: TypeAlias = Any
-"""What an annotation holds: types, unions and generics have no type in common."""
-
+"""A type annotation: types, unions and generics have no common type."""
 
 _UNIONS: Final[tuple[object, ...]] = (UnionType, Union)
 
-MOMENT: Final = "time such as 2026-01-31T12:00:00Z"
+TIME_FORMAT: Final = "time such as 2026-01-31T12:00:00Z"
 
-_KINDS: Final[Mapping[Hint, str]] = {
+_TYPE_NAMES: Final[Mapping[Hint, str]] = {
     str: "text",
-    int: "a whole number",
+    int: "an integer",
     float: "a number",
-    bool: "a truth value",
-    datetime: f"a {MOMENT}",
+    bool: "true or false",
+    datetime: f"a {TIME_FORMAT}",
 }
-"""What a value is said not to be that is not of its type."""
+"""Names of types in error messages."""
 
 
-def first(hint: Hint) -> Hint:
-    """Give the first type of a union; others are None, or what newer services may send."""
+def first_type(hint: Hint) -> Hint:
+    """Return the first type of a union; the others are None, or int for values of newer services."""
     if not any(origin(hint) is union for union in _UNIONS):
         return hint
     return next(member for member in get_args(hint) if member is not NoneType)
 
 
 def origin(hint: Hint) -> object:
-    """Give what a generic type is made of."""
+    """Return the unsubscripted form of a generic type, or None."""
     return get_origin(hint)
 
 
-def json_of(text: str, option: str = "--body") -> object:
-    """Read what `--body` says: JSON, or the file that it names after @.
+def parse_json(text: str, option: str = "--body") -> object:
+    """Parse the value of an option: JSON, or @FILE.
 
     Raises:
-        InvalidRequest: It is no JSON, or there is no such file.
+        InvalidRequest: The value is not JSON, or the file cannot be read.
     """
     try:
-        read: object = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+        content: object = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
     except OSError as error:
         raise InvalidRequest("", f"{option} {text}", f"cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InvalidRequest("", option, f"is not JSON: {error}") from None
     else:
-        return read
+        return content
 
 
-def json_object(text: str, option: str = "--body") -> Wire:
-    """Read what `--body` says, which must be an object."""
-    value = json_of(text, option)
+def parse_json_object(text: str, option: str = "--body") -> Wire:
+    """Parse the value of an option that must be a JSON object."""
+    value = parse_json(text, option)
     if isinstance(value, dict):
         return cast("Wire", value)
     raise InvalidRequest("", option, "is not a JSON object")
 
 
 def structure(model: type, value: object, options: Options | None = None) -> object:
-    """Build a model from its fields as the API spells them, and let no field get lost.
+    """Build a model from a JSON object with the field names of the API.
 
     Raises:
-        InvalidRequest: A field is missing, unknown, not of its type, or breaks a rule of the model.
+        InvalidRequest: A field is missing, unknown, of a wrong type, or violates a check of the model.
     """
     problems = [*_problems(model, value, options or {})]
     if problems:
-        raise InvalidRequest("", "request", "; ".join(problems))
+        raise InvalidRequest("", "options" if options else "--body", "; ".join(problems))
     try:
         return from_wire(cast("type[object]", model), value)
     except InvalidRequest:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidRequest("", "--body", f"is not what {model.__name__} takes: {error}") from None
+        raise InvalidRequest("", "--body", f"does not fit {model.__name__}: {error}") from None
 
 
 def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[str]:
@@ -100,15 +99,15 @@ def _problems(model: type, value: object, options: Options, where: str = "") -> 
     known = {name for a in fields for name in (spelling(a).name, *spelling(a).also)}
     unknown = [name for name in wire if name not in known]
     if unknown:
-        yield f"{where}{', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}"
+        yield f"{where}{', '.join(unknown)} is unknown; the fields are {', '.join(sorted(known))}"
     for attribute in fields:
         yield from _field_problems(attribute, wire, options, where)
 
 
 def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: str) -> Iterator[str]:
-    spelt, hint = spelling(attribute), first(attribute.type)
+    spelt, hint = spelling(attribute), first_type(attribute.type)
     path, is_list = where + spelt.name, origin(hint) is tuple
-    inner = get_args(hint)[0] if is_list else hint
+    item_type = get_args(hint)[0] if is_list else hint
     value = next((wire[name] for name in (spelt.name, *spelt.also) if wire.get(name) is not None), None)
     if attribute.default is attrs.NOTHING and value in (None, ""):
         if attrs.has(hint) and options:
@@ -121,13 +120,13 @@ def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: s
         yield f"{path} is not a JSON list"
     else:
         for item in cast("list[object]", value if is_list else [value]):
-            if attrs.has(inner):
-                yield from _problems(inner, item, options, f"{path}.")
-            elif not _fits(inner if is_list else attribute.type, item):
-                yield f"{options.get(path, path)} is {_else(inner)}"
+            if attrs.has(item_type):
+                yield from _problems(item_type, item, options, f"{path}.")
+            elif not _is_valid(item_type if is_list else attribute.type, item):
+                yield f"{options.get(path, path)} is {_expected_type(item_type)}"
 
 
-def _fits(hint: Hint, value: object) -> bool:
+def _is_valid(hint: Hint, value: object) -> bool:
     try:
         from_wire(hint, value)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -135,7 +134,7 @@ def _fits(hint: Hint, value: object) -> bool:
     return True
 
 
-def _else(hint: Hint) -> str:
+def _expected_type(hint: Hint) -> str:
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return f"none of {', '.join(str(member.value) for member in hint)}"
-    return f"not {_KINDS.get(hint, 'a JSON object')}"
+        return f"not one of {', '.join(str(member.value) for member in hint)}"
+    return f"not {_TYPE_NAMES.get(hint, 'a JSON object')}"

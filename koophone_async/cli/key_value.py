@@ -1,4 +1,4 @@
-"""`KEY=VALUE`, as often as it is given."""
+"""Parse repeated `KEY=VALUE` options."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Iterable
 from koophone_async.errors import InvalidRequest
 
 
-def lists(option: str, written: Iterable[str]) -> dict[str, list[str]]:
-    """Read keys with any number of values; KEY alone has none.
+def parse_lists(option: str, pairs: Iterable[str]) -> dict[str, list[str]]:
+    """Parse keys with any number of values; KEY alone has none.
 
     Raises:
-        InvalidRequest: There is no key.
+        InvalidRequest: A key is empty.
     """
-    read: dict[str, list[str]] = {}
-    for text in written:
+    parsed: dict[str, list[str]] = {}
+    for text in pairs:
         key, is_pair, value = text.partition("=")
         if not key:
-            raise InvalidRequest("", option, f"is {text!r}; write KEY=VALUE")
-        read.setdefault(key, []).extend([value] if is_pair else [])
-    return read
+            raise InvalidRequest("", option, f"is {text!r}; expected KEY=VALUE")
+        parsed.setdefault(key, []).extend([value] if is_pair else [])
+    return parsed
 
 
-def values(option: str, written: Iterable[str]) -> dict[str, str]:
-    """Read keys with one value each.
+def parse_values(option: str, pairs: Iterable[str]) -> dict[str, str]:
+    """Parse keys with one value each.
 
     Raises:
-        InvalidRequest: One has no value, or more than one.
+        InvalidRequest: A key has no value, or more than one.
     """
-    read = lists(option, written)
-    for key, given in read.items():
-        if len(given) != 1:
+    parsed = parse_lists(option, pairs)
+    for key, values in parsed.items():
+        if len(values) != 1:
             raise InvalidRequest(
-                "", option, f"gives {key} {len(given)} values; write KEY=VALUE once for each key"
+                "", option, f"has {len(values)} values for {key}; expected KEY=VALUE once for each key"
             )
-    return {key: value for key, (value,) in read.items()}
+    return {key: value for key, (value,) in parsed.items()}

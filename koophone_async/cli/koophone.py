@@ -1,4 +1,4 @@
-"""What the command line knows of KooPhone."""
+"""Command table of KooPhone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
 
 INSTANCES: Final = Inventory(
-    "instances",
+    "phones",
     "koophone.instances.list",
     Instance,
     InstanceQuery,
@@ -61,9 +61,9 @@ SERVICE: Final = Service(
         "streaming.release": Verb(Fleet.release_session, INSTANCES),
         "streaming.stop": Verb(Fleet.stop_streaming, INSTANCES),
         "users.assign": Verb(Fleet.assign, INSTANCES),
-        "users.unassign": Verb(Fleet.unassign, INSTANCES, waits=True, once=_unassign),
+        "users.unassign": Verb(Fleet.unassign, INSTANCES, waits=True, single_call=_unassign),
         "video.set": Verb(Fleet.set_video, INSTANCES),
     },
-    awaits="jobs",
-    populations=(INSTANCES,),
+    wait_resource="jobs",
+    inventories=(INSTANCES,),
 )

@@ -1,4 +1,4 @@
-"""A command for every documented operation, made from its constant, its method and its models."""
+"""A command for every documented operation, built from its constant, its method and its models."""
 
 from __future__ import annotations
 
@@ -24,116 +24,121 @@ from typer.models import CommandInfo
 
 from koophone_async.batches import Run
 from koophone_async.cli import help_text, wait
-from koophone_async.cli.errors import Exit, say
+from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout
 from koophone_async.cli.fleet_commands import Verb
-from koophone_async.cli.options import Form
+from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.output import Format, printer
-from koophone_async.cli.resume_tokens import awaited
+from koophone_async.cli.resume_tokens import wait_command
 from koophone_async.cli.rows import rows
-from koophone_async.cli.runner import execute, print_outcomes, print_values
-from koophone_async.cli.selection import Selection, choices, filters, option
+from koophone_async.cli.runner import execute, print_outcomes, print_values, with_option_names
+from koophone_async.cli.selection import Selection, filter_parameters, option, selection_parameters
 from koophone_async.cli.services import Entry, entries, service
-from koophone_async.cli.settings import Settings, settings
-from koophone_async.cli.values import Given
+from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.values import Arguments
 from koophone_async.services.cph.undocumented import RawAnswer
 
 NoWait = Annotated[
     bool,
-    typer.Option("--no-wait", help="Make the one documented call and print its answer, without the end."),
+    typer.Option(
+        "--no-wait", help="Make one documented call and print its answer, without waiting for the end."
+    ),
 ]
 
 
-Makers: TypeAlias = Mapping[str, Callable[[], Click]]
-"""What makes commands, by their names."""
+Builders: TypeAlias = Mapping[str, Callable[[], Click]]
+"""Functions that build commands, by command name."""
 
 
-class Commands(Mapping[str, Any]):
-    """The commands of a group by name, each made when it is first asked for."""
+class LazyCommands(Mapping[str, Any]):
+    """Commands of a group by name, each built on first access."""
 
-    def __init__(self, made: Mapping[str, Any], more: Callable[[], Makers]) -> None:
-        """Take what is there already, and what tells of more when it is first asked."""
-        self._made = dict(made)
-        self._more = more
+    def __init__(self, built: Mapping[str, Any], load: Callable[[], Builders]) -> None:
+        """Start with commands that are built already; `load` is called once, for the builders of the rest."""
+        self._built = dict(built)
+        self._load = load
 
     @cached_property
-    def _makers(self) -> dict[str, Callable[[], Click]]:
-        return {name: maker for name, maker in self._more().items() if name not in self._made}
+    def _builders(self) -> dict[str, Callable[[], Click]]:
+        return {name: builder for name, builder in self._load().items() if name not in self._built}
 
     def __getitem__(self, name: str) -> Click:
-        if name not in self._made:
-            self._made[name] = self._makers[name]()
-        return self._made[name]
+        if name not in self._built:
+            self._built[name] = self._builders[name]()
+        return self._built[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._makers, **self._made})
+        return iter({**self._builders, **self._built})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
 
-def group(about: str | None, more: Callable[[], Makers]) -> typer.Typer:
-    """Make a group of commands, whose names may be written with `_` too, as the operations' are.
+def group(help: str | None, load: Callable[[], Builders]) -> typer.Typer:  # noqa: A002 - typer's parameter
+    """Create a group of commands, whose names may be typed with `_` too, like those of operations.
 
     Args:
-        about: What its help says.
-        more: Tells what commands it has, when it is first asked for one.
+        help: Help of the group.
+        load: Returns the builders of its commands; called on first access.
     """
 
-    class Words(TyperGroup):
-        def __init__(self, **given: Any) -> None:  # noqa: ANN401 - handed on
-            super().__init__(**given)
-            self.commands: Click = Commands(self.commands, more)
+    class LazyGroup(TyperGroup):
+        def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
+            super().__init__(**options)
+            self.commands: Click = LazyCommands(self.commands, load)
 
         def get_command(self, ctx: Click, cmd_name: str) -> Click:
-            """Find a command."""
+            """Return a command by name."""
             return super().get_command(ctx, cmd_name.replace("_", "-"))
 
-    return typer.Typer(cls=Words, help=about, no_args_is_help=True)
+    return typer.Typer(cls=LazyGroup, help=help, no_args_is_help=True)
 
 
-def groups(*services: str) -> Makers:
-    """Tell what makes the groups of some services; those of the first stand side by side."""
-    inner = typer.Typer()
-    add_operations(inner, *services)
-    made = get_group(inner).commands
-    return {name: partial(made.__getitem__, name) for name in made}
+def groups(*services: str) -> Builders:
+    """Return the builders of the groups of some services; only those of the first are at the top level."""
+    app = typer.Typer()
+    add_operations(app, *services)
+    commands = get_group(app).commands
+    return {name: partial(commands.__getitem__, name) for name in commands}
 
 
 def add_operations(app: typer.Typer, *services: str) -> None:
-    """Add a group for every resource of some services, in groups of their own after the first service."""
+    """Add a group for each resource; services after the first get a group of their own."""
     for name in services:
-        into, found = app, service(name)
+        parent, current = app, service(name)
         if name != services[0]:
-            app.add_typer(into := typer.Typer(help=found.about, no_args_is_help=True), name=found.path[-1])
-        for resource, of in groupby(entries(name), lambda entry: entry.words[-2]):
-            into.add_typer(_resource(tuple(of)), name=resource)
+            parent = typer.Typer(help=current.about, no_args_is_help=True)
+            app.add_typer(parent, name=current.path[-1])
+        for resource, group_entries in groupby(entries(name), lambda entry: entry.words[-2]):
+            parent.add_typer(_resource_group(tuple(group_entries)), name=resource)
 
 
-def _resource(of: tuple[Entry, ...]) -> typer.Typer:
-    made = group(
-        of[0].resource_class.__doc__, lambda: {entry.words[-1]: partial(_made, entry) for entry in of}
+def _resource_group(resource_entries: tuple[Entry, ...]) -> typer.Typer:
+    first = resource_entries[0]
+    resource = group(
+        first.resource_class.__doc__,
+        lambda: {entry.words[-1]: partial(_build, entry) for entry in resource_entries},
     )
-    if of[0].words[-2] == of[0].service.awaits:
-        made.command("wait")(wait.command(of[0]))
-    return made
+    if first.words[-2] == first.service.wait_resource:
+        resource.command("wait")(wait.command(first))
+    return resource
 
 
-def _made(entry: Entry) -> Click:
+def _build(entry: Entry) -> Click:
     info = CommandInfo(entry.words[-1], callback=command(entry))
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode="rich")
 
 
 def command(entry: Entry) -> Callable[..., None]:
-    """Make the function that typer turns into the command."""
-    made: Call | FleetCommand = FleetCommand(entry, entry.verb) if entry.verb else Call(entry)
+    """Return the function that typer turns into the command."""
+    runner: CallCommand | FleetCommand = FleetCommand(entry, entry.verb) if entry.verb else CallCommand(entry)
 
-    def run(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - as the signature says
-        execute(made.work(settings(context), given))
+    def run(context: typer.Context, **args: Any) -> None:  # noqa: ANN401 - typed by __signature__
+        execute(with_option_names(runner.work(current_settings(context), args), runner.labels))
 
     parameters = [
         Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
-        *made.parameters,
+        *runner.parameters,
     ]
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -143,54 +148,59 @@ def command(entry: Entry) -> Callable[..., None]:
 
 
 @frozen
-class Call:
-    """An operation without a list of ids: one documented call, or a list by the page."""
+class CallCommand:
+    """An operation without a fleet verb: one documented call, or all pages of a list."""
 
     entry: Entry
 
     @property
-    def form(self) -> Form:
-        """What the method takes."""
-        return Form.of(self.entry.method, self.entry.operation)
+    def options(self) -> MethodOptions:
+        """Options of the method."""
+        return MethodOptions.of(self.entry.method, self.entry.operation)
 
     @property
     def parameters(self) -> Sequence[Parameter]:
-        """The command's parameters."""
-        filtering = filters(self.entry.lists) if self.entry.lists else []
-        return [*self.form.parameters, *filtering, option("output", Output, Format.TABLE)]
+        """Parameters of the command."""
+        filtering = filter_parameters(self.entry.lists) if self.entry.lists else []
+        return [*self.options.parameters, *filtering, option("output", Output, Format.TABLE)]
 
-    async def work(self, having: Settings, given: Given) -> Exit:
-        """Make the call and print its answer; rows of a list as they come."""
-        arguments = self.form.read(given)
-        population = self.entry.lists
-        chosen = Selection.filtered(population, given) if population else None
-        async with having.session(anonymous=self.entry.operation.anonymous) as session:
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Options and metavars of arguments by field name, for error messages."""
+        return {"where": "--where"} | self.options.labels
+
+    async def work(self, settings: Settings, args: Arguments) -> Exit:
+        """Make the call and print its answer; rows of a list are printed as they arrive."""
+        arguments = self.options.read(args)
+        inventory = self.entry.lists
+        selection = Selection.filtered(inventory, args) if inventory else None
+        async with settings.session(anonymous=self.entry.operation.anonymous) as session:
             client = self.entry.service.client(session)
-            if chosen is not None:
-                return await _print(self.entry, chosen.items(client, *arguments.values()), given["output"])
-            return await _print(self.entry, self.entry.bound(client)(**arguments), given["output"])
+            if selection is not None:
+                return await _print(self.entry, selection.items(client, *arguments.values()), args["output"])
+            return await _print(self.entry, self.entry.bound(client)(**arguments), args["output"])
 
 
 @frozen
 class FleetCommand:
-    """An operation on instances, phones or servers: any number through the fleet verb, to the end."""
+    """An operation with a fleet verb, on any number of instances, phones or servers."""
 
     entry: Entry
     verb: Verb
 
     @property
-    def form(self) -> Form:
-        """What the verb takes."""
-        return Form.of(self.verb.run, self.entry.operation)
+    def options(self) -> MethodOptions:
+        """Options of the fleet verb."""
+        return MethodOptions.of(self.verb.run, self.entry.operation)
 
     @property
     def parameters(self) -> Sequence[Parameter]:
-        """The command's parameters."""
+        """Parameters of the command."""
         waiting = [option("no_wait", NoWait, default=False)] if self.verb.waits else []
         grouping = [] if self.verb.reads else [option("group", Group, default=False)]
         return [
-            *choices(self.verb.on),
-            *self.form.parameters,
+            *selection_parameters(self.verb.inventory),
+            *self.options.parameters,
             *waiting,
             option("output", Output, Format.TABLE),
             *grouping,
@@ -198,40 +208,47 @@ class FleetCommand:
             option("concurrency", Concurrency, 32),
         ]
 
-    async def work(self, having: Settings, given: Given) -> Exit:
-        """Do it to all that are chosen, and print what became of each."""
-        chosen = Selection.of(self.verb.on, given)
-        arguments = self.form.read(given)
-        async with having.session() as session:
-            client = self.entry.service.client(session)
-            if given.get("no_wait"):
-                answer = self.entry.once(client, await chosen.listed(client), arguments)
-                return await _print(self.entry, answer, given["output"])
-            fleet = self.verb.on.fleet(
-                client, chosen.source(client), concurrency=given["concurrency"], deadline=given["timeout"]
-            )
-            return await self._follow(self.verb.run(fleet, **arguments), chosen.total, given)
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Options and metavars of arguments by field name, for error messages."""
+        batch = self.entry.operation.batch
+        ids = {batch.field: "ID"} if batch else {}
+        return {"where": "--where"} | ids | self.options.labels
 
-    async def _follow(self, run: Run[Any, Any], total: int | None, given: Given) -> Exit:
-        label, output = " ".join(self.entry.words), given["output"]
+    async def work(self, settings: Settings, args: Arguments) -> Exit:
+        """Run the verb on the selection and print the outcomes."""
+        selection = Selection.of(self.verb.inventory, args)
+        arguments = self.options.read(args)
+        async with settings.session() as session:
+            client = self.entry.service.client(session)
+            if args.get("no_wait"):
+                answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
+                return await _print(self.entry, answer, args["output"])
+            fleet = self.verb.inventory.fleet(
+                client, selection.source(client), concurrency=args["concurrency"], deadline=args["timeout"]
+            )
+            return await self._follow(self.verb.run(fleet, **arguments), selection.total, args)
+
+    async def _follow(self, run: Run[Any, Any], total: int | None, args: Arguments) -> Exit:
+        label, output, noun = " ".join(self.entry.words), args["output"], self.verb.inventory.noun
         if self.verb.reads:
-            return await print_values(run, output, label=label, total=total)
-        return await print_outcomes(run, output, label=label, total=total, group=given["group"])
+            return await print_values(run, output, label=label, total=total, noun=noun)
+        return await print_outcomes(run, output, label=label, total=total, group=args["group"], noun=noun)
 
 
 async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], output: Format) -> Exit:
     if isinstance(answer, AsyncIterable):
         await _print_list(answer, output)
         return Exit.DONE
-    given = await answer
-    if isinstance(given, bytes) and not isinstance(given, RawAnswer):
-        sys.stdout.buffer.write(given)
+    result = await answer
+    if isinstance(result, bytes) and not isinstance(result, RawAnswer):
+        sys.stdout.buffer.write(result)
         return Exit.DONE
     with printer(output) as out:
-        for row in rows(given):
+        for row in rows(result):
             out.row(row)
-    if hint := awaited(entry, given):
-        say(f"koophone: to await the end: {hint}")
+    if hint := wait_command(entry, result):
+        print_stderr(f"koophone: to wait for the end: {hint}")
     return Exit.DONE
 
 
@@ -243,4 +260,4 @@ async def _print_list(answer: AsyncIterable[object], output: Format) -> None:
                 is_empty = False
                 out.row(row)
     if is_empty and output is Format.TABLE:
-        say("koophone: there is none")
+        print_stderr("koophone: no results")

@@ -1,7 +1,8 @@
-"""Options made from the library's signatures and models, and read back into what the library takes."""
+"""Options derived from the library's signatures and models, and their conversion back to arguments."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -17,100 +18,131 @@ from koophone_async.cli.json_options import (
     Attribute,
     Hint,
     Wire,
-    first,
-    json_object,
-    json_of,
+    first_type,
     origin,
+    parse_json,
+    parse_json_object,
     structure,
 )
-from koophone_async.cli.values import TIME, Free, Given, Kind, Scalar, Values, kind_of, made, option
+from koophone_async.cli.values import (
+    TIME_HELP,
+    Arguments,
+    JsonOption,
+    RepeatedOption,
+    SingleOption,
+    ValueType,
+    create_parameter,
+    label,
+    option,
+    value_type_of,
+)
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
-_OWN: Final = ("page", "request_id")
-"""Fields that the library fills itself."""
+_INTERNAL_FIELDS: Final = ("page", "request_id")
+"""Fields that the library fills in."""
 
-BODY: Final = "Fields as the API spells them: JSON, or @FILE. Options come on top."
+BODY_HELP: Final = "Fields with the names of the API, as JSON or @FILE; options override them."
 
 
 @frozen
-class Leaf:
-    """A field of a model that is one value, and how deep it lies."""
+class FieldOption:
+    """The option of a plain field of a model."""
 
     path: tuple[Attribute, ...]
-    kind: Kind
+    kind: ValueType
     help: str
     is_list: bool = False
 
     @property
     def name(self) -> str:
-        """The option's name: `charge_period` is the field `period` of the field `charge`."""
+        """Name of the parameter: `charge_period` is the field `period` of the field `charge`."""
         return "_".join(attribute.name.removeprefix("is_") for attribute in self.path)
 
     @property
     def option(self) -> str:
-        """The option as it is written."""
+        """The option as typed on the command line."""
         return option(self.name)
 
     @property
     def wire_path(self) -> str:
-        """Where the API has it, with dots between the names."""
+        """Path of the field in the API, joined by dots."""
         return ".".join(spelling(attribute).name for attribute in self.path)
 
     @property
     def parameter(self) -> Parameter:
-        """The option as typer takes it."""
-        spelt = f"{self.option}/--no-{self.option[2:]}" if self.kind.type is bool else self.option
+        """The parameter for typer."""
+        names = f"{self.option}/--no-{self.option[2:]}" if self.kind.type is bool else self.option
         kind = list[str] if self.is_list else self.kind.type
-        return made(self.name, kind, typer.Option(spelt, help=self.help), required=False)
+        return create_parameter(self.name, kind, typer.Option(names, help=self.help), required=False)
 
-    def put(self, value: object, into: Wire) -> None:
-        """Put a value where the API has it."""
+    def put(self, value: object, wire: Wire) -> None:
+        """Set the value in a request body."""
         *outer, last = (spelling(attribute).name for attribute in self.path)
         for name in outer:
-            into = into.setdefault(name, {})
-        into[last] = value.value if isinstance(value, Enum) else value
+            wire = wire.setdefault(name, {})
+        wire[last] = value.value if isinstance(value, Enum) else value
 
-    def given(self, given: Given) -> object:
-        """Give what was written; None where nothing was."""
-        value = given[self.name]
+    def read(self, args: Arguments) -> object:
+        """Return the value of the option; None if it was not used."""
+        value = args[self.name]
         if self.is_list:
             return value or None
         return None if value is None else self.kind.value(value)
 
 
 @frozen
-class Model:
-    """A parameter that is an object: an option for each plain field, and `--body` for all of it."""
+class ModelOptions:
+    """Options of a parameter that is a model: one for each plain field, and `--body` for all fields."""
 
     name: str
     model: type
-    leaves: tuple[Leaf, ...]
+    field_options: tuple[FieldOption, ...]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The options."""
-        lists = [a for a in attrs.fields(attrs.resolve_types(self.model)) if _is_objects(a.type)]
-        only = f" Only there: {'; '.join(map(_objects, lists))}." if lists else ""
-        return (*(leaf.parameter for leaf in self.leaves), _body(BODY + only))
+        lists = [a for a in attrs.fields(attrs.resolve_types(self.model)) if _is_model_list(a.type)]
+        json_only = f" Only in JSON: {'; '.join(map(_describe_list, lists))}." if lists else ""
+        return (
+            *(field_option.parameter for field_option in self.field_options),
+            _body(BODY_HELP + json_only),
+        )
 
-    def read(self, given: Given) -> Iterator[tuple[str, object]]:
-        """Give the object.
+    @property
+    def labels(self) -> dict[str, str]:
+        """Options by field name, without names that several fields share."""
+        counts = Counter(field_option.path[-1].name for field_option in self.field_options)
+        return {
+            field_option.path[-1].name: field_option.option
+            for field_option in self.field_options
+            if counts[field_option.path[-1].name] == 1
+        }
+
+    def read(self, args: Arguments) -> Iterator[tuple[str, object]]:
+        """Yield the parameter and its model.
 
         Raises:
-            InvalidRequest: Something is missing, unknown or not of its type.
+            InvalidRequest: A field is missing, unknown or of a wrong type.
         """
-        wire = json_object(given["body"]) if given["body"] is not None else {}
-        for leaf in self.leaves:
-            if (value := leaf.given(given)) is not None:
-                leaf.put(value, wire)
-        yield self.name, structure(self.model, wire, {leaf.wire_path: leaf.option for leaf in self.leaves})
+        wire = parse_json_object(args["body"]) if args["body"] is not None else {}
+        for field_option in self.field_options:
+            if (value := field_option.read(args)) is not None:
+                field_option.put(value, wire)
+        yield (
+            self.name,
+            structure(
+                self.model,
+                wire,
+                {field_option.wire_path: field_option.option for field_option in self.field_options},
+            ),
+        )
 
 
 @frozen
-class Many:
-    """A parameter that is a list of objects, which only JSON can say."""
+class ModelListOption:
+    """Option of a parameter that is a list of models, which must be JSON."""
 
     name: str
     model: type
@@ -120,33 +152,36 @@ class Many:
     def parameters(self) -> tuple[Parameter, ...]:
         """The option."""
         return (
-            _body(help_text.sentence(self.help, "A JSON list as the API spells it, or @FILE"), required=True),
+            _body(
+                help_text.sentence(self.help, "A JSON list with the field names of the API, or @FILE"),
+                required=True,
+            ),
         )
 
-    def read(self, given: Given) -> Iterator[tuple[str, object]]:
-        """Give the objects."""
-        items = json_of(given["body"])
+    def read(self, args: Arguments) -> Iterator[tuple[str, object]]:
+        """Yield the parameter and its models."""
+        items = parse_json(args["body"])
         if not isinstance(items, list):
             raise InvalidRequest("", "--body", "is not a JSON list")
         yield self.name, tuple(structure(self.model, item) for item in cast("list[object]", items))
 
 
-Slot: TypeAlias = Scalar | Values | Free | Model | Many
+OptionGroup: TypeAlias = SingleOption | RepeatedOption | JsonOption | ModelOptions | ModelListOption
 
 
 @frozen
-class Form:
-    """All parameters of a method."""
+class MethodOptions:
+    """Options for all parameters of a method."""
 
-    slots: tuple[Slot, ...]
+    groups: tuple[OptionGroup, ...]
 
     @classmethod
-    def of(cls, method: Callable[..., Any], operation: AnyOperation) -> Form:
-        """Read a method's signature and docstring."""
-        hints, said = get_type_hints(method), help_text.arguments(method)
+    def of(cls, method: Callable[..., Any], operation: AnyOperation) -> MethodOptions:
+        """Derive the options from a method's signature and docstring."""
+        hints, descriptions = get_type_hints(method), help_text.arguments(method)
         return cls(
             tuple(
-                _slot(parameter, hints[name], said.get(name, ""), operation)
+                _options_of(parameter, hints[name], descriptions.get(name, ""), operation)
                 for name, parameter in signature(method).parameters.items()
                 if name != "self"
             )
@@ -155,76 +190,87 @@ class Form:
     @property
     def parameters(self) -> list[Parameter]:
         """All options and arguments."""
-        return [parameter for slot in self.slots for parameter in slot.parameters]
+        return [parameter for group in self.groups for parameter in group.parameters]
 
-    def read(self, given: Given) -> dict[str, object]:
-        """Give the method's arguments."""
-        return dict(pair for slot in self.slots for pair in slot.read(given))
+    @property
+    def labels(self) -> dict[str, str]:
+        """Options and metavars of arguments, by the field names in errors of the library."""
+        labels: dict[str, str] = {}
+        for group in self.groups:
+            if isinstance(group, ModelOptions):
+                labels |= group.labels
+            else:
+                labels[group.name] = label(group.parameters[0])
+        return labels
+
+    def read(self, args: Arguments) -> dict[str, object]:
+        """Return the method's arguments."""
+        return dict(pair for group in self.groups for pair in group.read(args))
 
 
-def _slot(parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> Slot:  # noqa: A002 - typer's word
-    plain = first(hint)
+def _options_of(parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> OptionGroup:  # noqa: A002 - typer's parameter
+    plain = first_type(hint)
     item = get_args(plain)[0] if origin(plain) is Iterable else None
     if attrs.has(plain):
-        return Model(parameter.name, plain, tuple(_leaves(plain)))
+        return ModelOptions(parameter.name, plain, tuple(_field_options(plain)))
     if item is not None and attrs.has(item):
-        return Many(parameter.name, item, help)
+        return ModelListOption(parameter.name, item, help)
     if origin(plain) is Mapping and get_args(plain)[-1] is object:
-        return Free.of(parameter)
+        return JsonOption.of(parameter)
     if item is not None or origin(plain) is Mapping or is_typeddict(plain):
-        return Values.of(parameter, plain, help, operation)
-    return Scalar.of(parameter, hint, help, operation)
+        return RepeatedOption.of(parameter, plain, help, operation)
+    return SingleOption.of(parameter, hint, help, operation)
 
 
-def _leaves(model: type, above: tuple[Attribute, ...] = ()) -> Iterator[Leaf]:
+def _field_options(model: type, above: tuple[Attribute, ...] = ()) -> Iterator[FieldOption]:
     for attribute in attrs.fields(attrs.resolve_types(model)):
-        hint, path = first(attribute.type), (*above, attribute)
+        hint, path = first_type(attribute.type), (*above, attribute)
         if attrs.has(hint):
-            yield from _leaves(hint, path)
-        elif attribute.name not in _OWN:
-            yield from _leaf(model, path, hint)
+            yield from _field_options(hint, path)
+        elif attribute.name not in _INTERNAL_FIELDS:
+            yield from _field_option(model, path, hint)
 
 
-def _leaf(model: type, path: tuple[Attribute, ...], hint: Hint) -> Iterator[Leaf]:
-    """Make an option of a field, unless only JSON can say it or only one value is allowed."""
+def _field_option(model: type, path: tuple[Attribute, ...], hint: Hint) -> Iterator[FieldOption]:
+    """Yield the option of a field, unless it must be JSON or allows only one value."""
     attribute, is_list = path[-1], origin(hint) is tuple
-    if _is_objects(hint):
+    if _is_model_list(hint):
         return
-    kind = Kind(str) if is_list else kind_of(hint, help_text.checks(attribute))
+    kind = ValueType(str) if is_list else value_type_of(hint, help_text.checks(attribute))
     if len(kind.values) != 1:
         limit = "" if kind.values else help_text.limit(attribute)
         said = help_text.fields(model).get(attribute.name, "")
-        yield Leaf(path, kind, help_text.sentence(said, limit, _default(path, hint)), is_list)
+        yield FieldOption(path, kind, help_text.sentence(said, limit, _default(path, hint)), is_list)
 
 
-def _is_objects(hint: Hint) -> bool:
-    """Whether a field is a list of objects, which only JSON can say."""
-    plain = first(hint)
+def _is_model_list(hint: Hint) -> bool:
+    """Whether a field is a list of models."""
+    plain = first_type(hint)
     return origin(plain) is tuple and attrs.has(get_args(plain)[0])
 
 
-def _objects(attribute: Attribute) -> str:
-    """Say what a list of objects is called, and what each of them has."""
-    (item, *_) = get_args(first(attribute.type))
-    each = [
+def _describe_list(attribute: Attribute) -> str:
+    """Describe a list of models: its name and the fields of its items."""
+    (item, *_) = get_args(first_type(attribute.type))
+    item_fields = [
         spelling(a).name + (f" ({limit})" if (limit := help_text.limit(a)) else "")
         for a in attrs.fields(attrs.resolve_types(item))
     ]
-    return help_text.escaped(f"{spelling(attribute).name}, each with {', '.join(each)}")
+    return help_text.escaped(f"{spelling(attribute).name}, each with {', '.join(item_fields)}")
 
 
 def _default(path: Sequence[Attribute], hint: Hint) -> str:
     *above, attribute = path
     if attribute.default is attrs.NOTHING:
-        is_always = all(outer.default is attrs.NOTHING for outer in above)
+        is_required = all(outer.default is attrs.NOTHING for outer in above)
         group = "-".join(outer.name.replace("_", "-") for outer in above)
-        return "Required" if is_always else f"Required with any other --{group} option"
+        return "Required" if is_required else f"Required with any other --{group} option"
     if origin(hint) is tuple:
-        return "Once for each value"
+        return "Repeat for several values"
     if hint is datetime:
-        return TIME
+        return TIME_HELP
     return "" if attribute.default in (None, "", ()) else f"Default: {attribute.default}"
 
 
-def _body(help: str, *, required: bool = False) -> Parameter:  # noqa: A002 - typer's word
-    return made("body", str, typer.Option("--body", metavar="JSON", help=help), required=required)
+def _body(help: str, *, required: bool = False) -> Parameter:  # noqa: A002 - typer's parameter
+    return create_parameter("body", str, typer.Option("--body", metavar="JSON", help=help), required=required)

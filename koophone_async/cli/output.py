@@ -1,4 +1,4 @@
-"""Rows on stdout: as a table for people, as JSON, JSON lines or CSV for programs."""
+"""Print rows to stdout as a table, JSON, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
-from koophone_async.cli.rows import Plain, Row
+from koophone_async.cli.rows import JsonValue, Row
 
-_INVISIBLE: Final = {
+_ESCAPES: Final = {
     code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
 }
-"""A phone's output may hold control codes, which must not reach the reader's terminal."""
+"""Escapes of control codes, which a phone's output may contain and which must not reach the terminal."""
 
-
-_LEGIBLE: Final = 16
-"""To how many characters a column may be squeezed before a table becomes illegible."""
+_MIN_COLUMN_WIDTH: Final = 16
+"""Characters to which a column can be narrowed before the table becomes hard to read."""
 
 
 class Format(StrEnum):
-    """How rows are printed."""
+    """Output format."""
 
     TABLE = "table"
     JSON = "json"
@@ -33,25 +32,25 @@ class Format(StrEnum):
 
 
 class Printer(ABC):
-    """Prints rows; a block with it ends what was begun, also when the work is interrupted."""
+    """Prints rows; leaving its context completes the output, also after an error or an interruption."""
 
     streams = True
-    """Whether rows are printed as they come."""
+    """Whether rows are printed as they arrive."""
 
     def __init__(self, columns: Sequence[str] = ()) -> None:
-        """Prepare to print.
+        """Create a printer.
 
         Args:
-            columns: What to head a table or CSV with when there are no rows.
+            columns: Columns of a table or CSV; by default those of the rows.
         """
         self.columns: tuple[str, ...] = tuple(columns)
 
     @abstractmethod
     def row(self, row: Row) -> None:
-        """Take one row."""
+        """Print one row."""
 
-    def close(self) -> None:  # noqa: B027 - most have printed everything by then
-        """Print what is still to be printed."""
+    def close(self) -> None:  # noqa: B027 - optional hook
+        """Complete the output."""
 
     def __enter__(self) -> Self:
         return self
@@ -64,31 +63,31 @@ class Printer(ABC):
 
 
 class JsonLines(Printer):
-    """One object a line, each written at once."""
+    """One JSON object per line, printed immediately."""
 
     def row(self, row: Row) -> None:
-        """Take one row."""
+        """Print one row."""
         sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
 
 class JsonArray(Printer):
-    """One array, closed in the end."""
+    """One JSON array."""
 
-    _before = "["
+    _separator = "["
 
     def row(self, row: Row) -> None:
-        """Take one row."""
-        sys.stdout.write(f"{self._before}\n{json.dumps(row, ensure_ascii=False)}")
-        self._before = ","
+        """Print one row."""
+        sys.stdout.write(f"{self._separator}\n{json.dumps(row, ensure_ascii=False)}")
+        self._separator = ","
 
     def close(self) -> None:
-        """Print what is still to be printed."""
-        sys.stdout.write("[]\n" if self._before == "[" else "\n]\n")
+        """Complete the output."""
+        sys.stdout.write("[]\n" if self._separator == "[" else "\n]\n")
 
 
 class Csv(Printer):
-    """Comma-separated values with a header; what is no plain value is JSON in its cell."""
+    """Comma-separated values with a header; lists and objects are JSON in their cell."""
 
     columns: tuple[str, ...]
 
@@ -99,20 +98,20 @@ class Csv(Printer):
         self._has_header = False
 
     def row(self, row: Row) -> None:
-        """Take one row."""
-        self._header(row)
+        """Print one row."""
+        self._write_header(row)
         cells = [_cell(row.get(column)) for column in self.columns]
-        # The csv module does not quote a carriage return, and reads it as the end of a row.
+        # The csv module does not quote a carriage return when writing, but ends the row at it when reading.
         writer = self._quoting if any("\r" in cell for cell in cells) else self._writer
         writer.writerow(cells)
         sys.stdout.flush()
 
     def close(self) -> None:
-        """Print what is still to be printed."""
+        """Complete the output."""
         if self.columns:
-            self._header({})
+            self._write_header({})
 
-    def _header(self, row: Row) -> None:
+    def _write_header(self, row: Row) -> None:
         if not self._has_header:
             self.columns = self.columns or tuple(row)
             self._writer.writerow(self.columns)
@@ -120,9 +119,9 @@ class Csv(Printer):
 
 
 class Table(Printer):
-    """A table, printed in the end.
+    """A table, printed at the end.
 
-    Where stdout is no terminal it is plain, a row a line, and as wide as it must be.
+    If stdout is not a terminal, it is plain text with one line per row, as wide as necessary.
     """
 
     streams = False
@@ -132,21 +131,21 @@ class Table(Printer):
         self._rows: list[Row] = []
 
     def row(self, row: Row) -> None:
-        """Take one row."""
+        """Print one row."""
         self._rows.append(row)
 
     def close(self) -> None:
-        """Print what is still to be printed."""
+        """Complete the output."""
         names = [*self.columns] if self.columns else list(dict.fromkeys(n for row in self._rows for n in row))
         used = [name for name in names if any(row.get(name) not in (None, "", []) for row in self._rows)]
         cells = [
-            [_cell(row.get(name)).rstrip("\n").translate(_INVISIBLE) for name in used] for row in self._rows
+            [_cell(row.get(name)).rstrip("\n").translate(_ESCAPES) for name in used] for row in self._rows
         ]
         if cells:
             (_draw if sys.stdout.isatty() else _align)(used, cells)
 
 
-def _cell(value: Plain) -> str:
+def _cell(value: JsonValue) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -156,22 +155,22 @@ Cells: TypeAlias = Sequence[Sequence[str]]
 
 
 def _draw(names: Sequence[str], cells: Cells) -> None:
-    """Draw a table as wide as the terminal, or a field a line where that would be illegible."""
-    from rich import box  # noqa: PLC0415 - as the next ones: only what draws pays for it
+    """Draw a table that fits the terminal, or print one field per line if the terminal is too narrow."""
+    from rich import box  # noqa: PLC0415 - rich is slow to import, and only terminals need it
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table as Drawing  # noqa: PLC0415
+    from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     console = Console()
-    if sum(min(width, _LEGIBLE) + 3 for width in _widths([names, *cells])) > console.width:
+    if sum(min(width, _MIN_COLUMN_WIDTH) + 3 for width in _widths([names, *cells])) > console.width:
         console.print(Text("\n\n".join(_fields(names, row) for row in cells)))
         return
-    drawing = Drawing(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in names:
-        drawing.add_column(name.upper(), overflow="fold")
+        table.add_column(name.upper(), overflow="fold")
     for row in cells:
-        drawing.add_row(*(Text(cell) for cell in row))
-    console.print(drawing)
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
 
 
 def _fields(names: Sequence[str], row: Sequence[str]) -> str:
@@ -180,7 +179,7 @@ def _fields(names: Sequence[str], row: Sequence[str]) -> str:
 
 
 def _align(names: Sequence[str], cells: Cells) -> None:
-    """Write a row a line, in columns as wide as their widest cell."""
+    """Print one line per row, with columns as wide as their widest cell."""
     lines = [
         [name.upper() for name in names],
         *([cell.replace("\n", "\\n").replace("\t", "\\t") for cell in row] for row in cells),
@@ -196,8 +195,8 @@ def _widths(lines: Cells) -> list[int]:
 
 
 def _len(cell: str) -> int:
-    """Count the columns that a text takes in a terminal."""
-    from rich.cells import cell_len  # noqa: PLC0415 - as above
+    """Return the width of a text in terminal columns."""
+    from rich.cells import cell_len  # noqa: PLC0415 - slow to import
 
     return cell_len(cell)
 
@@ -211,5 +210,5 @@ _PRINTERS: Final[dict[Format, type[Printer]]] = {
 
 
 def printer(output: Format, columns: Sequence[str] = ()) -> Printer:
-    """Make the printer for a format."""
+    """Create the printer of a format."""
     return _PRINTERS[output](columns)

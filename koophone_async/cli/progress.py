@@ -1,4 +1,4 @@
-"""How far a run is, live on stderr where that is a terminal."""
+"""Live progress of a run on stderr, if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """A bar with the outcomes counted by state; nothing at all where nobody would see it."""
+    """A progress bar with the outcomes counted by state; prints nothing if stderr is not a terminal."""
 
     def __init__(self, label: str, total: int | None, *, shown: bool = True) -> None:
-        """Prepare the bar.
+        """Create the bar.
 
         Args:
-            label: What is being done.
-            total: How many ids there are, where that is known.
-            shown: Whether nothing else is written to the same terminal meanwhile.
+            label: Name of the running command.
+            total: Number of ids, if known.
+            shown: False if rows are printed to the same terminal meanwhile.
         """
         self._label = label
         self._total = total
-        self._bar = _bar() if shown and sys.stderr.isatty() else None
+        self._bar = _create_bar() if shown and sys.stderr.isatty() else None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -42,13 +42,13 @@ class Progress:
             self._bar.stop()
 
     def show(self, tally: Tally) -> None:
-        """Show the counts; cheap, because the bar draws itself ten times a second at most."""
+        """Update the counts; cheap, since the bar is redrawn ten times a second at most."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=tally.total, counts=str(tally))
 
 
-def _bar() -> Bar:
-    from rich.console import Console  # noqa: PLC0415 - only who sees it pays for it
+def _create_bar() -> Bar:
+    from rich.console import Console  # noqa: PLC0415 - slow to import
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (
@@ -58,7 +58,7 @@ def _bar() -> Bar:
         TimeElapsedColumn(),
         TextColumn("{task.fields[counts]}", markup=False),
     )
-    # By itself it would take what is written to stdout along to stderr.
+    # By default rich redirects stdout to stderr while the bar is shown.
     return Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
     )

@@ -1,4 +1,4 @@
-"""How what a call has started can be awaited later."""
+"""The command that waits for jobs started by an earlier call."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.session import utc_now
 
 
-def awaited(entry: Entry, answer: object) -> str | None:
-    """Give the command that awaits what a call has started; None where it started nothing."""
+def wait_command(entry: Entry, answer: object) -> str | None:
+    """Return the command that waits for the jobs of an answer; None if it started none."""
     match answer:
         case StartedTask():
             resume_token = answer.task and evolve(
@@ -23,23 +23,23 @@ def awaited(entry: Entry, answer: object) -> str | None:
             )
             return f"koophone jobs wait {resume_token}" if resume_token else "koophone instances status ID..."
         case cph.StartedOne():
-            return awaited(entry, answer.started)
+            return wait_command(entry, answer.started)
         case cph.Started():
-            return _wait(
+            return _wait_command(
                 entry, answer.request, {job: target or job for job, target in answer.targets_by_job.items()}
             )
         case gaming.Started():
-            return _wait(entry, answer.request, {_key(answer, id): id for id in answer.targets})
+            return _wait_command(entry, answer.request, {_key(answer, id): id for id in answer.targets})
         case _:
             return None
 
 
 def _key(started: gaming.Started, target: str) -> str:
-    """Give the jobs of a server or phone as one, as the wait for them has it."""
+    """Return the job ids of a server or phone joined by commas, as its resume token has them."""
     return ",".join(dict.fromkeys(job.id for job in started.jobs_for(target) if job.id))
 
 
-def _wait(entry: Entry, request: str | None, jobs: Mapping[str, str]) -> str | None:
+def _wait_command(entry: Entry, request: str | None, jobs: Mapping[str, str]) -> str | None:
     begun = {job: target for job, target in jobs.items() if job}
     if not request or not begun:
         return None

@@ -1,4 +1,4 @@
-"""From answers of the library to flat rows that can be printed."""
+"""Convert the library's answers to flat rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from koophone_async.cli.id_ranges import fold
 from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.wire import spelling
 
-Plain: TypeAlias = Any
-"""What JSON can hold."""
+JsonValue: TypeAlias = Any
+"""A JSON value."""
 
-Row: TypeAlias = dict[str, Plain]
+Row: TypeAlias = dict[str, JsonValue]
 
 OUTCOME: Final = tuple(Outcome("", State.ACCEPTED).to_row())
-"""The columns of an outcome, in their order."""
+"""Columns of an outcome, in order."""
 
 
-def plain(value: object) -> Plain:  # noqa: PLR0911 - one for each kind
-    """Turn a model into what JSON can hold, in the library's words: numbers that mean something by name."""
+def plain(value: object) -> JsonValue:  # noqa: PLR0911 - one per type
+    """Convert a model to a JSON value with the library's field names; enums become their names or values."""
     match value:
         case IntEnum():
             return value.name
@@ -47,28 +47,30 @@ def plain(value: object) -> Plain:  # noqa: PLR0911 - one for each kind
 
 
 def rows(answer: object) -> Iterator[Row]:
-    """Give the rows of an answer: those of the list that it wraps, or the answer itself as one row."""
+    """Return the rows of an answer: the items of the list that it wraps, or the answer itself."""
     if isinstance(answer, RawAnswer):
         yield from _raw(answer.value)
         return
-    wrapped = _wrapped(answer)
-    if wrapped is None:
+    unwrapped = _unwrap_list(answer)
+    if unwrapped is None:
         row = plain(answer)
         yield row if any(value is not None for value in row.values()) else {"state": "accepted"} | row
         return
-    items, beside = wrapped
+    items, siblings = unwrapped
     for item in items:
         for row in rows(item):
-            yield {spelt if name in row else name: plain(value) for name, spelt, value in beside} | row
+            yield {
+                wire_name if name in row else name: plain(value) for name, wire_name, value in siblings
+            } | row
 
 
-def _raw(value: Plain) -> Iterator[Row]:
-    for item in cast("Iterable[Plain]", value if isinstance(value, list) else [value]):
+def _raw(value: JsonValue) -> Iterator[Row]:
+    for item in cast("Iterable[JsonValue]", value if isinstance(value, list) else [value]):
         yield cast("Row", item) if isinstance(item, dict) else {"value": item}
 
 
-def _wrapped(answer: object) -> tuple[tuple[object, ...], list[tuple[str, str, object]]] | None:
-    """Take apart an answer that is a list of objects and at most one value beside it."""
+def _unwrap_list(answer: object) -> tuple[tuple[object, ...], list[tuple[str, str, object]]] | None:
+    """Split an answer of one list of models and at most one other field; None for any other answer."""
     fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(answer))) if attrs.has(type(answer)) else ()
     values = [(field.name, spelling(field).name, getattr(answer, field.name)) for field in fields]
     lists = [cast("tuple[object, ...]", value) for _, _, value in values if isinstance(value, tuple)]
@@ -78,7 +80,7 @@ def _wrapped(answer: object) -> tuple[tuple[object, ...], list[tuple[str, str, o
 
 
 def value_rows(outcome: Outcome) -> Iterator[Row]:
-    """Give what was read for one id, with the id before it."""
+    """Return the rows of the value of one id, each starting with the id."""
     value = outcome.value
     for item in cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,):
         content = plain(item)
@@ -86,13 +88,13 @@ def value_rows(outcome: Outcome) -> Iterator[Row]:
 
 
 def grouped(outcomes: Iterable[Outcome]) -> list[Row]:
-    """Put ids together that ended alike, the largest group first."""
+    """Group the ids with the same result, the largest group first."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for outcome in outcomes:
-        end = (outcome.state.value, outcome.error_code, outcome.error_message, outcome.output)
-        groups.setdefault(end, []).append(outcome.id)
+        result = (outcome.state.value, outcome.error_code, outcome.error_message, outcome.output)
+        groups.setdefault(result, []).append(outcome.id)
     return [
         {"ids": ",".join(fold(ids)), "count": len(ids)}
-        | dict(zip(("state", "error_code", "error_message", "output"), end, strict=True))
-        for end, ids in sorted(groups.items(), key=lambda group: -len(group[1]))
+        | dict(zip(("state", "error_code", "error_message", "output"), result, strict=True))
+        for result, ids in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]

@@ -1,4 +1,4 @@
-"""Running the library's coroutines to their end: outcomes as they come, Ctrl-C, the exit code."""
+"""Run coroutines of commands: print outcomes as they arrive, handle Ctrl-C, return the exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,66 +15,87 @@ import typer
 from attrs import define, field
 
 from koophone_async.batches import Outcome, Run
-from koophone_async.cli.errors import Exit, Tally, complain, say, sum_up
+from koophone_async.cli.errors import Exit, Tally, print_stderr, print_summary, report_error
 from koophone_async.cli.id_ranges import by_number
 from koophone_async.cli.output import Format, Printer, printer
 from koophone_async.cli.progress import Progress
 from koophone_async.cli.rows import OUTCOME, grouped, value_rows
-from koophone_async.errors import KooPhoneError
+from koophone_async.errors import InvalidRequest, KooPhoneError
 
 
-def execute(work: Coroutine[Any, Any, Exit]) -> None:
-    """Run to the end, and leave the command with the exit code where that is not 0.
+def execute(work: Coroutine[Any, Any, Exit], *, is_server: bool = False) -> None:
+    """Run a command to its end, and exit with its exit code.
+
+    Args:
+        work: The command.
+        is_server: Whether it serves requests instead of sending them.
 
     Raises:
-        typer.Exit: Something did not succeed.
+        typer.Exit: The exit code is not 0.
     """
-    code = asyncio.run(ended(work))
+    code = asyncio.run(exit_code_of(work, is_server=is_server))
     if code is not Exit.DONE:
         raise typer.Exit(code)
 
 
-async def ended(work: Awaitable[Exit]) -> Exit:
-    """Give the exit code of work, and say on stderr what it raises or warns of."""
+async def exit_code_of(work: Awaitable[Exit], *, is_server: bool = False) -> Exit:
+    """Return the exit code of a command; print its errors and warnings to stderr."""
     try:
-        with _warnings_said():
+        with _warnings_on_stderr():
             return await work
     except BrokenPipeError:
         return Exit.READER_GONE
     except KooPhoneError as error:
-        return complain(error)
+        return report_error(error, is_server=is_server)
+
+
+async def with_option_names(work: Awaitable[Exit], names: Mapping[str, str]) -> Exit:
+    """Run a command, and name fields in its errors as their options are typed.
+
+    Args:
+        work: The command.
+        names: Options and metavars of arguments by field name.
+
+    Raises:
+        InvalidRequest: As raised by the command, with the option instead of the field.
+    """
+    try:
+        return await work
+    except InvalidRequest as error:
+        error.field = names.get(error.field, error.field)
+        raise
 
 
 @contextmanager
-def _warnings_said() -> Generator[None]:
-    """Say on stderr what the library warns of, which Python shows to developers only."""
+def _warnings_on_stderr() -> Generator[None]:
+    """Print deprecation warnings of the library to stderr, which Python hides by default."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("default", "the property ", DeprecationWarning)
         try:
             yield
         finally:
             for warning in caught:
-                say(f"koophone: {warning.message}")
+                print_stderr(f"koophone: {warning.message}")
 
 
 @define
 class Interruption:
-    """Whether Ctrl-C was pressed."""
+    """State of Ctrl-C handling."""
 
     happened: bool = False
     _stopping: asyncio.Future[None] | None = field(default=None, repr=False)
 
     def stop(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Begin to stop the work, and remember the task so that it lives."""
+        """Start to stop the work; the reference keeps the task alive."""
         self._stopping = asyncio.ensure_future(work())
 
 
 @contextmanager
 def interruptible(stop: Callable[[], Awaitable[None]]) -> Generator[Interruption]:
-    """Let the first Ctrl-C stop the work in order, and the second end the program.
+    """Stop the work gracefully at the first Ctrl-C, and raise KeyboardInterrupt at the second.
 
     Args:
-        stop: Ends the work; what is known by then is still printed.
+        stop: Stops the work; outcomes known by then are still printed.
     """
     loop, interruption = asyncio.get_running_loop(), Interruption()
 
@@ -84,17 +105,22 @@ def interruptible(stop: Callable[[], Awaitable[None]]) -> Generator[Interruption
         interruption.happened = True
         loop.call_soon_threadsafe(interruption.stop, stop)
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    previous = signal.signal(signal.SIGINT, on_signal)
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
 async def follow(
-    run: Run[Any, Any], take: Callable[[Outcome], None], *, label: str, total: int | None, shown: bool = True
+    run: Run[Any, Any],
+    on_outcome: Callable[[Outcome], None],
+    *,
+    label: str,
+    total: int | None,
+    shown: bool = True,
 ) -> tuple[Tally, Exit]:
-    """Take every outcome of a run as it comes, until the end or Ctrl-C.
+    """Pass each outcome of a run to a callback as it arrives, until the end or Ctrl-C.
 
     Returns:
         The counts and the exit code.
@@ -103,63 +129,78 @@ async def follow(
     with interruptible(run.cancel) as interruption, Progress(label, total, shown=shown) as progress:
         async for outcome in run:
             tally.add(outcome)
-            take(outcome)
+            on_outcome(outcome)
             progress.show(tally)
     return tally, Exit.INTERRUPTED if interruption.happened else tally.exit
 
 
 async def print_outcomes(
-    run: Run[Any, Any], output: Format, *, label: str, total: int | None, group: bool = False
+    run: Run[Any, Any],
+    output: Format,
+    *,
+    label: str,
+    total: int | None,
+    group: bool = False,
+    noun: str = "phones",
 ) -> Exit:
-    """Print a row for each id, or for each group of ids that ended alike, and the sum on stderr."""
-    kept: list[Outcome] = []
+    """Print a row for each id, or for each group of ids with the same result; print the counts to stderr."""
+    collected: list[Outcome] = []
     with printer(output, () if group else OUTCOME) as out:
-        holds = group or not out.streams
-        take: Callable[[Outcome], None] = kept.append if holds else lambda outcome: out.row(outcome.to_row())
+        is_buffered = group or not out.streams
+        on_outcome: Callable[[Outcome], None] = (
+            collected.append if is_buffered else lambda outcome: out.row(outcome.to_row())
+        )
         try:
-            tally, code = await follow(run, take, label=label, total=total, shown=_is_free(holds))
+            tally, code = await follow(
+                run, on_outcome, label=label, total=total, shown=_can_draw_progress(is_buffered)
+            )
         finally:
-            print_kept(out, kept, group=group)
-    sum_up(tally, code)
+            print_sorted(out, collected, group=group)
+    print_summary(tally, code, noun)
     return code
 
 
-async def print_values(run: Run[Any, Any], output: Format, *, label: str, total: int | None) -> Exit:
-    """Print what a run read for each id; ids that could not be read are told on stderr."""
-    bad: list[Outcome] = []
+async def print_values(
+    run: Run[Any, Any], output: Format, *, label: str, total: int | None, noun: str = "phones"
+) -> Exit:
+    """Print the values that a run read; print ids that could not be read to stderr."""
+    failed: list[Outcome] = []
     with printer(output) as out:
 
-        def take(outcome: Outcome) -> None:
+        def on_outcome(outcome: Outcome) -> None:
             if not outcome.ok:
-                bad.append(outcome)
+                failed.append(outcome)
                 return
             for row in value_rows(outcome):
                 out.row(row)
 
-        tally, code = await follow(run, take, label=label, total=total, shown=_is_free(not out.streams))
-    for row in grouped(bad):
-        say(f"koophone: {row['state']}: {row['error_code'] or ''} {row['error_message']}: {some(row['ids'])}")
-    sum_up(tally, code)
+        tally, code = await follow(
+            run, on_outcome, label=label, total=total, shown=_can_draw_progress(not out.streams)
+        )
+    for row in grouped(failed):
+        cause = " ".join(filter(None, (row["error_code"], row["error_message"])))
+        print_stderr(f"koophone: {row['state']}: {abbreviate(row['ids'])}: {cause}")
+    print_summary(tally, code, noun)
     return code
 
 
-def _is_free(holds: bool) -> bool:
-    """Whether a bar may be drawn: not where rows go to the same terminal meanwhile."""
-    return holds or not sys.stdout.isatty()
+def _can_draw_progress(is_buffered: bool) -> bool:
+    """Whether a progress bar can be drawn: rows must not go to the same terminal meanwhile."""
+    return is_buffered or not sys.stdout.isatty()
 
 
-def print_kept(out: Printer, kept: Iterable[Outcome], *, group: bool) -> None:
-    """Print outcomes that are all there, in the order of the ids' numbers."""
+def print_sorted(out: Printer, outcomes: Iterable[Outcome], *, group: bool) -> None:
+    """Print collected outcomes, sorted by the numbers in their ids."""
     if group:
-        for row in grouped(kept):
+        for row in grouped(outcomes):
             out.row(row)
         return
-    for outcome in sorted(kept, key=lambda outcome: by_number(outcome.id)):
+    for outcome in sorted(outcomes, key=lambda outcome: by_number(outcome.id)):
         out.row(outcome.to_row())
 
 
-def some(folded: str, most: int = 8) -> str:
-    """Name the first few ranges of folded ids, and how many more there are."""
+def abbreviate(folded: str, max_ranges: int = 8) -> str:
+    """Return the first few ranges of folded ids, and the number of those left out."""
     ranges = folded.split(",")
-    more = len(ranges) - most
-    return ",".join(ranges[:most]) + (f" and {more:,} more ranges" if more > 0 else "")
+    omitted = len(ranges) - max_ranges
+    return ",".join(ranges[:max_ranges]) + (f" and {omitted:,} more" if omitted > 0 else "")

@@ -1,4 +1,4 @@
-"""Which instances, phones or servers a command is for."""
+"""Selection of the instances, phones or servers that a command works on."""
 
 from __future__ import annotations
 
@@ -14,141 +14,152 @@ from attrs import field, frozen
 from koophone_async.batches.chunks import Source
 from koophone_async.cli.fleet_commands import Client, Inventory
 from koophone_async.cli.json_options import Hint
-from koophone_async.cli.key_value import lists
+from koophone_async.cli.key_value import parse_lists
 from koophone_async.errors import InvalidRequest
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse
 
 _STDIN = "`-` reads them from stdin."
 
-Ids: TypeAlias = Annotated[list[str] | None, typer.Argument(metavar="ID", help=f"Ids of instances. {_STDIN}")]
 IdsFile: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--ids-file", metavar="FILE", help="A file with an id a line; `-` is stdin, `#` begins a comment."
+        "--ids-file", metavar="FILE", help="File with one id per line; `-` is stdin, `#` starts a comment."
     ),
 ]
-All: TypeAlias = Annotated[bool, typer.Option("--all", help="Everything that there is.")]
 Tags: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--tag",
         metavar="KEY=VALUE",
-        help="All with this tag; KEY alone for any value. With other keys too: all of them.",
+        help="Select those with this tag; KEY alone matches any value. Repeat it to require several keys.",
     ),
 ]
 
 
-def by_expression(population: Inventory) -> Any:  # noqa: ANN401 - as typer gives it
-    """Make the option that chooses by an expression."""
-    said = f"All that fit, such as '{population.example}'; fields as listed."
-    return typer.Option("--where", metavar="EXPR", help=said)
+def where_option(inventory: Inventory) -> Any:  # noqa: ANN401 - as typer declares it
+    """Create the option `--where`."""
+    text = f"Select those that match, such as '{inventory.example}'. Fields are the columns of the list."
+    return typer.Option("--where", metavar="EXPR", help=text)
 
 
 def option(name: str, annotation: Hint, default: object = None) -> Parameter:
-    """Make a parameter of a command."""
+    """Create a keyword parameter of a command."""
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def filters(population: Inventory) -> list[Parameter]:
-    """Give the options that choose from a list."""
-    annotated: Hint = Annotated
-    tags = [option("tag", Tags)] if population.tagged else []
-    return [option("where", annotated[str | None, by_expression(population)]), *tags]
+def ids_argument(inventory: Inventory) -> Any:  # noqa: ANN401 - as typer declares it
+    """Create the argument for ids."""
+    return typer.Argument(metavar="ID", help=f"Ids of {inventory.noun}. {_STDIN}")
 
 
-def choices(population: Inventory) -> list[Parameter]:
-    """Give the parameters that say which ones a fleet is of."""
+def all_option(inventory: Inventory) -> Any:  # noqa: ANN401 - as typer declares it
+    """Create the option `--all`."""
+    return typer.Option("--all", help=f"Select all {inventory.noun}.")
+
+
+def filter_parameters(inventory: Inventory) -> list[Parameter]:
+    """Return the options that filter a list."""
     annotated: Hint = Annotated
-    ids = typer.Argument(metavar="ID", help=f"Ids of {population.noun}. {_STDIN}")
+    tags = [option("tag", Tags)] if inventory.list_tagged else []
+    return [option("where", annotated[str | None, where_option(inventory)]), *tags]
+
+
+def selection_parameters(inventory: Inventory) -> list[Parameter]:
+    """Return the parameters that select the ids of a fleet."""
+    annotated: Hint = Annotated
     return [
-        option("ids", annotated[list[str] | None, ids]),
+        option("ids", annotated[list[str] | None, ids_argument(inventory)]),
         option("ids_file", IdsFile),
-        *filters(population),
-        option("everything", All, default=False),
+        *filter_parameters(inventory),
+        option("select_all", annotated[bool, all_option(inventory)], default=False),
     ]
 
 
 @frozen
 class Selection:
-    """Ids as they were given, or what fits, or all there are."""
+    """Explicit ids, or filters on a list; without filters, the whole list."""
 
-    population: Inventory
+    inventory: Inventory
     ids: tuple[str, ...] = ()
     where: Condition | None = None
     tags: Mapping[str, list[str]] = field(factory=dict[str, "list[str]"])
 
     @classmethod
-    def of(cls, population: Inventory, given: Mapping[str, Any]) -> Selection:
-        """Read the one way that was used; `--where` and `--tag` are one.
+    def of(cls, inventory: Inventory, args: Mapping[str, Any]) -> Selection:
+        """Parse the selection, which must be made in one way; `--where` and `--tag` can be combined.
 
         Raises:
-            InvalidRequest: None was used, or more than one, or the file holds no ids, or no field is called so.
+            InvalidRequest: No way was used or several, the file has no ids, or the expression is wrong.
         """
-        ids, ids_file = given["ids"], given["ids_file"]
+        ids, ids_file = args["ids"], args["ids_file"]
         ids_file, ids = ("-", None) if ids == ["-"] else (ids_file, ids)
-        filtered = cls.filtered(population, given)
-        ways = [bool(ids), ids_file is not None, filtered.is_filtered, given["everything"]]
-        if sum(ways) != 1:
-            which = "more than one way was used" if any(ways) else "none was given"
-            tag = ", --tag" if population.tagged else ""
-            known = f"ID..., --ids-file, --where{tag} or --all"
-            raise InvalidRequest("", population.noun, f"say which, by {known}: {which}")
-        if filtered.is_filtered or given["everything"]:
+        filtered = cls.filtered(inventory, args)
+        methods = [bool(ids), ids_file is not None, filtered.is_filtered, args["select_all"]]
+        if sum(methods) != 1:
+            problem = (
+                f"{inventory.noun} were selected in more than one way"
+                if any(methods)
+                else f"no {inventory.noun} were selected"
+            )
+            tag = ", --tag" if inventory.list_tagged else ""
+            options = f"ID..., --ids-file, --where{tag} or --all"
+            raise InvalidRequest("", "selection", f"{problem}; use one of {options}")
+        if filtered.is_filtered or args["select_all"]:
             return filtered
-        return cls(population, tuple(ids or _read(ids_file)))
+        return cls(inventory, tuple(ids or _read_ids(ids_file)))
 
     @classmethod
-    def filtered(cls, population: Inventory, given: Mapping[str, Any]) -> Selection:
-        """Read the options that choose from a list.
+    def filtered(cls, inventory: Inventory, args: Mapping[str, Any]) -> Selection:
+        """Parse the options that filter a list.
 
         Raises:
-            InvalidRequest: An option is wrong as written, or what is listed has no such field.
+            InvalidRequest: An option is malformed, or the expression has an unknown field.
         """
-        where = parse(given["where"]) if given["where"] is not None else None
+        where = parse(args["where"]) if args["where"] is not None else None
         if where is not None:
-            where.on(population.model)
-        return cls(population, (), where, lists("--tag", given.get("tag") or ()))
+            where.on(inventory.model)
+        return cls(inventory, (), where, parse_lists("--tag", args.get("tag") or ()))
 
     @property
     def is_filtered(self) -> bool:
-        """Whether something must fit."""
+        """Whether there is a filter."""
         return bool(self.where or self.tags)
 
     @property
     def total(self) -> int | None:
-        """How many ids; None where only the service knows."""
+        """Number of ids; None if they are not known before listing them."""
         return len(dict.fromkeys(self.ids)) or None
 
     def source(self, client: Client) -> Source:
-        """Give what a fleet takes; what is listed is listed while it is being worked on."""
-        return self.ids or self.items(client, self.population.query())
+        """Return the ids for a fleet; a list is read while the fleet is working."""
+        return self.ids or self.items(client, self.inventory.query())
 
-    async def listed(self, client: Client) -> tuple[str, ...]:
-        """Give all ids at once, as one documented call takes them."""
+    async def list_ids(self, client: Client) -> tuple[str, ...]:
+        """Return all ids, for a single call."""
         if self.ids:
             return self.ids
-        return tuple([item.id async for item in self.items(client, self.population.query())])
+        return tuple([item.id async for item in self.items(client, self.inventory.query())])
 
     def items(self, client: Client, query: object) -> AsyncIterable[Any]:
-        """List what fits."""
+        """List the items that match."""
         if self.where is not None:
-            query = self.where.pushed_down(self.population.model, query)
-        items = self.population.items(client, query)
-        if self.population.tagged is not None and self.tags:
-            items = _among(items, self.population.tagged(client, self.tags))
+            query = self.where.pushed_down(self.inventory.model, query)
+        items = self.inventory.items(client, query)
+        if self.inventory.list_tagged is not None and self.tags:
+            items = _with_tags(items, self.inventory.list_tagged(client, self.tags))
         return self.where.among(items) if self.where is not None else items
 
 
-async def _among(items: AsyncIterator[Any], tagged: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """Give the items that have the tags, which the list does not show."""
+async def _with_tags(items: AsyncIterator[Any], tagged: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Yield the items with the tags; the list itself does not contain tags."""
     ids = {item.id async for item in tagged}
     async for item in items:
         if item.id in ids:
             yield item
 
 
-def _read(file: str) -> list[str]:
+def _read_ids(file: str) -> list[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -156,5 +167,5 @@ def _read(file: str) -> list[str]:
         raise InvalidRequest("", f"--ids-file {file}", f"cannot be read: {problem}") from None
     ids = [*filter(None, (line.partition("#")[0].strip() for line in text.splitlines()))]
     if not ids:
-        raise InvalidRequest("", f"--ids-file {file}", "holds no ids")
+        raise InvalidRequest("", f"--ids-file {file}", "contains no ids")
     return ids

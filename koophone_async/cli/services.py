@@ -1,4 +1,4 @@
-"""The operations that have commands, by the tables of their services."""
+"""Operations and their commands, from the command tables of the services."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from koophone_async.services import iam
 
 
 def service(name: str) -> Service:
-    """Give what is known of a service, which is imported only when it is asked for."""
+    """Return the command table of a service, which is imported on first use."""
     if name == "iam":
         return _IAM
     module, constant = _TABLES[name]
-    found: Service = getattr(import_module(f"koophone_async.cli.{module}"), constant)
-    return found
+    table: Service = getattr(import_module(f"koophone_async.cli.{module}"), constant)
+    return table
 
 
 _TABLES: Final = {
@@ -38,69 +38,71 @@ _IAM: Final = Service(
     {},
 )
 
-_IDS: Final = ("instances", "where", "phones", "servers", "encoding_servers")
-"""What methods call the ids that they take."""
+_ID_PARAMETERS: Final = ("instances", "where", "phones", "servers", "encoding_servers")
+"""Names of the parameters that take ids."""
 
 
 @frozen
 class Entry:
-    """One operation as a command."""
+    """An operation and its command."""
 
     operation: AnyOperation
 
     @property
     def service(self) -> Service:
-        """The service that it is part of."""
+        """The service of the operation."""
         return service(self.operation.service)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words of the command: `koophone.instances.status` is `instances status`."""
+        """Words of the command: `koophone.instances.status` is `instances status`."""
         _, *rest = self.operation.name.split(".")
         return (*self.service.path, *(word.replace("_", "-") for word in rest))
 
     @property
     def resource_class(self) -> type:
-        """The class that has the method."""
+        """The class of the resource."""
         return self.service.resources[self.operation.name.split(".")[1]]
 
     @property
     def method(self) -> Callable[..., Any]:
-        """The method of the resource's class."""
-        found: Callable[..., Any] = getattr(self.resource_class, self.operation.name.split(".")[2])
-        return found
+        """The method, unbound."""
+        method: Callable[..., Any] = getattr(self.resource_class, self.operation.name.split(".")[2])
+        return method
 
     @property
     def verb(self) -> Verb | None:
-        """The fleet verb, where there is one."""
+        """The fleet verb, if there is one."""
         return self.service.verbs.get(self.operation.name.partition(".")[2])
 
     @property
     def lists(self) -> Inventory | None:
-        """What it lists, where a fleet can be drawn from that."""
-        lists = {population.operation: population for population in self.service.populations}
+        """The inventory that the operation lists, if it lists one."""
+        lists = {inventory.operation: inventory for inventory in self.service.inventories}
         return lists.get(self.operation.name)
 
-    def resource(self, client: Client) -> Any:  # noqa: ANN401 - resources have no class in common
-        """Give the resource that has the method."""
+    def resource(self, client: Client) -> Any:  # noqa: ANN401 - resources have no common class
+        """Return the resource of a client."""
         _, resource, _ = self.operation.name.split(".")
-        return attrgetter(".".join((*self.service.part, resource)))(client)
+        return attrgetter(".".join((*self.service.client_path, resource)))(client)
 
     def bound(self, client: Client) -> Callable[..., Any]:
-        """Give the method of a client."""
-        found: Callable[..., Any] = getattr(self.resource(client), self.operation.name.split(".")[2])
-        return found
+        """Return the method of a client's resource."""
+        method: Callable[..., Any] = getattr(self.resource(client), self.operation.name.split(".")[2])
+        return method
 
-    def once(self, client: Client, ids: tuple[str, ...], arguments: Mapping[str, Any]) -> Awaitable[object]:
-        """Make the one documented call that a fleet would make as often as it takes."""
-        if self.verb is not None and self.verb.once is not None:
-            return self.verb.once(self.resource(client), ids, **arguments)
+    def single_call(
+        self, client: Client, ids: tuple[str, ...], arguments: Mapping[str, Any]
+    ) -> Awaitable[object]:
+        """Make one documented call, instead of running the fleet verb."""
+        if self.verb is not None and self.verb.single_call is not None:
+            return self.verb.single_call(self.resource(client), ids, **arguments)
         method = self.bound(client)
-        name = next(name for name in signature(method).parameters if name in _IDS)
+        name = next(name for name in signature(method).parameters if name in _ID_PARAMETERS)
         answer: Awaitable[object] = method(**{name: ids}, **arguments)
         return answer
 
 
 def entries(*services: str) -> Iterator[Entry]:
-    """Give every operation of some services, in the order of the names."""
+    """Return the operations of some services, ordered by name."""
     return (Entry(operation) for name in services for operation in OPERATIONS.of(name))

@@ -1,4 +1,4 @@
-"""What holds for the whole command: the environment, with what the options say instead of it."""
+"""Settings of a command: the environment, overridden by global options."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from koophone_async.session import Session
 
 @frozen
 class Settings:
-    """Where credentials, region, edition and endpoints come from."""
+    """Source of credentials, region, edition and endpoints."""
 
     environ: Mapping[str, str] = field(repr=False)
-    given: frozenset[str] = frozenset()
-    """The variables that an option of the command line has set."""
+    overridden: frozenset[str] = frozenset()
+    """Variables set by a command-line option."""
 
     @classmethod
     def of(cls, environ: Mapping[str, str], **options: str | None) -> Settings:
-        """Put options over the environment, by the names of its variables."""
-        return cls(environ).over(**options)
+        """Return the environment overridden by options, which are named like its variables."""
+        return cls(environ).override(**options)
 
-    def over(self, **options: str | None) -> Settings:
-        """Put more options over what holds so far."""
-        given = {name: value for name, value in options.items() if value is not None}
-        return Settings(dict(self.environ) | given, self.given | given.keys())
+    def override(self, **options: str | None) -> Settings:
+        """Return the settings overridden by further options."""
+        overridden = {name: value for name, value in options.items() if value is not None}
+        return Settings(dict(self.environ) | overridden, self.overridden | overridden.keys())
 
     @property
     def chain(self) -> Chain:
-        """Where credentials are looked for."""
+        """Providers of credentials."""
         return default_chain(self.environ)
 
     @asynccontextmanager
     async def session(self, *, anonymous: bool = False) -> AsyncGenerator[Session]:
-        """Open a session, and look for credentials before anything else is done.
+        """Open a session, after resolving the credentials.
 
         Raises:
-            NoCredentials: There are none.
-            InvalidRequest: An endpoint or the edition is wrong as written.
+            NoCredentials: No valid credentials were found.
+            InvalidRequest: An endpoint or the edition is malformed.
         """
         chain = self.chain
         async with Session(chain, environ=self.environ) as session:
@@ -53,10 +53,10 @@ class Settings:
 
 
 async def credentials(chain: Chain) -> Credentials:
-    """Look for credentials.
+    """Resolve the credentials.
 
     Raises:
-        NoCredentials: There are none, or what was found is wrong as written.
+        NoCredentials: No credentials were found, or those found are malformed.
     """
     try:
         return await chain()
@@ -64,7 +64,7 @@ async def credentials(chain: Chain) -> Credentials:
         raise NoCredentials(error.operation, error.field, error.problem) from None
 
 
-def settings(context: typer.Context) -> Settings:
-    """Give the settings of the command that runs."""
-    found: Settings = context.find_root().obj
-    return found
+def current_settings(context: typer.Context) -> Settings:
+    """Return the settings of the running command."""
+    current: Settings = context.find_root().obj
+    return current

@@ -1,4 +1,4 @@
-"""Values on the command line: one option or argument each, and how what was written is read."""
+"""Options and arguments of single parameters, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -11,56 +11,64 @@ from typing import Annotated, Any, Final, TypeAlias, get_args
 import attrs
 import typer
 from attrs import field, frozen
+from typer.models import ArgumentInfo
 
 from koophone_async.checks import OneOf
 from koophone_async.cli import help_text, key_value
-from koophone_async.cli.json_options import MOMENT, Attribute, Hint, first, json_object, origin
+from koophone_async.cli.json_options import (
+    TIME_FORMAT,
+    Attribute,
+    Hint,
+    first_type,
+    origin,
+    parse_json_object,
+)
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
-Given: TypeAlias = Mapping[str, Any]
+Arguments: TypeAlias = Mapping[str, Any]
 
-TIME: Final = f"A {MOMENT}"
+TIME_HELP: Final = f"A {TIME_FORMAT}"
 
 
 @frozen
-class Kind:
-    """How a value is written on the command line."""
+class ValueType:
+    """Type of a value on the command line."""
 
     type: Hint
-    """What typer reads: a type, or an enum made of the choices."""
+    """The type that typer parses: a built-in type, or an enum of the choices."""
 
     values: Mapping[str, Any] = field(factory=dict[str, Any])
-    """What the choices stand for."""
+    """Values by choice."""
 
-    def value(self, given: object) -> object:
-        """Give what was written as the library takes it."""
-        return self.values[given.value] if isinstance(given, Enum) else given
+    def value(self, arg: object) -> object:
+        """Return the value for the library of a parsed argument."""
+        return self.values[arg.value] if isinstance(arg, Enum) else arg
 
 
-def _moment(option: str, written: str) -> datetime:
-    """Read a time; without a zone it is UTC.
+def _parse_time(option: str, text: str) -> datetime:
+    """Parse a time; without a zone it is UTC.
 
     Raises:
-        InvalidRequest: It is none.
+        InvalidRequest: The text is not a time.
     """
     try:
-        read = datetime.fromisoformat(written)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest("", option, f"is {written!r}; write a {MOMENT}") from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+        raise InvalidRequest("", option, f"is {text!r}; expected a {TIME_FORMAT}") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def kind_of(hint: Hint, checks: Iterable[object] = ()) -> Kind:
-    """Say how values of a type are written, as choices where there are only a few."""
-    plain = first(hint)
+def value_type_of(hint: Hint, checks: Iterable[object] = ()) -> ValueType:
+    """Return how values of a type are typed: as choices if there are only a few."""
+    plain = first_type(hint)
     listed = [value for check in checks if isinstance(check, OneOf) for value in check.values]
     members = listed or (list(plain) if isinstance(plain, type) and issubclass(plain, Enum) else [])
     values = {_label(member): member for member in members if member is not None}
     if values:
-        return Kind(StrEnum("Choice", {label: label for label in values}), values)
-    return Kind(plain if plain in (int, float, bool) else str)
+        return ValueType(StrEnum("Choice", {label: label for label in values}), values)
+    return ValueType(plain if plain in (int, float, bool) else str)
 
 
 def _label(member: object) -> str:
@@ -74,119 +82,130 @@ def _label(member: object) -> str:
 
 
 @frozen
-class Scalar:
-    """A parameter that is one value."""
+class SingleOption:
+    """A parameter with a single value."""
 
     name: str
-    kind: Kind
+    value_type: ValueType
     parameters: tuple[Parameter, ...]
     is_time: bool = False
 
     @classmethod
-    def of(cls, parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> Scalar:  # noqa: A002 - typer's word
-        """Make an option, or an argument of what names the thing that the call is about."""
+    def of(cls, parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> SingleOption:  # noqa: A002 - typer's parameter
+        """Create an option, or an argument if the parameter identifies the subject of the call."""
         name = parameter.name
-        attribute = next((a for a in attrs.fields(operation.request) if _is_meant(a, name)), None)
-        kind = kind_of(hint, help_text.checks(attribute) if attribute else ())
-        # The choices of one of a few values are printed as its type.
-        text = help_text.sentence(help, help_text.limit(attribute) if attribute and not kind.values else "")
-        is_named = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
-        if is_named or name == "instance":
+        attribute = next((a for a in attrs.fields(operation.request) if _is_field_of(a, name)), None)
+        value_type = value_type_of(hint, help_text.checks(attribute) if attribute else ())
+        # Choices are shown as the type of the option already.
+        text = help_text.sentence(
+            help, help_text.limit(attribute) if attribute and not value_type.values else ""
+        )
+        is_in_path = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
+        if is_in_path or name == "instance":
             info: Any = typer.Argument(metavar="ID" if name == "instance" else name.upper(), help=text)
         else:
-            secret = name == "password"
-            info = typer.Option(option(name), help=text, prompt=secret, hide_input=secret)
+            is_secret = name == "password"
+            info = typer.Option(option(name), help=text, prompt=is_secret, hide_input=is_secret)
         is_required = parameter.default is Parameter.empty
-        one = made(name, kind.type, info, required=is_required)
-        return cls(name, kind, (one,), is_time=first(hint) is datetime)
+        created = create_parameter(name, value_type.type, info, required=is_required)
+        return cls(name, value_type, (created,), is_time=first_type(hint) is datetime)
 
-    def read(self, given: Given) -> Iterator[tuple[str, object]]:
-        """Give the value if it was given.
+    def read(self, args: Arguments) -> Iterator[tuple[str, object]]:
+        """Yield the parameter and its value, if there is one.
 
         Raises:
-            InvalidRequest: It is to be a time, and is none.
+            InvalidRequest: A time is malformed.
         """
-        value = given[self.name]
+        value = args[self.name]
         if value is not None:
-            yield self.name, _moment(option(self.name), value) if self.is_time else self.kind.value(value)
+            yield (
+                self.name,
+                _parse_time(option(self.name), value) if self.is_time else self.value_type.value(value),
+            )
 
 
-def _is_meant(attribute: Attribute, name: str) -> bool:
-    """Whether a parameter is the field of its name, and not one that can only have one value."""
+def _is_field_of(attribute: Attribute, name: str) -> bool:
+    """Whether a parameter is a field, other than one that allows a single value only."""
     fixed = (check for check in help_text.checks(attribute) if isinstance(check, OneOf))
     return attribute.name == name and not any(len(check.values) == 1 for check in fixed)
 
 
 @frozen
-class Values:
-    """A parameter that is given as often as there are values."""
+class RepeatedOption:
+    """A parameter with several values, given by repeating the option."""
 
     name: str
     parameters: tuple[Parameter, ...]
-    reads: Callable[[str, Sequence[str]], object]
+    parse: Callable[[str, Sequence[str]], object]
 
     @classmethod
-    def of(cls, parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> Values:  # noqa: A002 - typer's word
-        """Make an option for texts or for pairs; an argument for the ids that the call is about."""
+    def of(cls, parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> RepeatedOption:  # noqa: A002 - typer's parameter
+        """Create an option for texts or for pairs, or an argument for the ids of the call."""
         name, is_list = parameter.name, origin(hint) is Iterable
         if is_list and operation.batch is not None and name == operation.batch.field:
             info: Any = typer.Argument(metavar="ID", help=help_text.sentence(help))
         else:
-            often = f"Once for each {'value' if is_list else 'key'}"
+            repetition = f"Repeat for several {'values' if is_list else 'keys'}"
             metavar = "TEXT" if is_list else "KEY=VALUE"
-            info = typer.Option(option(name), metavar=metavar, help=help_text.sentence(help, often))
-        one = made(name, list[str], info, required=parameter.default is Parameter.empty)
-        return cls(name, (one,), _reader(hint))
+            info = typer.Option(option(name), metavar=metavar, help=help_text.sentence(help, repetition))
+        created = create_parameter(name, list[str], info, required=parameter.default is Parameter.empty)
+        return cls(name, (created,), _parser(hint))
 
-    def read(self, given: Given) -> Iterator[tuple[str, object]]:
-        """Give the values if there are any.
+    def read(self, args: Arguments) -> Iterator[tuple[str, object]]:
+        """Yield the parameter and its values, if there are any.
 
         Raises:
-            InvalidRequest: One is no pair, and is to be one.
+            InvalidRequest: A pair is malformed.
         """
-        if given[self.name]:
-            yield self.name, self.reads(option(self.name), given[self.name])
+        if args[self.name]:
+            yield self.name, self.parse(option(self.name), args[self.name])
 
 
-def _reader(hint: Hint) -> Callable[[str, Sequence[str]], object]:
+def _parser(hint: Hint) -> Callable[[str, Sequence[str]], object]:
     if origin(hint) is Iterable:
-        return lambda _, written: tuple(written)
+        return lambda _, texts: tuple(texts)
     has_lists = origin(hint) is Mapping and origin(get_args(hint)[-1]) is Iterable
-    return key_value.lists if has_lists else key_value.values
+    return key_value.parse_lists if has_lists else key_value.parse_values
 
 
 @frozen
-class Free:
-    """A parameter that is any JSON object."""
+class JsonOption:
+    """A parameter that takes any JSON object."""
 
     name: str
     parameters: tuple[Parameter, ...]
 
     @classmethod
-    def of(cls, parameter: Parameter) -> Free:
-        """Make an option."""
+    def of(cls, parameter: Parameter) -> JsonOption:
+        """Create the option."""
         info = typer.Option(option(parameter.name), metavar="JSON", help="A JSON object, or @FILE.")
         required = parameter.default is Parameter.empty
-        return cls(parameter.name, (made(parameter.name, str, info, required=required),))
+        return cls(parameter.name, (create_parameter(parameter.name, str, info, required=required),))
 
-    def read(self, given: Given) -> Iterator[tuple[str, object]]:
-        """Give the object if it was given.
+    def read(self, args: Arguments) -> Iterator[tuple[str, object]]:
+        """Yield the parameter and its object, if there is one.
 
         Raises:
             InvalidRequest: It is not a JSON object.
         """
-        if given[self.name] is not None:
-            yield self.name, json_object(given[self.name], option(self.name))
+        if args[self.name] is not None:
+            yield self.name, parse_json_object(args[self.name], option(self.name))
+
+
+def label(parameter: Parameter) -> str:
+    """Return the name of a parameter in messages: the option as typed, or the metavar of an argument."""
+    (info,) = parameter.annotation.__metadata__
+    return str(info.metavar) if isinstance(info, ArgumentInfo) else option(parameter.name)
 
 
 def option(name: str) -> str:
-    """Give the option for a parameter."""
+    """Return the option of a parameter."""
     return f"--{name.replace('_', '-')}"
 
 
-def made(name: str, kind: Hint, info: Hint, *, required: bool) -> Parameter:
-    """Make a parameter of a command."""
+def create_parameter(name: str, hint: Hint, info: Hint, *, required: bool) -> Parameter:
+    """Create a parameter of a command."""
     annotated: Hint = Annotated
-    annotation = annotated[kind if required else kind | None, info]
+    annotation = annotated[hint if required else hint | None, info]
     default = Parameter.empty if required else None
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)

@@ -1,4 +1,4 @@
-"""The command line in this process, and as a process of its own, against an emulator."""
+"""Run the command line against an emulator: in this process, or as a separate one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from koophone_async.cli import api, config, exec_command, operation_commands, wait
 from koophone_async.cli.app import app
-from koophone_async.cli.runner import ended
+from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator
 from koophone_async.testing import run_virtually
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "koophone_async.cli")
-_WORK = (api, wait, config, exec_command, operation_commands)
-_OURS = ("HUAWEICLOUD_", "KOOPHONE_")
+_MODULES = (api, wait, config, exec_command, operation_commands)
+_PREFIXES = ("HUAWEICLOUD_", "KOOPHONE_")
 
 
 @attrs.frozen
-class Ended:
-    """How a command ended, and what it printed."""
+class Result:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -42,10 +42,10 @@ class Ended:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-Line: TypeAlias = Sequence[str] | Callable[[Ended], Sequence[str]]
-"""Words, or what makes them of what was printed before."""
+Line: TypeAlias = Sequence[str] | Callable[[Result], Sequence[str]]
+"""Arguments of a command, or a function that derives them from the results so far."""
 
-Invoke: TypeAlias = Callable[..., Ended]
+Invoke: TypeAlias = Callable[..., Result]
 
 
 def settings_of(banner: dict[str, str]) -> dict[str, str]:
@@ -62,7 +62,7 @@ def settings_of(banner: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
-        if name.startswith(_OURS):
+        if name.startswith(_PREFIXES):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
@@ -72,41 +72,41 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def koophone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     """Run commands in virtual time, against an emulator on the same loop."""
 
-    async def all_of(lines: Sequence[Line], edition: str) -> Ended:
-        so_far = Ended(0, "", "")
+    async def run_all(lines: Sequence[Line], edition: str) -> Result:
+        previous = Result(0, "", "")
         async with Emulator(250, edition=edition, servers=5) as emulator:
             for name, value in (settings_of(emulator.banner()) | {"KOOPHONE_EDITION": edition}).items():
                 monkeypatch.setenv(name, value)
             for line in lines:
-                code = await _here(line(so_far) if callable(line) else line, monkeypatch)
+                code = await _run_in_process(line(previous) if callable(line) else line, monkeypatch)
                 out, err = capsys.readouterr()
-                so_far = Ended(code, so_far.out + out, so_far.err + err)
-        return so_far
+                previous = Result(code, previous.out + out, previous.err + err)
+        return previous
 
-    def invoke(*lines: Line, edition: str = "china") -> Ended:
-        return run_virtually(all_of(lines, edition))
+    def invoke(*lines: Line, edition: str = "china") -> Result:
+        return run_virtually(run_all(lines, edition))
 
     return invoke
 
 
-async def _here(line: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let typer read the line, and run what it would on the loop that the emulator is on."""
-    begun: list[Coroutine[Any, Any, Any]] = []
+async def _run_in_process(line: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Parse the line with typer, and run its coroutine on the event loop of the emulator."""
+    coroutines: list[Coroutine[Any, Any, Any]] = []
     with monkeypatch.context() as patch:
-        for module in _WORK:
-            patch.setattr(module, "execute", begun.append)
+        for module in _MODULES:
+            patch.setattr(module, "execute", coroutines.append)
         parsed = CliRunner().invoke(app, line)
-    if not begun:
+    if not coroutines:
         return parsed.exit_code
-    return int(await ended(begun[0]))
+    return int(await exit_code_of(coroutines[0]))
 
 
 class Process(Popen[str]):
-    """A command as a process of its own, with pipes."""
+    """A command as a separate process, with pipes."""
 
-    def end(self, text: str | None = None) -> Ended:
+    def end(self, text: str | None = None) -> Result:
         out, err = self.communicate(text, timeout=60)
-        return Ended(self.returncode, out, err)
+        return Result(self.returncode, out, err)
 
 
 Start: TypeAlias = Callable[..., Process]
@@ -127,7 +127,7 @@ def started(
 
 @pytest.fixture(scope="package")
 def emulator() -> Iterator[dict[str, str]]:
-    """The variables that lead to an emulator that runs as a process of its own."""
+    """Settings of an emulator that runs as a separate process."""
     with started("emulator", "--phones", "250") as process:
         assert process.stdout
         banner: dict[str, str] = json.loads(process.stdout.readline())
@@ -138,7 +138,7 @@ def emulator() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def start(emulator: dict[str, str]) -> Iterator[Start]:
-    """Start commands as processes of their own."""
+    """Start commands as separate processes."""
     with ExitStack() as stack:
 
         def start(

@@ -13,7 +13,7 @@ from tests.fake_server import FakeServer, Reply, replies_with
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Ended, Invoke, Line
+    from tests.cli.conftest import Invoke, Line, Result
 
 JSONL: Final = ("--output", "jsonl")
 OUTCOME: Final = ["id", "state", "job_id", "error_code", "error_message", "output", "seconds"]
@@ -28,15 +28,15 @@ def cph(*words: str) -> tuple[str, ...]:
 
 
 def first(*words: str) -> Line:
-    """Use the id that was printed first."""
-    return lambda so_far: cph(*(so_far.rows[0]["id"] if word == "ID" else word for word in words))
+    """Replace ID by the first printed id."""
+    return lambda previous: cph(*(previous.rows[0]["id"] if word == "ID" else word for word in words))
 
 
 def later(*words: str) -> Line:
-    """Use the command that stderr says is next."""
+    """Run the command that stderr suggests."""
 
-    def line(so_far: Ended) -> tuple[str, ...]:
-        hint = so_far.err.split("to await the end: ", 1)[1].split()
+    def line(previous: Result) -> tuple[str, ...]:
+        hint = previous.err.split("to wait for the end: ", 1)[1].split()
         return (*hint[1:], *words, *JSONL)
 
     return line
@@ -80,19 +80,19 @@ def later(*words: str) -> Line:
 def test_a_write_prints_an_outcome_for_each_phone_or_server(
     koophone: Invoke, line: tuple[str, ...], states: list[str]
 ) -> None:
-    ended = koophone(cph(*line))
+    result = koophone(cph(*line))
 
-    assert [row["state"] for row in ended.rows] == states, ended
-    assert {tuple(row) for row in ended.rows} == {tuple(OUTCOME)}
-    assert (ended.code, ended.err) == (0, "")
+    assert [row["state"] for row in result.rows] == states, result
+    assert {tuple(row) for row in result.rows} == {tuple(OUTCOME)}
+    assert (result.code, result.err) == (0, "")
 
 
-def test_a_property_that_is_out_of_use_is_warned_of_once(koophone: Invoke) -> None:
-    ended = koophone(cph("phones", "update-properties", *PHONES, "--properties", "hide_navigate=1"))
+def test_a_deprecated_property_is_warned_about_once(koophone: Invoke) -> None:
+    result = koophone(cph("phones", "update-properties", *PHONES, "--properties", "hide_navigate=1"))
 
-    assert [row["state"] for row in ended.rows] == ["succeeded"] * 2
-    said = "the property hide_navigate is deprecated; use com.cph.mainkeys"
-    assert ended.err == f"koophone: {said}\n"
+    assert [row["state"] for row in result.rows] == ["succeeded"] * 2
+    warning = "the property hide_navigate is deprecated; use com.cph.mainkeys"
+    assert result.err == f"koophone: {warning}\n"
 
 
 @pytest.mark.parametrize(
@@ -117,22 +117,22 @@ def test_a_property_that_is_out_of_use_is_warned_of_once(koophone: Invoke) -> No
     ],
 )
 def test_a_read_prints_rows(koophone: Invoke, words: str) -> None:
-    ended = koophone(cph(*words.split()))
+    result = koophone(cph(*words.split()))
 
-    assert ended.rows
-    assert (ended.code, ended.err) == (0, "")
+    assert result.rows
+    assert (result.code, result.err) == (0, "")
 
 
-def test_what_is_not_waited_for_can_be_awaited_later(koophone: Invoke) -> None:
-    ended = koophone(
+def test_jobs_started_with_no_wait_can_be_awaited_later(koophone: Invoke) -> None:
+    result = koophone(
         cph("commands", "run", *PHONES, "--command", "echo hi", "--no-wait"),
         later(),
     )
 
-    *started, one, two = ended.rows
+    *started, one, two = result.rows
     assert all(row["phone"] and row["id"] for row in started)
     assert [one["output"], two["output"]] == ["hi\n", "hi\n"]
-    assert ended.code == 0
+    assert result.code == 0
 
 
 @pytest.mark.parametrize(
@@ -147,31 +147,31 @@ def test_what_is_not_waited_for_can_be_awaited_later(koophone: Invoke) -> None:
         ("traffic", "route", *PHONES, "--route", "routing"),
     ],
 )
-def test_the_one_call_of_a_verb_starts_the_same(koophone: Invoke, line: tuple[str, ...]) -> None:
-    ended = koophone(cph(*line, "--no-wait"), later("--group"))
+def test_single_calls_start_the_same_jobs_as_fleet_verbs(koophone: Invoke, line: tuple[str, ...]) -> None:
+    result = koophone(cph(*line, "--no-wait"), later("--group"))
 
-    *started, group = ended.rows
+    *started, group = result.rows
     assert (group["state"], group["count"]) == ("succeeded", len(started))
-    assert ended.code == 0
+    assert result.code == 0
 
 
-def test_an_export_is_restored_on_another_phone(koophone: Invoke) -> None:
+def test_an_export_can_be_restored_on_another_phone(koophone: Invoke) -> None:
     def restore(*words: str) -> Line:
         other = ("--where", "name == phone-00002", "--bucket", "backups", *words)
-        return lambda so_far: cph("storage", "restore", *other, "--path", f"{so_far.rows[0]['id']}.tar")
+        return lambda previous: cph("storage", "restore", *other, "--path", f"{previous.rows[0]['id']}.tar")
 
-    ended = koophone(
+    result = koophone(
         cph("storage", "export", *ONE, "--include", "/data", "--bucket", "backups", "--path", "{phone}.tar"),
         restore(),
         restore("--no-wait"),
         later(),
     )
 
-    assert [row.get("state") for row in ended.rows] == ["succeeded", "succeeded", None, "succeeded"]
+    assert [row.get("state") for row in result.rows] == ["succeeded", "succeeded", None, "succeeded"]
 
 
-def test_servers_are_chosen_by_their_tags(koophone: Invoke) -> None:
-    ended = koophone(
+def test_servers_can_be_selected_by_tag(koophone: Invoke) -> None:
+    result = koophone(
         cph("tags", "add", "--where", "name in (server-0002, server-0003)", "--tags", "env=test"),
         cph("servers", "list", "--tag", "env=test", "--where", "name != server-0003"),
         cph("servers", "restart", "--tag", "env=test", "--tag", "env=prod"),
@@ -179,39 +179,39 @@ def test_servers_are_chosen_by_their_tags(koophone: Invoke) -> None:
         cph("servers", "list", "--tag", "env"),
     )
 
-    assert [row.get("name") or row["state"] for row in ended.rows] == [
+    assert [row.get("name") or row["state"] for row in result.rows] == [
         *("accepted", "accepted", "server-0002", "succeeded", "succeeded", "accepted", "accepted"),
     ]
 
 
 def test_lists_are_filtered_by_expressions(koophone: Invoke) -> None:
-    ended = koophone(
+    result = koophone(
         cph("phones", "list", "--name", "phone-000", "--where", 'name ~ "*7" and state == running'),
         ("instances", "list", "--where", "id == phone0007", *JSONL),
         ("exec", "--where", "id in (phone0001, phone0002)", *JSONL, "--", "echo", "hi"),
     )
 
-    *phones, instance, one, two = ended.rows
+    *phones, instance, one, two = result.rows
     assert sorted(row["name"] for row in phones) == [f"phone-000{n}7" for n in range(10)]
     assert instance["id"] == "phone0007"
     assert [one["output"], two["output"]] == ["hi\n", "hi\n"]
 
 
 def using(*words: str) -> Line:
-    """Use the ids of the application and of the version, which were printed first and second."""
+    """Replace APP and VERSION by the first and second printed id."""
 
-    def line(so_far: Ended) -> tuple[str, ...]:
+    def line(previous: Result) -> tuple[str, ...]:
         names = iter(("APP", "VERSION"))
-        ids: dict[str, str] = {name: row["id"] for name, row in zip(names, so_far.rows, strict=False)}
+        ids: dict[str, str] = {name: row["id"] for name, row in zip(names, previous.rows, strict=False)}
         return cph("gaming", *(ids.get(word, word) for word in words))
 
     return line
 
 
-def test_a_version_is_created_deployed_updated_and_taken_away(koophone: Invoke) -> None:
+def test_a_game_version_can_be_deployed_updated_and_removed(koophone: Invoke) -> None:
     package = ("--name", "1.0", "--activity", f"{APP}.Main", "--bucket", "games", "--path", "game.tar")
 
-    ended = koophone(
+    result = koophone(
         cph("gaming", "applications", "create", "--name", "game", "--package", APP),
         using("versions", "create", "--application", "APP", "--code", "1", *package),
         using("deployments", "push", *SERVER, "--versions", "VERSION"),
@@ -225,16 +225,16 @@ def test_a_version_is_created_deployed_updated_and_taken_away(koophone: Invoke) 
         using("applications", "list"),
     )
 
-    assert [row.get("state") for row in ended.rows] == [
+    assert [row.get("state") for row in result.rows] == [
         *(None, None, "succeeded", "succeeded", None, "succeeded", None, "succeeded", None, None)
-    ], ended
-    assert ended.code == 0
+    ], result
+    assert result.code == 0
 
 
-def test_one_phone_is_updated_in_the_one_call(koophone: Invoke) -> None:
+def test_a_deployment_update_can_be_a_single_call(koophone: Invoke) -> None:
     package = ("--name", "1.0", "--activity", f"{APP}.Main", "--bucket", "games", "--path", "game.tar")
 
-    ended = koophone(
+    result = koophone(
         cph("gaming", "applications", "create", "--name", "game", "--package", APP),
         using("versions", "create", "--application", "APP", "--code", "1", *package),
         using("deployments", "push", *SERVER, "--versions", "VERSION"),
@@ -242,37 +242,37 @@ def test_one_phone_is_updated_in_the_one_call(koophone: Invoke) -> None:
         later(),
     )
 
-    assert ended.rows[-1]["state"] == "succeeded"
-    assert ended.code == 0
+    assert result.rows[-1]["state"] == "succeeded"
+    assert result.code == 0
 
 
-def test_a_server_that_is_deleted_is_awaited_by_its_one_job(koophone: Invoke) -> None:
-    ended = koophone(
+def test_the_deletion_of_a_server_can_be_awaited(koophone: Invoke) -> None:
+    result = koophone(
         cph("servers", "list", *SERVER),
         first("servers", "delete", "ID"),
         later(),
     )
 
-    assert ended.rows[-1]["state"] == "succeeded"
-    assert ended.code == 0
+    assert result.rows[-1]["state"] == "succeeded"
+    assert result.code == 0
 
 
 @pytest.mark.parametrize("zone", ["", "+00:00"])
 def test_a_time_without_a_zone_is_utc(koophone: Invoke, zone: str) -> None:
-    def reschedule(so_far: Ended) -> tuple[str, ...]:
-        (event,) = so_far.rows
+    def reschedule(previous: Result) -> tuple[str, ...]:
+        (event,) = previous.rows
         at = event["latest_start"].removesuffix("+00:00") + zone
         return cph("scheduled-events", "reschedule", event["id"], "--start", at)
 
-    ended = koophone(cph("scheduled-events", "list"), reschedule, cph("scheduled-events", "list"))
+    result = koophone(cph("scheduled-events", "list"), reschedule, cph("scheduled-events", "list"))
 
-    before, _, after = ended.rows
+    before, _, after = result.rows
     assert after["not_before"] == before["latest_start"] != before["not_before"]
 
 
-def test_servers_are_bought_with_options_and_what_only_json_can_say(koophone: Invoke) -> None:
-    def buy(so_far: Ended) -> tuple[str, ...]:
-        (server,) = so_far.rows
+def test_options_and_a_json_body_can_be_combined(koophone: Invoke) -> None:
+    def buy(previous: Result) -> tuple[str, ...]:
+        (server,) = previous.rows
         return cph(
             *("servers", "buy", "--name", "new", "--model", server["model"], "--vpc", server["vpc"]),
             *("--phone-model", server["phone_model"], "--keypair", server["keypair"]),
@@ -282,33 +282,33 @@ def test_servers_are_bought_with_options_and_what_only_json_can_say(koophone: In
             *("--body", '{"nics": [{"subnet_id": "11111111-2222-3333-4444-555555555555"}]}'),
         )
 
-    ended = koophone(cph("servers", "list", *SERVER), buy)
+    result = koophone(cph("servers", "list", *SERVER), buy)
 
-    assert (ended.code, ended.err) == (0, "")
-    assert len(ended.rows[-1]["servers"]) == 1
+    assert (result.code, result.err) == (0, "")
+    assert len(result.rows[-1]["servers"]) == 1
 
 
 @pytest.mark.parametrize("states", [(), ("--states", "inquiring"), ("--states", "failed")])
-def test_a_list_of_values_is_an_option_given_often(koophone: Invoke, states: tuple[str, ...]) -> None:
-    ended = koophone(cph("scheduled-events", "list", *states, "--types", "system-maintenance"))
+def test_an_option_can_be_repeated(koophone: Invoke, states: tuple[str, ...]) -> None:
+    result = koophone(cph("scheduled-events", "list", *states, "--types", "system-maintenance"))
 
-    assert len(ended.rows) == (0 if "failed" in states else 1)
-    assert ended.code == 0
+    assert len(result.rows) == (0 if "failed" in states else 1)
+    assert result.code == 0
 
 
-def test_raw_calls_take_any_body_and_query(koophone: Invoke) -> None:
-    ended = koophone(
+def test_raw_calls_accept_any_body_and_query(koophone: Invoke) -> None:
+    result = koophone(
         ("api", "cph.undocumented.create_agency", "--body", "{}", *JSONL),
         ("api", "cph.undocumented.list_subnets", "--body", '{"limit": "3"}', *JSONL),
         ("api", "cph.phones.list", "--body", '{"limit": 1}', *JSONL),
     )
 
-    assert [*ended.rows[2]] == ["phones", "count"]
-    assert ended.code == 0
+    assert [*result.rows[2]] == ["phones", "count"]
+    assert result.code == 0
 
 
 @pytest.mark.process
-async def test_a_file_that_is_answered_is_printed_as_it_came(tmp_path: Path) -> None:
+async def test_a_binary_answer_is_printed_unchanged(tmp_path: Path) -> None:
     reply = replies_with(Reply(b"id,name\n1,\xff"))
     async with FakeServer(default=reply) as server:
         with (tmp_path / "out").open("w+") as out:
@@ -320,44 +320,56 @@ async def test_a_file_that_is_answered_is_printed_as_it_came(tmp_path: Path) -> 
             }
             line = ("cph", "undocumented", "export-phone-details")
             with started(*line, environ=environ, stdout=out) as process:
-                ended = await asyncio.to_thread(process.end)
+                result = await asyncio.to_thread(process.end)
 
-    assert (ended.code, ended.err) == (0, "")
+    assert (result.code, result.err) == (0, "")
     assert (tmp_path / "out").read_bytes() == b"id,name\n1,\xff"
 
 
 @pytest.mark.parametrize(
     "line, problem",
     [
-        (("phones", "stop"), "phones: say which, by ID..., --ids-file, --where or --all: none was given"),
-        (("servers", "restart"), "--where, --tag or --all: none was given"),
-        (("phones", "stop", "a", *ONE), "more than one way was used"),
-        (("phones", "list", "--where", "colour == red"), "colour"),
+        (
+            ("phones", "stop"),
+            "selection: no phones were selected; use one of ID..., --ids-file, --where or --all",
+        ),
+        (
+            ("servers", "restart"),
+            "selection: no servers were selected; use one of ID..., --ids-file, --where, --tag or --all",
+        ),
+        (("phones", "stop", "a", *ONE), "phones were selected in more than one way"),
+        (("phones", "list", "--where", "colour == red"), "--where: column 1: colour is not a field"),
         (("phones", "list", "--where", "name =="), "column"),
-        (("servers", "restart", "--tag", "=x"), "--tag: is '=x'; write KEY=VALUE"),
-        (("tags", "add", "a", "--tags", "env"), "--tags: gives env 0 values"),
-        (("tags", "add", "a", "--tags", "env=1", "--tags", "env=2"), "--tags: gives env 2 values"),
+        (("servers", "restart", "--tag", "=x"), "--tag: is '=x'; expected KEY=VALUE"),
+        (("tags", "add", "a", "--tags", "env"), "--tags: has 0 values for env"),
+        (("tags", "add", "a", "--tags", "env=1", "--tags", "env=2"), "--tags: has 2 values for env"),
         (("phones", "update-properties", "a", "--properties", "com.cph.nothing=1"), "com.cph.nothing"),
-        (("scheduled-events", "reschedule", "e", "--start", "soon"), "--start: is 'soon'; write a time such"),
-        (("storage", "expand", "a", "--size", "40000"), "size: is 40,000; it must be 1 to 32,768 GiB"),
+        (
+            ("scheduled-events", "reschedule", "e", "--start", "soon"),
+            "--start: is 'soon'; expected a time such",
+        ),
+        (("storage", "expand", "a", "--size", "40000"), "--size: is 40,000; it must be 1 to 32,768 GiB"),
         (("servers", "buy", "--name", "s"), "; nics is missing"),
         (("servers", "buy", "--phone-disk-size", "10"), "--phone-disk-type is missing"),
         (("undocumented", "create-peering-routes", "--body", "[]"), "--body: is not a JSON object"),
         (("undocumented", "list-subnets", "--query", "@/none"), "--query @/none: cannot be read"),
-        (("gaming", "deployments", "update", "a", "b", "--versions", "v", "--no-wait"), "is for one phone"),
+        (
+            ("gaming", "deployments", "update", "a", "b", "--versions", "v", "--no-wait"),
+            "which takes one phone; 2 were selected",
+        ),
     ],
 )
-def test_wrong_usage_is_said_in_one_line(koophone: Invoke, line: tuple[str, ...], problem: str) -> None:
-    ended = koophone(("cph", *line))
+def test_wrong_usage_is_one_line(koophone: Invoke, line: tuple[str, ...], problem: str) -> None:
+    result = koophone(("cph", *line))
 
-    assert ended.code == 2
-    assert problem in ended.err
-    assert ended.err.count("\n") == 1
-    assert ended.out == ""
+    assert result.code == 2
+    assert problem in result.err
+    assert result.err.count("\n") == 1
+    assert result.out == ""
 
 
-def test_project_and_region_of_a_command_come_before_its_words(koophone: Invoke) -> None:
-    ended = koophone(("cph", "--project-id", "none", "--region", "cn-east-3", "phones", "list", *JSONL))
+def test_project_and_region_are_options_of_the_cph_group(koophone: Invoke) -> None:
+    result = koophone(("cph", "--project-id", "none", "--region", "cn-east-3", "phones", "list", *JSONL))
 
-    assert ended.code == 3
-    assert "cph.phones.list" in ended.err
+    assert result.code == 3
+    assert "cph.phones.list" in result.err

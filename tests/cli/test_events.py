@@ -1,4 +1,4 @@
-"""`koophone events serve` as a process of its own, told what a phone tells."""
+"""`koophone events serve` as a separate process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 KEY: Final = bytes(range(32))
-WRITTEN: Final = base64.b64encode(KEY).decode()
+KEY_TEXT: Final = base64.b64encode(KEY).decode()
 AT: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ENTERED: Final = GameEntered("phone1", "game", "session1", AT, ticket="secret")
 BEAT: Final = Heartbeat("phone1", at=AT)
@@ -38,11 +38,11 @@ def address(process: Process) -> str:
 def post(url: str, body: bytes) -> dict[str, Any]:
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
     with urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
-        told: dict[str, Any] = json.loads(answer.read())
-        return told
+        content: dict[str, Any] = json.loads(answer.read())
+        return content
 
 
-def tell(process: Process, at: str, event: Event) -> dict[str, Any]:
+def send_event(process: Process, at: str, event: Event) -> dict[str, Any]:
     assert process.stdout
     post(f"{at}/{'heartbeats' if isinstance(event, Heartbeat) else 'events'}", serialize(event))
     line: dict[str, Any] = json.loads(process.stdout.readline())
@@ -50,48 +50,48 @@ def tell(process: Process, at: str, event: Event) -> dict[str, Any]:
 
 
 def access(session: str) -> bytes:
-    iv, data = Cipher().encrypt(KEY, bytes(12), b"let me in")
+    iv, data = Cipher().encrypt(KEY, bytes(12), b"content")
     until = int((datetime.now(UTC) + timedelta(minutes=1)).timestamp() * 1000)
     return serialize(Access(session, f"ticket of {session}", until, data, iv))
 
 
-def test_events_are_printed_and_logged_without_their_tickets(tmp_path: Path) -> None:
+def test_events_are_printed_and_logged_without_tickets(tmp_path: Path) -> None:
     log = tmp_path / "events.jsonl"
 
     with started("events", "serve", "--log", str(log), "--database", str(tmp_path / "db")) as process:
         at = address(process)
-        lines = [tell(process, at, ENTERED), tell(process, at, BEAT)]
+        lines = [send_event(process, at, ENTERED), send_event(process, at, BEAT)]
         process.send_signal(signal.SIGTERM)
-        ended = process.end()
+        result = process.end()
 
     assert [line["event"] for line in lines] == ["enter", "heartbeat"]
     assert [json.loads(line) for line in log.read_text().splitlines()] == lines
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert (result.code, result.out, result.err) == (0, "", "")
     assert "secret" not in log.read_text()
 
 
-@pytest.mark.parametrize("said", [WRITTEN, {"key": WRITTEN}, {"key": WRITTEN, "ticket": "ticket of s1"}])
-def test_access_is_verified_with_the_keys_of_a_file(tmp_path: Path, said: object) -> None:
+@pytest.mark.parametrize("secret", [KEY_TEXT, {"key": KEY_TEXT}, {"key": KEY_TEXT, "ticket": "ticket of s1"}])
+def test_access_is_verified_with_the_keys_of_a_file(tmp_path: Path, secret: object) -> None:
     secrets = tmp_path / "secrets.json"
-    secrets.write_text(json.dumps({"s1": said}))
+    secrets.write_text(json.dumps({"s1": secret}))
 
     with started("events", "serve", "--secrets-file", str(secrets)) as process:
         at = address(process)
-        assert post(f"{at}/verify", access("s1"))["aes_key"] == WRITTEN
+        assert post(f"{at}/verify", access("s1"))["aes_key"] == KEY_TEXT
         with pytest.raises(HTTPError):
             post(f"{at}/verify", access("s2"))
         process.send_signal(signal.SIGINT)
         assert process.end().code == 0
 
 
-def test_access_is_verified_with_the_key_of_the_environment() -> None:
-    with started("events", "serve", environ={"KOOPHONE_EVENTS_KEY": WRITTEN}) as process:
-        assert post(f"{address(process)}/verify", access("any"))["aes_key"] == WRITTEN
+def test_access_is_verified_with_the_environments_key() -> None:
+    with started("events", "serve", environ={"KOOPHONE_EVENTS_KEY": KEY_TEXT}) as process:
+        assert post(f"{address(process)}/verify", access("any"))["aes_key"] == KEY_TEXT
         process.send_signal(signal.SIGTERM)
         assert process.end().code == 0
 
 
-def test_it_ends_when_nobody_reads_what_it_prints() -> None:
+def test_events_serve_stops_when_its_reader_is_gone() -> None:
     with started("events", "serve") as process:
         at = address(process)
         assert process.stdout
@@ -100,21 +100,21 @@ def test_it_ends_when_nobody_reads_what_it_prints() -> None:
         assert process.wait(20) == 141
 
 
-def test_calls_are_answered_while_the_reader_takes_his_time() -> None:
-    count, words = 20, "x" * 30_000
+def test_a_slow_reader_does_not_delay_answers() -> None:
+    count, text = 20, "x" * 30_000
     with started("events", "serve") as process:
         at = address(process)
         for _ in range(count):
-            post(f"{at}/events", serialize(evolve(ENTERED, error=words)))
+            post(f"{at}/events", serialize(evolve(ENTERED, error=text)))
         assert process.stdout
         lines = [json.loads(process.stdout.readline()) for _ in range(count)]
         process.send_signal(signal.SIGTERM)
         assert process.end().code == 0
 
-    assert [line["error_msg"] for line in lines] == [words] * count
+    assert [line["error_msg"] for line in lines] == [text] * count
 
 
-def test_events_are_printed_into_a_file(tmp_path: Path) -> None:
+def test_events_can_be_printed_to_a_file(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as out, started("events", "serve", stdout=out) as process:
         post(f"{address(process)}/events", serialize(ENTERED))
         process.send_signal(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_events_are_printed_into_a_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out").read_text())["session_id"] == "session1"
 
 
-def test_what_nobody_read_is_printed_at_the_next_start(tmp_path: Path) -> None:
+def test_unprinted_events_are_printed_after_a_restart(tmp_path: Path) -> None:
     kept = ("events", "serve", "--database", str(tmp_path / "db"))
     with started(*kept) as process:
         at = address(process)
@@ -133,35 +133,35 @@ def test_what_nobody_read_is_printed_at_the_next_start(tmp_path: Path) -> None:
         assert process.wait(20) == 141
 
     with started(*kept) as process:
-        first = tell(process, address(process), BEAT)
+        first = send_event(process, address(process), BEAT)
 
     assert first["event"] == "enter"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
-def test_a_log_that_is_full_is_said_and_ends_nothing(tmp_path: Path) -> None:
+def test_a_full_log_is_reported_and_the_receiver_goes_on(tmp_path: Path) -> None:
     with started("events", "serve", "--log", "/dev/full", "--database", str(tmp_path / "db")) as process:
         at = address(process)
         post(f"{at}/events", serialize(ENTERED))
         assert process.stderr
         assert "event 1: delivery 1 failed: OSError" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        ended = process.end()
+        result = process.end()
 
-    assert ended.code == 0
-    assert "Traceback" not in ended.err
+    assert result.code == 0
+    assert "Traceback" not in result.err
 
 
-def test_a_port_that_is_taken_is_said_in_one_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with started("events", "serve", "--port", port) as process:
-            ended = process.end()
+            result = process.end()
 
-    assert ended.code == 2
-    assert "cannot start" in ended.err
-    assert port in ended.err
-    assert ended.err.count("\n") == 1
+    assert result.code == 2
+    assert "cannot start" in result.err
+    assert port in result.err
+    assert result.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,17 @@ def test_a_port_that_is_taken_is_said_in_one_line() -> None:
         (("--database", "/none/db"), "", "/none/db"),
         (("--secrets-file", "/none/secrets"), "", "cannot be read"),
         (("--secrets-file", "FILE"), "{", "is not JSON"),
-        (("--secrets-file", "FILE"), "[]", "holds no JSON object"),
-        (("--secrets-file", "FILE"), '{"s1": "hunter2"}', "holds no AES key in base64 for s1"),
-        (("--secrets-file", "FILE"), '{"s1": {}}', "holds no AES key in base64 for s1"),
-        (("--secrets-file", "FILE"), '{"s1": "aHVudGVyMg=="}', "holds no AES key in base64 for s1"),
+        (("--secrets-file", "FILE"), "[]", "is not a JSON object"),
+        (("--secrets-file", "FILE"), '{"s1": "hunter2"}', "has no valid AES key in base64 for session s1"),
+        (("--secrets-file", "FILE"), '{"s1": {}}', "has no valid AES key in base64 for session s1"),
+        (
+            ("--secrets-file", "FILE"),
+            '{"s1": "aHVudGVyMg=="}',
+            "has no valid AES key in base64 for session s1",
+        ),
     ],
 )
-def test_what_cannot_be_used_is_said_in_one_line(
+def test_unusable_files_and_keys_are_reported_in_one_line(
     tmp_path: Path, line: tuple[str, ...], secrets: str, problem: str
 ) -> None:
     file = tmp_path / "secrets.json"
@@ -185,9 +189,9 @@ def test_what_cannot_be_used_is_said_in_one_line(
     words = [str(file) if word == "FILE" else word for word in line]
 
     with started("events", "serve", *words) as process:
-        ended = process.end()
+        result = process.end()
 
-    assert ended.code == 2
-    assert problem in ended.err
-    assert ended.err.count("\n") == 1
-    assert "hunter2" not in ended.err
+    assert result.code == 2
+    assert problem in result.err
+    assert result.err.count("\n") == 1
+    assert "hunter2" not in result.err

@@ -29,7 +29,7 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    "line, said",
+    "line, text",
     [
         (("commands", "run"), "--command <str> At most 1,024 bytes of UTF-8"),
         (("apps", "install"), "--size <str> In MB, at most 2,048"),
@@ -38,32 +38,35 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
         (("orders", "buy"), "--count <int> 1 to 1,500. Required"),
         (("orders", "buy"), "--charge-period <2|3> 2: months, 3: years. Required"),
         (("apps", "list"), "--type <system|third-party>"),
-        (("instances", "list"), "the list has them all. 1 to 10,000. Default: 100"),
+        (("instances", "list"), "the list returns all of them. 1 to 10,000. Default: 100"),
         (("instances", "list"), "--scene <CLOUD_APP|CLOUD_PHONE>"),
         (("jobs", "list"), "TASK"),
         (("exec",), "[ID]... -- COMMAND"),
-        (("commands", "run"), "Run a shell command and give the first 1,024 bytes of its output. KooPhone"),
+        (
+            ("commands", "run"),
+            "Run a shell command, and return the first 1,024 bytes of its output. KooPhone",
+        ),
         (("instances", "reboot"), "Restart instances, and wait until they run again. KooPhone 4.1.11"),
         (("cph", "commands", "push"), "Unpack a tar file at the file system root of each phone. Pack"),
         (("cph", "tags", "add"), "Add tags to a server. CPH 5.8.4"),
-        ((), "cph Cloud phones on servers of your own, in one project."),
-        (("cph",), "--project-id <str> Else HUAWEICLOUD_SDK_PROJECT_ID"),
-        (("cph", "gaming"), "Games on cloud phones"),
+        ((), "cph CPH: cloud phones on servers that you rent."),
+        (("cph",), "--project-id <str> Project. Default: HUAWEICLOUD_SDK_PROJECT_ID"),
+        (("cph", "gaming"), "Cloud mobile gaming"),
         (("cph", "storage", "expand"), "--size <int> GiB up to 32,768, not less than now"),
         (("cph", "storage", "export"), "--include TEXT Absolute paths in /data or /cache"),
         (("cph", "commands", "run"), "--command <str> At most 1,024 bytes of UTF-8"),
         (("cph", "commands", "run"), "ID <list[str]> Ids of phones. `-` reads them from stdin."),
         (("cph", "phones", "connections"), "--client <ANDROID|WINDOWS|H5_MOBILE|H5_PC|IOS>"),
-        (("cph", "servers", "restart"), "--tag KEY=VALUE All with this tag"),
+        (("cph", "servers", "restart"), "--tag KEY=VALUE Select those with this tag"),
         (("cph", "servers", "delete"), "ID"),
         (
             ("cph", "servers", "buy"),
             "--phone-disk-size <int> GiB. 10 to 32,768 GiB. Required with any other --phone-disk option",
         ),
         (("cph", "servers", "buy"), "--public-address-existing <list[str]> Id of one public address"),
-        (("cph", "servers", "buy"), "Only there: ports, each with name (at most 16 bytes"),
+        (("cph", "servers", "buy"), "Only in JSON: ports, each with name (at most 16 bytes"),
         (("cph", "servers", "buy"), "listen_port (10,000 to 50,000)"),
-        (("video", "set"), "30 or 60 frames a second. A JSON list as the API spells it"),
+        (("video", "set"), "30 or 60 frames a second. A JSON list with the field names of the API"),
         (("cph", "phones", "list"), "Page size; iterating follows all pages. 1 to 200"),
         (("cph", "bandwidths", "update"), "BANDWIDTH"),
         (("cph", "undocumented", "list-subnets"), "--query JSON A JSON object, or @FILE."),
@@ -72,17 +75,17 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
             "--versions TEXT Version ids; each is deployed on every",
         ),
         (("events", "serve"), "CPH 6.1 to 6.4 (2020-07-30)"),
-        (("streaming", "progress"), "--user <str> Who will stream, at most 32 characters"),
+        (("streaming", "progress"), "--user <str> The user who will stream; at most 32 characters"),
     ],
 )
-def test_the_help_says_what_an_option_takes(line: tuple[str, ...], said: str) -> None:
-    assert said in help_of(*line)
+def test_the_help_describes_options(line: tuple[str, ...], text: str) -> None:
+    assert text in help_of(*line)
 
 
 @pytest.mark.parametrize(
     "entry", [entry for entry in ALL if entry.lists], ids=lambda entry: entry.operation.name
 )
-def test_the_help_shows_an_expression_that_fits_what_is_listed(entry: Entry) -> None:
+def test_the_help_of_lists_shows_a_valid_expression(entry: Entry) -> None:
     assert entry.lists
     parse(entry.lists.example).on(entry.lists.model)
 
@@ -90,21 +93,21 @@ def test_the_help_shows_an_expression_that_fits_what_is_listed(entry: Entry) -> 
 
 
 @pytest.mark.parametrize("name", ["page", "request-id", "kind"])
-def test_what_the_library_fills_itself_is_no_option(name: str) -> None:
+def test_internal_fields_have_no_option(name: str) -> None:
     assert f"--{name}" not in help_of("instances", "list") + help_of("apps", "install")
 
 
 def test_the_docstrings_under_inherited_fields_are_found() -> None:
-    assert help_text.fields(InstallApp)["md5"] == "Must be sent and may be empty."
+    assert help_text.fields(InstallApp)["md5"] == "Always sent; may be empty."
 
 
-def test_choices_are_said_once() -> None:
-    said = help_of("apps", "list")
+def test_choices_are_not_repeated_in_the_help() -> None:
+    text = help_of("apps", "list")
 
-    assert "--type <system|third-party> Only apps of the system (1) or of third parties (2) --output" in said
+    assert "--type <system|third-party> Only system apps (1) or third-party apps (2) --output" in text
 
 
-def test_what_is_said_twice_is_printed_once() -> None:
+def test_repeated_help_sentences_are_printed_once() -> None:
     assert (
         help_text.sentence("A name, at most 3 bytes.", "at most 3 bytes", "", "1 [x]")
         == r"A name, at most 3 bytes. 1 \[x]"

@@ -36,21 +36,21 @@ def unfold(entry: str) -> list[str]:
 
 
 @given(IDS)
-def test_folding_loses_nothing_and_invents_nothing(ids: list[str]) -> None:
+def test_folded_ids_can_be_restored(ids: list[str]) -> None:
     unfolded = [id for entry in fold(ids) for id in unfold(entry)]
 
     assert sorted(unfolded) == sorted(ids)
 
 
 @given(IDS)
-def test_folded_ids_are_in_the_order_of_their_numbers(ids: list[str]) -> None:
+def test_folded_ids_are_ordered_by_number(ids: list[str]) -> None:
     unfolded = [id for entry in fold(ids) for id in unfold(entry)]
 
     assert unfolded == sorted(ids, key=by_number)
 
 
 @given(st.integers(0, 500), st.integers(1, 300), st.integers(1, 5))
-def test_numbers_that_follow_each_other_are_one_range(first: int, count: int, width: int) -> None:
+def test_consecutive_numbers_are_one_range(first: int, count: int, width: int) -> None:
     ids = [f"phone{number:0{width}}" for number in range(first, first + count)]
     padded = f"{first:0{width}}".startswith("0") and width > 1
     grows = padded and len(ids[-1]) > len(ids[0])

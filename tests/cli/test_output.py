@@ -35,7 +35,7 @@ def printed(capsys: pytest.CaptureFixture[str], output: Format, taken: Sequence[
     return capsys.readouterr().out
 
 
-def test_a_table_to_a_pipe_has_a_row_a_line_with_nothing_cut(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_has_one_full_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, Format.TABLE, ROWS).splitlines() == [
         "ID  STATE      OUTPUT  VALUE",
         'p1  failed     a\\nb    {"x": [1]}',
@@ -43,11 +43,11 @@ def test_a_table_to_a_pipe_has_a_row_a_line_with_nothing_cut(capsys: pytest.Capt
     ]
 
 
-def test_a_long_cell_stays_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_cell_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
     assert "x" * 5000 in printed(capsys, Format.TABLE, [{"output": "x" * 5000}])
 
 
-def test_control_codes_of_a_phone_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_codes_in_outputs_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, Format.TABLE, [{"output": "\x1b[2Jgone\x9b\r"}])
 
     assert out.splitlines()[1] == "\\x1b[2Jgone\\x9b\\x0d"
@@ -68,7 +68,7 @@ def test_json_and_json_lines_lose_nothing(taken: list[Row]) -> None:
 
 
 @given(st.lists(st.fixed_dictionaries({"id": TEXT, "output": TEXT}), min_size=1, max_size=5))
-def test_csv_is_read_back_as_it_was(taken: list[Row]) -> None:
+def test_csv_survives_a_round_trip(taken: list[Row]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         stream = io.StringIO()
         patch.setattr("sys.stdout", stream)
@@ -84,7 +84,7 @@ def test_csv_is_read_back_as_it_was(taken: list[Row]) -> None:
     "output, text",
     [(Format.CSV, "id,state\n"), (Format.JSON, "[]\n"), (Format.JSONL, ""), (Format.TABLE, "")],
 )
-def test_no_rows_are_printed_as_none(capsys: pytest.CaptureFixture[str], output: Format, text: str) -> None:
+def test_output_without_rows(capsys: pytest.CaptureFixture[str], output: Format, text: str) -> None:
     assert printed(capsys, output, [], "id", "state") == text
 
 
@@ -92,7 +92,7 @@ def test_csv_without_rows_or_columns_is_empty(capsys: pytest.CaptureFixture[str]
     assert printed(capsys, Format.CSV, []) == ""
 
 
-def test_rows_taken_before_an_error_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_before_an_error_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     def interrupted() -> None:
         with printer(Format.JSON) as out:
             out.row({"id": "p1"})
@@ -104,7 +104,7 @@ def test_rows_taken_before_an_error_are_printed(capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out) == [{"id": "p1"}]
 
 
-def test_nothing_more_is_printed_to_a_reader_that_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_after_a_broken_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     def left_alone() -> None:
         with printer(Format.TABLE) as out:
             out.row({"id": "p1"})
@@ -116,11 +116,11 @@ def test_nothing_more_is_printed_to_a_reader_that_has_gone(capsys: pytest.Captur
     assert capsys.readouterr().out == ""
 
 
-def test_an_outcome_has_the_columns_that_people_script_against() -> None:
+def test_an_outcome_has_the_documented_columns() -> None:
     assert OUTCOME == ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
 
 
-def test_values_are_printed_in_words() -> None:
+def test_enums_and_times_are_printed_readably() -> None:
     @frozen
     class Model:
         running: RunningState | int
@@ -138,7 +138,7 @@ def test_values_are_printed_in_words() -> None:
     ]
 
 
-def test_a_list_inside_an_answer_gives_the_rows() -> None:
+def test_a_list_in_an_answer_is_printed_as_rows() -> None:
     started = StartedTask("t1", (StartedJob("p1", "j1"), StartedJob("p2", "j2")))
 
     assert [*rows(started)] == [

@@ -21,7 +21,7 @@ from tests.cli.conftest import COMMAND, Process, started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cli.conftest import Ended, Start
+    from tests.cli.conftest import Result, Start
 
 pytestmark = pytest.mark.process
 
@@ -32,50 +32,52 @@ BANNER = [
 COUNTED = ("exec", "phone0001", "phone0002", "nope", "--sync", "--output")
 
 
-def test_the_emulator_prints_one_line_of_json_and_stops_when_it_is_told(tmp_path: Path) -> None:
+def test_the_emulator_prints_one_json_line_and_stops_on_sigint(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with started("emulator", "--phones", "3", "--edition", "international", "--state", str(state)) as process:
         assert process.stdout
         banner = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        ended = process.end()
+        result = process.end()
 
     assert list(banner) == BANNER
-    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert (result.code, result.out, result.err) == (0, "", "")
     assert state.stat().st_size > 0
 
 
 @pytest.mark.parametrize(
     "line, problem",
     [
-        (("--faults", "/none"), "/none: cannot be read: No such file"),
+        (("--faults", "/none"), "--faults /none: cannot be read: No such file"),
         (("--faults", "{text}"), "is not JSON"),
         (("--faults", "{json}"), "koophone:"),
-        (("--state", "{text}"), "--state: is not a snapshot of an emulator"),
-        (("--state", "/none/state"), "--state: /none/state cannot be written: /none is not a directory"),
+        (("--state", "{text}"), "--state: is not the state of an emulator"),
+        (("--state", "/none/state"), "--state: /none/state cannot be saved: /none is not a directory"),
         (("--host", "256.0.0.1"), "emulator: cannot start"),
         (("--phones", "0"), "--phones"),
     ],
 )
-def test_an_emulator_that_cannot_start_says_why(line: tuple[str, ...], problem: str, tmp_path: Path) -> None:
+def test_an_emulator_that_cannot_start_prints_the_cause(
+    line: tuple[str, ...], problem: str, tmp_path: Path
+) -> None:
     (tmp_path / "text").write_text("no json")
     (tmp_path / "json").write_text('[{"action": "explode"}]')
     files = {"text": tmp_path / "text", "json": tmp_path / "json"}
 
     with started("emulator", *(word.format(**files) for word in line)) as process:
-        ended = process.end()
+        result = process.end()
 
-    assert ended.code == 2
-    assert problem in ended.err
-    assert "Traceback" not in ended.err
+    assert result.code == 2
+    assert problem in result.err
+    assert "Traceback" not in result.err
 
 
-def test_the_demo_ends_with_the_ledger_in_agreement() -> None:
+def test_the_demo_compares_with_the_ledger() -> None:
     with started("demo", "--phones", "12", "--command", "getprop ro.build.version.release") as process:
-        ended = process.end()
+        result = process.end()
 
-    *groups, total, ledger = ended.out.splitlines()
-    assert (ended.code, ended.err) == (0, "")
+    *groups, total, ledger = result.out.splitlines()
+    assert (result.code, result.err) == (0, "")
     assert sum(int(re.findall(r"  x([0-9]+) succeeded: [0-9]+$", line)[0]) for line in groups) == 12
     assert re.fullmatch(r"12 phones: 12 succeeded in [0-9.]+ s with [0-9]+ requests", total)
     assert ledger == "ledger: each of the 12 phones executed the command exactly once"
@@ -83,54 +85,54 @@ def test_the_demo_ends_with_the_ledger_in_agreement() -> None:
 
 def test_the_demo_streams_outcomes_too() -> None:
     with started("demo", "--phones", "2", "--output", "jsonl") as process:
-        ended = process.end()
+        result = process.end()
 
-    assert {row["id"]: row["state"] for row in ended.rows} == {
+    assert {row["id"]: row["state"] for row in result.rows} == {
         "phone0001": "succeeded",
         "phone0002": "succeeded",
     }
-    assert "exactly once" in ended.err
+    assert "exactly once" in result.err
 
 
-def rows_of(output: str, ended: Ended) -> list[tuple[str, str]]:
+def rows_of(output: str, result: Result) -> list[tuple[str, str]]:
     match output:
         case "json":
-            rows = json.loads(ended.out)
+            rows = json.loads(result.out)
         case "jsonl":
-            rows = ended.rows
+            rows = result.rows
         case "csv":
-            rows = list(csv.DictReader(ended.out.splitlines()))
+            rows = list(csv.DictReader(result.out.splitlines()))
         case _:
             rows = [
-                dict(zip(("id", "state"), line.split(), strict=False)) for line in ended.out.splitlines()[1:]
+                dict(zip(("id", "state"), line.split(), strict=False)) for line in result.out.splitlines()[1:]
             ]
     return sorted((row["id"], row["state"]) for row in rows)
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl", "csv"])
 def test_each_output_has_a_row_for_each_phone(start: Start, output: str) -> None:
-    ended = start(*COUNTED, output, "--", "id -u").end()
+    result = start(*COUNTED, output, "--", "id -u").end()
 
-    assert rows_of(output, ended) == [
+    assert rows_of(output, result) == [
         ("nope", "refused"),
         ("phone0001", "succeeded"),
         ("phone0002", "succeeded"),
     ]
-    assert (ended.code, ended.err) == (1, "koophone: 2 succeeded, 1 refused\n")
+    assert (result.code, result.err) == (1, "koophone: 2 succeeded, 1 refused\n")
 
 
-def test_all_succeeded_is_exit_0(start: Start) -> None:
+def test_success_exits_0(start: Start) -> None:
     assert start("exec", "phone0001", "--sync", "--", "id -u").end().code == 0
 
 
-def test_ids_come_from_stdin(start: Start) -> None:
-    ended = start("exec", "-", "--sync", "--output", "jsonl", "--", "id -u").end("phone0001\nphone0002\n")
+def test_ids_can_be_read_from_stdin(start: Start) -> None:
+    result = start("exec", "-", "--sync", "--output", "jsonl", "--", "id -u").end("phone0001\nphone0002\n")
 
-    assert [row["output"] for row in ended.rows] == ["2000\n", "2000\n"]
+    assert [row["output"] for row in result.rows] == ["2000\n", "2000\n"]
 
 
 @pytest.mark.parametrize(
-    "environ, said",
+    "environ, message",
     [
         ({"HUAWEICLOUD_SDK_SK": "wrong"}, "nothing was done"),
         ({"KOOPHONE_ENDPOINT": "http://127.0.0.1:9"}, "not sent"),
@@ -138,24 +140,24 @@ def test_ids_come_from_stdin(start: Start) -> None:
     ],
 )
 @pytest.mark.parametrize("line", [("exec", "phone0001", "--", "id"), ("orders", "skus")])
-def test_nothing_begun_is_exit_3(
-    start: Start, line: tuple[str, ...], environ: dict[str, str], said: str
+def test_a_run_that_cannot_start_exits_3(
+    start: Start, line: tuple[str, ...], environ: dict[str, str], message: str
 ) -> None:
-    ended = start(*line, environ=environ).end()
+    result = start(*line, environ=environ).end()
 
-    assert ended.code == 3
-    assert said in ended.err or "orders.skus" in ended.err
-    assert "koophone config" in ended.err
-    assert "Traceback" not in ended.err
+    assert result.code == 3
+    assert message in result.err or "orders.skus" in result.err
+    assert "koophone config" in result.err
+    assert "Traceback" not in result.err
 
 
-def test_wrong_usage_is_exit_2(start: Start) -> None:
+def test_wrong_usage_exits_2(start: Start) -> None:
     assert start("exec", "--no-such-option").end().code == 2
 
 
 @pytest.fixture
 def stalling(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An emulator that never answers calls that name phone0150."""
+    """An emulator that never answers calls with phone0150."""
     plan = tmp_path / "plan.json"
     plan.write_text('[{"operation": "koophone.commands.run_sync", "phone": "phone0150", "action": "stall"}]')
     with started("emulator", "--phones", "150", "--faults", str(plan)) as process:
@@ -169,7 +171,7 @@ def stalling(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("output", ["jsonl", "csv"])
-def test_ctrl_c_still_prints_what_finished_and_what_did_not(stalling: dict[str, str], output: str) -> None:
+def test_ctrl_c_prints_finished_and_unfinished_phones(stalling: dict[str, str], output: str) -> None:
     ids = [f"phone{number:04}" for number in range(1, 151)]
     with started("exec", *ids, "--sync", "--output", output, "--", "id -u", environ=stalling) as process:
         assert process.stdout
@@ -177,16 +179,16 @@ def test_ctrl_c_still_prints_what_finished_and_what_did_not(stalling: dict[str, 
         out = process.stdout.readline()
         process.send_signal(signal.SIGINT)
         out += process.stdout.read()
-        said, code = process.stderr.read(), process.wait()
+        err, code = process.stderr.read(), process.wait()
 
-    # Whether the second call had left when the signal came is for the machine to say.
+    # Whether the second call was sent before the signal depends on the timing.
     assert [out.count("succeeded"), out.count("unknown") + out.count("not_sent")] == [100, 50]
-    assert re.match("koophone: interrupted: 100 succeeded, 50 (unknown|not_sent)\n", said)
+    assert re.match("koophone: interrupted: 100 succeeded, 50 (unknown|not_sent)\n", err)
     assert code == 130
 
 
 def in_a_terminal(line: tuple[str, ...], environ: dict[str, str], *, stdout: bool = False) -> tuple[str, str]:
-    """Run a command with a terminal as stderr; answer stdout and what the terminal got."""
+    """Run a command with a terminal as stderr; return stdout and the output of the terminal."""
     controller, terminal = pty.openpty()
     with Popen(  # noqa: S603 - the command is our own
         [*COMMAND, *line],
@@ -206,11 +208,11 @@ def in_a_terminal(line: tuple[str, ...], environ: dict[str, str], *, stdout: boo
 def _read(controller: int) -> bytes:
     try:
         return os.read(controller, 65536)
-    except OSError:  # Linux says so when the other side has closed
+    except OSError:  # Linux raises it when the other side has closed
         return b""
 
 
-def test_progress_is_shown_on_a_terminal_and_rows_stay_on_stdout(emulator: dict[str, str]) -> None:
+def test_progress_goes_to_the_terminal_and_rows_to_stdout(emulator: dict[str, str]) -> None:
     out, seen = in_a_terminal(("exec", "--all", "--sync", "--output", "jsonl", "--", "id -u"), emulator)
 
     assert len(out.splitlines()) == 250
@@ -218,7 +220,7 @@ def test_progress_is_shown_on_a_terminal_and_rows_stay_on_stdout(emulator: dict[
     assert "succeeded" in seen
 
 
-def test_a_terminal_that_gets_the_rows_gets_no_progress_between_them(emulator: dict[str, str]) -> None:
+def test_no_progress_bar_if_rows_go_to_the_terminal(emulator: dict[str, str]) -> None:
     line = ("exec", "phone0001", "--sync", "--output", "jsonl", "--", "id -u")
 
     _, seen = in_a_terminal(line, emulator, stdout=True)
@@ -226,14 +228,14 @@ def test_a_terminal_that_gets_the_rows_gets_no_progress_between_them(emulator: d
     assert json.loads(seen)["state"] == "succeeded"
 
 
-def test_a_terminal_gets_a_drawn_table(emulator: dict[str, str]) -> None:
+def test_a_table_is_drawn_on_a_terminal(emulator: dict[str, str]) -> None:
     _, seen = in_a_terminal(("instances", "status", "phone0001"), emulator | {"COLUMNS": "80"}, stdout=True)
 
     assert "───" in seen
     assert "RUNNING" in seen
 
 
-def test_a_table_that_does_not_fit_is_printed_a_field_a_line(emulator: dict[str, str]) -> None:
+def test_a_table_too_wide_is_printed_one_field_per_line(emulator: dict[str, str]) -> None:
     line = ("instances", "list", "--id", "phone0001")
 
     _, seen = in_a_terminal(line, emulator | {"COLUMNS": "60"}, stdout=True)
@@ -241,7 +243,7 @@ def test_a_table_that_does_not_fit_is_printed_a_field_a_line(emulator: dict[str,
     assert re.search(r"^id +phone0001\r$", seen, re.MULTILINE)
 
 
-def test_a_reader_that_goes_away_is_no_error(start: Start) -> None:
+def test_a_reader_that_goes_away_is_not_an_error(start: Start) -> None:
     process = start("instances", "list", "--output", "jsonl")
     assert process.stdout
     assert process.stderr
@@ -253,7 +255,7 @@ def test_a_reader_that_goes_away_is_no_error(start: Start) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_the_last_bytes_may_be_unwanted_too(start: Start, unbuffered: str) -> None:
+def test_a_broken_pipe_at_exit_is_quiet(start: Start, unbuffered: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     line = ("exec", "phone0001", "--sync", "--", "id -u")
@@ -265,34 +267,34 @@ def test_the_last_bytes_may_be_unwanted_too(start: Start, unbuffered: str) -> No
 
 
 @pytest.mark.parametrize("output", ["table", "jsonl"])
-def test_what_cannot_be_written_is_said_in_a_line(start: Start, output: str) -> None:
+def test_a_full_disk_is_reported_in_one_line(start: Start, output: str) -> None:
     with Path("/dev/full").open("w") as full:
-        ended = start("config", "--output", output, stdout=full).end()
+        result = start("config", "--output", output, stdout=full).end()
 
-    assert (ended.code, ended.err) == (1, "koophone: [Errno 28] No space left on device\n")
+    assert (result.code, result.err) == (1, "koophone: [Errno 28] No space left on device\n")
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
-def test_a_stream_that_the_caller_closed_is_an_empty_one(emulator: dict[str, str], closed: str) -> None:
+def test_closed_standard_streams_are_handled(emulator: dict[str, str], closed: str) -> None:
     line = shlex.join([*COMMAND, "exec", "--ids-file", "-", "--sync", "--", "id -u"])
     shell = ["sh", "-c", f"{line} {closed}"]
     with Process(shell, env=os.environ | emulator, stdin=PIPE, stderr=PIPE, text=True) as process:
-        ended = process.end("phone0001")
+        result = process.end("phone0001")
 
-    assert "Traceback" not in ended.err
-    assert ended.code == (2 if "0<" in closed else 0)
+    assert "Traceback" not in result.err
+    assert result.code == (2 if "0<" in closed else 0)
 
 
-def test_a_module_of_our_own_that_is_missing_is_no_missing_extra() -> None:
+def test_a_missing_module_of_the_package_is_not_a_missing_extra() -> None:
     hide = "import sys; sys.modules['koophone_async.cli.app'] = None"
     program = f"{hide}; from koophone_async.cli import main; main()"
     with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
-        ended = process.end()
+        result = process.end()
 
-    assert "ModuleNotFoundError" in ended.err
+    assert "ModuleNotFoundError" in result.err
 
 
-def test_ctrl_c_while_it_starts_is_quiet() -> None:
+def test_ctrl_c_during_the_start_is_quiet() -> None:
     program = """
 import sys
 class Interrupting:
@@ -304,22 +306,22 @@ from koophone_async.cli import main
 main()
 """
     with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
-        ended = process.end()
+        result = process.end()
 
-    assert (ended.code, ended.err) == (130, "")
+    assert (result.code, result.err) == (130, "")
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
-def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
+def test_a_missing_extra_is_reported_with_its_installation(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from koophone_async.cli import main; main()"
     with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
-        ended = process.end()
+        result = process.end()
 
-    assert (ended.code, ended.err.count("\n")) == (2, 1)
-    assert "pip install 'koophone-async[cli]'" in ended.err
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "pip install 'koophone-async[cli]'" in result.err
 
 
-def test_the_version_and_the_log_are_asked_for_by_options(start: Start) -> None:
+def test_version_and_verbose_options(start: Start) -> None:
     assert re.fullmatch(r"koophone-async [0-9.]+\n", start("--version").end().out)
     logged = start("-v", "orders", "skus", environ={"KOOPHONE_ENDPOINT": "http://127.0.0.1:9"}).end().err
 
@@ -328,10 +330,10 @@ def test_the_version_and_the_log_are_asked_for_by_options(start: Start) -> None:
 
 def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator: dict[str, str]) -> None:
     line = ("--region", "cn-north-4", "config", "--output", "jsonl")
-    ended = start(*line, environ={"KOOPHONE_CPH_ENDPOINT": ""}).end()
+    result = start(*line, environ={"KOOPHONE_CPH_ENDPOINT": ""}).end()
 
-    shown = {row["setting"]: (row["value"], row["source"]) for row in ended.rows}
-    assert shown["region"] == ("cn-north-4", "option of the command line")
+    shown = {row["setting"]: (row["value"], row["source"]) for row in result.rows}
+    assert shown["region"] == ("cn-north-4", "command-line option")
     assert shown["endpoint koophone"] == (emulator["KOOPHONE_ENDPOINT"], "environment KOOPHONE_ENDPOINT")
     assert shown["endpoint cph"] == ("https://cph.cn-north-4.myhuaweicloud.com", "published host")
     assert shown["project"] == (
@@ -339,32 +341,32 @@ def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator
         "environment HUAWEICLOUD_SDK_PROJECT_ID",
     )
     assert shown["credentials"][0].startswith("permanent access key")
-    assert emulator["HUAWEICLOUD_SDK_SK"] not in ended.out
-    assert emulator["HUAWEICLOUD_SDK_AK"] not in ended.out
-    assert ended.code == 0
+    assert emulator["HUAWEICLOUD_SDK_SK"] not in result.out
+    assert emulator["HUAWEICLOUD_SDK_AK"] not in result.out
+    assert result.code == 0
 
 
-def test_config_shows_what_is_missing_or_temporary(start: Start) -> None:
+def test_config_shows_missing_and_temporary_settings(start: Start) -> None:
     environ = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "hunter2", "KOOPHONE_REGION": "", "KOOPHONE_ENDPOINT": ""}
-    ended = start("--edition", "international", "config", "--output", "jsonl", environ=environ).end()
+    result = start("--edition", "international", "config", "--output", "jsonl", environ=environ).end()
 
-    shown = {row["setting"]: (row["value"], row["source"]) for row in ended.rows}
+    shown = {row["setting"]: (row["value"], row["source"]) for row in result.rows}
     assert shown["region"] == ("", "not set")
-    assert shown["edition"] == ("international", "option of the command line")
+    assert shown["edition"] == ("international", "command-line option")
     assert shown["endpoint koophone"][0] is None
     assert shown["endpoint koophone"][1].startswith("KOOPHONE_ENDPOINT is not set")
     assert shown["credentials"][0].startswith("temporary access key")
-    assert "hunter2" not in ended.out
+    assert "hunter2" not in result.out
 
 
-def test_config_without_credentials_is_exit_3_and_says_what_to_set(start: Start) -> None:
-    ended = start("config", environ={"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}).end()
+def test_config_without_credentials_exits_3_with_advice(start: Start) -> None:
+    result = start("config", environ={"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}).end()
 
-    assert ended.code == 3
-    assert "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK" in ended.err
+    assert result.code == 3
+    assert "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK" in result.err
 
 
-def test_help_and_exec_start_without_the_emulator_cph_and_rich() -> None:
+def test_the_app_is_imported_without_emulator_cph_and_rich() -> None:
     program = "import sys, koophone_async.cli.app; print(*sys.modules)"
     with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
         loaded = process.end().out.split()

@@ -6,10 +6,10 @@ import pytest
 
 from koophone_async import AccessKey, Outcome, Password, State
 from koophone_async.batches import STOP_REASONS
-from koophone_async.cli.config import shown
-from koophone_async.cli.demo import verdict
-from koophone_async.cli.errors import Exit, NoCredentials, Tally, complain, sum_up
-from koophone_async.cli.runner import interruptible, some
+from koophone_async.cli.config import describe
+from koophone_async.cli.demo import check_ledger
+from koophone_async.cli.errors import Exit, NoCredentials, Tally, print_summary, report_error
+from koophone_async.cli.runner import abbreviate, interruptible
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (
     AnswerTimedOut,
@@ -34,23 +34,24 @@ from koophone_async.errors import (
         (NotConnected("o", "refused"), 3, "Check the network"),
         (BadEndpoint("o", "bad"), 3, "Check the endpoints"),
         (QuotaTooSlow("o", "slow", 9.0), 3, "quota"),
-        (AuthenticationFailed("o", 401, "APIGW.0301", "no"), 3, "HUAWEICLOUD_SDK_AK"),
+        (AuthenticationFailed("o", 401, "APIGW.0301", "no"), 3, "Check the credentials"),
         (Forbidden("o", 403, "X", "no"), 3, "permission"),
         (NotFound("o", 404, "X", "no"), 1, ""),
         (Throttled("o", 429, "X", "no"), 1, "Try again later"),
-        (AnswerTimedOut("o", "late"), 1, "It may have happened"),
-        (UnreadableAnswer("o", 200, "no JSON", b"secret"), 1, "It may have happened"),
+        (AnswerTimedOut("o", "late"), 1, "It may have been executed"),
+        (UnreadableAnswer("o", 200, "no JSON", b"secret"), 1, "It may have been executed"),
     ],
 )
-def test_an_error_is_one_line_what_to_do_another(
+def test_an_error_is_printed_with_advice_on_a_second_line(
     error: KooPhoneError, code: int, advice: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert complain(error) == code
+    assert report_error(error) == code
 
-    said = capsys.readouterr().err
-    assert said.startswith(f"koophone: {error}\n")
-    assert advice in said
-    assert said.count("\n") == 1 + bool(advice)
+    err = capsys.readouterr().err
+    suffix = ". Nothing was sent." if code == 2 else ""
+    assert err.startswith(f"koophone: {error}{suffix}\n")
+    assert advice in err
+    assert err.count("\n") == 1 + bool(advice)
 
 
 REFUSED = State.REFUSED
@@ -77,7 +78,7 @@ REFUSED = State.REFUSED
         ([Outcome("p", State.FAILED)], Exit.SOME_FAILED),
     ],
 )
-def test_the_exit_code_says_whether_anything_was_begun(outcomes: list[Outcome], code: Exit) -> None:
+def test_the_exit_code_of_outcomes(outcomes: list[Outcome], code: Exit) -> None:
     tally = Tally()
     for outcome in outcomes:
         tally.add(outcome)
@@ -86,47 +87,47 @@ def test_the_exit_code_says_whether_anything_was_begun(outcomes: list[Outcome], 
     assert (tally.reason is None) == (code is not Exit.NOT_STARTED or not outcomes[0].error_message)
 
 
-def test_of_what_may_have_happened_the_sum_says_to_look_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_of_unknown_outcomes_advises_to_check(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally()
     tally.add(Outcome("p", State.UNKNOWN))
 
-    sum_up(tally, Exit.INTERRUPTED)
+    print_summary(tally, Exit.INTERRUPTED)
 
-    advice = "unknown: It may have happened: look before you do it again."
+    advice = "unknown: It may have been executed. Check before you run it again."
     assert capsys.readouterr().err == f"koophone: interrupted: 1 unknown\n  {advice}\n"
 
 
-def test_only_the_first_ranges_of_many_are_named() -> None:
-    assert some("a,b,c", 2) == "a,b and 1 more ranges"
-    assert some("a,b", 2) == "a,b"
+def test_long_id_lists_are_abbreviated() -> None:
+    assert abbreviate("a,b,c", 2) == "a,b and 1 more"
+    assert abbreviate("a,b", 2) == "a,b"
 
 
-async def test_the_second_ctrl_c_ends_the_program() -> None:
+async def test_the_second_ctrl_c_raises_keyboard_interrupt() -> None:
     stops: list[None] = []
 
     async def stop() -> None:
         stops.append(None)
 
-    before = signal.getsignal(signal.SIGINT)
+    previous = signal.getsignal(signal.SIGINT)
     with interruptible(stop) as interruption:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
     assert interruption.happened
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is previous
 
 
-async def test_the_demo_says_when_the_ledger_does_not_agree() -> None:
+async def test_the_demo_reports_a_ledger_mismatch() -> None:
     async with Emulator(phones=2) as emulator:
         emulator.ledger.executed("koophone.commands.run", ["phone0001", "phone0001"])
 
-        said = verdict(emulator, ["phone0001", "phone0002"])
+        message = check_ledger(emulator, ["phone0001", "phone0002"])
 
-    assert said == "ledger: 1 of 2 phones never executed the command, 1 more than once"
+    assert message == "ledger: 1 of 2 phones never executed the command, 1 more than once"
 
 
 def test_credentials_are_shown_without_their_secrets() -> None:
-    assert shown(Password("anna", "hunter2", "acme", "cn-north-4")) == "password of anna"
-    assert shown(AccessKey("ABCDEFGH", "hunter2")) == "permanent access key ABCD…"
-    assert shown(AccessKey("ABCDEFGH", "hunter2", "token")) == "temporary access key ABCD…"
+    assert describe(Password("anna", "hunter2", "acme", "cn-north-4")) == "password of anna"
+    assert describe(AccessKey("ABCDEFGH", "hunter2")) == "permanent access key ABCD…"
+    assert describe(AccessKey("ABCDEFGH", "hunter2", "token")) == "temporary access key ABCD…"

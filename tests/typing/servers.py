@@ -15,9 +15,9 @@ from koophone_async.events import (
     Delivery,
     GameEntered,
     GameQuit,
+    GameSession,
     Grant,
     Heartbeat,
-    Playing,
     Presence,
     Receiver,
     serve,
@@ -72,7 +72,7 @@ async def a_receiver() -> None:
         return Grant(b"key" * 8, ticket="ticket") if access.session else None
 
     assert_type(receiver.presence, Presence)
-    assert_type(receiver.presence.playing(), tuple[Playing, ...])
+    assert_type(receiver.presence.playing(), tuple[GameSession, ...])
     async with serve(receiver) as address:
         assert_type(address, str)
 
