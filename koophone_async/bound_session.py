@@ -37,7 +37,7 @@ class BoundSession:
         return self._session.now()
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
-        """Return the least seconds that the quotas leave for this many calls."""
+        """Return the minimum seconds that this many calls take under the quotas."""
         return self._session.estimate(operation, calls)
 
     def bind(
@@ -47,7 +47,7 @@ class BoundSession:
         region: str | None = None,
         project_id: str | None = None,
     ) -> BoundSession:
-        """Return the same session bound otherwise; see `Session.bind`."""
+        """Return the session with another binding; see `Session.bind`."""
         return self._session.bind(
             edition=edition or self.edition,
             region=region or self.region,
@@ -65,7 +65,7 @@ class BoundSession:
     async def send(
         self, operation: Operation[Request, Answer], request: Request, *, tracker: SendTracker | None = None
     ) -> Answer:
-        """Send one request and read its answer; see `Session.send`."""
+        """Send a request and return its answer; see `Session.send`."""
         return await self._session.send(
             operation,
             request,

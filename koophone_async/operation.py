@@ -100,7 +100,7 @@ class Sender(Protocol):
 
     @property
     def edition(self) -> Edition:
-        """The edition in whose words states are read."""
+        """The edition whose states answers use."""
         ...
 
     @property
@@ -113,7 +113,7 @@ class Sender(Protocol):
         ...
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
-        """Return the least seconds that the quotas leave for this many calls."""
+        """Return the minimum seconds that this many calls take under the quotas."""
         ...
 
     def bind(
@@ -127,7 +127,7 @@ class Sender(Protocol):
         ...
 
     def origin(self, service: str) -> URL:
-        """Return the address of a service; raises `InvalidRequest` where it is not known."""
+        """Return the address of a service, or raise `InvalidRequest` if it is unknown."""
         ...
 
     async def project_id(self) -> str:
@@ -137,14 +137,14 @@ class Sender(Protocol):
     async def send(
         self, operation: Operation[Request, Answer], request: Request, *, tracker: SendTracker | None = None
     ) -> Answer:
-        """Send one request and read its answer.
+        """Send a request and return its answer.
 
         Args:
-            operation: The constant that states how.
+            operation: The operation to call.
             request: An instance of its request class.
             tracker: Records whether the request was sent, for callers that may be cancelled.
 
         Raises:
-            KooPhoneError: There is no answer, or it is a refusal.
+            KooPhoneError: There is no answer, or it is an error.
         """
         ...

@@ -238,7 +238,7 @@ class DurationModel:
         """Add the observations of a poll of one handle, whose evidence so far is `evidence`, and refit."""
         evidence.any_ended = evidence.any_ended or bool(ended)
         if not evidence.any_ended:
-            # As long as none has ended, a common cause may hold up all of them: they count as one witness.
+            # As long as none has ended, a common cause may delay all of them: they count as one job.
             still_open = Interval(min(still_open.jobs, 1), still_open.low)
         others, ended_before = self._active - evidence.total, evidence.ended
         # The value of an interval depends on the distribution and the other way round; three rounds are

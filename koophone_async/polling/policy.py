@@ -23,7 +23,7 @@ class PollPolicy:
     """How long after its start a job may be missing from answers without counting as missed."""
 
     miss_interval: float = field(default=2.0, validator=gt(0))
-    """The least time between two answers that both count a job as missed; the third makes it lost."""
+    """The minimum time between two answers that both count a job as missed; the third makes it lost."""
 
     max_in_flight: int = field(default=16, validator=gt(0))
     """How many polls may be in flight at once."""
@@ -36,7 +36,7 @@ _FULL_LOAD: Final = 30.0
 """Polls within the window plus open handles from which a poll has its full cost."""
 
 _MIN_COST: Final = 0.02
-"""The least share of the full cost: 0.2 s of unseen wait instead of 10 s."""
+"""The minimum share of the full cost: 0.2 s of unseen wait instead of 10 s."""
 
 
 @define(eq=False)

@@ -83,7 +83,7 @@ class PollQueue:
     def sent(self, now: float) -> None:
         """Count a request."""
         if self._limiter is not None:
-            self._limiter.take(now)
+            self._limiter.record(now)
 
     def failed(self, now: float, retry_after: float | None) -> None:
         """Pause after a failed poll: as long as the service asked for, else twice as long each time."""

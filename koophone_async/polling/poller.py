@@ -57,7 +57,7 @@ class PollLimiter:
     free_at: float = field(default=-inf, init=False)
     """When the next poll may be sent, by the loop's clock."""
 
-    def take(self, now: float) -> None:
+    def record(self, now: float) -> None:
         """Count a poll."""
         burst = max(1, self.quota.permits // 6)
         interval = self.quota.seconds / max(1, self.quota.permits - burst)

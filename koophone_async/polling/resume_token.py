@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _VERSION: Final = "kp1."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DECOMPRESSED: Final = 8 * 1024 * 1024
-"""The most bytes of JSON that a token may decompress to; 100 jobs take about 8,000."""
+"""The maximum size of the decompressed JSON in bytes; 100 jobs have about 8,000."""
 
 _Content = tuple[str, str, dict[str, str], int | None]
 

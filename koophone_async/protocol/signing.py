@@ -144,10 +144,10 @@ class Signer:
         canonical = _canonical_request(self.algorithm, request, headers, names)
         scope = f"{date[:8]}/{self.region}/{self.service}" if self.algorithm is Algorithm.DERIVED else ""
         signature = self._key(scope).sign(string_to_sign(self.algorithm, date, canonical, scope).encode())
-        who = f" Credential={self.access_key}/{scope}" if scope else f" Access={self.access_key}"
+        key = f" Credential={self.access_key}/{scope}" if scope else f" Access={self.access_key}"
         # Concatenated because formatting an enum takes as long as everything else in this line.
         added["Authorization"] = (
-            self.algorithm + f"{who}, SignedHeaders={names.joined}, Signature={signature}"
+            self.algorithm + f"{key}, SignedHeaders={names.joined}, Signature={signature}"
         )
         return added
 

@@ -26,7 +26,7 @@ def asked(quota: Quota, wishes: list[float]) -> list[float]:
     limiter, now, times = PollLimiter(quota), 0.0, list[float]()
     for after in wishes:
         now = max(now + after, limiter.free_at)
-        limiter.take(now)
+        limiter.record(now)
         times.append(now)
     return times
 

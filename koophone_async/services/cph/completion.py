@@ -66,7 +66,7 @@ async def find_jobs(
     missing, jobs, rows = set(wanted), dict[str, Job](), 0
     async for job in items_by_offset(session, LIST, JobQuery(handles)):
         if rows and not rows % MAX_JOBS:
-            limiter.take(asyncio.get_running_loop().time())  # one more page
+            limiter.record(asyncio.get_running_loop().time())  # one more page
         rows += 1
         if job.id in missing:
             missing.remove(job.id)
