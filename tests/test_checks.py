@@ -1,4 +1,4 @@
-"""What a field may hold, and how a refusal says it."""
+"""Validators of requests, and the errors that they raise."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ class Size(IntEnum):
 
 
 def broken(check: Callable[..., None], value: object) -> tuple[Rule, float | None]:
-    model = attrs.make_class("Model", {"held": field(validator=check)})
+    model = attrs.make_class("Model", {"value": field(validator=check)})
     with pytest.raises(InvalidRequest) as caught:
         model(value)
     return caught.value.rule, caught.value.limit
 
 
 def problem(check: Check, value: object, default: object = attrs.NOTHING) -> str | None:
-    model = attrs.make_class("Model", {"held": field(default=default, validator=check)})
+    model = attrs.make_class("Model", {"value": field(default=default, validator=check)})
     try:
         model(value)
     except InvalidRequest as error:
-        return error.problem if error.field == "held" else f"of {error.field}"
+        return error.problem if error.field == "value" else f"of {error.field}"
     return None
 
 
@@ -156,10 +156,10 @@ def test_a_check_describes_its_limit(check: Check, limit: str) -> None:
 
 
 @given(st.text(max_size=20), st.integers(1, 12))
-def test_bytes_are_counted_as_they_are_sent(text: str, most: int) -> None:
-    sound = 0 < len(text.encode(errors="surrogatepass")) <= most
+def test_bytes_are_counted_as_they_are_sent(text: str, limit: int) -> None:
+    sound = 0 < len(text.encode(errors="surrogatepass")) <= limit
 
-    assert (problem(Text(most, unit="bytes of UTF-8"), text) is None) is sound
+    assert (problem(Text(limit, unit="bytes of UTF-8"), text) is None) is sound
 
 
 @given(

@@ -167,11 +167,11 @@ async def test_only_the_refused_value_is_invalidated() -> None:
 
 async def test_invalidating_a_fixed_value_brings_no_other() -> None:
     world = World()
-    given = CredentialCache(Key(0, world.time), lambda: world.time)
+    fixed = CredentialCache(Key(0, world.time), lambda: world.time)
 
     assert not world.key.invalidate()
-    assert not given.invalidate()
-    assert (await given.current()).name == 0
+    assert not fixed.invalidate()
+    assert (await fixed.current()).name == 0
 
 
 async def test_a_source_without_a_value_is_named() -> None:

@@ -42,11 +42,11 @@ vendor_internal: Any = importlib.import_module("huaweicloudsdkcore.auth.internal
 
 
 def facts(key: Any) -> tuple[str, str, str | None]:  # noqa: ANN401 - it has no types
-    """What the vendor's credentials hold."""
+    """Return the parts of the vendor's credentials."""
     return key.ak, key.sk, key.security_token
 
 
-# What can be held.
+# Keys and passwords.
 
 
 def test_no_text_of_credentials_shows_a_secret() -> None:
@@ -427,16 +427,16 @@ async def test_the_successful_provider_is_tried_first_next_time() -> None:
 
 
 async def test_other_providers_are_tried_when_the_first_has_none() -> None:
-    held: list[AccessKey | None] = [KEY, None]
+    results: list[AccessKey | None] = [KEY, None]
     other = AccessKey("a", "s")
 
-    async def dries_up() -> AccessKey | None:
-        return held.pop(0)
+    async def empty_later() -> AccessKey | None:
+        return results.pop(0)
 
     async def full() -> AccessKey:
         return other
 
-    chain = Chain(dries_up, full)
+    chain = Chain(empty_later, full)
     assert [await chain(), await chain()] == [KEY, other]
 
 

@@ -33,19 +33,19 @@ def test_a_wrapped_payload_unwraps_to_itself(dialect: Dialect, payload: dict[str
     payload |= {"page_no": page}
     before = payload.copy()
 
-    opened = dialect.unwrap(dialect.wrap(payload, "r1"))
+    unwrapped = dialect.unwrap(dialect.wrap(payload, "r1"))
 
-    assert opened.code is None
-    assert {name: held for name, held in opened.payload.items() if name != "request_id"} == before
+    assert unwrapped.code is None
+    assert {name: value for name, value in unwrapped.payload.items() if name != "request_id"} == before
     assert payload == before
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @pytest.mark.parametrize("code", ["KOOPHONE.API.1001", "401", "CPS.0005"])
 def test_a_wrapped_error_unwraps_to_itself(dialect: Dialect, code: str) -> None:
-    opened = dialect.unwrap(dialect.wrap_error(code, "no.", "r1"))
+    unwrapped = dialect.unwrap(dialect.wrap_error(code, "no.", "r1"))
 
-    assert (opened.code, opened.message) == (code, "no.")
+    assert (unwrapped.code, unwrapped.message) == (code, "no.")
 
 
 @pytest.mark.parametrize("dialect", [KOOPHONE, CPH], ids=["koophone", "cph"])

@@ -1,4 +1,4 @@
-"""The tree of errors: what each one is, what it says, and that it survives a pickle."""
+"""The tree of errors: classes, texts, and pickling."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 RUN: Final = "koophone.commands.run"
 FAILED: Final = Outcome("a", State.FAILED, error_code="CPS.0005")
 
-SAID: Final[list[tuple[KooPhoneError, str, bool]]] = [
-    # error, what it says, whether the same call may be made again
+TEXTS: Final[list[tuple[KooPhoneError, str, bool]]] = [
+    # error, text, repeatable
     (KooPhoneError(RUN), RUN, False),
     (InvalidRequest(RUN, "command", "is empty"), f"{RUN}: command: is empty", False),
     (InvalidRequest("", "command", "is empty"), "command: is empty", False),
@@ -81,7 +81,7 @@ SAID: Final[list[tuple[KooPhoneError, str, bool]]] = [
     ),
 ]
 every = pytest.mark.parametrize(
-    "error, text, repeatable", SAID, ids=[f"{type(e).__name__}: {text}" for e, text, _ in SAID]
+    "error, text, repeatable", TEXTS, ids=[f"{type(e).__name__}: {text}" for e, text, _ in TEXTS]
 )
 
 BUILTIN: Final[dict[type[KooPhoneError], type[Exception]]] = {
@@ -134,7 +134,7 @@ def test_later_changes_survive_a_pickle_too() -> None:
 
 
 def test_every_class_is_tested() -> None:
-    assert {type(error) for error, *_ in SAID} == all_classes()
+    assert {type(error) for error, *_ in TEXTS} == all_classes()
 
 
 @pytest.mark.parametrize("kind", sorted(all_classes(), key=str))

@@ -36,11 +36,11 @@ def test_endpoints_come_from_the_environment() -> None:
 def test_explicit_endpoints_override_the_environment() -> None:
     session = Session(
         KEY,
-        endpoints=Endpoints("https://given.example"),
+        endpoints=Endpoints("https://explicit.example"),
         environ={"KOOPHONE_ENDPOINT": "https://other.example"},
     )
 
-    assert str(session.origin("koophone")) == "https://given.example"
+    assert str(session.origin("koophone")) == "https://explicit.example"
 
 
 def test_published_endpoints_depend_on_edition_and_region() -> None:
@@ -73,7 +73,7 @@ async def test_a_call_without_an_endpoint_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "given, environ, edition",
+    "argument, environ, edition",
     [
         (None, {}, Edition.CHINA),
         (None, {"KOOPHONE_EDITION": "international"}, Edition.INTERNATIONAL),
@@ -82,9 +82,9 @@ async def test_a_call_without_an_endpoint_is_not_sent() -> None:
     ],
 )
 def test_the_edition_comes_from_argument_or_environment(
-    given: str | None, environ: dict[str, str], edition: Edition
+    argument: str | None, environ: dict[str, str], edition: Edition
 ) -> None:
-    session = Session(KEY, edition=given, environ=environ)
+    session = Session(KEY, edition=argument, environ=environ)
 
     assert session.edition is KooPhone(session).edition is edition
 

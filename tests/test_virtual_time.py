@@ -37,17 +37,17 @@ def test_an_hour_of_sleep_passes_at_once() -> None:
             await asyncio.sleep(1)
         return asyncio.get_running_loop().time()
 
-    assert run_virtually(hour()) == 3600  # far within the time that a test may take
+    assert run_virtually(hour()) == 3600  # in a moment of real time
 
 
 def test_the_wall_clock_follows_the_loop() -> None:
-    async def told() -> tuple[datetime, datetime]:
+    async def clocks() -> tuple[datetime, datetime]:
         now = VirtualTimeLoop.running().now
         before = now()
         await asyncio.sleep(90)
         return before, now()
 
-    assert run_virtually(told()) == (EPOCH, EPOCH + timedelta(seconds=90))
+    assert run_virtually(clocks()) == (EPOCH, EPOCH + timedelta(seconds=90))
 
 
 def test_the_wall_clock_starts_at_the_given_time() -> None:

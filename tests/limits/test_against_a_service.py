@@ -76,7 +76,7 @@ async def test_a_thousand_tasks_use_the_quota_and_never_exceed_it() -> None:
 
     assert (len(service.accepted), service.refused) == (1000, 0)
     took = service.accepted[-1] - service.accepted[0]
-    # The first hundred need no time: nine windows are the least that a thousand can take.
+    # The first hundred need no time: a thousand need at least nine windows.
     assert took >= 9
     print(f"1,000 calls in {took:.3f} s: {9 / took:.1%} of the quota used, none refused")  # noqa: T201
     assert 9 / took >= 0.97

@@ -24,8 +24,8 @@ class Call:
     cancelled: float | None
 
 
-def seconds(most: int) -> st.SearchStrategy[float]:
-    return st.integers(0, most).map(lambda milliseconds: milliseconds / 1000)
+def seconds(max_milliseconds: int) -> st.SearchStrategy[float]:
+    return st.integers(0, max_milliseconds).map(lambda milliseconds: milliseconds / 1000)
 
 
 calls = st.lists(
@@ -64,7 +64,7 @@ async def make(
 async def arrivals(
     plan: list[Call], stated: tuple[Quota, ...], shared: tuple[Quota, ...]
 ) -> dict[str, list[float]]:
-    """Make all calls, some of them cancelled, and tell when each arrived at the service."""
+    """Make all calls, cancelling some, and return when each arrived at the service."""
     limits, arrived = (
         Limits({"a": shared}, rng=random.Random(1)),
         dict[str, list[float]]({"a.b": [], "a.c": []}),

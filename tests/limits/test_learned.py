@@ -147,7 +147,7 @@ async def test_a_429_within_the_known_quota_lowers_the_rate(limits: Limits) -> N
 
 async def test_a_429_may_make_a_wait_too_long(limits: Limits) -> None:
     permit = await limits.acquire("a.b", (Quota(1, 1),))
-    patient = create_task(limits.acquire("a.b", (), max_wait=61))
+    waiting = create_task(limits.acquire("a.b", (), max_wait=61))
     hasty = create_task(limits.acquire("a.b", (), max_wait=10))
     await sleep(0)
     permit.mark_throttled(WORDS.format(1, "1 minute"))
@@ -156,7 +156,7 @@ async def test_a_429_may_make_a_wait_too_long(limits: Limits) -> None:
         await hasty
 
     assert (now(), refused.value.retry_after) == (0, 120)
-    await patient
+    await waiting
     assert now() == 60
 
 

@@ -25,7 +25,7 @@ async def call(limits: Limits, name: str, quotas: tuple[Quota, ...], log: list[t
         permit.mark_answered()
 
 
-async def held(limits: Limits, quotas: tuple[Quota, ...] = ONE_A_SECOND, count: int = 1) -> list[Permit]:
+async def acquired(limits: Limits, quotas: tuple[Quota, ...] = ONE_A_SECOND, count: int = 1) -> list[Permit]:
     return [await limits.acquire("a.b", quotas) for _ in range(count)]
 
 
@@ -50,7 +50,7 @@ async def test_a_free_permit_is_granted_without_yielding(limits: Limits) -> None
 
 
 async def test_a_quota_per_second_counts_from_sending(limits: Limits) -> None:
-    (permit,) = await held(limits)
+    (permit,) = await acquired(limits)
     await sleep(5)
     permit.mark_sent()
     await sleep(0.5)
@@ -62,7 +62,7 @@ async def test_a_quota_per_second_counts_from_sending(limits: Limits) -> None:
 
 
 async def test_a_quota_per_minute_counts_from_the_answer(limits: Limits) -> None:
-    permits = await held(limits, SIX_A_MINUTE, 6)
+    permits = await acquired(limits, SIX_A_MINUTE, 6)
     for permit in permits:
         permit.mark_sent()
     await sleep(5)
@@ -83,7 +83,7 @@ async def test_an_abandoned_call_counts_as_long_as_it_may_arrive(limits: Limits)
 
 
 async def test_a_call_that_was_not_sent_frees_its_permit(limits: Limits) -> None:
-    (permit,) = await held(limits)
+    (permit,) = await acquired(limits)
     waiting = await start(limits)
     permit.release()
 
@@ -243,7 +243,7 @@ async def test_an_estimate_is_for_the_last_of_the_calls(limits: Limits) -> None:
 
 
 async def test_an_estimate_includes_reserved_and_counted_permits(limits: Limits) -> None:
-    permits = await held(limits, SIX_A_MINUTE, 3)
+    permits = await acquired(limits, SIX_A_MINUTE, 3)
     permits[0].mark_answered()
     await sleep(10)
 
@@ -284,7 +284,7 @@ async def test_no_timer_is_left_when_all_waits_are_cancelled(limits: Limits) -> 
 async def test_cancelling_at_the_grant_frees_the_permit(
     limits: Limits,
 ) -> None:
-    (permit,) = await held(limits)
+    (permit,) = await acquired(limits)
     first, second = await start(limits), await start(limits)
     permit.release()
     first.cancel()
@@ -297,7 +297,7 @@ async def test_cancelling_at_the_grant_frees_the_permit(
 
 
 async def test_a_wait_cancelled_before_its_grant_is_skipped(limits: Limits) -> None:
-    (permit,) = await held(limits)
+    (permit,) = await acquired(limits)
     first, second = await start(limits), await start(limits)
     first.cancel()
     permit.release()
@@ -309,7 +309,7 @@ async def test_a_wait_cancelled_before_its_grant_is_skipped(limits: Limits) -> N
 
 
 async def test_the_last_wait_may_be_cancelled_before_its_grant(limits: Limits) -> None:
-    (permit,) = await held(limits)
+    (permit,) = await acquired(limits)
     waiting = await start(limits)
     waiting.cancel()
     permit.release()
@@ -319,7 +319,7 @@ async def test_the_last_wait_may_be_cancelled_before_its_grant(limits: Limits) -
 
 
 async def test_a_timeout_ends_a_wait(limits: Limits) -> None:
-    await held(limits)
+    await acquired(limits)
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(7):
@@ -329,7 +329,7 @@ async def test_a_timeout_ends_a_wait(limits: Limits) -> None:
 
 
 async def test_no_timer_is_set_while_waiting_for_an_answer(limits: Limits) -> None:
-    (permit,) = await held(limits)
+    (permit,) = await acquired(limits)
     waiting = await start(limits)
     assert limits._timer is None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 

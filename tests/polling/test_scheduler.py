@@ -544,7 +544,7 @@ async def test_an_error_in_a_callback_does_not_affect_other_waits() -> None:
 @virtual
 async def test_a_stuck_job_is_polled_less_and_less_often() -> None:
     service, scheduler = Service(), new_scheduler()
-    _, callbacks = subscribe(scheduler, service, "quick", service.start("quick", [2.0] * 100))
+    _, callbacks = subscribe(scheduler, service, "short", service.start("short", [2.0] * 100))
     await callbacks.done.wait()
     wait, _ = subscribe(scheduler, service, "stuck", service.start("stuck", [1e9]))
     await asyncio.sleep(3600)

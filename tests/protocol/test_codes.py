@@ -150,7 +150,7 @@ def test_a_code_the_documents_only_name_as_a_pattern_goes_by_status(row: Row, st
 def test_an_undocumented_number_goes_by_its_status() -> None:
     listed = {normalise(row["code"]) for row in LISTED}
     numbers = {"KOOPHONE.API": 70_000, "CPS": 10_000}
-    unlisted = {f"{name}.{n:04}" for name, most in numbers.items() for n in range(most)} - listed
+    unlisted = {f"{name}.{n:04}" for name, count in numbers.items() for n in range(count)} - listed
 
     assert {meaning(code, 400) for code in unlisted} == {meaning(None, 400)}
 

@@ -77,7 +77,7 @@ def request_of(vector: dict[str, Any]) -> Request:
 
 
 def sent_by(vector: dict[str, Any]) -> Request:
-    """The whole request with the headers that the vendor sent, as their owner wrote them."""
+    """The entire request, with the headers as the vendor sent them."""
     decoded = {name: value.encode("latin-1").decode() for name, value in vector["sent_headers"].items()}
     return evolve(request_of(vector), headers=decoded)
 
@@ -196,8 +196,8 @@ def seeded(seed: int) -> random.Random:
     return random.Random(seed)
 
 
-def text_from(chance: random.Random, most: int) -> str:
-    return "".join(chance.choices(PIECES, k=chance.randrange(most + 1)))
+def text_from(chance: random.Random, max_pieces: int) -> str:
+    return "".join(chance.choices(PIECES, k=chance.randrange(max_pieces + 1)))
 
 
 def headers_from(chance: random.Random) -> dict[str, str]:
@@ -349,17 +349,17 @@ def test_a_derived_key_of_another_day_does_not_verify() -> None:
 
 
 @pytest.mark.parametrize(
-    "given_hash,fits",
+    "given_hash,verifies",
     [
         ("UNSIGNED-PAYLOAD", True),
         (hashlib.sha256(COMMAND.body or b"").hexdigest(), True),
         (hashlib.sha256().hexdigest(), False),
     ],
 )
-def test_a_declared_body_hash_must_match(given_hash: str, fits: bool) -> None:  # noqa: FBT001 - pytest passes it by name
+def test_a_declared_body_hash_must_match(given_hash: str, verifies: bool) -> None:  # noqa: FBT001 - pytest passes it by name
     claim, sent = signed(evolve(COMMAND, headers={"x-sdk-content-sha256": given_hash}), Algorithm.HMAC_SHA256)
 
-    assert verify(claim, SECRET, sent) is fits
+    assert verify(claim, SECRET, sent) is verifies
 
 
 def test_a_header_of_invalid_utf8_does_not_verify() -> None:

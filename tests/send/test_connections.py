@@ -218,13 +218,13 @@ async def test_a_partly_sent_body_counts_as_sent() -> None:
 async def test_a_wait_for_a_connection_times_out_and_is_retried(column: str) -> None:
     free = asyncio.Event()
 
-    async def held(connection: Connection) -> bool:
+    async def keep_waiting(connection: Connection) -> bool:
         await connection.request(executed=True)
         await free.wait()
         await connection.reply(200, b'{"error_code":"0"}')
         return True
 
-    async with FakeServer([held]) as server, session(server.url, connections=1) as ours:
+    async with FakeServer([keep_waiting]) as server, session(server.url, connections=1) as ours:
         first = asyncio.create_task(ours.send(RUN, Note()))
         await server.reached.wait()
         second = asyncio.create_task(ours.send(COLUMNS[column], Note()))

@@ -149,10 +149,10 @@ async def test_a_client_reads_states_in_its_own_edition() -> None:
 
 
 PAGES: Final[dict[str, list[Rows]]] = {
-    "the total is told": [(["a", "b"], 2, 3), (["c"], 2, 3)],
-    "the total is not told": [(["a", "b"], None, None), (["c"], None, None), ([], None, None)],
+    "with a total": [(["a", "b"], 2, 3), (["c"], 2, 3)],
+    "without a total": [(["a", "b"], None, None), (["c"], None, None), ([], None, None)],
     "pages are smaller than asked for": [(["a"], 1, 2), (["b"], 1, 2)],
-    "pages are smaller than they say": [(["a"], 100, 2), (["b"], 100, 2)],
+    "pages are smaller than the page size": [(["a"], 100, 2), (["b"], 100, 2)],
 }
 
 
@@ -162,8 +162,8 @@ async def test_a_list_is_followed_to_its_end(pages: list[Rows]) -> None:
         await connection.request(executed=True)
         ids, size, total = pages[connection.server.request_count - 1]
         rows = [{"instance_id": id} for id in ids]
-        held = {"data": {"result": rows}, "page_size": size, "total_count": total}
-        await connection.reply(200, msgspec.json.encode(held))
+        data = {"data": {"result": rows}, "page_size": size, "total_count": total}
+        await connection.reply(200, msgspec.json.encode(data))
         return True
 
     async with FakeServer(default=page) as server, session(server.url) as ours:

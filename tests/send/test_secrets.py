@@ -56,7 +56,7 @@ class Install:
 
 @frozen
 class Number:
-    said: int
+    status: int
 
 
 INSTALL: Final = Operation(
@@ -75,8 +75,8 @@ def texts(error: BaseException) -> Iterator[str]:
     yield "".join(traceback.format_exception(error))
 
 
-def body(held: object) -> Behaviour:
-    return replies(200, message=msgspec.json.encode(held).decode())
+def body(content: object) -> Behaviour:
+    return replies(200, message=msgspec.json.encode(content).decode())
 
 
 REFUSALS: Final[dict[str, Behaviour]] = {
@@ -110,9 +110,9 @@ async def test_no_failure_shows_a_secret(
 
     error = ends[0]
     assert isinstance(error, KooPhoneError)
-    told = [*texts(error), *texts(pickle.loads(pickle.dumps(error))), caplog.text]  # noqa: S301 - our own
+    texts_shown = [*texts(error), *texts(pickle.loads(pickle.dumps(error))), caplog.text]  # noqa: S301 - our own
     assert server.request_count
-    assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
+    assert [(secret, text) for secret in SECRETS for text in texts_shown if secret in text] == []
 
 
 @pytest.mark.parametrize("behaviour", REFUSALS.values(), ids=REFUSALS)
@@ -125,8 +125,8 @@ async def test_no_failed_authentication_shows_a_secret(
         with pytest.raises(KooPhoneError) as caught:
             await ours.send(RUN, Note())
 
-    told = [*texts(caught.value), caplog.text]
-    assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
+    texts_shown = [*texts(caught.value), caplog.text]
+    assert [(secret, text) for secret in SECRETS for text in texts_shown if secret in text] == []
 
 
 async def test_a_successful_call_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
@@ -140,7 +140,7 @@ async def test_a_successful_call_logs_no_secret(caplog: pytest.LogCaptureFixture
 
 
 async def test_no_repr_shows_a_secret() -> None:
-    async def given() -> AccessKey:
+    async def provider() -> AccessKey:
         await asyncio.sleep(0)
         return KEY
 
@@ -153,12 +153,12 @@ async def test_no_repr_shows_a_secret() -> None:
         Package("com.example", "a.apk", "1", "12", SIGNED),
         session("http://localhost:1", KEY),
         session("http://localhost:1", USER, proxy="http://ann:pw-very-secret@localhost:3128"),
-        session("http://localhost:1", given),
+        session("http://localhost:1", provider),
         KooPhone(session("http://localhost:1", KEY)),
     ]
 
-    told = [text for each in shown for text in (repr(each), str(each), f"{each}")]
-    assert [(secret, text) for secret in SECRETS for text in told if secret in text] == []
+    texts_shown = [text for each in shown for text in (repr(each), str(each), f"{each}")]
+    assert [(secret, text) for secret in SECRETS for text in texts_shown if secret in text] == []
 
 
 async def test_an_unreadable_answer_shows_only_the_field() -> None:

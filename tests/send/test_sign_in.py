@@ -263,13 +263,13 @@ async def test_every_attempt_is_signed_anew() -> None:
 class Keys:
     """A provider of temporary keys, each good for an hour."""
 
-    given: list[AccessKey] = field(factory=list[AccessKey])
+    issued: list[AccessKey] = field(factory=list[AccessKey])
 
     async def __call__(self) -> AccessKey:
-        number = len(self.given) + 1
+        number = len(self.issued) + 1
         ends = VirtualTimeLoop.running().now() + timedelta(hours=1)
-        self.given.append(AccessKey(f"AK{number}", "secret", f"session-{number}", expires_at=ends))
-        return self.given[-1]
+        self.issued.append(AccessKey(f"AK{number}", "secret", f"session-{number}", expires_at=ends))
+        return self.issued[-1]
 
 
 async def test_the_security_token_is_sent_and_signed() -> None:
@@ -317,17 +317,17 @@ async def test_a_fixed_temporary_key_cannot_be_renewed() -> None:
 
 
 async def test_a_refused_permanent_key_is_not_fetched_again() -> None:
-    given: list[AccessKey] = []
+    issued: list[AccessKey] = []
 
     async def provider() -> AccessKey:
-        given.append(KEY)
+        issued.append(KEY)
         return KEY
 
     async with FakeServer(default=EXPIRED) as server, session(server.url, provider) as ours:
         with pytest.raises(AuthenticationFailed):
             await ours.send(RUN, Note())
 
-    assert (len(given), server.request_count) == (1, 1)
+    assert (len(issued), server.request_count) == (1, 1)
 
 
 async def test_services_get_the_project_and_iam_the_account() -> None:

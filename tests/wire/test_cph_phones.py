@@ -1,6 +1,6 @@
 """The documents' own bodies for phones, images, commands and jobs, read and written without loss.
 
-`examples-cph/` holds them as printed, one file a body: document, section, operation, direction.
+`examples-cph/` has them as printed, one file a body: document, section, operation, direction.
 003 is the document of 2020-07-30, 004 that of 2025-02-08.
 """
 
@@ -38,7 +38,7 @@ SECTIONS: Final = (
     *("004__4__", "004__5.3.", "004__5.4.", "004__5.7.", "004__5.9.", "004__6.1__"),
 )
 Json = dict[str, Any]
-Said: TypeAlias = "dict[str, Said] | list[Said] | str | float | bool | None"
+Body: TypeAlias = "dict[str, Body] | list[Body] | str | float | bool | None"
 
 OPERATIONS: Final = by_document("cph")
 """The documents' operations and ours."""
@@ -113,14 +113,14 @@ def operation_of(file: Path) -> AnyOperation:
     return OPERATIONS[file.name.split("__")[2]]
 
 
-def plain(value: Said) -> Said:
-    """Give what a body says: without nulls and expired names, and JSON in a text as what it holds."""
+def plain(value: Body) -> Body:
+    """Return a body without nulls and expired names, and with JSON strings decoded."""
     if isinstance(value, list):
         return [plain(row) for row in value]
     if not isinstance(value, dict):
         return value
-    said = {k: v for k, v in value.items() if v is not None and EXPIRED.get(k) not in value}
-    return {k: json.loads(str(v)) if k == "property" else plain(v) for k, v in said.items()}
+    fields = {k: v for k, v in value.items() if v is not None and EXPIRED.get(k) not in value}
+    return {k: json.loads(str(v)) if k == "property" else plain(v) for k, v in fields.items()}
 
 
 def answered(operation: AnyOperation, body: Json) -> Json:

@@ -1,6 +1,6 @@
 """The documents' own bodies for servers and what belongs to them, read and written without loss.
 
-`examples-cph/` holds them as printed, one file a body: document, section, operation, direction.
+`examples-cph/` has them as printed, one file a body: document, section, operation, direction.
 003 is the document of 2020-07-30, 004 that of 2025-02-08.
 """
 
@@ -68,7 +68,7 @@ REQUESTS: Final[dict[str, tuple[AnyOperation, dict[str, str]]]] = {
     "004__5.8.4__batch_create_tags": (tags.ADD, RESOURCE),
     "004__5.8.5__batch_delete_tags": (tags.REMOVE, RESOURCE),
 }
-"""Each printed request: its operation, and what the path holds of it."""
+"""Each printed request: its operation, and the values of its path."""
 
 ANSWERS: Final[dict[str, AnyOperation]] = {
     "003__4.1.1__list_cloud_phone_servers": servers.LIST,

@@ -1,6 +1,6 @@
 """The documents' own example bodies, read and written by the models without loss.
 
-`examples/` holds them as the documents print them, one file a body: document, section, operation, direction.
+`examples/` has them as the documents print them, one file a body: document, section, operation, direction.
 001 is the edition of China (2025-08-27), 002 the international one (2025-12-31).
 """
 
@@ -91,7 +91,7 @@ MISPRINTS: Final[dict[str, tuple[str, Callable[[Json], None]]]] = {
         three_settings_are_left_out,
     ),
     "001__3.3__obtain_user_token__response-201": (
-        "lists endpoints, which no model holds",
+        "lists endpoints, which no model has",
         endpoints_are_not_read,
     ),
 }
@@ -128,10 +128,10 @@ class Example:
 
 
 def plain(value: object) -> object:
-    """Leave out what says nothing (null, an empty text, an empty list), and write numbers as text."""
+    """Return a body without empty values (null, an empty string or list), and with numbers as strings."""
     if isinstance(value, dict):
-        held = {name: plain(each) for name, each in cast("Json", value).items()}
-        return {name: each for name, each in held.items() if each not in (None, "", [], {})}
+        fields = {name: plain(each) for name, each in cast("Json", value).items()}
+        return {name: each for name, each in fields.items() if each not in (None, "", [], {})}
     if isinstance(value, list | tuple):
         return [plain(each) for each in cast("Sequence[object]", value)]
     if isinstance(value, float) and value.is_integer():

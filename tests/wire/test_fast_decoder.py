@@ -1,4 +1,4 @@
-"""The quick way to read an answer gives what the patient one gives, or leaves the answer to it."""
+"""The contract of the decoders: the fast one gives the result of the fallback, or raises."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
     from koophone_async.wire import Json
 
-QUICK: Final = {
+FAST: Final = {
     (operation.service == "koophone", operation.answer): operation
     for operation in OPERATIONS.values()
     if fast_decoder(operation, Edition.CHINA)
 }
-"""An operation for each model and envelope that have a quick way."""
+"""An operation for each model and envelope that has a fast decoder."""
 
 ODDITIES: Final = st.sampled_from(
     [None, "", "null", "2", 2, -1, 10**20, 2.0, 2.5, True, False, "true", "yes", [], {}, ["x"], {"a": 1}]
@@ -60,7 +60,7 @@ PLAIN: Final[dict[Any, st.SearchStrategy[object]]] = {
 
 
 def plain(kind: Any) -> st.SearchStrategy[object]:  # noqa: ANN401 - any type
-    """Give what a document leads to expect of a type."""
+    """Draw documented values of a type."""
     if kind in PLAIN:
         return PLAIN[kind]
     if isinstance(kind, type) and attrs.has(kind):
@@ -75,7 +75,7 @@ def plain(kind: Any) -> st.SearchStrategy[object]:  # noqa: ANN401 - any type
 
 @cache
 def objects(model: Any) -> st.SearchStrategy[Json]:  # noqa: ANN401 - any model
-    """Give JSON objects for a model: mostly as documented, with fields left out, spelled otherwise or odd."""
+    """Draw JSON objects for a model: mostly documented, some with omitted, renamed or odd fields."""
     fields = attrs.fields(attrs.resolve_types(model))
     required = {a.name for a in fields if a.default is attrs.NOTHING}
     values = {
@@ -104,7 +104,7 @@ def together(*parts: Json) -> Json:
 
 @cache
 def answers(operation: AnyOperation) -> st.SearchStrategy[object]:
-    """Give bodies of a service, in its envelope or one that is nearly so."""
+    """Draw bodies of a service, in its envelope or a similar one."""
     model: Any = operation.answer
     payload = objects(model)
     if operation.service != "koophone":
@@ -114,25 +114,25 @@ def answers(operation: AnyOperation) -> st.SearchStrategy[object]:
     return st.builds(together, st.builds(in_data, data), PAGING, CODES)
 
 
-def told(reader: Callable[[], object]) -> object:
-    """Tell what a reader gives, or what it raises."""
+def result(decode: Callable[[], object]) -> object:
+    """Return the result of a decoder, or the error that it raises."""
     try:
-        return reader()
+        return decode()
     except KooPhoneError as error:
         return repr(error)
 
 
-@pytest.mark.parametrize("operation", QUICK.values(), ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", FAST.values(), ids=lambda operation: operation.name)
 @given(edition=st.sampled_from(Edition), data=st.data())
 def test_both_decoders_give_the_same_result(
     operation: AnyOperation, edition: Edition, data: st.DataObject
 ) -> None:
-    received = RawResponse(200, {}, wire.encode(data.draw(answers(operation))))
+    response = RawResponse(200, {}, wire.encode(data.draw(answers(operation))))
 
-    quickly = told(lambda: read(operation, received, edition, None))
-    patiently = told(lambda: fallback.decode(operation, received, edition, None))
+    fast = result(lambda: read(operation, response, edition, None))
+    tolerant = result(lambda: fallback.decode(operation, response, edition, None))
 
-    assert (quickly, repr(quickly)) == (patiently, repr(patiently))
+    assert (fast, repr(fast)) == (tolerant, repr(tolerant))
 
 
 HERE: Final = Path(__file__).parent
@@ -150,10 +150,10 @@ HERE: Final = Path(__file__).parent
 )
 def test_documented_examples_are_decoded_fast(operation: AnyOperation, example: str) -> None:
     body = (HERE / example).read_bytes()
-    quick = fast_decoder(operation, Edition.INTERNATIONAL)
+    decode = fast_decoder(operation, Edition.INTERNATIONAL)
 
-    assert quick is not None
-    assert quick(body) == fallback.decode(operation, RawResponse(200, {}, body), Edition.INTERNATIONAL, None)
+    assert decode is not None
+    assert decode(body) == fallback.decode(operation, RawResponse(200, {}, body), Edition.INTERNATIONAL, None)
 
 
 @pytest.mark.parametrize(
@@ -181,20 +181,20 @@ def test_documented_examples_are_decoded_fast(operation: AnyOperation, example: 
     ],
 )
 def test_unusual_answers_give_the_same_result(operation: AnyOperation, body: Json) -> None:
-    received = RawResponse(200, {}, wire.encode(body))
+    response = RawResponse(200, {}, wire.encode(body))
 
-    assert told(lambda: read(operation, received, Edition.CHINA, None)) == told(
-        lambda: fallback.decode(operation, received, Edition.CHINA, None)
+    assert result(lambda: read(operation, response, Edition.CHINA, None)) == result(
+        lambda: fallback.decode(operation, response, Edition.CHINA, None)
     )
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"error_code": "1", "error_msg": "no"}', b"\xff"])
 def test_errors_are_left_to_the_fallback_decoder(body: bytes) -> None:
-    quick = fast_decoder(jobs.LIST, Edition.CHINA)
+    decode = fast_decoder(jobs.LIST, Edition.CHINA)
 
-    assert quick is not None
+    assert decode is not None
     with pytest.raises(NOT_DECODED):
-        quick(body)
+        decode(body)
     with pytest.raises(KooPhoneError):
         fallback.decode(jobs.LIST, RawResponse(200, {}, body), Edition.CHINA, None)
 
@@ -208,7 +208,7 @@ class Nothing:
     """A request of no fields."""
 
 
-def loud(name: str) -> str:
+def upper(name: str) -> str:
     return name.upper()
 
 
@@ -218,7 +218,7 @@ class Port:
 
     number: int = field(validator=Between(1, 65535), metadata=wire.wire("port"))
     state: JobState = JobState.RUNNING
-    name: str = field(default="adb", converter=loud)
+    name: str = field(default="adb", converter=upper)
 
 
 @frozen
@@ -230,7 +230,7 @@ class WithFactory:
 
 @frozen
 class WithMapping:
-    """Has a field that only the patient way reads."""
+    """Has a field that only the fallback decoder can read."""
 
     labels: dict[str, str]
 
@@ -249,14 +249,14 @@ class WithTimes:
     times: tuple[datetime, ...]
 
 
-def asking(model: type) -> AnyOperation:
-    """Ask for a model."""
+def answering(model: type) -> AnyOperation:
+    """Return an operation whose answer is the model."""
     return Operation("koophone.tests.ask", "GET", "/", Nothing, model, source="", repeatable=True)
 
 
 @pytest.mark.parametrize("model", [Port, WithFactory, WithMapping, WithEither, WithTimes])
 def test_a_model_that_is_not_plain_has_no_fast_decoder(model: type) -> None:
-    assert fast_decoder(asking(model), Edition.CHINA) is None
+    assert fast_decoder(answering(model), Edition.CHINA) is None
 
 
 @frozen
@@ -267,8 +267,8 @@ class WithGaps:
 
 
 def test_a_list_with_nulls_has_a_fast_decoder() -> None:
-    quick = fast_decoder(asking(WithGaps), Edition.CHINA)
+    decode = fast_decoder(answering(WithGaps), Edition.CHINA)
 
-    assert quick is not None
-    found = quick(b'{"error_code": "0", "data": {"jobs": [null, {"instance_id": "a", "job_id": "j"}]}}')
-    assert found == WithGaps((None, StartedJob("a", "j")))
+    assert decode is not None
+    decoded = decode(b'{"error_code": "0", "data": {"jobs": [null, {"instance_id": "a", "job_id": "j"}]}}')
+    assert decoded == WithGaps((None, StartedJob("a", "j")))

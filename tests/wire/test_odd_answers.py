@@ -1,4 +1,4 @@
-"""Answers that no document prints and a service may give: read where their sense is plain, else refused."""
+"""Undocumented answers that a service may send: read if their meaning is clear, else an error."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def test_a_path_value_is_never_empty(key: str, project: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, held, expected",
+    "name, value, expected",
     [
         ("sizes", [1, 7, "1"], (Size.SMALL, 7, Size.SMALL)),
         ("tint", "red", Tint.RED),
@@ -314,8 +314,8 @@ def test_a_path_value_is_never_empty(key: str, project: str | None) -> None:
         ("flag", 0, False),
     ],
 )
-def test_a_field_is_read_by_its_type(name: str, held: object, expected: object) -> None:
-    thing = wire.from_wire(Everything, {"key": 5, name: held})
+def test_a_field_is_read_by_its_type(name: str, value: object, expected: object) -> None:
+    thing = wire.from_wire(Everything, {"key": 5, name: value})
 
     assert getattr(thing, name) == expected
     assert isinstance(getattr(thing, name), Enum) is isinstance(expected, Enum)
