@@ -1,7 +1,7 @@
 """The service, served on this machine: for tests and trials, with no account."""
 
 from koophone_async.emulator.emulator import Emulator
-from koophone_async.emulator.jobs import Durations
+from koophone_async.emulator.jobs.durations import Durations
 from koophone_async.emulator.server.faults import (
     Delay,
     Distort,

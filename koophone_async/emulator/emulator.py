@@ -1,4 +1,4 @@
-"""The emulator as people hold it: started and stopped, looked at, and told what is to go wrong."""
+"""The emulator: start and stop it, inspect its state, and plan faults."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
-from koophone_async.emulator import cph, gaming, koophone
+from koophone_async.emulator import snapshot
+from koophone_async.emulator.cph import handlers as cph
 from koophone_async.emulator.fleet import Fleet
+from koophone_async.emulator.gaming import handlers as gaming
+from koophone_async.emulator.gaming.callbacks import CallbackClient
+from koophone_async.emulator.gaming.games import Games
 from koophone_async.emulator.iam import Iam
-from koophone_async.emulator.jobs import USUAL, Durations
+from koophone_async.emulator.jobs.durations import DEFAULT, Durations
+from koophone_async.emulator.jobs.engine import Jobs
+from koophone_async.emulator.koophone import handlers as koophone
+from koophone_async.emulator.orders import pay
 from koophone_async.emulator.server.accounts import Accounts
 from koophone_async.emulator.server.authentication import Authenticator
 from koophone_async.emulator.server.control import PREFIX, control
@@ -21,8 +28,8 @@ from koophone_async.emulator.server.faults import Action, Fault, Plan
 from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.routing import Routes
 from koophone_async.emulator.server.service import MAX_BODY, Service
-from koophone_async.emulator.world import World
-from koophone_async.wire import Edition, decode, encode
+from koophone_async.emulator.world import Clock, World
+from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,7 +70,7 @@ class Emulator:
         host: str = "127.0.0.1",
         port: int = 0,
         now: Callable[[], datetime] = _utc_now,
-        jobs: Durations = USUAL,
+        jobs: Durations = DEFAULT,
         quotas: Mapping[str, Iterable[Quota]] | None = None,
         quota_figures: bool = True,
         strict: bool = True,
@@ -104,16 +111,14 @@ class Emulator:
         self.plan: Plan = Plan(seed)
         self._runner: web.ServerRunner
         self._service: Service
-        self._line = gaming.Line()
-        self._games: gaming.Games
+        self._callbacks = CallbackClient()
+        self._games: Games
 
     async def __aenter__(self) -> Self:
         """Start to serve on the running loop."""
         self._begin(self._faults)
         if self._state is not None and self._state.exists():
-            said = decode(self._state.read_bytes())
-            self._service.world.restore(said)
-            self._games.library.restore(said["games"])
+            snapshot.restore(self._service.jobs, self._state.read_bytes())
         made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MAX_BODY)
         server = web.Server(self._serve, request_factory=made, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
@@ -127,38 +132,34 @@ class Emulator:
     async def __aexit__(self, *_: object) -> None:
         """Stop serving, and write the snapshot."""
         self._service.stop()
-        self._games.silence()
-        await self._line.close()
+        self._games.stop_heartbeats()
+        await self._callbacks.close()
         await self._runner.cleanup()
         if self._state is not None:
-            said = self.world.to_json() | {"games": self._games.library.to_json()}
-            self._state.write_bytes(encode(said))
+            self._state.write_bytes(snapshot.write(self._service.jobs))
 
     def _begin(self, faults: Iterable[Fault]) -> None:
-        """Make the world anew."""
+        """Create the initial state."""
         phones, servers, seed = self._size
         self.plan.replace(faults)
-        agenda = gaming.GameAgenda()
         world = World(
             Fleet(seed, phones, servers, self._regions, self._now),
             self._edition,
             self._jobs,
             self.plan,
-            asyncio.get_running_loop().time,
+            Clock(asyncio.get_running_loop().time),
             random.Random(seed),  # noqa: S311 - the same seed, the same run
             self._newer,
-            agenda=agenda,
         )
-        library = gaming.Library(world.fleet)
-        self._games = gaming.Games(world, library, self._line)
-        desks = (*koophone.desks(world, self.accounts.account), Iam(self.accounts, world.ledger))
-        of_gaming = gaming.desks(world, agenda, library, self.accounts.account)
-        of_cph = cph.desks(world, self.accounts.account)
+        jobs, account = Jobs(world), self.accounts.account
+        self._games = Games(jobs, self._callbacks)
+        handlers = (*koophone.handlers(jobs, account), Iam(self.accounts, world.ledger))
+        of_cph, of_gaming = cph.handlers(jobs, account), gaming.handlers(jobs, account)
         projects = {project: [*of_cph[project], *of_gaming[project]] for project in of_cph}
-        routes = Routes.of(desks, self._edition, projects)
+        routes = Routes.of(handlers, self._edition, projects)
         quotas = Quotas(self._quotas, self._quota_figures)
         self._service = Service(
-            world, self.accounts, self._strict, routes, Authenticator(self.accounts), quotas
+            jobs, self.accounts, self._strict, routes, Authenticator(self.accounts), quotas
         )
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -169,7 +170,7 @@ class Emulator:
     def reset(self) -> None:
         """Make everything as it was at the start but for the account: no jobs, no faults, an empty ledger."""
         self._service.stop()
-        self._games.silence()
+        self._games.stop_heartbeats()
         self._begin(())
 
     @property
@@ -185,10 +186,15 @@ class Emulator:
     """Where IAM is: at the same place."""
 
     @property
+    def jobs(self) -> Jobs:
+        """The jobs of all services; all that is due has been applied."""
+        self._service.jobs.settle()
+        return self._service.jobs
+
+    @property
     def world(self) -> World:
-        """What is true now: all that is due has happened."""
-        self._service.world.settle()
-        return self._service.world
+        """The state of the emulated cloud; all that is due has been applied."""
+        return self.jobs.world
 
     @property
     def served(self) -> frozenset[str]:
@@ -201,7 +207,7 @@ class Emulator:
         return self.world.fleet
 
     @property
-    def games(self) -> gaming.Games:
+    def games(self) -> Games:
         """Games to start and to stop on phones, whose events go to the URLs in their properties."""
         return self._games
 
@@ -276,7 +282,7 @@ class Emulator:
         Raises:
             KeyError: There is no such order.
         """
-        self.world.pay(order)
+        pay(self.jobs, order)
 
     def temporary_key(self, seconds: float = 3600) -> AccessKey:
         """Make a temporary access key with a security token."""

@@ -1,7 +1,7 @@
-"""A fleet of phones that a seed describes and that remembers only what was changed.
+"""A fleet of phones that a seed describes and that stores only what was changed.
 
-Who a phone is (model, release, server, region, serial) follows from the seed and its number, so a fleet of
-any size is ready at once.
+The identity of a phone (model, release, server, region, serial) follows from the seed and its number, so a
+fleet of any size is ready at once.
 """
 
 from __future__ import annotations
@@ -9,66 +9,54 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_left
-from datetime import UTC, datetime
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from datetime import datetime
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from koophone_async.emulator.android.copy_on_write import Drawers
-from koophone_async.emulator.phone import Copying, Phone, Running
+from koophone_async.emulator.android.copy_on_write import AndroidChanges
+from koophone_async.emulator.android.releases import Model, Release
+from koophone_async.emulator.layout import PREFIX, Layout, Overrides
+from koophone_async.emulator.phone import Phone
+from koophone_async.services.koophone.instances import CopyState, RunningState
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from koophone_async.emulator.android.releases import Model, Release
-
-__all__ = ["Copying", "Fleet", "Phone", "Running"]
-
-_PREFIX: Final = "phone"
+__all__ = ["CopyState", "Fleet", "FleetSnapshot", "Phone", "RunningState"]
 
 
-@define(eq=False)
-class Fleet:
-    """Phones in a fixed order: those of the seed, then those bought later.
-
-    Servers carry even runs of phones, regions hold even runs of servers.
-
-    Raises:
-        ValueError: There is no region, or fewer servers than regions.
-    """
+@frozen
+class FleetSnapshot:
+    """A fleet's seed, and what differs from it."""
 
     seed: int
     count: int
-    """How many phones the seed describes."""
-
     servers: int
-    """How many the seed describes; more can be opened."""
+    regions: tuple[str, ...]
+    epoch: datetime
+    next_number: int
+    added_servers: list[str]
+    removed: list[int]
+    added: list[int]
+    overrides: Overrides
+    android: AndroidChanges
 
-    regions: tuple[str, ...] = field(converter=tuple[str, ...])
-    now: Callable[[], datetime] = field(repr=False)
-    epoch: datetime = field(init=False)
-    """The second in which the fleet was made; its phones were bought in the year before."""
 
-    drawers: Drawers = field(factory=Drawers, init=False, repr=False)
-    mask: int = field(init=False, repr=False)
-    """Hides the numbers in CPH's ids."""
+@define(eq=False)
+class Fleet(Layout):
+    """Phones in a fixed order: those of the seed, then those bought later.
+
+    Raises:
+        ValueError: There is no region, or there are fewer servers than regions.
+    """
 
     _numbers: list[int] = field(init=False, repr=False)
-    """The phones there are, ascending."""
+    """The existing phones, ascending."""
 
     _next: int = field(init=False, repr=False)
-    _opened: list[str] = field(factory=list[str], init=False, repr=False)
-    """The regions of the servers that were opened later."""
-
     _newest: tuple[tuple[int, int], list[int]] = field(default=((-1, 0), []), init=False, repr=False)
-    """The phones in the order of their making, the newest first, and what there was when that was found."""
+    """The phones by creation, newest first, and the state of the fleet for which that was computed."""
 
     def __attrs_post_init__(self) -> None:
-        if not 1 <= len(self.regions) <= self.servers:
-            raise ValueError(f"{len(self.regions)} regions cannot share {self.servers} servers")
-        self.mask = int.from_bytes(blake2b(b"%d" % self.seed, digest_size=4).digest(), "big")
-        self.epoch = self.now().astimezone(UTC).replace(microsecond=0)
+        super().__attrs_post_init__()
         self._numbers = list(range(1, self.count + 1))
         self._next = self.count + 1
 
@@ -82,57 +70,33 @@ class Fleet:
         if not isinstance(phone, str):
             return False
         number = self._number(phone)
-        return self._there(number) and self.id_of(number) == phone
+        return self._exists(number) and self.id_of(number) == phone
 
     def __getitem__(self, phone: str) -> Phone:
         if phone not in self:
             raise KeyError(phone)
         return Phone(self, self._number(phone))
 
-    def page(self, first: int, most: int) -> list[Phone]:
-        """At most so many phones, from a place in the order counted from 0."""
-        return [Phone(self, number) for number in self._numbers[first : first + most]]
+    def page(self, first: int, limit: int) -> list[Phone]:
+        """Return at most so many phones, from a position in the order, counted from 0."""
+        return [Phone(self, number) for number in self._numbers[first : first + limit]]
 
     def by_cph_id(self, phone: str) -> Phone:
-        """Find a phone by the id that CPH uses.
+        """Return the phone with an id of CPH.
 
         Raises:
-            KeyError: There is no such phone.
+            KeyError: The fleet has no such phone.
         """
         try:
             found = Phone(self, int(phone[24:], 16) ^ self.mask)
         except ValueError:
             raise KeyError(phone) from None
-        if not self._there(found.number) or found.cph_id != phone:
+        if not self._exists(found.number) or found.cph_id != phone:
             raise KeyError(phone)
         return found
 
-    def id_of(self, number: int) -> str:
-        """The id of a phone's number, as wide as the fleet needs and four digits at least."""
-        return f"{_PREFIX}{number:0{max(4, len(str(self.count)))}}"
-
-    def server_of(self, number: int) -> int:
-        """The server that the seed gives to a phone's number."""
-        return (number - 1) * self.servers // self.count
-
-    def region_of(self, server: int) -> str:
-        """The region that a server stands in."""
-        if server >= self.servers:
-            return self._opened[server - self.servers]
-        return self.regions[server * len(self.regions) // self.servers]
-
-    def open_server(self, region: str) -> int:
-        """Open one more server, with no phones on it, and answer its index."""
-        self._opened.append(region)
-        return self.servers + len(self._opened) - 1
-
-    @property
-    def ever(self) -> int:
-        """How many servers there ever were."""
-        return self.servers + len(self._opened)
-
     def on_server(self, server: int) -> list[Phone]:
-        """The phones that a server carries: its run of the seed's, and those that were added to it."""
+        """Return the phones on a server: those of the seed, and those that were added to it."""
         first, end = (-(-at * self.count // self.servers) + 1 for at in (server, server + 1))
         low, high, added = (bisect_left(self._numbers, at) for at in (first, end, self.count + 1))
         low, high = min(low, added), min(high, added)
@@ -140,7 +104,7 @@ class Fleet:
         return [phone for phone in phones if phone.server == server]
 
     def newest(self, first: int = 0, end: int | None = None) -> list[Phone]:
-        """All phones, the newest first, or those from one place in that order up to another."""
+        """Return the phones by creation, newest first, or the part from one position up to another."""
         # Numbers only grow, and at the same next number phones only leave: the pair names one state.
         state = (self._next, len(self._numbers))
         if self._newest[0] != state:
@@ -149,70 +113,64 @@ class Fleet:
         return [Phone(self, number) for number in self._newest[1][first:end]]
 
     def _number(self, phone: str) -> int:
-        digits = phone.removeprefix(_PREFIX)
+        digits = phone.removeprefix(PREFIX)
         return int(digits) if re.fullmatch("[0-9]{4,9}", digits) else 0
 
-    def _there(self, number: int) -> bool:
+    def _exists(self, number: int) -> bool:
         at = bisect_left(self._numbers, number)
         return at < len(self._numbers) and self._numbers[at] == number
 
     def add(self, name: str, region: str, model: Model, release: Release, server: int | None = None) -> Phone:
-        """Add a phone that is bought now, on a server or on any of the seed's in a region.
+        """Add a phone that is bought now, on one server or on one of the seed's in a region.
 
         Raises:
             ValueError: The fleet has no servers in this region.
         """
         seeded = range(self.servers) if server is None else (server,)
-        standing = [one for one in seeded if self.region_of(one) == region]
-        if not standing:
+        candidates = [one for one in seeded if self.region_of(one) == region]
+        if not candidates:
             raise ValueError(f"no servers in region {region}")
         phone = Phone(self, self._next)
         self._numbers.append(self._next)
         self._next += 1
-        phone.server = standing[phone.number % len(standing)]
+        phone.server = candidates[phone.number % len(candidates)]
         phone.name, phone.model, phone.release, phone.created = name, model, release, self.now()
         return phone
 
     def remove(self, phone: str) -> None:
-        """Take a phone away for good; its number is not given again.
+        """Remove a phone for good; its number is not used again.
 
         Raises:
-            KeyError: There is no such phone.
+            KeyError: The fleet has no such phone.
         """
         number = self[phone].number
         self._numbers.pop(bisect_left(self._numbers, number))
-        self.drawers.by_number.pop(number, None)
+        self.overrides.forget(number)
+        self.android_changes.forget(number)
 
-    def snapshot(self) -> dict[str, Any]:
-        """What differs from the seed, and the seed, as JSON."""
-        changed = {str(number): copy.deepcopy(drawer) for number, drawer in self.drawers.by_number.items()}
-        gone = sorted(set(range(1, self.count + 1)).difference(self._numbers))
-        return self._described() | {
-            "epoch": self.epoch.isoformat(),
-            "next": self._next,
-            "opened": list(self._opened),
-            "removed": gone,
-            "added": [number for number in self._numbers if number > self.count],
-            "changed": changed,
-        }
+    def snapshot(self) -> FleetSnapshot:
+        """Return the seed and a copy of what differs from it."""
+        return FleetSnapshot(
+            *(self.seed, self.count, self.servers, self.regions, self.epoch, self._next),
+            list(self.added_servers),
+            sorted(set(range(1, self.count + 1)).difference(self._numbers)),
+            [number for number in self._numbers if number > self.count],
+            copy.deepcopy(self.overrides),
+            copy.deepcopy(self.android_changes),
+        )
 
-    def _described(self) -> dict[str, Any]:
-        size = {"seed": self.seed, "count": self.count, "servers": self.servers}
-        return size | {"regions": list(self.regions)}
-
-    def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Become the fleet that a snapshot was taken of.
+    def restore(self, snapshot: FleetSnapshot) -> None:
+        """Restore state from a snapshot.
 
         Raises:
-            ValueError: It was taken of a fleet with another seed, size, servers or regions.
+            ValueError: The snapshot is of a fleet with another seed, size, servers or regions.
         """
-        if any(snapshot.get(name) != value for name, value in self._described().items()):
+        seeded = (snapshot.seed, snapshot.count, snapshot.servers, snapshot.regions)
+        if seeded != (self.seed, self.count, self.servers, self.regions):
             raise ValueError("the snapshot is of another fleet")
-        gone = set(snapshot["removed"])
-        self.epoch = datetime.fromisoformat(snapshot["epoch"])
-        self._numbers = [number for number in range(1, self.count + 1) if number not in gone]
-        self._numbers += snapshot["added"]
-        self._next, self._opened = snapshot["next"], list(snapshot["opened"])
-        self._newest = ((-1, 0), [])
-        changed = snapshot["changed"].items()
-        self.drawers.by_number = {int(number): copy.deepcopy(drawer) for number, drawer in changed}
+        removed = set(snapshot.removed)
+        self.epoch, self._next = snapshot.epoch, snapshot.next_number
+        self._numbers = [number for number in range(1, self.count + 1) if number not in removed]
+        self._numbers += snapshot.added
+        self.added_servers, self._newest = snapshot.added_servers, ((-1, 0), [])
+        self.overrides, self.android_changes = snapshot.overrides, snapshot.android

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import frozen
 
+from koophone_async.emulator.server.accounts import Accounts
 from koophone_async.emulator.server.errors import unauthorized
+from koophone_async.emulator.server.ledger import Ledger
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services import iam
-
-if TYPE_CHECKING:
-    from koophone_async.emulator.server.accounts import Accounts
-    from koophone_async.emulator.server.ledger import Ledger
 
 
 @frozen

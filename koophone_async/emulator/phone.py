@@ -1,167 +1,144 @@
-"""One phone of a fleet: who it is, in what state, and the Android on it.
+"""One phone of a fleet: its identity, its state and the Android on it.
 
-A `Phone` is a window on the fleet: it holds nothing itself, so two windows on one phone always agree.
+A `Phone` is a view of the fleet's data and keeps nothing itself, so two views of one phone always agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from enum import IntEnum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import Final, Generic, TypeAlias, TypeVar, overload
 
 from attrs import define, field, setters
 
-from koophone_async.emulator.android.copy_on_write import FleetDrawer
 from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release, factory_image
 from koophone_async.emulator.android.system import Android
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from koophone_async.emulator.fleet import Fleet
+from koophone_async.emulator.layout import Layout, Overrides
+from koophone_async.services.cph.phone import PhoneState
+from koophone_async.services.cph.traffic import Route
+from koophone_async.services.koophone.instances import CopyState, RunningState, Scene
+from koophone_async.services.koophone.video import VideoSetting
 
 T = TypeVar("T")
+Given: TypeAlias = "Mapping[str, str] | None"
 
 _YEAR: Final = 365 * 24 * 3600
 
-_FACTORY_NEW: Final = ("properties", "settings", "apps", "files", "times", "processes", "inputs", "streaming")
-"""What a reset empties; name, owner, region and backups outlive it."""
+ALIKE: Final = 240
+"""How many consecutive phones have the same Android, as phones have that were bought together."""
 
 
-class Running(IntEnum):
-    """Whether a phone runs, in KooPhone's numbers."""
+class Overridable(Generic[T]):
+    """A fact about a phone: derived from the seed until it is set."""
 
-    UNKNOWN = 0
-    STOPPED = 1
-    RUNNING = 2
-    GOING_OFFLINE = 3
-    STARTING = 4
-    SHUT_DOWN = 5
-
-
-class Copying(IntEnum):
-    """How far a backup or a restoration is, in KooPhone's numbers."""
-
-    PREPARING = 0
-    EXECUTING = 1
-    SUCCESSFUL = 2
-    FAILED = 3
-    OTHER = 4
-
-
-class Kept(Generic[T]):
-    """A fact about a phone: derived from the seed until it is set, then in the phone's drawer as JSON."""
-
-    def __init__(
-        self,
-        seeded: Callable[[Phone], T],
-        read: Callable[[Any], T],
-        write: Callable[[T], object] | None = None,
-    ) -> None:
+    def __init__(self, column: Callable[[Overrides], dict[int, T]], seeded: Callable[[Phone], T]) -> None:
+        self._column = column
         self._seeded = seeded
-        self._read = read
-        self._write = write or read
-        self._name = ""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
 
     @overload
-    def __get__(self, phone: None, owner: type) -> Kept[T]: ...
+    def __get__(self, phone: None, owner: type) -> Overridable[T]: ...
     @overload
     def __get__(self, phone: Phone, owner: type) -> T: ...
-    def __get__(self, phone: Phone | None, owner: type) -> T | Kept[T]:
+    def __get__(self, phone: Phone | None, owner: type) -> T | Overridable[T]:
         if phone is None:
             return self
-        drawer = phone.drawer
-        return self._read(drawer[self._name]) if self._name in drawer else self._seeded(phone)
+        column = self._column(phone.fleet.overrides)
+        return column[phone.number] if phone.number in column else self._seeded(phone)
 
     def __set__(self, phone: Phone, value: T) -> None:
+        column = self._column(phone.fleet.overrides)
         if value == self._seeded(phone):
-            phone.drawer.pop(self._name, None)
+            column.pop(phone.number, None)
         else:
-            phone.drawer[self._name] = self._write(value)
-
-
-def _text_or_none(value: str | None) -> str | None:
-    return value
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _written(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-ALIKE: Final = 240
-"""How many phones in a row have the same Android, as those have that were bought together."""
+            column[phone.number] = value
 
 
 class Facts:
-    """What is true of a phone: derived from the seed until it is set, and then kept."""
+    """The facts about a phone: derived from the seed until they are set."""
 
     __slots__ = ()
 
-    name: Kept[str] = Kept(lambda phone: f"phone-{phone.number:05}", str)
-    model: Kept[Model] = Kept[Model](
-        lambda phone: MODELS[phone.digest[0] % len(MODELS)],
-        lambda sku: next(model for model in MODELS if model.sku == sku),
-        lambda model: model.sku,
+    name: Overridable[str] = Overridable(lambda o: o.name, lambda phone: f"phone-{phone.number:05}")
+    model: Overridable[Model] = Overridable(
+        lambda o: o.model, lambda phone: MODELS[phone.digest[0] % len(MODELS)]
     )
-    release: Kept[Release] = Kept[Release](
+    release: Overridable[Release] = Overridable(
+        lambda o: o.release,
         lambda phone: RELEASES[(phone.fleet.seed + (phone.number - 1) // ALIKE) % len(RELEASES)],
-        lambda image: next(release for release in RELEASES if release.image == image),
-        lambda release: release.image,
     )
-    server: Kept[int] = Kept(lambda phone: phone.fleet.server_of(phone.number), int)
+    server: Overridable[int] = Overridable(
+        lambda o: o.server, lambda phone: phone.fleet.server_of(phone.number)
+    )
     """Index of the CPH server that carries it."""
 
-    created: Kept[datetime] = Kept[datetime](
+    created: Overridable[datetime] = Overridable(
+        lambda o: o.created,
         lambda phone: phone.fleet.epoch - timedelta(seconds=int.from_bytes(phone.digest[8:12]) % _YEAR),
-        datetime.fromisoformat,
-        datetime.isoformat,
     )
-    running: Kept[Running] = Kept[Running](lambda _: Running.RUNNING, Running, int)
-    user: Kept[str | None] = Kept[str | None](lambda _: None, _text_or_none)
+    running: Overridable[RunningState] = Overridable(lambda o: o.running, lambda _: RunningState.RUNNING)
+    user: Overridable[str | None] = Overridable(lambda o: o.user, lambda _: None)
     """The user that it is assigned to."""
 
-    logged_in: Kept[bool] = Kept(lambda _: False, bool)
-    frozen: Kept[bool] = Kept(lambda _: False, bool)
-    streaming: Kept[bool] = Kept(lambda _: False, bool)
-    resetting: Kept[bool] = Kept(lambda _: False, bool)
-    loaded: Kept[bool] = Kept(lambda _: True, bool)
-    """Whether its data lie on a physical phone, which a backup releases."""
+    awaited_by: Overridable[str | None] = Overridable(lambda o: o.awaited_by, lambda _: None)
+    """The user that it is being prepared for."""
 
-    backup: Kept[Copying] = Kept[Copying](lambda _: Copying.PREPARING, Copying, int)
-    backup_time: Kept[datetime | None] = Kept[datetime | None](lambda _: None, _moment, _written)
-    restore: Kept[Copying] = Kept[Copying](lambda _: Copying.PREPARING, Copying, int)
-    restore_time: Kept[datetime | None] = Kept[datetime | None](lambda _: None, _moment, _written)
+    logged_in: Overridable[bool] = Overridable(lambda o: o.logged_in, lambda _: False)
+    frozen: Overridable[bool] = Overridable(lambda o: o.frozen, lambda _: False)
+    streaming: Overridable[bool] = Overridable(lambda o: o.streaming, lambda _: False)
+    resetting: Overridable[bool] = Overridable(lambda o: o.resetting, lambda _: False)
+    loaded: Overridable[bool] = Overridable(lambda o: o.loaded, lambda _: True)
+    """Whether its data are on a physical phone, which a backup releases."""
+
+    on_demand: Overridable[bool] = Overridable(lambda o: o.on_demand, lambda _: False)
+    """Whether it is paid by use."""
+
+    scene: Overridable[str] = Overridable(lambda o: o.scene, lambda _: Scene.CLOUD_PHONE.value)
+    backup: Overridable[CopyState] = Overridable(lambda o: o.backup, lambda _: CopyState.PREPARING)
+    backup_time: Overridable[datetime | None] = Overridable(lambda o: o.backup_time, lambda _: None)
+    restore: Overridable[CopyState] = Overridable(lambda o: o.restore, lambda _: CopyState.PREPARING)
+    restore_time: Overridable[datetime | None] = Overridable(lambda o: o.restore_time, lambda _: None)
+    restore_wanted: Overridable[bool] = Overridable(lambda o: o.restore_wanted, lambda _: False)
+    """Whether it is to be restored as soon as its backup has ended."""
+
+    failed_state: Overridable[PhoneState | None] = Overridable(lambda o: o.failed_state, lambda _: None)
+    """The state in which a failed job of CPH left it."""
+
+    image: Overridable[str | None] = Overridable(lambda o: o.image, lambda _: None)
+    """The id of the image that CPH gave it."""
+
+    disk: Overridable[int] = Overridable(lambda o: o.disk, lambda phone: phone.model.storage)
+    """Size of the data disk, in GiB."""
+
+    route: Overridable[Route] = Overridable(lambda o: o.route, lambda _: Route.DIRECT)
+    properties: Overridable[dict[str, str]] = Overridable(lambda o: o.properties, lambda _: {})
+    """Properties set by CPH, which apply from the next start."""
+
+    custom_properties: Overridable[dict[str, str]] = Overridable(lambda o: o.custom_properties, lambda _: {})
+    video: Overridable[tuple[VideoSetting, ...]] = Overridable(lambda o: o.video, lambda _: ())
 
 
 @define(unsafe_hash=True)
 class Phone(Facts):
-    """One phone of a fleet. Setting a field changes the phone, whoever looks at it."""
+    """One phone of a fleet. Setting a field changes the phone for every view of it."""
 
-    fleet: Fleet = field(repr=False, on_setattr=setters.frozen)
+    fleet: Layout = field(repr=False, on_setattr=setters.frozen)
     number: int = field(on_setattr=setters.frozen)
     """From 1, in the order of the fleet."""
 
     @property
     def id(self) -> str:
-        """The id that KooPhone's operations take."""
+        """The id in KooPhone's operations."""
         return self.fleet.id_of(self.number)
 
     @property
     def cph_id(self) -> str:
-        """The id that CPH's operations take: 32 hex digits, of which the last eight hide the number."""
+        """The id in CPH's operations: 32 hex digits, of which the last eight encode the number."""
         return self.digest[:12].hex() + f"{self.number ^ self.fleet.mask:08x}"
 
     @property
     def serial(self) -> str:
-        """Its serial number."""
+        """The serial number."""
         return self.digest[2:8].hex().upper()
 
     @property
@@ -170,21 +147,29 @@ class Phone(Facts):
         return self.fleet.region_of(self.server)
 
     @property
-    def drawer(self) -> FleetDrawer:
-        """What differs from the seed."""
-        return FleetDrawer(self.fleet.drawers, self.number)
-
-    @property
     def android(self) -> Android:
         """What a shell sees and changes."""
-        return Android(factory_image(self.model, self.release), self.serial, self.drawer)
+        return Android(
+            factory_image(self.model, self.release), self.serial, self.fleet.android_changes, self.number
+        )
 
     @property
     def digest(self) -> bytes:
         """Sixteen bytes that follow from the seed and the number."""
         return blake2b(b"%d/%d" % (self.fleet.seed, self.number), digest_size=16).digest()
 
+    def configure(self, properties: Given, custom: Given = None) -> None:
+        """Merge in properties, which apply from the next start."""
+        self.properties = {**self.properties, **(properties or {})}
+        self.custom_properties = {**self.custom_properties, **(custom or {})}
+
+    def start_up(self) -> None:
+        """Set it running, with the properties that CPH set."""
+        self.running, self.failed_state = RunningState.RUNNING, None
+        for name, value in {**self.properties, **self.custom_properties}.items():
+            self.android.properties[name] = value
+
     def reset(self) -> None:
-        """Bring it back to how it left the factory; its name, owner and backups stay."""
-        for name in _FACTORY_NEW:
-            self.drawer.pop(name, None)
+        """Restore the factory's Android; name, owner, region and backups stay."""
+        self.fleet.android_changes.forget(self.number)
+        self.streaming = False

@@ -22,7 +22,6 @@ from koophone_async.emulator import (
     Stick,
     Truncate,
 )
-from koophone_async.emulator.fleet import Running
 from koophone_async.errors import InvalidRequest, JobFailed, JobUnfinished, PartialFailure
 from koophone_async.koophone import ContentState, JobState, RunningState
 from koophone_async.services.koophone import commands, instances, streaming, users
@@ -453,7 +452,7 @@ async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str,
         report = await getattr(KooPhone(session).fleet(ids(emulator)), verb)()
 
         assert states(report) == {"succeeded": 120}
-        assert len(emulator.world.agenda) == 0
+        assert len(emulator.jobs) == 0
         operation = getattr(instances, verb.upper()).name
         assert set(emulator.ledger.executions(operation).values()) == {1}
 
@@ -463,12 +462,12 @@ async def test_a_restart_is_not_over_in_a_state_that_it_passes_through(passing: 
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     async with Emulator(phones=2, jobs=jobs, now=now) as emulator, emulator.session() as session:
         for phone in emulator.phones:
-            asyncio.get_running_loop().call_later(5, setattr, phone, "running", Running(passing))
+            asyncio.get_running_loop().call_later(5, setattr, phone, "running", RunningState(passing))
 
         report = await KooPhone(session).fleet(ids(emulator)).reboot()
 
         assert states(report) == {"succeeded": 2}
-        assert len(emulator.world.agenda) == 0
+        assert len(emulator.jobs) == 0
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
@@ -611,8 +610,8 @@ async def test_a_phone_that_is_away_is_prepared_when_it_is_back(verb: str, editi
         await getattr(koophone.instances, verb)(asked)
 
         assert states(await koophone.fleet(asked).prepare("u1")) == {"succeeded": 3}
-        assert len(emulator.world.agenda) == 0
-        assert all(phone.loaded and phone.running is Running.RUNNING for phone in emulator.phones)
+        assert len(emulator.jobs) == 0
+        assert all(phone.loaded and phone.running is RunningState.RUNNING for phone in emulator.phones)
 
 
 @pytest.mark.emulator(edition="international")

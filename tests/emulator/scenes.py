@@ -45,7 +45,7 @@ class _Clients:
 
     @property
     def servers(self) -> list[str]:
-        return [server.id for server in self.emulator.world.estate.servers]
+        return [server.id for server in self.emulator.world.cph.servers]
 
 
 @frozen

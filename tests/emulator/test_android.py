@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async.emulator.android.copy_on_write import AndroidChanges
 from koophone_async.emulator.android.releases import MODELS, RELEASES, factory_image
 from koophone_async.emulator.android.system import Android, cut, run
 
@@ -223,12 +224,12 @@ def test_the_last_100_inputs_are_kept(android: Android) -> None:
 
 def test_a_reverted_change_is_not_stored(android: Android) -> None:
     run(android, "setprop a 1; settings put global wifi_on 0; " + APK, NOW)
-    assert android.drawer
+    assert android.changes != AndroidChanges()
 
     run(android, "settings put global wifi_on 1; pm uninstall com.a.game; rm /sdcard/*.apk", NOW)
     del android.properties["a"]
 
-    assert not android.drawer
+    assert android.changes == AndroidChanges()
 
 
 def test_a_missing_key_cannot_be_deleted(android: Android) -> None:

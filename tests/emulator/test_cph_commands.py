@@ -10,7 +10,7 @@ import pytest
 from koophone_async import CloudPhone
 from koophone_async.cph import JobState, OnServers
 from koophone_async.emulator import Durations, Fail, Lose, Reset, Stick
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
 from koophone_async.errors import NoAnswer, NotFound
 from koophone_async.services.cph import commands
 from koophone_async.virtual_time import VirtualTimeLoop
@@ -73,7 +73,7 @@ async def test_other_jobs_wait_behind_adb_work_and_run_side_by_side(scene: Scene
 
 async def test_who_is_unknown_frozen_or_stopped_is_refused_and_the_others_begin(scene: Scene) -> None:
     good, stopped, frozen, *_ = scene.phones
-    scene.emulator.phones["phone0002"].running = Running.STOPPED
+    scene.emulator.phones["phone0002"].running = RunningState.STOPPED
     scene.emulator.phones["phone0003"].frozen = True
 
     started = await scene.cph.commands.run([good, stopped, frozen, "0" * 32, "phone0001"], "id")
@@ -89,7 +89,7 @@ async def test_who_stops_before_its_turn_has_a_failed_job_and_ran_nothing(scene:
     first, second, *_ = scene.phones
     started = await scene.cph.commands.run([first, second], "id")
     installed = await scene.cph.commands.install([second], "obs://bucket/com.a.b.apk")
-    scene.emulator.phones["phone0002"].running = Running.STOPPED
+    scene.emulator.phones["phone0002"].running = RunningState.STOPPED
 
     await asyncio.sleep(20)
 

@@ -90,9 +90,9 @@ def test_a_snapshot_keeps_servers_jobs_queues_exports_orders_and_the_rest(tmp_pa
             await asyncio.sleep(15)
             assert (await client.jobs.show(restored.jobs[0].id or "")).succeeded
             assert [job.state async for job in client.jobs.list([request])] == [JobState.SUCCEEDED] * 2
-            assert len(e.phones.on_server(e.world.estate.servers.by_id[server].index)) == 15
+            assert len(e.phones.on_server(e.world.cph.servers.by_id[server].index)) == 15
             assert set(e.ledger.executions(RUN.name).values()) == {1}
-            assert (len(e.world.estate.orders), len(e.world.estate.images)) == (1, 3)
+            assert (len(e.world.orders), len(e.world.cph.images)) == (1, 3)
 
     request, (server, phone) = run_virtually(before())
     run_virtually(after(request, server, phone))
@@ -129,7 +129,7 @@ async def test_faults_bend_the_rows_of_cph_by_phone(scene: Scene) -> None:
 
 async def test_a_tar_that_was_put_into_storage_is_unpacked_on_phones(scene: Scene) -> None:
     tar = Tar({"/data/media/0/Download/a/": "", "/data/media/0/Download/a/b.txt": "here"})
-    scene.emulator.world.estate.storage.put("bucket", "files.tar", tar)
+    scene.emulator.world.cph.storage.put("bucket", "files.tar", tar)
 
     await scene.end(await scene.cph.commands.push(scene.phones[:1], "obs://bucket/files.tar"))
 

@@ -28,7 +28,7 @@ from koophone_async.cph import (
     ShareState,
 )
 from koophone_async.emulator import Durations, Fail
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import phones, storage
 from tests.emulator.scenes import AOSP9, AOSP11
@@ -53,7 +53,7 @@ async def test_phones_are_listed_newest_first_in_pages_with_a_total(scene: Scene
 
 
 async def test_phones_are_filtered_by_name_server_and_state(scene: Scene) -> None:
-    scene.emulator.phones["phone0002"].running = Running.STOPPED
+    scene.emulator.phones["phone0002"].running = RunningState.STOPPED
     await scene.cph.phones.rename(scene.phones[0], "shop-1")
 
     async def found(query: PhoneQuery) -> set[str]:
@@ -151,7 +151,7 @@ async def test_a_phone_changes_its_android_with_another_image(scene: Scene) -> N
 
 
 async def test_tickets_are_given_to_who_runs_and_are_new_each_time(scene: Scene) -> None:
-    scene.emulator.phones["phone0002"].running = Running.STOPPED
+    scene.emulator.phones["phone0002"].running = RunningState.STOPPED
     asked = [*scene.phones[:2], "0" * 32]
 
     first = await scene.cph.phones.connections(asked, ClientType.ANDROID)
@@ -191,7 +191,7 @@ async def test_a_disk_grows_and_costs_and_never_shrinks(scene: Scene) -> None:
     assert after is not None
     assert after.size == before.size + 100
     assert [started.jobs[1].error_code, busy.jobs[0].error_code] == ["CPS.0347", "CPS.0349"]
-    (order,) = scene.emulator.world.estate.orders.values()
+    (order,) = scene.emulator.world.orders.values()
     assert (order.resources, order.cost) == ([one], 50)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -43,6 +43,7 @@ from koophone_async.cph import (
     Term,
 )
 from koophone_async.emulator import Durations, Fail
+from koophone_async.emulator.cph.server_inventory import SharedFile
 from koophone_async.errors import NotFound, Refused
 from koophone_async.services.cph import servers
 from koophone_async.wire import to_wire
@@ -108,7 +109,7 @@ async def test_what_is_not_sold_cannot_be_bought(scene: Scene) -> None:
     assert await refusal(buy(order(image="nothing"))) == "CPS.0166"
     assert await refusal(old(old_order(model="physical.kg1.4xlarge.cp"))) == "CPS.0256"
     assert await refusal(old(old_order(bandwidth=SystemBandwidth(id="nothing")))) == "CPS.0115"
-    assert scene.emulator.world.estate.orders == {}
+    assert scene.emulator.world.orders == {}
 
 
 async def test_servers_of_2020_bring_their_bandwidth_or_use_one_that_is_there(scene: Scene) -> None:
@@ -352,9 +353,9 @@ async def test_shared_files_are_unpacked_listed_cut_and_deleted(scene: Scene) ->
 
 
 async def test_directories_of_shared_storage_are_listed_as_such(scene: Scene) -> None:
-    scene.emulator.world.estate.servers.by_id[scene.servers[0]].files["/data/app/one"] = {
-        "size": 7, "at": "2026-01-01T00:00:00+00:00",
-    }  # fmt: skip
+    scene.emulator.world.cph.servers.by_id[scene.servers[0]].files["/data/app/one"] = SharedFile(
+        7, datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
     found = await scene.end(await scene.cph.shared_files.list(scene.servers[:1], "/data"))
 
@@ -364,7 +365,7 @@ async def test_directories_of_shared_storage_are_listed_as_such(scene: Scene) ->
 
 async def test_pushing_and_deleting_shared_files_are_told_apart_by_their_fields(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/share-files"
-    servers_ = [server.id for server in call.emulator.world.estate.servers]
+    servers_ = [server.id for server in call.emulator.world.cph.servers]
     await call("POST", path, {"bucket_name": "bucket", "object_path": "a.tar", "server_ids": servers_})
     await call("POST", path, {"file_paths": ["/data/a"], "server_ids": servers_})
     neither = await call("POST", path, {"server_ids": servers_})
@@ -395,7 +396,7 @@ async def test_shared_apps_are_seen_when_the_service_looks_every_two_hours(scene
 async def test_file_systems_are_mounted_and_unmounted(scene: Scene) -> None:
     filesystems, one = scene.cph.shared_filesystems, scene.servers[0]
     await scene.end(await filesystems.attach("sfs-1", [one], "/games"))
-    assert scene.emulator.world.estate.servers.by_id[one].filesystems == {"sfs-1": "/games"}
+    assert scene.emulator.world.cph.servers.by_id[one].filesystems == {"sfs-1": "/games"}
 
     assert (await scene.end(await filesystems.detach("sfs-1", [one])))[one].succeeded
     assert (await scene.end(await filesystems.detach("sfs-1", [one])))[one].error_code == "CPS.0302"
@@ -447,13 +448,13 @@ async def test_servers_are_found_and_counted_by_their_tags(scene: Scene) -> None
 async def test_wrong_tags_are_refused_in_the_services_words(
     call: SignedClient, path: str, body: object, code: str
 ) -> None:
-    server = next(iter(call.emulator.world.estate.servers)).id
+    server = next(iter(call.emulator.world.cph.servers)).id
     response = await call("POST", f"/v1/{call.emulator.project_id}/{path.format(server)}", body)
     assert response.code == code
 
 
 async def test_tags_answer_without_a_request_id_and_changes_without_a_body(call: SignedClient) -> None:
-    server = next(iter(call.emulator.world.estate.servers)).id
+    server = next(iter(call.emulator.world.cph.servers)).id
     root = f"/v1/{call.emulator.project_id}/cph-server"
 
     added = await call(
@@ -496,7 +497,7 @@ async def test_a_planned_event_waits_for_leave_and_then_happens_in_its_hour(scen
 
 
 async def test_an_event_cannot_be_moved_to_what_is_no_time(call: SignedClient) -> None:
-    (event,) = call.emulator.world.estate.events
+    (event,) = call.emulator.world.cph.events
     path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events/{event}"
 
     assert (await call("PUT", path, {"not_before": "tomorrow"})).code == "CPS.0174"

@@ -124,5 +124,5 @@ async def test_an_order_that_is_not_paid_brings_a_server_once_it_is(scene: Scene
 
     found = [server.name async for server in scene.cph.servers.list()][:2]
     assert sorted(name or "" for name in found) == ["farm-0001", "farm-0002"]
-    placed = scene.emulator.world.estate.orders[bought.id or ""]
+    placed = scene.emulator.world.orders[bought.id or ""]
     assert (placed.paid, placed.cost) == (True, 10 * 64 * 12 * 2)

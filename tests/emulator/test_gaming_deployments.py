@@ -12,7 +12,7 @@ from koophone_async import CloudPhone, State
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cph import ServerState
 from koophone_async.emulator import Durations, Fail, Lose, Stick
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
 from koophone_async.errors import Refused
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 from tests.emulator.scenes import GamingScene
@@ -85,7 +85,7 @@ async def test_packages_come_one_after_the_other_and_are_then_installed_at_once(
     started = await gaming_scene.gaming.deployments.deploy(gaming_scene.servers[:1], [first, second])
     await gaming_scene.end(started)
 
-    works = gaming_scene.emulator.world.estate.works.by_id
+    works = gaming_scene.emulator.jobs.by_id
     ends = [round((works[job.id or ""].ends or 0) - began) for job in started.jobs]
     assert ends == [15, 5, 10, 10, 10, 10, 15, 15, 15]
     assert await gaming_scene.on_server(gaming_scene.servers[0]) == [first, second]
@@ -140,7 +140,7 @@ async def test_what_two_calls_take_away_is_taken_away_once(gaming_scene: GamingS
 async def test_servers_that_refuse_are_told_in_failures(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     first, second = gaming_scene.servers
-    gaming_scene.emulator.world.estate.servers.by_id[second].state = ServerState.FROZEN
+    gaming_scene.emulator.world.cph.servers.by_id[second].state = ServerState.FROZEN
 
     started = await gaming_scene.gaming.deployments.deploy([first, second, "nobody"], [version])
 
@@ -154,7 +154,7 @@ async def test_servers_that_refuse_are_told_in_failures(gaming_scene: GamingScen
 
 async def test_a_call_that_every_server_refuses_is_refused_with_failures(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
-    for server in gaming_scene.emulator.world.estate.servers:
+    for server in gaming_scene.emulator.world.cph.servers:
         server.state = ServerState.STARTING
 
     with pytest.raises(Refused) as refused:
@@ -183,7 +183,7 @@ async def test_a_job_of_a_phone_that_stands_still_fails(gaming_scene: GamingScen
     names = (still.cph_id, gone.cph_id)
 
     started = await gaming_scene.gaming.deployments.deploy(gaming_scene.servers[:1], [version])
-    still.running = Running.STOPPED
+    still.running = RunningState.STOPPED
     gaming_scene.emulator.phones.remove(gone.id)
     await asyncio.sleep(100)
 
@@ -198,7 +198,7 @@ async def test_a_job_of_a_phone_that_stands_still_fails(gaming_scene: GamingScen
 
 async def test_jobs_of_a_server_that_is_gone_fail(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
-    servers = gaming_scene.emulator.world.estate.servers
+    servers = gaming_scene.emulator.world.cph.servers
     started = await gaming_scene.gaming.deployments.push(gaming_scene.servers[1:], [version])
     servers.remove(servers.by_id[gaming_scene.servers[1]])
     await asyncio.sleep(100)

@@ -11,7 +11,7 @@ from aiohttp.test_utils import unused_port
 from attrs import define, field
 
 from koophone_async.emulator import Durations
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.gaming.player import Player, TurnedAway
 from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
@@ -132,7 +132,7 @@ async def test_a_phone_that_stops_falls_silent(gaming_scene: GamingScene) -> Non
         granting(ear, Grant(KEY))
         await games.start(phone, application, PLAYER)
         await games.start(other, application, Player("another", KEY))
-        gaming_scene.emulator.phones.by_cph_id(phone).running = Running.STOPPED
+        gaming_scene.emulator.phones.by_cph_id(phone).running = RunningState.STOPPED
         gaming_scene.emulator.phones.remove(gaming_scene.emulator.phones.by_cph_id(other).id)
         await asyncio.sleep(100)
 
@@ -234,7 +234,7 @@ async def test_a_phone_calls_only_the_urls_that_it_took_up(gaming_scene: GamingS
 async def test_a_game_starts_where_it_is_and_nothing_else_runs(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, (phone, still, *_) = gaming_scene.emulator.games, gaming_scene.phones
-    gaming_scene.emulator.phones.by_cph_id(still).running = Running.STOPPED
+    gaming_scene.emulator.phones.by_cph_id(still).running = RunningState.STOPPED
     other = await gaming_scene.application("go")
     await games.start(phone, application)
 

@@ -125,7 +125,7 @@ async def test_a_code_is_taken_once_in_an_application(gaming_scene: GamingScene)
 
 async def test_there_are_only_so_many_applications_and_versions(gaming_scene: GamingScene) -> None:
     library = gaming_scene.emulator.games.library
-    library.most_applications, library.most_versions = 1, 1
+    library.max_applications, library.max_versions = 1, 1
     application, _ = await gaming_scene.game()
 
     assert await refusal(gaming_scene.application("go")) == "CPS.0196"

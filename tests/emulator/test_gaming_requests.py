@@ -42,7 +42,7 @@ async def test_the_service_names_each_request_of_gaming_anew(call: SignedClient)
 @pytest.mark.emulator(strict=False)
 async def test_whoever_is_not_strict_is_answered_whatever_is_asked_for(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone"
-    server = next(iter(call.emulator.world.estate.servers)).id
+    server = next(iter(call.emulator.world.cph.servers)).id
     game = await call("POST", f"{path}/apps", {"name": "chess", "package_name": "a.b"})
 
     page = await call("GET", f"{path}/apps", query=(("offset", "-1"), ("limit", "9" * 30)))

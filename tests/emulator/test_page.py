@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from koophone_async.emulator import Durations, Emulator, Fault, Lose, Refuse
-from koophone_async.emulator.fleet import Copying, Running
+from koophone_async.emulator.fleet import CopyState, RunningState
 
 if TYPE_CHECKING:
     from tests.emulator.scenes import Scene
@@ -103,8 +103,8 @@ async def test_empty_tables_say_so(call: SignedClient) -> None:
 async def test_squares_show_the_state_of_their_phone(call: SignedClient) -> None:
     first, second, third = call.emulator.phones
     first.frozen = True
-    second.backup = Copying.EXECUTING
-    third.running = Running.STOPPED
+    second.backup = CopyState.EXECUTING
+    third.running = RunningState.STOPPED
 
     page = await load(call.emulator)
 

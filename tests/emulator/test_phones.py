@@ -9,10 +9,13 @@ from itertools import groupby
 
 import pytest
 
+from koophone_async.emulator.android.copy_on_write import AndroidChanges
 from koophone_async.emulator.android.releases import MODELS, RELEASES
 from koophone_async.emulator.android.system import run
-from koophone_async.emulator.fleet import Copying, Fleet, Phone, Running
-from koophone_async.emulator.phone import Kept
+from koophone_async.emulator.fleet import CopyState, Fleet, FleetSnapshot, Phone, RunningState
+from koophone_async.emulator.layout import Overrides
+from koophone_async.emulator.phone import Overridable
+from koophone_async.emulator.snapshot import converter
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 REGIONS = ("cn-north-4", "cn-east-3", "cn-south-1")
@@ -128,19 +131,23 @@ def test_an_id_of_cph_with_a_changed_digit_is_no_phone(fleet: Fleet) -> None:
 def test_a_new_phone_runs_and_belongs_to_nobody(fleet: Fleet) -> None:
     phone = fleet["phone0001"]
 
-    assert (phone.running, phone.user, phone.loaded) == (Running.RUNNING, None, True)
+    assert (phone.running, phone.user, phone.loaded) == (RunningState.RUNNING, None, True)
     assert [phone.frozen, phone.logged_in, phone.streaming, phone.resetting] == [False] * 4
-    assert (phone.backup, phone.restore) == (Copying.PREPARING, Copying.PREPARING)
+    assert (phone.backup, phone.restore) == (CopyState.PREPARING, CopyState.PREPARING)
     assert (phone.backup_time, phone.restore_time) == (None, None)
 
 
 def test_two_windows_on_one_phone_agree(fleet: Fleet) -> None:
     one, other = fleet["phone0003"], fleet["phone0003"]
 
-    one.running, one.backup_time = Running.STARTING, NOW
+    one.running, one.backup_time = RunningState.STARTING, NOW
     one.android.apps["com.a.b"] = "1"
 
-    assert (other.running, other.backup_time, other.android.apps["com.a.b"]) == (Running.STARTING, NOW, "1")
+    assert (other.running, other.backup_time, other.android.apps["com.a.b"]) == (
+        RunningState.STARTING,
+        NOW,
+        "1",
+    )
     assert one == other
     assert len({one, other, fleet["phone0004"]}) == 2
 
@@ -152,7 +159,7 @@ def test_reading_keeps_nothing_and_a_change_taken_back_neither(fleet: Fleet) -> 
     phone.user = "u"
     phone.user = None
 
-    assert fleet.drawers.by_number == {}
+    assert (fleet.overrides, fleet.android_changes) == (Overrides(), AndroidChanges())
 
 
 def test_a_reset_forgets_what_was_done_on_the_phone_and_not_whose_it_is(fleet: Fleet) -> None:
@@ -164,8 +171,7 @@ def test_a_reset_forgets_what_was_done_on_the_phone_and_not_whose_it_is(fleet: F
 
     phone.reset()
 
-    assert dict(phone.drawer) == {"user": "u"}
-    assert len(phone.drawer) == 1
+    assert (fleet.overrides, fleet.android_changes) == (Overrides(user={1: "u"}), AndroidChanges())
 
 
 def test_bought_phones_come_last_on_a_server_of_their_region(fleet: Fleet) -> None:
@@ -198,7 +204,7 @@ def test_a_removed_phone_is_gone_for_good(fleet: Fleet) -> None:
     fleet.remove(fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id)
 
     assert [phone.id for phone in fleet.page(0, 2)] == ["phone0001", "phone0003"]
-    assert (len(fleet), "phone0002" in fleet, fleet.drawers.by_number) == (119, False, {})
+    assert (len(fleet), "phone0002" in fleet, fleet.overrides) == (119, False, Overrides())
     assert fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id == "phone0122"
     with pytest.raises(KeyError):
         fleet.remove("phone0002")
@@ -207,7 +213,12 @@ def test_a_removed_phone_is_gone_for_good(fleet: Fleet) -> None:
 def changed(fleet: Fleet) -> Fleet:
     """A fleet in which something of every kind has happened."""
     phone = fleet["phone0001"]
-    phone.running, phone.user, phone.backup, phone.backup_time = Running.STOPPED, "u", Copying.FAILED, NOW
+    phone.running, phone.user, phone.backup, phone.backup_time = (
+        RunningState.STOPPED,
+        "u",
+        CopyState.FAILED,
+        NOW,
+    )
     run(phone.android, "setprop a 1; rm -r /sdcard/Music; echo x > /sdcard/a; input tap 1 2", NOW)
     fleet.remove("phone0002")
     fleet.add("new", "cn-south-1", MODELS[2], RELEASES[0])
@@ -218,24 +229,25 @@ def test_a_snapshot_brings_everything_back_through_json(fleet: Fleet) -> None:
     snapshot = changed(fleet).snapshot()
     later = Fleet(7, 120, 6, REGIONS, lambda: NOW + timedelta(days=3))
 
-    later.restore(json.loads(json.dumps(snapshot)))
+    text = json.dumps(converter(fleet).unstructure(snapshot))
+    later.restore(converter(later).structure(json.loads(text), FleetSnapshot))
 
     assert later.snapshot() == snapshot
     assert [identity(phone) for phone in later] == [identity(phone) for phone in fleet]
-    assert (later["phone0001"].running, later["phone0001"].backup_time) == (Running.STOPPED, NOW)
+    assert (later["phone0001"].running, later["phone0001"].backup_time) == (RunningState.STOPPED, NOW)
     assert run(later["phone0001"].android, "cat /sdcard/a; ls -d /sdcard/Mu*", NOW).output.startswith(
         "x\nls: "
     )
 
 
 def test_a_snapshot_holds_only_what_differs_and_stays_as_it_was(fleet: Fleet) -> None:
-    assert fleet.snapshot()["changed"] == {}
+    assert fleet.snapshot().overrides == Overrides()
 
     snapshot = changed(fleet).snapshot()
     fleet["phone0001"].android.properties["b"] = "2"
 
-    assert set(snapshot["changed"]) == {"1", "121"}
-    assert snapshot["changed"]["1"]["properties"] == {"a": "1"}
+    assert (set(snapshot.overrides.name), set(snapshot.overrides.running)) == ({121}, {1})
+    assert snapshot.android.properties == {1: {"a": "1"}}
 
 
 def test_a_snapshot_of_another_fleet_is_refused(fleet: Fleet) -> None:
@@ -260,4 +272,4 @@ def test_a_phone_takes_at_most_3_kb() -> None:
 
 
 def test_a_fact_about_phones_is_no_fact_about_one_of_them() -> None:
-    assert isinstance(Phone.name, Kept)
+    assert isinstance(Phone.name, Overridable)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from koophone_async.emulator import Durations, Fail, Lose, Stick
-from koophone_async.emulator.fleet import Copying, Running
+from koophone_async.emulator.fleet import CopyState, RunningState
 from koophone_async.services.koophone import commands
 from tests.emulator.signed_client import SignedClient, in_both_editions
 
@@ -67,7 +67,7 @@ async def test_output_is_cut_at_1024_bytes(call: SignedClient) -> None:
 
 @in_both_editions
 async def test_a_synchronous_command_returns_a_result_per_phone(call: SignedClient) -> None:
-    call.emulator.phones["phone0002"].running = Running.STOPPED
+    call.emulator.phones["phone0002"].running = RunningState.STOPPED
     body = {"instance_ids": ["phone0001", "phone0002"], "command": "echo hi"}
 
     response = await call("POST", "/v1/instances/sync-command", body)
@@ -103,7 +103,7 @@ async def test_phones_of_two_regions_refuse_the_call(call: SignedClient) -> None
 async def test_a_busy_or_frozen_phone_refuses_the_call(call: SignedClient) -> None:
     frozen, restoring, saving = call.emulator.phones
     frozen.frozen = True
-    restoring.restore = saving.backup = Copying.EXECUTING
+    restoring.restore = saving.backup = CopyState.EXECUTING
 
     codes = [(await call.run([phone.id])).code for phone in (frozen, restoring, saving)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from koophone_async.emulator import Durations, Fail
-from koophone_async.emulator.fleet import Copying, Running
+from koophone_async.emulator.fleet import CopyState, RunningState
 from tests.emulator.signed_client import SignedClient, in_both_editions
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def test_a_row_has_the_documented_fields(call: SignedClient) -> None:
 async def test_lists_are_filtered_and_sorted(call: SignedClient) -> None:
     third = call.emulator.phones["phone0003"]
     third.name = "special-1"
-    third.drawer["scene"] = "CLOUD_APP"
+    third.scene = "CLOUD_APP"
     at = third.created.strftime("%Y-%m-%d %H:%M:%S")
 
     async def found(**query: object) -> list[str]:
@@ -98,12 +98,12 @@ async def test_a_restart_ends(call: SignedClient) -> None:
 
 @in_both_editions
 async def test_all_phones_must_run_to_be_restarted(call: SignedClient) -> None:
-    call.emulator.phones["phone0002"].running = Running.STOPPED
+    call.emulator.phones["phone0002"].running = RunningState.STOPPED
 
     response = await call("POST", "/v1/instances/reboot", {"instance_ids": ["phone0001", "phone0002"]})
 
     assert (response.status, response.code) == (400, "KOOPHONE.API.5005")
-    assert call.emulator.phones["phone0001"].running is Running.RUNNING
+    assert call.emulator.phones["phone0001"].running is RunningState.RUNNING
 
 
 async def test_statuses_of_the_china_edition_are_power_states(call: SignedClient) -> None:
@@ -120,10 +120,10 @@ async def test_statuses_of_the_international_edition_are_uses(call: SignedClient
         {},
         {"streaming": True},
         {"resetting": True},
-        {"restore": Copying.FAILED},
-        {"restore": Copying.EXECUTING},
-        {"backup": Copying.FAILED},
-        {"backup": Copying.EXECUTING},
+        {"restore": CopyState.FAILED},
+        {"restore": CopyState.EXECUTING},
+        {"backup": CopyState.FAILED},
+        {"backup": CopyState.EXECUTING},
     ):
         for name, value in change.items():
             setattr(phone, name, value)
@@ -197,14 +197,14 @@ async def test_a_backup_releases_a_phone_and_prepare_restores_it(call: SignedCli
 async def test_a_phone_without_its_data_does_not_run(call: SignedClient) -> None:
     everyone = {"instance_ids": [phone.id for phone in call.emulator.phones]}
 
-    async def after(*paths: str) -> set[tuple[Running, bool]]:
+    async def after(*paths: str) -> set[tuple[RunningState, bool]]:
         for path in paths:
             await call("POST", f"/v1/instances/{path}", everyone)
         await asyncio.sleep(300)
         return {(phone.running, phone.loaded) for phone in call.emulator.phones}
 
-    assert await after("reboot", "backup") == {(Running.STOPPED, False)}
-    assert await after("batch-reset") == {(Running.RUNNING, True)}
+    assert await after("reboot", "backup") == {(RunningState.STOPPED, False)}
+    assert await after("batch-reset") == {(RunningState.RUNNING, True)}
 
 
 @in_both_editions
@@ -256,4 +256,4 @@ async def test_polling_repeats_no_effect(call: SignedClient) -> None:
         await call.status(["phone0001"])
 
     assert call.emulator.ledger.executions("koophone.instances.reboot") == {"phone0001": 1}
-    assert len(call.emulator.world.agenda) == 0
+    assert len(call.emulator.jobs) == 0

@@ -10,7 +10,8 @@ import pytest
 
 from koophone_async import Edition
 from koophone_async.emulator import Durations
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
+from koophone_async.wire import to_wire
 from tests.emulator.signed_client import SignedClient, in_both_editions
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3, jobs=Durations(fixed=5))]
@@ -131,7 +132,7 @@ async def test_unsubscribing_removes_the_phone(call: SignedClient) -> None:
 
 
 async def test_pay_per_use_phones_cannot_be_unsubscribed(call: SignedClient) -> None:
-    call.emulator.phones["phone0002"].drawer["on_demand"] = True
+    call.emulator.phones["phone0002"].on_demand = True
 
     response = await call("POST", "/v1/instances/delete", {"instanceIdList": ["phone0001", "phone0002"]})
 
@@ -172,7 +173,7 @@ async def test_prepare_does_not_take_the_phone_of_another_user(call: SignedClien
 
 
 async def test_the_china_edition_has_fewer_prepare_states(call: SignedClient) -> None:
-    call.emulator.phones["phone0001"].running = Running.STOPPED
+    call.emulator.phones["phone0001"].running = RunningState.STOPPED
 
     response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     progress = await call("POST", "/v1/instances/prepare-progress", USER)
@@ -183,7 +184,7 @@ async def test_the_china_edition_has_fewer_prepare_states(call: SignedClient) ->
 @pytest.mark.emulator(edition="international")
 async def test_the_international_edition_has_fewer_progress_states(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
-    phone.running = Running.STOPPED
+    phone.running = RunningState.STOPPED
 
     response = await call("POST", "/v1/instances/prepare", {"user_id": "ann", **ONE})
     progress = await call("POST", "/v1/instances/prepare-progress", USER)
@@ -218,7 +219,7 @@ async def test_a_backup_is_shown_in_the_progress(call: SignedClient) -> None:
 
 @in_both_editions
 async def test_a_stopped_phone_cannot_stream(call: SignedClient) -> None:
-    call.emulator.phones["phone0001"].running = Running.STOPPED
+    call.emulator.phones["phone0001"].running = RunningState.STOPPED
 
     assert (await call("POST", "/v1/instances/phone0001/auth")).code == "KOOPHONE.API.62010"
 
@@ -264,7 +265,7 @@ async def test_newer_answers_nest_the_task_once(call: SignedClient) -> None:
 
 async def test_an_install_that_cannot_succeed_fails_in_its_job(call: SignedClient) -> None:
     off, late, full = call.emulator.phones
-    off.running = Running.STOPPED
+    off.running = RunningState.STOPPED
     old = "https://obs.example/shop.apk?Expires=1700000000"
     full.android.apps["com.example.shop"] = "10.0"
     bodies = (
@@ -358,7 +359,7 @@ async def test_video_settings_are_kept(call: SignedClient) -> None:
     response = await call("PUT", "/v1/instances/video-setting", ONE | {"instance_settings": settings()})
 
     assert response.body == {"error_code": "0", "error_msg": "OK"}
-    assert call.emulator.phones["phone0001"].drawer["video"] == settings()
+    assert list(map(to_wire, call.emulator.phones["phone0001"].video)) == settings()
 
 
 async def test_all_six_video_settings_are_required(call: SignedClient) -> None:

@@ -8,7 +8,7 @@ from examples import cph_backup_and_restore, cph_lifecycle, cph_quick_start
 from koophone_async import CloudPhone, Password, State
 from koophone_async.emulator import Durations, Emulator, Fail, Refuse, Reset
 from koophone_async.emulator.cph.flavors import PUBLIC
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
 from koophone_async.errors import PartialFailure
 from koophone_async.services.cph import buying, commands, phones, storage, tags
 from koophone_async.session import utc_now
@@ -16,8 +16,8 @@ from koophone_async.session import utc_now
 if TYPE_CHECKING:
     from koophone_async import Session
     from koophone_async.cph import BuyServers
-    from koophone_async.emulator.cph.state import Bought
     from koophone_async.emulator.phone import Phone
+    from koophone_async.emulator.world import Order
 
 APK = "obs://apps/com.example.shop-3.1.apk"
 
@@ -51,17 +51,17 @@ def calls(emulator: Emulator, operation: str) -> int:
 
 def open_jobs(emulator: Emulator) -> list[str]:
     now = emulator.world.clock()
-    return [work.id for work in emulator.world.estate.works.by_id.values() if not work.ended(now)]
+    return [work.id for work in emulator.jobs.by_id.values() if not work.ended(now)]
 
 
 def serial_of(those: list[Phone], id: str) -> str:
     return next(phone.android.serial for phone in those if phone.cph_id == id)
 
 
-def bought(emulator: Emulator) -> tuple[Bought, list[Phone]]:
+def bought(emulator: Emulator) -> tuple[Order, list[Phone]]:
     """The one order that there is, and the phones that it brought."""
-    (placed,) = emulator.world.estate.orders.values()
-    server = emulator.world.estate.servers.by_id[placed.resources[0]]
+    (placed,) = emulator.world.orders.values()
+    server = emulator.world.cph.servers.by_id[placed.resources[0]]
     return placed, list(emulator.phones.on_server(server.index))
 
 
@@ -144,13 +144,13 @@ async def test_a_server_is_bought_once_and_its_phones_named_used_and_stopped(
     placed, its = bought(emulator)
     once = {phone.cph_id: 1 for phone in its}
     assert (placed.paid, placed.cost, len(once)) == (True, 640.0, 15)
-    assert emulator.world.estate.servers.by_id[placed.resources[0]].tags == {"team": "shop"}
+    assert emulator.world.cph.servers.by_id[placed.resources[0]].tags == {"team": "shop"}
     assert {phone.name for phone in its} == {f"shop-{number:02}" for number in range(1, 16)}
     assert {phone.android.apps.get("com.example.shop") for phone in its} == {"3.1"}
     for operation in (commands.INSTALL, commands.RUN, phones.STOP):
         assert emulator.ledger.executions(operation.name) == once
     assert {outcome.output for outcome in report} == {"package:com.example.shop\n"}
-    assert {phone.running for phone in its} == {Running.STOPPED}
+    assert {phone.running for phone in its} == {RunningState.STOPPED}
     assert open_jobs(emulator) == []
 
 
@@ -180,7 +180,7 @@ async def test_an_order_without_an_answer_is_never_sent_again(
     else:
         with pytest.raises(TimeoutError):
             await cph_lifecycle.live(order, "mybucket", APK)
-        assert emulator.world.estate.orders == {}
+        assert emulator.world.orders == {}
 
     assert calls(emulator, buying.BUY.name) == 1
 

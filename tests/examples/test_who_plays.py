@@ -96,7 +96,7 @@ async def test_nobody_plays_with_a_ticket_of_another_session(
 async def test_a_server_that_fails_is_told(
     emulator: Emulator, service: Client, game: tuple[str, str]
 ) -> None:
-    failing, _ = (server.id for server in emulator.world.estate.servers)
+    failing, _ = (server.id for server in emulator.world.cph.servers)
     emulator.fault(Fail("CPS.0003", "No space."), "gaming.deployments.deploy", phone=failing)
 
     done = await service.post("/deploy", json={"version": game[1]})

@@ -1,37 +1,58 @@
-"""Copy on write: a phone keeps only what differs from how it left the factory.
+"""Copy on write: phones share what their factory made and keep only their own changes.
 
-All that a phone changed lies in one drawer of plain JSON values, so that a snapshot is a copy of the
-drawers and a reset empties one. A drawer that was never written to takes no memory.
+Changes are kept in columns, one for each kind, by the number of the phone. A phone that changed nothing is
+in no column and takes no memory; a factory reset removes the phone from all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-from attrs import define, field
+from attrs import astuple, define, field
 
 V = TypeVar("V", str, int)
 
-Drawer: TypeAlias = MutableMapping[str, Any]
-"""What one phone changed, by the name of the thing; JSON values only."""
+Changes: TypeAlias = dict[int, dict[str, V | None]]
+"""Changed values by key, by the number of the phone; None for a key that was removed."""
+
+
+@define
+class Columns:
+    """Base of classes whose fields are all columns: dictionaries by the number of the phone."""
+
+    def forget(self, number: int) -> None:
+        """Remove a phone from every column."""
+        for column in astuple(self, recurse=False):
+            column.pop(number, None)
+
+
+@define
+class AndroidChanges(Columns):
+    """What was changed on the phones of a fleet since they left the factory."""
+
+    properties: Changes[str] = field(factory=dict[int, dict[str, str | None]])
+    settings: Changes[str] = field(factory=dict[int, dict[str, str | None]])
+    apps: Changes[str] = field(factory=dict[int, dict[str, str | None]])
+    files: Changes[str] = field(factory=dict[int, dict[str, str | None]])
+    times: Changes[int] = field(factory=dict[int, dict[str, int | None]])
+    processes: Changes[int] = field(factory=dict[int, dict[str, int | None]])
+    inputs: dict[int, tuple[str, ...]] = field(factory=dict[int, tuple[str, ...]])
 
 
 @define(eq=False, repr=False)
 class Overlay(MutableMapping[str, V]):
-    """A shared mapping as one phone sees it: the factory's values under its own changes."""
+    """A shared mapping as one phone sees it: the factory's values under the phone's changes."""
 
     _shared: Mapping[str, V]
-    _drawer: Drawer
-    _name: str
+    _changes: Changes[V]
+    _number: int
 
-    def _changes(self) -> dict[str, V | None]:
-        """What was set here, with None for what was removed."""
-        found: dict[str, V | None] = self._drawer.get(self._name, {})
-        return found
+    def _own(self) -> dict[str, V | None]:
+        return self._changes.get(self._number, {})
 
     def __getitem__(self, key: str) -> V:
-        changes = self._changes()
+        changes = self._own()
         value = changes[key] if key in changes else self._shared[key]
         if value is None:
             raise KeyError(key)
@@ -41,62 +62,26 @@ class Overlay(MutableMapping[str, V]):
         if self._shared.get(key) == value:
             self._forget(key)
         else:
-            self._drawer.setdefault(self._name, {})[key] = value
+            self._changes.setdefault(self._number, {})[key] = value
 
     def __delitem__(self, key: str) -> None:
         if key not in self:
             raise KeyError(key)
         if key in self._shared:
-            self._drawer.setdefault(self._name, {})[key] = None
+            self._changes.setdefault(self._number, {})[key] = None
         else:
             self._forget(key)
 
     def _forget(self, key: str) -> None:
-        changes = self._changes()
+        changes = self._own()
         changes.pop(key, None)
         if not changes:
-            self._drawer.pop(self._name, None)
+            self._changes.pop(self._number, None)
 
     def __iter__(self) -> Iterator[str]:
-        changes = self._changes()
+        changes = self._own()
         yield from (key for key in self._shared if key not in changes)
         yield from (key for key, value in changes.items() if value is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-@define(eq=False)
-class Drawers:
-    """The drawers of a fleet, by the number of the phone; an empty drawer is not kept."""
-
-    by_number: dict[int, dict[str, Any]] = field(factory=dict[int, dict[str, Any]])
-
-
-@define(eq=False, repr=False)
-class FleetDrawer(MutableMapping[str, Any]):
-    """One phone's drawer, which comes into being with the first thing put in it."""
-
-    _drawers: Drawers
-    _number: int
-
-    def _inside(self) -> dict[str, Any]:
-        return self._drawers.by_number.get(self._number, {})
-
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - what JSON holds
-        return self._inside()[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - what JSON holds
-        self._drawers.by_number.setdefault(self._number, {})[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        inside = self._inside()
-        del inside[key]
-        if not inside:
-            del self._drawers.by_number[self._number]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._inside())
-
-    def __len__(self) -> int:
-        return len(self._inside())

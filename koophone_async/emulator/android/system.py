@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from koophone_async.emulator.android.copy_on_write import Drawer, Overlay
+from koophone_async.emulator.android.copy_on_write import AndroidChanges, Overlay
 from koophone_async.emulator.android.device_commands import DEVICE_COMMANDS
 from koophone_async.emulator.android.file_commands import FILE_COMMANDS
 from koophone_async.emulator.android.filesystem import FileSystem
@@ -21,6 +21,7 @@ from koophone_async.emulator.android.shell import Command, Result, Shell
 from koophone_async.emulator.android.text_commands import TEXT_COMMANDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from koophone_async.emulator.android.releases import FactoryImage
@@ -37,48 +38,58 @@ class Android:
 
     factory: FactoryImage
     serial: str
-    drawer: Drawer = field(factory=dict[str, Any], repr=False)
-    """Where the changes are kept; a plain dict for a phone without a fleet."""
+    changes: AndroidChanges = field(factory=AndroidChanges, repr=False)
+    """The changes of all phones of the fleet; of this phone only, where it has no fleet."""
+
+    number: int = 0
+    """Of the phone, in the fleet."""
 
     @property
     def properties(self) -> Overlay[str]:
         """Values by name, as `getprop` lists them."""
         own = {"ro.boot.serialno": self.serial, "ro.serialno": self.serial}
-        return Overlay({**self.factory.properties, **own}, self.drawer, "properties")
+        return Overlay({**self.factory.properties, **own}, self.changes.properties, self.number)
 
     @property
     def settings(self) -> Overlay[str]:
         """Values by `namespace/key`, the namespace one of system, secure, global."""
-        return Overlay(self.factory.settings, self.drawer, "settings")
+        return Overlay(self.factory.settings, self.changes.settings, self.number)
 
     @property
     def apps(self) -> Overlay[str]:
         """Versions by package, the system's and the installed ones."""
-        return Overlay(self.factory.apps, self.drawer, "apps")
+        return Overlay(self.factory.apps, self.changes.apps, self.number)
 
     @property
     def files(self) -> Overlay[str]:
         """Texts by path; the path of a directory ends with a slash."""
-        return Overlay(self.factory.files, self.drawer, "files")
+        return Overlay(self.factory.files, self.changes.files, self.number)
+
+    @property
+    def changed_files(self) -> Mapping[str, str | None]:
+        """Texts of the changed files, by path; None for a removed file."""
+        return self.changes.files.get(self.number, {})
 
     @property
     def disk(self) -> FileSystem:
         """The file system, with the permissions of the user `shell`."""
-        return FileSystem(self.files, Overlay[int]({}, self.drawer, "times"), self.factory.release.utc)
+        return FileSystem(
+            self.files, Overlay[int]({}, self.changes.times, self.number), self.factory.release.utc
+        )
 
     @property
     def processes(self) -> Overlay[int]:
         """Process IDs of the started apps, by package."""
-        return Overlay[int]({}, self.drawer, "processes")
+        return Overlay[int]({}, self.changes.processes, self.number)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The last 100 input events, such as `tap 10 20`, oldest first."""
-        return tuple(self.drawer.get("inputs", ()))
+        return self.changes.inputs.get(self.number, ())
 
     def record_input(self, event: str) -> None:
         """Add an input event."""
-        self.drawer["inputs"] = [*self.inputs, event][-_MAX_INPUTS:]
+        self.changes.inputs[self.number] = (*self.inputs, event)[-_MAX_INPUTS:]
 
     def is_system(self, package: str) -> bool:
         """Whether a package is part of the factory image."""

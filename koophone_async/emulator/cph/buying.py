@@ -1,66 +1,132 @@
-"""Buying servers, and giving those that are there other hardware."""
+"""Orders of servers, and changes of their hardware."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from attrs import frozen
 
+from koophone_async.emulator import world
+from koophone_async.emulator.android.releases import RELEASES
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import OWN_NETWORK_ONLY, PHONES, SERVERS
-from koophone_async.emulator.cph.orders import PRICE, place
+from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.server_inventory import BY_PERIOD, Server
-from koophone_async.emulator.cph.state import Line
+from koophone_async.emulator.cph.state import BandwidthRecord
+from koophone_async.emulator.jobs.engine import Effect, Run
+from koophone_async.emulator.orders import place
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.steps import CHANGE_MODEL, DELIVER
+from koophone_async.emulator.world import World
+from koophone_async.operation import AnyOperation
 from koophone_async.services.cph import buying, server_changes
 from koophone_async.services.cph.buying import BuyBareServers, BuyServers, BuyServersV1, Order, ServerOrder
-from koophone_async.services.cph.order_models import Period
+from koophone_async.services.cph.order_models import Period, Term
+from koophone_async.services.cph.server import ServerState
 from koophone_async.services.cph.started_jobs import StartedOne
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+PRICE: Final = 10.0
+"""The price of a server's core for a month, in an invented currency."""
 
-    from koophone_async.emulator.cph.project import Site
-    from koophone_async.operation import AnyOperation
-    from koophone_async.services.cph.order_models import Term
+MAX_CHANGES: Final = 5
+"""How many changes may be unfinished; the documents mention a limit without its value (CPS.0326)."""
 
-MOST_CHANGES: Final = 5
-"""That have not ended at a time; the documents have a limit and do not say which (CPS.0326)."""
+
+def populate(world: World, server: Server, image: str, properties: Mapping[str, str] | None) -> None:
+    """Add as many phones to a server as its flavor has."""
+    flavor = PHONES[server.phone_model or ""]
+    # An image that was deleted after the order leaves one of the service.
+    release = world.cph.release_of(image, server.region) or RELEASES[0]
+    for number in range(1, flavor.capacity + 1):
+        name = f"{server.name}-{number:05}"
+        phone = world.fleet.add(name, server.region, flavor.model, release, server.index)
+        phone.image = image
+        if properties:
+            phone.configure(properties)
+            phone.start_up()
+
+
+@frozen
+class Deliver(Effect):
+    """Delivers an ordered server with its phones."""
+
+    image: str
+    properties: Mapping[str, str] | None
+
+    def finish(self, run: Run) -> None:
+        server = run.server
+        server.state, server.updated = ServerState.NORMAL, run.at
+        if server.phone_model is not None:
+            populate(run.world, server, self.image, self.properties)
+
+
+@frozen
+class ChangeModel(Effect):
+    """Changes the flavor of a server."""
+
+    request: server_changes.ChangeModel
+
+    def finish(self, run: Run) -> None:
+        server = run.server
+        server.model, server.phone_model = self.request.model, self.request.phone_model
+        server.updated = run.at
+
+
+@frozen
+class Replace(Effect):
+    """Replaces the machine of a server, and all of its phones."""
+
+    request: server_changes.ChangeServer
+
+    def begin(self, run: Run) -> None:
+        run.server.state = ServerState.CREATING_3
+
+    def finish(self, run: Run) -> None:
+        request, server, fleet = self.request, run.server, run.world.fleet
+        for phone in fleet.on_server(server.index):
+            fleet.remove(phone.id)
+        server.phone_model, server.vpc = request.phone_model, request.vpc
+        server.subnet = request.cards[0].subnet
+        server.keypair = server.keypair if request.keypair is None else request.keypair
+        server.network, server.updated, server.state = "v2", run.at, ServerState.NORMAL
+        populate(run.world, server, request.image, request.properties)
+
+    def fail(self, run: Run) -> None:
+        run.server.state = ServerState.ABNORMAL
 
 
 @frozen
 class Buying:
-    """Sells servers. They are there after a while if they are paid for, else once somebody pays."""
+    """Sells servers, which are delivered a while after the order is paid."""
 
-    site: Site
+    project: Project
 
     @serves(buying.BUY, counted=False)
     async def buy(self, request: BuyServers) -> ServerOrder:
-        """Sell servers in a network of the tenant's own."""
+        """Sell servers in a network of the tenant."""
         self._check(request.model, request.phone_model, request.image)
 
-        def furnish(server: Server) -> None:
+        def configure(server: Server) -> None:
             server.network, server.vpc, server.subnet = "v2", request.vpc, request.cards[0].subnet
             server.zone = request.zone or server.zone
             server.keypair = request.keypair or ""
             server.enterprise_project = request.term.enterprise_project or "0"
 
-        return self._order(buying.BUY, request, request.term, furnish)
+        return self._order(buying.BUY, request, request.term, configure)
 
     @serves(buying.BUY_V1, counted=False)
     async def buy_v1(self, request: BuyServersV1) -> Order:
-        """Sell servers in a network of the service's; the answer names none of them."""
+        """Sell servers in a network of the service; the answer does not contain their ids."""
         if request.model in OWN_NETWORK_ONLY:
             raise cph(error_table.BUY_BY_V2)
         self._check(request.model, request.phone_model, request.image)
-        line = self._line(request)
+        bandwidth = self._bandwidth(request)
 
-        def furnish(server: Server) -> None:
-            server.bandwidth, server.keypair = line, request.keypair or ""
+        def configure(server: Server) -> None:
+            server.bandwidth, server.keypair = bandwidth, request.keypair or ""
 
-        order = self._order(buying.BUY_V1, request, request.term, furnish)
+        order = self._order(buying.BUY_V1, request, request.term, configure)
         return Order(order.id, order.product)
 
     @serves(buying.BUY_BARE, counted=False)
@@ -68,29 +134,30 @@ class Buying:
         """Sell servers without phones."""
         self._check(request.model)
 
-        def furnish(server: Server) -> None:
+        def configure(server: Server) -> None:
             server.network, server.subnet, server.keypair = "v2", request.cards[0].subnet, request.keypair
             server.zone = request.zone or server.zone
 
-        return self._order(buying.BUY_BARE, request, request.term, furnish)
+        return self._order(buying.BUY_BARE, request, request.term, configure)
 
     def _check(self, model: str, phone_model: str | None = None, image: str | None = None) -> None:
         if model not in SERVERS:
             raise cph(error_table.NO_MODEL, reason=model)
         if phone_model is not None and (phone_model not in PHONES or PHONES[phone_model].server != model):
             raise cph(error_table.NO_PHONE_MODEL, reason=phone_model)
-        if image is not None and self.site.estate.release_of(image, self.site.region) is None:
+        if image is not None and self.project.cph.release_of(image, self.project.region) is None:
             raise cph(error_table.NO_IMAGE, reason=image)
 
-    def _line(self, request: BuyServersV1) -> str:
-        """The bandwidth that is asked for: one that is there, or a new one."""
-        wanted, lines = request.bandwidth, self.site.estate.lines
-        if wanted.id is not None:
-            if wanted.id not in lines or lines[wanted.id].region != self.site.region:
-                raise cph(error_table.NO_BANDWIDTH, reason=wanted.id)
-            return wanted.id
-        now, id_ = self.site.estate.now(), self.site.world.hex()
-        lines[id_] = Line(id_, self.site.region, wanted.size or 300, int(wanted.sharing or 0), now, now)
+    def _bandwidth(self, request: BuyServersV1) -> str:
+        """Return the id of the requested bandwidth, which may be a new one."""
+        requested, bandwidths = request.bandwidth, self.project.cph.bandwidths
+        if requested.id is not None:
+            if requested.id not in bandwidths or bandwidths[requested.id].region != self.project.region:
+                raise cph(error_table.NO_BANDWIDTH, reason=requested.id)
+            return requested.id
+        now, id_ = self.project.now, self.project.world.hex()
+        size, sharing = requested.size or 300, int(requested.sharing or 0)
+        bandwidths[id_] = BandwidthRecord(id_, self.project.region, size, sharing, now, now)
         return id_
 
     def _order(
@@ -98,42 +165,28 @@ class Buying:
         operation: AnyOperation,
         request: BuyServers | BuyServersV1 | BuyBareServers,
         term: Term,
-        furnish: Callable[[Server], None],
+        configure: Callable[[Server], None],
     ) -> ServerOrder:
         phone_model = None if isinstance(request, BuyBareServers) else request.phone_model
-        made: list[Server] = []
+        order = world.Order(self.project.world.order_id(), operation.name, [], request.model, cost=0.0)
         for number in range(1, request.count + 1):
             name = request.name if request.count == 1 else f"{request.name}-{number:04}"
-            server = self.site.estate.servers.add(name, self.site.region, request.model, phone_model)
-            server.is_ordered = True
-            furnish(server)
-            made.append(server)
-        return self._placed(operation, request, term, made)
-
-    def _placed(
-        self,
-        operation: AnyOperation,
-        request: BuyServers | BuyServersV1 | BuyBareServers,
-        term: Term,
-        made: list[Server],
-    ) -> ServerOrder:
-        months = term.count * (12 if term.period == Period.YEAR else 1)
-        cost = PRICE * (SERVERS[request.model].cores or 0) * months * len(made)
-        ids = [server.id for server in made]
-        order = place(
-            self.site, operation, ids, request.model, cost,
-            paid=bool(term.pay), step=DELIVER, image=request.image or "",
-            properties=request.properties if isinstance(request, BuyServers) else None,
-        )  # fmt: skip
-        for server in made:
-            server.order = order.id
-        self.site.world.ledger.executed(operation.name, ids)
-        return ServerOrder(order.id, order.product, tuple(ids))
+            server = self.project.cph.servers.add(name, self.project.region, request.model, phone_model)
+            server.is_ordered, server.order = True, order.id
+            configure(server)
+            order.resources.append(server.id)
+        order.months = term.count * (12 if term.period == Period.YEAR else 1)
+        order.cost = PRICE * (SERVERS[request.model].cores or 0) * order.months * request.count
+        properties = request.properties if isinstance(request, BuyServers) else None
+        effect = Deliver(request.image or "", properties)
+        place(self.project.jobs, order, effect, paid=bool(term.pay))
+        self.project.world.ledger.executed(operation.name, order.resources)
+        return ServerOrder(order.id, order.product, tuple(order.resources))
 
     @serves(server_changes.CHANGE_MODEL)
     async def change_model(self, request: server_changes.ChangeModel) -> Order:
-        """Give a server another flavor after a while, if that is paid for."""
-        server = self.site.server(request.server)
+        """Sell another flavor for a server, which it has a while after the order is paid."""
+        server = self.project.server(request.server)
         self._check(request.model)
         old, new = SERVERS[server.model], SERVERS[request.model]
         if server.model == request.model:
@@ -143,34 +196,23 @@ class Buying:
         self._check(request.model, request.phone_model)
         if PHONES[request.phone_model].capacity != PHONES[server.phone_model or ""].capacity:
             raise cph(error_table.NO_PHONE_MODEL)
-        order = place(
-            self.site, server_changes.CHANGE_MODEL, [server.id], request.model,
-            PRICE * ((new.cores or 0) - (old.cores or 0)), paid=bool(request.fee and request.fee.pay),
-            step=CHANGE_MODEL, model=request.model, phone_model=request.phone_model,
-        )  # fmt: skip
+        cost = PRICE * ((new.cores or 0) - (old.cores or 0))
+        id_, name = self.project.world.order_id(), server_changes.CHANGE_MODEL.name
+        order = world.Order(id_, name, [server.id], request.model, cost)
+        place(self.project.jobs, order, ChangeModel(request), paid=bool(request.fee and request.fee.pay))
         return Order(order.id, order.product)
 
     @serves(server_changes.CHANGE, counted=False)
     async def change(self, request: server_changes.ChangeServer) -> StartedOne:
-        """Put a new machine in the place of a server; its phones are others then, with other ids."""
-        server = self.site.server(request.server)
+        """Start to replace the machine of a server; it will have new phones with new ids."""
+        server = self.project.server(request.server)
         if server.charging != BY_PERIOD:
             raise cph(error_table.NOT_BY_PERIOD)
         if not server.is_ready:
             raise cph(error_table.NOT_CHANGEABLE)
         self._check(server.model, request.phone_model, request.image)
-        if (
-            len(self.site.estate.works.open(server_changes.CHANGE.name, self.site.world.clock()))
-            >= MOST_CHANGES
-        ):
-            raise cph(error_table.CHANGING, MOST_CHANGES)
-        details = {
-            "phone_model": request.phone_model,
-            "keypair": request.keypair,
-            "vpc": request.vpc,
-            "subnet": request.cards[0].subnet,
-            "image": request.image,
-            "properties": request.properties,
-        }
-        work = self.site.file(server_changes.CHANGE, self.site.world.hex(), server, details)
-        return StartedOne(work.request, server.id, work.id)
+        if len(self.project.jobs.unfinished(server_changes.CHANGE)) >= MAX_CHANGES:
+            raise cph(error_table.CHANGING, MAX_CHANGES)
+        call = self.project.world.hex()
+        job = self.project.on_server(server_changes.CHANGE, call, Replace(request), server.id)
+        return StartedOne(call, server.id, job.id)

@@ -1,12 +1,13 @@
-"""Encoding servers, of which every server has one."""
+"""Encoding servers: every server has one."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.server_inventory import Server
+from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import encoding_servers
@@ -19,38 +20,49 @@ from koophone_async.services.cph.encoding_servers import (
 )
 from koophone_async.services.cph.started_jobs import JobEntry, Started
 
-if TYPE_CHECKING:
-    from koophone_async.emulator.cph.project import Site
-    from koophone_async.emulator.cph.server_inventory import Server
+
+@frozen
+class Restart(Effect):
+    """Restarts an encoding server."""
+
+    def begin(self, run: Run) -> None:
+        run.server.encoder_restarting = True
+
+    def finish(self, run: Run) -> None:
+        run.server.encoder_restarting = False
 
 
 @frozen
 class EncodingServers:
     """Lists and restarts encoding servers."""
 
-    site: Site
+    project: Project
 
     @serves(encoding_servers.LIST)
     async def list(
         self, request: encoding_servers.EncodingServerQuery
     ) -> encoding_servers.EncodingServerPage:
-        """Give one page of the encoding servers; there is no total."""
-        found = [server for server in self.site.servers() if _fits(server, request)]
+        """Return one page of the encoding servers; there is no total."""
+        found = [server for server in self.project.servers() if _matches(server, request)]
         page = found[request.offset : request.offset + request.limit]
         return encoding_servers.EncodingServerPage(tuple(map(_row, page)))
 
     @serves(encoding_servers.RESTART, counted=False)
     async def restart(self, request: encoding_servers.RestartEncodingServers) -> Started:
-        """Restart encoding servers; only this answer tells which job is whose."""
-        call, rows = self.site.world.hex(), list[JobEntry]()
-        no = cph(error_table.NO_ENCODER)
+        """Start to restart encoding servers; only this answer maps jobs to them."""
+        call, rows = self.project.world.hex(), list[JobEntry]()
+        unknown = cph(error_table.NO_ENCODER)
         for encoder in dict.fromkeys(request.encoding_servers):
-            server = self.site.estate.servers.encoders.get(encoder)
-            if server is None or server not in self.site.servers():
-                rows.append(JobEntry(encoding_server=encoder, error_code=no.code, error_message=no.message))
+            server = self.project.cph.servers.encoders.get(encoder)
+            if server is None or server not in self.project.servers():
+                rows.append(
+                    JobEntry(encoding_server=encoder, error_code=unknown.code, error_message=unknown.message)
+                )
                 continue
-            work = self.site.file(encoding_servers.RESTART, call, server, {}, encoder=encoder)
-            rows.append(JobEntry(encoding_server=encoder, id=work.id))
+            job = self.project.jobs.start(
+                encoding_servers.RESTART, call, Restart(), server=server.id, encoder=encoder, queue=server.id
+            )
+            rows.append(JobEntry(encoding_server=encoder, id=job.id))
         return Started(call, tuple(rows))
 
 
@@ -60,7 +72,7 @@ def _state(server: Server) -> EncodingState:
     return EncodingState.CREATING if server.state.is_creating else EncodingState.RUNNING
 
 
-def _fits(server: Server, query: encoding_servers.EncodingServerQuery) -> bool:
+def _matches(server: Server, query: encoding_servers.EncodingServerQuery) -> bool:
     wanted = EncodingState.CREATING if query.state in _CREATING else query.state
     return (
         query.server in (None, server.id)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
 
 from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
 from koophone_async.services.cph.server_models import Hardware, ProductType, ServerModel
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 OWN_NETWORK_ONLY: Final = frozenset({"physical.kg1.4xlarge.cp"})
 """What can only be bought in a network of one's own (CPS.0256)."""

@@ -1,16 +1,18 @@
-"""Models of phones, and the images that they can be given."""
+"""Models of phones, and the images that can be installed on them."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
 
 from attrs import frozen
 
+from koophone_async.emulator.android.releases import Release
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
-from koophone_async.emulator.cph.project import Site, marked
-from koophone_async.emulator.cph.state import OwnImage, when
+from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.state import TenantImage
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import image_members, images, phone_images, phone_models
@@ -28,33 +30,28 @@ from koophone_async.services.cph.phone_models import (
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import encode
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from koophone_async.emulator.android.releases import Release
-
-MOST_MEMBERS: Final = 10
+MAX_MEMBERS: Final = 10
 BYTES: Final = 1_306_150_912
-"""What every image weighs."""
+"""The size of every image."""
 
 _RECEIPTS: Final = {ShareAnswer.ACCEPTED: ShareState.ACCEPTED, ShareAnswer.REJECTED: ShareState.REJECTED}
 
 
 @frozen
 class Images:
-    """Lists models and images, shares images with others, and takes or declines theirs."""
+    """Lists models and images, shares images, and accepts or rejects those that others share."""
 
-    site: Site
+    project: Project
 
     @serves(phone_models.MODELS)
     async def models(self, request: phone_models.PhoneModelQuery) -> phone_models.PhoneModelPage:
-        """Give one page of the models, all of which are on sale; there is no total."""
+        """Return one page of the models, all of which are on sale; there is no total."""
         found = [_model(flavor) for flavor in PHONES.values() if request.state is not SaleState.OFFLINE]
         return phone_models.PhoneModelPage(tuple(found[request.offset : request.offset + request.limit]))
 
     @serves(phone_images.LIST)
     async def for_phones(self, request: phone_images.PhoneImageQuery) -> phone_images.PhoneImagePage:
-        """List the images that phones can be given: all of them where nothing is said."""
+        """List the images that can be installed on phones, by default of every scope."""
         scope = request.scope or ImageScope.ALL
         rows: list[PhoneImage] = []
         if scope in (ImageScope.PUBLIC, ImageScope.ALL):
@@ -64,60 +61,60 @@ class Images:
 
     @serves(images.LIST)
     async def list(self, request: images.ImageQuery) -> images.ImagePage:
-        """Give one page of the tenant's own images, and of those that others share."""
-        found = [image for image in self._own() if _fits(image, request)]
+        """Return one page of the private images, and of those that others share."""
+        found = [image for image in self._own() if _matches(image, request)]
         page = found[request.offset : request.offset + request.limit]
         return images.ImagePage(tuple(map(self._row, page)), len(found))
 
     @serves(images.DELETE)
     async def delete(self, request: images.ImageRequest) -> Accepted:
-        """Delete an image of one's own."""
-        del self.site.estate.images[self._image(request.image).id]
+        """Delete a private image."""
+        del self.project.cph.images[self._image(request.image).id]
         return Accepted()
 
     @serves(image_members.LIST)
     async def members(self, request: images.ImageRequest) -> image_members.Members:
-        """List who an image is shared with."""
+        """List the projects that an image is shared with."""
         image = self._image(request.image)
         return image_members.Members(tuple(_member(image, *one) for one in image.members.items()))
 
     @serves(image_members.ADD)
     async def share(self, request: image_members.AddMember) -> Accepted:
-        """Share an image; with more than ten the service has no code of its own (CPS.0196)."""
+        """Share an image with a project, at most with ten (CPS.0196: no page has a code of its own)."""
         image = self._image(request.image)
-        if request.project not in image.members and len(image.members) >= MOST_MEMBERS:
+        if request.project not in image.members and len(image.members) >= MAX_MEMBERS:
             raise cph(error_table.QUOTA)
-        image.members.setdefault(request.project, int(self.site.now.timestamp() * 1000))
+        image.members.setdefault(request.project, int(self.project.now.timestamp() * 1000))
         return Accepted()
 
     @serves(image_members.REMOVE)
     async def unshare(self, request: image_members.RemoveMember) -> Accepted:
-        """Share an image with somebody no longer."""
+        """Stop sharing an image with a project."""
         if self._image(request.image).members.pop(request.project, None) is None:
             raise cph(error_table.NO_RESOURCE, reason=request.project)
         return Accepted()
 
     @serves(image_members.ANSWER)
     async def answer(self, request: image_members.AnswerShare) -> Accepted:
-        """Take or decline an image that another tenant shares; the last word counts."""
+        """Accept or reject an image that another tenant shares; the last answer applies."""
         self._image(request.image, is_own=False).receipt = _RECEIPTS[ShareAnswer(request.verdict)]
         return Accepted()
 
-    def _own(self) -> Sequence[OwnImage]:
-        return [image for image in self.site.estate.images.values() if image.region == self.site.region]
+    def _own(self) -> Sequence[TenantImage]:
+        return [image for image in self.project.cph.images.values() if image.region == self.project.region]
 
-    def _image(self, id_: str, *, is_own: bool = True) -> OwnImage:
-        """Find an image of the tenant's own, or one that another tenant shares.
+    def _image(self, id_: str, *, is_own: bool = True) -> TenantImage:
+        """Return a private image, or one that another tenant shares.
 
         Raises:
-            Refusal: There is none, or it is the other kind (CPS.0166).
+            Refusal: There is none of this kind (CPS.0166).
         """
-        image = self.site.estate.images.get(id_)
-        if image is None or image.region != self.site.region or (image.shared_by is None) != is_own:
+        image = self.project.cph.images.get(id_)
+        if image is None or image.region != self.project.region or (image.shared_by is None) != is_own:
             raise cph(error_table.NO_IMAGE, reason=id_)
         return image
 
-    def _row(self, image: OwnImage) -> Image:
+    def _row(self, image: TenantImage) -> Image:
         is_own = image.shared_by is None
         return Image(
             image.id,
@@ -126,20 +123,20 @@ class Images:
             ImageState(image.state),
             f"AOSP {image.release.removeprefix('AOSP')}.0",
             BYTES,
-            self.site.domain,
-            self.site.project if is_own else None,
+            self.project.domain,
+            self.project.id if is_own else None,
             image.shared_by,
-            when(image.created),
-            when(image.updated),
+            image.created,
+            image.updated,
         )
 
 
-def _scope(image: OwnImage) -> ImageScope:
+def _scope(image: TenantImage) -> ImageScope:
     return ImageScope.PRIVATE if image.shared_by is None else ImageScope.SHARED
 
 
-def _fits(image: OwnImage, query: images.ImageQuery) -> bool:
-    made = when(image.created)
+def _matches(image: TenantImage, query: images.ImageQuery) -> bool:
+    made = image.created
     return (
         query.id in (None, image.id)
         and (query.name or "") in image.name
@@ -163,7 +160,7 @@ def _public(id_: str, release: Release) -> PhoneImage:
     )
 
 
-def _offered(image: OwnImage) -> PhoneImage:
+def _offered(image: TenantImage) -> PhoneImage:
     is_own = image.shared_by is None
     return PhoneImage(
         image.id,
@@ -177,8 +174,8 @@ def _offered(image: OwnImage) -> PhoneImage:
     )
 
 
-def _member(image: OwnImage, project: str, since: int) -> Member:
-    at = when("1970-01-01T00:00:00+00:00") + timedelta(milliseconds=since)
+def _member(image: TenantImage, project: str, since: int) -> Member:
+    at = datetime.fromtimestamp(since / 1000, UTC)
     return Member(project, image.id, at, at)
 
 

@@ -2,73 +2,65 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
-
 from attrs import evolve, frozen
 
 from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.jobs.engine import Job
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import jobs
-from koophone_async.services.cph.jobs import Job, JobState
-
-if TYPE_CHECKING:
-    from koophone_async.emulator.cph.project import Site
-    from koophone_async.emulator.works import Work
+from koophone_async.services.cph.jobs import JobState
 
 
 @frozen
 class Jobs:
-    """Tells how far jobs are."""
+    """Reports on jobs."""
 
-    site: Site
+    project: Project
 
     @serves(jobs.SHOW)
-    async def show(self, request: jobs.JobRequest) -> Job:
-        """Show one job."""
-        work = self.site.estate.works.by_id.get(request.job)
-        if work is None or work.is_lost or not self._is_here(work):
+    async def show(self, request: jobs.JobRequest) -> jobs.Job:
+        """Return one job."""
+        job = self.project.jobs.by_id.get(request.job)
+        if job is None or job.is_lost or not self._is_here(job):
             raise cph(error_table.NO_JOB, reason=request.job)
-        return seen(self.site, work)
+        return job_row(self.project, job)
 
     @serves(jobs.LIST)
     async def list(self, request: jobs.JobQuery) -> jobs.JobPage:
-        """Give one page of the jobs of some calls, in the order of the calls; there is no total."""
-        found = [work for work in self.site.estate.works.shown(request.requests) if self._is_here(work)]
+        """Return one page of the jobs of some calls, in the order of the calls; there is no total."""
+        found = [job for job in self.project.jobs.of_request(*request.requests) if self._is_here(job)]
         if not found:
             raise cph(error_table.NO_JOBS, reason=",".join(request.requests))
         page = found[request.offset : request.offset + request.limit]
-        return jobs.JobPage(tuple(_row(seen(self.site, work)) for work in page))
+        return jobs.JobPage(tuple(_with_texts(job_row(self.project, job)) for job in page))
 
-    def _is_here(self, work: Work) -> bool:
-        server = self.site.estate.servers.by_id.get(work.server)
-        return server is None or server.region == self.site.region
-
-
-def _row(job: Job) -> Job:
-    return evolve(job, error_code=job.error_code or "", error_message=job.error_message or "")
+    def _is_here(self, job: Job) -> bool:
+        if job.server is None:  # a job of KooPhone
+            return False
+        server = self.project.cph.servers.by_id.get(job.server)
+        return server is None or server.region == self.project.region
 
 
-def seen(site: Site, work: Work) -> Job:
-    """Say what the service shows of a job. One that waits for its turn is running and has not begun."""
-    began, ended = _moment(site, work.began), work.ended(site.world.clock())
-    server = None if work.encoder else work.server
-    job = Job(work.id, JobState.RUNNING, work.phone, server, work.encoder, began)
-    if not ended:
-        return job
+def _with_texts(row: jobs.Job) -> jobs.Job:
+    """Return a row as lists have it: with empty texts where single jobs have no error."""
+    return evolve(row, error_code=row.error_code or "", error_message=row.error_message or "")
+
+
+def job_row(project: Project, job: Job) -> jobs.Job:
+    """Return a job as the service shows it. One that waits for its turn is running and has not begun."""
+    moment = project.world.moment
+    began = None if job.began is None else moment(job.began)
+    server = None if job.encoder else job.server
+    row = jobs.Job(job.id, JobState.RUNNING, job.phone, server, job.encoder, began)
+    if job.ends is None or not job.ended(project.world.clock()):
+        return row
     return evolve(
-        job,
-        state=JobState.FAILED if work.code else JobState.SUCCEEDED,
-        ended_at=_moment(site, work.ends),
-        error_code=work.code or None,
-        error_message=work.message or None,
-        output=work.output,
+        row,
+        state=JobState.FAILED if job.code else JobState.SUCCEEDED,
+        ended_at=moment(job.ends),
+        error_code=job.code or None,
+        error_message=job.message or None,
+        output=job.output,
     )
-
-
-def _moment(site: Site, at: float | None) -> datetime | None:
-    if at is None:
-        return None
-    moment = site.now.astimezone(UTC) - timedelta(seconds=site.world.clock() - at)
-    return moment.replace(microsecond=0)

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import frozen
 
+from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.server_inventory import Server
+from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import keypairs
+from koophone_async.services.cph.started_jobs import Started
 
-if TYPE_CHECKING:
-    from koophone_async.emulator.cph.project import Site
-    from koophone_async.emulator.cph.server_inventory import Server
-    from koophone_async.services.cph.started_jobs import Started
+
+@frozen
+class ChangeKeypair(Effect):
+    """Changes the key pair of a server."""
+
+    request: keypairs.ServerKeypair
+
+    def finish(self, run: Run) -> None:
+        run.server.keypair = self.request.keypair
 
 
 @frozen
 class Keypairs:
-    """Lets other key pairs open phones. Any name is taken: key pairs are made by another service."""
+    """Changes the key pairs of servers. Any name is accepted: another service has the key pairs."""
 
-    site: Site
+    project: Project
 
     @serves(keypairs.UPDATE, counted=False)
     async def update(self, request: keypairs.UpdateKeypairs) -> Started:
-        """Change the key pairs of servers, of each not before the last change is over (CPS.0098)."""
-        pending = self.site.estate.works.open(keypairs.UPDATE.name, self.site.world.clock())
-        busy = {work.server for work in pending}
+        """Start to change key pairs; a server whose last change is unfinished is refused (CPS.0098)."""
+        changing = {job.server for job in self.project.jobs.unfinished(keypairs.UPDATE)}
 
         def check(server: Server) -> None:
-            if server.id in busy or not server.is_ready:
+            if server.id in changing or not server.is_ready:
                 raise cph("CPS.0098", reason=server.id)
 
-        wanted = [(one.server, {"keypair": one.keypair}) for one in request.servers]
-        return self.site.on_servers(keypairs.UPDATE, wanted, check)
+        effects = [(one.server, ChangeKeypair(one)) for one in request.servers]
+        return self.project.on_servers(keypairs.UPDATE, effects, check)

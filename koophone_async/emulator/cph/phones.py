@@ -1,16 +1,19 @@
-"""Phones as a whole."""
+"""Phones."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, SEEDED, PhoneFlavor, image_of
-from koophone_async.emulator.cph.project import Details, Site, running, thawed
-from koophone_async.emulator.fleet import Phone, Running
+from koophone_async.emulator.cph.project import Project, not_frozen, running
+from koophone_async.emulator.fleet import Phone, RunningState
+from koophone_async.emulator.jobs import phone_effects
+from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import phones, properties
@@ -26,119 +29,173 @@ from koophone_async.services.cph.phone import (
 from koophone_async.services.cph.phone import Phone as Row
 from koophone_async.services.cph.phone_models import DiskMode
 from koophone_async.services.cph.property_list import FORMER, RULES, UNEXPLAINED
-from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.services.cph.traffic import Route
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from koophone_async.services.cph.started_jobs import Started
+from koophone_async.services.cph.started_jobs import Accepted, Started
 
 _STATES: Final = {
-    Running.UNKNOWN: PhoneState.ABNORMAL,
-    Running.STOPPED: PhoneState.STOPPED,
-    Running.RUNNING: PhoneState.RUNNING,
-    Running.GOING_OFFLINE: PhoneState.STOPPING,
-    Running.STARTING: PhoneState.RESTARTING,
-    Running.SHUT_DOWN: PhoneState.STOPPED,
+    RunningState.UNKNOWN: PhoneState.ABNORMAL,
+    RunningState.STOPPED: PhoneState.STOPPED,
+    RunningState.RUNNING: PhoneState.RUNNING,
+    RunningState.GOING_OFFLINE: PhoneState.STOPPING,
+    RunningState.STARTING: PhoneState.RESTARTING,
+    RunningState.SHUT_DOWN: PhoneState.STOPPED,
 }
 
 
 @frozen
-class Phones:
-    """Lists, names, stops, restarts and wipes phones, and sets their properties."""
+class PowerChange(Effect):
+    """A change of the power state, of which a failure is visible in the state of the phone."""
 
-    site: Site
+    failed_state: ClassVar[PhoneState]
+
+    def fail(self, run: Run) -> None:
+        run.phone.resetting, run.phone.failed_state = False, self.failed_state
+
+
+@frozen
+class Stop(PowerChange):
+    """Stops a phone."""
+
+    failed_state = PhoneState.STOP_FAILED
+
+    def begin(self, run: Run) -> None:
+        run.phone.running, run.phone.streaming = RunningState.GOING_OFFLINE, False
+
+    def finish(self, run: Run) -> None:
+        run.phone.running = RunningState.STOPPED
+
+
+@frozen
+class Restart(PowerChange, phone_effects.Restart):
+    """Restarts a phone, with new properties and another image if the request has them."""
+
+    failed_state = PhoneState.RESTART_FAILED
+    change: phones.PhoneChange
+    image: str | None
+
+    def finish(self, run: Run) -> None:
+        _apply(self, run)
+        super().finish(run)
+
+
+@frozen
+class Reset(PowerChange, phone_effects.Wipe):
+    """Resets a phone. Its properties outlive that unless they are to be cleared."""
+
+    failed_state = PhoneState.RESET_FAILED
+    change: phones.PhoneReset
+    image: str | None
+
+    def finish(self, run: Run) -> None:
+        if self.change.clear_properties:
+            run.phone.properties = run.phone.custom_properties = {}
+        _apply(self, run)
+        super().finish(run)
+
+
+def _apply(effect: Restart | Reset, run: Run) -> None:
+    run.phone.configure(effect.change.properties)
+    release = effect.image and run.world.cph.release_of(effect.image, run.phone.region)
+    if release:
+        run.phone.release, run.phone.image = release, effect.image
+
+
+@frozen
+class Configure(Effect):
+    """Sets properties, which apply from the next start."""
+
+    request: properties.PropertyUpdate
+
+    def finish(self, run: Run) -> None:
+        run.phone.configure(self.request.properties, self.request.custom)
+
+
+@frozen
+class Phones:
+    """Lists, renames, stops, restarts and resets phones, and sets their properties."""
+
+    project: Project
 
     @serves(phones.LIST)
     async def list(self, request: phones.PhoneQuery) -> phones.PhonePage:
-        """Give one page of the phones, the newest first."""
+        """Return one page of the phones, newest first."""
         page, total = self._page(request)
-        return phones.PhonePage(tuple(Row(**row(self.site, phone)) for phone in page), total)
+        return phones.PhonePage(tuple(Row(**row(self.project, phone)) for phone in page), total)
 
     def _page(self, query: phones.PhoneQuery) -> tuple[Sequence[Phone], int]:
         is_filtered = any((query.name, query.state is not None, query.type))
         if query.server is None and not is_filtered:
-            return self.site.page(query.offset, query.limit)
+            return self.project.page(query.offset, query.limit)
         found = self._some(query)
         if is_filtered:
-            found = [phone for phone in found if _fits(phone, query)]
+            found = [phone for phone in found if _matches(phone, query)]
         return found[query.offset : query.offset + query.limit], len(found)
 
     def _some(self, query: phones.PhoneQuery) -> Sequence[Phone]:
-        server = query.server and self.site.estate.servers.by_id.get(query.server)
+        server = query.server and self.project.cph.servers.by_id.get(query.server)
         if query.server is None:
-            return self.site.phones()
-        if not server or server.region != self.site.region:
+            return self.project.phones()
+        if not server or server.region != self.project.region:
             return []
-        return self.site.world.fleet.on_server(server.index)[::-1]
+        return self.project.world.fleet.on_server(server.index)[::-1]
 
     @serves(phones.SHOW)
     async def show(self, request: phones.PhoneRequest) -> PhoneDetails:
-        """Tell everything of one phone."""
-        phone = self.site.phone(request.phone)
-        return details(self.site, phone)
+        """Return the details of one phone."""
+        phone = self.project.phone(request.phone)
+        return details(self.project, phone)
 
     @serves(phones.RENAME)
     async def rename(self, request: phones.RenamePhone) -> Accepted:
-        """Give a phone another name."""
-        self.site.phone(request.phone).name = request.name
+        """Rename a phone."""
+        self.project.phone(request.phone).name = request.name
         return Accepted()
 
     @serves(phones.STOP, counted=False)
     async def stop(self, request: phones.StopPhones) -> Started:
-        """Stop phones that run."""
-        return self.site.on_phones(phones.STOP, [(phone, {}) for phone in request.phones], running)
+        """Start to stop phones that run."""
+        return self.project.on_phones(phones.STOP, [(phone, Stop()) for phone in request.phones], running)
 
     @serves(phones.RESTART, counted=False)
     async def restart(self, request: phones.RestartPhones) -> Started:
-        """Restart phones that run or stand still; they take up the properties that they were given."""
-        return self.site.on_phones(phones.RESTART, _changes(request), self._may_restart)
+        """Start to restart phones that run or are stopped; they apply the properties that were set."""
+        effects = [(change.phone, Restart(change, request.image)) for change in request.phones]
+        return self.project.on_phones(phones.RESTART, effects, self._check_restart)
 
     @serves(phones.RESET, counted=False)
     async def reset(self, request: phones.ResetPhones) -> Started:
-        """Wipe phones. Properties that they were given outlive that unless they are to be forgotten."""
-        return self.site.on_phones(phones.RESET, _changes(request), self._may_reset)
+        """Start to reset phones."""
+        effects = [(change.phone, Reset(change, request.image)) for change in request.phones]
+        return self.project.on_phones(phones.RESET, effects, self._check_change)
 
-    def _may_restart(self, phone: Phone, wanted: Details) -> None:
-        if phone.running in (Running.STARTING, Running.GOING_OFFLINE) and "broken" not in phone.drawer:
+    def _check_restart(self, phone: Phone, effect: Restart) -> None:
+        if (
+            phone.running in (RunningState.STARTING, RunningState.GOING_OFFLINE)
+            and phone.failed_state is None
+        ):
             raise cph(error_table.NEITHER_STOPPED_NOR_RUNNING, reason=phone.cph_id)
-        self._may_reset(phone, wanted)
+        self._check_change(phone, effect)
 
-    def _may_reset(self, phone: Phone, wanted: Details) -> None:
-        thawed(phone)
-        _check_properties(wanted.get("property") or {})
-        image = wanted.get("image")
-        if image and self.site.estate.release_of(image, self.site.region) is None:
-            raise cph(error_table.NO_IMAGE, reason=str(image))
+    def _check_change(self, phone: Phone, effect: Restart | Reset) -> None:
+        not_frozen(phone)
+        _check_properties(effect.change.properties or {})
+        if effect.image and self.project.cph.release_of(effect.image, self.project.region) is None:
+            raise cph(error_table.NO_IMAGE, reason=effect.image)
 
     @serves(properties.UPDATE_PROPERTIES, counted=False)
     async def update_properties(self, request: properties.UpdateProperties) -> Started:
-        """Give phones properties, which they take up when they start next."""
-        wanted = [
-            (update.phone, {"property": update.properties, "custom": update.custom})
-            for update in request.phones
-        ]
-        return self.site.on_phones(properties.UPDATE_PROPERTIES, wanted, _may_have)
+        """Start to set properties of phones, which apply from the next start."""
+        effects = [(update.phone, Configure(update)) for update in request.phones]
+        return self.project.on_phones(properties.UPDATE_PROPERTIES, effects, _check_update)
 
 
-def _changes(request: phones.RestartPhones | phones.ResetPhones) -> Iterator[tuple[str, Details]]:
-    for change in request.phones:
-        clear_properties = isinstance(change, phones.PhoneReset) and change.clear_properties
-        yield (
-            change.phone,
-            {"property": change.properties, "image": request.image, "clear_properties": clear_properties},
-        )
+def _check_update(phone: Phone, effect: Configure) -> None:
+    not_frozen(phone)
+    _check_properties(effect.request.properties)
 
 
-def _may_have(phone: Phone, wanted: Details) -> None:
-    thawed(phone)
-    _check_properties(wanted["property"])
-
-
-def _check_properties(given: Mapping[str, str]) -> None:
-    """Refuse a property that the documents do not know (CPS.0163) or do not allow (CPS.0164)."""
-    for name, value in given.items():
+def _check_properties(values: Mapping[str, str]) -> None:
+    """Refuse a property that is undocumented (CPS.0163) or has a forbidden value (CPS.0164)."""
+    for name, value in values.items():
         rule = RULES.get(FORMER.get(name, name))
         if rule is None and name not in UNEXPLAINED:
             raise cph(error_table.UNKNOWN_PROPERTY, name)
@@ -150,15 +207,15 @@ def _check_properties(given: Mapping[str, str]) -> None:
 
 
 def state(phone: Phone) -> PhoneState:
-    """Say where a phone stands, in CPH's numbers."""
+    """Return the state of a phone, in CPH's numbers."""
     if phone.frozen:
         return PhoneState.FROZEN
-    if "broken" in phone.drawer:
-        return PhoneState(phone.drawer["broken"])
+    if phone.failed_state is not None:
+        return phone.failed_state
     return PhoneState.RESETTING if phone.resetting else _STATES[phone.running]
 
 
-def _fits(phone: Phone, query: phones.PhoneQuery) -> bool:
+def _matches(phone: Phone, query: phones.PhoneQuery) -> bool:
     return (
         (query.name or "") in phone.name
         and query.state in (None, state(phone))
@@ -166,14 +223,14 @@ def _fits(phone: Phone, query: phones.PhoneQuery) -> bool:
     )
 
 
-def flavor(site: Site, phone: Phone) -> PhoneFlavor:
-    """What a phone was bought as."""
-    return PHONES.get(site.estate.servers.of(phone).phone_model or "", SEEDED)
+def flavor(project: Project, phone: Phone) -> PhoneFlavor:
+    """Return the flavor that a phone was bought as."""
+    return PHONES.get(project.cph.servers.of(phone).phone_model or "", SEEDED)
 
 
-def row(site: Site, phone: Phone) -> dict[str, Any]:
-    """What lists and details say of a phone."""
-    server, kind = site.estate.servers.of(phone), flavor(site, phone)
+def row(project: Project, phone: Phone) -> dict[str, Any]:
+    """Return the fields that lists and details of phones share."""
+    server, kind = project.cph.servers.of(phone), flavor(project, phone)
     made = phone.created.astimezone(UTC)
     return {
         "id": phone.cph_id,
@@ -182,10 +239,10 @@ def row(site: Site, phone: Phone) -> dict[str, Any]:
         "state": state(phone),
         "type": PhoneType.COMMON,
         "model": kind.name,
-        "image": phone.drawer.get("image") or image_of(phone.release),
+        "image": phone.image or image_of(phone.release),
         "image_version": f"AOSP {phone.release.number}.0",
         "imei": f"{860000000000000 + phone.number}",
-        "route": Route(phone.drawer.get("route", Route.DIRECT.value)),
+        "route": phone.route,
         "disk_mode": DiskMode.OWN if kind.own_disk else DiskMode.SHARED,
         "zone": server.zone,
         "is_encrypted": False,
@@ -195,27 +252,22 @@ def row(site: Site, phone: Phone) -> dict[str, Any]:
     }
 
 
-def details(site: Site, phone: Phone) -> PhoneDetails:
-    """Everything that is said of one phone."""
-    kind, port = flavor(site, phone), _port(site, phone)
-    disk = DataVolume(DiskType.GENERAL_PURPOSE_SSD, disk_of(phone)) if kind.own_disk else None
+def details(project: Project, phone: Phone) -> PhoneDetails:
+    """Return the details of a phone."""
+    kind, port = flavor(project, phone), _port(project, phone)
+    disk = DataVolume(DiskType.GENERAL_PURPOSE_SSD, phone.disk) if kind.own_disk else None
     return PhoneDetails(
-        **row(site, phone),
-        properties=phone.drawer.get("property", {}),
-        custom=phone.drawer.get("custom"),
+        **row(project, phone),
+        properties=phone.properties,
+        custom=phone.custom_properties or None,
         ports=(port,),
         disk=disk,
     )
 
 
-def disk_of(phone: Phone) -> int:
-    """How large the data disk of a phone is, in GiB."""
-    return int(phone.drawer.get("disk", phone.model.storage))
-
-
-def _port(site: Site, phone: Phone) -> PhonePort:
+def _port(project: Project, phone: Phone) -> PhonePort:
     server, inside = (
-        site.estate.servers.of(phone),
+        project.cph.servers.of(phone),
         f"10.237.{phone.number // 250 % 250}.{phone.number % 250 + 1}",
     )
     access = 10000 + phone.number % 50000

@@ -1,4 +1,4 @@
-"""Maintenance that is planned for servers."""
+"""Scheduled maintenance of servers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Site, marked
-from koophone_async.emulator.cph.state import Event, when
+from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.state import MaintenanceEvent
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import scheduled_events
@@ -17,83 +17,79 @@ from koophone_async.services.cph.scheduled_events import EventState, EventType, 
 from koophone_async.services.cph.started_jobs import Accepted
 
 NOTICE: Final = timedelta(minutes=5)
-"""How long before its beginning an event must be given another time."""
+"""How long before its start an event can be rescheduled."""
 
-LASTS: Final = timedelta(hours=1)
-LATEST: Final = timedelta(days=30)
-"""How far its beginning can be moved away from its first day."""
+DURATION: Final = timedelta(hours=1)
+MAX_DELAY: Final = timedelta(days=30)
+"""How far the start can be moved from the day on which the event was published."""
 
 
 @frozen
 class ScheduledEvents:
-    """Tells of planned events, which wait until the tenant agrees. The seed plans one a region."""
+    """Lists, authorizes and reschedules events. The seed schedules one in each region."""
 
-    site: Site
+    project: Project
 
     @serves(scheduled_events.LIST)
     async def list(self, request: scheduled_events.EventQuery) -> scheduled_events.EventPage:
-        """Give one page of the events."""
-        shown = [self._shown(event) for event in self.site.estate.events.values() if self._is_here(event)]
-        found = [event for event in shown if _fits(event, request)]
+        """Return one page of the events."""
+        rows = [self._row(event) for event in self.project.cph.events.values() if self._is_here(event)]
+        found = [event for event in rows if _matches(event, request)]
         return scheduled_events.EventPage(*marked(found, request.marker, request.limit), len(found))
 
     @serves(scheduled_events.AUTHORIZE)
     async def authorize(self, request: scheduled_events.AuthorizeEvent) -> Accepted:
-        """Let an event happen: at once, or when it is wanted."""
-        event = self._waiting(request.event)
-        event.begins = self._beginning(request.start)
+        """Authorize an event, at once or for a time."""
+        event = self._pending(request.event)
+        event.starts = self._start(request.start)
         event.authorization = str(request.authorization)
         return Accepted()
 
     @serves(scheduled_events.RESCHEDULE)
     async def reschedule(self, request: scheduled_events.RescheduleEvent) -> Accepted:
-        """Move the beginning of an event that has not begun."""
-        event = self._waiting(request.event)
-        event.begins = self._beginning(request.start)
+        """Move the start of an event that has not begun."""
+        event = self._pending(request.event)
+        event.starts = self._start(request.start)
         return Accepted()
 
-    def _is_here(self, event: Event) -> bool:
-        return event.region == self.site.region and event.server in self.site.estate.servers.by_id
+    def _is_here(self, event: MaintenanceEvent) -> bool:
+        return event.region == self.project.region and event.server in self.project.cph.servers.by_id
 
-    def _waiting(self, id_: str) -> Event:
-        event = self.site.estate.events.get(id_)
+    def _pending(self, id_: str) -> MaintenanceEvent:
+        event = self.project.cph.events.get(id_)
         if event is None or not self._is_here(event):
             raise cph(error_table.NO_RESOURCE, reason=id_)
         if self._state(event) not in (EventState.INQUIRING, EventState.SCHEDULED):
             raise cph(error_table.BAD_TIME, reason="the event has begun")
         return event
 
-    def _beginning(self, start: str | None) -> str:
-        """Read when to begin; nothing is at once.
+    def _start(self, start: str | None) -> datetime:
+        """Parse the start; by default it is now.
 
         Raises:
-            Refusal: It is no time, or less than five minutes from now (CPS.0174).
+            Refusal: It is malformed, or less than five minutes from now (CPS.0174).
         """
-        now = self.site.now.astimezone(UTC)
+        now = self.project.now
         if not start:
-            return now.isoformat()
+            return now
         try:
-            begins = datetime.fromisoformat(start)
+            starts = datetime.fromisoformat(start)
         except ValueError:
             raise cph(error_table.BAD_TIME, reason=start) from None
-        if begins.tzinfo is None or begins < now + NOTICE:
+        if starts.tzinfo is None or starts < now + NOTICE:
             raise cph(error_table.BAD_TIME, reason=start)
-        return begins.isoformat()
+        return starts.astimezone(UTC)
 
-    def _state(self, event: Event) -> EventState:
+    def _state(self, event: MaintenanceEvent) -> EventState:
         if not event.authorization:
             return EventState.INQUIRING
-        since = self.site.now - when(event.begins)
+        since = self.project.now - event.starts
         if since < timedelta():
             return EventState.SCHEDULED
-        return EventState.EXECUTING if since < LASTS else EventState.COMPLETED
+        return EventState.EXECUTING if since < DURATION else EventState.COMPLETED
 
-    def _shown(self, event: Event) -> ScheduledEvent:
-        server, state, begins = (
-            self.site.estate.servers.by_id[event.server],
-            self._state(event),
-            when(event.begins),
-        )
+    def _row(self, event: MaintenanceEvent) -> ScheduledEvent:
+        server, state, starts = self.project.cph.servers.by_id[event.server], self._state(event), event.starts
         return ScheduledEvent(
             event.id,
             server.id,
@@ -103,17 +99,17 @@ class ScheduledEvents:
             EventType.MAINTENANCE,
             event.authorization or None,
             state,
-            when(event.published),
-            begins if state in (EventState.EXECUTING, EventState.COMPLETED) else None,
-            begins + LASTS if state is EventState.COMPLETED else None,
-            begins,
-            begins + LASTS,
-            when(event.published) + LATEST,
+            event.published,
+            starts if state in (EventState.EXECUTING, EventState.COMPLETED) else None,
+            starts + DURATION if state is EventState.COMPLETED else None,
+            starts,
+            starts + DURATION,
+            event.published + MAX_DELAY,
             "maintenance of the server's disks",
         )
 
 
-def _fits(event: ScheduledEvent, query: scheduled_events.EventQuery) -> bool:
+def _matches(event: ScheduledEvent, query: scheduled_events.EventQuery) -> bool:
     published = event.published_at
     return (
         query.event in (None, event.id)

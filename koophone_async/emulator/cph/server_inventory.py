@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from attrs import asdict, define, field
+from attrs import Factory, define, field
 
 from koophone_async.emulator.cph.flavors import SEEDED
+from koophone_async.emulator.fleet import Fleet, Phone
 from koophone_async.services.cph.server import ServerState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from koophone_async.emulator.fleet import Fleet, Phone
 
 BY_PERIOD: Final = 0
 BY_USE: Final = 1
@@ -24,12 +21,30 @@ BY_USE: Final = 1
 _YEAR: Final = timedelta(days=365)
 
 
+@define
+class SharedFile:
+    """A file in the shared storage of a server."""
+
+    size: int
+    changed: datetime
+
+
+@define
+class SharedCopy:
+    """An app in the shared storage of a server."""
+
+    package: str
+    version: str
+    since: datetime
+    until: datetime | None = None
+
+
 @define(eq=False)
 class Server:
     """One server."""
 
     index: int
-    """Which one of the fleet's."""
+    """Its number in the fleet."""
 
     id: str
     name: str
@@ -53,18 +68,18 @@ class Server:
     """The id of its bandwidth."""
 
     tags: dict[str, str] = field(factory=dict[str, str])
-    files: dict[str, dict[str, Any]] = field(factory=dict[str, dict[str, Any]])
-    """Shared storage: size, and when it was changed, by path."""
+    files: dict[str, SharedFile] = field(factory=dict[str, SharedFile])
+    """Files in the shared storage, by path."""
 
-    apps: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
-    """Shared apps: package, version, since when and until when."""
+    apps: list[SharedCopy] = field(factory=list[SharedCopy])
+    """Apps in the shared storage, also those that were there once."""
 
     filesystems: dict[str, str] = field(factory=dict[str, str])
-    """Directories of the tenant's own file systems that it mounts, by the file system's id."""
+    """Directories of the tenant's file systems that it mounts, by the id of the file system."""
 
     encoder_restarting: bool = False
     is_ordered: bool = False
-    """Whether nobody can see it yet, as its order is not paid."""
+    """Whether it is invisible, as its order is not paid yet."""
 
     @property
     def encoder(self) -> str:
@@ -86,40 +101,21 @@ class Server:
         """Whether it can be worked with."""
         return self.state is ServerState.NORMAL
 
-    def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON."""
-        said = asdict(self)
-        return said | {"created": self.created.isoformat(), "updated": self.updated.isoformat()}
-
-    @classmethod
-    def of_json(cls, said: Mapping[str, Any]) -> Server:
-        """Build what `to_json` wrote."""
-        times = {name: datetime.fromisoformat(said[name]) for name in ("created", "updated")}
-        read: dict[str, Any] = {**said, **times, "state": ServerState(said["state"])}
-        return cls(**read)
-
 
 @define(eq=False)
 class Servers:
     """All servers, by id."""
 
     fleet: Fleet = field(repr=False)
-    by_id: dict[str, Server] = field(init=False)
+    by_id: dict[str, Server] = Factory(lambda self: self._seeded(), takes_self=True)
     encoders: dict[str, Server] = field(init=False)
     """By the id of the encoding server."""
 
     _index: dict[int, Server] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._fill(map(self._seeded, range(self.fleet.servers)))
-
-    def _fill(self, servers: Iterable[Server]) -> None:
-        self.by_id, self.encoders, self._index = {}, {}, {}
-        for server in servers:
-            self._add(server)
-
-    def _add(self, server: Server) -> None:
-        self.by_id[server.id] = self.encoders[server.encoder] = self._index[server.index] = server
+        self.encoders = {server.encoder: server for server in self.by_id.values()}
+        self._index = {server.index: server for server in self.by_id.values()}
 
     def __iter__(self) -> Iterator[Server]:
         return iter(list(self.by_id.values()))
@@ -127,7 +123,10 @@ class Servers:
     def _id(self, index: int) -> str:
         return blake2b(b"%d/server/%d" % (self.fleet.seed, index), digest_size=16).hexdigest()
 
-    def _seeded(self, index: int) -> Server:
+    def _seeded(self) -> dict[str, Server]:
+        return {server.id: server for server in map(self._seeded_server, range(self.fleet.servers))}
+
+    def _seeded_server(self, index: int) -> Server:
         fleet, region = self.fleet, self.fleet.region_of(index)
         made = fleet.epoch - _YEAR - timedelta(hours=index)
         return Server(
@@ -146,40 +145,32 @@ class Servers:
         )
 
     def add(self, name: str, region: str, model: str, phone_model: str | None) -> Server:
-        """Put up a server that carries nothing yet."""
-        index = self.fleet.open_server(region)
+        """Add a server without phones, which is being created."""
+        index = self.fleet.add_server(region)
         now = self.fleet.now().astimezone(UTC)
         server = Server(
             index, self._id(index), name, region, model, phone_model, now, now, ServerState.CREATING_1
         )
         server.charging, server.zone = BY_PERIOD, f"{region}a"
-        self._add(server)
+        self.by_id[server.id] = self.encoders[server.encoder] = self._index[index] = server
         return server
 
     def of(self, phone: Phone) -> Server:
-        """The server that carries a phone."""
+        """Return the server that carries a phone."""
         return self._index[phone.server]
 
-    def standing(self, region: str) -> set[int]:
-        """The indices of the servers that are in a region."""
+    def in_region(self, region: str) -> set[int]:
+        """Return the indices of the servers in a region."""
         return {server.index for server in self.by_id.values() if server.region == region}
 
     def remove(self, server: Server) -> None:
-        """Take a server away with all that is on it."""
+        """Remove a server and its phones."""
         for phone in self.fleet.on_server(server.index):
             self.fleet.remove(phone.id)
         del self.by_id[server.id], self.encoders[server.encoder], self._index[server.index]
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """All servers, in the order of their making."""
-        return [server.to_json() for server in self]
-
-    def restore(self, said: Iterable[Mapping[str, Any]]) -> None:
-        """Become what `to_json` said."""
-        self._fill(map(Server.of_json, said))
-
 
 def network(seed: int, region: str, what: str) -> str:
-    """Make up the id of something in a region's network."""
+    """Return the id of something in the network of a region, which follows from the seed."""
     digits = blake2b(f"{seed}/{region}/{what}".encode(), digest_size=16).hexdigest()
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

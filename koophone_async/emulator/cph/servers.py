@@ -1,17 +1,19 @@
-"""Servers as a whole."""
+"""Servers."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.bandwidths import shown
+from koophone_async.emulator.cph.bandwidths import bandwidth_row
 from koophone_async.emulator.cph.flavors import PHONES, SERVERS
-from koophone_async.emulator.cph.project import Site, marked
+from koophone_async.emulator.cph.project import Project, marked
 from koophone_async.emulator.cph.server_inventory import BY_USE, Server, network
+from koophone_async.emulator.fleet import RunningState
+from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import server_models, servers
@@ -20,44 +22,68 @@ from koophone_async.services.cph.server import (
     Network,
     Purchase,
     ServerDetail,
+    ServerState,
     SharedVolume,
     Volume,
 )
 from koophone_async.services.cph.server import Server as Row
 from koophone_async.services.cph.server_models import Offering, Sale
-from koophone_async.services.cph.started_jobs import Accepted, StartedOne
-
-if TYPE_CHECKING:
-    from koophone_async.services.cph.started_jobs import Started
+from koophone_async.services.cph.started_jobs import Accepted, Started, StartedOne
 
 _MILLISECONDS: Final = 10**11
-"""A number this large counts milliseconds; no document says which are meant."""
+"""A number this large is in milliseconds, a smaller one in seconds; no document states the unit."""
+
+
+@frozen
+class Restart(Effect):
+    """Restarts a server and all of its phones."""
+
+    def begin(self, run: Run) -> None:
+        run.server.state = ServerState.STARTING
+        for phone in run.world.fleet.on_server(run.server.index):
+            phone.running, phone.streaming = RunningState.STARTING, False
+
+    def finish(self, run: Run) -> None:
+        run.server.state = ServerState.NORMAL
+        for phone in run.world.fleet.on_server(run.server.index):
+            phone.start_up()
+
+    def fail(self, run: Run) -> None:
+        run.server.state = ServerState.ABNORMAL
+
+
+@frozen
+class Delete(Effect):
+    """Deletes a server and its phones."""
+
+    def finish(self, run: Run) -> None:
+        run.world.cph.servers.remove(run.server)
 
 
 @frozen
 class Servers:
-    """Lists, names, restarts and takes back servers."""
+    """Lists, renames, restarts and deletes servers."""
 
-    site: Site
+    project: Project
 
     @serves(servers.LIST)
     async def list(self, request: servers.ServerQuery) -> servers.ServerPage:
-        """Give one page of the servers, the newest first."""
-        found = [server for server in self.site.servers() if _fits(server, request)]
+        """Return one page of the servers, newest first."""
+        found = [server for server in self.project.servers() if _matches(server, request)]
         page = found[request.offset : request.offset + request.limit]
-        return servers.ServerPage(tuple(Row(**_row(self.site, server)) for server in page), len(found))
+        return servers.ServerPage(tuple(Row(**_row(self.project, server)) for server in page), len(found))
 
     @serves(servers.SHOW)
     async def show(self, request: servers.ServerRequest) -> ServerDetail:
-        """Tell everything of one server."""
-        server = self.site.server(request.server)
-        line = self.site.estate.lines.get(server.bandwidth or "")
+        """Return the details of one server."""
+        server = self.project.server(request.server)
+        bandwidth = self.project.cph.bandwidths.get(server.bandwidth or "")
         made = server.created
         flavor = PHONES.get(server.phone_model or "")
         shared = flavor and flavor.shared_storage
         return ServerDetail(
-            **_row(self.site, server),
-            bandwidths=() if line is None else (shown(line),),
+            **_row(self.project, server),
+            bandwidths=() if bandwidth is None else (bandwidth_row(bandwidth),),
             volumes=(Volume(server.id[::-1], f"{server.name}-disk", 800, "SSD", made, server.updated),),
             shared_volume=SharedVolume("SSD", shared, 0) if shared else None,
             security_groups=(),
@@ -72,31 +98,30 @@ class Servers:
     @serves(server_models.OFFERINGS)
     async def offerings(self, request: server_models.OfferingQuery) -> server_models.OfferingPage:
         """List the flavors of servers by zone; none is sold out."""
-        found = [Offering(name, f"{self.site.region}a", Sale.AVAILABLE) for name in SERVERS]
+        found = [Offering(name, f"{self.project.region}a", Sale.AVAILABLE) for name in SERVERS]
         return server_models.OfferingPage(*marked(found, request.marker, request.limit), len(found))
 
     @serves(servers.RENAME)
     async def rename(self, request: servers.RenameServer) -> Accepted:
-        """Give a server another name."""
-        self.site.server(request.server).name = request.name
+        """Rename a server."""
+        self.project.server(request.server).name = request.name
         return Accepted()
 
     @serves(servers.RESTART, counted=False)
     async def restart(self, request: servers.ServersRequest) -> Started:
-        """Restart servers, and with them all of their phones."""
-        return self.site.on_servers(
-            servers.RESTART, [(server, {}) for server in request.servers], _restartable
-        )
+        """Start to restart servers."""
+        effects = [(server, Restart()) for server in request.servers]
+        return self.project.on_servers(servers.RESTART, effects, _restartable)
 
     @serves(servers.DELETE, counted=False)
     async def delete(self, request: servers.DeleteServers) -> StartedOne:
-        """Take back servers that are paid by use, all of them or none; there is one job for all."""
-        found = [self.site.server(server) for server in dict.fromkeys(request.servers)]
+        """Start to delete servers that are paid by use, all or none; the answer has the job of the first."""
+        found = [self.project.server(server) for server in dict.fromkeys(request.servers)]
         if any(server.charging != BY_USE for server in found):
             raise cph(error_table.NOT_BY_USE)
-        call = self.site.world.hex()
-        jobs = [self.site.file(servers.DELETE, call, server, {}).id for server in found]
-        return StartedOne(call, None, jobs[0])
+        call = self.project.world.hex()
+        jobs = [self.project.on_server(servers.DELETE, call, Delete(), server.id) for server in found]
+        return StartedOne(call, None, jobs[0].id)
 
 
 def _restartable(server: Server) -> None:
@@ -104,7 +129,7 @@ def _restartable(server: Server) -> None:
         raise cph(error_table.NOT_RESTARTABLE, reason=server.id)
 
 
-def _fits(server: Server, query: servers.ServerQuery) -> bool:
+def _matches(server: Server, query: servers.ServerQuery) -> bool:
     return (
         (query.name or "") in server.name
         and query.id in (None, server.id)
@@ -120,7 +145,7 @@ def _moment(number: int) -> datetime:
     return datetime.fromtimestamp(number / 1000 if number > _MILLISECONDS else number, UTC)
 
 
-def _row(site: Site, server: Server) -> dict[str, Any]:
+def _row(project: Project, server: Server) -> dict[str, Any]:
     inside, outside = server.internal_ip, server.public_ip
     return {
         "id": server.id,
@@ -137,7 +162,7 @@ def _row(site: Site, server: Server) -> dict[str, Any]:
         "subnet": server.subnet,
         "subnet_cidr": "172.31.0.0/16",
         "addresses": (Address(inside, outside, inside, outside),),
-        "resource_project": network(site.world.fleet.seed, server.region, "resources").replace("-", ""),
+        "resource_project": network(project.world.fleet.seed, server.region, "resources").replace("-", ""),
         "purchase": Purchase(server.order or f"CS{server.id[:14].upper()}", server.model, server.charging),
         "enterprise_project": server.enterprise_project,
         "created_at": server.created,

@@ -2,66 +2,93 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+import posixpath
+from datetime import timedelta
+from typing import Final
 
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Site, marked
+from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.server_inventory import Server, SharedCopy
 from koophone_async.emulator.cph.shared_files import sharing
+from koophone_async.emulator.jobs.engine import Effect, Run, narrowed
 from koophone_async.emulator.server.errors import Refusal, cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_apps
 from koophone_async.services.cph.shared_apps import SharedApp
+from koophone_async.services.cph.started_jobs import Started
 
-if TYPE_CHECKING:
-    from koophone_async.emulator.cph.server_inventory import Server
-    from koophone_async.services.cph.started_jobs import Started
+SCAN_INTERVAL: Final = timedelta(hours=2)
+"""How often the service scans the apps in the shared storage of a server."""
 
-BETWEEN_LOOKS: Final = timedelta(hours=2)
-"""How often the service looks at what a server shares."""
+
+@frozen
+class Push(Effect):
+    """Adds an app to the shared storage of a server."""
+
+    request: shared_apps.PushApp
+
+    def finish(self, run: Run) -> None:
+        package = self.request.package
+        stem = posixpath.basename(self.request.path).removesuffix(".tar")
+        version = stem.removeprefix(f"{package}-") if stem.startswith(f"{package}-") else "1.0"
+        run.server.apps.append(SharedCopy(package, version, run.at))
+        if self.request.preinstall:
+            for phone in run.world.fleet.on_server(run.server.index):
+                phone.android.apps[package] = version
+
+
+@frozen
+class Delete(Effect):
+    """Deletes an app from the shared storage of a server."""
+
+    request: shared_apps.DeleteApp
+
+    def finish(self, run: Run) -> None:
+        for app in run.server.apps:
+            if app.package == self.request.package and app.until is None:
+                app.until = run.at
 
 
 @frozen
 class SharedApps:
-    """Shares apps, and tells which ones are shared."""
+    """Adds, deletes and lists shared apps."""
 
-    site: Site
+    project: Project
 
     @serves(shared_apps.PUSH, counted=False)
     async def push(self, request: shared_apps.PushApp) -> Started:
-        """Share an app, in the version that its tar file is called by: `package-version.tar`, else 1.0."""
-        details = {"package": request.package, "path": request.path, "preinstall": bool(request.preinstall)}
-        return self.site.on_servers(shared_apps.PUSH, [(one, details) for one in request.servers], _sharing)
+        """Start to share an app, in the version of its tar file: `package-version.tar`, else 1.0."""
+        effects = [(one, Push(narrowed(request, servers=(one,)))) for one in request.servers]
+        return self.project.on_servers(shared_apps.PUSH, effects, _sharing)
 
     @serves(shared_apps.DELETE, counted=False)
     async def delete(self, request: shared_apps.DeleteApp) -> Started:
-        """Share an app no longer."""
-        details = {"package": request.package}
-        return self.site.on_servers(shared_apps.DELETE, [(one, details) for one in request.servers], _sharing)
+        """Start to delete a shared app."""
+        effects = [(one, Delete(narrowed(request, servers=(one,)))) for one in request.servers]
+        return self.project.on_servers(shared_apps.DELETE, effects, _sharing)
 
     @serves(shared_apps.LIST)
     async def list(self, request: shared_apps.SharedAppQuery) -> shared_apps.SharedAppPage:
-        """Give one page of a server's shared apps as the service last saw them, at most two hours ago."""
-        server = self.site.server(request.server)
-        epoch = self.site.world.fleet.epoch
-        looked = epoch + (self.site.now - epoch) // BETWEEN_LOOKS * BETWEEN_LOOKS
+        """Return one page of a server's shared apps, as of the last scan."""
+        server = self.project.server(request.server)
+        epoch = self.project.world.fleet.epoch
+        scanned = epoch + (self.project.now - epoch) // SCAN_INTERVAL * SCAN_INTERVAL
         found: dict[str, list[str]] = {}
         for app in server.apps:
-            gone = app["until"] is not None and datetime.fromisoformat(app["until"]) <= looked
-            if datetime.fromisoformat(app["since"]) <= looked and not gone:
-                found.setdefault(app["package"], []).append(app["version"])
+            if app.since <= scanned and (app.until is None or app.until > scanned):
+                found.setdefault(app.package, []).append(app.version)
         rows = [
             SharedApp(package, tuple(dict.fromkeys(versions)))
             for package, versions in sorted(found.items())
             if request.package in (None, package)
         ]
-        return shared_apps.SharedAppPage(*marked(rows, request.marker, request.limit), looked)
+        return shared_apps.SharedAppPage(*marked(rows, request.marker, request.limit), scanned)
 
 
 def _sharing(server: Server) -> None:
     try:
         sharing(server)
-    except Refusal as no:
-        raise cph("CPS.0147") if no.code == error_table.NO_SHARED_STORAGE else no from None
+    except Refusal as refusal:
+        raise cph("CPS.0147") if refusal.code == error_table.NO_SHARED_STORAGE else refusal from None

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.server.errors import cph
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import tags
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.cph.tags import CountTagged, ServerTag, TaggedServer, TagValues
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from koophone_async.emulator.cph.project import Site
-    from koophone_async.emulator.cph.server_inventory import Server
-
-MOST: Final = 20
-"""The most tags of a server: the service has a limit and does not say which (CPS.0307)."""
+MAX_TAGS: Final = 20
+"""How many tags a server can have; the documents mention a limit without its value (CPS.0307)."""
 
 
 @frozen
 class Tags:
-    """Tags servers, and finds them by it."""
+    """Tags servers, and finds servers by their tags."""
 
-    site: Site
+    project: Project
 
     @serves(tags.LIST)
     async def list(self, request: tags.TagQuery) -> tags.TagPage:
         """List every key of the project, with its values."""
         found: dict[str, dict[str, None]] = {}
-        for server in self.site.servers():
+        for server in self.project.servers():
             for key, value in server.tags.items():
                 found.setdefault(key, {})[value] = None
         rows = [TagValues(key, tuple(sorted(values))) for key, values in sorted(found.items())]
@@ -46,8 +43,8 @@ class Tags:
 
     @serves(tags.FIND)
     async def find(self, request: tags.FindTagged) -> tags.TaggedPage:
-        """Give one page of the servers that fit."""
-        found = self._found(request)
+        """Return one page of the matching servers."""
+        found = self._matching(request)
         page = found[request.offset : request.offset + request.limit]
         return tags.TaggedPage(
             tuple(TaggedServer(one.id, one.name, None, _seen(one)) for one in page), len(found)
@@ -55,45 +52,45 @@ class Tags:
 
     @serves(tags.COUNT)
     async def count(self, request: CountTagged) -> tags.TaggedCount:
-        """Count the servers that fit."""
-        return tags.TaggedCount(len(self._found(request)))
+        """Count the matching servers."""
+        return tags.TaggedCount(len(self._matching(request)))
 
     @serves(tags.ADD, counted=False)
     async def add(self, request: tags.AddTags) -> Accepted:
-        """Tag a server; a key that is there gets the new value."""
+        """Tag a server; the value of an existing key is replaced."""
         server = self._server(request.server)
-        given = {tag.key: tag.value for tag in request.tags}
-        if len({**server.tags, **given}) > MOST:
+        new = {tag.key: tag.value for tag in request.tags}
+        if len({**server.tags, **new}) > MAX_TAGS:
             raise cph(error_table.TOO_MANY_TAGS)
-        server.tags.update(given)
-        self.site.world.ledger.executed(tags.ADD.name, [server.id])
+        server.tags.update(new)
+        self.project.world.ledger.executed(tags.ADD.name, [server.id])
         return Accepted()
 
     @serves(tags.REMOVE, counted=False)
     async def remove(self, request: tags.RemoveTags) -> Accepted:
-        """Take away the tags of these keys and values."""
+        """Remove the tags with these keys and values."""
         server = self._server(request.server)
         for tag in request.tags:
             if server.tags.get(tag.key) == tag.value:
                 del server.tags[tag.key]
-        self.site.world.ledger.executed(tags.REMOVE.name, [server.id])
+        self.project.world.ledger.executed(tags.REMOVE.name, [server.id])
         return Accepted()
 
     def _server(self, server: str) -> Server:
-        return self.site.server(server, error_table.NO_RESOURCE)
+        return self.project.server(server, error_table.NO_RESOURCE)
 
-    def _found(self, query: CountTagged) -> Sequence[Server]:
-        return [server for server in self.site.servers() if _fits(server, query)]
+    def _matching(self, query: CountTagged) -> Sequence[Server]:
+        return [server for server in self.project.servers() if _matches(server, query)]
 
 
-def _fits(server: Server, query: CountTagged) -> bool:
+def _matches(server: Server, query: CountTagged) -> bool:
     if query.is_untagged:
         return not server.tags and _is_named(server, query)
-    wanted = all(
+    has_tags = all(
         one.key in server.tags and (not one.values or server.tags[one.key] in one.values)
         for one in query.tags
     )
-    return wanted and _is_named(server, query)
+    return has_tags and _is_named(server, query)
 
 
 def _is_named(server: Server, query: CountTagged) -> bool:

@@ -1,34 +1,30 @@
-"""The line on which phones call out."""
+"""Callbacks of phones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 import aiohttp
 import msgspec
 from attrs import define, field
 
-from koophone_async.wire import decode
-
-if TYPE_CHECKING:
-    from koophone_async.wire import Json
-
+from koophone_async.wire import Json, decode
 
 SECONDS: Final = aiohttp.ClientTimeout(total=10)
-"""How long a phone waits for an answer. No document says it."""
+"""How long a phone waits for an answer; no document states it."""
 
 
 @define(eq=False)
-class Line:
-    """Sends calls, over connections that are kept."""
+class CallbackClient:
+    """Sends callbacks over persistent connections."""
 
     _http: aiohttp.ClientSession | None = field(default=None, init=False, repr=False)
 
     async def post(self, url: str, body: bytes) -> tuple[int, Json]:
-        """Send a call once.
+        """Send a callback once.
 
         Returns:
-            The status and the answer; 0 where none came, and an empty answer where it is not a JSON object.
+            The status, or 0 if no answer came, and the answer, which is empty if it is not a JSON object.
         """
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=SECONDS)

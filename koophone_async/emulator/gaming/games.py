@@ -1,8 +1,8 @@
-"""Games that are played: what a test makes happen on phones, told to the URLs in their properties.
+"""Games that are played: a test starts and stops them, and the phones send the events to their callback URLs.
 
-A phone takes its URLs up when it starts. Where it has one to verify accesses at, a game starts only when the
-answer has the player's key. Each call is sent once and what came of it is kept: nothing says that phones
-try again (CPH 6, 2020-07-30).
+A phone reads its URLs when it starts. If it has one for verification, a game starts only when the answer
+has the player's key. Each callback is sent once and recorded: no document mentions that phones retry (CPH
+6, 2020-07-30).
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from datetime import UTC, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from attrs import define, field
 
 from koophone_async.emulator.android import system
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import Phone, RunningState
+from koophone_async.emulator.gaming.callbacks import CallbackClient
+from koophone_async.emulator.gaming.library import Library, Version
 from koophone_async.emulator.gaming.player import Call, Player, Round, TurnedAway
+from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.errors import InvalidRequest
 from koophone_async.events import (
     ENTER,
@@ -27,22 +30,15 @@ from koophone_async.events import (
     VERIFY,
     Access,
     Cipher,
+    Event,
     GameEntered,
     GameQuit,
     Heartbeat,
+    InboundCall,
     Mode,
     serialize,
 )
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from koophone_async.emulator.fleet import Phone
-    from koophone_async.emulator.gaming.callbacks import Line
-    from koophone_async.emulator.gaming.library import Library, Version
-    from koophone_async.emulator.world import World
-    from koophone_async.events import Event, InboundCall
-    from koophone_async.wire import Json
+from koophone_async.wire import Json
 
 _REMEMBERED: Final = 1000
 _NONCE_BYTES: Final = {Mode.GCM: 12, Mode.CBC: 16}
@@ -58,16 +54,13 @@ class Games:
     ```
     """
 
-    _world: World
-    library: Library
-    """Which games there are, and on which phones."""
-
-    _line: Line
+    _jobs: Jobs
+    _callbacks: CallbackClient
     cipher: Cipher = field(factory=Cipher)
-    """How players' apps encrypt; the document leaves it open, so it must be the receiver's own choice."""
+    """How players' apps encrypt; no document states it, so it must be the receiver's choice."""
 
     calls: deque[Call] = field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
-    """The last 1,000 calls of all phones, oldest first."""
+    """The last 1,000 callbacks of all phones, oldest first."""
 
     _rounds: dict[str, Round] = field(factory=dict[str, Round], init=False)
     _beats: dict[str, asyncio.TimerHandle] = field(factory=dict[str, "asyncio.TimerHandle"], init=False)
@@ -75,47 +68,54 @@ class Games:
     _rng: random.Random = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._rng = random.Random(f"{self._world.fleet.seed}/games")  # noqa: S311 - the same seed, the same ids
+        self._rng = random.Random(f"{self._jobs.world.fleet.seed}/games")  # noqa: S311 - the same seed, the same ids
+
+    @property
+    def library(self) -> Library:
+        """The games, and where they are deployed."""
+        return self._jobs.world.library
 
     async def start(
         self, phone: str, application: str, player: Player | None = None, *, session: str | None = None
     ) -> Round:
-        """Let somebody enter a game on a phone.
+        """Start a game on a phone.
 
         Args:
             phone: By CPH's id.
-            application: The game's id.
-            player: Needed where the phone verifies accesses.
-            session: The id of the session; else one is made up.
+            application: The id of the game.
+            player: Required if the phone verifies players.
+            session: The id of the session; by default it is generated.
 
         Raises:
-            InvalidRequest: The phone does not run or plays already, the game is not on it, or no player is given.
-            TurnedAway: The access was not verified.
+            InvalidRequest: The phone is not running or is in use, has not this game, or a player is required.
+            TurnedAway: The player was not verified.
         """
-        standing = self._free(phone)
+        target = self._free(phone)
         self._version(phone, application)
         id_ = session or self._rng.randbytes(16).hex()
-        if url := standing.android.properties.get(VERIFY.url_property):
+        if url := target.android.properties.get(VERIFY.url_property):
             await self._verify(phone, url, id_, player)
-            self._free(phone)  # much may have happened meanwhile
+            self._free(phone)  # the state may have changed meanwhile
         version = self._version(phone, application)
         package, ticket = self.library.applications[application].package, player.ticket if player else None
         began = Round(phone, application, package, id_, self._now(), ticket)
-        system.run(standing.android, f"am start -n {package}/{version.activity}", began.since)
+        system.run(target.android, f"am start -n {package}/{version.activity}", began.since)
         self._rounds[phone] = began
-        self._beat_later(phone)  # now: the phone may be gone when the call has been answered
-        await self._tell(ENTER, phone, GameEntered(phone, application, id_, began.since, ticket=began.ticket))
+        self._schedule_beat(phone)  # before the call: when it is answered, the phone may not exist any more
+        await self._notify(
+            ENTER, phone, GameEntered(phone, application, id_, began.since, ticket=began.ticket)
+        )
         return began
 
     async def stop(self, phone: str, error: str | None = None) -> Round:
-        """Let the player of a phone quit. The phone goes on beating its heart, with no game in it.
+        """Stop the game on a phone. The phone keeps sending heartbeats, without a game.
 
         Args:
             phone: By CPH's id.
-            error: What the event says went wrong.
+            error: The error in the event.
 
         Raises:
-            InvalidRequest: Nobody plays on this phone.
+            InvalidRequest: No game runs on this phone.
         """
         ended = self.on(phone)
         if ended is None:
@@ -125,11 +125,11 @@ class Games:
         system.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
         played = int((now - ended.since).total_seconds())
         quitted = GameQuit(phone, ended.application, ended.session, now, played, error, ended.ticket)
-        await self._tell(QUIT, phone, quitted)
+        await self._notify(QUIT, phone, quitted)
         return ended
 
     def on(self, phone: str) -> Round | None:
-        """Tell what is played on a phone. A game ends with its process, and no event tells of that."""
+        """Return what is played on a phone. A game ends with its process, without an event."""
         found = self._rounds.get(phone)
         if found is None or not self._runs(phone):
             return None
@@ -137,11 +137,11 @@ class Games:
 
     @property
     def playing(self) -> tuple[Round, ...]:
-        """Every game that runs."""
+        """The games that run."""
         return tuple(found for phone in self._rounds if (found := self.on(phone)))
 
-    def silence(self) -> None:
-        """Let no heart beat any more, and drop what is being sent."""
+    def stop_heartbeats(self) -> None:
+        """Stop all heartbeats, and cancel the callbacks that are being sent."""
         for timer in self._beats.values():
             timer.cancel()
         for task in self._sending:
@@ -149,15 +149,15 @@ class Games:
         self._beats.clear()
 
     def _now(self) -> datetime:
-        return self._world.fleet.now().astimezone(UTC).replace(microsecond=0)
+        return self._jobs.world.fleet.now().astimezone(UTC).replace(microsecond=0)
 
     def _phone(self, phone: str) -> Phone:
-        return self._world.fleet.by_cph_id(phone)
+        return self._jobs.world.fleet.by_cph_id(phone)
 
     def _runs(self, phone: str) -> bool:
-        self._world.settle()
+        self._jobs.settle()
         try:
-            return self._phone(phone).running is Running.RUNNING
+            return self._phone(phone).running is RunningState.RUNNING
         except KeyError:
             return False
 
@@ -179,24 +179,24 @@ class Games:
             raise InvalidRequest("", "player", "is needed: the phone has accesses verified")
         salt = self._rng.randbytes(_NONCE_BYTES[self.cipher.mode])
         iv, data = self.cipher.encrypt(player.key, salt, player.content)
-        stamp = int((self._world.fleet.now() + timedelta(seconds=player.stamp)).timestamp() * 1000)
+        stamp = int((self._jobs.world.fleet.now() + timedelta(seconds=player.stamp)).timestamp() * 1000)
         access = Access(session, player.ticket, stamp, data, iv)
         status, answer = await self._call(VERIFY, phone, url, serialize(access))
         if status != 200 or answer.get("aes_key") != self.cipher.key_encoding.to_text(player.key):
             raise TurnedAway(VERIFY.name, status)
 
-    async def _tell(self, inbound: InboundCall, phone: str, event: Event) -> None:
+    async def _notify(self, inbound: InboundCall, phone: str, event: Event) -> None:
         if url := self._phone(phone).android.properties.get(inbound.url_property):
             await self._call(inbound, phone, url, serialize(event))
 
     async def _call(self, inbound: InboundCall, phone: str, url: str, body: bytes) -> tuple[int, Json]:
         at = self._now()
-        status, answer = await self._line.post(url, body)
+        status, answer = await self._callbacks.post(url, body)
         self.calls.append(Call(inbound, phone, url, at, status))
         return status, answer
 
-    def _beat_later(self, phone: str) -> None:
-        """Set the timer of the next heartbeat, unless one is set or the phone has no interval."""
+    def _schedule_beat(self, phone: str) -> None:
+        """Schedule the next heartbeat, unless one is scheduled or the phone has no interval."""
         seconds = self._phone(phone).android.properties.get(HEARTBEAT_INTERVAL, "")
         if seconds.isdecimal() and int(seconds) and phone not in self._beats:
             self._beats[phone] = asyncio.get_running_loop().call_later(int(seconds), self._beat, phone)
@@ -209,7 +209,7 @@ class Games:
         played = self.on(phone)
         app, session = (played.application, played.session) if played else ("", "")
         beat = Heartbeat(phone=phone, at=self._now(), app=app, session=session)
-        task = asyncio.get_running_loop().create_task(self._tell(HEARTBEAT, phone, beat))
+        task = asyncio.get_running_loop().create_task(self._notify(HEARTBEAT, phone, beat))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
-        self._beat_later(phone)
+        self._schedule_beat(phone)

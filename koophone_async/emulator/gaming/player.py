@@ -1,22 +1,18 @@
-"""Who plays, and what of it phones tell."""
+"""Players, running games, and the callbacks of phones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from attrs import define, field, frozen
 
 from koophone_async.errors import KooPhoneError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from koophone_async.events import InboundCall
+from koophone_async.events import InboundCall
 
 
 @frozen
 class Player:
-    """What a player's app was given by your own service, and brings to a phone that verifies accesses."""
+    """What a player's app got from your service and presents to a phone that verifies players."""
 
     ticket: str = field(repr=False)
     key: bytes = field(repr=False)
@@ -26,12 +22,12 @@ class Player:
     """What it encrypts."""
 
     stamp: float = 300.0
-    """What `auth_ts` says, in seconds from now."""
+    """The time in `auth_ts`, in seconds from now."""
 
 
 @frozen
 class Round:
-    """A game that runs on a phone."""
+    """A running game."""
 
     phone: str
     """By CPH's id."""
@@ -45,23 +41,23 @@ class Round:
 
 @frozen
 class Call:
-    """One call that a phone made, and what came of it."""
+    """One callback of a phone, and its answer."""
 
     inbound: InboundCall
     phone: str
     url: str
     at: datetime
     status: int
-    """0 where no answer came."""
+    """0 if no answer came."""
 
 
 @define(eq=False, slots=False)
 class TurnedAway(KooPhoneError):
-    """An access was not verified: the game did not start, and no event was sent."""
+    """The player was not verified: the game did not start, and no event was sent."""
 
     status: int
-    """Of the answer; 200 where it held another key, 0 where none came."""
+    """The status of the answer: 200 if it had another key, 0 if none came."""
 
     def __str__(self) -> str:
-        """Say what was answered."""
+        """Return the operation and the status."""
         return f"{self.operation}: turned away with status {self.status}"

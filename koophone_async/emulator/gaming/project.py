@@ -1,34 +1,29 @@
-"""What one project sees of gaming, and how it refuses."""
+"""One project's games, and the refusals of gaming."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 from attrs import define, field, frozen
 
 from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.server_inventory import Server
+from koophone_async.emulator.gaming.library import Application, Library, Version
 from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.operation import AnyOperation
+from koophone_async.protocol.dialect import Json
 from koophone_async.services.cph.server import ServerState
-from koophone_async.wire import to_wire
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from koophone_async.emulator.cph.project import Site
-    from koophone_async.emulator.cph.server_inventory import Server
-    from koophone_async.emulator.gaming.jobs import Jobs
-    from koophone_async.emulator.gaming.library import Application, Library, Version
-    from koophone_async.operation import AnyOperation
-    from koophone_async.protocol.dialect import Json
-    from koophone_async.services.gaming.started_jobs import RefusedServer
-    from koophone_async.wire import Edition
+from koophone_async.services.gaming.started_jobs import RefusedServer
+from koophone_async.wire import Edition, to_wire
 
 Row = TypeVar("Row")
 
-# Of an example of failures; it is in no table (CPH 7.1.1, 2020-07-30).
+# From an example of failures; it is in no table (CPH 7.1.1, 2020-07-30).
 SERVER_FROZEN: Final = ("CPS.1028", "No permission to request resources. Server is frozen.")
 
-# No document has codes for applications and versions: these are the nearest of CPH's own.
+# No document has codes for applications and versions: these are the closest of CPH's own.
 UNKNOWN: Final = error_table.NO_RESOURCE
 IN_USE: Final = "CPS.0301"
 TAKEN: Final = "CPS.0078"
@@ -36,37 +31,40 @@ TAKEN: Final = "CPS.0078"
 
 @define(eq=False, slots=False)
 class NoServer(Refusal):
-    """A refusal of a whole call, with what each of its servers refused for."""
+    """A refusal of a call by all of its servers, with the reason of each."""
 
     failures: Sequence[RefusedServer] = field(factory=tuple["RefusedServer", ...])
 
     def body(self, operation: AnyOperation | None, edition: Edition, request_id: str) -> Json:
-        """Say it with the failures beside it (CPH 7.1.1, 2020-07-30)."""
-        said = super().body(operation, edition, request_id)
-        return said | {"failures": [to_wire(failure) for failure in self.failures]}
+        """Return the refusal with its failures (CPH 7.1.1, 2020-07-30)."""
+        body = super().body(operation, edition, request_id)
+        return body | {"failures": [to_wire(failure) for failure in self.failures]}
 
 
 @frozen
-class Stage:
+class GamingProject:
     """The games of one project, and the servers and phones of its region."""
 
-    site: Site
-    library: Library
-    jobs: Jobs
+    project: Project
+
+    @property
+    def library(self) -> Library:
+        """The games of all projects."""
+        return self.project.world.library
 
     def application(self, application: str) -> Application:
-        """Find an application.
+        """Return an application.
 
         Raises:
             Refusal: The project has no such application (CPS.0302).
         """
         found = self.library.applications.get(application)
-        if found is None or found.project != self.site.project:
+        if found is None or found.project != self.project.id:
             raise cph(UNKNOWN, reason=f"no application {application}")
         return found
 
     def version(self, version: str) -> Version:
-        """Find a version.
+        """Return a version.
 
         Raises:
             Refusal: The project has no such version (CPS.0302).
@@ -78,12 +76,12 @@ class Stage:
         return found
 
     def ready(self, server: str) -> Server:
-        """Find a server that can be worked with.
+        """Return a server that is ready.
 
         Raises:
-            Refusal: There is none (CPS.0159), or it is frozen (CPS.1028) or otherwise not ready (CPS.0099).
+            Refusal: It is unknown (CPS.0159), frozen (CPS.1028) or otherwise not ready (CPS.0099).
         """
-        found = self.site.server(server, error_table.NO_SUCH_SERVER)
+        found = self.project.server(server, error_table.NO_SUCH_SERVER)
         if found.state is ServerState.FROZEN:
             raise Refusal(400, *SERVER_FROZEN, reason=server)
         if not found.is_ready:
@@ -92,5 +90,5 @@ class Stage:
 
 
 def page(rows: Iterable[Row], offset: int, limit: int) -> tuple[Row, ...]:
-    """Cut a page out of some rows. No total is told (CPH 5.1 to 5.3, 2020-07-30)."""
+    """Return a page of some rows. There is no total (CPH 5.1 to 5.3, 2020-07-30)."""
     return tuple(rows)[offset : offset + limit]

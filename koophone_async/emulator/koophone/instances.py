@@ -1,45 +1,80 @@
-"""Instances as a whole."""
+"""Instances."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from attrs import frozen
 
-from koophone_async.emulator.fleet import Copying, Phone, Running
+from koophone_async.emulator.fleet import Phone
+from koophone_async.emulator.jobs.engine import Effect, Jobs, Run
+from koophone_async.emulator.jobs.phone_effects import Restart, Wipe
+from koophone_async.emulator.koophone.tasks import start_task
+from koophone_async.emulator.server.accounts import Account
 from koophone_async.emulator.server.errors import koophone
 from koophone_async.emulator.server.routing import serves
+from koophone_async.emulator.world import World
 from koophone_async.services.koophone import instances
 from koophone_async.services.koophone.instances import (
     ContentState,
     CopyState,
     InstanceQuery,
     RunningState,
-    Scene,
 )
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+MAX_ROWS: Final = 100
+"""The size of a page even where more is requested (the example of KooPhone 4.1.10 requests 200)."""
 
-    from koophone_async.emulator.server.accounts import Account
-    from koophone_async.emulator.world import World
 
-MOST_ROWS: Final = 100
-"""Of a page, however many were asked for (the example of KooPhone 4.1.10 asks for 200)."""
+@frozen
+class Restore(Effect):
+    """Loads the data of a backup onto a physical phone."""
+
+    def begin(self, run: Run) -> None:
+        run.phone.restore = CopyState.EXECUTING
+
+    def finish(self, run: Run) -> None:
+        phone = run.phone
+        phone.restore, phone.restore_time = CopyState.SUCCEEDED, run.at
+        phone.loaded, phone.running = True, RunningState.RUNNING
+        phone.user = phone.user or phone.awaited_by
+
+
+@frozen
+class BackUp(Effect):
+    """Copies a phone to storage and releases the physical phone."""
+
+    def begin(self, run: Run) -> None:
+        run.phone.backup, run.phone.streaming = CopyState.EXECUTING, False
+
+    def finish(self, run: Run) -> None:
+        phone = run.phone
+        phone.backup, phone.backup_time = CopyState.SUCCEEDED, run.at
+        phone.loaded = phone.streaming = phone.logged_in = False
+        phone.running = RunningState.STOPPED
+        if phone.restore_wanted:
+            phone.restore_wanted = False
+            run.jobs.start_hidden(Restore(), phone=phone.id, at=run.time)
+
+    def fail(self, run: Run) -> None:
+        run.phone.backup, run.phone.backup_time = CopyState.FAILED, run.at
+        run.phone.restore_wanted = False
 
 
 @frozen
 class Instances:
-    """Lists, restarts, wipes and backs up phones."""
+    """Lists, restarts, resets and backs up phones."""
 
     world: World
+    jobs: Jobs
     account: Account
 
     @serves(instances.LIST)
     async def list(self, request: InstanceQuery) -> instances.InstancePage:
-        """Give one page of the phones; `pool_name` is read and has no effect, as there is one pool."""
-        size = min(request.size, MOST_ROWS)
+        """Return one page of the phones; `pool_name` is ignored, as there is one pool."""
+        size = min(request.size, MAX_ROWS)
         first = (request.page - 1) * size
         rows, total = self._rows(request, first, size)
         return instances.InstancePage(tuple(map(self._row, rows)), request.page, size, total)
@@ -49,7 +84,7 @@ class Instances:
         filters = (query.id, query.name, query.since, query.until, query.scene, query.order_by, query.order)
         if not hidden and not any(filters):
             return fleet.page(first, size), len(fleet)
-        found = [phone for phone in self.world.phones() if _fits(phone, query)]
+        found = [phone for phone in self.world.phones() if _matches(phone, query)]
         if query.order_by == "instance_name":
             found.sort(key=lambda phone: phone.name)
         elif query.order_by == "create_time":
@@ -66,11 +101,11 @@ class Instances:
             phone.region,
             phone.model.text,
             phone.frozen,
-            RunningState(phone.running),
+            phone.running,
             phone.logged_in,
             phone.user is not None,
             phone.user or "",
-            "0" if phone.drawer.get("on_demand") else "1",
+            "0" if phone.on_demand else "1",
             project.id,
             project.name,
             "null",
@@ -78,64 +113,59 @@ class Instances:
             self.account.domain,
             phone.region,
             phone.region,
-            CopyState(phone.backup),
+            phone.backup,
             phone.backup_time,
-            CopyState(phone.restore),
+            phone.restore,
             phone.restore_time,
         )
 
     @serves(instances.STATUS)
     async def status(self, request: instances.InstancesRequest) -> instances.InstanceStatuses:
-        """Tell the state of each phone, in the numbers of the edition."""
+        """Return the state of each phone, in the numbers of the edition."""
         state = _running if self.world.china else _content
         phones = self.world.chosen(request.instances)
         return instances.InstanceStatuses(tuple(instances.InstanceStatus(p.id, state(p)) for p in phones))
 
-    @serves(instances.RESET)
+    @serves(instances.RESET, counted=False)
     async def reset(self, request: instances.InstancesRequest) -> StartedTask:
-        """Begin to wipe phones; they are starting until that is done."""
+        """Start to reset phones; they are starting until that is done."""
         phones = self.world.free(request.instances)
-        for phone in phones:
-            phone.resetting, phone.running = True, Running.STARTING
-        return self.world.start_effect(instances.RESET, phones, "wipe", "RM_")
+        return start_task(self.jobs, instances.RESET, phones, lambda _: Wipe(), "RM_")
 
     @serves(instances.REBOOT)
     async def reboot(self, request: instances.InstancesRequest) -> Accepted:
         """Restart phones, if all of them run."""
         phones = self.world.free(request.instances)
         for phone in phones:
-            if phone.running is not Running.RUNNING:
+            if phone.running is not RunningState.RUNNING:
                 raise koophone("5005", phone.id)
         for phone in phones:
-            phone.running, phone.streaming = Running.STARTING, False
-            self.world.later("run", phone)
+            self.jobs.start_hidden(Restart(), phone=phone.id)
         return Accepted()
 
-    @serves(instances.BACKUP)
+    @serves(instances.BACKUP, counted=False)
     async def backup(self, request: instances.InstancesRequest) -> StartedTask:
-        """Begin to copy phones to storage; in the end they are stopped, and hold nothing."""
+        """Start to copy phones to storage; in the end they are stopped and empty."""
         phones = self.world.free(request.instances)
-        for phone in phones:
-            phone.backup, phone.streaming = Copying.EXECUTING, False
-        return self.world.start_effect(instances.BACKUP, phones, "back up", "RM_")
+        return start_task(self.jobs, instances.BACKUP, phones, lambda _: BackUp(), "RM_")
 
 
-def _fits(phone: Phone, query: InstanceQuery) -> bool:
+def _matches(phone: Phone, query: InstanceQuery) -> bool:
     return (
         query.id in (None, phone.id)
         and (query.name or "") in phone.name
         and (query.since is None or phone.created >= query.since)
         and (query.until is None or phone.created <= query.until)
-        and query.scene in (None, phone.drawer.get("scene", Scene.CLOUD_PHONE.value))
+        and query.scene in (None, phone.scene)
     )
 
 
 def _running(phone: Phone) -> RunningState:
-    return RunningState(phone.running)
+    return phone.running
 
 
 def _content(phone: Phone) -> ContentState:
-    """Say what a phone holds, in the numbers of the international edition."""
+    """Return the state of a phone in the numbers of the international edition."""
     if phone.backup in _BACKUP:
         return _BACKUP[phone.backup]
     if phone.restore in _RESTORE:
@@ -145,5 +175,5 @@ def _content(phone: Phone) -> ContentState:
     return ContentState.STREAMING if phone.streaming else ContentState.LOADED
 
 
-_BACKUP: Final = {Copying.EXECUTING: ContentState.BACKING_UP, Copying.FAILED: ContentState.BACKUP_FAILED}
-_RESTORE: Final = {Copying.EXECUTING: ContentState.RESTORING, Copying.FAILED: ContentState.RESTORE_FAILED}
+_BACKUP: Final = {CopyState.EXECUTING: ContentState.BACKING_UP, CopyState.FAILED: ContentState.BACKUP_FAILED}
+_RESTORE: Final = {CopyState.EXECUTING: ContentState.RESTORING, CopyState.FAILED: ContentState.RESTORE_FAILED}

@@ -1,36 +1,46 @@
-"""What is sold, and buying it."""
+"""Orders of phones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
 
 from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.fleet import RunningState
+from koophone_async.emulator.jobs.engine import Jobs, Run
+from koophone_async.emulator.jobs.phone_effects import Restart
+from koophone_async.emulator.orders import place
 from koophone_async.emulator.server.errors import koophone
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import PlacedOrder
+from koophone_async.emulator.world import Order, World
 from koophone_async.services.koophone import orders
 from koophone_async.services.koophone.jobs import Accepted
-
-if TYPE_CHECKING:
-    from koophone_async.emulator.world import World
 
 BAND_SKU: Final = "kp.bandwidth"
 BANDWIDTHS: Final = ("2", "4", "8")
 PRICE: Final = 10.0
-"""Of a virtual CPU for a month, in an invented currency."""
+"""The price of a virtual CPU for a month, in an invented currency."""
 
 _SOLD: Final = {model.sku: model for model in MODELS}
 _IMAGES: Final = {release.image: release for release in RELEASES}
 
 
 @frozen
+class Deliver(Restart):
+    """Delivers an ordered phone."""
+
+    def finish(self, run: Run) -> None:
+        run.world.undelivered.discard(run.phone.id)
+        super().finish(run)
+
+
+@frozen
 class Orders:
-    """Sells phones and takes them back."""
+    """Sells phones and ends subscriptions."""
 
     world: World
+    jobs: Jobs
 
     @serves(orders.SKUS)
     async def skus(self, request: orders.SkuQuery) -> orders.Skus:
@@ -42,20 +52,22 @@ class Orders:
 
     @serves(orders.BUY, counted=False)
     async def buy(self, request: orders.BuyInstances) -> orders.Order:
-        """Sell phones; they are there after a while if they are paid for, else once somebody pays."""
+        """Sell phones, which are delivered a while after the order is paid."""
         model, release = self._checked(request)
         prefix, world = request.prefix, self.world
         ordered: list[orders.OrderedInstance] = []
         for _ in range(request.count):
             number = world.sequences[prefix] = world.sequences.get(prefix, 0) + 1
             phone = world.fleet.add(f"{prefix}-{number:05}", request.region, model, release)
-            phone.running = Running.STARTING
+            phone.running = RunningState.STARTING
             world.undelivered.add(phone.id)
             ordered.append(orders.OrderedInstance(phone.id, phone.name))
-        order = self._placed(request, model, [one.id for one in ordered])
-        world.ledger.executed(orders.BUY.name, order.instances)
-        if request.charge.pay:
-            world.pay(order.id)
+        ids = [one.id for one in ordered]
+        months = request.charge.count * (12 if request.charge.period == 3 else 1)
+        cost = PRICE * model.vcpus * months * len(ids)
+        order = Order(world.order_id(), orders.BUY.name, ids, model.sku, cost, months)
+        place(self.jobs, order, Deliver(), paid=bool(request.charge.pay))
+        world.ledger.executed(orders.BUY.name, ids)
         return orders.Order(order.id, tuple(ordered))
 
     def _checked(self, request: orders.BuyInstances) -> tuple[Model, Release]:
@@ -70,20 +82,12 @@ class Orders:
             raise koophone("3007")
         return model, release
 
-    def _placed(self, request: orders.BuyInstances, model: Model, ids: list[str]) -> PlacedOrder:
-        charge = request.charge
-        months = charge.count * (12 if charge.period == 3 else 1)
-        cost = PRICE * model.vcpus * months * len(ids)
-        order = PlacedOrder(f"CS{self.world.hex(8).upper()}", ids, model.sku, months, cost, paid=False)
-        self.world.orders[order.id] = order
-        return order
-
     @serves(orders.UNSUBSCRIBE)
     async def unsubscribe(self, request: orders.DeleteInstances) -> Accepted:
-        """Take phones back for good; those that are paid by use are not."""
+        """End the subscriptions of phones, which deletes them; phones paid by use are refused."""
         phones = self.world.chosen(request.instances, unknown="1012")
         for phone in phones:
-            if phone.drawer.get("on_demand"):
+            if phone.on_demand:
                 raise koophone("5001", phone.id)
         for phone in phones:
             self.world.fleet.remove(phone.id)

@@ -1,14 +1,18 @@
-"""Streams."""
+"""Streaming."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
 
-from koophone_async.emulator.fleet import Copying, Phone, Running
+from koophone_async.emulator.fleet import CopyState, Phone, RunningState
+from koophone_async.emulator.jobs.engine import Effect, Jobs, Run
+from koophone_async.emulator.jobs.phone_effects import Restart
+from koophone_async.emulator.koophone.instances import Restore
 from koophone_async.emulator.server.errors import koophone
 from koophone_async.emulator.server.routing import serves
+from koophone_async.emulator.world import World
 from koophone_async.services.koophone import streaming
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.services.koophone.streaming import (
@@ -18,9 +22,6 @@ from koophone_async.services.koophone.streaming import (
     StreamAddresses,
 )
 from koophone_async.wire import Edition
-
-if TYPE_CHECKING:
-    from koophone_async.emulator.world import World
 
 _IN_CHINA: Final = frozenset(
     {PrepareState.READY, PrepareState.TO_BE_RESTORED, PrepareState.TO_BE_ASSIGNED, PrepareState.BACKING_UP}
@@ -43,37 +44,50 @@ _ABROAD: Final = frozenset(
 
 
 @frozen
+class Assign(Effect):
+    """Assigns a phone to the user that it is prepared for."""
+
+    user: str
+
+    def begin(self, run: Run) -> None:
+        run.phone.awaited_by = self.user
+
+    def finish(self, run: Run) -> None:
+        run.phone.awaited_by = None
+        run.phone.user = run.phone.user or self.user
+
+
+@frozen
 class Streaming:
-    """Makes phones ready to stream, and hands out the keys."""
+    """Prepares phones for streaming, and issues access tokens."""
 
     world: World
+    jobs: Jobs
 
     @serves(streaming.PREPARE)
     async def prepare(self, request: streaming.PrepareInstances) -> streaming.PreparedInstances:
-        """Tell what stands between phones and streaming, and begin to remove it."""
+        """Start whatever phones need before they can stream, and return what that is."""
         phones = self.world.chosen(request.instances, unknown="4001")
         if any(phone.user not in (None, request.user) for phone in phones):
-            raise koophone("1001", "an instance is held by another user")
+            raise koophone("1001", "an instance is assigned to another user")
         return streaming.PreparedInstances(tuple(self._prepared(phone, request.user) for phone in phones))
 
     def _prepared(self, phone: Phone, user: str) -> streaming.PreparedInstance:
         state = _state(phone)
-        if state is PrepareState.TO_BE_RESTORED and phone.restore is not Copying.EXECUTING:
-            self.world.bring_back(phone, self.world.clock())
+        if state is PrepareState.TO_BE_RESTORED and phone.restore is not CopyState.EXECUTING:
+            self.jobs.start_hidden(Restore(), phone=phone.id)
         elif state is PrepareState.BACKING_UP:
-            phone.drawer["wanted"] = True
+            phone.restore_wanted = True
         elif state is PrepareState.OFFLINE:
-            phone.running = Running.STARTING
-            self.world.later("run", phone)
-        if phone.user is None and phone.drawer.get("awaited_by") is None:
-            phone.drawer["awaited_by"] = user
-            self.world.later("assign", phone, user=user)
-        told = PrepareState.TO_BE_RESTORED if self.world.china and state not in _IN_CHINA else state
-        return streaming.PreparedInstance(phone.id, told)
+            self.jobs.start_hidden(Restart(), phone=phone.id)
+        if phone.user is None and phone.awaited_by is None:
+            self.jobs.start_hidden(Assign(user), phone=phone.id)
+        shown = PrepareState.TO_BE_RESTORED if self.world.china and state not in _IN_CHINA else state
+        return streaming.PreparedInstance(phone.id, shown)
 
     @serves(streaming.PROGRESS)
     async def progress(self, request: streaming.ProgressQuery) -> streaming.PrepareProgress:
-        """Tell how far one phone is."""
+        """Return the progress of one phone."""
         (phone,) = self.world.chosen([request.instance], unknown="4001")
         progress = _PROGRESS[_state(phone)]
         if not self.world.china and progress not in _ABROAD:
@@ -82,16 +96,16 @@ class Streaming:
 
     @serves(streaming.AUTHORIZE)
     async def authorize(self, request: streaming.InstanceRequest) -> streaming.StreamAccess:
-        """Hand out a new token, and let the stream begin."""
+        """Issue a new token, and start the stream."""
         (phone,) = self.world.free([request.instance])
-        if phone.running is not Running.RUNNING:
+        if phone.running is not RunningState.RUNNING:
             raise koophone("62010", phone.id)
         phone.streaming = phone.logged_in = True
         streaming_id = None if self.world.china else self.world.hex(8)
         return streaming.StreamAccess(self.world.hex(), self._resource(phone), streaming_id)
 
     def _resource(self, phone: Phone) -> streaming.StreamResource:
-        # Of a range that is kept for examples, so that nobody is called.
+        # Of a range that is reserved for examples, so that nobody is called.
         host = f"198.51.100.{phone.number % 254 + 1}"
         sdk = StreamAddresses(StreamAddress(), StreamAddress(host, 10000 + phone.number % 50000, 1))
         rtc = streaming.WebRtc(streaming.Signaling(f"http://{host}:18082"))
@@ -113,15 +127,15 @@ class Streaming:
 
 
 def _state(phone: Phone) -> PrepareState:
-    """Say what stands between a phone and streaming, the longest wait first."""
-    if phone.backup is Copying.EXECUTING:
+    """Return what a phone needs before it can stream, the longest wait first."""
+    if phone.backup is CopyState.EXECUTING:
         return PrepareState.BACKING_UP
     if not phone.loaded:
         return PrepareState.TO_BE_RESTORED
     if phone.resetting:
         return PrepareState.RESETTING
-    if phone.running is Running.STARTING:
+    if phone.running is RunningState.STARTING:
         return PrepareState.RESTARTING
-    if phone.running is not Running.RUNNING:
+    if phone.running is not RunningState.RUNNING:
         return PrepareState.OFFLINE
     return PrepareState.TO_BE_ASSIGNED if phone.user is None else PrepareState.READY

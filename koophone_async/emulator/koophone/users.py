@@ -1,47 +1,53 @@
-"""Who holds which phone."""
+"""The assignment of phones to users."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import frozen
 
-from koophone_async.emulator.fleet import Running
+from koophone_async.emulator.jobs.engine import Jobs, Run
+from koophone_async.emulator.jobs.phone_effects import Wipe
+from koophone_async.emulator.koophone.tasks import start_task
 from koophone_async.emulator.server.errors import koophone, refusal
 from koophone_async.emulator.server.routing import serves
+from koophone_async.emulator.world import World
 from koophone_async.services.koophone import users
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 
-if TYPE_CHECKING:
-    from koophone_async.emulator.world import World
+
+@frozen
+class Unassign(Wipe):
+    """Resets a phone and removes its user."""
+
+    def finish(self, run: Run) -> None:
+        super().finish(run)
+        run.phone.user, run.phone.logged_in = None, False
 
 
 @frozen
 class Users:
-    """Gives phones to users and takes them back."""
+    """Assigns phones to users and unassigns them."""
 
     world: World
+    jobs: Jobs
 
     @serves(users.ASSIGN)
     async def assign(self, request: users.Assignments) -> Accepted:
-        """Give phones to users; nobody gets anything where one phone is somebody else's."""
+        """Assign phones to users, or none of them if one is assigned to somebody else."""
         wanted = {pair.instance: pair.user for pair in request.pairs}
         phones = self.world.free(wanted)
         for phone in phones:
             if phone.user not in (None, wanted[phone.id]):
-                raise refusal("KPAPI.2209", f"{phone.id} is held by another user")
+                raise refusal("KPAPI.2209", f"{phone.id} is assigned to another user")
         for phone in phones:
             phone.user = wanted[phone.id]
         return Accepted()
 
-    @serves(users.UNASSIGN)
+    @serves(users.UNASSIGN, counted=False)
     async def unassign(self, request: users.Assignments) -> StartedTask:
-        """Take phones back and wipe them; the users hold them until that is done."""
-        held = {pair.instance: pair.user for pair in request.pairs}
-        phones = self.world.free(held)
+        """Start to reset phones; they stay assigned until that is done."""
+        assigned = {pair.instance: pair.user for pair in request.pairs}
+        phones = self.world.free(assigned)
         for phone in phones:
-            if phone.user != held[phone.id]:
+            if phone.user != assigned[phone.id]:
                 raise koophone("2210", phone.id)
-        for phone in phones:
-            phone.resetting, phone.running = True, Running.STARTING
-        return self.world.start_effect(users.UNASSIGN, phones, "take back", "RM_")
+        return start_task(self.jobs, users.UNASSIGN, phones, lambda _: Unassign(), "RM_")

@@ -11,13 +11,14 @@ from aiohttp import web
 
 from koophone_async.emulator.server import faults, page
 from koophone_async.errors import InvalidRequest
+from koophone_async.services.koophone.orders import BUY
 from koophone_async.wire import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from koophone_async.emulator.emulator import Emulator
-    from koophone_async.emulator.world import World
+    from koophone_async.emulator.jobs.engine import Jobs
 
 PREFIX: Final = "/_emulator/"
 
@@ -25,12 +26,11 @@ PREFIX: Final = "/_emulator/"
 async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
     """Answer a request to the emulator's own interface."""
     path = request.path.removeprefix(PREFIX)
-    emulator.world.settle()
     if request.method == "GET" and path in _READS:
         return _json(_READS[path](emulator))
     match request.method, path:
         case "GET", "":
-            return _page(emulator.world, request.query.get("from", "1"))
+            return _page(emulator.jobs, request.query.get("from", "1"))
         case "PUT", "faults":
             return await _replace_faults(emulator, request)
         case "POST", "reset":
@@ -44,7 +44,7 @@ async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
 _READS: Final[Mapping[str, Callable[[Emulator], object]]] = {
     "ledger": lambda emulator: emulator.ledger.to_json(),
     "requests": lambda emulator: {"requests": emulator.ledger.requests_to_json()},
-    "state": lambda emulator: _state(emulator.world),
+    "state": lambda emulator: _state(emulator.jobs),
     "faults": lambda emulator: faults.to_json(emulator.plan.faults),
 }
 
@@ -55,9 +55,9 @@ _OPERATIONS: Final = [
 ]
 
 
-def _page(world: World, first: str) -> web.Response:
+def _page(jobs: Jobs, first: str) -> web.Response:
     number = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
-    html = page.page(world, number)
+    html = page.page(jobs, number)
     return web.Response(text=html, content_type="text/html", headers=page.HEADERS)
 
 
@@ -71,21 +71,24 @@ async def _replace_faults(emulator: Emulator, request: web.BaseRequest) -> web.R
     return _json(faults.to_json(plan))
 
 
-def _state(world: World) -> dict[str, Any]:
+def _state(jobs: Jobs) -> dict[str, Any]:
     """Return the numbers of phones, servers and jobs by state, and the orders."""
-    now = world.clock()
+    world, now = jobs.world, jobs.world.clock()
+    tasks = [job for job in jobs.by_id.values() if job.service == "koophone"]
+    of_cph = [job for job in jobs.by_id.values() if job.service != "koophone"]
     return {
         "edition": world.edition.value,
         "now": world.fleet.now().isoformat(),
         "phones": Counter(phone.running.name.lower() for phone in world.phones()),
-        "tasks": len(world.tasks),
-        "jobs": Counter(job.stands(now) for task in world.tasks.values() for job in task.values()),
-        "pending": len(world.agenda),
-        "servers": Counter(server.state.name.lower() for server in world.estate.servers),
-        "cph_jobs": Counter(work.stands(now) for work in world.estate.works.by_id.values()),
+        "tasks": len({job.request for job in tasks}),
+        "jobs": Counter(job.status(now) for job in tasks),
+        "pending": len(jobs),
+        "servers": Counter(server.state.name.lower() for server in world.cph.servers),
+        "cph_jobs": Counter(job.status(now) for job in of_cph),
         "orders": [
-            {"id": o.id, "instances": len(o.instances), "cost": o.cost, "paid": o.paid}
+            {"id": o.id, "instances": len(o.resources), "cost": o.cost, "paid": o.paid}
             for o in world.orders.values()
+            if o.operation == BUY.name
         ],
         "faults": len(world.plan.faults),
     }

@@ -12,13 +12,14 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from koophone_async.emulator.fleet import Copying, Phone
+from koophone_async.emulator.fleet import CopyState, Phone
 from koophone_async.emulator.server import faults
 from koophone_async.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from koophone_async.emulator.jobs.engine import Jobs
     from koophone_async.emulator.world import World
 
 HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -51,9 +52,10 @@ class _Job(NamedTuple):
     state: str
 
 
-def page(world: World, first: int) -> str:
+def page(engine: Jobs, first: int) -> str:
     """Return the page as HTML, with the phones from this number on, counted from 1."""
-    jobs, requests = list(_jobs(world)), islice(reversed(world.ledger.recent_requests), _MAX_ROWS)
+    world, jobs = engine.world, list(_jobs(engine))
+    requests = islice(reversed(world.ledger.recent_requests), _MAX_ROWS)
     plan = [[encode(fault).decode()] for fault in faults.to_json(world.plan.faults)]
     return _DOCUMENT.format(
         edition=world.edition.value.title(),
@@ -71,13 +73,10 @@ def page(world: World, first: int) -> str:
     )
 
 
-def _jobs(world: World) -> Iterator[_Job]:
-    now = world.clock()
-    for task, jobs in world.tasks.items():
-        for job in jobs.values():
-            yield _Job(job.operation, task, job.phone, job.stands(now))
-    for work in world.estate.works.by_id.values():
-        yield _Job(work.operation, work.request, work.phone, work.stands(now))
+def _jobs(jobs: Jobs) -> Iterator[_Job]:
+    now = jobs.world.clock()
+    for job in jobs.by_id.values():
+        yield _Job(job.operation, job.request, job.phone, job.status(now))
 
 
 def _phones(world: World, first: int, jobs: Iterable[_Job]) -> str:
@@ -103,9 +102,7 @@ def _square(phone: Phone, operation: str | None) -> str:
 
 
 def _state(phone: Phone) -> str:
-    if not phone.drawer:
-        return "running"
-    if Copying.EXECUTING in (phone.backup, phone.restore):
+    if CopyState.EXECUTING in (phone.backup, phone.restore):
         return "copying"
     if phone.resetting:
         return "resetting"

@@ -39,6 +39,7 @@ from koophone_async.wire import encode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from koophone_async.emulator.jobs.engine import Jobs
     from koophone_async.emulator.server.accounts import Accounts
     from koophone_async.emulator.server.authentication import Authenticator
     from koophone_async.emulator.server.quotas import Quotas
@@ -60,13 +61,18 @@ class _ConnectionReset(Exception):
 class Service:
     """Answers requests to documented paths."""
 
-    world: World
+    jobs: Jobs
     accounts: Accounts
     strict: bool
     routes: Routes
     authenticator: Authenticator
     quotas: Quotas
     _stopped: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    @property
+    def world(self) -> World:
+        """The state of the emulated cloud."""
+        return self.jobs.world
 
     def stop(self) -> None:
         """Reset the connections of stalled requests."""
@@ -165,7 +171,7 @@ class _Exchange:
 
     async def _execute(self, route: Route, request: Any, ids: Sequence[str]) -> object:  # noqa: ANN401 - the operation's own class
         world = self.service.world
-        world.settle()
+        self.service.jobs.settle()
         answer: object = await route.answer(request)
         self.record.executed = True
         if route.counted:

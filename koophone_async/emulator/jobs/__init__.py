@@ -1,0 +1,1 @@
+"""The job engine that all emulated services share."""

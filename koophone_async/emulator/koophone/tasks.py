@@ -1,0 +1,60 @@
+"""Tasks: a job for each phone of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from attrs import frozen
+
+from koophone_async.emulator.fleet import Phone
+from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
+from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.routing import serves
+from koophone_async.emulator.world import World
+from koophone_async.operation import AnyOperation
+from koophone_async.services.koophone import jobs as operations
+from koophone_async.services.koophone.jobs import JobState, StartedJob, StartedTask
+
+
+@frozen
+class Tasks:
+    """Reports on tasks, also those of reset, unassign and backup, for which no document says so."""
+
+    world: World
+    jobs: Jobs
+
+    @serves(operations.LIST)
+    async def list(self, request: operations.TaskQuery) -> operations.Task:
+        """Return the jobs of a task that are not lost."""
+        found = [job for job in self.jobs.of_request(request.task) if job.service == "koophone"]
+        if not found:
+            raise koophone("1323", request.task)
+        return operations.Task(tuple(_row(job, self.world.clock()) for job in found))
+
+
+def _row(job: Job, now: float) -> operations.Job:
+    if not job.ended(now):
+        return operations.Job(job.id, JobState.RUNNING, "", "")
+    state = JobState.FAILED if job.code else JobState.SUCCEEDED
+    return operations.Job(job.id, state, job.code, job.message, job.output)
+
+
+def start_task(
+    jobs: Jobs,
+    operation: AnyOperation,
+    phones: Iterable[Phone],
+    effect: Callable[[Phone], Effect],
+    prefix: str = "",
+) -> StartedTask:
+    """Start a task with one job for each phone.
+
+    Args:
+        jobs: Where to start it.
+        operation: The operation that was called.
+        phones: The phones of the call.
+        effect: Returns what the job of a phone does.
+        prefix: The beginning of the task's id.
+    """
+    task = prefix + jobs.world.hex()
+    started = [(phone, jobs.start(operation, task, effect(phone), phone=phone.id)) for phone in phones]
+    return StartedTask(task, tuple(StartedJob(phone.id, job.id) for phone, job in started))

@@ -1,0 +1,117 @@
+"""Snapshots: the state of an emulator in a file.
+
+Effects are written with the name of their class, and requests as on the wire; times need no conversion,
+because the clock of a restored world continues from the time of the snapshot.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+import attrs
+from attrs import frozen
+from cattrs import Converter
+from cattrs.strategies import configure_tagged_union, include_subclasses
+
+from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
+from koophone_async.emulator.cph.state import CphState
+from koophone_async.emulator.fleet import Fleet, FleetSnapshot
+from koophone_async.emulator.gaming.library import Library
+from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
+from koophone_async.emulator.world import Order
+from koophone_async.wire import Edition, decode, encode, from_wire, to_wire
+
+_PACKAGE: Final = "koophone_async.emulator."
+
+
+@frozen
+class Snapshot:
+    """Everything but the account, the quotas and the faults."""
+
+    edition: Edition
+    time: float
+    fleet: FleetSnapshot
+    cph: CphState
+    library: Library
+    orders: dict[str, Order]
+    undelivered: set[str]
+    sequences: dict[str, int]
+    executions: dict[str, dict[str, int]]
+    requests: int
+    jobs: list[Job]
+
+
+def write(jobs: Jobs) -> bytes:
+    """Return a snapshot as JSON."""
+    world, time = jobs.world, jobs.settle()
+    snapshot = Snapshot(
+        world.edition,
+        time,
+        world.fleet.snapshot(),
+        world.cph,
+        world.library,
+        world.orders,
+        world.undelivered,
+        world.sequences,
+        **world.ledger.to_json(),
+        jobs=jobs.snapshot,
+    )
+    return encode(converter(world.fleet).unstructure(snapshot))
+
+
+def restore(jobs: Jobs, data: bytes) -> None:
+    """Restore state from a snapshot.
+
+    Raises:
+        ValueError: This is not a snapshot, or one of another edition or fleet.
+    """
+    world = jobs.world
+    try:
+        # Checked when they came; a lenient emulator accepts more than the classes do.
+        with attrs.validators.disabled():
+            snapshot = converter(world.fleet).structure(decode(data), Snapshot)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"cannot be read: {type(error).__name__}: {error}") from error
+    if snapshot.edition is not world.edition:
+        raise ValueError("the snapshot is of another edition")
+    world.fleet.restore(snapshot.fleet)
+    world.clock.set(snapshot.time)
+    world.cph, world.library, world.orders = snapshot.cph, snapshot.library, snapshot.orders
+    world.undelivered, world.sequences = snapshot.undelivered, snapshot.sequences
+    world.ledger.restore({"executions": snapshot.executions, "requests": snapshot.requests})
+    jobs.restore(snapshot.jobs, snapshot.time)
+
+
+def converter(fleet: Fleet) -> Converter:
+    """Return the converter between state and JSON; what belongs to a fleet is attached to this one."""
+    result = Converter(detailed_validation=False, prefer_attrib_converters=True)
+    result.register_unstructure_hook(datetime, datetime.isoformat)
+    result.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
+    result.register_unstructure_hook(Model, lambda model: model.sku)
+    result.register_structure_hook(Model, lambda sku, _: next(one for one in MODELS if one.sku == sku))
+    result.register_unstructure_hook(Release, lambda release: release.image)
+    result.register_structure_hook(
+        Release, lambda name, _: next(one for one in RELEASES if one.image == name)
+    )
+    result.register_unstructure_hook_func(_is_fleet, lambda _: None)
+    result.register_structure_hook_func(_is_fleet, lambda _, __: fleet)
+    result.register_unstructure_hook_func(_is_of_wire, to_wire)
+    result.register_structure_hook_func(_is_of_wire, lambda value, model: from_wire(model, value))
+    include_subclasses(
+        Effect, result, union_strategy=partial(configure_tagged_union, tag_generator=_tag, tag_name="effect")
+    )
+    return result
+
+
+def _is_fleet(kind: Any) -> bool:  # noqa: ANN401 - any annotation
+    return kind is Fleet
+
+
+def _is_of_wire(model: Any) -> bool:  # noqa: ANN401 - any annotation
+    return attrs.has(model) and model.__module__.startswith("koophone_async.services.")
+
+
+def _tag(effect: type[Effect]) -> str:
+    return f"{effect.__module__.removeprefix(_PACKAGE)}.{effect.__name__}"
