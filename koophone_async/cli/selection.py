@@ -118,7 +118,7 @@ class Selection:
         """
         where = parse(args["where"]) if args["where"] is not None else None
         if where is not None:
-            where.on(inventory.model)
+            where.predicate(inventory.model)
         return cls(inventory, (), where, parse_lists("--tag", args.get("tag") or ()))
 
     @property
@@ -148,7 +148,7 @@ class Selection:
         items = self.inventory.items(client, query)
         if self.inventory.list_tagged is not None and self.tags:
             items = _with_tags(items, self.inventory.list_tagged(client, self.tags))
-        return self.where.among(items) if self.where is not None else items
+        return self.where.filter(items) if self.where is not None else items
 
 
 async def _with_tags(items: AsyncIterator[Any], tagged: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -1,7 +1,7 @@
-"""Choosing items by an expression over their fields: `status == running and name ~ "shop-*"`.
+"""Select items by an expression over their fields: `status == running and name ~ "shop-*"`.
 
-The expression is read by `parse`; what comes of it is called with items, told to check a model's
-fields beforehand, and asked which of its conditions the service can look after by itself.
+`parse` returns a `Where`. It matches items, validates an expression against the fields of a model before
+there are any items, and pushes conditions down into the query of a list, for the service to filter by.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""The grammar of selections, and how an expression is written down again.
+"""Grammar of selections: a tokenizer, a recursive-descent parser, and terms that format themselves.
 
-    expression = all, { "or", all }
-    all        = one, { "and", one }
-    one        = "not", one | "(", expression, ")" | comparison
-    comparison = field, sign, value | field, [ "not" ], "in", "(", value, { ",", value }, ")"
-    sign       = "==" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~"
-    value      = word | "quoted" | 'quoted'
+    expression  = conjunction, { "or", conjunction }
+    conjunction = factor, { "and", factor }
+    factor      = "not", factor | "(", expression, ")" | comparison
+    comparison  = field, operator, value | field, [ "not" ], "in", "(", value, { ",", value }, ")"
+    operator    = "==" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~"
+    value       = word | "quoted" | 'quoted'
 
-Values have no type here: what a word means depends on the field that it is compared with. Only
-`null` without quotes is told apart.
+Values have no type here: the meaning of a word depends on the field that it is compared with. The only
+exception is `null` without quotes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from koophone_async.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SIGNS: Final = ("==", "!=", "<", "<=", ">", ">=", "~", "!~")
+OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=", "~", "!~")
 KEYWORDS: Final = ("and", "or", "not", "in")
 
-DEEPEST: Final = 100
-"""How many parentheses and negations may stand in one another."""
+MAX_DEPTH: Final = 100
+"""Maximum nesting of parentheses and negations."""
 
 _WORD: Final = r"""[^\s"'\\()<>=!~,]+"""
 _TOKEN: Final = re.compile(
-    rf"""\s*(?:(?P<word>{_WORD})|(?P<sign>[<>=!]=|!~|[<>~=(),])"""
+    rf"""\s*(?:(?P<word>{_WORD})|(?P<operator>[<>=!]=|!~|[<>~=(),])"""
     r"""|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<end>$))""",
     re.DOTALL,
 )
@@ -39,13 +39,13 @@ _TOKEN: Final = re.compile(
 
 @frozen
 class Value:
-    """What a field is compared with; None is `null`."""
+    """A value that a field is compared with; None is `null`."""
 
     text: str | None
     column: int = field(default=0, eq=False)
 
     def __str__(self) -> str:
-        """Write the value so that it is read as the same again."""
+        """Format the value so that it parses to an equal one."""
         if self.text is None:
             return "null"
         if re.fullmatch(_WORD, self.text) and self.text not in (*KEYWORDS, "null"):
@@ -55,58 +55,58 @@ class Value:
 
 @frozen
 class Comparison:
-    """A field, how it is compared, and with what: several values only after `in`."""
+    """A field, an operator, and one value, or several with `in`."""
 
     name: str
-    sign: str
+    operator: str
     values: tuple[Value, ...]
     column: int = field(default=0, eq=False)
 
     def __str__(self) -> str:
-        """Write the comparison as it is read."""
-        if self.sign.endswith("in"):
-            return f"{self.name} {self.sign} ({', '.join(map(str, self.values))})"
-        return f"{self.name} {self.sign} {self.values[0]}"
+        """Format the comparison so that it parses to an equal one."""
+        if self.operator.endswith("in"):
+            return f"{self.name} {self.operator} ({', '.join(map(str, self.values))})"
+        return f"{self.name} {self.operator} {self.values[0]}"
 
 
 @frozen
 class Not:
-    """The opposite of a term."""
+    """The negation of a term."""
 
     term: Term
 
     def __str__(self) -> str:
-        """Write the term after a `not`."""
+        """Format the term after `not`."""
         return f"not {_enclosed(self.term)}"
 
 
 @frozen
-class Several:
-    """At least two terms, of which all must hold (`and`) or one (`or`)."""
+class BoolOp:
+    """At least two terms, of which all (`and`) or at least one (`or`) must be true."""
 
-    word: Literal["and", "or"]
+    operator: Literal["and", "or"]
     terms: tuple[Term, ...]
 
     def __str__(self) -> str:
-        """Write the terms with the word between them."""
-        return f" {self.word} ".join(map(_enclosed, self.terms))
+        """Format the terms, joined by the operator."""
+        return f" {self.operator} ".join(map(_enclosed, self.terms))
 
 
-Term: TypeAlias = Comparison | Not | Several
+Term: TypeAlias = Comparison | Not | BoolOp
 
 
 def _enclosed(term: Term) -> str:
-    return f"({term})" if isinstance(term, Several) else str(term)
+    return f"({term})" if isinstance(term, BoolOp) else str(term)
 
 
-def wrong(column: int, problem: str) -> InvalidRequest:
-    """Make the error of an expression that cannot be meant."""
+def invalid(column: int, problem: str) -> InvalidRequest:
+    """Return the error for an invalid expression."""
     return InvalidRequest("", "where", f"column {column}: {problem}")
 
 
 @frozen
 class _Token:
-    kind: Literal["word", "sign", "text", "end"]
+    kind: Literal["word", "operator", "text", "end"]
     text: str
     column: int
 
@@ -120,30 +120,30 @@ class _Token:
 def _tokens(text: str) -> Iterator[_Token]:
     at = 0
     while True:
-        found = _TOKEN.match(text, at)
-        if found is None:
+        token = _TOKEN.match(text, at)
+        if token is None:
             at += len(text[at:]) - len(text[at:].lstrip())
-            problem = "the quote is not closed" if text[at] in "\"'" else f"{text[at]!r} means nothing here"
-            raise wrong(at + 1, problem)
-        yield _token(found)
-        if found["end"] is not None:
+            problem = "the quote is not closed" if text[at] in "\"'" else f"unexpected {text[at]!r}"
+            raise invalid(at + 1, problem)
+        yield _token(token)
+        if token["end"] is not None:
             return
-        at = found.end()
+        at = token.end()
 
 
-def _token(found: re.Match[str]) -> _Token:
-    group = found.lastgroup or "end"
-    column = found.start(group) + 1
+def _token(match: re.Match[str]) -> _Token:
+    group = match.lastgroup or "end"
+    column = match.start(group) + 1
     match group:
-        case "word" | "sign" | "end":
-            return _Token(group, found[group], column)
+        case "word" | "operator" | "end":
+            return _Token(group, match[group], column)
         case _:
-            return _Token("text", re.sub(r"\\(.)", r"\1", found[group], flags=re.DOTALL), column - 1)
+            return _Token("text", re.sub(r"\\(.)", r"\1", match[group], flags=re.DOTALL), column - 1)
 
 
 @define
-class _Reader:
-    """Reads one token after the other."""
+class _Parser:
+    """A recursive-descent parser; each method parses one rule of the grammar."""
 
     _tokens: list[_Token]
     _at: int = 0
@@ -153,97 +153,97 @@ class _Reader:
     def _next(self) -> _Token:
         return self._tokens[self._at]
 
-    def _take(self) -> _Token:
+    def _advance(self) -> _Token:
         self._at += 1
         return self._tokens[self._at - 1]
 
-    def _took(self, *words: str) -> bool:
-        """Go on if the next token is one of some keywords."""
+    def _accept(self, *words: str) -> bool:
+        """Consume the next token if it is one of these keywords."""
         if not self._next.is_keyword(*words):
             return False
         self._at += 1
         return True
 
-    def _expected(self, what: str) -> NoReturn:
-        raise wrong(self._next.column, f"expected {what}, not {self._next}")
+    def _fail(self, expected: str) -> NoReturn:
+        raise invalid(self._next.column, f"expected {expected}, not {self._next}")
 
-    def _has_sign(self, *signs: str) -> bool:
-        return self._next.kind == "sign" and self._next.text in signs
+    def _at_operator(self, *operators: str) -> bool:
+        return self._next.kind == "operator" and self._next.text in operators
 
-    def _sign(self, *signs: str) -> str:
-        if not self._has_sign(*signs):
-            self._expected(" or ".join(signs))
-        return self._take().text
+    def _operator(self, *operators: str) -> str:
+        if not self._at_operator(*operators):
+            self._fail(" or ".join(operators))
+        return self._advance().text
 
-    def whole(self) -> Term:
+    def parse(self) -> Term:
         term = self._expression()
         if self._next.kind != "end":
-            self._expected("and, or, or the end")
+            self._fail("and, or, or the end")
         return term
 
     def _expression(self) -> Term:
-        return self._several("or", self._all)
+        return self._bool_op("or", self._conjunction)
 
-    def _all(self) -> Term:
-        return self._several("and", self._one)
+    def _conjunction(self) -> Term:
+        return self._bool_op("and", self._factor)
 
-    def _several(self, word: Literal["and", "or"], one: Callable[[], Term]) -> Term:
-        terms = [one()]
-        while self._took(word):
-            terms.append(one())
-        return Several(word, tuple(terms)) if len(terms) > 1 else terms[0]
+    def _bool_op(self, operator: Literal["and", "or"], operand: Callable[[], Term]) -> Term:
+        terms = [operand()]
+        while self._accept(operator):
+            terms.append(operand())
+        return BoolOp(operator, tuple(terms)) if len(terms) > 1 else terms[0]
 
-    def _one(self) -> Term:
+    def _factor(self) -> Term:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise wrong(self._next.column, f"more than {DEEPEST} conditions stand in one another")
+        if self._depth > MAX_DEPTH:
+            raise invalid(self._next.column, f"conditions are nested more than {MAX_DEPTH} deep")
         term = self._term()
         self._depth -= 1
         return term
 
     def _term(self) -> Term:
-        if self._took("not"):
-            return Not(self._one())
-        if self._has_sign("("):
-            self._take()
+        if self._accept("not"):
+            return Not(self._factor())
+        if self._at_operator("("):
+            self._advance()
             term = self._expression()
-            self._sign(")")
+            self._operator(")")
             return term
         return self._comparison()
 
     def _comparison(self) -> Comparison:
         if self._next.kind != "word" or self._next.text in KEYWORDS:
-            self._expected("a field, not or (")
-        name = self._take()
-        is_not = self._took("not")
-        if self._took("in"):
+            self._fail("a field, not or (")
+        name = self._advance()
+        is_not = self._accept("not")
+        if self._accept("in"):
             return Comparison(name.text, "not in" if is_not else "in", self._list(), name.column)
         if is_not:
-            self._expected("in")
-        if not self._has_sign(*SIGNS):
-            self._expected(f"{', '.join(SIGNS)} or in after {name.text}")
-        sign = self._take().text
-        return Comparison(name.text, sign, (self._value(),), name.column)
+            self._fail("in")
+        if not self._at_operator(*OPERATORS):
+            self._fail(f"{', '.join(OPERATORS)} or in after {name.text}")
+        operator = self._advance().text
+        return Comparison(name.text, operator, (self._value(),), name.column)
 
     def _list(self) -> tuple[Value, ...]:
-        self._sign("(")
+        self._operator("(")
         values = [self._value()]
-        while self._sign(",", ")") == ",":
+        while self._operator(",", ")") == ",":
             values.append(self._value())
         return tuple(values)
 
     def _value(self) -> Value:
         token = self._next
         if token.kind not in ("word", "text") or token.is_keyword(*KEYWORDS):
-            self._expected("a value")
-        self._take()
+            self._fail("a value")
+        self._advance()
         return Value(None if token.is_keyword("null") else token.text, token.column)
 
 
-def read(text: str) -> Term:
-    """Read an expression.
+def parse_term(text: str) -> Term:
+    """Parse an expression.
 
     Raises:
-        InvalidRequest: It is none; says at which column, counted from 1, and what was expected there.
+        InvalidRequest: The expression is invalid; the error has the column, from 1, and what was expected.
     """
-    return _Reader(list(_tokens(text))).whole()
+    return _Parser(list(_tokens(text))).parse()

@@ -1,4 +1,4 @@
-"""An expression as something that can be asked: does this item fit, and what can the service look after?"""
+"""Compile an expression: a predicate on items, and the part of it that the service can filter by."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
-from koophone_async.selection.grammar import Comparison, Not, Several, Term, read, wrong
-from koophone_async.selection.kinds import Kind, field_of, kind_of, meant, spellings
+from koophone_async.selection.field_types import FieldType, field_of, field_type, parse_value, spellings
+from koophone_async.selection.grammar import BoolOp, Comparison, Not, Term, invalid, parse_term
 from koophone_async.wire import spelling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 
-    Test = Callable[[Any], bool]
+    Predicate = Callable[[Any], bool]
 
 Item = TypeVar("Item")
 Query = TypeVar("Query")
@@ -28,84 +28,84 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_OPPOSITE: Final = {"!=": "==", "!~": "~", "not in": "in"}
+_POSITIVE: Final = {"!=": "==", "!~": "~", "not in": "in"}
 
 
 @attrs.frozen(cache_hash=True)
 class Where:
-    """A condition on items. Written with `str`, it is read by `parse` as the same again."""
+    """A condition on items. Its `str` parses to an equal one."""
 
     _term: Term
 
     def __str__(self) -> str:
-        """Write the expression, with only the parentheses and quotes that it needs."""
+        """Format the expression, with only the parentheses and quotes that it needs."""
         return str(self._term)
 
     def __call__(self, item: object) -> bool:
-        """Tell whether an item fits.
+        """Return whether an item matches.
 
         Raises:
-            InvalidRequest: As `on`.
+            InvalidRequest: As for `predicate`.
         """
-        return self.on(type(item))(item)
+        return self.predicate(type(item))(item)
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields that it names, as they are written."""
+        """The names of the fields in the expression, as written."""
         return tuple(dict.fromkeys(comparison.name for comparison in _comparisons(self._term)))
 
-    def on(self, model: type) -> Test:
-        """Give the test for items of a model, before there is any.
+    def predicate(self, model: type) -> Predicate:
+        """Return the predicate for items of a model, which validates the expression before there are any.
 
         Raises:
-            InvalidRequest: The model has no such field, or the field can hold no such value; says which it
-                knows.
+            InvalidRequest: The model has no such field, or the field cannot have such a value; the error
+                lists what it has.
         """
         return _compiled(self._term, model)
 
-    async def among(self, items: AsyncIterable[Item]) -> AsyncIterator[Item]:
-        """Give those of some items that fit, as they come."""
+    async def filter(self, items: AsyncIterable[Item]) -> AsyncIterator[Item]:
+        """Yield the items that match, as they arrive."""
         async for item in items:
             if self(item):
                 yield item
 
     def pushed_down(self, model: type, query: Query) -> Query:
-        """Put into a list's query what the service can look after by itself.
+        """Return the query of a list with the conditions that the service can filter by.
 
-        These are the equalities that every item must meet, on fields that the query has under the same
-        name on the wire and with the same meaning, and that say nothing yet. The service may take a part of
-        a name for the name, so what it lists is to be asked again all the same.
+        These are the equalities that every item must meet, on fields that the query has too: under the same
+        wire name, of the same type, and not set yet. The service also matches parts of names, so filter what
+        it lists all the same.
 
         Args:
-            model: What is listed.
-            query: Such as `PhoneQuery()`.
+            model: The model of the listed items.
+            query: The query to start from, such as `PhoneQuery()`.
 
         Raises:
-            InvalidRequest: As `on`, or the service takes no such value.
+            InvalidRequest: As for `predicate`, or the query does not allow the value.
         """
         free = {spelling(a).name: a for a in _fields(query) if getattr(query, a.name) is None}
-        given: dict[str, Any] = {}
-        for comparison in _needed(self._term):
-            name, kind = field_of(model, comparison)
-            filled = free.get(spelling(spellings(model)[name]).name)
-            value = meant(kind, comparison.values[0])
-            if filled is not None and _passes(value, kind, kind_of(filled.type)):
-                given.setdefault(filled.name, value)
-        changed: Query = attrs.evolve(query, **given)  # type: ignore[misc]  # any attrs class
+        changes: dict[str, Any] = {}
+        for comparison in _required(self._term):
+            name, type_ = field_of(model, comparison)
+            target = free.get(spelling(spellings(model)[name]).name)
+            value = parse_value(type_, comparison.values[0])
+            if target is not None and _is_same_type(value, type_, field_type(target.type)):
+                changes.setdefault(target.name, value)
+        changed: Query = attrs.evolve(query, **changes)  # type: ignore[misc]  # any attrs class
         return changed
 
 
 def parse(text: str) -> Where:
-    """Read an expression such as `status == running and server_id in (a, b) and name ~ "shop-*"`.
+    """Parse an expression such as `status == running and server_id in (a, b) and name ~ "shop-*"`.
 
     Args:
         text: Comparisons of a field with `==`, `!=`, `<`, `<=`, `>`, `>=`, `~`, `!~` (patterns with `*`, `?`
             and `[]`) or `in (...)`, joined by `and`, `or`, `not` and parentheses.
 
     Raises:
-        InvalidRequest: It is no expression; says at which column, and what was expected there.
+        InvalidRequest: The expression is invalid; the error has the column and what was expected there.
     """
-    return Where(read(text))
+    return Where(parse_term(text))
 
 
 def _comparisons(term: Term) -> Iterator[Comparison]:
@@ -115,17 +115,17 @@ def _comparisons(term: Term) -> Iterator[Comparison]:
         case Not():
             yield from _comparisons(term.term)
         case _:
-            for one in term.terms:
-                yield from _comparisons(one)
+            for operand in term.terms:
+                yield from _comparisons(operand)
 
 
-def _needed(term: Term) -> Iterator[Comparison]:
-    """Give the equalities that no item can do without."""
-    if isinstance(term, Comparison) and term.sign in ("==", "in") and len(term.values) == 1:
+def _required(term: Term) -> Iterator[Comparison]:
+    """Yield the equalities that every matching item meets."""
+    if isinstance(term, Comparison) and term.operator in ("==", "in") and len(term.values) == 1:
         yield term
-    if isinstance(term, Several) and term.word == "and":
-        for one in term.terms:
-            yield from _needed(one)
+    if isinstance(term, BoolOp) and term.operator == "and":
+        for operand in term.terms:
+            yield from _required(operand)
 
 
 def _fields(query: Any) -> tuple[attrs.Attribute[Any], ...]:  # noqa: ANN401 - attrs wants a class of its own
@@ -133,60 +133,62 @@ def _fields(query: Any) -> tuple[attrs.Attribute[Any], ...]:  # noqa: ANN401 - a
     return fields
 
 
-def _passes(value: object, kind: Kind, taken: Kind | None) -> bool:
-    """Tell whether a query takes a value with the meaning that it has in items."""
-    if value is None or taken is None:
+def _is_same_type(value: object, item_type: FieldType, query_type: FieldType | None) -> bool:
+    """Return whether a value means the same in a query as it does in items."""
+    if value is None or query_type is None:
         return False
-    return isinstance(value, kind.enum) and taken.enum is kind.enum if kind.enum else taken == kind
+    if item_type.enum is None:
+        return query_type == item_type
+    return isinstance(value, item_type.enum) and query_type.enum is item_type.enum
 
 
 @lru_cache(maxsize=64)
-def _compiled(term: Term, model: type) -> Test:
+def _compiled(term: Term, model: type) -> Predicate:
     match term:
         case Comparison():
             return _comparison(term, model)
         case Not():
-            opposite = _compiled(term.term, model)
-            return lambda item: not opposite(item)
+            negated = _compiled(term.term, model)
+            return lambda item: not negated(item)
         case _:
-            tests = [_compiled(one, model) for one in term.terms]
-            enough = all if term.word == "and" else any
-            return lambda item: enough(test(item) for test in tests)
+            predicates = [_compiled(operand, model) for operand in term.terms]
+            combine = all if term.operator == "and" else any
+            return lambda item: combine(predicate(item) for predicate in predicates)
 
 
-def _comparison(comparison: Comparison, model: type) -> Test:
-    name, kind = field_of(model, comparison)
-    sign = _OPPOSITE.get(comparison.sign, comparison.sign)
+def _comparison(comparison: Comparison, model: type) -> Predicate:
+    name, type_ = field_of(model, comparison)
+    positive = _POSITIVE.get(comparison.operator, comparison.operator)
     value = operator.attrgetter(name)
-    test = _test(attrs.evolve(comparison, sign=sign), kind)
-    if sign == comparison.sign:
-        return lambda item: test(value(item))
-    return lambda item: not test(value(item))
+    matches = _value_predicate(attrs.evolve(comparison, operator=positive), type_)
+    if positive == comparison.operator:
+        return lambda item: matches(value(item))
+    return lambda item: not matches(value(item))
 
 
-def _test(comparison: Comparison, kind: Kind) -> Test:
-    """Make the test of a field's value."""
-    match comparison.sign:
+def _value_predicate(comparison: Comparison, type_: FieldType) -> Predicate:
+    """Return the predicate on the value of a field."""
+    match comparison.operator:
         case "==" | "in":
-            return frozenset(meant(kind, value) for value in comparison.values).__contains__
+            return frozenset(parse_value(type_, value) for value in comparison.values).__contains__
         case "~":
-            return _pattern(comparison, kind)
+            return _pattern(comparison, type_)
         case _:
-            return _order(comparison, kind)
+            return _order(comparison, type_)
 
 
-def _pattern(comparison: Comparison, kind: Kind) -> Test:
-    pattern, texts = comparison.values[0], kind.texts
-    if texts is None or pattern.text is None:
-        what = "null" if pattern.text is None else kind.expected
-        raise wrong(comparison.column, f"~ is for text, not for {what}")
-    matches = re.compile(translate(pattern.text), re.IGNORECASE if kind.enum else 0).match
-    return lambda value: value is not None and any(matches(text) for text in texts(value))
+def _pattern(comparison: Comparison, type_: FieldType) -> Predicate:
+    pattern, strings = comparison.values[0], type_.pattern_strings
+    if strings is None or pattern.text is None:
+        kind = "null" if pattern.text is None else type_.expected
+        raise invalid(comparison.column, f"~ is for text, not for {kind}")
+    matches = re.compile(translate(pattern.text), re.IGNORECASE if type_.enum else 0).match
+    return lambda value: value is not None and any(matches(string) for string in strings(value))
 
 
-def _order(comparison: Comparison, kind: Kind) -> Test:
-    compare, least = _ORDER[comparison.sign], meant(kind, comparison.values[0])
-    if least is None or not kind.is_ordered:
-        what = "null" if least is None else comparison.name
-        raise wrong(comparison.column, f"{what} has no order; expected ==, != or in")
-    return lambda value: value is not None and compare(value, least)
+def _order(comparison: Comparison, type_: FieldType) -> Predicate:
+    compare, bound = _ORDER[comparison.operator], parse_value(type_, comparison.values[0])
+    if bound is None or not type_.is_ordered:
+        unordered = "null" if bound is None else comparison.name
+        raise invalid(comparison.column, f"{unordered} has no order; expected ==, != or in")
+    return lambda value: value is not None and compare(value, bound)

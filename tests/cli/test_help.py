@@ -87,7 +87,7 @@ def test_the_help_describes_options(line: tuple[str, ...], text: str) -> None:
 )
 def test_the_help_of_lists_shows_a_valid_expression(entry: Entry) -> None:
     assert entry.lists
-    parse(entry.lists.example).on(entry.lists.model)
+    parse(entry.lists.example).predicate(entry.lists.model)
 
     assert entry.lists.example in help_of(*entry.words)
 

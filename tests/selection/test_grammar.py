@@ -1,4 +1,4 @@
-"""Expressions are read as they are meant, and what is wrong is told with its column."""
+"""Grammar of selections: precedence, quoting, and errors with their column."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.selection import parse
-from koophone_async.selection.grammar import DEEPEST, SIGNS, Comparison, Not, Several, Term, Value, read
+from koophone_async.selection.grammar import (
+    MAX_DEPTH,
+    OPERATORS,
+    BoolOp,
+    Comparison,
+    Not,
+    Term,
+    Value,
+    parse_term,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,18 +31,20 @@ VALUES = st.builds(
 NAMES = st.from_regex("[a-z_]{1,8}", fullmatch=True).filter(
     lambda name: name not in ("and", "or", "not", "in")
 )
-COMPARISONS = st.builds(Comparison, NAMES, st.sampled_from(SIGNS), st.tuples(VALUES)) | st.builds(
+COMPARISONS = st.builds(Comparison, NAMES, st.sampled_from(OPERATORS), st.tuples(VALUES)) | st.builds(
     Comparison, NAMES, st.sampled_from(["in", "not in"]), st.lists(VALUES, min_size=1, max_size=3).map(tuple)
 )
 
 
-def several(word: str) -> Callable[[st.SearchStrategy[Term]], st.SearchStrategy[Several]]:
-    return lambda terms: st.builds(Several, st.just(word), st.lists(terms, min_size=2, max_size=3).map(tuple))
+def bool_ops(operator: str) -> Callable[[st.SearchStrategy[Term]], st.SearchStrategy[BoolOp]]:
+    return lambda terms: st.builds(
+        BoolOp, st.just(operator), st.lists(terms, min_size=2, max_size=3).map(tuple)
+    )
 
 
 TERMS: st.SearchStrategy[Term] = st.recursive(
     COMPARISONS,
-    lambda terms: st.builds(Not, terms) | several("and")(terms) | several("or")(terms),
+    lambda terms: st.builds(Not, terms) | bool_ops("and")(terms) | bool_ops("or")(terms),
     max_leaves=8,
 )
 
@@ -46,12 +57,12 @@ class Row:
 
 
 @given(TERMS)
-def test_what_is_written_is_read_as_the_same(term: Term) -> None:
-    assert read(str(term)) == term
+def test_a_formatted_term_parses_to_an_equal_one(term: Term) -> None:
+    assert parse_term(str(term)) == term
 
 
 @given(st.text(alphabet="ab \"'\\()=!<>~,notri", max_size=30))
-def test_any_text_is_an_expression_or_misuse_with_a_column(text: str) -> None:
+def test_any_text_parses_or_raises_with_a_column(text: str) -> None:
     try:
         where = parse(text)
     except InvalidRequest as error:
@@ -75,10 +86,10 @@ def test_any_text_is_an_expression_or_misuse_with_a_column(text: str) -> None:
         "a == b or b != 1",
     ],
 )
-def test_and_binds_more_than_or_and_not_most_of_all(text: str, a: str, b: str, c: str) -> None:
-    said = text.replace("in (1)", "in ('1',)").replace(" 1", " '1'").replace("== b", "== 'b'")
+def test_not_binds_tightest_then_and_then_or(text: str, a: str, b: str, c: str) -> None:
+    python = text.replace("in (1)", "in ('1',)").replace(" 1", " '1'").replace("== b", "== 'b'")
 
-    assert parse(text)(Row(a, b, c)) is eval(said, {"a": a, "b": b, "c": c})  # noqa: S307 - the texts above
+    assert parse(text)(Row(a, b, c)) is eval(python, {"a": a, "b": b, "c": c})  # noqa: S307 - the texts above
 
 
 @pytest.mark.parametrize(
@@ -95,7 +106,7 @@ def test_and_binds_more_than_or_and_not_most_of_all(text: str, a: str, b: str, c
         ("a == 'null'", "null"),
     ],
 )
-def test_words_need_quotes_only_for_spaces_signs_and_keywords(text: str, value: str) -> None:
+def test_only_spaces_operators_and_keywords_need_quotes(text: str, value: str) -> None:
     assert parse(text)(Row(a=value))
     assert parse(str(parse(text)))(Row(a=value))
 
@@ -117,11 +128,11 @@ def test_words_need_quotes_only_for_spaces_signs_and_keywords(text: str, value: 
         ("'a' == b", "column 1: expected a field, not or (, not 'a'"),
         ("in == b", "column 1: expected a field, not or (, not 'in'"),
         ("a ==  'b", "column 7: the quote is not closed"),
-        ("a ==  \\", "column 7: '\\\\' means nothing here"),
-        ("a == !", "column 6: '!' means nothing here"),
+        ("a ==  \\", "column 7: unexpected '\\\\'"),
+        ("a == !", "column 6: unexpected '!'"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_column(text: str, problem: str) -> None:
+def test_an_invalid_expression_names_column_and_problem(text: str, problem: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(text)
 
@@ -129,13 +140,13 @@ def test_what_is_wrong_is_told_with_its_column(text: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize("opened", ["(", "not "])
-def test_what_is_nested_too_deep_is_refused(opened: str) -> None:
-    deep = opened * (DEEPEST - 1) + "a == 1" + ")" * (DEEPEST - 1) * (opened == "(")
+def test_nesting_is_limited(opened: str) -> None:
+    deep = opened * (MAX_DEPTH - 1) + "a == 1" + ")" * (MAX_DEPTH - 1) * (opened == "(")
     assert parse(deep).fields == ("a",)
 
-    with pytest.raises(InvalidRequest, match="more than 100 conditions stand in one another"):
+    with pytest.raises(InvalidRequest, match="conditions are nested more than 100 deep"):
         parse(opened + deep)
 
 
-def test_many_conditions_beside_each_other_are_no_depth() -> None:
+def test_the_number_of_conditions_is_not_limited() -> None:
     assert parse(" and ".join(["not (a == 1)"] * 1000)).fields == ("a",)

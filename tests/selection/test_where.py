@@ -1,4 +1,4 @@
-"""Selections of items: what fits, what no field can hold, and what the service is asked for."""
+"""Selections of items: matching, validation against a model, and pushdown into queries."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ WHOLE = Thing("Shop-7", 7, 0.5, True, NOON, Level.SOME_MORE, Colour.SKY)  # noqa
         "size != null",
     ],
 )
-def test_it_fits(text: str) -> None:
+def test_an_item_matches(text: str) -> None:
     assert parse(text)(WHOLE)
     assert not parse(f"not ({text})")(WHOLE)
 
@@ -108,13 +108,13 @@ def test_it_fits(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["name == null", "size in (1, null)", "is_on != true", "name !~ *", "not made_at < 2100-01-01"]
 )
-def test_what_is_missing_equals_null_and_nothing_else(text: str) -> None:
+def test_a_missing_value_equals_null(text: str) -> None:
     assert parse(text)(Thing())
 
 
-@pytest.mark.parametrize("sign", ["<", "<=", ">", ">=", "==", "~"])
-def test_what_is_missing_meets_no_other_condition(sign: str) -> None:
-    assert not parse(f"name {sign} x")(Thing())
+@pytest.mark.parametrize("comparison", ["<", "<=", ">", ">=", "==", "~"])
+def test_a_missing_value_matches_nothing_else(comparison: str) -> None:
+    assert not parse(f"name {comparison} x")(Thing())
 
 
 @pytest.mark.parametrize(
@@ -128,21 +128,23 @@ def test_what_is_missing_meets_no_other_condition(sign: str) -> None:
         (Thing(level=Level.LOST), "level == -2 and level < 0"),
     ],
 )
-def test_members_that_this_version_does_not_know_can_be_asked_for(item: Thing, text: str) -> None:
+def test_unknown_states_match_by_number(item: Thing, text: str) -> None:
     assert parse(text)(item)
 
 
-def test_the_fields_that_are_told_are_those_that_can_be_compared() -> None:
-    with pytest.raises(InvalidRequest, match=r"known are name, size, share, is_on, made_at, level, colour$"):
-        parse("zzzz == 1").on(Thing)
+def test_an_error_lists_the_fields_that_can_be_compared() -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"the fields are name, size, share, is_on, made_at, level, colour$"
+    ):
+        parse("zzzz == 1").predicate(Thing)
 
 
 @pytest.mark.parametrize(
     "text, problem",
     [
-        ("nme == 1", "column 1: nme is not a field of Thing; did you mean name? known are name, size, "),
-        ("size == 1 or zzzz == 1", "column 14: zzzz is not a field of Thing; known are name, size"),
-        ("parts == 1", "column 1: parts holds no single value that can be compared"),
+        ("nme == 1", "column 1: nme is not a field of Thing; did you mean name? the fields are name"),
+        ("size == 1 or zzzz == 1", "column 14: zzzz is not a field of Thing; the fields are name"),
+        ("parts == 1", "column 1: parts is not a single value that can be compared"),
         ("size == x", "column 9: expected a number, not 'x'"),
         ("is_on == 1", "column 10: expected true or false, not '1'"),
         ("made_at > soon", "column 11: expected a time such as 2025-02-08T12:00:00Z, not 'soon'"),
@@ -155,21 +157,21 @@ def test_the_fields_that_are_told_are_those_that_can_be_compared() -> None:
         ("name ~ null", "column 1: ~ is for text, not for null"),
     ],
 )
-def test_what_a_model_cannot_answer_is_told_before_there_are_items(text: str, problem: str) -> None:
+def test_a_predicate_is_validated_against_its_model(text: str, problem: str) -> None:
     where = parse(text)
 
     with pytest.raises(InvalidRequest) as caught:
-        where.on(Thing)
+        where.predicate(Thing)
 
     assert caught.value.problem.startswith(problem) or problem in caught.value.problem
 
 
-def test_lists_of_states_that_clash_are_not_mixed_up() -> None:
-    with pytest.raises(InvalidRequest, match="status holds no single value"):
-        parse("status == running").on(InstanceStatus)
+def test_a_field_of_two_enums_cannot_be_compared() -> None:
+    with pytest.raises(InvalidRequest, match="status is not a single value"):
+        parse("status == running").predicate(InstanceStatus)
 
 
-def test_fields_are_named_as_they_were_written_once() -> None:
+def test_fields_lists_each_name_once_as_written() -> None:
     assert parse("b == 1 and not (thing_name ~ x or b == 2)").fields == ("b", "thing_name")
 
 
@@ -178,12 +180,12 @@ def test_fields_are_named_as_they_were_written_once() -> None:
     st.none() | st.integers(-5, 5),
     st.integers(-5, 5),
 )
-def test_numbers_compare_as_numbers(sign: str, held: int | None, wanted: int) -> None:
+def test_numbers_compare_as_numbers(operator_: str, size: int | None, bound: int) -> None:
     compare = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le}
     compare |= {">": operator.gt, ">=": operator.ge}
-    expected = sign == "!=" if held is None else compare[sign](held, wanted)
+    expected = operator_ == "!=" if size is None else compare[operator_](size, bound)
 
-    assert parse(f"size {sign} {wanted}")(Thing(size=held)) is expected
+    assert parse(f"size {operator_} {bound}")(Thing(size=size)) is expected
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_numbers_compare_as_numbers(sign: str, held: int | None, wanted: int) ->
         ("cidr == x and network == own", Server, ServerQuery(), ServerQuery(network="v2")),
     ],
 )
-def test_the_service_is_asked_for_what_it_can_look_after(
+def test_conditions_that_the_service_can_filter_are_pushed_down(
     text: str, model: type, query: object, pushed: object
 ) -> None:
     assert parse(text).pushed_down(model, query) == pushed
@@ -223,42 +225,42 @@ def test_the_service_is_asked_for_what_it_can_look_after(
         "created_at == 2025-01-01",
     ],
 )
-def test_what_not_every_item_must_meet_is_not_asked_for(text: str) -> None:
+def test_other_conditions_are_not_pushed_down(text: str) -> None:
     assert parse(text).pushed_down(Phone, PhoneQuery()) == PhoneQuery()
 
 
-def test_a_query_keeps_what_it_says_already() -> None:
+def test_pushdown_keeps_the_values_of_a_query() -> None:
     where = parse("server == s1 and name == x")
 
     assert where.pushed_down(Phone, PhoneQuery(server="s2", limit=7)) == PhoneQuery("x", "s2", limit=7)
 
 
-def test_a_number_that_means_another_thing_in_the_query_is_not_asked_for() -> None:
+def test_a_number_of_another_enum_is_not_pushed_down() -> None:
     pushed = parse("state == 4 and server == s").pushed_down(EncodingServer, EncodingServerQuery())
 
     assert pushed == EncodingServerQuery(server="s")
 
 
-def test_a_value_that_the_service_does_not_take_is_told_before_listing() -> None:
+def test_pushdown_refuses_a_value_that_the_query_refuses() -> None:
     with pytest.raises(InvalidRequest, match="id: is 65 characters long"):
         parse(f"id == {'x' * 65}").pushed_down(Image, ImageQuery())
 
 
-async def test_instances_are_chosen_while_they_are_listed(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_instances_are_filtered_while_they_are_listed(emulator: Emulator, koophone: KooPhone) -> None:
     where = parse('running == running and (name ~ "*1" or id in (phone0002))')
     for phone in list(emulator.phones):
         expected = phone.id.endswith("1") or phone.id == "phone0002"
         assert where(Instance(phone.id, phone.id, running=RunningState.RUNNING)) is expected
 
     query = where.pushed_down(Instance, InstanceQuery())
-    chosen = [instance async for instance in where.among(koophone.instances.list(query))]
-    every = [instance async for instance in koophone.instances.list()]
+    matching = [instance async for instance in where.filter(koophone.instances.list(query))]
+    all_instances = [instance async for instance in koophone.instances.list()]
 
-    assert chosen == [instance for instance in every if where(instance)]
-    assert 0 < len(chosen) < len(every)
+    assert matching == [instance for instance in all_instances if where(instance)]
+    assert 0 < len(matching) < len(all_instances)
 
 
-def test_what_was_chosen_by_the_service_is_asked_again() -> None:
+def test_items_listed_by_the_service_are_matched_again() -> None:
     phones: list[Any] = [Phone("1", "shop"), Phone("2", "shop-2")]
     where: Where = parse("name == shop")
 
