@@ -12,7 +12,7 @@ from koophone_async.emulator.cph.state import CphState
 from koophone_async.emulator.fleet import CopyState, Fleet, Phone
 from koophone_async.emulator.gaming.library import Library
 from koophone_async.emulator.jobs.durations import Durations
-from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.faults import Plan
 from koophone_async.emulator.server.ledger import Ledger
 from koophone_async.wire import Edition
@@ -118,10 +118,10 @@ class World:
         names = dict.fromkeys(ids)
         for name in names:
             if name not in self.fleet or name in self.undelivered:
-                raise koophone(unknown, f"no instance {name}")
+                raise koophone_refusal(unknown, f"no instance {name}")
         phones = [self.fleet[name] for name in names]
         if len(self.fleet.regions) > 1 and len({phone.region for phone in phones}) > 1:
-            raise koophone("1002")
+            raise koophone_refusal("1002")
         return phones
 
     def free(self, ids: Iterable[str], unknown: str = "1001") -> list[Phone]:
@@ -133,9 +133,9 @@ class World:
         phones = self.chosen(ids, unknown)
         for phone in phones:
             if phone.frozen:
-                raise koophone("2004", phone.id)
+                raise koophone_refusal("2004", phone.id)
             if phone.restore is CopyState.EXECUTING:
-                raise koophone("2005", phone.id)
+                raise koophone_refusal("2005", phone.id)
             if phone.backup is CopyState.EXECUTING:
-                raise koophone("2006", phone.id)
+                raise koophone_refusal("2006", phone.id)
         return phones

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from koophone_async.emulator.android.copy_on_write import AndroidChanges
 from koophone_async.emulator.android.releases import MODELS, RELEASES, factory_image
-from koophone_async.emulator.android.system import Android, cut, run
+from koophone_async.emulator.android.system import Android, run, truncate
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RECORDED: list[tuple[str, str, int]] = json.loads(
@@ -263,7 +263,7 @@ def test_any_line_ends_with_a_status(line: str) -> None:
 
 @given(st.text(), st.integers(0, 50))
 def test_a_cut_output_is_the_longest_prefix(output: str, max_bytes: int) -> None:
-    kept = cut(output, max_bytes)
+    kept = truncate(output, max_bytes)
     rest = output.encode(errors="replace").decode()[len(kept) :]
 
     assert output.encode(errors="replace").startswith(kept.encode())
@@ -272,5 +272,5 @@ def test_a_cut_output_is_the_longest_prefix(output: str, max_bytes: int) -> None
 
 
 def test_an_output_is_cut_at_1024_bytes_between_characters() -> None:
-    assert cut("a" * 1023 + "é") == "a" * 1023
-    assert cut("a" * 2000) == "a" * 1024
+    assert truncate("a" * 1023 + "é") == "a" * 1023
+    assert truncate("a" * 2000) == "a" * 1024

@@ -41,7 +41,7 @@ class AndroidChanges(Columns):
 
 
 @define(eq=False, repr=False)
-class Overlay(MutableMapping[str, V]):
+class CopyOnWrite(MutableMapping[str, V]):
     """A shared mapping as one phone sees it: the factory's values under the phone's changes."""
 
     _shared: Mapping[str, V]

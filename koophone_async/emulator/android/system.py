@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
-from koophone_async.emulator.android.copy_on_write import AndroidChanges, Overlay
+from koophone_async.emulator.android.copy_on_write import AndroidChanges, CopyOnWrite
 from koophone_async.emulator.android.device_commands import DEVICE_COMMANDS
 from koophone_async.emulator.android.file_commands import FILE_COMMANDS
 from koophone_async.emulator.android.filesystem import FileSystem
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from koophone_async.emulator.android.releases import FactoryImage
 
-__all__ = ["Android", "Result", "cut", "run"]
+__all__ = ["Android", "Result", "run", "truncate"]
 
 _PHONE_COMMANDS: Final = {**DEVICE_COMMANDS, **PACKAGE_COMMANDS}
 _MAX_INPUTS: Final = 100
@@ -45,25 +45,25 @@ class Android:
     """Of the phone, in the fleet."""
 
     @property
-    def properties(self) -> Overlay[str]:
+    def properties(self) -> CopyOnWrite[str]:
         """Values by name, as `getprop` lists them."""
         own = {"ro.boot.serialno": self.serial, "ro.serialno": self.serial}
-        return Overlay({**self.factory.properties, **own}, self.changes.properties, self.number)
+        return CopyOnWrite({**self.factory.properties, **own}, self.changes.properties, self.number)
 
     @property
-    def settings(self) -> Overlay[str]:
+    def settings(self) -> CopyOnWrite[str]:
         """Values by `namespace/key`, the namespace one of system, secure, global."""
-        return Overlay(self.factory.settings, self.changes.settings, self.number)
+        return CopyOnWrite(self.factory.settings, self.changes.settings, self.number)
 
     @property
-    def apps(self) -> Overlay[str]:
+    def apps(self) -> CopyOnWrite[str]:
         """Versions by package, the system's and the installed ones."""
-        return Overlay(self.factory.apps, self.changes.apps, self.number)
+        return CopyOnWrite(self.factory.apps, self.changes.apps, self.number)
 
     @property
-    def files(self) -> Overlay[str]:
+    def files(self) -> CopyOnWrite[str]:
         """Texts by path; the path of a directory ends with a slash."""
-        return Overlay(self.factory.files, self.changes.files, self.number)
+        return CopyOnWrite(self.factory.files, self.changes.files, self.number)
 
     @property
     def changed_files(self) -> Mapping[str, str | None]:
@@ -74,13 +74,13 @@ class Android:
     def disk(self) -> FileSystem:
         """The file system, with the permissions of the user `shell`."""
         return FileSystem(
-            self.files, Overlay[int]({}, self.changes.times, self.number), self.factory.release.utc
+            self.files, CopyOnWrite[int]({}, self.changes.times, self.number), self.factory.release.utc
         )
 
     @property
-    def processes(self) -> Overlay[int]:
+    def processes(self) -> CopyOnWrite[int]:
         """Process IDs of the started apps, by package."""
-        return Overlay[int]({}, self.changes.processes, self.number)
+        return CopyOnWrite[int]({}, self.changes.processes, self.number)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def run(android: Android, command: str, now: datetime) -> Result:
     """Run one shell line; return the text that a terminal would show, and the exit status.
 
     Nothing sleeps: the result states how many seconds `sleep` would have taken. The output is complete; the
-    service returns only its first 1,024 bytes, as `cut` does.
+    service returns only its first 1,024 bytes, as `truncate` does.
     """
     shell = Shell(android.disk, now, partial(_find_program, android))
     line = command.replace("\0", "").encode(errors="replace").decode()
@@ -109,7 +109,7 @@ def run(android: Android, command: str, now: datetime) -> Result:
     return Result(output, shell.status, seconds=sum(result.seconds for result in results))
 
 
-def cut(output: str, max_bytes: int = 1024) -> str:
+def truncate(output: str, max_bytes: int = 1024) -> str:
     """Return the longest prefix of at most so many bytes of UTF-8 that ends between characters."""
     return output.encode(errors="replace")[:max_bytes].decode(errors="ignore")
 

@@ -7,7 +7,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.state import BandwidthRecord
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import bandwidths
 from koophone_async.services.cph.bandwidths import Bandwidth, ChargedBy, Sharing
@@ -32,9 +32,9 @@ class Bandwidths:
         """Resize a shared bandwidth."""
         record = self.project.cph.bandwidths.get(request.bandwidth)
         if record is None or record.region != self.project.region:
-            raise cph(error_table.NO_BANDWIDTH, reason=request.bandwidth)
+            raise cph_refusal(error_table.NO_BANDWIDTH, reason=request.bandwidth)
         if record.sharing != Sharing.SHARED:
-            raise cph(error_table.NOT_SHARED)
+            raise cph_refusal(error_table.BANDWIDTH_NOT_SHARED)
         record.size, record.updated = request.size, self.project.now
         return Accepted()
 

@@ -16,7 +16,7 @@ from koophone_async.emulator.cph.server_inventory import BY_PERIOD, Server
 from koophone_async.emulator.cph.state import BandwidthRecord
 from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.orders import place
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.operation import AnyOperation
@@ -119,7 +119,7 @@ class Buying:
     async def buy_v1(self, request: BuyServersV1) -> Order:
         """Sell servers in a network of the service; the answer does not contain their ids."""
         if request.model in OWN_NETWORK_ONLY:
-            raise cph(error_table.BUY_BY_V2)
+            raise cph_refusal(error_table.BUY_BY_V2)
         self._check(request.model, request.phone_model, request.image)
         bandwidth = self._bandwidth(request)
 
@@ -142,18 +142,18 @@ class Buying:
 
     def _check(self, model: str, phone_model: str | None = None, image: str | None = None) -> None:
         if model not in SERVERS:
-            raise cph(error_table.NO_MODEL, reason=model)
+            raise cph_refusal(error_table.NO_SERVER_MODEL, reason=model)
         if phone_model is not None and (phone_model not in PHONES or PHONES[phone_model].server != model):
-            raise cph(error_table.NO_PHONE_MODEL, reason=phone_model)
+            raise cph_refusal(error_table.UNSUPPORTED_PHONE_MODEL, reason=phone_model)
         if image is not None and self.project.cph.release_of(image, self.project.region) is None:
-            raise cph(error_table.NO_IMAGE, reason=image)
+            raise cph_refusal(error_table.NO_IMAGE, reason=image)
 
     def _bandwidth(self, request: BuyServersV1) -> str:
         """Return the id of the requested bandwidth, which may be a new one."""
         requested, bandwidths = request.bandwidth, self.project.cph.bandwidths
         if requested.id is not None:
             if requested.id not in bandwidths or bandwidths[requested.id].region != self.project.region:
-                raise cph(error_table.NO_BANDWIDTH, reason=requested.id)
+                raise cph_refusal(error_table.NO_BANDWIDTH, reason=requested.id)
             return requested.id
         now, id_ = self.project.now, self.project.world.hex()
         size, sharing = requested.size or 300, int(requested.sharing or 0)
@@ -190,12 +190,12 @@ class Buying:
         self._check(request.model)
         old, new = SERVERS[server.model], SERVERS[request.model]
         if server.model == request.model:
-            raise cph(error_table.SAME_MODEL)
+            raise cph_refusal(error_table.SAME_MODEL)
         if old.type != new.type:
-            raise cph(error_table.OTHER_GENERATION)
+            raise cph_refusal(error_table.UNSUPPORTED_SERVER_MODEL)
         self._check(request.model, request.phone_model)
         if PHONES[request.phone_model].capacity != PHONES[server.phone_model or ""].capacity:
-            raise cph(error_table.NO_PHONE_MODEL)
+            raise cph_refusal(error_table.UNSUPPORTED_PHONE_MODEL)
         cost = PRICE * ((new.cores or 0) - (old.cores or 0))
         id_, name = self.project.world.order_id(), server_changes.CHANGE_MODEL.name
         order = world.Order(id_, name, [server.id], request.model, cost)
@@ -207,12 +207,12 @@ class Buying:
         """Start to replace the machine of a server; it will have new phones with new ids."""
         server = self.project.server(request.server)
         if server.charging != BY_PERIOD:
-            raise cph(error_table.NOT_BY_PERIOD)
+            raise cph_refusal(error_table.NOT_A_SUBSCRIPTION)
         if not server.is_ready:
-            raise cph(error_table.NOT_CHANGEABLE)
+            raise cph_refusal(error_table.SERVER_NOT_CHANGEABLE)
         self._check(server.model, request.phone_model, request.image)
         if len(self.project.jobs.unfinished(server_changes.CHANGE)) >= MAX_CHANGES:
-            raise cph(error_table.CHANGING, MAX_CHANGES)
+            raise cph_refusal(error_table.TOO_MANY_CHANGES, MAX_CHANGES)
         call = self.project.world.hex()
         job = self.project.on_server(server_changes.CHANGE, call, Replace(request), server.id)
         return StartedOne(call, server.id, job.id)

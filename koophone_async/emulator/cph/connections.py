@@ -7,7 +7,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.fleet import Phone, RunningState
-from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.emulator.server.errors import Refusal, cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import connections
 from koophone_async.services.cph.connections import Access, Connection, RefusedConnection
@@ -33,7 +33,7 @@ class Connections:
     def _connection(self, id_: str) -> Connection:
         phone = self.project.phone(id_)
         if phone.running is not RunningState.RUNNING or phone.frozen:
-            raise cph(error_table.NO_ACCESS, reason=id_)
+            raise cph_refusal(error_table.NO_ACCESS_INFO, reason=id_)
         return Connection(id_, self._access(phone))
 
     def _access(self, phone: Phone) -> Access:

@@ -8,7 +8,7 @@ from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.jobs.engine import Effect, Run
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import encoding_servers
 from koophone_async.services.cph.encoding_servers import (
@@ -51,7 +51,7 @@ class EncodingServers:
     async def restart(self, request: encoding_servers.RestartEncodingServers) -> Started:
         """Start to restart encoding servers; only this answer maps jobs to them."""
         call, rows = self.project.world.hex(), list[JobEntry]()
-        unknown = cph(error_table.NO_ENCODER)
+        unknown = cph_refusal(error_table.NO_ENCODING_SERVER)
         for encoder in dict.fromkeys(request.encoding_servers):
             server = self.project.cph.servers.encoders.get(encoder)
             if server is None or server not in self.project.servers():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import attrs
 
-from koophone_async.emulator.cph.error_table import CROWDED
+from koophone_async.emulator.cph.error_table import TOO_MANY_SERVERS
 from koophone_async.errors import Rule
 from koophone_async.services.cph import (
     commands,
@@ -126,16 +126,16 @@ _BY_RULE: Final[Mapping[tuple[str, Rule], str]] = MappingProxyType(
 
 _TOO_MANY: Final[Mapping[str, str]] = MappingProxyType(
     {
-        deployments.DEPLOY.name: CROWDED,
-        deployments.PUSH.name: CROWDED,
-        deployments.REMOVE.name: CROWDED,
-        deployments.UNDEPLOY.name: CROWDED,
+        deployments.DEPLOY.name: TOO_MANY_SERVERS,
+        deployments.PUSH.name: TOO_MANY_SERVERS,
+        deployments.REMOVE.name: TOO_MANY_SERVERS,
+        deployments.UNDEPLOY.name: TOO_MANY_SERVERS,
         commands.RUN_SYNC.name: "CPS.0209",
         connections.CONNECTIONS.name: "CPS.0359",
         encoding_servers.RESTART.name: "CPS.0122",
         jobs.LIST.name: "CPS.0161",
         servers.DELETE.name: "CPS.0325",
-        servers.RESTART.name: CROWDED,
+        servers.RESTART.name: TOO_MANY_SERVERS,
         storage.EXPAND.name: "CPS.0356",
         storage.EXPORT.name: "CPS.0170",
         tags.ADD.name: "CPS.0307",
@@ -150,7 +150,7 @@ def _too_many_code(operation: AnyOperation) -> str:
         return code
     batch = operation.batch
     name = "" if batch is None else _wire_name(operation.request, batch.field)
-    return CROWDED if name == "server_ids" else _TOO_MANY_PHONES
+    return TOO_MANY_SERVERS if name == "server_ids" else _TOO_MANY_PHONES
 
 
 def error_code(operation: AnyOperation, field: str, rule: Rule) -> str:

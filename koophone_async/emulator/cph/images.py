@@ -13,7 +13,7 @@ from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
 from koophone_async.emulator.cph.project import Project, marked
 from koophone_async.emulator.cph.state import TenantImage
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import image_members, images, phone_images, phone_models
 from koophone_async.services.cph.image_members import Member, ShareAnswer
@@ -83,7 +83,7 @@ class Images:
         """Share an image with a project, at most with ten (CPS.0196: no page has a code of its own)."""
         image = self._image(request.image)
         if request.project not in image.members and len(image.members) >= MAX_MEMBERS:
-            raise cph(error_table.QUOTA)
+            raise cph_refusal(error_table.QUOTA_EXCEEDED)
         image.members.setdefault(request.project, int(self.project.now.timestamp() * 1000))
         return Accepted()
 
@@ -91,7 +91,7 @@ class Images:
     async def unshare(self, request: image_members.RemoveMember) -> Accepted:
         """Stop sharing an image with a project."""
         if self._image(request.image).members.pop(request.project, None) is None:
-            raise cph(error_table.NO_RESOURCE, reason=request.project)
+            raise cph_refusal(error_table.NO_RESOURCE, reason=request.project)
         return Accepted()
 
     @serves(image_members.ANSWER)
@@ -111,7 +111,7 @@ class Images:
         """
         image = self.project.cph.images.get(id_)
         if image is None or image.region != self.project.region or (image.shared_by is None) != is_own:
-            raise cph(error_table.NO_IMAGE, reason=id_)
+            raise cph_refusal(error_table.NO_IMAGE, reason=id_)
         return image
 
     def _row(self, image: TenantImage) -> Image:

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.jobs.engine import Job
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import jobs
 from koophone_async.services.cph.jobs import JobState
@@ -24,7 +24,7 @@ class Jobs:
         """Return one job."""
         job = self.project.jobs.by_id.get(request.job)
         if job is None or job.is_lost or not self._is_here(job):
-            raise cph(error_table.NO_JOB, reason=request.job)
+            raise cph_refusal(error_table.NO_JOB, reason=request.job)
         return job_row(self.project, job)
 
     @serves(jobs.LIST)
@@ -32,7 +32,7 @@ class Jobs:
         """Return one page of the jobs of some calls, in the order of the calls; there is no total."""
         found = [job for job in self.project.jobs.of_request(*request.requests) if self._is_here(job)]
         if not found:
-            raise cph(error_table.NO_JOBS, reason=",".join(request.requests))
+            raise cph_refusal(error_table.NO_JOBS, reason=",".join(request.requests))
         page = found[request.offset : request.offset + request.limit]
         return jobs.JobPage(tuple(_with_texts(job_row(self.project, job)) for job in page))
 

@@ -7,7 +7,7 @@ from attrs import frozen
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.jobs.engine import Effect, Run
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import keypairs
 from koophone_async.services.cph.started_jobs import Started
@@ -36,7 +36,7 @@ class Keypairs:
 
         def check(server: Server) -> None:
             if server.id in changing or not server.is_ready:
-                raise cph("CPS.0098", reason=server.id)
+                raise cph_refusal("CPS.0098", reason=server.id)
 
         effects = [(one.server, ChangeKeypair(one)) for one in request.servers]
         return self.project.on_servers(keypairs.UPDATE, effects, check)

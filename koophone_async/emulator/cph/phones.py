@@ -14,7 +14,7 @@ from koophone_async.emulator.cph.project import Project, not_frozen, running
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.jobs import phone_effects
 from koophone_async.emulator.jobs.engine import Effect, Run
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import phones, properties
 from koophone_async.services.cph.order_models import DiskType
@@ -172,14 +172,14 @@ class Phones:
             phone.running in (RunningState.STARTING, RunningState.GOING_OFFLINE)
             and phone.failed_state is None
         ):
-            raise cph(error_table.NEITHER_STOPPED_NOR_RUNNING, reason=phone.cph_id)
+            raise cph_refusal(error_table.NEITHER_STOPPED_NOR_RUNNING, reason=phone.cph_id)
         self._check_change(phone, effect)
 
     def _check_change(self, phone: Phone, effect: Restart | Reset) -> None:
         not_frozen(phone)
         _check_properties(effect.change.properties or {})
         if effect.image and self.project.cph.release_of(effect.image, self.project.region) is None:
-            raise cph(error_table.NO_IMAGE, reason=effect.image)
+            raise cph_refusal(error_table.NO_IMAGE, reason=effect.image)
 
     @serves(properties.UPDATE_PROPERTIES, counted=False)
     async def update_properties(self, request: properties.UpdateProperties) -> Started:
@@ -198,12 +198,12 @@ def _check_properties(values: Mapping[str, str]) -> None:
     for name, value in values.items():
         rule = RULES.get(FORMER.get(name, name))
         if rule is None and name not in UNEXPLAINED:
-            raise cph(error_table.UNKNOWN_PROPERTY, name)
+            raise cph_refusal(error_table.UNKNOWN_PROPERTY, name)
         if rule is not None:
             try:
                 rule.check(name, value)
             except ValueError:
-                raise cph(error_table.WRONG_PROPERTY, name) from None
+                raise cph_refusal(error_table.INVALID_PROPERTY, name) from None
 
 
 def state(phone: Phone) -> PhoneState:

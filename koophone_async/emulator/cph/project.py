@@ -14,7 +14,7 @@ from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.cph.state import CphState
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
-from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.emulator.server.errors import Refusal, cph_refusal
 from koophone_async.emulator.world import World
 from koophone_async.operation import AnyOperation
 from koophone_async.services.cph.paging import PageInfo
@@ -56,7 +56,7 @@ class Project:
         """
         found = self.cph.servers.by_id.get(server)
         if found is None or not self._sees_server(found):
-            raise cph(unknown, reason=server)
+            raise cph_refusal(unknown, reason=server)
         return found
 
     def servers(self) -> list[Server]:
@@ -74,13 +74,13 @@ class Project:
             Refusal: The id is malformed (CPS.0004) or unknown (CPS.0005).
         """
         if not re.fullmatch("[0-9a-f]{32}", phone):
-            raise cph(error_table.INVALID_PHONE, reason=phone)
+            raise cph_refusal(error_table.INVALID_PHONE, reason=phone)
         try:
             found = self.world.fleet.by_cph_id(phone)
         except KeyError:
-            raise cph(error_table.NO_PHONE, reason=phone) from None
+            raise cph_refusal(error_table.NO_PHONE, reason=phone) from None
         if not self._sees_phone(found):
-            raise cph(error_table.NO_PHONE, reason=phone)
+            raise cph_refusal(error_table.NO_PHONE, reason=phone)
         return found
 
     def phones(self) -> list[Phone]:
@@ -156,19 +156,19 @@ def running(phone: Phone, _: Effect | None = None) -> None:
     """Refuse a phone that is not running, or is frozen."""
     not_frozen(phone)
     if phone.running is not RunningState.RUNNING:
-        raise cph(error_table.NOT_RUNNING, reason=phone.cph_id)
+        raise cph_refusal(error_table.PHONE_NOT_RUNNING, reason=phone.cph_id)
 
 
 def not_frozen(phone: Phone, _: Effect | None = None) -> None:
     """Refuse a phone that is frozen."""
     if phone.frozen:
-        raise cph(error_table.FROZEN, reason=phone.cph_id)
+        raise cph_refusal(error_table.PHONE_FROZEN, reason=phone.cph_id)
 
 
 def ready(server: Server) -> None:
     """Refuse a server that is not ready."""
     if not server.is_ready:
-        raise cph(error_table.NOT_READY, reason=server.id)
+        raise cph_refusal(error_table.SERVER_NOT_READY, reason=server.id)
 
 
 def marked(rows: Sequence[Row], marker: str | None, limit: int) -> tuple[tuple[Row, ...], PageInfo]:

@@ -10,7 +10,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project, marked
 from koophone_async.emulator.cph.state import MaintenanceEvent
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import scheduled_events
 from koophone_async.services.cph.scheduled_events import EventState, EventType, ScheduledEvent
@@ -58,9 +58,9 @@ class ScheduledEvents:
     def _pending(self, id_: str) -> MaintenanceEvent:
         event = self.project.cph.events.get(id_)
         if event is None or not self._is_here(event):
-            raise cph(error_table.NO_RESOURCE, reason=id_)
+            raise cph_refusal(error_table.NO_RESOURCE, reason=id_)
         if self._state(event) not in (EventState.INQUIRING, EventState.SCHEDULED):
-            raise cph(error_table.BAD_TIME, reason="the event has begun")
+            raise cph_refusal(error_table.INVALID_TIME, reason="the event has begun")
         return event
 
     def _start(self, start: str | None) -> datetime:
@@ -75,9 +75,9 @@ class ScheduledEvents:
         try:
             starts = datetime.fromisoformat(start)
         except ValueError:
-            raise cph(error_table.BAD_TIME, reason=start) from None
+            raise cph_refusal(error_table.INVALID_TIME, reason=start) from None
         if starts.tzinfo is None or starts < now + NOTICE:
-            raise cph(error_table.BAD_TIME, reason=start)
+            raise cph_refusal(error_table.INVALID_TIME, reason=start)
         return starts.astimezone(UTC)
 
     def _state(self, event: MaintenanceEvent) -> EventState:

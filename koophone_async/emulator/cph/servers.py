@@ -14,7 +14,7 @@ from koophone_async.emulator.cph.project import Project, marked
 from koophone_async.emulator.cph.server_inventory import BY_USE, Server, network
 from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.jobs.engine import Effect, Run
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import server_models, servers
 from koophone_async.services.cph.server import (
@@ -118,7 +118,7 @@ class Servers:
         """Start to delete servers that are paid by use, all or none; the answer has the job of the first."""
         found = [self.project.server(server) for server in dict.fromkeys(request.servers)]
         if any(server.charging != BY_USE for server in found):
-            raise cph(error_table.NOT_BY_USE)
+            raise cph_refusal(error_table.NOT_PAY_PER_USE)
         call = self.project.world.hex()
         jobs = [self.project.on_server(servers.DELETE, call, Delete(), server.id) for server in found]
         return StartedOne(call, None, jobs[0].id)
@@ -126,7 +126,7 @@ class Servers:
 
 def _restartable(server: Server) -> None:
     if not server.is_ready:
-        raise cph(error_table.NOT_RESTARTABLE, reason=server.id)
+        raise cph_refusal(error_table.SERVER_NOT_RESTARTABLE, reason=server.id)
 
 
 def _matches(server: Server, query: servers.ServerQuery) -> bool:

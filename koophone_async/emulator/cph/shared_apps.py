@@ -13,7 +13,7 @@ from koophone_async.emulator.cph.project import Project, marked
 from koophone_async.emulator.cph.server_inventory import Server, SharedCopy
 from koophone_async.emulator.cph.shared_files import sharing
 from koophone_async.emulator.jobs.engine import Effect, Run, narrowed
-from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.emulator.server.errors import Refusal, cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_apps
 from koophone_async.services.cph.shared_apps import SharedApp
@@ -91,4 +91,4 @@ def _sharing(server: Server) -> None:
     try:
         sharing(server)
     except Refusal as refusal:
-        raise cph("CPS.0147") if refusal.code == error_table.NO_SHARED_STORAGE else refusal from None
+        raise cph_refusal("CPS.0147") if refusal.code == error_table.NO_SHARED_STORAGE else refusal from None

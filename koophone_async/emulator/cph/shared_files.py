@@ -14,7 +14,7 @@ from koophone_async.emulator.cph.flavors import PHONES
 from koophone_async.emulator.cph.project import Project, ready
 from koophone_async.emulator.cph.server_inventory import Server, SharedFile
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run, narrowed
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_files
 from koophone_async.services.cph.started_jobs import Started
@@ -49,7 +49,7 @@ class List(Effect):
             "files_in_path": entries[request.offset : request.offset + request.limit],
             "share_base_capacity": _capacity(files.values()),
         }
-        run.job.output = system.cut(encode(listing).decode())
+        run.job.output = system.truncate(encode(listing).decode())
 
 
 def _entries(files: Mapping[str, SharedFile], path: str) -> Iterator[str]:
@@ -114,4 +114,4 @@ def sharing(server: Server) -> None:
     ready(server)
     flavor = PHONES.get(server.phone_model or "")
     if flavor is None or not flavor.shared_storage:
-        raise cph(error_table.NO_SHARED_STORAGE, reason=server.id)
+        raise cph_refusal(error_table.NO_SHARED_STORAGE, reason=server.id)

@@ -14,7 +14,7 @@ from koophone_async.emulator.cph.project import Project, not_frozen, running
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
 from koophone_async.emulator.orders import place
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import Order
 from koophone_async.services.cph import storage
@@ -47,7 +47,7 @@ class Restore(OnRunningPhone):
     def finish(self, run: Run) -> None:
         tar = run.world.cph.storage.get(f"{self.request.bucket}/{self.request.path}", "/data")
         if tar.sdk > int(run.phone.release.sdk):
-            raise EffectError(error_table.OTHER_ANDROID)
+            raise EffectError(error_table.INVALID_IMAGE_VERSION)
         unpack(tar, run.phone.android, int(run.at.timestamp()))
 
 
@@ -82,21 +82,21 @@ class StorageOfPhones:
     def _check_restore(self, phone: Phone, effect: Restore) -> None:
         running(phone)
         if not self.project.cph.storage.has(effect.request.bucket, effect.request.path):
-            raise cph(error_table.UNREGISTERED, reason=effect.request.path)
+            raise cph_refusal(error_table.UNREGISTERED_OBJECT, reason=effect.request.path)
 
     @serves(storage.EXPAND, counted=False)
     async def expand(self, request: storage.ExpandVolumes) -> Started:
         """Sell larger disks, and start to enlarge them."""
         unfinished = self.project.jobs.unfinished(storage.EXPAND)
         if len(unfinished) + len(request.phones) > MAX_EXPANSIONS:
-            raise cph(error_table.TOO_MANY_EXPANSIONS)
+            raise cph_refusal(error_table.TOO_MANY_EXPANSIONS)
         expanding = {job.phone for job in unfinished}
         bought: dict[str, int] = {}
 
         def check(phone: Phone, effect: Expand) -> None:
             self._check_size(phone, effect.request.size)
             if phone.cph_id in expanding:
-                raise cph(error_table.EXPANDING)
+                raise cph_refusal(error_table.EXPANSION_RUNNING)
             bought[phone.cph_id] = effect.request.size - phone.disk
 
         effects = [(one.phone, Expand(one)) for one in request.phones]
@@ -110,6 +110,6 @@ class StorageOfPhones:
     def _check_size(self, phone: Phone, size: int) -> None:
         not_frozen(phone)
         if not flavor(self.project, phone).own_disk:
-            raise cph(error_table.NO_OWN_DISK)
+            raise cph_refusal(error_table.NO_OWN_DISK)
         if size < phone.disk:
-            raise cph(error_table.SMALLER)
+            raise cph_refusal(error_table.INVALID_VOLUME_SIZE)

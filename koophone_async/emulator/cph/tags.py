@@ -10,7 +10,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.server_inventory import Server
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import tags
 from koophone_async.services.cph.started_jobs import Accepted
@@ -61,7 +61,7 @@ class Tags:
         server = self._server(request.server)
         new = {tag.key: tag.value for tag in request.tags}
         if len({**server.tags, **new}) > MAX_TAGS:
-            raise cph(error_table.TOO_MANY_TAGS)
+            raise cph_refusal(error_table.TOO_MANY_TAGS)
         server.tags.update(new)
         self.project.world.ledger.executed(tags.ADD.name, [server.id])
         return Accepted()

@@ -8,7 +8,7 @@ from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project, not_frozen
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, Run
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import traffic
 from koophone_async.services.cph.started_jobs import Started
@@ -41,4 +41,4 @@ class Traffic:
         not_frozen(phone)
         through = effect.route is Route.ENCODING_CONTAINER
         if through and self.project.cph.servers.of(phone).encoder_restarting:
-            raise cph(error_table.NO_ENCODER_RUNS)
+            raise cph_refusal(error_table.ENCODING_SERVER_NOT_RUNNING)

@@ -11,7 +11,7 @@ from koophone_async.emulator.gaming import library
 from koophone_async.emulator.gaming.library import Version
 from koophone_async.emulator.gaming.project import IN_USE, GamingProject, page
 from koophone_async.emulator.gaming.versions import version_row
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.gaming import applications
@@ -52,7 +52,7 @@ class Applications:
         """Create an application, unless the project has the maximum (CPS.0196)."""
         project, games = self.gaming.project, self.gaming.library
         if len(games.of_project(project.id)) >= games.max_applications:
-            raise cph(error_table.QUOTA)
+            raise cph_refusal(error_table.QUOTA_EXCEEDED)
         id_, now = project.world.hex(), project.now
         games.applications[id_] = library.Application(
             id_, project.id, request.name, request.package, request.description, now, now
@@ -64,7 +64,7 @@ class Applications:
         """Delete an application that has no version."""
         found, games = self.gaming.application(request.application), self.gaming.library
         if games.versions_of(found.id):
-            raise cph(IN_USE, reason="the application has versions")
+            raise cph_refusal(IN_USE, reason="the application has versions")
         del games.applications[found.id]
         return Accepted()
 

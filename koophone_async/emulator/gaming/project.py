@@ -11,7 +11,7 @@ from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.gaming.library import Application, Library, Version
-from koophone_async.emulator.server.errors import Refusal, cph
+from koophone_async.emulator.server.errors import Refusal, cph_refusal
 from koophone_async.operation import AnyOperation
 from koophone_async.protocol.dialect import Json
 from koophone_async.services.cph.server import ServerState
@@ -60,7 +60,7 @@ class GamingProject:
         """
         found = self.library.applications.get(application)
         if found is None or found.project != self.project.id:
-            raise cph(UNKNOWN, reason=f"no application {application}")
+            raise cph_refusal(UNKNOWN, reason=f"no application {application}")
         return found
 
     def version(self, version: str) -> Version:
@@ -71,7 +71,7 @@ class GamingProject:
         """
         found = self.library.versions.get(version)
         if found is None:
-            raise cph(UNKNOWN, reason=f"no version {version}")
+            raise cph_refusal(UNKNOWN, reason=f"no version {version}")
         self.application(found.application)
         return found
 
@@ -85,7 +85,7 @@ class GamingProject:
         if found.state is ServerState.FROZEN:
             raise Refusal(400, *SERVER_FROZEN, reason=server)
         if not found.is_ready:
-            raise cph(error_table.NOT_READY, reason=server)
+            raise cph_refusal(error_table.SERVER_NOT_READY, reason=server)
         return found
 
 

@@ -9,7 +9,7 @@ from koophone_async.emulator.gaming import library
 from koophone_async.emulator.gaming.deployments import Step
 from koophone_async.emulator.gaming.library import Library
 from koophone_async.emulator.gaming.project import IN_USE, TAKEN, GamingProject
-from koophone_async.emulator.server.errors import cph
+from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.services.gaming import versions
@@ -34,9 +34,9 @@ class Versions:
         project, games = self.gaming.project, self.gaming.library
         application = self.gaming.application(request.application)
         if any(one.code == request.code for one in games.versions_of(application.id)):
-            raise cph(TAKEN, reason=f"version_code {request.code} is taken")
+            raise cph_refusal(TAKEN, reason=f"version_code {request.code} is taken")
         if _count(games, project.id) >= games.max_versions:
-            raise cph(error_table.QUOTA)
+            raise cph_refusal(error_table.QUOTA_EXCEEDED)
         id_, now = project.world.hex(), project.now
         fields = (request.code, request.name, request.activity, request.bucket, request.path)
         games.versions[id_] = library.Version(id_, application.id, *fields, now)
@@ -48,7 +48,7 @@ class Versions:
         """Delete a version that is not deployed, nor being deployed."""
         found, games = self.gaming.version(request.version), self.gaming.library
         if games.is_deployed(found) or self._is_in_progress(found.id):
-            raise cph(IN_USE, reason="the version is in use")
+            raise cph_refusal(IN_USE, reason="the version is in use")
         games.forget(found)
         games.applications[found.application].updated = self.gaming.project.now
         return Accepted()

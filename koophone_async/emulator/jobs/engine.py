@@ -181,7 +181,7 @@ class Run:
     def require_running(self) -> Phone:
         """Return the phone of the job; it is an `EffectError` if it is not running (CPS.0141)."""
         if self.phone.running is not RunningState.RUNNING:
-            raise EffectError(error_table.NOT_RUNNING)
+            raise EffectError(error_table.PHONE_NOT_RUNNING)
         return self.phone
 
 

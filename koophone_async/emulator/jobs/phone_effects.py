@@ -44,7 +44,7 @@ def install(run: Run, package: str, version: str) -> None:
 def run_shell(run: Run, line: str) -> None:
     """Run a shell command, if the phone is running. What it sleeps extends the job."""
     ran = system.run(run.require_running().android, line, run.at)
-    run.job.output = system.cut(ran.output)
+    run.job.output = system.truncate(ran.output)
     run.job.seconds += ran.seconds
     if ran.status:
         run.job.fail(error_table.COMMAND_FAILED)

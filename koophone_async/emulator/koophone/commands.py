@@ -52,10 +52,10 @@ class Commands:
         return commands.CommandResults(tuple(self._result(phone, request.command) for phone in phones))
 
     def _result(self, phone: Phone, command: str) -> commands.CommandResult:
-        code, output = error_table.NOT_RUNNING, None
+        code, output = error_table.PHONE_NOT_RUNNING, None
         if phone.running is RunningState.RUNNING:
             ran = system.run(phone.android, command, self.world.fleet.now())
             self.world.ledger.executed(commands.RUN_SYNC.name, [phone.id])
-            code, output = error_table.COMMAND_FAILED if ran.status else "", system.cut(ran.output)
+            code, output = error_table.COMMAND_FAILED if ran.status else "", system.truncate(ran.output)
         state = JobState.FAILED if code else JobState.SUCCEEDED
         return commands.CommandResult(phone.id, state, code, message_of(code), output)

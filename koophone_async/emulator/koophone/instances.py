@@ -12,7 +12,7 @@ from koophone_async.emulator.jobs.engine import Effect, Jobs, Run
 from koophone_async.emulator.jobs.phone_effects import Restart, Wipe
 from koophone_async.emulator.koophone.tasks import start_task
 from koophone_async.emulator.server.accounts import Account
-from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.services.koophone import instances
@@ -138,7 +138,7 @@ class Instances:
         phones = self.world.free(request.instances)
         for phone in phones:
             if phone.running is not RunningState.RUNNING:
-                raise koophone("5005", phone.id)
+                raise koophone_refusal("5005", phone.id)
         for phone in phones:
             self.jobs.start_hidden(Restart(), phone=phone.id)
         return Accepted()

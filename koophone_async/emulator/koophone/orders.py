@@ -11,7 +11,7 @@ from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.jobs.engine import Jobs, Run
 from koophone_async.emulator.jobs.phone_effects import Restart
 from koophone_async.emulator.orders import place
-from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import Order, World
 from koophone_async.services.koophone import orders
@@ -73,13 +73,13 @@ class Orders:
     def _checked(self, request: orders.BuyInstances) -> tuple[Model, Release]:
         model, release = _SOLD.get(request.sku), _IMAGES.get(request.os)
         if model is None or request.region not in self.world.fleet.regions:
-            raise koophone("3002")
+            raise koophone_refusal("3002")
         if release is None:
-            raise koophone("3003", f"{request.os} is not sold here")
+            raise koophone_refusal("3003", f"{request.os} is not sold here")
         if request.band_sku != BAND_SKU or f"{request.bandwidth:g}" not in BANDWIDTHS:
-            raise koophone("3001")
+            raise koophone_refusal("3001")
         if self.world.china and request.charge.period == 3 and request.charge.count > 3:
-            raise koophone("3007")
+            raise koophone_refusal("3007")
         return model, release
 
     @serves(orders.UNSUBSCRIBE)
@@ -88,7 +88,7 @@ class Orders:
         phones = self.world.chosen(request.instances, unknown="1012")
         for phone in phones:
             if phone.on_demand:
-                raise koophone("5001", phone.id)
+                raise koophone_refusal("5001", phone.id)
         for phone in phones:
             self.world.fleet.remove(phone.id)
         return Accepted()

@@ -10,7 +10,7 @@ from koophone_async.emulator.fleet import CopyState, Phone, RunningState
 from koophone_async.emulator.jobs.engine import Effect, Jobs, Run
 from koophone_async.emulator.jobs.phone_effects import Restart
 from koophone_async.emulator.koophone.instances import Restore
-from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.services.koophone import streaming
@@ -69,7 +69,7 @@ class Streaming:
         """Start whatever phones need before they can stream, and return what that is."""
         phones = self.world.chosen(request.instances, unknown="4001")
         if any(phone.user not in (None, request.user) for phone in phones):
-            raise koophone("1001", "an instance is assigned to another user")
+            raise koophone_refusal("1001", "an instance is assigned to another user")
         return streaming.PreparedInstances(tuple(self._prepared(phone, request.user) for phone in phones))
 
     def _prepared(self, phone: Phone, user: str) -> streaming.PreparedInstance:
@@ -99,7 +99,7 @@ class Streaming:
         """Issue a new token, and start the stream."""
         (phone,) = self.world.free([request.instance])
         if phone.running is not RunningState.RUNNING:
-            raise koophone("62010", phone.id)
+            raise koophone_refusal("62010", phone.id)
         phone.streaming = phone.logged_in = True
         streaming_id = None if self.world.china else self.world.hex(8)
         return streaming.StreamAccess(self.world.hex(), self._resource(phone), streaming_id)

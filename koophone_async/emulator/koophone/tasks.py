@@ -8,7 +8,7 @@ from attrs import frozen
 
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
-from koophone_async.emulator.server.errors import koophone
+from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.operation import AnyOperation
@@ -28,7 +28,7 @@ class Tasks:
         """Return the jobs of a task that are not lost."""
         found = [job for job in self.jobs.of_request(request.task) if job.service == "koophone"]
         if not found:
-            raise koophone("1323", request.task)
+            raise koophone_refusal("1323", request.task)
         return operations.Task(tuple(_row(job, self.world.clock()) for job in found))
 
 

@@ -7,7 +7,7 @@ from attrs import frozen
 from koophone_async.emulator.jobs.engine import Jobs, Run
 from koophone_async.emulator.jobs.phone_effects import Wipe
 from koophone_async.emulator.koophone.tasks import start_task
-from koophone_async.emulator.server.errors import koophone, refusal
+from koophone_async.emulator.server.errors import koophone_refusal, refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.services.koophone import users
@@ -49,5 +49,5 @@ class Users:
         phones = self.world.free(assigned)
         for phone in phones:
             if phone.user != assigned[phone.id]:
-                raise koophone("2210", phone.id)
+                raise koophone_refusal("2210", phone.id)
         return start_task(self.jobs, users.UNASSIGN, phones, lambda _: Unassign(), "RM_")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from attrs import define
 
-from koophone_async.emulator.server.errors import Refusal, koophone, refusal
+from koophone_async.emulator.server.errors import Refusal, koophone_refusal, refusal
 from koophone_async.protocol.signing import Authorization, Request, parse_authorization, verify
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Authenticator:
             if self._accounts.is_valid(token):
                 return
             if operation.service == "koophone":
-                raise koophone("6001")
+                raise koophone_refusal("6001")
             _fail("decrypt token fail")
         elif authorization := headers.get("Authorization"):
             self._verify_signature(parse_authorization(authorization), request)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from koophone_async.emulator.cph.error_table import CPS
-from koophone_async.emulator.server.error_table import KOOPHONE
+from koophone_async.emulator.koophone.error_table import KOOPHONE
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.services.koophone import commands
 from koophone_async.wire import Edition
@@ -76,12 +76,12 @@ def refusal(code: str, reason: str = "", *, detail: str = "") -> Refusal:
     return Refusal(status, code, f"{message}: {detail}" if detail else message, reason)
 
 
-def koophone(number: str, reason: str = "") -> Refusal:
+def koophone_refusal(number: str, reason: str = "") -> Refusal:
     """Return KooPhone's error answer for the number of a code."""
     return refusal(f"KOOPHONE.API.{number}", reason)
 
 
-def cph(code: str, *figures: object, reason: str = "") -> Refusal:
+def cph_refusal(code: str, *figures: object, reason: str = "") -> Refusal:
     """Return CPH's error answer for a code, with the figures that its message has placeholders for."""
     status, message = CPS[code]
     return Refusal(status, code, message.format(*figures) if figures else message, reason)

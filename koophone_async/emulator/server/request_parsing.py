@@ -12,7 +12,7 @@ from attrs import frozen
 
 from koophone_async.emulator.cph import error_codes as cph_codes
 from koophone_async.emulator.koophone import error_codes as koophone_codes
-from koophone_async.emulator.server.errors import cph, invalid, koophone
+from koophone_async.emulator.server.errors import cph_refusal, invalid, koophone_refusal
 from koophone_async.emulator.server.routing import constant_fields
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.services.cph import jobs, tags
@@ -96,21 +96,21 @@ def parse_request(operation: AnyOperation, http: HttpRequest, edition: Edition, 
 def _check_request_id(operation: AnyOperation, http: HttpRequest) -> None:
     is_sent = http.request_id or any(name == "x-request-id" and value for name, value in http.query)
     if not is_sent and operation.name not in _WITHOUT_REQUEST_ID:
-        raise koophone("0002")
+        raise koophone_refusal("0002")
 
 
 def _check_required(operation: AnyOperation, values: Json) -> None:
     for name in _REQUIRED.get(operation.name, ()):
         if not values.get(name):
-            raise koophone("1000", f"{name} is missing")
+            raise koophone_refusal("1000", f"{name} is missing")
 
 
 def _check_codes(operation: AnyOperation, values: Json) -> None:
     """Raise the refusals that have codes of their own, which go before those for any invalid field."""
     if operation is tags.ADD and (code := cph_codes.reserved_key_code(values)):
-        raise cph(code)
+        raise cph_refusal(code)
     if code := koophone_codes.precise_code(operation, values):
-        raise koophone(code)
+        raise koophone_refusal(code)
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:
@@ -125,8 +125,8 @@ def _refusal(operation: AnyOperation, error: InvalidRequest) -> Refusal:
     if _is_cph(operation):
         figures = () if error.limit is None else (error.limit,)
         code = cph_codes.error_code(operation, error.field, error.rule)
-        return cph(code, *figures, reason=str(error))
-    return invalid(str(error)) if operation.service == "iam" else koophone("1000", str(error))
+        return cph_refusal(code, *figures, reason=str(error))
+    return invalid(str(error)) if operation.service == "iam" else koophone_refusal("1000", str(error))
 
 
 def _is_cph(operation: AnyOperation) -> bool:

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from koophone_async.checks import OneOf
 from koophone_async.emulator.cph.error_table import NO_PERMISSION
-from koophone_async.emulator.server.errors import cph, refusal
+from koophone_async.emulator.server.errors import cph_refusal, refusal
 from koophone_async.operation import Answer, AnyOperation, Operation, Request
 from koophone_async.wire import decode, spelling
 
@@ -199,7 +199,7 @@ def _is_handler(value: object) -> TypeGuard[Handler[Any, Any, Any]]:
 
 
 async def _forbid(_: object) -> NoReturn:
-    raise cph(NO_PERMISSION)
+    raise cph_refusal(NO_PERMISSION)
 
 
 def _bind(owner: object, handler: Handler[Any, Any, Any]) -> Route:
