@@ -183,7 +183,7 @@ class Permit:
         Args:
             message: The message of the service. A quota that it states becomes that of the operation.
             retry_after: Seconds that the service asks for. Without them, and without a quota in the message,
-            the first pause is 50 ms, and each further one twice as long.
+                the first pause is 50 ms, and each further one twice as long.
         """
         if not self._closed:
             self._limiter.throttled(self, parse_quota(message), retry_after, self._loop.time())

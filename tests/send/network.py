@@ -1,4 +1,4 @@
-"""Networks that fail before anything can leave: no such name, nobody listening, a full backlog, a wrong certificate."""
+"""Networks that fail before anything is sent: unknown host, closed port, full backlog, bad certificate."""
 
 from __future__ import annotations
 

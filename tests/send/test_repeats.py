@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from typing import Final
 
 import pytest
@@ -96,6 +98,15 @@ async def test_retry_after_is_kept() -> None:
         await ours.send(RUN, Note())
 
     assert 40 <= now() < 41
+
+
+async def test_a_retry_is_logged_with_its_delay_and_attempt(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "koophone_async")
+    async with FakeServer([replies(503, Retry_After="9")]) as server, session(server.url) as ours:
+        await ours.send(RUN, Note())
+
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "koophone_async"]
+    assert re.match(rf"retrying {RUN.name} in 9\.\d\d s \(attempt 2\): {RUN.name}: ", line)
 
 
 async def test_an_invalid_retry_after_is_ignored() -> None:

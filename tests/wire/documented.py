@@ -1,7 +1,8 @@
 """What the documents state of each operation, in `operations.json`: independent of the package.
 
-One line an operation: our name, the document's, where it is described, method, path, and the list of ids with its
-maximum (null where none is stated). The example bodies in the folders beside are named by `documented_as`.
+One line an operation: our name, the document's, where it is described, method, path, and the list of ids with
+its maximum (null where none is stated). The example bodies in the folders beside are named by
+`documented_as`.
 """
 
 from __future__ import annotations
