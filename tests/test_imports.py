@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -102,10 +103,12 @@ def imports(node: ast.AST, importer: str, *, for_types: bool = False) -> Iterato
 
 
 MODULES: Final = {module_of(file): file for file in sorted(ROOT.rglob("*.py"))}
+ALL_IMPORTS: Final = [
+    one for module, file in MODULES.items() for one in imports(ast.parse(file.read_text("utf-8")), module)
+]
 IMPORTS: Final = [
     one
-    for module, file in MODULES.items()
-    for one in imports(ast.parse(file.read_text("utf-8")), module)
+    for one in ALL_IMPORTS
     if layer(one.importer) not in BESIDE and layer(one.importer) != layer(one.imported)
 ]
 RANKS: Final = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -132,3 +135,21 @@ def test_imports_for_types_that_go_up_are_those_with_a_reason() -> None:
     upward = {one.layers for one in IMPORTS if one.for_types and goes_up(one)}
 
     assert upward == UPWARD_TYPES.keys()
+
+
+def loaded_by(one: Import) -> Iterator[str]:
+    """Yield the imported module and its packages, which Python imports first, but for the importer's own."""
+    parts = one.imported.split(".")
+    for end in range(2, len(parts) + 1):
+        module = ".".join(parts[:end])
+        if module in MODULES and not f"{one.importer}.".startswith(f"{module}."):
+            yield module
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for one in ALL_IMPORTS:
+        if not one.for_types:
+            graph.setdefault(one.importer, set()).update(loaded_by(one))
+
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the modules

@@ -89,9 +89,9 @@ def _phones(world: World, first: int, jobs: Iterable[_Job]) -> str:
         f'<li><i class="{state}"></i> {count:,} {state.replace("_", " ")}'
         for state, count in sorted(counts.items())
     )
-    older = f'<a href="?from={max(first - _MAX_PHONES, 1)}">Previous phones</a>' if first > 1 else ""
-    newer = f'<a href="?from={last + 1}">Next phones</a>' if counts.total() > last else ""
-    return f"<ul>{legend}<li><i class=busy></i> {len(busy):,} with a running job</ul><div>{squares}</div>{older} {newer}"
+    previous = f'<a href="?from={max(first - _MAX_PHONES, 1)}">Previous phones</a>' if first > 1 else ""
+    following = f'<a href="?from={last + 1}">Next phones</a>' if counts.total() > last else ""
+    return f"<ul>{legend}<li><i class=busy></i> {len(busy):,} with a running job</ul><div>{squares}</div>{previous} {following}"
 
 
 def _square(phone: Phone, operation: str | None) -> str:
