@@ -50,7 +50,7 @@ async def test_every_phone_of_a_list_runs_the_command_once(cph: CloudPhone, emul
 @pytest.mark.parametrize(
     "phones",
     [
-        pytest.param(500, marks=pytest.mark.emulator(phones=500, servers=5, jobs=Durations(2.0))),
+        pytest.param(200, marks=pytest.mark.emulator(phones=200, servers=4, jobs=Durations(2.0))),
         pytest.param(
             5000,
             marks=[pytest.mark.emulator(phones=5000, servers=50, jobs=Durations(2.0)), pytest.mark.nightly],

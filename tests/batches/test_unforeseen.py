@@ -257,7 +257,7 @@ async def interrupted(moment: int, complaints: list[str]) -> bool:
     return not loop.target.cancelled()
 
 
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.nightly)])
 def test_a_run_that_is_cancelled_at_any_moment_reports_every_phone(step: int) -> None:
     complaints: list[str] = []
     was_over = False

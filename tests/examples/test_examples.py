@@ -59,14 +59,14 @@ async def test_fastapi_keeps_one_session_for_its_lifespan() -> None:
     assert wrong.status_code == 422
 
 
-@pytest.mark.emulator(phones=5000)
-async def test_a_command_on_5000_phones_is_written_to_csv(emulator: Emulator, tmp_path: Path) -> None:
+@pytest.mark.emulator(phones=500)
+async def test_a_command_on_500_phones_is_written_to_csv(emulator: Emulator, tmp_path: Path) -> None:
     report = await command_to_csv.run_to_csv("getprop ro.serialno", tmp_path / "serials.csv")
 
     with (tmp_path / "serials.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert report.counts == {State.SUCCEEDED: 5000}
-    assert len({row["output"] for row in rows}) == len(rows) == 5000
+    assert report.counts == {State.SUCCEEDED: 500}
+    assert len({row["output"] for row in rows}) == len(rows) == 500
     assert emulator.ledger.executions(RUN) == {row["id"]: 1 for row in rows}
 
 

@@ -152,13 +152,13 @@ async def test_an_unstated_quota_is_found_and_used(
 
 
 async def test_a_raised_quota_is_found_again() -> None:
-    service = Service(20, 1)
+    service = Service(10, 1)
     client = Client(service, (), (0.020, 0.080))
     with pytest.raises(TimeoutError):
-        await client.work(300, until=60)
-    service.permits = 200
+        await client.work(100, until=60)
+    service.permits = 60
 
     with pytest.raises(TimeoutError):
-        await client.work(300, until=120)
+        await client.work(100, until=120)
 
     assert service.used(80, 120) >= 0.85

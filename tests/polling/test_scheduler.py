@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from collections import Counter
 from itertools import pairwise
 from random import Random
@@ -192,14 +193,15 @@ async def test_a_cancelled_wait_neither_calls_back_nor_polls() -> None:
 
 @virtual
 async def test_a_cancelled_wait_is_garbage_collected() -> None:
-    service, scheduler = Service(), new_scheduler()
+    service, scheduler, waits = Service(), new_scheduler(), list[weakref.ref[object]]()
     for n in range(500):
         wait, _ = subscribe(scheduler, service, str(n), service.start(str(n), [1.0]), deadline=1e6)
         wait.cancel()
+        waits.append(weakref.ref(wait))
         del wait
     gc.collect()
 
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, PendingJobs)]
+    assert [wait() for wait in waits] == [None] * 500
 
 
 @virtual
@@ -566,7 +568,7 @@ async def test_a_single_job_is_polled_at_least_every_15_seconds() -> None:
     assert max(b - a for a, b in pairwise(polls)) <= 15.001
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

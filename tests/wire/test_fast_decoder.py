@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
 import attrs
 import pytest
 from attrs import field, frozen
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from koophone_async import Edition, wire
@@ -123,6 +123,7 @@ def result(decode: Callable[[], object]) -> object:
 
 
 @pytest.mark.parametrize("operation", FAST.values(), ids=lambda operation: operation.name)
+@settings(max_examples=30)
 @given(edition=st.sampled_from(Edition), data=st.data())
 def test_both_decoders_give_the_same_result(
     operation: AnyOperation, edition: Edition, data: st.DataObject
