@@ -1,9 +1,9 @@
-"""Await phone work inside an aiohttp web handler.
+"""Run commands on phones from an aiohttp web handler.
 
     python examples/aiohttp_handler.py
     curl -X POST localhost:8080/run -d '{"ids": ["phone0001"], "command": "getprop ro.serialno"}'
 
-One session serves all requests; its quotas and its looks at jobs are shared between them.
+One session serves all requests, which share its quotas and its polls of jobs.
 """
 
 from collections.abc import AsyncIterator
@@ -17,10 +17,10 @@ KOOPHONE = web.AppKey("koophone", KooPhone)
 
 
 async def run(request: web.Request) -> web.Response:
-    asked = await request.json()
+    body = await request.json()
     koophone = request.app[KOOPHONE]
     try:
-        report = await koophone.fleet(asked["ids"], deadline=60).run(asked["command"])
+        report = await koophone.fleet(body["ids"], deadline=60).run(body["command"])
     except InvalidRequest as error:
         raise web.HTTPBadRequest(text=str(error)) from error
     return web.json_response(report.to_rows(), status=200 if report.ok else 207)

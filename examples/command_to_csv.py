@@ -1,9 +1,9 @@
-"""Run a command on every phone of the tenant and write what became of each to a CSV file.
+"""Run a command on every phone of the tenant, and write the outcome of each to a CSV file.
 
     python examples/command_to_csv.py "getprop ro.build.version.release" versions.csv
 
-The phones are listed page by page while the first ones already run; nothing is held but what is
-in flight.
+The first phones run the command while the next ones are still being listed. Only what is in flight is in
+memory.
 """
 
 import asyncio

@@ -1,13 +1,12 @@
-"""Back up what a phone holds, and restore it there or on another phone.
+"""Back up the data of a phone, and restore it there or on another phone.
 
     python examples/cph_backup_and_restore.py BUCKET FROM [TO]
 
-This is the walk of CPH's documents (chapter 6 of 2025-02-08). The service must have been granted access to
-the bucket.
+This follows the guide in CPH's documents (chapter 6 of 2025-02-08). The service needs access to the bucket.
 
-An export keeps owner and permissions of the last part of each path only. So name a directory whose parents
-are on every phone (`/data/media`), and leave out what is not wanted: a single file in a directory that the
-other phone does not have (`/data/media/0/my_files/test.png`) could not be used there.
+An export keeps owner and permissions of the last component of each path only. So include a directory whose
+parents exist on every phone (`/data/media`), and exclude what you do not need. A single file in a directory
+that the other phone does not have (`/data/media/0/my_files/test.png`) would not be accessible there.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ EXCLUDE = ("/data/app/com.example.huge-*",)
 
 
 async def back_up(cph: CloudPhone, phones: list[str], bucket: str) -> dict[str, str]:
-    """Give the path of the export of each phone, once all of them are there."""
+    """Export the data of phones, and return the path of each export."""
     paths = {phone: f"backups/{phone}.tar" for phone in phones}
     exported = await cph.fleet(phones, deadline=3600).export(INCLUDE, bucket, paths, EXCLUDE)
     exported.raise_for_failures()
@@ -28,10 +27,10 @@ async def back_up(cph: CloudPhone, phones: list[str], bucket: str) -> dict[str, 
 
 
 async def restore(cph: CloudPhone, bucket: str, paths: dict[str, str]) -> None:
-    """Put exports on phones, and restart them. An export of a higher Android version fails (CPS.0254)."""
+    """Restore exports on phones, and restart them. Exports of a newer Android version fail (CPS.0254)."""
     restored = await cph.fleet(paths, deadline=3600).restore(bucket, paths)
     restored.raise_for_failures()
-    # Until then apps may crash: what they have in memory is not what is on the disk.
+    # Until the restart apps may crash: the data in their memory is not that on the disk.
     restarted = await cph.fleet(paths, deadline=3600).restart()
     restarted.raise_for_failures()
 

@@ -1,12 +1,12 @@
-"""Buy a server of cloud phones, put it to use, give one phone's data to another, and stop the phones.
+"""Buy a server of cloud phones, use its phones, copy the data of one to another, and stop them.
 
     python examples/cph_lifecycle.py NAME VPC SUBNET IMAGE BUCKET obs://BUCKET/path/app.apk
 
-THIS SPENDS MONEY: a server for a month, paid at once. The only line that does so is marked.
+THIS COSTS MONEY: a server for a month, paid immediately. The only line that spends it is marked.
 
-An order has no key by which the service would know it again, so the server's name serves as one: choose a
-name for this one order. If the script is interrupted, see that the order's server is listed before you run
-it again with the same name: what is listed it goes on with, what is not listed it orders.
+The API has no idempotency key for orders, so the name of the server serves as one: use a new name for each
+order. If the script is interrupted, make sure that the server is listed before you run it again with the same
+name: it continues with a server that is listed, and orders one that is not.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from koophone_async.cph import (
 )
 from koophone_async.errors import NoAnswer
 
-# Each phone notes which one it was, so that the end shows whose data the other phone got.
+# Each phone records its serial number, so that the result shows whose data the other phone received.
 MARK = "getprop ro.serialno > /sdcard/first_phone.txt; pm list packages -3"
 
 
 def order_of(name: str, vpc: str, subnet: str, image: str) -> BuyServers:
-    """One server with 15 phones and no public address, for a month."""
+    """Return an order of one server with 15 phones and no public address, for a month."""
     return BuyServers(
         name=name,
         model="physical.rx1.xlarge",
@@ -46,15 +46,15 @@ def order_of(name: str, vpc: str, subnet: str, image: str) -> BuyServers:
         cards=(NetworkCard(subnet),),
         public_address=PublicAddress(count=0),
         bandwidth=ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=5),
-        # Without `pay` the order waits unpaid, and no server comes until somebody pays.
+        # Without `pay` the order stays unpaid, and the server is created once it is paid.
         term=ServerTerm(Period.MONTH, 1, pay=1),
     )
 
 
 async def named(cph: CloudPhone, name: str) -> Server | None:
-    """Find a server by its whole name; the service also lists those with the name in theirs."""
-    found = [server async for server in cph.servers.list(ServerQuery(name=name)) if server.name == name]
-    return found[0] if found else None
+    """Return the server with exactly this name; the service also lists names that contain it."""
+    servers = [server async for server in cph.servers.list(ServerQuery(name=name)) if server.name == name]
+    return servers[0] if servers else None
 
 
 async def buy_once(cph: CloudPhone, order: BuyServers) -> None:
@@ -63,15 +63,15 @@ async def buy_once(cph: CloudPhone, order: BuyServers) -> None:
     try:
         await cph.servers.buy(order)  # MONEY IS SPENT HERE, and nowhere else
     except NoAnswer:
-        # It may have been bought. Nothing sends an order twice, and neither must you: look for it instead.
-        print("no answer to the order; waiting for the server as if it had been made")
+        # It may have been bought. Never send an order twice: look for its server instead.
+        print("no answer to the order; waiting for its server as if it had been placed")
 
 
 async def ready(cph: CloudPhone, name: str, longest: float = 3600, every: float = 30) -> Server:
-    """Wait until the server works. An order has no job, so the server itself is looked at.
+    """Wait until the server runs. An order has no job, so this polls the server.
 
     Raises:
-        TimeoutError: It did not come. If nothing answered the order, look into the order centre now.
+        TimeoutError: There is no server yet. If the order had no answer, check it in the console now.
     """
     async with asyncio.timeout(longest):
         while True:
@@ -89,7 +89,7 @@ async def name_and_tag(cph: CloudPhone, server: Server, phones: Sequence[Phone])
 
 
 async def install_and_run(cph: CloudPhone, phones: Sequence[Phone], apk: str) -> Report:
-    # A server does its ADB work phone after phone. Listed phones know their server, so the fleet does too.
+    # A server runs ADB commands one phone at a time, so the fleet spreads listed phones over their servers.
     installed = await cph.fleet(phones).install(apk, "-r")
     installed.raise_for_failures()
     ran = await cph.fleet(phones).run(MARK)
@@ -97,16 +97,16 @@ async def install_and_run(cph: CloudPhone, phones: Sequence[Phone], apk: str) ->
     return ran
 
 
-async def give(cph: CloudPhone, source: Phone, target: Phone, bucket: str, path: str) -> None:
+async def copy_data(cph: CloudPhone, source: Phone, target: Phone, bucket: str, path: str) -> None:
     exported = await cph.fleet([source]).export(["/data/media"], bucket, {source.id: path})
     exported.raise_for_failures()
     restored = await cph.fleet([target]).restore(bucket, path)
     restored.raise_for_failures()
-    restarted = await cph.fleet([target]).restart()  # until then apps may crash
+    restarted = await cph.fleet([target]).restart()  # until the restart apps may crash
     restarted.raise_for_failures()
 
 
-async def live(order: BuyServers, bucket: str, apk: str) -> Report:
+async def run_lifecycle(order: BuyServers, bucket: str, apk: str) -> Report:
     async with Session() as session:
         cph = CloudPhone(session)
         await buy_once(cph, order)
@@ -114,8 +114,8 @@ async def live(order: BuyServers, bucket: str, apk: str) -> Report:
         phones = [phone async for phone in cph.phones.list(PhoneQuery(server=server.id))]
         await name_and_tag(cph, server, phones)
         ran = await install_and_run(cph, phones, apk)
-        await give(cph, phones[0], phones[-1], bucket, f"{order.name}/data.tar")
-        # Stopped phones cost the same: the server is paid by the month, and no call gives such a server back.
+        await copy_data(cph, phones[0], phones[-1], bucket, f"{order.name}/data.tar")
+        # Stopped phones cost the same: the server is paid by the month, and no call can return it.
         stopped = await cph.fleet(phones).stop()
         stopped.raise_for_failures()
         return ran
@@ -125,5 +125,5 @@ if __name__ == "__main__":
     name, vpc, subnet, image, bucket, apk = sys.argv[1:]
     order = order_of(name, vpc, subnet, image)
     if input(f"This buys 1 x {order.model} for a month. Type {name} to pay for it: ") == name:
-        for outcome in asyncio.run(live(order, bucket, apk)):
+        for outcome in asyncio.run(run_lifecycle(order, bucket, apk)):
             print(outcome.id, outcome.state, outcome.output)

@@ -1,4 +1,4 @@
-"""Await phone work inside FastAPI, with one session for the life of the application.
+"""Run commands on phones from FastAPI, with one session for the lifetime of the application.
 
 uvicorn examples.fastapi_app:app
 curl -X POST localhost:8000/run -H 'content-type: application/json' \
@@ -18,7 +18,7 @@ from koophone_async.errors import InvalidRequest
 
 
 class Order(BaseModel):
-    """What to run, where."""
+    """A command, and the phones to run it on."""
 
     ids: list[str]
     command: str

@@ -1,9 +1,9 @@
-"""Install an app on a fleet and list where it failed, and why.
+"""Install an app on many phones, and list where it failed, and why.
 
     python examples/install_app.py ids.txt com.example.shop shop.apk 1.4.2 35 "https://...signed link..."
 
-A phone whose installation is `unknown` may have the app: look at its list of apps before trying again,
-as this does.
+A phone whose installation is `unknown` may have the app. This script checks the list of apps of each one;
+do so too before you try again.
 """
 
 import asyncio

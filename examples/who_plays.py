@@ -1,12 +1,12 @@
-"""Deploy a game to every server, let players in, and show who plays.
+"""Deploy a game to every server, admit players, and list who is playing.
 
-    PHONES_CALL=https://games.example.com/a-word-that-nobody-guesses python examples/who_plays.py
+    PHONES_CALL=https://games.example.com/an-unguessable-path python examples/who_plays.py
     curl -X POST localhost:8080/deploy -d '{"version": "1564567b8bab40f34711234cb80d0123"}'
     curl -X POST localhost:8080/tickets -d '{"player": "ann"}'
     curl localhost:8080/playing
 
-Phones take up what to call when they restart, so deploying restarts them all. Tickets and events are in
-memory here; give `Receiver` a journal, and keep tickets in your database.
+Phones read the address of this service when they start, so deploying restarts them all. Tickets and events
+are only in memory here: in production, pass a journal to `Receiver`, and keep tickets in a database.
 """
 
 import os
@@ -31,10 +31,10 @@ async def one_session(app: web.Application) -> AsyncIterator[None]:
 
 
 def make_app(phones_call: str) -> web.Application:
-    """Make the service.
+    """Return the web application.
 
     Args:
-        phones_call: The address of this service as phones see it, with a path that nobody can guess.
+        phones_call: The address that phones call this service at, with a path that cannot be guessed.
     """
     receiver = Receiver()
     players: dict[str, tuple[str, Grant]] = {}
@@ -49,23 +49,23 @@ def make_app(phones_call: str) -> web.Application:
         players.pop(event.session, None)
 
     async def deploy(request: web.Request) -> web.Response:
-        cph, asked = request.app[CPH], await request.json()
-        told = properties(phones_call, HEARTBEAT)
+        cph, body = request.app[CPH], await request.json()
+        settings = properties(phones_call, HEARTBEAT)
         try:
-            deployed = await cph.gaming.fleet(cph.servers.list()).deploy([asked["version"]])
+            deployed = await cph.gaming.fleet(cph.servers.list()).deploy([body["version"]])
         except InvalidRequest as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        restarted = await cph.fleet(cph.phones.list()).restart(properties=told)
+        restarted = await cph.fleet(cph.phones.list()).restart(properties=settings)
         rows = {"servers": deployed.to_rows(), "phones": restarted.to_rows()}
         return web.json_response(rows, status=200 if deployed.ok and restarted.ok else 207)
 
     async def ticket(request: web.Request) -> web.Response:
-        """Give a player's app what it brings to a phone."""
+        """Return the credentials that a player's app brings to a phone."""
         player = (await request.json())["player"]
         session, word, key = secrets.token_hex(16), secrets.token_urlsafe(32), secrets.token_bytes(32)
         players[session] = (player, Grant(key, word))
-        given = {"session": session, "ticket": word, "key": key.hex()}
-        return web.json_response(given, headers={"Cache-Control": "no-store"})
+        credentials = {"session": session, "ticket": word, "key": key.hex()}
+        return web.json_response(credentials, headers={"Cache-Control": "no-store"})
 
     async def playing(_: web.Request) -> web.Response:
         rows = [

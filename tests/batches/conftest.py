@@ -1,3 +1,5 @@
+"""Fixtures for runs: a session to the emulator, and a fake CPH."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

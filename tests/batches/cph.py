@@ -23,14 +23,14 @@ Json = dict[str, Any]
 class Job:
     id: str
     target: Json
-    """Which phone or server it is about, as the answer names it."""
+    """The phone or server of the job, as the answer names it."""
 
-    began: float
+    started: float
     ends: float
     output: str = ""
     code: str = ""
 
-    def shown(self, now: float) -> Json:
+    def to_json(self, now: float) -> Json:
         if now < self.ends:
             return {"job_id": self.id, "status": 1, **self.target}
         failed = {"error_code": self.code, "error_msg": "Run command failed."} if self.code else {}
@@ -40,40 +40,40 @@ class Job:
 
 @define
 class CloudPhoneService:
-    """Phones are named `server-phone`, and refuse what `refused` names them for."""
+    """State of the fake CPH. Phone ids have the form `server-phone`."""
 
     seconds: Callable[[], float] = lambda: 1.0
-    """How long the next job lasts."""
+    """Duration of the next job."""
 
     refused: dict[str, str] = field(factory=dict[str, str])
     """Codes of refused entries by phone or server."""
 
     rejected: dict[str, str] = field(factory=dict[str, str])
-    """Codes by phone for which whole calls are refused."""
+    """Codes by phone that make a call be refused as a whole."""
 
     failing: dict[str, str] = field(factory=dict[str, str])
     unlisted: set[str] = field(factory=set[str])
     """Phones whose jobs are never listed."""
 
     forgotten: set[str] = field(factory=set[str])
-    """Request ids that are not known, and no call that names them is answered."""
+    """Request ids that the service does not know: polls that name one are refused."""
 
     output: Callable[[str], str] = lambda target: f"out of {target}"
     calls: list[tuple[str, str, Any]] = field(factory=list[tuple[str, str, Any]])
-    """Method, the end of the path, body or query of every call but those for jobs."""
+    """Method, end of the path, and body or query of every call, except polls."""
 
     polls: list[tuple[float, int, int]] = field(factory=list[tuple[float, int, int]])
-    """When jobs were asked for, by how many request ids, and how many were answered."""
+    """Polls: when, for how many request ids, and how many jobs were returned."""
 
     executed: Counter[str] = field(factory=Counter[str])
-    most_at_once: Counter[str] = field(factory=Counter[str])
-    """The most ADB jobs that a server had before it at once."""
+    max_at_once: Counter[str] = field(factory=Counter[str])
+    """Maximum of ADB jobs that each server had at once."""
 
     free_at: defaultdict[str, float] = field(factory=lambda: defaultdict[str, float](float))
-    """When a server has done all its jobs."""
+    """When each server has finished its jobs."""
 
     worked: defaultdict[str, float] = field(factory=lambda: defaultdict[str, float](float))
-    """Seconds of work that a server was given."""
+    """Seconds of work that each server received."""
 
     _ends: defaultdict[str, list[float]] = field(factory=lambda: defaultdict[str, list[float]](list))
     jobs: dict[str, list[Job]] = field(factory=dict[str, list[Job]])
@@ -118,7 +118,7 @@ class CloudPhoneService:
         job.output, job.code = self.output(id), self.failing.get(id, "")
         if is_serial:
             ends = self._ends[server] = [end for end in self._ends[server] if end > now] + [job.ends]
-            self.most_at_once[server] = max(self.most_at_once[server], len(ends))
+            self.max_at_once[server] = max(self.max_at_once[server], len(ends))
         return job
 
     def _connections(self, phones: list[str]) -> Json:
@@ -143,7 +143,7 @@ class CloudPhoneService:
             return Reply({"error_code": "CPS.0050", "error_msg": "The job list is not found."}, 404)
         jobs = [job for name in requests for job in self.jobs.get(name, ())]
         listed = [job for job in jobs if not self.unlisted & set(job.target.values())]
-        page = [job.shown(now) for job in listed[offset : offset + limit]]
+        page = [job.to_json(now) for job in listed[offset : offset + limit]]
         self.polls.append((now, len(requests), len(page)))
         return Reply({"request_id": "poll", "jobs": page})
 

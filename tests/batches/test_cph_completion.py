@@ -1,3 +1,5 @@
+"""Completion of CPH calls: jobs by request id, refused entries, synchronous results."""
+
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
@@ -38,7 +40,7 @@ def states(report: Report) -> dict[str, int]:
     return {state.value: count for state, count in report.counts.items() if count}
 
 
-async def test_refused_entries_stand_beside_jobs(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_refused_entries_are_reported_beside_jobs(service: CloudPhoneService, cph: CloudPhone) -> None:
     service.refused = {"s0-0": "CPS.0099", "s1-1": "CPS.0053"}
     service.failing = {"s2-2": "CPS.0191"}
 
@@ -62,7 +64,7 @@ async def test_a_call_that_is_refused_for_its_ids_is_halved(
     assert len(service.calls) <= 2 + 2 * 7
 
 
-async def test_an_order_that_is_refused_for_its_ids_is_not_sent_in_halves(
+async def test_an_order_refused_for_its_ids_is_not_halved(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     service.rejected = {"s0-0": "CPS.0005"}
@@ -74,7 +76,7 @@ async def test_an_order_that_is_refused_for_its_ids_is_not_sent_in_halves(
 
 
 @pytest.mark.parametrize("count", [99, 100, 101])
-async def test_a_page_that_is_full_is_followed_where_jobs_are_missing(
+async def test_a_full_page_is_followed_while_jobs_are_missing(
     service: CloudPhoneService, cph: CloudPhone, count: int
 ) -> None:
 
@@ -94,7 +96,7 @@ async def test_a_job_that_is_never_listed_is_lost(service: CloudPhoneService, cp
     assert report["s0-0"].state is State.UNKNOWN
 
 
-async def test_waits_of_one_client_share_looks(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_waits_of_one_client_share_polls(service: CloudPhoneService, cph: CloudPhone) -> None:
     for phone in PHONES[:40]:
         await cph.commands.run([phone], "id")
     waits = [cph.jobs.wait(Started(name, (JobEntry(id=jobs[0].id),))) for name, jobs in service.jobs.items()]
@@ -105,7 +107,9 @@ async def test_waits_of_one_client_share_looks(service: CloudPhoneService, cph: 
     assert len(service.polls) <= 60
 
 
-async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_polls_keep_to_the_poll_quota_of_the_client(
+    service: CloudPhoneService, cph: CloudPhone
+) -> None:
     slow = CloudPhone(cph._sender, poll_quota=Quota(6, 60))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     service.seconds = lambda: 3.0
 
@@ -115,12 +119,10 @@ async def test_looks_are_no_more_than_the_client_allows(service: CloudPhoneServi
     assert max(sum(0 <= other - at < 60 for other in times) for at in times) <= 6
 
 
-async def test_a_listing_that_was_cut_is_read_as_far_as_it_goes(
-    service: CloudPhoneService, cph: CloudPhone
-) -> None:
+async def test_a_truncated_listing_is_read_up_to_the_cut(service: CloudPhoneService, cph: CloudPhone) -> None:
     row = r'"4096\t Jul\t 28\t 15:28\t file%02d "'
-    whole = '{"files_in_path": [' + ", ".join(row % n for n in range(60)) + "]}"
-    service.output = lambda _: whole[:1024]
+    listing = '{"files_in_path": [' + ", ".join(row % n for n in range(60)) + "]}"
+    service.output = lambda _: listing[:1024]
     service.failing = {"s2": "CPS.0160"}
 
     report = await cph.server_fleet(["s1", "s2"]).list_files("/data", limit=50)
@@ -131,7 +133,7 @@ async def test_a_listing_that_was_cut_is_read_as_far_as_it_goes(
     assert (report["s2"].state, report["s2"].value) == (State.FAILED, None)
 
 
-async def test_who_cannot_be_connected_to_is_refused(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_a_phone_without_a_connection_is_refused(service: CloudPhoneService, cph: CloudPhone) -> None:
     service.refused = {"s0-0": "CPS.0018"}
 
     report = await cph.fleet(PHONES[:25]).connections(ClientType.IOS)
@@ -141,7 +143,7 @@ async def test_who_cannot_be_connected_to_is_refused(service: CloudPhoneService,
     assert sorted(len(body["phone_ids"]) for *_, body in service.calls) == [5, 10, 10]
 
 
-async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_tags_are_added_one_server_per_call(service: CloudPhoneService, cph: CloudPhone) -> None:
     report = await cph.server_fleet(["s1", "s2"]).add_tags({"team": "shop"})
 
     assert states(report) == {"accepted": 2}
@@ -163,14 +165,14 @@ async def test_tags_go_to_one_server_a_call(service: CloudPhoneService, cph: Clo
         ({"status": 1}, State.UNKNOWN),
     ],
 )
-async def test_what_a_phone_did_while_the_call_waited_is_its_end(row: dict[str, Any], state: State) -> None:
+async def test_a_synchronous_result_is_the_outcome(row: dict[str, Any], state: State) -> None:
     async with replying({"request_id": "r", "jobs": [{"phone_id": "p", **row}]}, {}) as cph:
         report = await cph.fleet(["p"]).run_sync("id")
 
     assert report["p"].state is state
 
 
-async def test_what_still_ran_when_the_call_was_over_is_looked_at_on() -> None:
+async def test_a_command_that_outlasts_a_synchronous_call_is_polled() -> None:
     jobs = [{"job_id": "j", "status": 1}]
     later = {"jobs": [{"job_id": "j", "status": 2, "execute_msg": "late", "phone_id": "p"}]}
     async with replying({"request_id": "r", "jobs": jobs}, later) as cph:
@@ -180,14 +182,14 @@ async def test_what_still_ran_when_the_call_was_over_is_looked_at_on() -> None:
 
 
 @pytest.mark.parametrize("entry", [{"phone_id": "p"}, {"phone_id": "q", "job_id": "j"}])
-async def test_an_entry_that_says_nothing_of_a_phone_leaves_it_unknown(entry: dict[str, str]) -> None:
+async def test_a_phone_missing_from_the_answer_is_unknown(entry: dict[str, str]) -> None:
     async with replying({"request_id": "r", "jobs": [entry]}, {"jobs": []}) as cph:
         report = await cph.fleet(["p"]).run("id")
 
     assert report["p"].state is State.UNKNOWN
 
 
-async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPhone) -> None:
+async def test_jobs_are_awaited_by_answer_token_and_string(cph: CloudPhone) -> None:
     started = await cph.servers.restart(["s1"])
     resume_token = ResumeToken("", started.request or "", started.targets_by_job)
 
@@ -198,18 +200,18 @@ async def test_a_job_is_awaited_by_started_by_ticket_and_by_string(cph: CloudPho
     assert [id for report in reports for id in report.outcomes] == ["s1"] * 3 + [nameless.id]
 
 
-async def test_jobs_without_a_request_cannot_be_awaited(cph: CloudPhone) -> None:
+async def test_jobs_without_a_request_id_cannot_be_awaited(cph: CloudPhone) -> None:
     with pytest.raises(InvalidRequest, match="has no request id"):
         await cph.jobs.wait(Started(None, (JobEntry(phone="p", id="j"),)))
 
 
-async def test_whoever_gets_neither_a_job_nor_a_reason_is_unknown(cph: CloudPhone) -> None:
+async def test_an_entry_with_neither_job_nor_error_is_unknown(cph: CloudPhone) -> None:
     report = await cph.jobs.wait(Started("r", (JobEntry(phone="p"),)))
 
     assert [(o.id, o.state, o.error_message) for o in report] == [("p", State.UNKNOWN, NOT_IN_ANSWER)]
 
 
-async def test_refusals_alone_need_no_look(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_refusals_alone_need_no_poll(service: CloudPhoneService, cph: CloudPhone) -> None:
     service.refused = {"s1": "CPS.0053"}
 
     report = await cph.jobs.wait(await cph.servers.restart(["s1"]))

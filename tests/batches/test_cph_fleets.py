@@ -1,3 +1,5 @@
+"""Fleet operations of CPH against the emulator."""
+
 from __future__ import annotations
 
 import asyncio
@@ -75,7 +77,7 @@ async def test_a_run_takes_no_longer_than_its_slowest_server(
 
 
 def slowest(emulator: Emulator) -> float:
-    """Tell how long the server worked that had most to do."""
+    """Return the seconds of work of the busiest server."""
     seconds = defaultdict[str, float](float)
     for work in emulator.jobs.by_id.values():
         assert work.began is not None
@@ -85,10 +87,10 @@ def slowest(emulator: Emulator) -> float:
 
 
 def most_looks_a_minute(emulator: Emulator) -> int:
-    looks = [
+    polls = [
         datetime.fromisoformat(v.at) for v in emulator.ledger.recent_requests if v.operation == jobs.LIST.name
     ]
-    return max(sum(0 <= (other - look).total_seconds() < 60 for other in looks) for look in looks)
+    return max(sum(0 <= (other - poll).total_seconds() < 60 for other in polls) for poll in polls)
 
 
 async def test_an_app_is_pushed_installed_and_removed(cph: CloudPhone) -> None:
@@ -103,7 +105,7 @@ async def test_an_app_is_pushed_installed_and_removed(cph: CloudPhone) -> None:
         assert states(await run) == {"succeeded": 60}
 
 
-async def test_phones_are_stopped_restarted_and_wiped(cph: CloudPhone) -> None:
+async def test_phones_are_stopped_restarted_and_reset(cph: CloudPhone) -> None:
     fleet = cph.fleet([phone.id for phone in await listed(cph)])
 
     assert states(await fleet.stop()) == {"succeeded": 60}
@@ -112,7 +114,7 @@ async def test_phones_are_stopped_restarted_and_wiped(cph: CloudPhone) -> None:
     assert states(await fleet.reset(properties={"ro.install.auto": 0})) == {"succeeded": 60}
 
 
-async def test_properties_change(cph: CloudPhone) -> None:
+async def test_properties_are_updated(cph: CloudPhone) -> None:
     phone, *_ = await listed(cph)
 
     report = await cph.fleet([phone]).update_properties({"ro.horizontal.screen": True})
@@ -121,7 +123,7 @@ async def test_properties_change(cph: CloudPhone) -> None:
     assert (await cph.phones.show(phone.id)).properties["ro.horizontal.screen"] == "1"
 
 
-async def test_data_go_to_another_phone(cph: CloudPhone) -> None:
+async def test_data_is_exported_and_restored_on_another_phone(cph: CloudPhone) -> None:
     one, other, *_ = [phone.id for phone in await listed(cph)]
     await cph.fleet([one]).run("echo hello > /sdcard/note")
 
@@ -133,7 +135,7 @@ async def test_data_go_to_another_phone(cph: CloudPhone) -> None:
     assert read[other].output == "hello\n"
 
 
-async def test_disks_grow_routes_change_and_clients_connect(cph: CloudPhone) -> None:
+async def test_disks_expand_routes_change_and_clients_connect(cph: CloudPhone) -> None:
     phone, *_ = await listed(cph)
     fleet = cph.fleet([phone])
 
@@ -145,17 +147,17 @@ async def test_disks_grow_routes_change_and_clients_connect(cph: CloudPhone) -> 
     assert value.ticket not in repr(value)
 
 
-async def test_a_command_that_is_waited_for_tells_its_time_before_it_starts(cph: CloudPhone) -> None:
+async def test_a_synchronous_run_estimates_its_duration(cph: CloudPhone) -> None:
     run = cph.fleet([phone.id for phone in await listed(cph)] * 4).run_sync("id")
-    whole = cph.fleet([phone.id for phone in await listed(cph)]).run_sync("id")
+    unpartitioned = cph.fleet([phone.id for phone in await listed(cph)]).run_sync("id")
 
-    assert (run.estimate().calls, whole.estimate().calls) == (16, 4)
+    assert (run.estimate().calls, unpartitioned.estimate().calls) == (16, 4)
     assert run.estimate().seconds >= 120
-    assert whole.estimate().seconds == 0
-    assert states(await whole) == {"succeeded": 60}
+    assert unpartitioned.estimate().seconds == 0
+    assert states(await unpartitioned) == {"succeeded": 60}
 
 
-async def test_servers_restart_and_take_other_keys_and_tags(cph: CloudPhone) -> None:
+async def test_servers_restart_and_get_new_key_pairs_and_tags(cph: CloudPhone) -> None:
     fleet = cph.server_fleet(cph.servers.list())
     tagged = cph.server_fleet(await servers(cph))
 
@@ -167,14 +169,14 @@ async def test_servers_restart_and_take_other_keys_and_tags(cph: CloudPhone) -> 
 
 
 async def test_encoding_servers_restart(cph: CloudPhone) -> None:
-    found = [one async for one in cph.encoding_servers.list()]
+    servers = [one async for one in cph.encoding_servers.list()]
 
-    report = await cph.encoding_fleet(found).restart()
+    report = await cph.encoding_fleet(servers).restart()
 
-    assert states(report) == ({"succeeded": len(found)} if found else {})
+    assert states(report) == ({"succeeded": len(servers)} if servers else {})
 
 
-async def test_shared_files_and_apps_come_are_listed_and_go(cph: CloudPhone) -> None:
+async def test_shared_files_and_apps_are_pushed_listed_and_deleted(cph: CloudPhone) -> None:
     fleet = cph.server_fleet(await servers(cph))
 
     assert states(await fleet.push_files(BUCKET, "level.tar")) == {"succeeded": 3}
@@ -188,17 +190,17 @@ async def test_shared_files_and_apps_come_are_listed_and_go(cph: CloudPhone) -> 
 
 async def test_a_call_is_awaited_with_its_refused_phones(cph: CloudPhone) -> None:
     phone, *_ = await listed(cph)
-    nobody = "f" * 32
+    missing = "f" * 32
 
-    started = await cph.commands.run([phone.id, nobody], "id")
+    started = await cph.commands.run([phone.id, missing], "id")
     report = await cph.jobs.wait(started)
 
     assert states(report) == {"succeeded": 1, "refused": 1}
-    assert report[nobody].error_code == "CPS.0005"
+    assert report[missing].error_code == "CPS.0005"
 
 
 @pytest.mark.emulator(jobs=Durations(fixed=50))
-async def test_what_is_left_running_is_awaited_on_by_its_ticket(cph: CloudPhone, emulator: Emulator) -> None:
+async def test_a_resume_token_continues_an_unfinished_wait(cph: CloudPhone, emulator: Emulator) -> None:
     phone, *_ = await listed(cph)
     started = await cph.commands.run([phone.id], "id")
 
@@ -215,12 +217,12 @@ async def test_what_is_left_running_is_awaited_on_by_its_ticket(cph: CloudPhone,
     assert emulator.ledger.executions(commands.RUN.name)[phone.id] == 2
 
 
-def test_an_export_of_all_phones_to_one_path_is_refused_before_it_starts(cph: CloudPhone) -> None:
+def test_an_export_of_all_phones_to_one_path_is_refused(cph: CloudPhone) -> None:
     with pytest.raises(InvalidRequest, match=r"does not contain {phone}"):
         _ = cph.fleet([]).export(["/data"], BUCKET, "all.tar")
 
 
-async def test_a_phone_that_a_mapping_leaves_out_is_not_sent(cph: CloudPhone) -> None:
+async def test_a_phone_missing_from_a_mapping_is_not_sent(cph: CloudPhone) -> None:
     one, other, *_ = [phone.id for phone in await listed(cph)]
 
     report = await cph.fleet([one, other]).restore(BUCKET, {one: "nothing.tar"})

@@ -1,3 +1,5 @@
+"""Partitions: phones are spread over servers, with a limit per server."""
+
 from __future__ import annotations
 
 import asyncio
@@ -29,14 +31,14 @@ def server_of(phone: str) -> str:
 
 @given(
     partitions=st.lists(st.sampled_from("abcde"), max_size=80),
-    most=st.integers(1, 12),
+    limit=st.integers(1, 12),
     part=st.integers(1, 12),
     rng=st.randoms(use_true_random=False),
 )
-def test_lanes_give_every_id_once_and_keep_their_bound(
-    partitions: list[str], most: int, part: int, rng: Random
+def test_partitions_return_every_id_once_within_their_limit(
+    partitions: list[str], limit: int, part: int, rng: Random
 ) -> None:
-    chunker, given_, under_way = Partitions(most, min(most, part)), list[str](), list[str]()
+    chunker, returned, in_flight = Partitions(limit, min(limit, part)), list[str](), list[str]()
     for n, partition in enumerate(partitions):
         chunker.add(f"{partition}{n}", partition)
 
@@ -44,16 +46,16 @@ def test_lanes_give_every_id_once_and_keep_their_bound(
         chunk = chunker.next_chunk(partial=rng.random() < 0.5)
         if chunk:
             assert len({id[0] for id in chunk}) == 1
-            given_ += chunk
-            under_way += chunk
-            assert max(Counter(id[0] for id in under_way).values()) <= most
-        elif under_way:
-            chunker.release(under_way.pop(rng.randrange(len(under_way))))
+            returned += chunk
+            in_flight += chunk
+            assert max(Counter(id[0] for id in in_flight).values()) <= limit
+        elif in_flight:
+            chunker.release(in_flight.pop(rng.randrange(len(in_flight))))
 
-    assert sorted(given_) == sorted(f"{partition}{n}" for n, partition in enumerate(partitions))
+    assert sorted(returned) == sorted(f"{partition}{n}" for n, partition in enumerate(partitions))
 
 
-def test_lanes_take_turns() -> None:
+def test_partitions_take_turns() -> None:
     chunker = Partitions(max_in_flight=6, chunk_size=2)
     for partition in "aaaabbbbcccc":
         chunker.add(partition, partition)
@@ -61,7 +63,7 @@ def test_lanes_take_turns() -> None:
     assert [chunker.next_chunk() for _ in range(7)] == [[partition] * 2 for partition in "abcabc"] + [None]
 
 
-def test_what_is_left_of_lanes_is_given_for_good() -> None:
+def test_flush_returns_the_rest_of_a_partition() -> None:
     chunker = Partitions(max_in_flight=2, chunk_size=2)
     for n in range(5):
         chunker.add(f"a{n}", "a")
@@ -70,9 +72,7 @@ def test_what_is_left_of_lanes_is_given_for_good() -> None:
     assert (chunker.flush(), chunker.flush(), chunker.waiting) == (["a2", "a3", "a4"], None, 0)
 
 
-async def test_work_goes_to_the_servers_in_turn_and_each_has_no_more_than_its_bound(
-    service: CloudPhoneService, cph: CloudPhone
-) -> None:
+async def test_servers_take_turns_within_max_per_server(service: CloudPhoneService, cph: CloudPhone) -> None:
     run = cph.fleet(PHONES, server_of=server_of, max_per_server=12).run("id")
     assert run.estimate().calls == 100
 
@@ -80,14 +80,14 @@ async def test_work_goes_to_the_servers_in_turn_and_each_has_no_more_than_its_bo
 
     assert report.counts == {State.SUCCEEDED: 400}
     assert set(service.executed.values()) == {1}
-    assert max(service.most_at_once.values()) == 12
+    assert max(service.max_at_once.values()) == 12
     bodies = [body["phone_ids"] for *_, body in service.calls]
     assert {len(phones) for phones in bodies} == {4}
     assert all(len(set(map(server_of, phones))) == 1 for phones in bodies)
     assert max(service.free_at.values()) < 1.1 * 40
 
 
-async def test_phones_whose_server_is_not_known_go_by_the_hundred(
+async def test_phones_of_unknown_servers_are_sent_by_the_hundred(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     known = {phone: server_of(phone) for phone in PHONES if phone.startswith("s1")}
@@ -99,30 +99,30 @@ async def test_phones_whose_server_is_not_known_go_by_the_hundred(
     sizes = Counter(len(body["phone_ids"]) for *_, body in service.calls)
     assert sizes == {100: 3, 60: 1, 10: 4}
     assert estimate.calls == 8
-    assert max(service.most_at_once[server] for server in service.worked if server != "s1") == 40
+    assert max(service.max_at_once[server] for server in service.worked if server != "s1") == 40
 
 
-async def test_no_more_are_drawn_than_are_in_flight_however_full_a_server_is(
+async def test_a_full_server_does_not_raise_the_ids_in_flight(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
-    drawn = most = done = 0
+    read = peak = done = 0
 
     async def source() -> AsyncIterator[str]:
-        nonlocal drawn
+        nonlocal read
         for phone in PHONES[:200]:
-            drawn += 1
+            read += 1
             yield phone
 
     async for _ in cph.fleet(source(), server_of=server_of, in_flight=25, max_per_server=9).run("id"):
-        most = max(most, drawn - done)
+        peak = max(peak, read - done)
         done += 1
 
-    assert (drawn, done) == (200, 200)
-    assert most <= 25
-    assert max(service.most_at_once.values()) == 9
+    assert (read, done) == (200, 200)
+    assert peak <= 25
+    assert max(service.max_at_once.values()) == 9
 
 
-async def test_a_bound_of_ids_below_a_chunk_does_not_stop_a_run(
+async def test_in_flight_below_a_chunk_does_not_stall_a_run(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     report = await cph.fleet(PHONES[:60], in_flight=25).run("id")
@@ -131,7 +131,7 @@ async def test_a_bound_of_ids_below_a_chunk_does_not_stop_a_run(
     assert [len(body["phone_ids"]) for *_, body in service.calls] == [60]
 
 
-async def test_lists_too_are_drawn_as_far_as_is_in_flight(
+async def test_a_list_is_read_only_as_far_as_is_in_flight(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     iterator = iter(PHONES)
@@ -145,7 +145,7 @@ async def test_lists_too_are_drawn_as_far_as_is_in_flight(
     assert sum(service.executed.values()) == report.total - report.counts[State.NOT_SENT]
 
 
-async def test_what_waits_for_its_server_when_a_run_ends_was_not_sent(
+async def test_phones_waiting_for_their_server_are_not_sent(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     async with cph.fleet(PHONES, server_of=server_of, max_per_server=3).run("id") as run:
@@ -159,7 +159,7 @@ async def test_what_waits_for_its_server_when_a_run_ends_was_not_sent(
     assert report.counts[State.NOT_SENT] > 300
 
 
-async def test_a_look_up_that_fails_ends_the_run_with_its_error(cph: CloudPhone) -> None:
+async def test_an_error_of_server_of_ends_the_run(cph: CloudPhone) -> None:
     known = dict.fromkeys(PHONES[:50], "s1")
     run = cph.fleet(PHONES, server_of=known.__getitem__).run("id")
 
@@ -169,7 +169,7 @@ async def test_a_look_up_that_fails_ends_the_run_with_its_error(cph: CloudPhone)
     assert run.report[PHONES[50]].error_message == "KeyError"
 
 
-def test_an_id_that_comes_twice_leaves_no_lane_full_for_ever() -> None:
+def test_a_duplicate_id_does_not_block_its_partition() -> None:
     chunker = Partitions(max_in_flight=2, chunk_size=2)
     for id in "aabc":
         chunker.add(id, "partition")

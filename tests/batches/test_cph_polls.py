@@ -1,3 +1,5 @@
+"""Poll quotas of CPH, and polls that several calls share."""
+
 from __future__ import annotations
 
 import asyncio
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.virtual_time
 
 
-def asked(quota: Quota, wishes: list[float]) -> list[float]:
+def poll_times(quota: Quota, wanted: list[float]) -> list[float]:
     """Tell when requests are sent that are wished for so many seconds after each other."""
     limiter, now, times = PollLimiter(quota), 0.0, list[float]()
-    for after in wishes:
+    for after in wanted:
         now = max(now + after, limiter.free_at)
         limiter.record(now)
         times.append(now)
@@ -33,22 +35,22 @@ def asked(quota: Quota, wishes: list[float]) -> list[float]:
 
 @given(
     quota=st.builds(Quota, st.integers(2, 80), st.sampled_from([10.0, 60.0])),
-    wishes=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.5, 2.0, 30.0]), min_size=1, max_size=200),
+    wanted=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.5, 2.0, 30.0]), min_size=1, max_size=200),
 )
-def test_no_window_sees_more_looks_than_are_allowed(quota: Quota, wishes: list[float]) -> None:
-    times = asked(quota, wishes)
+def test_no_window_has_more_polls_than_the_quota(quota: Quota, wanted: list[float]) -> None:
+    times = poll_times(quota, wanted)
 
     assert max(sum(0 <= other - at < quota.seconds for other in times) for at in times) <= quota.permits
 
 
-def test_a_sixth_may_be_asked_at_once_and_the_rest_evenly() -> None:
-    times = asked(Quota(60, 60), [0.0] * 60)
+def test_a_sixth_of_the_polls_is_a_burst_the_rest_is_even() -> None:
+    times = poll_times(Quota(60, 60), [0.0] * 60)
 
     assert times[:10] == pytest.approx([0.0] * 10)
     assert [later - sooner for sooner, later in pairwise(times[9:])] == pytest.approx([1.2] * 50)
 
 
-async def test_looks_go_on_at_the_same_pace_however_many_waits_come_and_go(
+async def test_the_poll_rate_does_not_depend_on_the_waits(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     for _ in range(40):
@@ -58,7 +60,7 @@ async def test_looks_go_on_at_the_same_pace_however_many_waits_come_and_go(
     assert max(sum(0 <= other - at < 60 for other in times) for at in times) <= 60
 
 
-async def test_a_further_page_is_counted_as_a_look(service: CloudPhoneService, cph: CloudPhone) -> None:
+async def test_a_further_page_counts_as_a_poll(service: CloudPhoneService, cph: CloudPhone) -> None:
     phones = [f"s1-{n}" for n in range(250)]
     first, second, third = [await cph.commands.run(phones[n : n + 100], "id") for n in (0, 100, 200)]
     limiter = PollLimiter(Quota(60, 60))
@@ -71,9 +73,7 @@ async def test_a_further_page_is_counted_as_a_look(service: CloudPhoneService, c
     assert not any(seen.values())
 
 
-async def test_jobs_of_a_call_that_the_service_lists_with_others_are_told_apart(
-    service: CloudPhoneService, cph: CloudPhone
-) -> None:
+async def test_jobs_are_matched_to_their_call(service: CloudPhoneService, cph: CloudPhone) -> None:
     service.seconds = lambda: 20.0
     calls = [await cph.commands.run([f"s{n}-1", f"s{n}-2"], "id") for n in range(30)]
 
@@ -83,7 +83,7 @@ async def test_jobs_of_a_call_that_the_service_lists_with_others_are_told_apart(
     assert max(requests for _, requests, _ in service.polls) == 20
 
 
-async def test_a_call_that_is_not_known_has_others_refused_once(
+async def test_an_unknown_call_fails_the_poll_of_others_once(
     service: CloudPhoneService, cph: CloudPhone
 ) -> None:
     service.seconds = lambda: 40.0
@@ -106,7 +106,7 @@ async def test_no_jobs_are_pending_for_an_unknown_handle(cph: CloudPhone) -> Non
     assert not PollScheduler().pending(requests, "r1")
 
 
-async def test_an_entry_without_a_name_is_of_the_only_phone_of_its_call(cph: CloudPhone) -> None:
+async def test_an_entry_without_an_id_is_of_the_only_phone(cph: CloudPhone) -> None:
     requests = JobPoller(cph._sender)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     started = Started("r", (JobEntry(id="j"), JobEntry(error_code="CPS.0005")))
 

@@ -1,3 +1,5 @@
+"""Fleet operations of KooPhone: outcomes, chunks, halving, deadlines, waits."""
+
 from __future__ import annotations
 
 import asyncio
@@ -49,27 +51,27 @@ def states(report: Report) -> dict[str, int]:
 async def test_every_phone_runs_the_command_once_and_has_one_outcome(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
-    asked = ids(emulator)
+    requested = ids(emulator)
 
-    report = await koophone.fleet(asked).run("getprop ro.serialno")
+    report = await koophone.fleet(requested).run("getprop ro.serialno")
 
-    assert [outcome.id for outcome in report] == asked
+    assert [outcome.id for outcome in report] == requested
     assert states(report) == {"succeeded": 300}
     assert {(outcome.error_code, outcome.error_message) for outcome in report} == {(None, None)}
-    assert emulator.ledger.executions(RUN) == dict.fromkeys(asked, 1)
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(requested, 1)
     assert len({outcome.output for outcome in report}) == 300
 
 
 async def test_duplicates_are_dropped_and_the_order_is_kept(emulator: Emulator, koophone: KooPhone) -> None:
-    asked = ids(emulator, 5)
+    requested = ids(emulator, 5)
 
-    report = await koophone.fleet([*reversed(asked), *asked]).run("id")
+    report = await koophone.fleet([*reversed(requested), *requested]).run("id")
 
-    assert list(report.outcomes) == asked[::-1]
+    assert list(report.outcomes) == requested[::-1]
     assert set(emulator.ledger.executions(RUN).values()) == {1}
 
 
-async def test_outcomes_come_as_each_phone_finishes(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_outcomes_arrive_as_each_phone_finishes(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Delay(seconds=30), commands.RUN, first=1)
 
     run = koophone.fleet(ids(emulator)).run("id")
@@ -80,28 +82,28 @@ async def test_outcomes_come_as_each_phone_finishes(emulator: Emulator, koophone
     assert not run.report.outcomes
 
 
-async def test_an_async_iterable_is_drawn_only_as_far_as_is_in_flight(
+async def test_an_async_iterable_is_read_only_as_far_as_is_in_flight(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
-    drawn = most = 0
+    read = peak = 0
 
     async def source() -> AsyncIterator[str]:
-        nonlocal drawn
+        nonlocal read
         for id in ids(emulator):
-            drawn += 1
+            read += 1
             yield id
 
     run = koophone.fleet(source(), in_flight=150, concurrency=4).run("id")
     done = 0
     async for _ in run:
-        most = max(most, drawn - done)
+        peak = max(peak, read - done)
         done += 1
 
-    assert (drawn, done) == (300, 300)
-    assert 100 <= most <= 150
+    assert (read, done) == (300, 300)
+    assert 100 <= peak <= 150
 
 
-async def test_the_last_outcome_read_is_the_last_there_is(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_the_iteration_ends_with_the_last_outcome(emulator: Emulator, koophone: KooPhone) -> None:
     run = koophone.fleet(ids(emulator), deadline=5).run("sleep 100")
 
     read = [outcome async for outcome in run]
@@ -109,7 +111,7 @@ async def test_the_last_outcome_read_is_the_last_there_is(emulator: Emulator, ko
     assert [outcome.state for outcome in read] == [State.UNFINISHED] * 300
 
 
-async def test_what_a_deadline_kept_from_being_sent_says_so(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_unsent_ids_are_reported_as_past_the_deadline(emulator: Emulator, koophone: KooPhone) -> None:
     report = await koophone.fleet(ids(emulator), concurrency=1, in_flight=100, deadline=5).run("sleep 100")
 
     unsent = [outcome for outcome in report if outcome.state is State.NOT_SENT]
@@ -117,9 +119,7 @@ async def test_what_a_deadline_kept_from_being_sent_says_so(emulator: Emulator, 
     assert len(unsent) == 200
 
 
-async def test_a_vouch_that_no_id_comes_twice_is_taken_and_may_be_wrong(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_duplicate_despite_assume_unique_is_tolerated(emulator: Emulator, koophone: KooPhone) -> None:
     first, second = ids(emulator, 2)
     wrong = koophone.fleet([first, first, second], assume_unique=True).run("id")
 
@@ -129,7 +129,7 @@ async def test_a_vouch_that_no_id_comes_twice_is_taken_and_may_be_wrong(
     assert [outcome.id for outcome in report] == [second, first]
 
 
-async def test_a_slow_reader_makes_room_by_reading(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_a_slow_consumer_makes_room_by_reading(emulator: Emulator, koophone: KooPhone) -> None:
     run = koophone.fleet(ids(emulator), in_flight=100).run_sync("id")
 
     async with asyncio.timeout(600):
@@ -154,18 +154,18 @@ async def test_listed_instances_are_grouped_by_their_region(koophone: KooPhone, 
 
 
 @pytest.mark.parametrize("bad", [1, 3, 7])
-async def test_bad_ids_stand_alone_after_at_most_2_k_log_n_more_calls(
+async def test_bad_ids_are_isolated_within_2_k_log_n_more_calls(
     emulator: Emulator, koophone: KooPhone, bad: int
 ) -> None:
-    asked = ids(emulator, 100 - bad)
+    requested = ids(emulator, 100 - bad)
     for n in range(bad):
-        asked.insert(n * 13, f"nobody{n}")
+        requested.insert(n * 13, f"missing{n}")
 
-    report = await koophone.fleet(asked).run("id")
+    report = await koophone.fleet(requested).run("id")
 
     assert states(report) == {"succeeded": 100 - bad, "refused": bad}
     assert report.failures == {"KOOPHONE.API.1001": bad}
-    assert emulator.ledger.executions(RUN) == {id: 1 for id in asked if not id.startswith("nobody")}
+    assert emulator.ledger.executions(RUN) == {id: 1 for id in requested if not id.startswith("missing")}
     calls = sum(1 for request in emulator.ledger.recent_requests if request.operation == RUN)
     assert calls - 1 <= 2 * bad * 7
 
@@ -185,7 +185,7 @@ async def test_bad_ids_stand_alone_after_at_most_2_k_log_n_more_calls(
     ],
     ids=str,
 )
-async def test_a_call_that_fails_leaves_no_phone_executed_twice_or_without_outcome(
+async def test_a_failed_call_runs_no_phone_twice(
     emulator: Emulator, koophone: KooPhone, fault: Reset, state: str, executions: int
 ) -> None:
     emulator.fault(fault, commands.RUN)
@@ -196,9 +196,7 @@ async def test_a_call_that_fails_leaves_no_phone_executed_twice_or_without_outco
     assert set(emulator.ledger.executions(RUN).values()) == ({executions} if executions else set())
 
 
-async def test_rows_that_are_doubled_or_missing_in_an_answer_do_not_confuse_the_others(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_duplicate_or_missing_rows_do_not_affect_others(emulator: Emulator, koophone: KooPhone) -> None:
     first, second = ids(emulator, 2)
     emulator.fault(Omit(), commands.RUN, phone=first)
     emulator.fault(Duplicate(), commands.RUN, phone=second)
@@ -209,7 +207,7 @@ async def test_rows_that_are_doubled_or_missing_in_an_answer_do_not_confuse_the_
     assert report[first].state is State.UNKNOWN
 
 
-async def test_jobs_that_fail_are_lost_or_never_end_have_each_their_state(
+async def test_failed_lost_and_stuck_jobs_have_their_own_states(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     failing, lost, stuck = ids(emulator, 3)
@@ -225,9 +223,7 @@ async def test_jobs_that_fail_are_lost_or_never_end_have_each_their_state(
 
 
 @pytest.mark.emulator(jobs=Durations(fixed=30))
-async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_resume_token_awaits_an_unfinished_phone(emulator: Emulator, koophone: KooPhone) -> None:
     report = await koophone.fleet(ids(emulator, 3), deadline=5).run("id")
     unfinished = next(iter(report))
 
@@ -239,9 +235,7 @@ async def test_an_unfinished_phone_is_awaited_on_by_its_ticket(
 
 
 @pytest.mark.emulator(jobs=Durations(fixed=30))
-async def test_a_ticket_knows_when_its_jobs_were_started_however_often_it_is_taken_up(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_resume_token_keeps_the_start_of_its_jobs(emulator: Emulator, koophone: KooPhone) -> None:
     began = VirtualTimeLoop.running().now()
     (left,) = await koophone.fleet(ids(emulator, 1), deadline=5).run("id")
     (again,) = await koophone.jobs.wait(left.resume_token, timeout=5)
@@ -252,7 +246,7 @@ async def test_a_ticket_knows_when_its_jobs_were_started_however_often_it_is_tak
     assert [round((at - began).total_seconds()) for at in starts if at] == [0, 0, 10]
 
 
-async def test_jobs_that_were_started_long_ago_and_are_not_known_are_soon_given_up(
+async def test_old_unknown_jobs_are_soon_lost(
     koophone: KooPhone,
 ) -> None:
     loop = VirtualTimeLoop.running()
@@ -265,9 +259,7 @@ async def test_jobs_that_were_started_long_ago_and_are_not_known_are_soon_given_
     assert loop.time() < 10
 
 
-async def test_a_cancelled_run_says_what_became_of_every_phone(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_cancelled_run_reports_every_phone(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Delay(seconds=60), commands.RUN, every=2)
     run = koophone.fleet(ids(emulator), concurrency=2).run("id")
 
@@ -279,9 +271,7 @@ async def test_a_cancelled_run_says_what_became_of_every_phone(
     assert list(run.report.outcomes) == ids(emulator)
 
 
-async def test_halves_that_a_deadline_overtakes_have_their_outcomes_too(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_halves_past_the_deadline_have_outcomes_too(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Refuse(401, "KOOPHONE.API.1001"), commands.RUN, first=1)
     emulator.fault(Delay(seconds=100), commands.RUN)
 
@@ -290,9 +280,7 @@ async def test_halves_that_a_deadline_overtakes_have_their_outcomes_too(
     assert states(report) == {"unknown": 50, "not_sent": 50}
 
 
-async def test_a_busy_phone_is_tried_again_once_it_stands_alone(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_busy_phone_is_retried_once_it_is_alone(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Refuse(200, "KOOPHONE.API.2005"), commands.RUN, phone="phone0001", first=2)
 
     report = await koophone.fleet(ids(emulator, 2)).run("id")
@@ -300,7 +288,7 @@ async def test_a_busy_phone_is_tried_again_once_it_stands_alone(
     assert states(report) == {"succeeded": 2}
 
 
-async def test_an_outcome_says_how_long_its_call_took(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_an_outcome_has_the_duration_of_its_call(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Delay(seconds=3), commands.RUN_SYNC)
     await asyncio.sleep(10)
 
@@ -309,9 +297,7 @@ async def test_an_outcome_says_how_long_its_call_took(emulator: Emulator, koopho
     assert [outcome.seconds for outcome in report] == [pytest.approx(3)] * 2
 
 
-async def test_ids_of_a_list_that_were_never_reached_are_not_sent(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_unread_ids_of_a_list_are_not_sent(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Delay(seconds=60), commands.RUN)
     run = koophone.fleet(ids(emulator), concurrency=1).run("id")
 
@@ -341,7 +327,7 @@ async def test_closing_the_iteration_cancels_the_rest_too(emulator: Emulator, ko
     assert run.report.total == 300
 
 
-async def test_an_error_of_the_callers_own_input_is_raised_after_the_rest_has_its_outcomes(
+async def test_an_input_error_is_raised_after_earlier_outcomes(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     def broken() -> Iterator[str]:
@@ -357,10 +343,10 @@ async def test_an_error_of_the_callers_own_input_is_raised_after_the_rest_has_it
         _ = [outcome async for outcome in koophone.fleet(broken()).run("id")]
 
 
-async def test_an_unusable_id_is_named_and_not_sent(emulator: Emulator, koophone: KooPhone) -> None:
-    asked = ["", "x" * 33, 7, *ids(emulator, 2)]
+async def test_an_invalid_id_is_reported_and_not_sent(emulator: Emulator, koophone: KooPhone) -> None:
+    requested = ["", "x" * 33, 7, *ids(emulator, 2)]
 
-    report = await koophone.fleet(asked).run("id")  # type: ignore[arg-type]
+    report = await koophone.fleet(requested).run("id")  # type: ignore[arg-type]
 
     assert states(report) == {"not_sent": 3, "succeeded": 2}
     assert report["x" * 33].error_message == "the id is 33 characters long; at most 32"
@@ -372,16 +358,14 @@ def test_a_bare_string_is_not_a_list_of_ids(koophone: KooPhone) -> None:
         _ = koophone.fleet("phone0001").run("id")
 
 
-async def test_wrong_arguments_are_refused_before_anything_is_drawn(koophone: KooPhone) -> None:
+async def test_invalid_arguments_are_refused_before_reading(koophone: KooPhone) -> None:
     with pytest.raises(
         InvalidRequest, match=r"command: is 1,025 bytes of UTF-8 long; at most 1,024 bytes of UTF-8"
     ):
         await koophone.fleet(["a"]).run("x" * 1025)
 
 
-async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_one_returns_the_outcome_or_raises(emulator: Emulator, koophone: KooPhone) -> None:
     first, second = ids(emulator, 2)
     emulator.fault(Fail("CPS.0005"), phone=second)
 
@@ -391,7 +375,7 @@ async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
     with pytest.raises(JobUnfinished, match="still running after 5") as unfinished:
         (await koophone.fleet([first], deadline=5).run("sleep 60")).one()
     with pytest.raises(PartialFailure, match="1 refused"):
-        (await koophone.fleet(["nobody"]).run("id")).one()
+        (await koophone.fleet(["missing"]).run("id")).one()
     with pytest.raises(InvalidRequest, match="report: has 2 outcomes; `one` needs exactly 1"):
         (await koophone.fleet([first, second]).run("id")).one()
 
@@ -399,30 +383,26 @@ async def test_a_report_of_one_gives_its_outcome_or_raises_its_end(
     assert (await koophone.jobs.wait(unfinished.value.resume_token)).one().id == first
 
 
-async def test_the_report_tells_failures_by_code_and_raises_for_them(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
-    report = await koophone.fleet([*ids(emulator, 3), "nobody"]).run("id")
+async def test_a_report_counts_failures_by_code_and_raises(emulator: Emulator, koophone: KooPhone) -> None:
+    report = await koophone.fleet([*ids(emulator, 3), "missing"]).run("id")
 
     with pytest.raises(PartialFailure, match="3 succeeded, 1 refused") as raised:
         report.raise_for_failures()
-    assert raised.value.outcomes["nobody"].error_code == "KOOPHONE.API.1001"
-    assert set(report.failed()) == {"nobody"}
+    assert raised.value.outcomes["missing"].error_code == "KOOPHONE.API.1001"
+    assert set(report.failed()) == {"missing"}
     assert report.to_rows()[-1] == {
-        "id": "nobody",
+        "id": "missing",
         "state": "refused",
         "job_id": None,
         "error_code": "KOOPHONE.API.1001",
-        "error_message": report["nobody"].error_message,
+        "error_message": report["missing"].error_message,
         "output": None,
         "seconds": report.to_rows()[-1]["seconds"],
     }
 
 
 @pytest.mark.emulator(quotas={RUN: (Quota(2, 60),)})
-async def test_a_run_says_before_it_starts_how_long_the_quota_makes_it(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_run_estimates_its_calls_and_duration(emulator: Emulator, koophone: KooPhone) -> None:
     async with emulator.session(quotas={RUN: (Quota(2, 60),)}) as slow:
         run = KooPhone(slow).fleet(ids(emulator)).run("id")
 
@@ -434,9 +414,7 @@ async def test_a_run_says_before_it_starts_how_long_the_quota_makes_it(
 
 
 @pytest.mark.emulator(quotas={RUN: (Quota(2, 60),)})
-async def test_a_quota_that_nobody_told_of_is_learned_from_the_refusal(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_an_unknown_quota_is_learned_from_its_refusal(emulator: Emulator, koophone: KooPhone) -> None:
     report = await koophone.fleet(ids(emulator)).run("id")
 
     assert states(report) == {"succeeded": 300}
@@ -445,7 +423,7 @@ async def test_a_quota_that_nobody_told_of_is_learned_from_the_refusal(
 
 @pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
-async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str, edition: str) -> None:
+async def test_a_call_without_a_task_is_awaited_by_state(verb: str, edition: str) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     served = Emulator(phones=120, edition=edition, jobs=jobs, now=now)
     async with served as emulator, emulator.session() as session:
@@ -458,7 +436,7 @@ async def test_what_gives_no_task_is_awaited_by_the_state_it_leads_to(verb: str,
 
 
 @pytest.mark.parametrize("passing", [state for state in RunningState if state is not RunningState.RUNNING])
-async def test_a_restart_is_not_over_in_a_state_that_it_passes_through(passing: RunningState) -> None:
+async def test_a_restart_does_not_end_in_an_intermediate_state(passing: RunningState) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     async with Emulator(phones=2, jobs=jobs, now=now) as emulator, emulator.session() as session:
         for phone in emulator.phones:
@@ -472,7 +450,7 @@ async def test_a_restart_is_not_over_in_a_state_that_it_passes_through(passing: 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("gone", [1, 20])
-async def test_phones_that_are_gone_do_not_end_the_wait_for_the_others(gone: int, edition: str) -> None:
+async def test_deleted_phones_do_not_end_the_wait_for_others(gone: int, edition: str) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     served = Emulator(phones=20, edition=edition, jobs=jobs, now=now)
     async with served as emulator, emulator.session() as session:
@@ -485,9 +463,7 @@ async def test_phones_that_are_gone_do_not_end_the_wait_for_the_others(gone: int
     assert report.counts[State.SUCCEEDED] == 20 - gone
 
 
-async def test_a_wait_that_the_service_refuses_is_left_unfinished(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_wait_whose_polls_are_refused_is_unfinished(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Refuse(401, "KOOPHONE.API.1003"), instances.STATUS)
 
     report = await koophone.fleet(ids(emulator, 2)).reboot()
@@ -496,9 +472,7 @@ async def test_a_wait_that_the_service_refuses_is_left_unfinished(
     assert "whitelist" in (report["phone0001"].error_message or "")
 
 
-async def test_a_command_that_outlasts_its_call_is_unknown_and_says_why(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_command_that_outlasts_its_call_is_unknown(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Distort(JobState.RUNNING), commands.RUN_SYNC)
 
     report = await koophone.fleet(ids(emulator, 2)).run_sync("id")
@@ -508,7 +482,7 @@ async def test_a_command_that_outlasts_its_call_is_unknown_and_says_why(
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
-async def test_a_backup_that_fails_is_told_from_those_that_do_not(edition: str) -> None:
+async def test_a_failed_backup_fails_its_phone_alone(edition: str) -> None:
     now = VirtualTimeLoop.running().now
     async with Emulator(phones=3, edition=edition, now=now) as emulator, emulator.session() as session:
         first, *others = ids(emulator)
@@ -521,23 +495,21 @@ async def test_a_backup_that_fails_is_told_from_those_that_do_not(edition: str) 
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
-async def test_instances_are_given_prepared_and_taken_back(edition: str) -> None:
+async def test_instances_are_assigned_prepared_and_unassigned(edition: str) -> None:
     now = VirtualTimeLoop.running().now
     async with Emulator(phones=5, edition=edition, now=now) as emulator, emulator.session() as session:
-        koophone, asked = KooPhone(session), ids(emulator)
-        fleet, user_of = koophone.fleet(asked), {id: f"user{n}" for n, id in enumerate(asked)}
+        koophone, requested = KooPhone(session), ids(emulator)
+        fleet, user_of = koophone.fleet(requested), {id: f"user{n}" for n, id in enumerate(requested)}
 
         assert states(await fleet.assign(user_of)) == {"accepted": 5}
-        assert emulator.phones[asked[1]].user == "user1"
-        assert states(await koophone.fleet(asked[1:2]).prepare("user1")) == {"succeeded": 1}
+        assert emulator.phones[requested[1]].user == "user1"
+        assert states(await koophone.fleet(requested[1:2]).prepare("user1")) == {"succeeded": 1}
         assert states(await fleet.unassign(user_of)) == {"succeeded": 5}
-        assert emulator.phones[asked[1]].user is None
+        assert emulator.phones[requested[1]].user is None
         assert set(emulator.ledger.executions(users.UNASSIGN.name).values()) == {1}
 
 
-async def test_a_phone_without_a_user_in_the_mapping_is_not_sent_and_the_others_are(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_phone_without_a_user_is_not_sent(emulator: Emulator, koophone: KooPhone) -> None:
     first, second = ids(emulator, 2)
 
     report = await koophone.fleet([first, second]).assign({first: "u"})
@@ -547,7 +519,9 @@ async def test_a_phone_without_a_user_in_the_mapping_is_not_sent_and_the_others_
 
 
 @pytest.mark.emulator(edition="international")
-async def test_verbs_of_one_instance_fan_out_in_bounded_calls(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_single_instance_verbs_fan_out_within_concurrency(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
     fleet = koophone.fleet(ids(emulator, 20), concurrency=5)
 
     tokens = await fleet.authorize()
@@ -559,36 +533,36 @@ async def test_verbs_of_one_instance_fan_out_in_bounded_calls(emulator: Emulator
     assert "token" not in repr(tokens["phone0001"].value) or tokens["phone0001"].value is None
 
 
-async def test_missing_credentials_are_looked_for_once_a_call_not_once_a_phone(emulator: Emulator) -> None:
-    looked = 0
+async def test_credentials_are_looked_up_once_per_call(emulator: Emulator) -> None:
+    lookups = 0
 
     async def nowhere() -> None:
-        nonlocal looked
-        looked += 1
+        nonlocal lookups
+        lookups += 1
 
     async with emulator.session(credentials=nowhere) as session:
         report = await KooPhone(session).fleet(ids(emulator)).run("id")
 
     assert states(report) == {"not_sent": 300}
     assert "credentials" in (next(iter(report)).error_message or "")
-    assert looked <= 3
+    assert lookups <= 3
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
-async def test_a_phone_that_was_backed_up_is_prepared_when_its_data_are_back(edition: str) -> None:
+async def test_a_backed_up_phone_is_prepared_once_restored(edition: str) -> None:
     now = VirtualTimeLoop.running().now
     async with Emulator(phones=3, edition=edition, now=now) as emulator, emulator.session() as session:
-        fleet = KooPhone(session).fleet(asked := ids(emulator))
+        fleet = KooPhone(session).fleet(requested := ids(emulator))
         assert states(await fleet.backup()) == {"succeeded": 3}
-        assert not emulator.phones[asked[0]].loaded
+        assert not emulator.phones[requested[0]].loaded
 
         assert states(await fleet.prepare("u1")) == {"succeeded": 3}
-        assert emulator.phones[asked[0]].loaded
+        assert emulator.phones[requested[0]].loaded
 
 
 @pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("verb", ["status", "backup"])
-async def test_a_phone_that_is_nobodys_is_prepared_when_it_is_the_users(verb: str, edition: str) -> None:
+async def test_an_unassigned_phone_is_prepared_once_assigned(verb: str, edition: str) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     served = Emulator(phones=3, edition=edition, jobs=jobs, now=now)
     async with served as emulator, emulator.session() as session:
@@ -601,21 +575,21 @@ async def test_a_phone_that_is_nobodys_is_prepared_when_it_is_the_users(verb: st
 
 @pytest.mark.parametrize("edition", ["china", "international"])
 @pytest.mark.parametrize("verb", ["reset", "reboot", "backup"])
-async def test_a_phone_that_is_away_is_prepared_when_it_is_back(verb: str, edition: str) -> None:
+async def test_an_offline_phone_is_prepared_once_it_runs(verb: str, edition: str) -> None:
     now, jobs = VirtualTimeLoop.running().now, Durations(fixed=60)
     served = Emulator(phones=3, edition=edition, jobs=jobs, now=now)
     async with served as emulator, emulator.session() as session:
-        koophone, asked = KooPhone(session), ids(emulator)
-        await koophone.fleet(asked).assign("u1")
-        await getattr(koophone.instances, verb)(asked)
+        koophone, requested = KooPhone(session), ids(emulator)
+        await koophone.fleet(requested).assign("u1")
+        await getattr(koophone.instances, verb)(requested)
 
-        assert states(await koophone.fleet(asked).prepare("u1")) == {"succeeded": 3}
+        assert states(await koophone.fleet(requested).prepare("u1")) == {"succeeded": 3}
         assert len(emulator.jobs) == 0
         assert all(phone.loaded and phone.running is RunningState.RUNNING for phone in emulator.phones)
 
 
 @pytest.mark.emulator(edition="international")
-async def test_a_phone_that_could_not_be_restored_has_failed(emulator: Emulator, koophone: KooPhone) -> None:
+async def test_a_phone_that_could_not_be_restored_is_failed(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Distort(9), streaming.PREPARE)
 
     report = await koophone.fleet(ids(emulator, 2)).prepare("u1")
@@ -624,7 +598,7 @@ async def test_a_phone_that_could_not_be_restored_has_failed(emulator: Emulator,
 
 
 @pytest.mark.emulator(edition="international")
-async def test_a_preparation_that_ends_in_a_broken_state_has_failed(
+async def test_a_preparation_that_ends_in_a_failed_state_is_failed(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     fleet = koophone.fleet(ids(emulator, 2))

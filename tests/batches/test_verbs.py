@@ -1,3 +1,5 @@
+"""Fleet operations of KooPhone, one by one, and under random faults."""
+
 from __future__ import annotations
 
 import asyncio
@@ -43,7 +45,7 @@ async def test_an_app_is_installed_on_every_phone(emulator: Emulator, koophone: 
     assert "s3cret" not in repr(report) + repr(SHOP)
 
 
-async def test_the_apps_of_a_phone_come_from_all_pages(koophone: KooPhone) -> None:
+async def test_apps_are_listed_from_all_pages(koophone: KooPhone) -> None:
     await koophone.fleet(["phone0001"]).install(SHOP)
 
     report = await koophone.fleet(["phone0001"]).apps(AppType.THIRD_PARTY)
@@ -53,7 +55,7 @@ async def test_the_apps_of_a_phone_come_from_all_pages(koophone: KooPhone) -> No
     assert tuple([app async for app in koophone.apps.list("phone0001", AppType.THIRD_PARTY)]) == listed
 
 
-async def test_a_command_that_is_waited_for_has_its_output_at_once(koophone: KooPhone) -> None:
+async def test_a_synchronous_command_returns_its_output(koophone: KooPhone) -> None:
     report = await koophone.fleet(["phone0001", "phone0002"]).run_sync("cat /nope; exit 3")
 
     assert report.counts == {State.FAILED: 2}
@@ -61,7 +63,7 @@ async def test_a_command_that_is_waited_for_has_its_output_at_once(koophone: Koo
     assert report["phone0001"].error_code == "CPS.0191"
 
 
-async def test_a_job_can_be_awaited_by_its_task_and_by_its_string(koophone: KooPhone) -> None:
+async def test_jobs_are_awaited_by_token_and_by_string(koophone: KooPhone) -> None:
     started = await koophone.commands.run(["phone0001", "phone0002"], "getprop ro.serialno")
 
     here = await koophone.jobs.wait(started.task)
@@ -73,7 +75,7 @@ async def test_a_job_can_be_awaited_by_its_task_and_by_its_string(koophone: KooP
 
 
 @pytest.mark.emulator(jobs=Durations(fixed=100))
-async def test_a_wait_that_times_out_leaves_a_ticket_for_each_phone(koophone: KooPhone) -> None:
+async def test_a_timed_out_wait_has_a_resume_token_per_phone(koophone: KooPhone) -> None:
     started = await koophone.commands.run(["phone0001", "phone0002"], "id")
 
     report = await koophone.jobs.wait(started.task, timeout=10)
@@ -82,29 +84,25 @@ async def test_a_wait_that_times_out_leaves_a_ticket_for_each_phone(koophone: Ko
     assert (await koophone.jobs.wait(report["phone0002"].resume_token)).counts == {State.SUCCEEDED: 1}
 
 
-async def test_a_call_without_a_task_says_that_there_is_nothing_to_wait_for(koophone: KooPhone) -> None:
+async def test_waiting_for_no_task_is_refused(koophone: KooPhone) -> None:
     started = await koophone.instances.reset(["phone0001"])
 
     with pytest.raises(InvalidRequest, match="the call started no task"):
         await koophone.jobs.wait(started.task)
 
 
-async def test_video_settings_and_subscriptions_are_accepted_and_carried_out(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
-    fleet = koophone.fleet(asked := ids(emulator))
+async def test_writes_are_accepted_and_reads_succeed(emulator: Emulator, koophone: KooPhone) -> None:
+    fleet = koophone.fleet(requested := ids(emulator))
 
     assert (await fleet.set_video(six())).counts == {State.ACCEPTED: 120}
     assert (await fleet.status()).counts == {State.SUCCEEDED: 120}
     assert (await fleet.unsubscribe()).counts == {State.ACCEPTED: 120}
-    assert emulator.ledger.executions(orders.UNSUBSCRIBE.name) == dict.fromkeys(asked, 1)
+    assert emulator.ledger.executions(orders.UNSUBSCRIBE.name) == dict.fromkeys(requested, 1)
     assert len(emulator.phones) == 0
 
 
 @pytest.mark.emulator(edition="international")
-async def test_a_task_that_the_service_does_not_know_is_settled_by_the_phones_state(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_an_unknown_task_is_awaited_by_state(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Refuse(200, "KOOPHONE.API.1323"), "koophone.jobs.list")
 
     report = await koophone.fleet(ids(emulator)).reset()
@@ -119,20 +117,20 @@ FAULTS = st.sampled_from(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    asked=st.lists(st.integers(0, 250).map("phone{:04}".format), max_size=260),
+    requested=st.lists(st.integers(0, 250).map("phone{:04}".format), max_size=260),
     faults=st.lists(st.tuples(FAULTS, st.integers(1, 4)), max_size=4),
     cancel_after=st.none() | st.floats(0, 20),
     seed=st.integers(0, 10),
 )
-def test_whatever_happens_every_distinct_id_has_one_outcome_and_no_phone_runs_twice(
-    asked: list[str], faults: list[tuple[Action, int]], cancel_after: float | None, seed: int
+def test_every_id_has_one_outcome_and_no_phone_runs_twice(
+    requested: list[str], faults: list[tuple[Action, int]], cancel_after: float | None, seed: int
 ) -> None:
-    async def story() -> tuple[Report, dict[str, int]]:
+    async def scenario() -> tuple[Report, dict[str, int]]:
         now = VirtualTimeLoop.running().now
         plan = [Fault(action, commands.RUN.name, every=every) for action, every in faults]
         emulator = Emulator(phones=200, seed=seed, now=now, faults=plan)
         async with emulator, emulator.session() as session:
-            run = KooPhone(session).fleet(asked, concurrency=3).run("id")
+            run = KooPhone(session).fleet(requested, concurrency=3).run("id")
             try:
                 async with asyncio.timeout(cancel_after):
                     await run
@@ -140,9 +138,9 @@ def test_whatever_happens_every_distinct_id_has_one_outcome_and_no_phone_runs_tw
                 assert cancel_after is not None
             return run.report, emulator.ledger.executions(commands.RUN.name)
 
-    report, executions = run_virtually(story())
+    report, executions = run_virtually(scenario())
 
-    assert list(report.outcomes) == list(dict.fromkeys(asked))
+    assert list(report.outcomes) == list(dict.fromkeys(requested))
     assert report.total == len(report)
     assert all(count == 1 for count in executions.values())
     ran = {State.SUCCEEDED, State.FAILED, State.UNFINISHED}
@@ -152,18 +150,18 @@ def test_whatever_happens_every_distinct_id_has_one_outcome_and_no_phone_runs_tw
 
 @given(
     items=st.lists(st.tuples(st.uuids().map(str), st.sampled_from([None, "a", "b"]))),
-    most=st.integers(1, 7),
+    size=st.integers(1, 7),
     by_region=st.booleans(),
 )
 def test_chunks_hold_every_id_once_in_order_and_one_region_each(
-    items: list[tuple[str, str | None]], most: int, *, by_region: bool
+    items: list[tuple[str, str | None]], size: int, *, by_region: bool
 ) -> None:
-    chunker, region_of = Chunker(most, by_region), dict(items)
+    chunker, region_of = Chunker(size, by_region), dict(items)
     chunks = [chunk for id, region in items if (chunk := chunker.add(id, region))]
     while rest := chunker.flush():
         chunks.append(rest)
 
     assert sorted(id for chunk in chunks for id in chunk) == sorted(id for id, _ in items)
-    assert all(0 < len(chunk) <= most for chunk in chunks)
+    assert all(0 < len(chunk) <= size for chunk in chunks)
     assert not by_region or all(len({region_of[id] for id in chunk}) == 1 for chunk in chunks)
     assert chunker.waiting == 0

@@ -66,36 +66,36 @@ def bought(emulator: Emulator) -> tuple[Order, list[Phone]]:
 
 
 @pytest.mark.emulator(phones=150)
-async def test_the_quick_start_signs_in_lists_restarts_and_awaits_one_phone(
+async def test_the_quick_start_restarts_one_phone(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user = Password(emulator.user, emulator.password, emulator.domain, emulator.project)
-    chosen = emulator.phones["phone0002"].cph_id
+    phone = emulator.phones["phone0002"].cph_id
 
-    report = await cph_quick_start.restart(user, chosen)
+    report = await cph_quick_start.restart(user, phone)
 
     assert set(capsys.readouterr().out.split()) >= {phone.cph_id for phone in emulator.phones}
     assert calls(emulator, "iam.tokens.create") == 1
-    assert emulator.ledger.executions(phones.RESTART.name) == {chosen: 1}
+    assert emulator.ledger.executions(phones.RESTART.name) == {phone: 1}
     assert open_jobs(emulator) == []
-    assert report[chosen].state is State.SUCCEEDED
+    assert report[phone].state is State.SUCCEEDED
 
 
-async def test_the_quick_start_reports_a_phone_that_is_refused_and_one_that_does_not_start(
+async def test_the_quick_start_reports_refused_and_failed_phones(
     emulator: Emulator,
 ) -> None:
     user = Password(emulator.user, emulator.password, emulator.domain, emulator.project)
-    chosen = emulator.phones["phone0002"].cph_id
-    emulator.fault(Fail("CPS.0006"), phone=chosen)
+    phone = emulator.phones["phone0002"].cph_id
+    emulator.fault(Fail("CPS.0006"), phone=phone)
 
-    failed = await cph_quick_start.restart(user, chosen)
+    failed = await cph_quick_start.restart(user, phone)
     refused = await cph_quick_start.restart(user, "0" * 32)
 
-    assert (failed[chosen].state, failed[chosen].error_code) == (State.FAILED, "CPS.0006")
+    assert (failed[phone].state, failed[phone].error_code) == (State.FAILED, "CPS.0006")
     assert refused["0" * 32].state is State.REFUSED
 
 
-async def test_what_a_phone_holds_is_backed_up_and_restored_on_another(emulator: Emulator) -> None:
+async def test_a_phones_data_is_restored_on_another(emulator: Emulator) -> None:
     one, other = emulator.phones["phone0001"], emulator.phones["phone0006"]
     other.release = one.release
     one.android.disk.write("/sdcard/kept.txt", "written", 1)
@@ -112,9 +112,7 @@ async def test_what_a_phone_holds_is_backed_up_and_restored_on_another(emulator:
     assert open_jobs(emulator) == []
 
 
-async def test_a_phone_gets_back_what_it_held_when_it_was_backed_up(
-    emulator: Emulator, session: Session
-) -> None:
+async def test_a_phones_data_is_restored_on_itself(emulator: Emulator, session: Session) -> None:
     cph, one = CloudPhone(session), emulator.phones["phone0001"]
     one.android.disk.write("/sdcard/kept.txt", "before", 1)
     paths = await cph_backup_and_restore.back_up(cph, [one.cph_id], "mybucket")
@@ -126,7 +124,7 @@ async def test_a_phone_gets_back_what_it_held_when_it_was_backed_up(
 
 
 @pytest.mark.parametrize("step", WALK)
-async def test_a_walk_ends_where_a_step_fails(emulator: Emulator, step: str) -> None:
+async def test_backup_and_restore_stop_at_a_failed_step(emulator: Emulator, step: str) -> None:
     one, other = (emulator.phones[id].cph_id for id in ("phone0001", "phone0002"))
     emulator.fault(Fail(), step)
 
@@ -136,10 +134,8 @@ async def test_a_walk_ends_where_a_step_fails(emulator: Emulator, step: str) -> 
     assert [name for name in WALK if calls(emulator, name)] == WALK[: WALK.index(step) + 1]
 
 
-async def test_a_server_is_bought_once_and_its_phones_named_used_and_stopped(
-    emulator: Emulator, order: BuyServers
-) -> None:
-    report = await cph_lifecycle.live(order, "mybucket", APK)
+async def test_a_server_is_bought_once_used_and_stopped(emulator: Emulator, order: BuyServers) -> None:
+    report = await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
 
     placed, its = bought(emulator)
     once = {phone.cph_id: 1 for phone in its}
@@ -154,10 +150,8 @@ async def test_a_server_is_bought_once_and_its_phones_named_used_and_stopped(
     assert open_jobs(emulator) == []
 
 
-async def test_one_phone_of_the_bought_server_ends_with_the_data_of_another(
-    emulator: Emulator, order: BuyServers
-) -> None:
-    await cph_lifecycle.live(order, "mybucket", APK)
+async def test_one_phone_gets_the_data_of_another(emulator: Emulator, order: BuyServers) -> None:
+    await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
 
     (source,) = emulator.ledger.executions(storage.EXPORT.name)
     (target,) = emulator.ledger.executions(storage.RESTORE.name)
@@ -175,35 +169,33 @@ async def test_an_order_without_an_answer_is_never_sent_again(
     emulator.fault(Reset(executed=executed), buying.BUY)
 
     if executed:
-        await cph_lifecycle.live(order, "mybucket", APK)
+        await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
         assert len(bought(emulator)[1]) == 15
     else:
         with pytest.raises(TimeoutError):
-            await cph_lifecycle.live(order, "mybucket", APK)
+            await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
         assert emulator.world.orders == {}
 
     assert calls(emulator, buying.BUY.name) == 1
 
 
 @pytest.mark.parametrize("step", LIFE)
-async def test_a_life_ends_where_a_step_fails(emulator: Emulator, order: BuyServers, step: str) -> None:
+async def test_the_lifecycle_stops_at_a_failed_step(emulator: Emulator, order: BuyServers, step: str) -> None:
     is_tag = step == tags.ADD.name
     emulator.fault(Refuse(400, "CPS.0307") if is_tag else Fail(), step)
 
     with pytest.raises(PartialFailure):
-        await cph_lifecycle.live(order, "mybucket", APK)
+        await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
 
     assert [name for name in LIFE if calls(emulator, name)] == LIFE[: LIFE.index(step) + 1]
 
 
-async def test_a_second_run_goes_on_with_the_server_of_the_first(
-    emulator: Emulator, order: BuyServers
-) -> None:
+async def test_a_second_run_uses_the_server_of_the_first(emulator: Emulator, order: BuyServers) -> None:
     emulator.fault(Fail(), commands.INSTALL, first=1)
     with pytest.raises(PartialFailure):
-        await cph_lifecycle.live(order, "mybucket", APK)
+        await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
 
-    await cph_lifecycle.live(order, "mybucket", APK)
+    await cph_lifecycle.run_lifecycle(order, "mybucket", APK)
 
     assert calls(emulator, buying.BUY.name) == 1
     assert len(bought(emulator)[1]) == 15

@@ -28,9 +28,9 @@ def _environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", emulator.access_key.secret_key)
 
 
-async def test_an_aiohttp_handler_awaits_phones_and_tells_each_outcome() -> None:
+async def test_an_aiohttp_handler_returns_each_outcome() -> None:
     async with TestClient(TestServer(aiohttp_handler.make_app())) as client:
-        done = await client.post("/run", json={"ids": ["phone0001", "nobody"], "command": "echo hi"})
+        done = await client.post("/run", json={"ids": ["phone0001", "missing"], "command": "echo hi"})
         wrong = await client.post("/run", json={"ids": ["phone0001"], "command": ""})
         token = await client.post("/phones/phone0001/token")
 
@@ -72,7 +72,7 @@ async def test_a_command_on_500_phones_is_written_to_csv(emulator: Emulator, tmp
 
 @pytest.mark.virtual_time
 @pytest.mark.emulator(now=utc_now)
-async def test_an_app_is_installed_and_what_failed_is_listed(
+async def test_an_app_is_installed_and_failures_are_listed(
     emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     emulator.fault(Fail("KOOPHONE.API.62021"), phone="phone0003")

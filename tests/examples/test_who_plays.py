@@ -54,11 +54,11 @@ async def json(service: Client, path: str, body: object = None) -> Any:  # noqa:
 
 
 async def player(service: Client, name: str) -> tuple[str, Player]:
-    given = await json(service, "/tickets", {"player": name})
-    return given["session"], Player(given["ticket"], bytes.fromhex(given["key"]))
+    ticket = await json(service, "/tickets", {"player": name})
+    return ticket["session"], Player(ticket["ticket"], bytes.fromhex(ticket["key"]))
 
 
-async def test_who_plays_is_shown_until_they_quit(
+async def test_players_are_listed_until_they_quit(
     emulator: Emulator, service: Client, game: tuple[str, str]
 ) -> None:
     application, version = game
@@ -78,7 +78,7 @@ async def test_who_plays_is_shown_until_they_quit(
     assert {call.status for call in games.calls} == {200}
 
 
-async def test_nobody_plays_with_a_ticket_of_another_session(
+async def test_a_ticket_of_another_session_is_refused(
     emulator: Emulator, service: Client, game: tuple[str, str]
 ) -> None:
     application, version = game
@@ -93,7 +93,7 @@ async def test_nobody_plays_with_a_ticket_of_another_session(
     assert await json(service, "/playing") == []
 
 
-async def test_a_server_that_fails_is_told(
+async def test_a_failed_server_is_reported(
     emulator: Emulator, service: Client, game: tuple[str, str]
 ) -> None:
     failing, _ = (server.id for server in emulator.world.cph.servers)

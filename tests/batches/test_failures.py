@@ -1,4 +1,4 @@
-"""Runs that meet what nobody foresees: broken input, errors of the caller's own, an end at any moment."""
+"""Runs under unexpected failures: broken input, errors of the caller's code, cancellation at any moment."""
 
 from __future__ import annotations
 
@@ -42,15 +42,13 @@ def states(report: Report) -> dict[str, int]:
 
 @pytest.fixture
 async def complaints() -> list[str]:
-    """What would be printed of errors that nobody has looked at."""
+    """Collect the errors that asyncio would log because nothing retrieved them."""
     heard: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
     return heard
 
 
-async def test_what_was_drawn_goes_to_its_end_when_the_input_breaks(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_ids_before_an_input_error_are_run_to_the_end(emulator: Emulator, koophone: KooPhone) -> None:
     async def broken() -> AsyncIterator[str]:
         for id in ids(emulator, 250):
             yield id
@@ -64,7 +62,7 @@ async def test_what_was_drawn_goes_to_its_end_when_the_input_breaks(
     assert states(run.report) == {"succeeded": 250}
 
 
-async def test_an_error_of_nobody_elses_leaves_no_phone_without_an_outcome(emulator: Emulator) -> None:
+async def test_an_unexpected_error_leaves_no_phone_without_outcome(emulator: Emulator) -> None:
     async def vault() -> None:
         raise KeyError("vault")
 
@@ -77,9 +75,7 @@ async def test_an_error_of_nobody_elses_leaves_no_phone_without_an_outcome(emula
     assert len(run.report) == 300
 
 
-async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
-    emulator: Emulator, session: Session
-) -> None:
+async def test_an_error_after_sending_leaves_phones_unknown(emulator: Emulator, session: Session) -> None:
     def read(started: StartedTask, _: object) -> CallResult:
         raise RuntimeError(started.id)
 
@@ -91,7 +87,7 @@ async def test_an_error_after_the_call_has_left_leaves_its_phones_unknown(
     assert [(o.state, o.error_message) for o in run.report] == [(State.UNKNOWN, "RuntimeError")] * 3
 
 
-async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
+async def test_an_error_in_reading_a_value_keeps_the_outcome(
     emulator: Emulator, session: Session, complaints: list[str]
 ) -> None:
     def value(job: Job) -> object:
@@ -110,7 +106,7 @@ async def test_a_value_that_cannot_be_told_costs_no_phone_its_end(
     assert len(complaints) == 3
 
 
-async def test_a_run_whose_session_is_closed_gives_every_phone_its_outcome(emulator: Emulator) -> None:
+async def test_closing_the_session_gives_every_phone_an_outcome(emulator: Emulator) -> None:
     emulator.fault(Delay(seconds=1), commands.RUN)
     async with emulator.session() as session:
         waiting = asyncio.ensure_future(KooPhone(session).fleet(ids(emulator), concurrency=1).run("id"))
@@ -119,7 +115,7 @@ async def test_a_run_whose_session_is_closed_gives_every_phone_its_outcome(emula
     assert states(await waiting) == {"unfinished": 100, "unknown": 100, "not_sent": 100}
 
 
-async def test_a_refusal_after_a_call_that_may_have_happened_proves_nothing(
+async def test_a_refusal_of_a_retry_does_not_prove_no_execution(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     emulator.fault(Reset(executed=True), users.ASSIGN, first=1)
@@ -151,7 +147,7 @@ async def test_a_run_that_cannot_sign_in_sends_nothing(emulator: Emulator, fault
     ],
     ids=str,
 )
-async def test_a_list_by_pages_tells_whether_it_has_left(
+async def test_a_paged_list_records_whether_it_was_sent(
     emulator: Emulator, koophone: KooPhone, fault: Refuse | Reset, state: str
 ) -> None:
     emulator.fault(fault, apps.LIST)
@@ -171,9 +167,7 @@ async def test_a_run_that_was_awaited_can_be_iterated(emulator: Emulator, koopho
     assert len(during) == 300
 
 
-async def test_an_id_that_comes_twice_against_the_callers_word_ends_all_the_same(
-    emulator: Emulator, koophone: KooPhone
-) -> None:
+async def test_a_run_with_an_unexpected_duplicate_ends(emulator: Emulator, koophone: KooPhone) -> None:
     first, second = ids(emulator, 2)
 
     ended = [o.id async for o in koophone.fleet([first, first, second], assume_unique=True).run("id")]
@@ -181,8 +175,8 @@ async def test_an_id_that_comes_twice_against_the_callers_word_ends_all_the_same
     assert sorted(ended) == [first, second]
 
 
-async def test_a_member_of_an_enum_of_strings_is_the_id_that_it_stands_for(koophone: KooPhone) -> None:
-    class Phones(str, Enum):  # noqa: UP042 - what `str` gives of it is its name
+async def test_a_str_enum_member_is_an_id_by_its_value(koophone: KooPhone) -> None:
+    class Phones(str, Enum):  # noqa: UP042 - its `str` is the name, not the value
         DESK = "phone0001"
 
     report = await koophone.fleet(Phones).run("id")
@@ -191,7 +185,7 @@ async def test_a_member_of_an_enum_of_strings_is_the_id_that_it_stands_for(kooph
 
 
 @pytest.mark.parametrize("count", [100, 150])
-async def test_input_that_breaks_after_the_run_was_left_is_no_complaint(
+async def test_an_input_error_after_leaving_a_run_is_not_logged(
     emulator: Emulator, koophone: KooPhone, complaints: list[str], count: int
 ) -> None:
     async def broken() -> AsyncIterator[str]:
@@ -232,14 +226,14 @@ class Interrupting(VirtualTimeLoop):
 
 
 async def interrupted(moment: int, complaints: list[str]) -> bool:
-    """Cancel a run at some moment, and see that what it tells is true; answers whether it was over before."""
+    """Cancel a run at some moment, and check its report; return whether it had ended before."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, Interrupting)
     loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
     async with Emulator(phones=8, now=loop.now, jobs=Durations(fixed=2)) as emulator:
         async with emulator.session(quotas={RUN: (Quota(2, 1),)}) as session:
-            asked = [*ids(emulator), "nobody"]
-            run = KooPhone(session).fleet(asked, concurrency=2).run("id")
+            requested = [*ids(emulator), "missing"]
+            run = KooPhone(session).fleet(requested, concurrency=2).run("id")
             before = asyncio.all_tasks()
             loop.target = asyncio.ensure_future(run)
             loop.left = moment
@@ -248,7 +242,7 @@ async def interrupted(moment: int, complaints: list[str]) -> bool:
             left = asyncio.all_tasks() - before - {loop.target}
             estimate = session.limits.estimate(RUN, (), 2)
         executed = emulator.ledger.executions(RUN)
-    assert list(run.report.outcomes) == asked
+    assert list(run.report.outcomes) == requested
     assert all(executed.get(o.id, 0) == 0 for o in run.report if o.state in UNTOUCHED)
     assert all(executed.get(o.id, 0) == 1 for o in run.report if o.state not in {*UNTOUCHED, State.UNKNOWN})
     assert not [task for task in left if "RequestHandler" not in repr(task)]
@@ -258,7 +252,7 @@ async def interrupted(moment: int, complaints: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.nightly)])
-def test_a_run_that_is_cancelled_at_any_moment_reports_every_phone(step: int) -> None:
+def test_a_run_cancelled_at_any_moment_reports_every_phone(step: int) -> None:
     complaints: list[str] = []
     was_over = False
     moments = count(1, step)

@@ -1,4 +1,4 @@
-"""Looks for the end of what may have no task."""
+"""Pollers of KooPhone: tasks, and the states of instances where there is no task."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=5, newer=Tru
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_nothing_is_held_of_a_call_whose_instances_have_all_ended(
+async def test_a_poller_forgets_a_call_that_has_ended(
     emulator: Emulator, session: Session, koophone: KooPhone, *, is_known: bool
 ) -> None:
     if not is_known:
         emulator.fault(Refuse(404, "KOOPHONE.API.1323"), jobs.LIST)
     sender = session.bind()
     states = status_poller(sender, ready)
-    looker = TaskOrStatePoller(TaskPoller(sender), states)
-    before = [str(astuple(part, recurse=False)) for part in (looker, states)]
+    poller = TaskOrStatePoller(TaskPoller(sender), states)
+    before = [str(astuple(part, recurse=False)) for part in (poller, states)]
 
-    wait = looker.wait(await koophone.instances.reset([phone.id for phone in emulator.phones]))
+    wait = poller.wait(await koophone.instances.reset([phone.id for phone in emulator.phones]))
     open_jobs = set(wait.jobs)
     while open_jobs:
         await asyncio.sleep(1)
-        open_jobs -= {job for job, end in (await looker.poll([wait.handle]))[wait.handle].items() if end}
+        open_jobs -= {job for job, end in (await poller.poll([wait.handle]))[wait.handle].items() if end}
 
-    assert [str(astuple(part, recurse=False)) for part in (looker, states)] == before
+    assert [str(astuple(part, recurse=False)) for part in (poller, states)] == before
 
 
 @pytest.mark.emulator(phones=1, newer=True)
-async def test_a_task_that_names_no_job_is_awaited_by_its_instances(
+async def test_a_task_without_jobs_is_awaited_by_its_instances(
     emulator: Emulator, koophone: KooPhone
 ) -> None:
     emulator.fault(Omit(), instances.RESET)
