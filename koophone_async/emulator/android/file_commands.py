@@ -38,7 +38,7 @@ def for_each(
 def read_texts(
     call: Invocation, operands: list[str], error_status: int = 1
 ) -> tuple[list[tuple[str, str]], Result]:
-    """Return the operands or `-` with their texts, and a result with the errors of those that could not be read."""
+    """Return the operands with their texts, and a result with the errors of those that could not be read."""
     texts: list[tuple[str, str]] = []
 
     def read(word: str) -> None:

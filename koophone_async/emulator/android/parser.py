@@ -1,7 +1,7 @@
 """Parser of shell lines: words, pipes, redirections, `;`, `&&` and `||`.
 
-Loops, functions, subshells in parentheses, arithmetic and here-documents are not supported; `&` is the same as
-`;`, because no command runs for long.
+Loops, functions, subshells in parentheses, arithmetic and here-documents are not supported; `&` is the same
+as `;`, because no command runs for long.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def shell_error(message: str, status: int = 1) -> CommandError:
 
 @define
 class SimpleCommand:
-    """A command without operators: its words as written, and its redirections as pairs of operator and target."""
+    """A command without operators: its words as written, and its redirections with their targets."""
 
     words: list[str] = field(factory=list[str])
     redirects: list[tuple[str, str]] = field(factory=list[tuple[str, str]])

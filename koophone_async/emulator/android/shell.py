@@ -1,7 +1,7 @@
 """The shell of a phone: expansion, pipes, redirections and the built-in commands.
 
-It prints the same as Android's `/system/bin/sh` (mksh). Standard error of a pipeline comes before its standard
-output, as output is buffered in a pipe and errors are not.
+It prints the same as Android's `/system/bin/sh` (mksh). Standard error of a pipeline comes before its
+standard output, as output is buffered in a pipe and errors are not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _QUOTED_PIECE: Final = re.compile(
 )
 _ASSIGNMENT: Final = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
 _MAX_ARGUMENT: Final = 128 * 1024
-"""The kernel's limit for one argument, in characters. Without it, a line could double a variable a hundred times."""
+"""The kernel's limit for one argument, in characters; it stops a line that doubles a variable repeatedly."""
 
 _ENVIRONMENT: Final = {
     "ANDROID_DATA": "/data",

@@ -1,8 +1,8 @@
 """A small Android: runs shell lines on a phone and returns what `adb shell` would print.
 
 `Android` is the state of one phone. `parser` and `shell` parse and run a line, `device_commands` and
-`package_commands` work on the phone, `file_commands` on its files, `text_commands` on text. Lines run as the user
-`shell`, who may write to the shared storage and to `/data/local/tmp`, and read everything else.
+`package_commands` work on the phone, `file_commands` on its files, `text_commands` on text. Lines run as the
+user `shell`, who may write to the shared storage and to `/data/local/tmp`, and read everything else.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def _compile(written: str, letters: set[str]) -> re.Pattern[str]:
 
 
 def _extended(mark: re.Match[str]) -> str:
-    """Convert an operator of basic expressions, in which groups and bounds are escaped and the others are literal."""
+    """Convert an operator of basic expressions, where only groups and bounds exist, and are escaped."""
     return mark[0][1:] if mark[0] in _GROUPING else f"\\{mark[0][-1]}"
 
 

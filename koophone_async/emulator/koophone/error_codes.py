@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def precise_code(operation: AnyOperation, values: Json) -> str | None:
-    """Return the number of the code for a request, by its fields on the wire; None where 1000 is all there is."""
+    """Return the number of the code for a request, by its fields on the wire; None if there is only 1000."""
     find = _CODES.get(operation.name)
     return find(values) if find else None
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# From the error table (KooPhone 6.2, 2025-12-31). A code that only the page of an operation has is in no table, so
-# that its status is not documented: those pages list 400 and 500 for all of their codes, and 400 is used here.
+# From the error table (KooPhone 6.2, 2025-12-31). The table lacks some codes of the pages of operations, which
+# list 400 and 500 for all of their codes alike; 400 is used for these.
 KOOPHONE: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         "0002": (200, "missing request header 'x-request-id'."),

@@ -48,7 +48,7 @@ class Refusal(Exception):
     headers: Mapping[str, str] = field(factory=dict[str, str])
 
     def body(self, operation: AnyOperation | None, edition: Edition, request_id: str) -> Json:
-        """Return the answer's body, in the envelope of the service or of the gateway in front of all services."""
+        """Return the answer's body, in the envelope of the service or of the gateway in front of it."""
         if operation is None or self.code.startswith(_GATEWAY):
             return {"error_msg": self.message, "error_code": self.code, "request_id": request_id}
         code = self.code or str(self.status)

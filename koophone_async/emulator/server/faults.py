@@ -1,7 +1,7 @@
 """Fault injection: which calls and jobs fail, how, and how often.
 
-Faults are data. The same plan with the same seed affects the same calls in every run. In JSON, an action is its
-name, or an object with the name as `kind`:
+Faults are data. The same plan with the same seed affects the same calls in every run. In JSON, an action is
+its name, or an object with the name as `kind`:
 
     [{"operation": "koophone.commands.run", "first": 2, "action": "reset"},
      {"phone": "phone0007", "action": {"kind": "fail", "code": "CPS.0005"}},
@@ -94,7 +94,7 @@ class Garble:
     """Executes the call, and sends an unreadable answer."""
 
     part: str = field(default="body", validator=in_(("body", "head")))
-    """`body`: status 200 with a body that is not JSON. `head`: bytes that are not HTTP, so without any status."""
+    """`body`: status 200 with a body that is not JSON. `head`: bytes that are not HTTP."""
 
 
 @frozen
@@ -208,7 +208,7 @@ class _PlannedFault:
     applied: int = 0
 
     def applies(self, operation: str, ids: Collection[str]) -> bool:
-        """Whether the fault is applied to a call; count the call if it meets all conditions but chance and order."""
+        """Whether the fault is applied to a call; counts the call if it matches operation and phone."""
         fault = self.fault
         if fault.operation not in (None, operation, operation.partition(".")[0]):
             return False

@@ -47,7 +47,7 @@ class Ledger:
     """What was really executed, for tests to compare outcomes with."""
 
     requests: int = 0
-    """The number of requests, to documented paths and to others, without those of the emulator's own interface."""
+    """The number of requests to documented and unknown paths, without the emulator's own interface."""
 
     recent_requests: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_MAX_RECORDS))
     """The last 1,000 requests, oldest first, including those that are not answered yet."""

@@ -91,7 +91,8 @@ def _phones(world: World, first: int, jobs: Iterable[_Job]) -> str:
     )
     previous = f'<a href="?from={max(first - _MAX_PHONES, 1)}">Previous phones</a>' if first > 1 else ""
     following = f'<a href="?from={last + 1}">Next phones</a>' if counts.total() > last else ""
-    return f"<ul>{legend}<li><i class=busy></i> {len(busy):,} with a running job</ul><div>{squares}</div>{previous} {following}"
+    legend += f"<li><i class=busy></i> {len(busy):,} with a running job"
+    return f"<ul>{legend}</ul><div>{squares}</div>{previous} {following}"
 
 
 def _square(phone: Phone, operation: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Parsing of requests into the classes of their operations, with the service's own errors for invalid ones."""
+"""Parsing of requests into the classes of their operations, with the service's errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
     from koophone_async.wire import Json
 
-# Operations whose tables of headers lack `x-request-id`, or call it optional (KooPhone 4.1.7, 4.2, 4.3.1, 4.3.2, 4.4.1).
+# Operations whose tables of headers lack `x-request-id`, or call it optional (KooPhone 4.1.7, 4.2, 4.3.1,
+# 4.3.2, 4.4.1).
 _WITHOUT_REQUEST_ID: Final = frozenset(
     operation.name
     for operation in (
@@ -42,7 +43,8 @@ _WITHOUT_REQUEST_ID: Final = frozenset(
     )
 )
 
-# Required fields that the client always fills in, so that its models have defaults for them (KooPhone 4.1.10, 4.2.1, 4.4.1).
+# Required fields that the client always fills in, so that its models have defaults for them (KooPhone 4.1.10,
+# 4.2.1, 4.4.1).
 _REQUIRED: Final[Mapping[str, Sequence[str]]] = {
     instances.LIST.name: ("page_no", "page_size"),
     orders.SKUS.name: ("type",),
@@ -133,7 +135,7 @@ def _is_cph(operation: AnyOperation) -> bool:
     return operation.service in ("cph", "gaming")
 
 
-# Other names of query parameters: the quick start (CPH 4, 2025-02-08) and the list of 2020-07-30 use this one.
+# Other names of query parameters: the quick start (CPH 4, 2025-02-08) and the list of 2020-07-30 use it.
 _ALIASES: Final = {(jobs.LIST.name, "request_id"): "request_ids"}
 
 

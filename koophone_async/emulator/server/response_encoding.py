@@ -1,4 +1,4 @@
-"""Encoding of answers as the documents print them, in the service's envelope, with the alterations of faults."""
+"""Encoding of answers as the documents print them, in the service's envelope, altered by faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WITHOUT_REQUEST_ID: Final = (tags.LIST, tags.SHOW, tags.FIND, tags.COUNT, image
 """Operations of CPH whose answers have no request id (CPH 5.8.1 to 5.8.3, 5.9.4 of 2025-02-08)."""
 
 _FORMER_NAMES: Final = {"device_ip": "phone_ip", "intranet_ip": "server_ip", "access_ip": "public_ip"}
-"""Former names of fields in the ports of a phone; the service sends them beside today's (CPH 5.3.2, 2025-02-08)."""
+"""Former names of fields in the ports of a phone, which are sent too (CPH 5.3.2, 2025-02-08)."""
 
 
 def encode_answer(

@@ -39,7 +39,7 @@ class Handler(Generic[Handlers, Request, Answer]):
     """The only edition that has the operation."""
 
     counted: bool
-    """Whether the server loop records the ids of the request as executed; otherwise the method records them."""
+    """Whether the server loop records the ids of the request as executed; otherwise the method does."""
 
 
 def serves(

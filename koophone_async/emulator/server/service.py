@@ -240,7 +240,7 @@ def _refusal(refuse: Refuse) -> Refusal:
 
 
 def _ids(operation: AnyOperation, request: object) -> list[str]:
-    """Return the ids in a request: instances, phones or servers; or else a task, a job or another resource."""
+    """Return the ids in a request: instances, phones or servers, or else one task, job or resource."""
     if operation.batch is not None:
         items = getattr(request, operation.batch.field) or getattr(request, "servers", ())
         return list(dict.fromkeys(_id_of(item) or str(item) for item in items))
