@@ -14,7 +14,7 @@ from koophone_async.limits import MARGIN, Limits
 
 @define
 class Service:
-    """Counts what arrives, in its own exact window, and refuses what is too much."""
+    """Counts calls in an exact window of its own, and refuses those above the quota."""
 
     permits: int
     seconds: float
@@ -33,7 +33,7 @@ class Service:
         return True
 
     def used(self, begin: float, end: float) -> float:
-        """What share of its quota was used between two times."""
+        """Return the share of the quota that was used between two times."""
         taken = sum(begin <= time < end for time in self.accepted)
         return taken / (self.permits / self.seconds * (end - begin))
 

@@ -109,7 +109,7 @@ def test_every_documented_code_is_classified() -> None:
 
 
 def differing(read: Callable[[Meaning], object], expected: Callable[[Row], object]) -> list[str]:
-    """List each code, with its status, whose meaning is not the expected one."""
+    """Return each code whose meaning is not the expected one, with its status."""
     return [
         f"{row['code']} ({status})"
         for row in LISTED
@@ -126,14 +126,14 @@ def test_a_code_proves_that_nothing_ran_where_its_class_does() -> None:
     assert differing(lambda code: code.not_executed, proves_nothing_ran) == []
 
 
-def test_only_codes_that_say_busy_are_retried() -> None:
+def test_only_busy_codes_are_retried() -> None:
     def says_busy(row: Row) -> bool:
         return row["code"] in SAYS_BUSY or (row["class"] == "busy" and row["code"] not in RAN_PERHAPS)
 
     assert differing(lambda code: code.retryable, says_busy) == []
 
 
-def test_a_batch_is_halved_only_for_codes_that_blame_ids() -> None:
+def test_a_batch_is_bisected_only_for_codes_that_blame_ids() -> None:
     assert differing(lambda code: code.blames_ids, lambda row: normalise(row["code"]) in ABOUT_IDS) == []
 
 
@@ -143,7 +143,7 @@ def test_only_codes_of_an_expired_token_renew_it() -> None:
 
 @pytest.mark.parametrize("row", PATTERNS, ids=by_code)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
-def test_a_code_the_documents_only_name_as_a_pattern_goes_by_status(row: Row, status: int) -> None:
+def test_a_code_documented_as_a_pattern_goes_by_its_status(row: Row, status: int) -> None:
     assert meaning(row["code"], status).error is meaning(None, status).error
 
 

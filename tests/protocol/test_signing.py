@@ -94,7 +94,7 @@ def scope_of(vector: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=by_name)
-def test_the_canonical_request_and_the_string_to_sign_are_the_vendors(vector: dict[str, Any]) -> None:
+def test_canonical_request_and_string_to_sign_are_the_vendors(vector: dict[str, Any]) -> None:
     canonical = canonical_request(vector["algorithm"], sent_by(vector))
     text = string_to_sign(vector["algorithm"], vector["x_sdk_date"], canonical, scope_of(vector))
 
@@ -140,7 +140,7 @@ def test_the_private_key_on_p256_is_the_vendors() -> None:
 
 
 def vendor_signed(request: Request, signer: Signer, at: datetime) -> Any:  # noqa: ANN401 - it has no types
-    """The request as the vendor's signer leaves it."""
+    """Return the request as signed by the vendor's signer."""
     headers = dict(request.headers) | {"X-Sdk-Date": at.strftime("%Y%m%dT%H%M%SZ")}
     if signer.security_token:
         headers["X-Security-Token"] = signer.security_token
@@ -219,7 +219,7 @@ def request_from(chance: random.Random) -> Request:
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.nightly)])
-def test_requests_are_signed_byte_for_byte_as_the_vendor_signs_them(count: int) -> None:
+def test_requests_are_signed_byte_for_byte_like_the_vendors(count: int) -> None:
     chance = seeded(20250102)
     for _ in range(count):
         token = chance.choice((None, "ST0+token/=="))
@@ -252,7 +252,7 @@ generated = st.builds(
 
 
 @given(generated)
-def test_any_request_is_signed_as_the_vendor_signs_it(request: Request) -> None:
+def test_any_request_is_signed_like_the_vendors(request: Request) -> None:
     assert_as_the_vendor(request, Signer(ACCESS, SECRET))
 
 
@@ -264,7 +264,7 @@ def test_our_signatures_verify(request: Request, algorithm: Algorithm) -> None:
 
 
 def signed(request: Request, algorithm: Algorithm) -> tuple[Authorization, Request]:
-    """A claim, and the request as it reaches the other side."""
+    """Return a claim, and the request as it arrives at the service."""
     signer = Signer(ACCESS, SECRET, "token", algorithm=algorithm, region="cn-north-4", service="cph")
     added = signer.sign(request, HOST, AT)
     claim = parse_authorization(added.pop("Authorization"))
@@ -321,7 +321,7 @@ def test_a_changed_request_does_not_verify(change: dict[str, Any]) -> None:
 def claimed(
     algorithm: Algorithm, headers: dict[str, str], scope: str = ""
 ) -> tuple[Authorization, str, Request]:
-    """What `verify` is asked about a claim that its owner sealed over these headers alone."""
+    """Return the arguments of `verify` for a claim that signs these headers only."""
     sent = evolve(COMMAND, headers=headers)
     text = string_to_sign(algorithm, headers.get("x-sdk-date", ""), canonical_request(algorithm, sent), scope)
     signature = signing_key(algorithm, ACCESS, SECRET, scope).sign(text.encode())

@@ -66,7 +66,7 @@ class ScriptedResolver(AbstractResolver):
 
 @define(eq=False)
 class FullBacklog:
-    """A listener whose backlog is full, so that a new connection waits without end."""
+    """A listener whose backlog is full, so that a new connection never opens."""
 
     host: str
     port: int

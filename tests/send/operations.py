@@ -47,7 +47,7 @@ COLUMNS: Final = {"read": READ, "repeatable write": SET, "other write": RUN, "or
 
 
 def session(url: str, credentials: Any = KEY, **options: Any) -> Session:  # noqa: ANN401 - handed on
-    """Open a session on virtual time whose services are all at one place."""
+    """Return a session in virtual time whose services all have one address."""
     options.setdefault("timeouts", Timeouts(connect=2.0, read=5.0))
     options.setdefault("rng", random.Random(1))
     return Session(

@@ -149,7 +149,7 @@ async def test_a_closed_idle_connection_is_not_used(
 
 @define(eq=False)
 class Closing:
-    """Lets the server close its first connection just before a second request is written to it."""
+    """Has the server close its first connection just before a second request is written to it."""
 
     server: FakeServer
     has_body: bool

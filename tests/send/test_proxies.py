@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class Proxy:
-    """Passes bytes on to where a request line replies, or refuses with a status."""
+    """Forwards requests to where their request line points, or refuses them with a status."""
 
     refuses: int | None = None
     lines: list[str] = field(factory=list[str])

@@ -37,7 +37,7 @@ EXPIRED: Final = replies(401, "KOOPHONE.API.6001", "Authenticate Failed!")
 
 @define(eq=False)
 class Account:
-    """IAM and KooPhone in one: issues tokens, and accepts all but the dead ones."""
+    """IAM and KooPhone in one: issues tokens, and accepts all but expired ones."""
 
     server: FakeServer
     life: timedelta = timedelta(hours=24)
@@ -69,7 +69,7 @@ class Account:
 
 
 class AfterRequest(Connection):
-    """A connection whose request was read already."""
+    """A connection whose request has been read."""
 
     def __init__(self, connection: Connection, received: ReceivedRequest) -> None:
         super().__init__(connection.server, connection.reader, connection.writer)
@@ -261,7 +261,7 @@ async def test_every_attempt_is_signed_anew() -> None:
 
 @frozen
 class Keys:
-    """A provider of temporary keys, each good for an hour."""
+    """A provider of temporary keys, each valid for an hour."""
 
     issued: list[AccessKey] = field(factory=list[AccessKey])
 

@@ -58,17 +58,17 @@ End = type[KooPhoneError] | None
 
 @frozen
 class Row:
-    """What happened, how much of it the server saw, and how the call ends by column."""
+    """A row of the table: what happens, what the server receives, and how calls end, by column."""
 
     what: str
     behaviour: Behaviour
     arrived: int
     ran: int
     ends: tuple[End, End, End, End]
-    """For a read, a repeatable write, any other write, an order."""
+    """How it ends for a read, a repeatable write, any other write, an order."""
 
     in_doubt: bool = False
-    """Whether the refusal leaves open what ran."""
+    """Whether it is unknown what was executed."""
 
 
 LOST = (AGAIN, AGAIN, ConnectionLost, ConnectionLost)
@@ -128,7 +128,7 @@ ROWS: Final = [
 
 @frozen
 class Sent:
-    """A call and what became of it."""
+    """A call and its result."""
 
     error: KooPhoneError | None
     tracker: SendTracker

@@ -192,7 +192,7 @@ def without_nulls(pairs: list[tuple[str, Any]]) -> Json:
 
 
 def answered(operation: AnyOperation, body: str) -> Json:
-    """Read an answer and write it. Most models do not keep the request id, so it is put back."""
+    """Decode an answer and encode it again, with the request id, which most models do not keep."""
     answer = read(operation, RawResponse(200, {}, body.encode()), Edition.CHINA, None)
     kept: Json = {key: value for key, value in json.loads(body).items() if key == "request_id"}
     written: Json = wire.to_wire(answer)

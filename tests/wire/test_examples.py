@@ -102,7 +102,7 @@ REFUSALS: Final = {"001__4.1.7__get_device_token__response-400"}
 
 @frozen
 class Example:
-    """One printed body."""
+    """A body printed in the documents."""
 
     file: str
 
@@ -116,11 +116,11 @@ class Example:
 
     @property
     def status(self) -> int:
-        """Of an answer."""
+        """The HTTP status of an answer."""
         return int(self.file.rpartition("-")[2])
 
     def body(self) -> Json:
-        """The body as it is meant."""
+        """The body without its misprints."""
         body: Json = json.loads((EXAMPLES / f"{self.file}.json").read_text("utf-8"))
         if self.file in MISPRINTS:
             MISPRINTS[self.file][1](body)

@@ -206,7 +206,7 @@ def test_an_answer_with_headers_has_no_fast_decoder() -> None:
 
 @frozen
 class Nothing:
-    """A request of no fields."""
+    """A request without fields."""
 
 
 def upper(name: str) -> str:
@@ -215,7 +215,7 @@ def upper(name: str) -> str:
 
 @frozen(kw_only=True)
 class Port:
-    """Built by its own `__init__`, which checks and converts."""
+    """Has an `__init__` that validates and converts."""
 
     number: int = field(validator=Between(1, 65535), metadata=wire.wire("port"))
     state: JobState = JobState.RUNNING
@@ -223,8 +223,15 @@ class Port:
 
 
 @frozen
+class WithValidator:
+    """Has a value that is validated."""
+
+    number: int = field(validator=Between(1, 65535))
+
+
+@frozen
 class WithFactory:
-    """Has a default that is made anew."""
+    """Has a default that is created for each instance."""
 
     names: tuple[str, ...] = field(factory=tuple[str, ...])
 
@@ -245,7 +252,7 @@ class WithEither:
 
 @frozen
 class WithTimes:
-    """Has times without a zone in a row."""
+    """Has a list of times without a zone."""
 
     times: tuple[datetime, ...]
 
@@ -255,14 +262,14 @@ def answering(model: type) -> AnyOperation:
     return Operation("koophone.tests.ask", "GET", "/", Nothing, model, source="", repeatable=True)
 
 
-@pytest.mark.parametrize("model", [Port, WithFactory, WithMapping, WithEither, WithTimes])
+@pytest.mark.parametrize("model", [Port, WithValidator, WithFactory, WithMapping, WithEither, WithTimes])
 def test_a_model_that_is_not_plain_has_no_fast_decoder(model: type) -> None:
     assert fast_decoder(answering(model), Edition.CHINA) is None
 
 
 @frozen
 class WithGaps:
-    """Has a row in which objects may be missing."""
+    """Has a list that may contain nulls."""
 
     jobs: tuple[StartedJob | None, ...]
 
