@@ -11,7 +11,7 @@ from koophone_async.batches import Outcome
 from koophone_async.cli.errors import Exit, Tally, print_stderr
 from koophone_async.cli.exec_command import Output
 from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME, Row, grouped
+from koophone_async.cli.rows import OUTCOME_COLUMNS, Row, grouped
 from koophone_async.cli.runner import abbreviate, execute, follow
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import RUN
@@ -52,7 +52,7 @@ async def _demonstrate(phones: int, command: str, output: Format) -> Exit:
             for row in grouped(kept):
                 typer.echo(_line(row))
         else:
-            with printer(output, OUTCOME) as out:
+            with printer(output, OUTCOME_COLUMNS) as out:
                 tally, code = await follow(run, lambda o: out.row(o.to_row()), label=command, total=phones)
         for line in (_summary(tally, loop.time() - started_at, emulator), check_ledger(emulator, ids)):
             typer.echo(line) if output is Format.TABLE else print_stderr(line)

@@ -51,7 +51,7 @@ class FieldOption:
     """The option of a plain field of a model."""
 
     path: tuple[Attribute, ...]
-    kind: ValueType
+    value_type: ValueType
     help: str
     is_list: bool = False
 
@@ -73,9 +73,9 @@ class FieldOption:
     @property
     def parameter(self) -> Parameter:
         """The parameter for typer."""
-        names = f"{self.option}/--no-{self.option[2:]}" if self.kind.type is bool else self.option
-        kind = list[str] if self.is_list else self.kind.type
-        return create_parameter(self.name, kind, typer.Option(names, help=self.help), required=False)
+        names = f"{self.option}/--no-{self.option[2:]}" if self.value_type.type is bool else self.option
+        hint = list[str] if self.is_list else self.value_type.type
+        return create_parameter(self.name, hint, typer.Option(names, help=self.help), required=False)
 
     def put(self, value: object, wire: Wire) -> None:
         """Set the value in a request body."""
@@ -89,7 +89,7 @@ class FieldOption:
         value = args[self.name]
         if self.is_list:
             return value or None
-        return None if value is None else self.kind.value(value)
+        return None if value is None else self.value_type.value(value)
 
 
 @frozen
@@ -236,11 +236,12 @@ def _field_option(model: type, path: tuple[Attribute, ...], hint: Hint) -> Itera
     attribute, is_list = path[-1], origin(hint) is tuple
     if _is_model_list(hint):
         return
-    kind = ValueType(str) if is_list else value_type_of(hint, help_text.checks(attribute))
-    if len(kind.values) != 1:
-        limit = "" if kind.values else help_text.limit(attribute)
-        said = help_text.fields(model).get(attribute.name, "")
-        yield FieldOption(path, kind, help_text.sentence(said, limit, _default(path, hint)), is_list)
+    value_type = ValueType(str) if is_list else value_type_of(hint, help_text.checks(attribute))
+    if len(value_type.values) != 1:
+        limit = "" if value_type.values else help_text.limit(attribute)
+        description = help_text.fields(model).get(attribute.name, "")
+        text = help_text.sentence(description, limit, _default(path, hint))
+        yield FieldOption(path, value_type, text, is_list)
 
 
 def _is_model_list(hint: Hint) -> bool:

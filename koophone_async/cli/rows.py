@@ -19,7 +19,7 @@ JsonValue: TypeAlias = Any
 
 Row: TypeAlias = dict[str, JsonValue]
 
-OUTCOME: Final = tuple(Outcome("", State.ACCEPTED).to_row())
+OUTCOME_COLUMNS: Final = tuple(Outcome("", State.ACCEPTED).to_row())
 """Columns of an outcome, in order."""
 
 

@@ -19,7 +19,7 @@ from koophone_async.cli.errors import Exit, Tally, print_stderr, print_summary, 
 from koophone_async.cli.id_ranges import by_number
 from koophone_async.cli.output import Format, Printer, printer
 from koophone_async.cli.progress import Progress
-from koophone_async.cli.rows import OUTCOME, grouped, value_rows
+from koophone_async.cli.rows import OUTCOME_COLUMNS, grouped, value_rows
 from koophone_async.errors import InvalidRequest, KooPhoneError
 
 
@@ -145,7 +145,7 @@ async def print_outcomes(
 ) -> Exit:
     """Print a row for each id, or for each group of ids with the same result; print the counts to stderr."""
     collected: list[Outcome] = []
-    with printer(output, () if group else OUTCOME) as out:
+    with printer(output, () if group else OUTCOME_COLUMNS) as out:
         is_buffered = group or not out.streams
         on_outcome: Callable[[Outcome], None] = (
             collected.append if is_buffered else lambda outcome: out.row(outcome.to_row())

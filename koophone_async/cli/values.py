@@ -28,6 +28,7 @@ from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
 
 Arguments: TypeAlias = Mapping[str, Any]
+"""Parsed arguments of a command by parameter name."""
 
 TIME_HELP: Final = f"A {TIME_FORMAT}"
 
@@ -186,7 +187,7 @@ class JsonOption:
         """Yield the parameter and its object, if there is one.
 
         Raises:
-            InvalidRequest: It is not a JSON object.
+            InvalidRequest: The value is not a JSON object.
         """
         if args[self.name] is not None:
             yield self.name, parse_json_object(args[self.name], option(self.name))

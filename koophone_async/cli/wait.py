@@ -11,7 +11,7 @@ from koophone_async.batches import Report
 from koophone_async.cli.errors import Exit, Tally, print_summary
 from koophone_async.cli.exec_command import Group, Output, Timeout
 from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME
+from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute, print_sorted, with_option_names
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings, current_settings
@@ -49,7 +49,7 @@ def _print(report: Report, output: Format, *, group: bool) -> Exit:
     tally = Tally()
     for outcome in report:
         tally.add(outcome)
-    with printer(output, () if group else OUTCOME) as out:
+    with printer(output, () if group else OUTCOME_COLUMNS) as out:
         print_sorted(out, report, group=group)
     print_summary(tally, tally.exit)
     return tally.exit

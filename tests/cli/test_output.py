@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from koophone_async import Outcome, State
 from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME, grouped, plain, rows
+from koophone_async.cli.rows import OUTCOME_COLUMNS, grouped, plain, rows
 from koophone_async.koophone import Accepted, RunningState, Scene, StartedJob, StartedTask
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_nothing_is_printed_after_a_broken_pipe(capsys: pytest.CaptureFixture[st
 
 
 def test_an_outcome_has_the_documented_columns() -> None:
-    assert OUTCOME == ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
+    assert OUTCOME_COLUMNS == ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
 
 
 def test_enums_and_times_are_printed_readably() -> None:
