@@ -15,7 +15,7 @@ import attrs
 import pytest
 from typer.testing import CliRunner
 
-from koophone_async.cli import api, config, exec_command, operation_commands, wait
+from koophone_async.cli import api, config, exec_command, main, operation_commands, wait
 from koophone_async.cli.app import app
 from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator
@@ -99,6 +99,24 @@ async def _run_in_process(line: Sequence[str], monkeypatch: pytest.MonkeyPatch) 
     if not coroutines:
         return parsed.exit_code
     return int(await exit_code_of(coroutines[0]))
+
+
+RunMain: TypeAlias = Callable[..., Result]
+
+
+@pytest.fixture
+def run_main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunMain:
+    """Run a command in this process, as far as it ends by itself."""
+
+    def run(*line: str, environ: Mapping[str, str] | None = None) -> Result:
+        for name, value in (environ or {}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["koophone", *line])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        return Result(int(exited.value.code or 0), *capfd.readouterr())
+
+    return run
 
 
 class Process(Popen[str]):

@@ -20,6 +20,7 @@ from tests.cli.conftest import Process, started
 
 if TYPE_CHECKING:
     from koophone_async.events import Event
+    from tests.cli.conftest import RunMain
 
 pytestmark = pytest.mark.process
 
@@ -152,11 +153,10 @@ def test_a_full_log_is_reported_and_the_receiver_goes_on(tmp_path: Path) -> None
     assert "Traceback" not in result.err
 
 
-def test_a_port_in_use_is_reported_in_one_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line(run_main: RunMain) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        with started("events", "serve", "--port", port) as process:
-            result = process.end()
+        result = run_main("events", "serve", "--port", port)
 
     assert result.code == 2
     assert "cannot start" in result.err
@@ -182,14 +182,13 @@ def test_a_port_in_use_is_reported_in_one_line() -> None:
     ],
 )
 def test_unusable_files_and_keys_are_reported_in_one_line(
-    tmp_path: Path, line: tuple[str, ...], secrets: str, problem: str
+    run_main: RunMain, tmp_path: Path, line: tuple[str, ...], secrets: str, problem: str
 ) -> None:
     file = tmp_path / "secrets.json"
     file.write_text(secrets)
     words = [str(file) if word == "FILE" else word for word in line]
 
-    with started("events", "serve", *words) as process:
-        result = process.end()
+    result = run_main("events", "serve", *words)
 
     assert result.code == 2
     assert problem in result.err

@@ -21,7 +21,7 @@ from tests.cli.conftest import COMMAND, Process, started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cli.conftest import Result, Start
+    from tests.cli.conftest import Result, RunMain, Start
 
 pytestmark = pytest.mark.process
 
@@ -58,14 +58,13 @@ def test_the_emulator_prints_one_json_line_and_stops_on_sigint(tmp_path: Path) -
     ],
 )
 def test_an_emulator_that_cannot_start_prints_the_cause(
-    line: tuple[str, ...], problem: str, tmp_path: Path
+    run_main: RunMain, line: tuple[str, ...], problem: str, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("no json")
     (tmp_path / "json").write_text('[{"action": "explode"}]')
     files = {"text": tmp_path / "text", "json": tmp_path / "json"}
 
-    with started("emulator", *(word.format(**files) for word in line)) as process:
-        result = process.end()
+    result = run_main("emulator", *(word.format(**files) for word in line))
 
     assert result.code == 2
     assert problem in result.err
@@ -141,9 +140,9 @@ def test_ids_can_be_read_from_stdin(start: Start) -> None:
 )
 @pytest.mark.parametrize("line", [("exec", "phone0001", "--", "id"), ("orders", "skus")])
 def test_a_run_that_cannot_start_exits_3(
-    start: Start, line: tuple[str, ...], environ: dict[str, str], message: str
+    run_main: RunMain, emulator: dict[str, str], line: tuple[str, ...], environ: dict[str, str], message: str
 ) -> None:
-    result = start(*line, environ=environ).end()
+    result = run_main(*line, environ=emulator | environ)
 
     assert result.code == 3
     assert message in result.err or "orders.skus" in result.err
@@ -151,8 +150,8 @@ def test_a_run_that_cannot_start_exits_3(
     assert "Traceback" not in result.err
 
 
-def test_wrong_usage_exits_2(start: Start) -> None:
-    assert start("exec", "--no-such-option").end().code == 2
+def test_wrong_usage_exits_2(run_main: RunMain) -> None:
+    assert run_main("exec", "--no-such-option").code == 2
 
 
 @pytest.fixture
@@ -328,9 +327,11 @@ def test_version_and_verbose_options(start: Start) -> None:
     assert "koophone_async: retrying koophone.orders.skus in" in logged
 
 
-def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator: dict[str, str]) -> None:
+def test_config_shows_what_is_in_effect_and_hides_secrets(
+    run_main: RunMain, emulator: dict[str, str]
+) -> None:
     line = ("--region", "cn-north-4", "config", "--output", "jsonl")
-    result = start(*line, environ={"KOOPHONE_CPH_ENDPOINT": ""}).end()
+    result = run_main(*line, environ=emulator | {"KOOPHONE_CPH_ENDPOINT": ""})
 
     shown = {row["setting"]: (row["value"], row["source"]) for row in result.rows}
     assert shown["region"] == ("cn-north-4", "command-line option")
@@ -346,9 +347,10 @@ def test_config_shows_what_is_in_effect_and_hides_secrets(start: Start, emulator
     assert result.code == 0
 
 
-def test_config_shows_missing_and_temporary_settings(start: Start) -> None:
+def test_config_shows_missing_and_temporary_settings(run_main: RunMain, emulator: dict[str, str]) -> None:
     environ = {"HUAWEICLOUD_SDK_SECURITY_TOKEN": "hunter2", "KOOPHONE_REGION": "", "KOOPHONE_ENDPOINT": ""}
-    result = start("--edition", "international", "config", "--output", "jsonl", environ=environ).end()
+    line = ("--edition", "international", "config", "--output", "jsonl")
+    result = run_main(*line, environ=emulator | environ)
 
     shown = {row["setting"]: (row["value"], row["source"]) for row in result.rows}
     assert shown["region"] == ("", "not set")
@@ -359,8 +361,8 @@ def test_config_shows_missing_and_temporary_settings(start: Start) -> None:
     assert "hunter2" not in result.out
 
 
-def test_config_without_credentials_exits_3_with_advice(start: Start) -> None:
-    result = start("config", environ={"HUAWEICLOUD_SDK_AK": "", "HUAWEICLOUD_SDK_SK": ""}).end()
+def test_config_without_credentials_exits_3_with_advice(run_main: RunMain) -> None:
+    result = run_main("config")
 
     assert result.code == 3
     assert "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK" in result.err
