@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async import CloudPhone
-from tests.batches.cph import CloudPhoneService
+from tests.batches.cph_service import CloudPhoneService
 from tests.fake_server import FakeServer
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from koophone_async import Report
-    from tests.batches.cph import CloudPhoneService
+    from tests.batches.cph_service import CloudPhoneService
     from tests.fake_server import ReceivedRequest
 
 pytestmark = pytest.mark.virtual_time

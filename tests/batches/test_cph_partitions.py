@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from koophone_async import CloudPhone
-    from tests.batches.cph import CloudPhoneService
+    from tests.batches.cph_service import CloudPhoneService
 
 pytestmark = pytest.mark.virtual_time
 

@@ -18,7 +18,7 @@ from koophone_async.services.cph.completion import JobPoller
 
 if TYPE_CHECKING:
     from koophone_async import CloudPhone
-    from tests.batches.cph import CloudPhoneService
+    from tests.batches.cph_service import CloudPhoneService
 
 pytestmark = pytest.mark.virtual_time
 

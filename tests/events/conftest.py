@@ -6,7 +6,7 @@ import pytest
 
 from koophone_async.events import Receiver
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import Recorder
+from tests.events.samples import Recorder
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop

@@ -28,7 +28,7 @@ from koophone_async.events import (
 from koophone_async.events.access import UsedTickets
 from koophone_async.events.errors import Rejected
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import CONTENT, KEY, TICKET, access, at, send_access
+from tests.events.samples import CONTENT, KEY, TICKET, access, at, send_access
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -29,7 +29,7 @@ from koophone_async.events import (
 )
 from koophone_async.events.queues import Memory, QueuedEvent
 from koophone_async.virtual_time import run_virtually
-from tests.events.service import TICKET, Recorder, beat, entered, post, quit_event, send_events
+from tests.events.samples import TICKET, Recorder, beat, entered, post, quit_event, send_events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -31,7 +31,7 @@ from koophone_async.events import (
     serve,
 )
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import KEY, Recorder, access, beat, entered, quit_event
+from tests.events.samples import KEY, Recorder, access, beat, entered, quit_event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator

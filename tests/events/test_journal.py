@@ -13,7 +13,7 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver, serialize
 from koophone_async.events.journal import Journal
 from koophone_async.virtual_time import VirtualTimeLoop
-from tests.events.service import KEY, TICKET, Recorder, access, beat, entered, send_access, send_events
+from tests.events.samples import KEY, TICKET, Recorder, access, beat, entered, send_access, send_events
 
 if TYPE_CHECKING:
     from pathlib import Path

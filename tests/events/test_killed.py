@@ -15,9 +15,9 @@ import pytest
 from attrs import define
 
 from koophone_async.events import HEARTBEAT, serialize
-from tests.events.service import beat
+from tests.events.samples import beat
 
-PROGRAM: Final = Path(__file__).parent / "killed_program.py"
+PROGRAM: Final = Path(__file__).parent / "receiver_program.py"
 JSON: Final = {"Content-Type": "application/json"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from koophone_async.events import Event, GameSession, Presence, Receiver
 from koophone_async.events.presence import utc_now
-from tests.events.service import at, beat, entered, quit_event, send_events
+from tests.events.samples import at, beat, entered, quit_event, send_events
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -30,7 +30,7 @@ from koophone_async.events import (
     serialize,
 )
 from koophone_async.events.errors import Rejected
-from tests.events.service import KEY, TICKET, access, chunks_of, entered, post, quit_event
+from tests.events.samples import KEY, TICKET, access, chunks_of, entered, post, quit_event
 
 EXAMPLES: Final = Path(__file__).parent / "examples"
 
@@ -308,7 +308,7 @@ BODIES: Final = {
 }
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(2_500, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("count", [100, pytest.param(1_000, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("kind", BODIES)
 def test_every_body_is_answered(kind: str, count: int) -> None:
     receiver = Receiver()

@@ -6,7 +6,7 @@ import pytest
 
 from koophone_async.gaming import Gaming
 from tests.fake_server import FakeServer
-from tests.gaming.service import GameService
+from tests.gaming.gaming_service import GameService
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ from koophone_async.services.gaming.completion import refusals
 if TYPE_CHECKING:
     from koophone_async import Report, Run
     from koophone_async.gaming import Fleet, Gaming
-    from tests.gaming.service import GameService
+    from tests.gaming.gaming_service import GameService
 
 pytestmark = pytest.mark.virtual_time
 

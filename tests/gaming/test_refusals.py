@@ -11,7 +11,7 @@ from koophone_async.errors import Failure, Refused
 
 if TYPE_CHECKING:
     from koophone_async.gaming import Gaming
-    from tests.gaming.service import GameService
+    from tests.gaming.gaming_service import GameService
 
 FAILURES = [
     {"server_id": "s1", "error_code": "CPS.1027", "error_msg": "Server is being scaled up."},

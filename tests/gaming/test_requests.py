@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from koophone_async.gaming import Gaming
     from koophone_async.operation import AnyOperation
-    from tests.gaming.service import GameService
+    from tests.gaming.gaming_service import GameService
 
 CLOUD: Final = "/v1/P/cloud-phone"
 ACTION: Final = f"{CLOUD}/servers/action"

@@ -16,8 +16,8 @@ from attrs import frozen
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.events.wire import INBOUND_CALLS
 from tests.interop.differences import DIFFERENT
-from tests.interop.drive import driven, looked_up_project
-from tests.interop.recording import compared
+from tests.interop.recorded_calls import compared
+from tests.interop.vendor_run import driven, looked_up_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

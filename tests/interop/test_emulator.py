@@ -8,9 +8,9 @@ import pytest
 
 from koophone_async import AccessKey
 from koophone_async.emulator import Emulator
-from tests.interop.drive import Verdict, driven, judged, looked_up_project
-from tests.interop.recording import CALLS
+from tests.interop.recorded_calls import CALLS
 from tests.interop.vendor import Answer, Refusal, Vendor
+from tests.interop.vendor_run import Verdict, driven, judged, looked_up_project
 
 # The vendor's signer takes the time in a way that Python 3.12 and newer warn of.
 pytestmark = pytest.mark.filterwarnings(

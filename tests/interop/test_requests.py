@@ -7,8 +7,8 @@ import pytest
 from koophone_async.catalogue import OPERATIONS as OURS
 from tests.interop.calls import an_id
 from tests.interop.differences import DIFFERENT, NOT_SENT, ONLY_OURS
-from tests.interop.places import leaves, without_numbers
-from tests.interop.recording import CALLS, VARIED, compared
+from tests.interop.json_paths import leaves, without_numbers
+from tests.interop.recorded_calls import CALLS, VARIED, compared
 from tests.interop.vendor import OPERATIONS, places
 
 # The vendor's signer takes the time in a way that Python 3.12 and newer warn of.

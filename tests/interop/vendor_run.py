@@ -11,8 +11,8 @@ from attrs import define, field, frozen
 
 from koophone_async.emulator import Durations, Emulator
 from tests.interop.calls import Call, Json, an_id
-from tests.interop.places import leaves, without_numbers
-from tests.interop.recording import CALLS
+from tests.interop.json_paths import leaves, without_numbers
+from tests.interop.recorded_calls import CALLS
 from tests.interop.vendor import Answer, Refusal, Vendor
 
 if TYPE_CHECKING:

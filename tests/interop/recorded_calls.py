@@ -13,7 +13,7 @@ from koophone_async import AccessKey, CloudPhone
 from tests.fake_server import FakeServer, ReceivedRequest, Reply, replies_with
 from tests.interop import buying_calls, phone_calls, server_calls, variant_calls
 from tests.interop.calls import Call, an_id
-from tests.interop.places import leaves
+from tests.interop.json_paths import leaves
 from tests.interop.vendor import Vendor
 
 CALLS: Final = (*phone_calls.CALLS, *server_calls.CALLS, *buying_calls.CALLS)
