@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiohttp import web
 
+from koophone_async.credentials import AccessKey
 from koophone_async.emulator import snapshot
 from koophone_async.emulator.cph import handlers as cph
 from koophone_async.emulator.fleet import Fleet
@@ -25,19 +28,15 @@ from koophone_async.emulator.server.accounts import Accounts
 from koophone_async.emulator.server.authentication import Authenticator
 from koophone_async.emulator.server.control import PREFIX, control
 from koophone_async.emulator.server.faults import Action, Fault, Plan
+from koophone_async.emulator.server.ledger import Ledger
 from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.routing import Routes
 from koophone_async.emulator.server.service import MAX_BODY, Service
 from koophone_async.emulator.world import Clock, World
+from koophone_async.operation import AnyOperation, Quota
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
-    from koophone_async.credentials import AccessKey
-    from koophone_async.emulator.server.ledger import Ledger
-    from koophone_async.operation import AnyOperation, Quota
     from koophone_async.session import Session
 
 REGIONS: Final = {Edition.CHINA: "cn-north-4", Edition.INTERNATIONAL: "ap-southeast-1"}
@@ -164,7 +163,7 @@ class Emulator:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(PREFIX):
-            return await control(self, request)
+            return await control(self.jobs, self.reset, request)
         return await self._service.answer(request)
 
     def reset(self) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from koophone_async.emulator.android.parser import CommandError
 from koophone_async.emulator.android.shell import Invocation, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from koophone_async.emulator.android.system import Android
+from koophone_async.emulator.android.state import Android
 
 AndroidCommand: TypeAlias = "Callable[[Android, Invocation], Result]"
 """A command that needs the phone beside its shell."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from koophone_async.emulator.android.filesystem import Entry
 from koophone_async.emulator.android.parser import CommandError
 from koophone_async.emulator.android.shell import Command, Invocation, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from koophone_async.emulator.android.filesystem import Entry
 
 
 def _require_operand(call: Invocation, operands: list[str]) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+from collections.abc import Iterator, MutableMapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import define, frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
 
 SHARED: Final = "/storage/emulated/0"
 _ALIASES: Final = ("/sdcard", "/mnt/sdcard", "/storage/self/primary")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from koophone_async.emulator.android.device_commands import AndroidCommand
 from koophone_async.emulator.android.parser import CommandError
 from koophone_async.emulator.android.shell import Invocation, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from koophone_async.emulator.android.device_commands import AndroidCommand
-    from koophone_async.emulator.android.system import Android
+from koophone_async.emulator.android.state import Android
 
 _PACKAGE: Final = r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)+"
 _APK: Final = re.compile(rf"(?P<package>{_PACKAGE}?)(?:-(?P<version>[\w.]+))?\.apk")

@@ -7,13 +7,11 @@ as `;`, because no command runs for long.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import Factory, define, field
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SUBSTITUTION: Final = r"\$\((?:[^()]|\([^()]*\))*\)|`[^`]*`"
 DOUBLE: Final = rf'"(?:{SUBSTITUTION}|[^"\\]|\\.)*"'

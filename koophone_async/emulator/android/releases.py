@@ -5,14 +5,12 @@ All phones of one model and one release share an image; a phone keeps only its o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @frozen

@@ -9,10 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias
+from datetime import datetime
+from typing import Final, TypeAlias
 
 from attrs import Factory, define, evolve, field, frozen
 
+from koophone_async.emulator.android.filesystem import FileSystem
 from koophone_async.emulator.android.parser import (
     DOUBLE,
     SUBSTITUTION,
@@ -21,11 +23,6 @@ from koophone_async.emulator.android.parser import (
     parse,
     shell_error,
 )
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from koophone_async.emulator.android.filesystem import FileSystem
 
 _BARE: Final = re.compile(r"[\w./:=,+-]+")
 _PIECE: Final = re.compile(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from koophone_async.emulator.android.file_commands import number, read_texts
 from koophone_async.emulator.android.parser import CommandError
 from koophone_async.emulator.android.shell import Command, Invocation, Result
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _BASIC_OPERATOR: Final = re.compile(r"\\?[|(){}+?]")
 _GROUPING: Final = frozenset({r"\(", r"\)", r"\{", r"\}"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Project, page
 from koophone_async.emulator.cph.state import BandwidthRecord
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -24,12 +24,11 @@ class Bandwidths:
     async def list(self, request: bandwidths.BandwidthQuery) -> bandwidths.BandwidthPage:
         """Return one page of the bandwidths; there is no total."""
         found = [one for one in self.project.cph.bandwidths.values() if one.region == self.project.region]
-        page = found[request.offset : request.offset + request.limit]
-        return bandwidths.BandwidthPage(tuple(map(bandwidth_row, page)))
+        rows = page(found, request.offset, request.limit)
+        return bandwidths.BandwidthPage(tuple(map(bandwidth_row, rows)))
 
     @serves(bandwidths.UPDATE)
     async def update(self, request: bandwidths.UpdateBandwidth) -> Accepted:
-        """Resize a shared bandwidth."""
         record = self.project.cph.bandwidths.get(request.bandwidth)
         if record is None or record.region != self.project.region:
             raise cph_refusal(error_table.NO_BANDWIDTH, reason=request.bandwidth)

@@ -104,7 +104,6 @@ class Buying:
 
     @serves(buying.BUY, counted=False)
     async def buy(self, request: BuyServers) -> ServerOrder:
-        """Sell servers in a network of the tenant."""
         self._check(request.model, request.phone_model, request.image)
 
         def configure(server: Server) -> None:
@@ -131,7 +130,6 @@ class Buying:
 
     @serves(buying.BUY_BARE, counted=False)
     async def buy_bare(self, request: BuyBareServers) -> ServerOrder:
-        """Sell servers without phones."""
         self._check(request.model)
 
         def configure(server: Server) -> None:

@@ -107,7 +107,6 @@ class Commands:
 
     @serves(commands.PUSH, counted=False)
     async def push(self, request: commands.PushFile) -> Started:
-        """Start to unpack a tar file on phones."""
         return self._start(commands.PUSH, request, Push)
 
     @serves(commands.INSTALL, counted=False)
@@ -117,17 +116,14 @@ class Commands:
 
     @serves(commands.INSTALL_SPLIT, counted=False)
     async def install_split(self, request: commands.InstallSplitApp) -> Started:
-        """Start to install an app of several packages."""
         return self._start(commands.INSTALL_SPLIT, request, Install)
 
     @serves(commands.UNINSTALL, counted=False)
     async def uninstall(self, request: commands.UninstallApp) -> Started:
-        """Start to uninstall an app from phones."""
         return self._start(commands.UNINSTALL, request, Uninstall)
 
     @serves(commands.RUN, counted=False)
     async def run(self, request: commands.RunCommand) -> Started:
-        """Start a command on phones."""
         return self._start(commands.RUN, request, Shell)
 
     def _start(

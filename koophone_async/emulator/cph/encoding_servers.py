@@ -5,9 +5,9 @@ from __future__ import annotations
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Project, page
 from koophone_async.emulator.cph.server_inventory import Server
-from koophone_async.emulator.jobs.engine import Effect, Run
+from koophone_async.emulator.jobs.engine import Effect, Job, Run
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import encoding_servers
@@ -44,26 +44,23 @@ class EncodingServers:
     ) -> encoding_servers.EncodingServerPage:
         """Return one page of the encoding servers; there is no total."""
         found = [server for server in self.project.servers() if _matches(server, request)]
-        page = found[request.offset : request.offset + request.limit]
-        return encoding_servers.EncodingServerPage(tuple(map(_row, page)))
+        rows = page(found, request.offset, request.limit)
+        return encoding_servers.EncodingServerPage(tuple(map(_row, rows)))
 
     @serves(encoding_servers.RESTART, counted=False)
     async def restart(self, request: encoding_servers.RestartEncodingServers) -> Started:
         """Start to restart encoding servers; only this answer maps jobs to them."""
-        call, rows = self.project.world.hex(), list[JobEntry]()
-        unknown = cph_refusal(error_table.NO_ENCODING_SERVER)
-        for encoder in dict.fromkeys(request.encoding_servers):
+
+        def start(call: str, encoder: str, effect: Restart) -> Job:
             server = self.project.cph.servers.encoders.get(encoder)
             if server is None or server not in self.project.servers():
-                rows.append(
-                    JobEntry(encoding_server=encoder, error_code=unknown.code, error_message=unknown.message)
-                )
-                continue
-            job = self.project.jobs.start(
-                encoding_servers.RESTART, call, Restart(), server=server.id, encoder=encoder, queue=server.id
+                raise cph_refusal(error_table.NO_ENCODING_SERVER)
+            return self.project.jobs.start(
+                encoding_servers.RESTART, call, effect, server=server.id, encoder=encoder, queue=server.id
             )
-            rows.append(JobEntry(encoding_server=encoder, id=job.id))
-        return Started(call, tuple(rows))
+
+        effects = [(encoder, Restart()) for encoder in request.encoding_servers]
+        return self.project.start_each(effects, lambda id_: JobEntry(encoding_server=id_), start)
 
 
 def _state(server: Server) -> EncodingState:

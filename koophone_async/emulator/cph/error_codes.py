@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast, get_args
+from typing import Any, Final, cast, get_args
 
 import attrs
 
 from koophone_async.emulator.cph.error_table import TOO_MANY_SERVERS
 from koophone_async.errors import Rule
+from koophone_async.operation import AnyOperation
 from koophone_async.services.cph import (
     commands,
     connections,
@@ -22,13 +24,7 @@ from koophone_async.services.cph import (
     traffic,
 )
 from koophone_async.services.gaming import applications, deployments, versions
-from koophone_async.wire import spelling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from koophone_async.operation import AnyOperation
-    from koophone_async.wire import Json
+from koophone_async.wire import Json, spelling
 
 _OTHER: Final = "CPS.0078"
 """Invalid property: the code of every field that has none of its own."""

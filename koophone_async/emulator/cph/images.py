@@ -11,7 +11,7 @@ from attrs import frozen
 from koophone_async.emulator.android.releases import Release
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
-from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.project import Project, marked, page
 from koophone_async.emulator.cph.state import TenantImage
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -47,7 +47,7 @@ class Images:
     async def models(self, request: phone_models.PhoneModelQuery) -> phone_models.PhoneModelPage:
         """Return one page of the models, all of which are on sale; there is no total."""
         found = [_model(flavor) for flavor in PHONES.values() if request.state is not SaleState.OFFLINE]
-        return phone_models.PhoneModelPage(tuple(found[request.offset : request.offset + request.limit]))
+        return phone_models.PhoneModelPage(page(found, request.offset, request.limit))
 
     @serves(phone_images.LIST)
     async def for_phones(self, request: phone_images.PhoneImageQuery) -> phone_images.PhoneImagePage:
@@ -63,18 +63,16 @@ class Images:
     async def list(self, request: images.ImageQuery) -> images.ImagePage:
         """Return one page of the private images, and of those that others share."""
         found = [image for image in self._own() if _matches(image, request)]
-        page = found[request.offset : request.offset + request.limit]
-        return images.ImagePage(tuple(map(self._row, page)), len(found))
+        rows = page(found, request.offset, request.limit)
+        return images.ImagePage(tuple(map(self._row, rows)), len(found))
 
     @serves(images.DELETE)
     async def delete(self, request: images.ImageRequest) -> Accepted:
-        """Delete a private image."""
         del self.project.cph.images[self._image(request.image).id]
         return Accepted()
 
     @serves(image_members.LIST)
     async def members(self, request: images.ImageRequest) -> image_members.Members:
-        """List the projects that an image is shared with."""
         image = self._image(request.image)
         return image_members.Members(tuple(_member(image, *one) for one in image.members.items()))
 
@@ -89,7 +87,6 @@ class Images:
 
     @serves(image_members.REMOVE)
     async def unshare(self, request: image_members.RemoveMember) -> Accepted:
-        """Stop sharing an image with a project."""
         if self._image(request.image).members.pop(request.project, None) is None:
             raise cph_refusal(error_table.NO_RESOURCE, reason=request.project)
         return Accepted()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Project, page
 from koophone_async.emulator.jobs.engine import Job
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -21,7 +21,6 @@ class Jobs:
 
     @serves(jobs.SHOW)
     async def show(self, request: jobs.JobRequest) -> jobs.Job:
-        """Return one job."""
         job = self.project.jobs.by_id.get(request.job)
         if job is None or job.is_lost or not self._is_here(job):
             raise cph_refusal(error_table.NO_JOB, reason=request.job)
@@ -33,8 +32,8 @@ class Jobs:
         found = [job for job in self.project.jobs.of_request(*request.requests) if self._is_here(job)]
         if not found:
             raise cph_refusal(error_table.NO_JOBS, reason=",".join(request.requests))
-        page = found[request.offset : request.offset + request.limit]
-        return jobs.JobPage(tuple(_with_texts(job_row(self.project, job)) for job in page))
+        rows = page(found, request.offset, request.limit)
+        return jobs.JobPage(tuple(_with_texts(job_row(self.project, job)) for job in rows))
 
     def _is_here(self, job: Job) -> bool:
         if job.server is None:  # a job of KooPhone

@@ -140,19 +140,16 @@ class Phones:
 
     @serves(phones.SHOW)
     async def show(self, request: phones.PhoneRequest) -> PhoneDetails:
-        """Return the details of one phone."""
         phone = self.project.phone(request.phone)
         return details(self.project, phone)
 
     @serves(phones.RENAME)
     async def rename(self, request: phones.RenamePhone) -> Accepted:
-        """Rename a phone."""
         self.project.phone(request.phone).name = request.name
         return Accepted()
 
     @serves(phones.STOP, counted=False)
     async def stop(self, request: phones.StopPhones) -> Started:
-        """Start to stop phones that run."""
         return self.project.on_phones(phones.STOP, [(phone, Stop()) for phone in request.phones], running)
 
     @serves(phones.RESTART, counted=False)
@@ -163,7 +160,6 @@ class Phones:
 
     @serves(phones.RESET, counted=False)
     async def reset(self, request: phones.ResetPhones) -> Started:
-        """Start to reset phones."""
         effects = [(change.phone, Reset(change, request.image)) for change in request.phones]
         return self.project.on_phones(phones.RESET, effects, self._check_change)
 

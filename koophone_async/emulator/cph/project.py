@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.server_inventory import Server
@@ -49,11 +49,7 @@ class Project:
         return self.world.fleet.now().astimezone(UTC)
 
     def server(self, server: str, unknown: str = error_table.NO_SERVER) -> Server:
-        """Return a server.
-
-        Raises:
-            Refusal: There is none; the code is `unknown`.
-        """
+        """Return a server, or refuse an unknown id with the code `unknown`."""
         found = self.cph.servers.by_id.get(server)
         if found is None or not self._sees_server(found):
             raise cph_refusal(unknown, reason=server)
@@ -68,11 +64,7 @@ class Project:
         return server.region == self.region and not server.is_ordered
 
     def phone(self, phone: str) -> Phone:
-        """Return a phone.
-
-        Raises:
-            Refusal: The id is malformed (CPS.0004) or unknown (CPS.0005).
-        """
+        """Return a phone, or refuse an id that is malformed (CPS.0004) or unknown (CPS.0005)."""
         if not re.fullmatch("[0-9a-f]{32}", phone):
             raise cph_refusal(error_table.INVALID_PHONE, reason=phone)
         try:
@@ -115,41 +107,46 @@ class Project:
             check: Raises a refusal if the effect is impossible on the phone.
             seconds: How long each job takes; by default that is drawn.
         """
-        request, rows = self.world.hex(), list[JobEntry]()
-        for id_, effect in dict(effects).items():
-            try:
-                phone = self.phone(id_)
-                check(phone, effect)
-            except Refusal as refusal:
-                rows.append(JobEntry(phone=id_, error_code=refusal.code, error_message=refusal.message))
-                continue
+
+        def start(request: str, id_: str, effect: E) -> Job:
+            phone = self.phone(id_)
+            check(phone, effect)
             server = self.cph.servers.of(phone).id
-            job = self.jobs.start(
+            return self.jobs.start(
                 operation, request, effect, phone=id_, server=server, queue=server, seconds=seconds
             )
-            rows.append(JobEntry(phone=id_, id=job.id))
-        return Started(request, tuple(rows))
+
+        return self.start_each(effects, lambda id_: JobEntry(phone=id_), start)
 
     def on_servers(
-        self,
-        operation: AnyOperation,
-        effects: Iterable[tuple[str, Effect]],
-        check: Callable[[Server], None],
+        self, operation: AnyOperation, effects: Iterable[tuple[str, Effect]], check: Callable[[Server], None]
     ) -> Started:
         """Start a job on each server, or report why there is none."""
-        request, rows = self.world.hex(), list[JobEntry]()
-        for id_, effect in dict(effects).items():
-            try:
-                check(self.server(id_, error_table.NO_SUCH_SERVER))
-            except Refusal as refusal:
-                rows.append(JobEntry(server=id_, error_code=refusal.code, error_message=refusal.message))
-                continue
-            rows.append(JobEntry(server=id_, id=self.on_server(operation, request, effect, id_).id))
-        return Started(request, tuple(rows))
+
+        def start(request: str, id_: str, effect: Effect) -> Job:
+            check(self.server(id_, error_table.NO_SUCH_SERVER))
+            return self.on_server(operation, request, effect, id_)
+
+        return self.start_each(effects, lambda id_: JobEntry(server=id_), start)
 
     def on_server(self, operation: AnyOperation, request: str, effect: Effect, server: str) -> Job:
         """Start a job on one server."""
         return self.jobs.start(operation, request, effect, server=server, queue=server)
+
+    def start_each(
+        self,
+        effects: Iterable[tuple[str, E]],
+        row: Callable[[str], JobEntry],
+        start: Callable[[str, str, E], Job],
+    ) -> Started:
+        """Start the jobs of a call, and report those that are refused."""
+        request, rows = self.world.hex(), list[JobEntry]()
+        for id_, effect in dict(effects).items():
+            try:
+                rows.append(evolve(row(id_), id=start(request, id_, effect).id))
+            except Refusal as refusal:
+                rows.append(evolve(row(id_), error_code=refusal.code, error_message=refusal.message))
+        return Started(request, tuple(rows))
 
 
 def running(phone: Phone, _: Effect | None = None) -> None:
@@ -169,6 +166,11 @@ def ready(server: Server) -> None:
     """Refuse a server that is not ready."""
     if not server.is_ready:
         raise cph_refusal(error_table.SERVER_NOT_READY, reason=server.id)
+
+
+def page(rows: Iterable[Row], offset: int, limit: int) -> tuple[Row, ...]:
+    """Return a page of some rows."""
+    return tuple(rows)[offset : offset + limit]
 
 
 def marked(rows: Sequence[Row], marker: str | None, limit: int) -> tuple[tuple[Row, ...], PageInfo]:

@@ -32,7 +32,6 @@ class ScheduledEvents:
 
     @serves(scheduled_events.LIST)
     async def list(self, request: scheduled_events.EventQuery) -> scheduled_events.EventPage:
-        """Return one page of the events."""
         rows = [self._row(event) for event in self.project.cph.events.values() if self._is_here(event)]
         found = [event for event in rows if _matches(event, request)]
         return scheduled_events.EventPage(*marked(found, request.marker, request.limit), len(found))
@@ -47,7 +46,6 @@ class ScheduledEvents:
 
     @serves(scheduled_events.RESCHEDULE)
     async def reschedule(self, request: scheduled_events.RescheduleEvent) -> Accepted:
-        """Move the start of an event that has not begun."""
         event = self._pending(request.event)
         event.starts = self._start(request.start)
         return Accepted()

@@ -10,7 +10,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.bandwidths import bandwidth_row
 from koophone_async.emulator.cph.flavors import PHONES, SERVERS
-from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.project import Project, marked, page
 from koophone_async.emulator.cph.server_inventory import BY_USE, Server, network
 from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.jobs.engine import Effect, Run
@@ -70,12 +70,11 @@ class Servers:
     async def list(self, request: servers.ServerQuery) -> servers.ServerPage:
         """Return one page of the servers, newest first."""
         found = [server for server in self.project.servers() if _matches(server, request)]
-        page = found[request.offset : request.offset + request.limit]
-        return servers.ServerPage(tuple(Row(**_row(self.project, server)) for server in page), len(found))
+        rows = page(found, request.offset, request.limit)
+        return servers.ServerPage(tuple(Row(**_row(self.project, server)) for server in rows), len(found))
 
     @serves(servers.SHOW)
     async def show(self, request: servers.ServerRequest) -> ServerDetail:
-        """Return the details of one server."""
         server = self.project.server(request.server)
         bandwidth = self.project.cph.bandwidths.get(server.bandwidth or "")
         made = server.created
@@ -91,7 +90,6 @@ class Servers:
 
     @serves(server_models.MODELS)
     async def models(self, request: server_models.ModelQuery) -> server_models.ModelPage:
-        """List the flavors of servers."""
         found = [one for one in SERVERS.values() if request.product_type in (None, one.product_type)]
         return server_models.ModelPage(*marked(found, request.marker, request.limit or len(found)))
 
@@ -103,13 +101,11 @@ class Servers:
 
     @serves(servers.RENAME)
     async def rename(self, request: servers.RenameServer) -> Accepted:
-        """Rename a server."""
         self.project.server(request.server).name = request.name
         return Accepted()
 
     @serves(servers.RESTART, counted=False)
     async def restart(self, request: servers.ServersRequest) -> Started:
-        """Start to restart servers."""
         effects = [(server, Restart()) for server in request.servers]
         return self.project.on_servers(servers.RESTART, effects, _restartable)
 

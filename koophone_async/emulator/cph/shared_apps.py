@@ -65,7 +65,6 @@ class SharedApps:
 
     @serves(shared_apps.DELETE, counted=False)
     async def delete(self, request: shared_apps.DeleteApp) -> Started:
-        """Start to delete a shared app."""
         effects = [(one, Delete(narrowed(request, servers=(one,)))) for one in request.servers]
         return self.project.on_servers(shared_apps.DELETE, effects, _sharing)
 

@@ -104,7 +104,6 @@ class SharedFiles:
 
     @serves(shared_files.DELETE, counted=False)
     async def delete(self, request: shared_files.DeleteFiles) -> Started:
-        """Start to delete files and directories."""
         effects = [(one, Delete(narrowed(request, servers=(one,)))) for one in request.servers]
         return self.project.on_servers(shared_files.DELETE, effects, sharing)
 

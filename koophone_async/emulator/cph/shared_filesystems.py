@@ -47,6 +47,5 @@ class SharedFilesystems:
 
     @serves(shared_filesystems.DETACH, counted=False)
     async def detach(self, request: shared_filesystems.DetachFilesystem) -> Started:
-        """Start to unmount a file system."""
         effects = [(one, Unmount(narrowed(request, servers=(one,)))) for one in request.servers]
         return self.project.on_servers(shared_filesystems.DETACH, effects, ready)

@@ -75,7 +75,6 @@ class StorageOfPhones:
 
     @serves(storage.RESTORE, counted=False)
     async def restore(self, request: storage.RestoreData) -> Started:
-        """Start to unpack exports on phones."""
         effects = [(one.phone, Restore(one)) for one in request.restores]
         return self.project.on_phones(storage.RESTORE, effects, self._check_restore)
 

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Project, page
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -34,20 +34,19 @@ class Tags:
             for key, value in server.tags.items():
                 found.setdefault(key, {})[value] = None
         rows = [TagValues(key, tuple(sorted(values))) for key, values in sorted(found.items())]
-        return tags.TagPage(tuple(rows[request.offset : request.offset + request.limit]), len(rows))
+        return tags.TagPage(page(rows, request.offset, request.limit), len(rows))
 
     @serves(tags.SHOW)
     async def show(self, request: tags.ServerTagsRequest) -> tags.ServerTags:
-        """List the tags of a server."""
         return tags.ServerTags(_seen(self._server(request.server)))
 
     @serves(tags.FIND)
     async def find(self, request: tags.FindTagged) -> tags.TaggedPage:
         """Return one page of the matching servers."""
         found = self._matching(request)
-        page = found[request.offset : request.offset + request.limit]
+        rows = page(found, request.offset, request.limit)
         return tags.TaggedPage(
-            tuple(TaggedServer(one.id, one.name, None, _seen(one)) for one in page), len(found)
+            tuple(TaggedServer(one.id, one.name, None, _seen(one)) for one in rows), len(found)
         )
 
     @serves(tags.COUNT)
@@ -68,7 +67,6 @@ class Tags:
 
     @serves(tags.REMOVE, counted=False)
     async def remove(self, request: tags.RemoveTags) -> Accepted:
-        """Remove the tags with these keys and values."""
         server = self._server(request.server)
         for tag in request.tags:
             if server.tags.get(tag.key) == tag.value:

@@ -37,7 +37,6 @@ class Undocumented:
 
     @serves(undocumented.LIST_SUBNETS)
     async def subnets(self, request: RawRequest) -> RawAnswer:
-        """List the subnets that servers are in."""
         del request
         found = {server.subnet: server.vpc for server in self.project.servers()}
         return RawAnswer({"subnets": [{"subnet_id": subnet, "vpc_id": vpc} for subnet, vpc in found.items()]})
@@ -50,13 +49,11 @@ class Undocumented:
 
     @serves(undocumented.CREATE_PEERING_ROUTES)
     async def add_routes(self, request: RawRequest) -> RawAnswer:
-        """Store a route."""
         self.project.cph.routes.append(_sent(request))
         return RawAnswer({})
 
     @serves(undocumented.DELETE_PEERING_ROUTES)
     async def remove_routes(self, request: RawRequest) -> RawAnswer:
-        """Delete the routes that have all the sent values."""
         values = _sent(request).items()
         routes = self.project.cph.routes
         routes[:] = [route for route in routes if not values <= route.items()]
@@ -64,7 +61,6 @@ class Undocumented:
 
     @serves(undocumented.EXPORT_PHONE_DETAILS)
     async def export(self, request: RawRequest) -> RawAnswer:
-        """List all phones."""
         del request
         return RawAnswer(
             {"phones": [to_wire(Phone(**row(self.project, phone))) for phone in self.project.phones()]}
@@ -72,13 +68,11 @@ class Undocumented:
 
     @serves(undocumented.CREATE_AGENCY)
     async def create_agency(self, request: RawRequest) -> RawAnswer:
-        """Store an agency."""
         self.project.cph.agencies[self.project.id] = _sent(request)
         return RawAnswer({})
 
     @serves(undocumented.CHECK_AGENCY)
     async def check_agency(self, request: RawRequest) -> RawAnswer:
-        """Return whether there is an agency."""
         del request
         return RawAnswer({"exists": self.project.id in self.project.cph.agencies})
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph.project import page
 from koophone_async.emulator.gaming import library
 from koophone_async.emulator.gaming.library import Version
-from koophone_async.emulator.gaming.project import IN_USE, GamingProject, page
+from koophone_async.emulator.gaming.project import IN_USE, GamingProject
 from koophone_async.emulator.gaming.versions import version_row
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -42,7 +43,6 @@ class Applications:
 
     @serves(applications.SHOW)
     async def show(self, request: applications.ApplicationRequest) -> ApplicationDetail:
-        """Return the details of one application."""
         found = self.gaming.application(request.application)
         versions = tuple(map(version_row, self.gaming.library.versions_of(found.id)))
         return ApplicationDetail(found.name, found.package, found.description, versions)
@@ -61,7 +61,6 @@ class Applications:
 
     @serves(applications.DELETE)
     async def delete(self, request: applications.ApplicationRequest) -> Accepted:
-        """Delete an application that has no version."""
         found, games = self.gaming.application(request.application), self.gaming.library
         if games.versions_of(found.id):
             raise cph_refusal(IN_USE, reason="the application has versions")
@@ -76,7 +75,6 @@ class Applications:
 
     @serves(applications.PHONES)
     async def phones(self, request: applications.DeploymentQuery) -> PhoneDeploymentPage:
-        """List the phones that have an application."""
         rows = (PhoneDeployment(phone, *_named(version)) for phone, version in self._on_phones(request))
         return PhoneDeploymentPage(page(rows, request.offset, request.limit))
 

@@ -13,10 +13,10 @@ from typing import ClassVar
 from attrs import evolve, frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import running
+from koophone_async.emulator.cph.project import page, running
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.gaming.library import Version
-from koophone_async.emulator.gaming.project import GamingProject, NoServer, page
+from koophone_async.emulator.gaming.project import GamingProject, NoServer
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
 from koophone_async.emulator.jobs.phone_effects import install
 from koophone_async.emulator.server.errors import Refusal
@@ -106,14 +106,12 @@ class Deployments:
 
     @serves(deployments.ON_SERVER)
     async def on_server(self, request: deployments.ServerQuery) -> DeployedVersionPage:
-        """List the packages on a server."""
         server, library = self.gaming.project.server(request.server), self.gaming.library
         versions = [library.versions[version] for version in library.on_servers.get(server.id, ())]
         return self._page(versions, request)
 
     @serves(deployments.ON_PHONE)
     async def on_phone(self, request: deployments.PhoneQuery) -> DeployedVersionPage:
-        """List the versions on a phone."""
         phone = self.gaming.project.phone(request.phone)
         return self._page(self.gaming.library.installed(phone.cph_id), request)
 
@@ -134,12 +132,10 @@ class Deployments:
 
     @serves(deployments.PUSH, counted=False)
     async def push(self, request: requests.PushVersions) -> Started:
-        """Start to put the packages of versions on servers."""
         return self._on_servers(deployments.PUSH, request.action, Push)
 
     @serves(deployments.REMOVE, counted=False)
     async def remove(self, request: requests.RemoveVersions) -> Started:
-        """Start to delete the packages of versions from servers."""
         return self._on_servers(deployments.REMOVE, request.action, Remove)
 
     @serves(deployments.UNDEPLOY, counted=False)
@@ -219,9 +215,11 @@ class _Call:
         """Start the steps of a server and its phones, and first the job that represents them."""
         jobs, ready, steps = self.gaming.project.jobs, f"{self.id}/{server.id}", list[StartedJob]()
         phones = self.gaming.project.world.fleet.on_server(server.index) if on_phones else []
-        whole = summary and jobs.start(
-            self.operation, self.id, Summary(), server=server.id, waits_for=(ready,), seconds=0.0
-        )
+        if summary is not None:
+            waiting = jobs.start(
+                self.operation, self.id, Summary(), server=server.id, waits_for=(ready,), seconds=0.0
+            )
+            steps.append(StartedJob(summary, waiting.id, server.id))
         for version in versions:
             package = self.start(on_server(version.id), server.id)
             steps.append(package)
@@ -230,8 +228,7 @@ class _Call:
                     steps.append(self.start(Install(version.id), server.id, phone.cph_id, package.id))
                 elif version in self.gaming.library.installed(phone.cph_id):
                     steps.append(self.start(Uninstall(version.id), server.id, phone.cph_id))
-        if not whole:
-            return steps
-        jobs.wait_for(whole, (step.id or "" for step in steps))
+        if steps and steps[0].kind is summary:
+            jobs.wait_for(jobs.by_id[steps[0].id or ""], [step.id or "" for step in steps[1:]])
         jobs.complete(ready)
-        return [StartedJob(summary, whole.id, server.id), *steps]
+        return steps

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 from attrs import define, field, frozen
 
@@ -17,8 +17,6 @@ from koophone_async.protocol.dialect import Json
 from koophone_async.services.cph.server import ServerState
 from koophone_async.services.gaming.started_jobs import RefusedServer
 from koophone_async.wire import Edition, to_wire
-
-Row = TypeVar("Row")
 
 # From an example of failures; it is in no table (CPH 7.1.1, 2020-07-30).
 SERVER_FROZEN: Final = ("CPS.1028", "No permission to request resources. Server is frozen.")
@@ -53,22 +51,14 @@ class GamingProject:
         return self.project.world.library
 
     def application(self, application: str) -> Application:
-        """Return an application.
-
-        Raises:
-            Refusal: The project has no such application (CPS.0302).
-        """
+        """Return an application of the project, or refuse an unknown id (CPS.0302)."""
         found = self.library.applications.get(application)
         if found is None or found.project != self.project.id:
             raise cph_refusal(UNKNOWN, reason=f"no application {application}")
         return found
 
     def version(self, version: str) -> Version:
-        """Return a version.
-
-        Raises:
-            Refusal: The project has no such version (CPS.0302).
-        """
+        """Return a version of the project, or refuse an unknown id (CPS.0302)."""
         found = self.library.versions.get(version)
         if found is None:
             raise cph_refusal(UNKNOWN, reason=f"no version {version}")
@@ -87,8 +77,3 @@ class GamingProject:
         if not found.is_ready:
             raise cph_refusal(error_table.SERVER_NOT_READY, reason=server)
         return found
-
-
-def page(rows: Iterable[Row], offset: int, limit: int) -> tuple[Row, ...]:
-    """Return a page of some rows. There is no total (CPH 5.1 to 5.3, 2020-07-30)."""
-    return tuple(rows)[offset : offset + limit]

@@ -24,7 +24,6 @@ class Versions:
 
     @serves(versions.SHOW)
     async def show(self, request: versions.VersionRequest) -> Version:
-        """Return the details of one version."""
         found = self.gaming.version(request.version)
         return evolve(version_row(found), application=found.application)
 

@@ -249,7 +249,7 @@ class Jobs:
         seconds = self._draw() if seconds is None else seconds
         job = Job(
             self.world.hex(), request, operation.name, effect, seconds,
-            phone, server, encoder, queue, set(waits_for),
+            phone, server, encoder, queue, set(waits_for)
         )  # fmt: skip
         self._apply_fault(job)
         self._add(job, self.world.clock())

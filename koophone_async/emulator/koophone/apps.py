@@ -49,7 +49,6 @@ class Apps:
 
     @serves(apps.INSTALL, counted=False)
     async def install(self, request: apps.InstallApp) -> StartedTask:
-        """Install a package on each phone at the end of its job."""
         phones, is_expired = self.world.free(request.instances), self._is_expired(request.url)
         prefix = "FULFILL" if request.is_fast else "ZGCA"
 

@@ -47,7 +47,6 @@ class Commands:
 
     @serves(commands.RUN_SYNC, counted=False)
     async def run_sync(self, request: commands.RunCommand) -> commands.CommandResults:
-        """Run a command on each phone and return the output."""
         phones = self.world.free(request.instances)
         return commands.CommandResults(tuple(self._result(phone, request.command) for phone in phones))
 

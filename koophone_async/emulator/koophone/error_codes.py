@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
+from koophone_async.operation import AnyOperation
 from koophone_async.services.koophone import apps, instances, orders, video
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from koophone_async.operation import AnyOperation
-    from koophone_async.wire import Json
+from koophone_async.wire import Json
 
 
 def precise_code(operation: AnyOperation, values: Json) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 # From the error table (KooPhone 6.2, 2025-12-31). The table lacks some codes of the pages of operations, which
 # list 400 and 500 for all of their codes alike; 400 is used for these.

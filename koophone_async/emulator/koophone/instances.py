@@ -16,12 +16,7 @@ from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.services.koophone import instances
-from koophone_async.services.koophone.instances import (
-    ContentState,
-    CopyState,
-    InstanceQuery,
-    RunningState,
-)
+from koophone_async.services.koophone.instances import ContentState, CopyState, InstanceQuery, RunningState
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 
 MAX_ROWS: Final = 100

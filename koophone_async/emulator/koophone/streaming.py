@@ -87,7 +87,6 @@ class Streaming:
 
     @serves(streaming.PROGRESS)
     async def progress(self, request: streaming.ProgressQuery) -> streaming.PrepareProgress:
-        """Return the progress of one phone."""
         (phone,) = self.world.chosen([request.instance], unknown="4001")
         progress = _PROGRESS[_state(phone)]
         if not self.world.china and progress not in _ABROAD:
@@ -120,7 +119,6 @@ class Streaming:
 
     @serves(streaming.RELEASE, only=Edition.INTERNATIONAL)
     async def release(self, request: streaming.InstanceRequest) -> Accepted:
-        """End the session of a phone."""
         (phone,) = self.world.chosen([request.instance])
         phone.logged_in = phone.streaming = False
         return Accepted()

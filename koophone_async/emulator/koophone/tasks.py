@@ -25,7 +25,6 @@ class Tasks:
 
     @serves(operations.LIST)
     async def list(self, request: operations.TaskQuery) -> operations.Task:
-        """Return the jobs of a task that are not lost."""
         found = [job for job in self.jobs.of_request(request.task) if job.service == "koophone"]
         if not found:
             raise koophone_refusal("1323", request.task)

@@ -18,7 +18,6 @@ class Video:
 
     @serves(video.SET)
     async def set(self, request: video.SetVideo) -> Accepted:
-        """Store all six settings for each phone."""
         for phone in self.world.chosen(request.instances):
             phone.video = request.settings
         return Accepted()

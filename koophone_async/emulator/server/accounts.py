@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import define, field, frozen
 
 from koophone_async.credentials import AccessKey
 from koophone_async.services.iam import Project, Token, TokenDetails
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 TOKEN_LIFETIME: Final = timedelta(hours=24)
 

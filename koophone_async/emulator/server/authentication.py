@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from attrs import define
 
+from koophone_async.credentials import AccessKey
+from koophone_async.emulator.server.accounts import Accounts
 from koophone_async.emulator.server.errors import Refusal, koophone_refusal, refusal
+from koophone_async.operation import AnyOperation
 from koophone_async.protocol.signing import Authorization, Request, parse_authorization, verify
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from koophone_async.credentials import AccessKey
-    from koophone_async.emulator.server.accounts import Accounts
-    from koophone_async.operation import AnyOperation
 
 SKEW: Final = timedelta(minutes=15)
 """The largest difference between the clocks of client and service."""

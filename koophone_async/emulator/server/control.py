@@ -4,71 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
+from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.emulator.server import faults, page
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.orders import BUY
 from koophone_async.wire import decode, encode
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from koophone_async.emulator.emulator import Emulator
-    from koophone_async.emulator.jobs.engine import Jobs
-
 PREFIX: Final = "/_emulator/"
 
 
-async def control(emulator: Emulator, request: web.BaseRequest) -> web.Response:
+async def control(jobs: Jobs, reset: Callable[[], None], request: web.BaseRequest) -> web.Response:
     """Answer a request to the emulator's own interface."""
     path = request.path.removeprefix(PREFIX)
     if request.method == "GET" and path in _READS:
-        return _json(_READS[path](emulator))
+        return _json(_READS[path](jobs))
     match request.method, path:
         case "GET", "":
-            return _page(emulator.jobs, request.query.get("from", "1"))
+            return _page(jobs, request.query.get("from", "1"))
         case "PUT", "faults":
-            return await _replace_faults(emulator, request)
+            return await _replace_faults(jobs.world.plan, request)
         case "POST", "reset":
-            emulator.reset()
+            reset()
             return web.Response(status=204)
         case _:
             problem = f"the emulator has no {request.method} {request.path}; it has {', '.join(_OPERATIONS)}"
             return _json({"error": problem}, 404)
-
-
-_READS: Final[Mapping[str, Callable[[Emulator], object]]] = {
-    "ledger": lambda emulator: emulator.ledger.to_json(),
-    "requests": lambda emulator: {"requests": emulator.ledger.requests_to_json()},
-    "state": lambda emulator: _state(emulator.jobs),
-    "faults": lambda emulator: faults.to_json(emulator.plan.faults),
-}
-
-_OPERATIONS: Final = [
-    *(f"GET {PREFIX}{path}" for path in ("", *_READS)),
-    f"PUT {PREFIX}faults",
-    f"POST {PREFIX}reset",
-]
-
-
-def _page(jobs: Jobs, first: str) -> web.Response:
-    number = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
-    html = page.page(jobs, number)
-    return web.Response(text=html, content_type="text/html", headers=page.HEADERS)
-
-
-async def _replace_faults(emulator: Emulator, request: web.BaseRequest) -> web.Response:
-    """Replace the faults; the answer lists them with all fields, including defaults."""
-    try:
-        plan = faults.from_json(decode(await request.read()))
-    except (msgspec.DecodeError, InvalidRequest) as error:
-        return _json({"error": str(error)}, 400)
-    emulator.plan.replace(plan)
-    return _json(faults.to_json(plan))
 
 
 def _state(jobs: Jobs) -> dict[str, Any]:
@@ -92,6 +58,36 @@ def _state(jobs: Jobs) -> dict[str, Any]:
         ],
         "faults": len(world.plan.faults),
     }
+
+
+_READS: Final[Mapping[str, Callable[[Jobs], object]]] = {
+    "ledger": lambda jobs: jobs.world.ledger.to_json(),
+    "requests": lambda jobs: {"requests": jobs.world.ledger.requests_to_json()},
+    "state": _state,
+    "faults": lambda jobs: faults.to_json(jobs.world.plan.faults),
+}
+
+_OPERATIONS: Final = [
+    *(f"GET {PREFIX}{path}" for path in ("", *_READS)),
+    f"PUT {PREFIX}faults",
+    f"POST {PREFIX}reset",
+]
+
+
+def _page(jobs: Jobs, first: str) -> web.Response:
+    number = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
+    html = page.page(jobs, number)
+    return web.Response(text=html, content_type="text/html", headers=page.HEADERS)
+
+
+async def _replace_faults(plan: faults.Plan, request: web.BaseRequest) -> web.Response:
+    """Replace the faults; the answer lists them with all fields, including defaults."""
+    try:
+        new = faults.from_json(decode(await request.read()))
+    except (msgspec.DecodeError, InvalidRequest) as error:
+        return _json({"error": str(error)}, 400)
+    plan.replace(new)
+    return _json(faults.to_json(new))
 
 
 def _json(value: object, status: int = 200) -> web.Response:

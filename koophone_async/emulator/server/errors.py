@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import define, field
 
 from koophone_async.emulator.cph.error_table import CPS
 from koophone_async.emulator.koophone.error_table import KOOPHONE
-from koophone_async.protocol.dialect import DIALECTS
+from koophone_async.operation import AnyOperation
+from koophone_async.protocol.dialect import DIALECTS, Json
 from koophone_async.services.koophone import commands
 from koophone_async.wire import Edition
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from koophone_async.operation import AnyOperation
-    from koophone_async.protocol.dialect import Json
 
 _GATEWAY: Final = "APIGW."
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from collections.abc import Collection, Iterable
+from typing import Any, Final, TypeAlias, cast
 
 from attrs import asdict, define, field, frozen
 from attrs.validators import ge, gt, in_, le, optional
@@ -21,9 +22,6 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import InvalidRequest, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 
 @frozen

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from attrs import asdict, define, field
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _MAX_RECORDS: Final = 1000
 

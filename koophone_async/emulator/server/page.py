@@ -6,21 +6,18 @@ It is rendered anew for every request and has no script: the browser reloads it 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from html import escape
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from koophone_async.emulator.fleet import CopyState, Phone
+from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.emulator.server import faults
+from koophone_async.emulator.world import World
 from koophone_async.wire import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from koophone_async.emulator.jobs.engine import Jobs
-    from koophone_async.emulator.world import World
 
 HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 """Nothing that a caller puts into a path or a name is executed."""

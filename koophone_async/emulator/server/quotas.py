@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from attrs import define, field
 
 from koophone_async.emulator.server.errors import throttled
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from koophone_async.operation import AnyOperation, Quota
+from koophone_async.operation import AnyOperation, Quota
 
 _UNITS: Final = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
@@ -12,21 +13,15 @@ from attrs import frozen
 
 from koophone_async.emulator.cph import error_codes as cph_codes
 from koophone_async.emulator.koophone import error_codes as koophone_codes
-from koophone_async.emulator.server.errors import cph_refusal, invalid, koophone_refusal
+from koophone_async.emulator.server.errors import Refusal, cph_refusal, invalid, koophone_refusal
 from koophone_async.emulator.server.routing import constant_fields
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.operation import AnyOperation
 from koophone_async.services.cph import jobs, tags
 from koophone_async.services.cph.commands import AdbCommand
 from koophone_async.services.cph.undocumented import RawRequest
 from koophone_async.services.koophone import apps, instances, orders, streaming
-from koophone_async.wire import Edition, decode, request_from_wire, spelling
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from koophone_async.emulator.server.errors import Refusal
-    from koophone_async.operation import AnyOperation
-    from koophone_async.wire import Json
+from koophone_async.wire import Edition, Json, decode, request_from_wire, spelling
 
 # Operations whose tables of headers lack `x-request-id`, or call it optional (KooPhone 4.1.7, 4.2, 4.3.1,
 # 4.3.2, 4.4.1).

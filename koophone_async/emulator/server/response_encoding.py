@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
+from typing import Any, Final, TypeGuard, cast
 
 from koophone_async.emulator.server.faults import Alteration, Distort, Duplicate
+from koophone_async.emulator.world import World
+from koophone_async.operation import AnyOperation
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.services.cph import image_members, phones, tags
 from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.services.koophone import apps, instances, streaming, users
-from koophone_async.wire import encode, in_headers, to_wire
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from koophone_async.emulator.world import World
-    from koophone_async.operation import AnyOperation
-    from koophone_async.wire import Json
+from koophone_async.wire import Json, encode, in_headers, to_wire
 
 _ID_FIELDS: Final = {"instance_id", "job_id", "phone_id", "server_id", "encode_server_id"}
 _STATE_FIELDS: Final = {"status", "running_status"}

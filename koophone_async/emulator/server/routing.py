@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
+from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
 from urllib.parse import unquote
 
 import attrs
@@ -18,12 +18,7 @@ from koophone_async.checks import OneOf
 from koophone_async.emulator.cph.error_table import NO_PERMISSION
 from koophone_async.emulator.server.errors import cph_refusal, refusal
 from koophone_async.operation import Answer, AnyOperation, Operation, Request
-from koophone_async.wire import decode, spelling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from koophone_async.wire import Edition, Json
+from koophone_async.wire import Edition, Json, decode, spelling
 
 Handlers = TypeVar("Handlers")
 Method: TypeAlias = Callable[[Handlers, Request], Coroutine[Any, Any, Answer]]

@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from attrs import define, field
 
+from koophone_async.emulator.jobs.engine import Jobs
+from koophone_async.emulator.server.accounts import Accounts
+from koophone_async.emulator.server.authentication import Authenticator
 from koophone_async.emulator.server.errors import Refusal, message_of, throttled
 from koophone_async.emulator.server.faults import (
     Delay,
@@ -31,21 +35,14 @@ from koophone_async.emulator.server.faults import (
     Truncate,
 )
 from koophone_async.emulator.server.ledger import RequestRecord
+from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
 from koophone_async.emulator.server.response_encoding import encode_answer
+from koophone_async.emulator.server.routing import Route, Routes
+from koophone_async.emulator.world import World
+from koophone_async.operation import AnyOperation
 from koophone_async.protocol.signing import Request
 from koophone_async.wire import encode
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from koophone_async.emulator.jobs.engine import Jobs
-    from koophone_async.emulator.server.accounts import Accounts
-    from koophone_async.emulator.server.authentication import Authenticator
-    from koophone_async.emulator.server.quotas import Quotas
-    from koophone_async.emulator.server.routing import Route, Routes
-    from koophone_async.emulator.world import World
-    from koophone_async.operation import AnyOperation
 
 MAX_BODY: Final = 16 * 2**20
 """The largest body that is read, in bytes."""
