@@ -117,7 +117,7 @@ _MODULE_OF: Final = {
 }
 """The module that defines each public name; those not listed are errors.
 
-Names are imported on first use, so that nobody waits for a service that they do not use.
+Names are imported on first use: a program does not wait for the import of services that it does not use.
 """
 
 if not TYPE_CHECKING:  # a type checker that sees __getattr__ accepts any name

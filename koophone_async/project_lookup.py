@@ -24,15 +24,17 @@ class ProjectLookup:
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
 
     async def find(self, region: str | None) -> str:
-        """Return the project's id; the first call may ask IAM, and concurrent ones wait for its answer.
+        """Return the project's id; the first call may query IAM, and concurrent ones wait for its answer.
 
         Raises:
             InvalidRequest: There is neither a project nor a region to look it up by.
-            NotConnected: IAM could not be asked; the call that needs the project was not sent.
+            NotConnected: The look-up had no usable answer; the call that needs the project was not sent.
             NotFound: The account has no project of that name.
         """
+        if known := self._known.get(region):
+            return known
         async with self._lock:
-            if region not in self._known:
+            if region not in self._known:  # another call may have found it during the wait for the lock
                 try:
                     self._known[region] = await self._look_up(region)
                 except (NoAnswer, UnreadableAnswer) as error:

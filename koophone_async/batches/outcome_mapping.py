@@ -54,8 +54,8 @@ def error_state(error: KooPhoneError, *, sent: bool) -> tuple[State, str, str | 
 
     Args:
         error: The error of the last attempt.
-        sent: Whether any attempt was sent that may have been executed. The error alone does not tell: it may
-            be one of signing in, or of a retry.
+        sent: Whether any attempt was sent that may have been executed. The error alone does not show that:
+            it may be one of signing in, or of a retry.
     """
     match error:
         case Refused(not_executed=True) if not sent:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class OutcomeRecorder:
-    """Counts ids in and their outcomes out, and wakes whoever waits for a change.
+    """Counts ids in and their outcomes out, and wakes the tasks that wait for a change.
 
     Outcomes are kept for the report, or queued for a caller that iterates over the run.
     """
@@ -64,7 +64,7 @@ class OutcomeRecorder:
         self.notify()
 
     def notify(self) -> None:
-        """Wake whoever waits for a change."""
+        """Wake all tasks that wait for a change."""
         self._changed.set()
 
     async def wait_for_change(self) -> None:

@@ -168,7 +168,7 @@ class Run(Generic[Request, Answer]):
             await self._dispatcher.send(chunk)
 
     def _finish(self) -> None:
-        """Give an outcome to every id of the input that has none."""
+        """Record an outcome for every id of the input that has none."""
         self._dispatcher.leave_running()
         for chunk in self._intake.unsent():
             self._dispatcher.record_all(chunk, State.NOT_SENT, self._stop_reason)

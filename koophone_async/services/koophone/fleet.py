@@ -169,7 +169,7 @@ class Fleet:
 
     def authorize(self) -> Run[InstanceRequest, StreamAccess]:
         """Create the token of each stream, one per call; the outcome's `value` is a `StreamAccess`."""
-        return self._run(streaming.AUTHORIZE, _single, _read_value(_whole))
+        return self._run(streaming.AUTHORIZE, _single, _read_value(_unchanged))
 
     def stop_streaming(self) -> Run[InstanceRequest, Accepted]:
         """Stop the stream of each instance, one per call (international edition only)."""
@@ -240,7 +240,7 @@ def _apps(page: AppPage) -> object:
     return page.items
 
 
-def _whole(answer: object) -> object:
+def _unchanged(answer: object) -> object:
     return answer
 
 
