@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, SEEDED, PhoneFlavor, image_of
@@ -119,18 +119,18 @@ class Phones:
     async def list(self, request: phones.PhoneQuery) -> phones.PhonePage:
         """Return one page of the phones, newest first."""
         page, total = self._page(request)
-        return phones.PhonePage(tuple(Row(**row(self.project, phone)) for phone in page), total)
+        return phones.PhonePage(tuple(row(self.project, phone) for phone in page), total)
 
     def _page(self, query: phones.PhoneQuery) -> tuple[Sequence[Phone], int]:
         is_filtered = any((query.name, query.state is not None, query.type))
         if query.server is None and not is_filtered:
             return self.project.page(query.offset, query.limit)
-        found = self._some(query)
+        found = self._on_server(query)
         if is_filtered:
             found = [phone for phone in found if _matches(phone, query)]
         return found[query.offset : query.offset + query.limit], len(found)
 
-    def _some(self, query: phones.PhoneQuery) -> Sequence[Phone]:
+    def _on_server(self, query: phones.PhoneQuery) -> Sequence[Phone]:
         server = query.server and self.project.cph.servers.by_id.get(query.server)
         if query.server is None:
             return self.project.phones()
@@ -140,8 +140,7 @@ class Phones:
 
     @serves(phones.SHOW)
     async def show(self, request: phones.PhoneRequest) -> PhoneDetails:
-        phone = self.project.phone(request.phone)
-        return details(self.project, phone)
+        return details(self.project, self.project.phone(request.phone))
 
     @serves(phones.RENAME)
     async def rename(self, request: phones.RenamePhone) -> Accepted:
@@ -224,47 +223,44 @@ def flavor(project: Project, phone: Phone) -> PhoneFlavor:
     return PHONES.get(project.cph.servers.of(phone).phone_model or "", SEEDED)
 
 
-def row(project: Project, phone: Phone) -> dict[str, Any]:
-    """Return the fields that lists and details of phones share."""
-    server, kind = project.cph.servers.of(phone), flavor(project, phone)
-    made = phone.created.astimezone(UTC)
-    return {
-        "id": phone.cph_id,
-        "name": phone.name,
-        "server": server.id,
-        "state": state(phone),
-        "type": PhoneType.COMMON,
-        "model": kind.name,
-        "image": phone.image or image_of(phone.release),
-        "image_version": f"AOSP {phone.release.number}.0",
-        "imei": f"{860000000000000 + phone.number}",
-        "route": phone.route,
-        "disk_mode": DiskMode.OWN if kind.own_disk else DiskMode.SHARED,
-        "zone": server.zone,
-        "is_encrypted": False,
-        "bought": PhoneOrder(server.order or f"CS{server.id[:14].upper()}", kind.name),
-        "created_at": made,
-        "updated_at": made,
-    }
+def row(project: Project, phone: Phone) -> Row:
+    """Return a phone as lists show it."""
+    server, bought_as = project.cph.servers.of(phone), flavor(project, phone)
+    created = phone.created.astimezone(UTC)
+    return Row(
+        id=phone.cph_id,
+        name=phone.name,
+        server=server.id,
+        state=state(phone),
+        type=PhoneType.COMMON,
+        model=bought_as.name,
+        image=phone.image or image_of(phone.release),
+        image_version=f"AOSP {phone.release.number}.0",
+        imei=f"{860000000000000 + phone.number}",
+        route=phone.route,
+        disk_mode=DiskMode.OWN if bought_as.own_disk else DiskMode.SHARED,
+        zone=server.zone,
+        is_encrypted=False,
+        bought=PhoneOrder(server.order or f"CS{server.id[:14].upper()}", bought_as.name),
+        created_at=created,
+        updated_at=created,
+    )
 
 
 def details(project: Project, phone: Phone) -> PhoneDetails:
     """Return the details of a phone."""
-    kind, port = flavor(project, phone), _port(project, phone)
-    disk = DataVolume(DiskType.GENERAL_PURPOSE_SSD, phone.disk) if kind.own_disk else None
+    own_disk = flavor(project, phone).own_disk
+    disk = DataVolume(DiskType.GENERAL_PURPOSE_SSD, phone.disk) if own_disk else None
     return PhoneDetails(
-        **row(project, phone),
+        **asdict(row(project, phone), recurse=False),
         properties=phone.properties,
         custom=phone.custom_properties or None,
-        ports=(port,),
+        ports=(_port(project, phone),),
         disk=disk,
     )
 
 
 def _port(project: Project, phone: Phone) -> PhonePort:
-    server, inside = (
-        project.cph.servers.of(phone),
-        f"10.237.{phone.number // 250 % 250}.{phone.number % 250 + 1}",
-    )
-    access = 10000 + phone.number % 50000
-    return PhonePort("adb", inside, server.internal_ip, server.public_ip, None, None, 5555, access)
+    server, port = project.cph.servers.of(phone), 10000 + phone.number % 50000
+    address = f"10.237.{phone.number // 250 % 250}.{phone.number % 250 + 1}"
+    return PhonePort("adb", address, server.internal_ip, server.public_ip, None, None, 5555, port)

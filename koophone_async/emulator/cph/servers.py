@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.bandwidths import bandwidth_row
@@ -71,19 +71,20 @@ class Servers:
         """Return one page of the servers, newest first."""
         found = [server for server in self.project.servers() if _matches(server, request)]
         rows = page(found, request.offset, request.limit)
-        return servers.ServerPage(tuple(Row(**_row(self.project, server)) for server in rows), len(found))
+        return servers.ServerPage(tuple(_row(self.project, server) for server in rows), len(found))
 
     @serves(servers.SHOW)
     async def show(self, request: servers.ServerRequest) -> ServerDetail:
         server = self.project.server(request.server)
         bandwidth = self.project.cph.bandwidths.get(server.bandwidth or "")
-        made = server.created
         flavor = PHONES.get(server.phone_model or "")
         shared = flavor and flavor.shared_storage
         return ServerDetail(
-            **_row(self.project, server),
+            **asdict(_row(self.project, server), recurse=False),
             bandwidths=() if bandwidth is None else (bandwidth_row(bandwidth),),
-            volumes=(Volume(server.id[::-1], f"{server.name}-disk", 800, "SSD", made, server.updated),),
+            volumes=(
+                Volume(server.id[::-1], f"{server.name}-disk", 800, "SSD", server.created, server.updated),
+            ),
             shared_volume=SharedVolume("SSD", shared, 0) if shared else None,
             security_groups=(),
         )
@@ -141,26 +142,26 @@ def _moment(number: int) -> datetime:
     return datetime.fromtimestamp(number / 1000 if number > _MILLISECONDS else number, UTC)
 
 
-def _row(project: Project, server: Server) -> dict[str, Any]:
+def _row(project: Project, server: Server) -> Row:
     inside, outside = server.internal_ip, server.public_ip
-    return {
-        "id": server.id,
-        "name": server.name,
-        "zone": server.zone,
-        "model": server.model,
-        "phone_model": server.phone_model,
-        "keypair": server.keypair,
-        "state": server.state,
-        "network": Network(server.network),
-        "vpc": server.vpc,
-        "cidr": "172.31.0.0/16",
-        "vpc_cidr": "172.31.0.0/16",
-        "subnet": server.subnet,
-        "subnet_cidr": "172.31.0.0/16",
-        "addresses": (Address(inside, outside, inside, outside),),
-        "resource_project": network(project.world.fleet.seed, server.region, "resources").replace("-", ""),
-        "purchase": Purchase(server.order or f"CS{server.id[:14].upper()}", server.model, server.charging),
-        "enterprise_project": server.enterprise_project,
-        "created_at": server.created,
-        "updated_at": server.updated,
-    }
+    return Row(
+        id=server.id,
+        name=server.name,
+        zone=server.zone,
+        model=server.model,
+        phone_model=server.phone_model,
+        keypair=server.keypair,
+        state=server.state,
+        network=Network(server.network),
+        vpc=server.vpc,
+        cidr="172.31.0.0/16",
+        vpc_cidr="172.31.0.0/16",
+        subnet=server.subnet,
+        subnet_cidr="172.31.0.0/16",
+        addresses=(Address(inside, outside, inside, outside),),
+        resource_project=network(project.world.fleet.seed, server.region, "resources").replace("-", ""),
+        purchase=Purchase(server.order or f"CS{server.id[:14].upper()}", server.model, server.charging),
+        enterprise_project=server.enterprise_project,
+        created_at=server.created,
+        updated_at=server.updated,
+    )

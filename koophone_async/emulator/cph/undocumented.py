@@ -13,7 +13,6 @@ from koophone_async.emulator.cph.phones import row
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import undocumented
-from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.undocumented import RawAnswer, RawRequest
 from koophone_async.wire import Json, to_wire
 
@@ -62,9 +61,7 @@ class Undocumented:
     @serves(undocumented.EXPORT_PHONE_DETAILS)
     async def export(self, request: RawRequest) -> RawAnswer:
         del request
-        return RawAnswer(
-            {"phones": [to_wire(Phone(**row(self.project, phone))) for phone in self.project.phones()]}
-        )
+        return RawAnswer({"phones": [to_wire(row(self.project, phone)) for phone in self.project.phones()]})
 
     @serves(undocumented.CREATE_AGENCY)
     async def create_agency(self, request: RawRequest) -> RawAnswer:

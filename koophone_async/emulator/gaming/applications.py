@@ -32,25 +32,25 @@ from koophone_async.services.gaming.applications import (
 class Applications:
     """Manages applications, and lists where their versions are deployed."""
 
-    gaming: GamingProject
+    project: GamingProject
 
     @serves(applications.LIST)
     async def list(self, request: applications.ApplicationQuery) -> ApplicationPage:
         """Return one page of the applications, newest first."""
-        found = self.gaming.library.of_project(self.gaming.project.id)
+        found = self.project.library.of_project(self.project.id)
         fitting = [one for one in found if (request.name or "") in one.name]
         return ApplicationPage(tuple(_row(one) for one in page(fitting, request.offset, request.limit)))
 
     @serves(applications.SHOW)
     async def show(self, request: applications.ApplicationRequest) -> ApplicationDetail:
-        found = self.gaming.application(request.application)
-        versions = tuple(map(version_row, self.gaming.library.versions_of(found.id)))
+        found = self.project.application(request.application)
+        versions = tuple(map(version_row, self.project.library.versions_of(found.id)))
         return ApplicationDetail(found.name, found.package, found.description, versions)
 
     @serves(applications.CREATE)
     async def create(self, request: applications.NewApplication) -> CreatedApplication:
         """Create an application, unless the project has the maximum (CPS.0196)."""
-        project, games = self.gaming.project, self.gaming.library
+        project, games = self.project, self.project.library
         if len(games.of_project(project.id)) >= games.max_applications:
             raise cph_refusal(error_table.QUOTA_EXCEEDED)
         id_, now = project.world.hex(), project.now
@@ -61,7 +61,7 @@ class Applications:
 
     @serves(applications.DELETE)
     async def delete(self, request: applications.ApplicationRequest) -> Accepted:
-        found, games = self.gaming.application(request.application), self.gaming.library
+        found, games = self.project.application(request.application), self.project.library
         if games.versions_of(found.id):
             raise cph_refusal(IN_USE, reason="the application has versions")
         del games.applications[found.id]
@@ -79,14 +79,14 @@ class Applications:
         return PhoneDeploymentPage(page(rows, request.offset, request.limit))
 
     def _on_servers(self, query: applications.DeploymentQuery) -> Iterator[tuple[str, Version]]:
-        games, there = self.gaming.library, {server.id for server in self.gaming.project.servers()}
-        versions = _by_id(games.versions_of(self.gaming.application(query.application).id))
+        games, there = self.project.library, {server.id for server in self.project.servers()}
+        versions = _by_id(games.versions_of(self.project.application(query.application).id))
         for server, ids in games.on_servers.items():
             if server in there:
                 yield from ((server, versions[one]) for one in ids if one in versions)
 
     def _on_phones(self, query: applications.DeploymentQuery) -> Iterator[tuple[str, Version]]:
-        games, application = self.gaming.library, self.gaming.application(query.application)
+        games, application = self.project.library, self.project.application(query.application)
         for phone in games.on_phones:
             yield from ((phone, one) for one in games.installed(phone) if one.application == application.id)
 

@@ -102,18 +102,18 @@ class Summary(Effect):
 class Deployments:
     """Deploys versions to servers and phones, and removes them."""
 
-    gaming: GamingProject
+    project: GamingProject
 
     @serves(deployments.ON_SERVER)
     async def on_server(self, request: deployments.ServerQuery) -> DeployedVersionPage:
-        server, library = self.gaming.project.server(request.server), self.gaming.library
+        server, library = self.project.server(request.server), self.project.library
         versions = [library.versions[version] for version in library.on_servers.get(server.id, ())]
         return self._page(versions, request)
 
     @serves(deployments.ON_PHONE)
     async def on_phone(self, request: deployments.PhoneQuery) -> DeployedVersionPage:
-        phone = self.gaming.project.phone(request.phone)
-        return self._page(self.gaming.library.installed(phone.cph_id), request)
+        phone = self.project.phone(request.phone)
+        return self._page(self.project.library.installed(phone.cph_id), request)
 
     def _page(
         self, versions: Sequence[Version], query: deployments.ServerQuery | deployments.PhoneQuery
@@ -121,7 +121,7 @@ class Deployments:
         return DeployedVersionPage(tuple(map(self._row, page(versions, query.offset, query.limit))))
 
     def _row(self, version: Version) -> DeployedVersion:
-        of = self.gaming.library.applications[version.application]
+        of = self.project.library.applications[version.application]
         what = (version.id, version.code, version.name, version.activity)
         return DeployedVersion(of.id, of.package, of.name, of.description, *what)
 
@@ -146,12 +146,12 @@ class Deployments:
     @serves(deployments.UPDATE, counted=False)
     async def update(self, request: requests.UpdateVersions) -> Started:
         """Start to install versions on a phone; a job fails if the server does not have the package."""
-        versions = [self.gaming.version(version) for version in request.action.versions]
-        phone = self.gaming.project.phone(request.phone)
+        versions = [self.project.version(version) for version in request.action.versions]
+        phone = self.project.phone(request.phone)
         running(phone)
-        call = _Call(self.gaming, deployments.UPDATE, self.gaming.project.world.hex())
+        call = _Call(self.project, deployments.UPDATE, self.project.world.hex())
         call.count(phone.cph_id)
-        server = self.gaming.project.cph.servers.of(phone).id
+        server = self.project.cph.servers.of(phone).id
         jobs = [call.start(Install(version.id), server, phone.cph_id) for version in versions]
         return Started(call.id, tuple(evolve(job, server=None) for job in jobs))
 
@@ -164,12 +164,12 @@ class Deployments:
         summary: JobKind | None = None,
     ) -> Started:
         """Start the jobs of every server that is ready, and report the others; refuse if none is."""
-        versions = [self.gaming.version(version) for version in dict.fromkeys(what.versions)]
-        call = _Call(self.gaming, operation, self.gaming.project.world.hex())
+        versions = [self.project.version(version) for version in dict.fromkeys(what.versions)]
+        call = _Call(self.project, operation, self.project.world.hex())
         jobs, failures = list[StartedJob](), list[RefusedServer]()
         for id_ in dict.fromkeys(what.servers):
             try:
-                server = self.gaming.ready(id_)
+                server = self.project.ready(id_)
             except Refusal as refusal:
                 failures.append(RefusedServer(id_, refusal.code, refusal.message))
                 continue
@@ -186,12 +186,12 @@ class Deployments:
 class _Call:
     """A call whose jobs are being started."""
 
-    gaming: GamingProject
+    project: GamingProject
     operation: AnyOperation
     id: str
 
     def count(self, target: str) -> None:
-        self.gaming.project.world.ledger.executed(self.operation.name, [target])
+        self.project.world.ledger.executed(self.operation.name, [target])
 
     def start(
         self, step: Step, server: str, phone: str | None = None, after: str | None = None
@@ -199,7 +199,7 @@ class _Call:
         """Start a step on a server, where one runs after the other, or on a phone."""
         queue = f"packages of {server}" if phone is None else None
         waits_for = () if after is None else (after,)
-        job = self.gaming.project.jobs.start(
+        job = self.project.jobs.start(
             self.operation, self.id, step, phone=phone, server=server, queue=queue, waits_for=waits_for
         )
         return StartedJob(step.kind, job.id, server, phone, step.version)
@@ -213,8 +213,8 @@ class _Call:
         summary: JobKind | None,
     ) -> list[StartedJob]:
         """Start the steps of a server and its phones, and first the job that represents them."""
-        jobs, ready, steps = self.gaming.project.jobs, f"{self.id}/{server.id}", list[StartedJob]()
-        phones = self.gaming.project.world.fleet.on_server(server.index) if on_phones else []
+        jobs, ready, steps = self.project.jobs, f"{self.id}/{server.id}", list[StartedJob]()
+        phones = self.project.world.fleet.on_server(server.index) if on_phones else []
         if summary is not None:
             waiting = jobs.start(
                 self.operation, self.id, Summary(), server=server.id, waits_for=(ready,), seconds=0.0
@@ -226,7 +226,7 @@ class _Call:
             for phone in phones:
                 if on_phones is Install:
                     steps.append(self.start(Install(version.id), server.id, phone.cph_id, package.id))
-                elif version in self.gaming.library.installed(phone.cph_id):
+                elif version in self.project.library.installed(phone.cph_id):
                     steps.append(self.start(Uninstall(version.id), server.id, phone.cph_id))
         if steps and steps[0].kind is summary:
             jobs.wait_for(jobs.by_id[steps[0].id or ""], [step.id or "" for step in steps[1:]])

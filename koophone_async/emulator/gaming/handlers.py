@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.gaming.applications import Applications
 from koophone_async.emulator.gaming.deployments import Deployments
 from koophone_async.emulator.gaming.project import GamingProject
@@ -10,10 +9,10 @@ from koophone_async.emulator.gaming.versions import Versions
 from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.emulator.server.accounts import Account
 
-_HANDLERS = (Applications, Deployments, Versions)
-
 
 def handlers(jobs: Jobs, account: Account) -> dict[str, list[object]]:
     """Return the handlers of every resource, by the id of the project."""
-    projects = [Project(jobs, project.id, account.domain_id, project.name) for project in account.projects]
-    return {project.id: [handler(GamingProject(project)) for handler in _HANDLERS] for project in projects}
+    projects = [GamingProject(jobs, one.id, account.domain_id, one.name) for one in account.projects]
+    return {
+        project.id: [Applications(project), Deployments(project), Versions(project)] for project in projects
+    }

@@ -40,20 +40,18 @@ class NoServer(Refusal):
 
 
 @frozen
-class GamingProject:
-    """The games of one project, and the servers and phones of its region."""
-
-    project: Project
+class GamingProject(Project):
+    """A project with its games."""
 
     @property
     def library(self) -> Library:
         """The games of all projects."""
-        return self.project.world.library
+        return self.world.library
 
     def application(self, application: str) -> Application:
         """Return an application of the project, or refuse an unknown id (CPS.0302)."""
         found = self.library.applications.get(application)
-        if found is None or found.project != self.project.id:
+        if found is None or found.project != self.id:
             raise cph_refusal(UNKNOWN, reason=f"no application {application}")
         return found
 
@@ -71,7 +69,7 @@ class GamingProject:
         Raises:
             Refusal: It is unknown (CPS.0159), frozen (CPS.1028) or otherwise not ready (CPS.0099).
         """
-        found = self.project.server(server, error_table.NO_SUCH_SERVER)
+        found = self.server(server, error_table.NO_SUCH_SERVER)
         if found.state is ServerState.FROZEN:
             raise Refusal(400, *SERVER_FROZEN, reason=server)
         if not found.is_ready:

@@ -20,18 +20,18 @@ from koophone_async.services.gaming.versions import CreatedVersion, Version
 class Versions:
     """Manages versions."""
 
-    gaming: GamingProject
+    project: GamingProject
 
     @serves(versions.SHOW)
     async def show(self, request: versions.VersionRequest) -> Version:
-        found = self.gaming.version(request.version)
+        found = self.project.version(request.version)
         return evolve(version_row(found), application=found.application)
 
     @serves(versions.CREATE)
     async def create(self, request: versions.NewVersion) -> CreatedVersion:
         """Create a version, unless its code is taken or the project has the maximum (CPS.0196)."""
-        project, games = self.gaming.project, self.gaming.library
-        application = self.gaming.application(request.application)
+        project, games = self.project, self.project.library
+        application = self.project.application(request.application)
         if any(one.code == request.code for one in games.versions_of(application.id)):
             raise cph_refusal(TAKEN, reason=f"version_code {request.code} is taken")
         if _count(games, project.id) >= games.max_versions:
@@ -45,19 +45,17 @@ class Versions:
     @serves(versions.DELETE)
     async def delete(self, request: versions.VersionRequest) -> Accepted:
         """Delete a version that is not deployed, nor being deployed."""
-        found, games = self.gaming.version(request.version), self.gaming.library
+        found, games = self.project.version(request.version), self.project.library
         if games.is_deployed(found) or self._is_in_progress(found.id):
             raise cph_refusal(IN_USE, reason="the version is in use")
         games.forget(found)
-        games.applications[found.application].updated = self.gaming.project.now
+        games.applications[found.application].updated = self.project.now
         return Accepted()
 
     def _is_in_progress(self, version: str) -> bool:
-        now, jobs = self.gaming.project.world.clock(), self.gaming.project.jobs.by_id.values()
-        return any(
-            isinstance(job.effect, Step) and job.effect.version == version and not job.ended(now)
-            for job in jobs
-        )
+        now = self.project.world.clock()
+        jobs = (job for job in self.project.jobs.by_id.values() if not job.ended(now))
+        return any(isinstance(job.effect, Step) and job.effect.version == version for job in jobs)
 
 
 def _count(games: Library, project: str) -> int:
