@@ -71,9 +71,21 @@ def checks(attribute: attrs.Attribute[Any]) -> tuple[Any, ...]:
     return tuple(check for check in validators if hasattr(check, "limit"))
 
 
-def limit(attribute: attrs.Attribute[Any]) -> str:
-    """Describe the limits of a field; empty if it has none."""
-    return "; ".join(check.limit for check in checks(attribute))
+def limit(attribute: attrs.Attribute[Any], description: str = "") -> str:
+    """Describe the limits of a field; empty if it has none.
+
+    Regular expressions are left out if there is a description, and so is a maximum that it states already.
+    """
+    limits = (check.limit for check in checks(attribute))
+    if not description:
+        return "; ".join(limits)
+    plain = (limit.partition(", matching ")[0] for limit in limits)
+    return "; ".join(limit for limit in plain if not _is_stated(limit, description))
+
+
+def _is_stated(limit: str, description: str) -> bool:
+    maximum = re.match(r"at most [0-9,]+", limit)
+    return maximum is not None and maximum[0] in description.lower()
 
 
 def sentence(*parts: str) -> str:

@@ -79,9 +79,11 @@ def structure(model: type, value: object, options: Options | None = None) -> obj
     Raises:
         InvalidRequest: A field is missing, unknown, of a wrong type, or violates a check of the model.
     """
-    problems = [*_problems(model, value, options or {})]
+    problems: dict[str, list[str]] = {}
+    for name, problem in _problems(model, value, options or {}):
+        problems.setdefault(problem, []).append(name)
     if problems:
-        raise InvalidRequest("", "options" if options else "--body", "; ".join(problems))
+        raise InvalidRequest("", "options" if options else "--body", _describe(problems))
     try:
         return from_wire(cast("type[object]", model), value)
     except InvalidRequest:
@@ -90,21 +92,31 @@ def structure(model: type, value: object, options: Options | None = None) -> obj
         raise InvalidRequest("", "--body", f"does not fit {model.__name__}: {error}") from None
 
 
-def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[str]:
+def _describe(problems: Mapping[str, Sequence[str]]) -> str:
+    """Join problems, each with the fields that have it, such as `--os, --sku are missing`."""
+    return "; ".join(
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {problem}"
+        for problem, names in problems.items()
+    )
+
+
+def _problems(model: type, value: object, options: Options, where: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the option or path of each wrong field, and what is wrong with it."""
     if not isinstance(value, dict):
-        yield f"{where.rstrip('.') or 'the body'} is not a JSON object"
+        yield where.rstrip(".") or "the body", "not a JSON object"
         return
     wire = cast("Wire", value)
     fields: Sequence[Attribute] = attrs.fields(attrs.resolve_types(model))
     known = {name for a in fields for name in (spelling(a).name, *spelling(a).also)}
-    unknown = [name for name in wire if name not in known]
-    if unknown:
-        yield f"{where}{', '.join(unknown)} is unknown; the fields are {', '.join(sorted(known))}"
+    for name in sorted(wire.keys() - known):
+        yield where + name, f"unknown (the fields are {', '.join(sorted(known))})"
     for attribute in fields:
         yield from _field_problems(attribute, wire, options, where)
 
 
-def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: str) -> Iterator[str]:
+def _field_problems(
+    attribute: Attribute, wire: Wire, options: Options, where: str
+) -> Iterator[tuple[str, str]]:
     spelt, hint = spelling(attribute), first_type(attribute.type)
     path, is_list = where + spelt.name, origin(hint) is tuple
     item_type = get_args(hint)[0] if is_list else hint
@@ -113,17 +125,17 @@ def _field_problems(attribute: Attribute, wire: Wire, options: Options, where: s
         if attrs.has(hint) and options:
             yield from _problems(hint, {}, options, f"{path}.")
         else:
-            yield f"{options.get(path, path)} is missing"
+            yield options.get(path, path), "missing"
     elif value is None:
         return
     elif is_list and not isinstance(value, list):
-        yield f"{path} is not a JSON list"
+        yield path, "not a JSON list"
     else:
         for item in cast("list[object]", value if is_list else [value]):
             if attrs.has(item_type):
                 yield from _problems(item_type, item, options, f"{path}.")
             elif not _is_valid(item_type if is_list else attribute.type, item):
-                yield f"{options.get(path, path)} is {_expected_type(item_type)}"
+                yield options.get(path, path), f"{_shown(item)}not {_expected(item_type)}"
 
 
 def _is_valid(hint: Hint, value: object) -> bool:
@@ -134,7 +146,12 @@ def _is_valid(hint: Hint, value: object) -> bool:
     return True
 
 
-def _expected_type(hint: Hint) -> str:
+def _shown(value: object) -> str:
+    """Return a scalar as JSON; nothing of a list or an object, which may be long."""
+    return "" if isinstance(value, dict | list) else f"{json.dumps(value, ensure_ascii=False)}, "
+
+
+def _expected(hint: Hint) -> str:
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return f"not one of {', '.join(str(member.value) for member in hint)}"
-    return f"not {_TYPE_NAMES.get(hint, 'a JSON object')}"
+        return f"one of {', '.join(str(member.value) for member in hint)}"
+    return _TYPE_NAMES.get(hint, "a JSON object")

@@ -238,8 +238,8 @@ def _field_option(model: type, path: tuple[Attribute, ...], hint: Hint) -> Itera
         return
     value_type = ValueType(str) if is_list else value_type_of(hint, help_text.checks(attribute))
     if len(value_type.values) != 1:
-        limit = "" if value_type.values else help_text.limit(attribute)
         description = help_text.fields(model).get(attribute.name, "")
+        limit = "" if value_type.values else help_text.limit(attribute, description)
         text = help_text.sentence(description, limit, _default(path, hint))
         yield FieldOption(path, value_type, text, is_list)
 

@@ -99,7 +99,7 @@ class SingleOption:
         value_type = value_type_of(hint, help_text.checks(attribute) if attribute else ())
         # Choices are shown as the type of the option already.
         text = help_text.sentence(
-            help, help_text.limit(attribute) if attribute and not value_type.values else ""
+            help, help_text.limit(attribute, help) if attribute and not value_type.values else ""
         )
         is_in_path = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
         if is_in_path or name == "instance":

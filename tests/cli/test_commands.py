@@ -348,8 +348,14 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
         (("exec", "a", "--ids-file", "/none", "--", "id"), "phones were selected in more than one way"),
         (("exec", "--ids-file", "/none", "--", "id"), "--ids-file /none: cannot be read: No such file"),
         (("exec", "a", "--", "x" * 1025), "COMMAND: is 1,025 bytes of UTF-8 long"),
-        (("orders", "buy"), "--os is missing; --sku is missing"),
-        (("orders", "buy", "--body", '{"chargeParam": {"perod": 2}}'), "chargeParam.perod is unknown"),
+        (
+            ("orders", "buy"),
+            "options: --os, --sku, --band-sku, --region, --prefix, --bandwidth, --count, --charge-period, ",
+        ),
+        (
+            ("orders", "buy", "--body", '{"chargeParam": {"perod": 2}}'),
+            "chargeParam.perod is unknown (the fields are chargingMode, ",
+        ),
         (("orders", "buy", *ORDER, "--count", "1501"), "1 to 1,500"),
         (("orders", "buy", "--body", "[]"), "--body: is not a JSON object"),
         (("orders", "buy", "--body", "{"), "--body: is not JSON"),
@@ -361,11 +367,14 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             ("video", "set", "a", "--body", '[{"video_spec_groups": {}}]'),
             "video_spec_groups is not a JSON list",
         ),
-        (("instances", "list", "--since", "yesterday"), "--since is not a time such as 2026-01-31T12:00:00Z"),
-        (("instances", "list", "--body", '{"page_size": "x"}'), "--size is not an integer"),
+        (
+            ("instances", "list", "--since", "yesterday"),
+            '--since is "yesterday", not a time such as 2026-01-31T12:00:00Z',
+        ),
+        (("instances", "list", "--body", '{"page_size": "x"}'), '--size is "x", not an integer'),
         (
             ("instances", "list", "--body", '{"pool_scene_tag": "x"}'),
-            "--scene is not one of CLOUD_APP, CLOUD_PHONE",
+            '--scene is "x", not one of CLOUD_APP, CLOUD_PHONE',
         ),
         (("instances", "list", "--size", "0"), "--size: is 0"),
         (
@@ -380,7 +389,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
         (("api", "koophone.orders.skus", "-o", "csv"), "--output: is csv; the answer of a call"),
         (
             ("api", "koophone.users.assign", "--body", '{"user_instances": [{}]}'),
-            "user_instances.user_id is missing",
+            "user_instances.user_id, user_instances.instance_id are missing",
         ),
         (("api", "koophone.instances.status"), "instance_ids is missing"),
         (("api", "koophone.instances.status", "--body", '{"instance_ids": null}'), "instance_ids is missing"),

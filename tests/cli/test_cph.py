@@ -349,8 +349,8 @@ async def test_a_binary_answer_is_printed_unchanged(tmp_path: Path) -> None:
             "--start: is 'soon'; expected a time such",
         ),
         (("storage", "expand", "a", "--size", "40000"), "--size: is 40,000; it must be 1 to 32,768 GiB"),
-        (("servers", "buy", "--name", "s"), "; nics is missing"),
-        (("servers", "buy", "--phone-disk-size", "10"), "--phone-disk-type is missing"),
+        (("servers", "buy", "--name", "s"), ", nics are missing"),
+        (("servers", "buy", "--phone-disk-size", "10"), "--phone-disk-type, --name"),
         (("undocumented", "create-peering-routes", "--body", "[]"), "--body: is not a JSON object"),
         (("undocumented", "list-subnets", "--query", "@/none"), "--query @/none: cannot be read"),
         (
