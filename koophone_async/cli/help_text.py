@@ -21,6 +21,7 @@ def about(method: Callable[..., Any], verb: Callable[..., Any] | None = None) ->
     first, _, more = _prose(method).partition("\n\n")
     if verb is not None:
         first = _prose(verb).partition("\n\n")[0]
+    first = re.sub("^Iterate over ", "List ", first)  # a command prints what a method iterates over
     source = re.search(r"^API: (.+)$", inspect.getdoc(method) or "", re.MULTILINE)
     return unwrap("\n\n".join(filter(None, (first, more, source and source[1]))))
 

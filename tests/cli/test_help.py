@@ -112,3 +112,7 @@ def test_repeated_help_sentences_are_printed_once() -> None:
         help_text.sentence("A name, at most 3 bytes.", "at most 3 bytes", "", "1 [x]")
         == r"A name, at most 3 bytes. 1 \[x]"
     )
+
+
+def test_a_command_lists_what_a_method_iterates_over() -> None:
+    assert "List the phones that match a query" in help_of("cph", "phones", "list")
