@@ -11,15 +11,14 @@ import csv
 import sys
 from pathlib import Path
 
-from koophone_async import KooPhone, Report, Session
-from koophone_async.batches import COLUMNS
+from koophone_async import KooPhone, Outcome, Report, Session
 
 
 async def run_to_csv(command: str, path: Path) -> Report:
     async with Session() as session:
         koophone = KooPhone(session)
         with path.open("w", newline="") as file:
-            rows = csv.DictWriter(file, COLUMNS)
+            rows = csv.DictWriter(file, Outcome.COLUMNS)
             rows.writeheader()
             run = koophone.fleet(koophone.instances.list()).run(command)
             async for outcome in run:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pydoc
+import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from koophone_async.emulator import Emulator
 
 FLAT_MODULES = ("cph", "errors", "gaming", "iam", "koophone")
+PUBLIC_MODULES = {
+    "koophone_async",
+    *(f"koophone_async.{name}" for name in FLAT_MODULES),
+    *(f"koophone_async.{name}" for name in ("emulator", "events", "selection", "testing")),
+}
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("README.md", "docs/*.md", "examples/*.py")
+    for path in ROOT.glob(pattern)
+)
 
 
 def test_a_name_is_the_object_of_its_module() -> None:
@@ -62,6 +75,15 @@ async def test_help_describes_every_resource_of_a_client(emulator: Emulator) -> 
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("path", PAGES, ids=str)
+def test_examples_and_pages_import_from_public_modules(path: Path) -> None:
+    modules = re.findall(
+        r"^(?:from|import) (koophone_async\S*)", (ROOT / path).read_text("utf-8"), re.MULTILINE
+    )
+
+    assert set(modules) <= PUBLIC_MODULES
+
+
 def test_the_package_alone_imports_no_other_package() -> None:
     code = "import sys, koophone_async; print({'aiohttp', 'attrs', 'anyio', 'cattrs'} & set(sys.modules))"
     command = [sys.executable, "-c", code]

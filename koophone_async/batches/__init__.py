@@ -6,7 +6,6 @@ cannot be known is `unknown`, never a success or a failure.
 
 from koophone_async.batches.job_wait import wait_for_jobs
 from koophone_async.batches.outcomes import (
-    COLUMNS,
     NOT_IN_ANSWER,
     STOP_REASONS,
     Estimate,
@@ -18,7 +17,6 @@ from koophone_async.batches.run import Run
 from koophone_async.batches.verb import CallResult, EndedJob, RunOptions, Verb, Wait
 
 __all__ = [
-    "COLUMNS",
     "NOT_IN_ANSWER",
     "STOP_REASONS",
     "CallResult",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from attrs import define, field, frozen
 
@@ -48,21 +48,20 @@ STOP_REASONS: Final = frozenset({CANCELLED, PAST_DEADLINE})
 """Error messages of ids that were not sent, or whose answer was not awaited, because the run had ended."""
 
 
-COLUMNS: Final[tuple[str, ...]] = (
-    "id",
-    "state",
-    "job_id",
-    "error_code",
-    "error_message",
-    "output",
-    "seconds",
-)
-"""The columns of every output, in order."""
-
-
 @frozen
 class Outcome:
     """Outcome of one id."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "id",
+        "state",
+        "job_id",
+        "error_code",
+        "error_message",
+        "output",
+        "seconds",
+    )
+    """The columns of a row, in order."""
 
     id: str
     state: State
@@ -85,8 +84,8 @@ class Outcome:
         return self.state in _OK_STATES
 
     def to_row(self) -> dict[str, object]:
-        """Return the fields of `COLUMNS`, in order."""
-        row: dict[str, object] = {name: getattr(self, name) for name in COLUMNS}
+        """Return the fields of `COLUMNS` as a flat row."""
+        row: dict[str, object] = {name: getattr(self, name) for name in self.COLUMNS}
         return row | {"state": self.state.value, "seconds": round(self.seconds, 3)}
 
 

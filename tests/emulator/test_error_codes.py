@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from koophone_async import Edition
 from koophone_async.emulator.server.errors import Refusal
 from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
 from koophone_async.errors import InvalidRequest
@@ -27,7 +28,6 @@ from koophone_async.services.cph import (
 )
 from koophone_async.services.gaming import applications, deployments
 from koophone_async.services.koophone import commands as koophone_commands
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation

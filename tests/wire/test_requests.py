@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from attrs import field, frozen
 
+from koophone_async import Edition
 from koophone_async.checks import Text
 from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.wire import Edition, request_from_wire, wire
+from koophone_async.wire import request_from_wire, wire
 
 if TYPE_CHECKING:
     from koophone_async.wire import Json
