@@ -1,4 +1,4 @@
-"""The service, served on this machine: for tests and trials, with no account."""
+"""The services, emulated on this machine: for tests and trials, without an account."""
 
 from koophone_async.emulator.emulator import Emulator
 from koophone_async.emulator.jobs.durations import Durations

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from koophone_async.session import Session
 
 REGIONS: Final = {Edition.CHINA: "cn-north-4", Edition.INTERNATIONAL: "ap-southeast-1"}
-"""Where phones stand unless the emulator is told otherwise."""
+"""The default region of each edition."""
 
 
 def _utc_now() -> datetime:
@@ -48,7 +48,7 @@ def _utc_now() -> datetime:
 
 
 class Emulator:
-    """The service, served on this machine: the same operations, phones with state, and a ledger.
+    """The services, emulated on this machine: the same operations, phones with state, and a ledger.
 
     ```python
     async with Emulator(phones=1000) as emulator:
@@ -77,25 +77,25 @@ class Emulator:
         faults: Iterable[Fault] = (),
         state: Path | None = None,
     ) -> None:
-        """Describe an emulator; `async with` starts it.
+        """Configure an emulator; `async with` starts it.
 
         Args:
-            phones: How many; `phone0001` is the first one's id.
-            seed: The same seed gives the same phones, keys, ids, durations and chances.
+            phones: Number of phones; the id of the first is `phone0001`.
+            seed: The same seed produces the same phones, keys, ids, durations and random faults.
             edition: `china` or `international`.
-            servers: On how many CPH servers the phones stand.
-            regions: Over which regions the servers are spread; at least one server each.
-            host: Where to listen.
-            port: Where to listen; 0 for a free one.
-            now: The wall clock, which signatures and tokens are judged by.
+            servers: Number of CPH servers that carry the phones.
+            regions: The regions of the servers, each with at least one server.
+            host: The address to listen on.
+            port: The port to listen on; 0 for a free one.
+            now: The wall clock, against which signatures and tokens are checked.
             jobs: How long jobs take.
-            quotas: By operation (`koophone.commands.run`), service (`koophone`) or `*`; what is not named
-                has the quotas that the documents state.
-            quota_figures: Whether a refusal for a quota tells its figures.
-            strict: Whether requests that the documents refuse are refused.
+            quotas: By operation (`koophone.commands.run`), service (`koophone`) or `*`; all others have their
+                documented quotas.
+            quota_figures: Whether a throttled answer contains the figures of the quota.
+            strict: Whether requests that violate the documents are refused.
             newer: Whether answers have the shape of the vendor's published SDKs of 2026: a task for reset,
                 unassign and backup in both editions, and the task of an install nested once.
-            faults: What goes wrong from the start.
+            faults: Faults that are planned from the start.
             state: A file that is read at the start, if it exists, and written at the end.
         """
         self._edition = Edition(edition)
@@ -114,7 +114,7 @@ class Emulator:
         self._games: Games
 
     async def __aenter__(self) -> Self:
-        """Start to serve on the running loop."""
+        """Start serving on the running loop."""
         self._begin(self._faults)
         if self._state is not None and self._state.exists():
             snapshot.restore(self._service.jobs, self._state.read_bytes())
@@ -167,22 +167,22 @@ class Emulator:
         return await self._service.answer(request)
 
     def reset(self) -> None:
-        """Make everything as it was at the start but for the account: no jobs, no faults, an empty ledger."""
+        """Restore the initial state, without jobs and faults and with an empty ledger; the account stays."""
         self._service.stop()
         self._games.stop_heartbeats()
         self._begin(())
 
     @property
     def endpoint(self) -> str:
-        """Where KooPhone is."""
+        """The endpoint of KooPhone."""
         host, port = self._address
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     cph_endpoint = endpoint
-    """Where CPH is: at the same place."""
+    """The endpoint of CPH, which is the same."""
 
     iam_endpoint = endpoint
-    """Where IAM is: at the same place."""
+    """The endpoint of IAM, which is the same."""
 
     @property
     def jobs(self) -> Jobs:
@@ -202,17 +202,17 @@ class Emulator:
 
     @property
     def phones(self) -> Fleet:
-        """The phones, to look at and to change."""
+        """The phones, to inspect and to change."""
         return self.world.fleet
 
     @property
     def games(self) -> Games:
-        """Games to start and to stop on phones, whose events go to the URLs in their properties."""
+        """The games, to start and to stop on phones, which send the events to their callback URLs."""
         return self._games
 
     @property
     def ledger(self) -> Ledger:
-        """What really happened."""
+        """What was executed, by operation and id."""
         return self.world.ledger
 
     @property
@@ -255,28 +255,28 @@ class Emulator:
         first: int | None = None,
         probability: float | None = None,
     ) -> None:
-        """Let something go wrong from now on: `emulator.fault(Reset(executed=True), commands.RUN, first=1)`.
+        """Plan a fault from now on: `emulator.fault(Reset(executed=True), commands.RUN, first=1)`.
 
         Args:
-            action: What happens.
-            operation: Only to this operation, or to those of a service (`koophone`).
-            phone: Only to calls that name this phone, or to its jobs.
-            every: Only to each k-th of them.
-            first: Only to the first so many.
-            probability: Only by chance, which the seed decides.
+            action: The kind of fault.
+            operation: Only this operation, or those of a service (`koophone`).
+            phone: Only calls that name this phone, or its jobs.
+            every: Only each k-th of them.
+            first: Only the first so many.
+            probability: Only at random, determined by the seed.
 
         Raises:
-            InvalidRequest: There is no such operation or service, or a token is to end for one phone.
+            InvalidRequest: The operation or service is unknown, or a token is to expire for one phone.
         """
         name = operation if isinstance(operation, str) or operation is None else operation.name
         self.plan.add(Fault(action, name, phone, every, first, probability))
 
     def heal(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self.plan.replace(())
 
     def pay(self, order: str) -> None:
-        """Pay for an order that was made without.
+        """Pay for an order that was placed without payment.
 
         Raises:
             KeyError: There is no such order.
@@ -284,15 +284,15 @@ class Emulator:
         pay(self.jobs, order)
 
     def temporary_key(self, seconds: float = 3600) -> AccessKey:
-        """Make a temporary access key with a security token."""
+        """Issue a temporary access key with a security token."""
         return self.accounts.temporary_key(seconds)
 
     def end_tokens(self) -> None:
-        """End all tokens of users before their time."""
+        """Revoke all tokens of users."""
         self.accounts.revoke_all()
 
     def banner(self) -> dict[str, str]:
-        """What a person or a script needs to call the emulator."""
+        """Return what a person or a script needs to call the emulator."""
         key = self.access_key
         return {
             "endpoint": self.endpoint,
@@ -306,12 +306,12 @@ class Emulator:
         }
 
     def session(self, **overrides: Any) -> Session:  # noqa: ANN401 - the arguments of Session
-        """Make a session that calls this emulator; arguments of `Session` take the place of its own."""
-        from koophone_async.endpoints import Endpoints  # noqa: PLC0415 - a server needs no client
+        """Return a session with this emulator; arguments of `Session` override the defaults."""
+        from koophone_async.endpoints import Endpoints  # noqa: PLC0415 - serving needs no client
         from koophone_async.session import Session  # noqa: PLC0415 - the same
 
         endpoints = Endpoints(self.endpoint, self.cph_endpoint, self.iam_endpoint)
-        given: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "credentials": self.access_key,
             "region": self._regions[0],
             "edition": self._edition,
@@ -319,4 +319,4 @@ class Emulator:
             "now": self._now,
             "environ": {},
         }
-        return Session(**(given | overrides))
+        return Session(**(defaults | overrides))

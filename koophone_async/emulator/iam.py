@@ -13,14 +13,14 @@ from koophone_async.services import iam
 
 @frozen
 class Iam:
-    """Signs users in, and lists the account's projects."""
+    """Issues tokens, and lists the projects of the account."""
 
     accounts: Accounts
     ledger: Ledger
 
     @serves(iam.CREATE_TOKEN, counted=False)
     async def token(self, request: iam.CreateToken) -> iam.Token:
-        """Give out a token."""
+        """Issue a token."""
         user, project = request.auth.identity.password.user, request.auth.scope.project
         token = self.accounts.create_token(user.name, user.password, user.domain.name, project.name)
         if token is None:
@@ -30,13 +30,13 @@ class Iam:
 
     @serves(iam.LIST_PROJECTS)
     async def projects(self, request: iam.ProjectQuery) -> iam.ProjectList:
-        """List the projects, or the one of a name."""
+        """List the projects, or the one with a name."""
         return iam.ProjectList(
             tuple(one for one in self.accounts.account.projects if request.name in (None, one.name))
         )
 
     @serves(iam.LIST_ACCESSIBLE)
     async def accessible(self, request: iam.AccessibleQuery) -> iam.ProjectList:
-        """List the projects, all of which the user may see."""
+        """List the projects, to all of which the user has access."""
         del request
         return iam.ProjectList(self.accounts.account.projects)

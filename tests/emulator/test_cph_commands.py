@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 
-async def test_a_server_does_one_command_after_the_other_and_two_servers_work_side_by_side(
+async def test_commands_of_one_server_run_one_after_the_other(
     scene: Scene,
 ) -> None:
     started = await scene.cph.commands.run(scene.phones, "echo hi")
@@ -40,7 +40,7 @@ async def test_a_server_does_one_command_after_the_other_and_two_servers_work_si
     assert scene.ledger("cph.commands.run") == dict.fromkeys(scene.phones, 1)
 
 
-async def test_what_waits_for_its_turn_is_running_has_not_begun_and_has_done_nothing(scene: Scene) -> None:
+async def test_a_waiting_job_is_shown_as_running_and_has_no_effect(scene: Scene) -> None:
     started = await scene.cph.commands.run(scene.phones[:2], "setprop debug.color blue")
 
     jobs = await scene.jobs(started)
@@ -51,7 +51,7 @@ async def test_what_waits_for_its_turn_is_running_has_not_begun_and_has_done_not
     assert "debug.color" not in scene.emulator.phones["phone0002"].android.properties
 
 
-async def test_sleeping_makes_a_job_and_the_wait_of_the_next_one_longer(scene: Scene) -> None:
+async def test_sleep_delays_the_next_job_of_the_server(scene: Scene) -> None:
     started = await scene.cph.commands.run(scene.phones[:2], "sleep 60")
 
     assert not (await scene.end(started, 64))[scene.phones[0]].ended
@@ -60,7 +60,7 @@ async def test_sleeping_makes_a_job_and_the_wait_of_the_next_one_longer(scene: S
     assert all(job.succeeded for job in late.values())
 
 
-async def test_other_jobs_wait_behind_adb_work_and_run_side_by_side(scene: Scene) -> None:
+async def test_other_jobs_wait_for_adb_commands_and_run_in_parallel(scene: Scene) -> None:
     await scene.cph.commands.run(scene.phones[:1], "echo hi")
     restarted = await scene.cph.phones.restart(scene.phones[:3])
 
@@ -71,7 +71,7 @@ async def test_other_jobs_wait_behind_adb_work_and_run_side_by_side(scene: Scene
     assert len({job.began_at for job in late.values()}) == 1
 
 
-async def test_who_is_unknown_frozen_or_stopped_is_refused_and_the_others_begin(scene: Scene) -> None:
+async def test_unknown_frozen_and_stopped_phones_are_refused_alone(scene: Scene) -> None:
     good, stopped, frozen, *_ = scene.phones
     scene.emulator.phones["phone0002"].running = RunningState.STOPPED
     scene.emulator.phones["phone0003"].frozen = True
@@ -85,7 +85,7 @@ async def test_who_is_unknown_frozen_or_stopped_is_refused_and_the_others_begin(
     assert set(await scene.end(started)) == {good}
 
 
-async def test_who_stops_before_its_turn_has_a_failed_job_and_ran_nothing(scene: Scene) -> None:
+async def test_a_phone_that_stops_before_its_turn_runs_nothing(scene: Scene) -> None:
     first, second, *_ = scene.phones
     started = await scene.cph.commands.run([first, second], "id")
     installed = await scene.cph.commands.install([second], "obs://bucket/com.a.b.apk")
@@ -100,7 +100,7 @@ async def test_who_stops_before_its_turn_has_a_failed_job_and_ran_nothing(scene:
     assert scene.ledger("cph.commands.install") == {}
 
 
-async def test_a_command_goes_to_every_phone_of_servers_and_to_phones_where_both_are_named(
+async def test_a_command_can_name_servers_instead_of_phones(
     scene: Scene,
 ) -> None:
     started = await scene.cph.commands.run(OnServers(scene.servers[:1]), "id")
@@ -110,7 +110,7 @@ async def test_a_command_goes_to_every_phone_of_servers_and_to_phones_where_both
         await scene.cph.commands.run(OnServers(["0" * 32]), "id")
 
 
-async def test_of_phones_and_servers_the_servers_are_forgotten(call: SignedClient) -> None:
+async def test_servers_are_ignored_if_phones_are_named(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"].cph_id
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/commands"
     body = {"command": "shell", "content": "id", "phone_ids": [phone], "server_ids": ["0" * 32]}
@@ -132,14 +132,12 @@ async def test_of_phones_and_servers_the_servers_are_forgotten(call: SignedClien
         (b"[]", "CPS.0078"),
     ],
 )
-async def test_a_body_that_cannot_be_read_is_refused_in_the_services_words(
-    call: SignedClient, body: bytes, code: str
-) -> None:
+async def test_an_unreadable_body_is_refused_with_a_code(call: SignedClient, body: bytes, code: str) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/commands"
     assert (await call("POST", path, body)).code == code
 
 
-async def test_apps_are_installed_and_removed_and_files_unpacked_in_their_order(scene: Scene) -> None:
+async def test_installs_uninstalls_and_pushes_run_in_order(scene: Scene) -> None:
     cph, one = scene.cph, scene.phones[:1]
     first = await cph.commands.install(one, "obs://bucket/com.a.b-2.1.apk", "-t -r")
     split = await cph.commands.install_split(one, ["obs://bucket/com.c.d.apk", "obs://bucket/split.apk"])
@@ -158,13 +156,13 @@ async def test_apps_are_installed_and_removed_and_files_unpacked_in_their_order(
     assert await scene.show(one[0], "ls /data/local/tmp") == "data\n"
 
 
-async def test_a_package_without_a_name_installs_nothing(scene: Scene) -> None:
+async def test_a_package_without_a_name_is_not_installed(scene: Scene) -> None:
     job = await scene.end(await scene.cph.commands.install(scene.phones[:1], "obs://bucket/.apk"))
 
     assert job[scene.phones[0]].error_code == "CPS.0191"
 
 
-async def test_a_command_that_is_waited_for_answers_what_each_phone_printed(scene: Scene) -> None:
+async def test_a_synchronous_command_returns_each_output(scene: Scene) -> None:
     answer = await scene.cph.commands.run_sync([*scene.phones[:2], "0" * 32], "getprop; getprop")
 
     good, _, unknown = answer.results
@@ -174,7 +172,7 @@ async def test_a_command_that_is_waited_for_answers_what_each_phone_printed(scen
     assert (failed.error_code, failed.error_message) == ("CPS.0191", "Run command failed.")
 
 
-async def test_who_takes_longer_than_two_seconds_is_told_of_as_running_and_ends_later(scene: Scene) -> None:
+async def test_a_phone_that_takes_over_2_s_is_reported_as_running(scene: Scene) -> None:
     began = VirtualTimeLoop.running().time()
     one, other = scene.phones[0], scene.phones[3]
 
@@ -187,7 +185,7 @@ async def test_who_takes_longer_than_two_seconds_is_told_of_as_running_and_ends_
 
 
 @pytest.mark.emulator(jobs=Durations(fixed=100))
-async def test_a_call_that_is_waited_for_ends_after_thirty_seconds_behind_other_work(scene: Scene) -> None:
+async def test_a_synchronous_command_returns_after_30_s(scene: Scene) -> None:
     await scene.cph.commands.run(scene.phones[:1], "id")
     began = VirtualTimeLoop.running().time()
 
@@ -197,7 +195,7 @@ async def test_a_call_that_is_waited_for_ends_after_thirty_seconds_behind_other_
     assert VirtualTimeLoop.running().time() - began == pytest.approx(30, abs=0.1)
 
 
-async def test_fifteen_phones_and_six_calls_a_minute_may_be_waited_for(call: SignedClient) -> None:
+async def test_synchronous_commands_have_a_maximum_and_a_quota(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/sync-commands"
     body = {"command": "shell", "content": "id"}
     phones = [phone.cph_id for phone in call.emulator.phones]
@@ -210,7 +208,7 @@ async def test_fifteen_phones_and_six_calls_a_minute_may_be_waited_for(call: Sig
     assert response[-1].body["error_msg"].endswith("policy user over ratelimit,limit:6,time:1 minute")
 
 
-async def test_jobs_can_stick_vanish_and_fail(scene: Scene) -> None:
+async def test_jobs_can_stick_disappear_and_fail(scene: Scene) -> None:
     stuck, lost, failed = scene.phones[0], scene.phones[1], scene.phones[3]
     for action, phone in (
         (Stick(), stuck),
@@ -228,7 +226,7 @@ async def test_jobs_can_stick_vanish_and_fail(scene: Scene) -> None:
         await scene.cph.jobs.show(started.jobs[1].id or "")
 
 
-async def test_jobs_that_nobody_knows_are_not_found(scene: Scene) -> None:
+async def test_unknown_jobs_are_not_found(scene: Scene) -> None:
     with pytest.raises(NotFound) as job:
         await scene.cph.jobs.show("nobody")
     with pytest.raises(NotFound) as jobs:
@@ -238,7 +236,7 @@ async def test_jobs_that_nobody_knows_are_not_found(scene: Scene) -> None:
 
 
 @pytest.mark.emulator(phones=120, servers=1)
-async def test_jobs_come_in_pages_of_a_hundred_in_the_order_of_the_calls(scene: Scene) -> None:
+async def test_jobs_are_paged_in_the_order_of_the_calls(scene: Scene) -> None:
     calls = [await scene.cph.commands.run(scene.phones[n : n + 60], "id") for n in (0, 60)]
 
     jobs = [job.phone async for job in scene.cph.jobs.list([call.request or "" for call in calls])]
@@ -254,7 +252,7 @@ async def test_more_than_twenty_request_ids_are_refused(call: SignedClient) -> N
     assert (await call("GET", path)).code == "CPS.0049"
 
 
-async def test_what_was_lost_after_it_was_taken_has_run_once(scene: Scene) -> None:
+async def test_a_command_with_a_lost_answer_has_run_once(scene: Scene) -> None:
     scene.emulator.fault(Reset(executed=True), commands.RUN, first=1)
 
     with pytest.raises(NoAnswer):
@@ -263,7 +261,7 @@ async def test_what_was_lost_after_it_was_taken_has_run_once(scene: Scene) -> No
     assert scene.ledger("cph.commands.run") == {scene.phones[0]: 1}
 
 
-async def test_a_connection_can_break_before_the_body_tells_which_operation_it_is(scene: Scene) -> None:
+async def test_a_connection_can_be_reset_before_the_body_is_read(scene: Scene) -> None:
     scene.emulator.fault(Reset(), commands.INSTALL)
 
     await scene.cph.commands.run(scene.phones[:1], "id")
@@ -271,7 +269,7 @@ async def test_a_connection_can_break_before_the_body_tells_which_operation_it_i
         await scene.cph.commands.install(scene.phones[:1], "obs://bucket/a.apk")
 
 
-async def test_another_project_is_forbidden_and_only_after_signing_in(call: SignedClient) -> None:
+async def test_another_project_is_forbidden_after_authentication(call: SignedClient) -> None:
     path = f"/v1/{'0' * 32}/cloud-phone/phones"
 
     response = await call("GET", path)

@@ -38,7 +38,7 @@ def name_of(served_by: Any) -> str:  # noqa: ANN401 - whichever operation's
     return str(served_by.operation.name)
 
 
-def test_every_operation_of_cph_is_served_once() -> None:
+def test_every_cph_operation_is_served_once() -> None:
     modules = [import_module(f"{cph.__name__}.{one.name}") for one in iter_modules(cph.__path__)]
     found = [value for module in modules for value in vars(module).values()]
     names = {str(value.name) for value in found if isinstance(value, Operation)}
@@ -57,7 +57,7 @@ def test_every_operation_of_cph_is_served_once() -> None:
     assert len(handlers) == 70
 
 
-def test_a_snapshot_keeps_servers_jobs_queues_exports_orders_and_the_rest(tmp_path: Path) -> None:
+def test_a_snapshot_contains_servers_jobs_exports_and_orders(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
 
     async def before() -> tuple[str, list[str]]:
@@ -116,7 +116,7 @@ async def test_a_thousand_phones_run_a_command_once_each(scene: Scene) -> None:
     assert VirtualTimeLoop.running().time() - began == pytest.approx(200, abs=1)
 
 
-async def test_faults_bend_the_rows_of_cph_by_phone(scene: Scene) -> None:
+async def test_faults_change_the_rows_of_one_phone(scene: Scene) -> None:
     scene.emulator.fault(Omit(), RUN, phone=scene.phones[1], first=1)
     started = await scene.cph.commands.run(scene.phones[:3], "id")
     scene.emulator.fault(Distort(77), "cph.jobs.list")
@@ -127,7 +127,7 @@ async def test_faults_bend_the_rows_of_cph_by_phone(scene: Scene) -> None:
     assert {job.state for job in jobs.values()} == {77}
 
 
-async def test_a_tar_that_was_put_into_storage_is_unpacked_on_phones(scene: Scene) -> None:
+async def test_a_stored_tar_file_is_unpacked_on_phones(scene: Scene) -> None:
     tar = Tar({"/data/media/0/Download/a/": "", "/data/media/0/Download/a/b.txt": "here"})
     scene.emulator.world.cph.storage.put("bucket", "files.tar", tar)
 
@@ -137,14 +137,14 @@ async def test_a_tar_that_was_put_into_storage_is_unpacked_on_phones(scene: Scen
 
 
 @pytest.mark.emulator(strict=False)
-async def test_without_strictness_what_the_documents_refuse_is_tried(scene: Scene) -> None:
+async def test_a_lenient_emulator_tries_what_the_documents_forbid(scene: Scene) -> None:
     with pytest.raises(Refused) as refused:
         await scene.cph.servers.show("0" * 32)
 
     assert refused.value.code == "CPS.0015"
 
 
-async def test_the_emulators_own_state_counts_servers_and_jobs(scene: Scene) -> None:
+async def test_the_state_counts_servers_and_jobs(scene: Scene) -> None:
     scene.emulator.fault(Fail(), RUN, phone=scene.phones[0])
     await scene.cph.commands.run(scene.phones[:4], "id")
     await asyncio.sleep(6)

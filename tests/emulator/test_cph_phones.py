@@ -65,7 +65,7 @@ async def test_phones_are_filtered_by_name_server_and_state(scene: Scene) -> Non
     assert await found(PhoneQuery(state=PhoneState.STOPPED)) == {scene.phones[1]}
 
 
-async def test_a_phone_stops_starts_and_is_wiped_and_shows_each_state(scene: Scene) -> None:
+async def test_a_phone_shows_every_power_state(scene: Scene) -> None:
     one, cph = scene.phones[0], scene.cph.phones
     scene.emulator.phones["phone0001"].android.apps["com.a.b"] = "1"
 
@@ -89,7 +89,7 @@ async def test_a_phone_stops_starts_and_is_wiped_and_shows_each_state(scene: Sce
     assert "com.a.b" not in scene.emulator.phones["phone0001"].android.apps
 
 
-async def test_a_phone_whose_restart_failed_says_so_until_it_starts_again(scene: Scene) -> None:
+async def test_a_failed_restart_is_shown_until_the_next_start(scene: Scene) -> None:
     scene.emulator.fault(Fail("CPS.0054"), phones.RESTART, first=1)
     await scene.end(await scene.cph.phones.restart(scene.phones[:1]))
     assert (await scene.cph.phones.show(scene.phones[0])).state is PhoneState.RESTART_FAILED
@@ -99,14 +99,14 @@ async def test_a_phone_whose_restart_failed_says_so_until_it_starts_again(scene:
     assert (await scene.cph.phones.show(scene.phones[0])).state is PhoneState.RUNNING
 
 
-async def test_a_frozen_phone_says_so_and_does_nothing(scene: Scene) -> None:
+async def test_a_frozen_phone_refuses_every_job(scene: Scene) -> None:
     scene.emulator.phones["phone0001"].frozen = True
 
     assert (await scene.cph.phones.show(scene.phones[0])).state is PhoneState.FROZEN
     assert (await scene.cph.phones.reset(scene.phones[:1])).jobs[0].error_code == "CPS.0053"
 
 
-async def test_properties_are_shown_at_once_and_taken_up_at_the_next_start(scene: Scene) -> None:
+async def test_properties_apply_from_the_next_start(scene: Scene) -> None:
     one, cph = scene.phones[0], scene.cph.phones
     update = PropertyUpdate(one, {"com.cph.mainkeys": True}, {"my.own": "x"})
     await scene.end(await cph.update_properties([update]))
@@ -124,7 +124,7 @@ async def test_properties_are_shown_at_once_and_taken_up_at_the_next_start(scene
 
 
 @pytest.mark.emulator(phones=3)
-async def test_a_wrong_property_is_refused_for_its_phone_alone(call: SignedClient) -> None:
+async def test_an_invalid_property_is_refused_for_its_phone_alone(call: SignedClient) -> None:
     ids = [phone.cph_id for phone in call.emulator.phones]
     given: list[dict[str, object]] = [
         {"com.cph.mainkeys": 1, "imei": "1"},
@@ -141,7 +141,7 @@ async def test_a_wrong_property_is_refused_for_its_phone_alone(call: SignedClien
     assert (await call("POST", path, {"phones": [{"phone_id": ids[0], "property": "{"}]})).code == "CPS.0078"
 
 
-async def test_a_phone_changes_its_android_with_another_image(scene: Scene) -> None:
+async def test_another_image_changes_the_android(scene: Scene) -> None:
     one = scene.phones[:1]
     await scene.end(await scene.cph.phones.restart(one, image=AOSP11))
 
@@ -150,7 +150,7 @@ async def test_a_phone_changes_its_android_with_another_image(scene: Scene) -> N
     assert (await scene.cph.phones.restart(one, image="nobody")).jobs[0].error_code == "CPS.0166"
 
 
-async def test_tickets_are_given_to_who_runs_and_are_new_each_time(scene: Scene) -> None:
+async def test_running_phones_get_a_new_ticket_each_time(scene: Scene) -> None:
     scene.emulator.phones["phone0002"].running = RunningState.STOPPED
     asked = [*scene.phones[:2], "0" * 32]
 
@@ -165,7 +165,7 @@ async def test_tickets_are_given_to_who_runs_and_are_new_each_time(scene: Scene)
     assert first.connections[0].access.ticket != again.connections[0].access.ticket
 
 
-async def test_data_of_a_newer_android_are_not_restored_and_none_that_nobody_exported(scene: Scene) -> None:
+async def test_an_export_of_a_later_android_is_not_restored(scene: Scene) -> None:
     new, old, *_ = scene.phones
     await scene.end(await scene.cph.phones.reset([new], image=AOSP11))
     await scene.end(await scene.cph.phones.reset([old], image=AOSP9))
@@ -178,7 +178,7 @@ async def test_data_of_a_newer_android_are_not_restored_and_none_that_nobody_exp
     assert unknown.jobs[0].error_code == "CPS.0172"
 
 
-async def test_a_disk_grows_and_costs_and_never_shrinks(scene: Scene) -> None:
+async def test_a_disk_can_be_enlarged_but_not_shrunk(scene: Scene) -> None:
     one, other = scene.phones[:2]
     before = (await scene.cph.phones.show(one)).disk
     assert before is not None
@@ -196,7 +196,7 @@ async def test_a_disk_grows_and_costs_and_never_shrinks(scene: Scene) -> None:
 
 
 @pytest.mark.emulator(phones=600)
-async def test_no_more_than_500_disks_grow_at_a_time(scene: Scene) -> None:
+async def test_at_most_500_disks_are_enlarged_at_a_time(scene: Scene) -> None:
     for first in range(0, 450, 150):
         await scene.cph.storage.expand([NewSize(one, 1000) for one in scene.phones[first : first + 150]])
 
@@ -207,7 +207,7 @@ async def test_no_more_than_500_disks_grow_at_a_time(scene: Scene) -> None:
     assert scene.ledger(storage.EXPAND.name) == dict.fromkeys(scene.phones[:450], 1)
 
 
-async def test_traffic_takes_another_way_unless_the_encoding_server_is_restarting(scene: Scene) -> None:
+async def test_a_restarting_encoding_server_refuses_routes(scene: Scene) -> None:
     await scene.end(await scene.cph.traffic.route(scene.phones[:1], Route.ENCODING_CONTAINER))
     assert (await scene.cph.phones.show(scene.phones[0])).route is Route.ENCODING_CONTAINER
 
@@ -218,7 +218,7 @@ async def test_traffic_takes_another_way_unless_the_encoding_server_is_restartin
     assert refused.jobs[0].error_code == "CPS.0208"
 
 
-async def test_what_the_documents_forbid_is_refused_in_the_services_words(call: SignedClient) -> None:
+async def test_requests_that_the_documents_forbid_have_a_code(call: SignedClient) -> None:
     root = f"/v1/{call.emulator.project_id}/cloud-phone/phones"
     phone = call.emulator.phones["phone0001"].cph_id
     name = await call("PUT", f"{root}/{phone}", {"phone_name": "not a name"})
@@ -233,7 +233,7 @@ async def test_what_the_documents_forbid_is_refused_in_the_services_words(call: 
     assert nobody.status == 404
 
 
-async def test_an_answer_to_an_offer_is_yes_or_no(call: SignedClient) -> None:
+async def test_an_image_share_is_accepted_or_rejected(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/images/{'0' * 32}/members"
 
     response = [await call("PUT", path, body) for body in ({"status": "maybe"}, {})]
@@ -241,7 +241,7 @@ async def test_an_answer_to_an_offer_is_yes_or_no(call: SignedClient) -> None:
     assert [one.code for one in response] == ["CPS.0010", "CPS.0010"]
 
 
-async def test_the_ports_of_a_phone_are_told_by_their_former_names_too(call: SignedClient) -> None:
+async def test_ports_are_listed_under_their_former_names_too(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"].cph_id
 
     response = await call("GET", f"/v1/{call.emulator.project_id}/cloud-phone/phones/{phone}")
@@ -252,7 +252,7 @@ async def test_the_ports_of_a_phone_are_told_by_their_former_names_too(call: Sig
     assert all(today)
 
 
-async def test_models_and_images_are_listed_by_whose_they_are(scene: Scene) -> None:
+async def test_images_are_listed_by_scope(scene: Scene) -> None:
     models = [model async for model in scene.cph.phones.models()]
     assert [model.has_shared_storage for model in models].count(False) == 1
     assert [model async for model in scene.cph.phones.models(SaleState.OFFLINE)] == []
@@ -266,7 +266,7 @@ async def test_models_and_images_are_listed_by_whose_they_are(scene: Scene) -> N
     assert await count(None, limit=4) == 6
 
 
-async def test_an_image_of_ones_own_is_shared_with_at_most_ten_and_deleted(scene: Scene) -> None:
+async def test_a_private_image_is_shared_with_at_most_ten_projects(scene: Scene) -> None:
     images = [image async for image in scene.cph.images.list(ImageQuery(type=ImageType.PRIVATE))]
     (shared,) = [image async for image in scene.cph.images.list(ImageQuery(type=ImageType.SHARED))]
     one, members = images[0].id, scene.cph.image_members
@@ -286,7 +286,7 @@ async def test_an_image_of_ones_own_is_shared_with_at_most_ten_and_deleted(scene
     assert refused.value.code == "CPS.0166"
 
 
-async def test_a_phone_is_given_an_image_of_ones_own(scene: Scene) -> None:
+async def test_a_private_image_can_be_installed(scene: Scene) -> None:
     (image, *_) = [image async for image in scene.cph.images.list(ImageQuery(name="aosp10"))]
 
     await scene.end(await scene.cph.phones.restart(scene.phones[:1], image=image.id))
@@ -294,7 +294,7 @@ async def test_a_phone_is_given_an_image_of_ones_own(scene: Scene) -> None:
     assert (await scene.cph.phones.show(scene.phones[0])).image == image.id
 
 
-async def test_an_image_that_others_share_is_used_only_once_it_is_accepted(scene: Scene) -> None:
+async def test_a_shared_image_must_be_accepted_before_use(scene: Scene) -> None:
     one, cph = scene.phones[:1], scene.cph
 
     async def offer() -> tuple[str, object]:
@@ -314,7 +314,7 @@ async def test_an_image_that_others_share_is_used_only_once_it_is_accepted(scene
     assert (await cph.phones.show(one[0])).image == image
 
 
-async def test_only_what_others_share_can_be_accepted(scene: Scene) -> None:
+async def test_only_shared_images_can_be_accepted(scene: Scene) -> None:
     own = [image.id async for image in scene.cph.images.list(ImageQuery(type=ImageType.PRIVATE))]
 
     for image in (own[0], "0" * 32):
@@ -323,7 +323,7 @@ async def test_only_what_others_share_can_be_accepted(scene: Scene) -> None:
         assert refused.value.code == "CPS.0166"
 
 
-async def test_a_job_of_a_phone_that_is_gone_fails(scene: Scene) -> None:
+async def test_a_job_of_a_deleted_phone_fails(scene: Scene) -> None:
     restarting = await scene.cph.phones.restart(scene.phones[:1])
     waiting = await scene.cph.commands.run(scene.phones[:2], "id")
     await scene.jobs(restarting)

@@ -101,7 +101,7 @@ async def test_servers_are_listed_newest_first_and_filtered(scene: Scene) -> Non
     assert await found(ServerQuery(since=now - 100, until=now * 1000)) == [bought]
 
 
-async def test_what_is_not_sold_cannot_be_bought(scene: Scene) -> None:
+async def test_unknown_products_cannot_be_bought(scene: Scene) -> None:
     buy, old = scene.cph.servers.buy, scene.cph.servers.buy_v1
 
     assert await refusal(buy(order(model="nothing"))) == "CPS.0246"
@@ -112,7 +112,7 @@ async def test_what_is_not_sold_cannot_be_bought(scene: Scene) -> None:
     assert scene.emulator.world.orders == {}
 
 
-async def test_servers_of_2020_bring_their_bandwidth_or_use_one_that_is_there(scene: Scene) -> None:
+async def test_a_v1_server_has_a_new_or_an_existing_bandwidth(scene: Scene) -> None:
     cph = scene.cph
     (shared,) = await every(cph.bandwidths.list())
     await cph.servers.buy_v1(old_order())
@@ -130,7 +130,7 @@ async def test_servers_of_2020_bring_their_bandwidth_or_use_one_that_is_there(sc
     assert await refusal(cph.bandwidths.update("nobody", 200)) == "CPS.0115"
 
 
-async def test_a_bare_server_comes_without_phones(scene: Scene) -> None:
+async def test_a_bare_server_has_no_phones(scene: Scene) -> None:
     bought = await scene.cph.servers.buy_bare(
         BuyBareServers(
             name="bare",
@@ -154,7 +154,7 @@ async def test_a_bare_server_comes_without_phones(scene: Scene) -> None:
     ].error_code == "CPS.0147"
 
 
-async def test_a_server_gets_another_flavor_of_its_generation_once_that_is_paid(scene: Scene) -> None:
+async def test_a_paid_change_of_flavor_takes_effect(scene: Scene) -> None:
     bought = await scene.cph.servers.buy(order(phone_model="rx1.cp.c60.d10.e1v1"))
     await asyncio.sleep(5)
     better = ChangeModel(bought.servers[0], "physical.rx1.2xlarge", "rx1.cp.c60.d32.e1v1")
@@ -172,7 +172,7 @@ async def test_a_server_gets_another_flavor_of_its_generation_once_that_is_paid(
     assert await refusal(change(worse)) == "CPS.0257"
 
 
-async def test_a_new_machine_takes_the_place_of_a_server_with_phones_made_anew(scene: Scene) -> None:
+async def test_a_replaced_server_has_new_phones(scene: Scene) -> None:
     (bought,) = (await scene.cph.servers.buy(order())).servers
     change = ChangeServer(
         server=bought,
@@ -200,7 +200,7 @@ async def test_a_new_machine_takes_the_place_of_a_server_with_phones_made_anew(s
     assert len(before - set(scene.phones)) == 15
 
 
-async def test_no_more_than_five_servers_are_replaced_at_a_time(scene: Scene) -> None:
+async def test_at_most_five_servers_are_replaced_at_a_time(scene: Scene) -> None:
     bought = (await scene.cph.servers.buy(order(count=6))).servers
     await asyncio.sleep(5)
 
@@ -218,7 +218,7 @@ async def test_no_more_than_five_servers_are_replaced_at_a_time(scene: Scene) ->
         await scene.cph.servers.change(change(bought[5]))
 
 
-async def test_a_server_restarts_with_all_its_phones_or_becomes_abnormal(scene: Scene) -> None:
+async def test_a_server_restarts_with_its_phones_or_becomes_abnormal(scene: Scene) -> None:
     scene.emulator.fault(Fail(), servers.RESTART, phone=scene.servers[1])
     started = await scene.cph.servers.restart([*scene.servers, "0" * 32])
 
@@ -236,7 +236,7 @@ async def test_a_server_restarts_with_all_its_phones_or_becomes_abnormal(scene: 
     assert (await scene.cph.shared_apps.delete(scene.servers[1:], "a.b")).jobs[0].error_code == "CPS.0099"
 
 
-async def test_servers_that_are_paid_by_use_are_given_back_with_their_phones(scene: Scene) -> None:
+async def test_pay_per_use_servers_are_deleted_with_their_phones(scene: Scene) -> None:
     (bought,) = (await scene.cph.servers.buy(order())).servers
     await asyncio.sleep(5)
     assert await refusal(scene.cph.servers.delete([bought])) == "CPS.0324"
@@ -252,7 +252,7 @@ async def test_servers_that_are_paid_by_use_are_given_back_with_their_phones(sce
     assert (await scene.jobs(waiting))[gone].succeeded
 
 
-async def test_a_second_restart_that_waits_for_a_server_that_goes_fails(scene: Scene) -> None:
+async def test_a_job_of_a_deleted_server_fails(scene: Scene) -> None:
     one = scene.servers[0]
     await scene.cph.servers.delete([one])
     await scene.cph.commands.run(OnServers([one]), "id")
@@ -263,7 +263,7 @@ async def test_a_second_restart_that_waits_for_a_server_that_goes_fails(scene: S
     assert jobs[one].error_code == "CPS.0159"
 
 
-async def test_a_server_that_goes_before_its_new_flavor_comes_keeps_nothing(scene: Scene) -> None:
+async def test_a_deleted_server_ignores_a_change_of_flavor(scene: Scene) -> None:
     change = ChangeModel(scene.servers[0], "physical.rx1.2xlarge", "rx1.cp.c60.d32.e1v1", Fee(1))
     await scene.cph.servers.delete(scene.servers[:1])
     await asyncio.sleep(1)
@@ -273,7 +273,7 @@ async def test_a_server_that_goes_before_its_new_flavor_comes_keeps_nothing(scen
     assert change.server not in scene.servers
 
 
-async def test_gaming_phones_share_their_servers_disk_and_cannot_grow(scene: Scene) -> None:
+async def test_gaming_phones_have_no_disk_to_enlarge(scene: Scene) -> None:
     gaming = order(model="physical.kg1.4xlarge.cg", phone_model="kg1.cg.c40.d30SSD.e1v1")
     bought = await scene.cph.servers.buy(gaming)
     await asyncio.sleep(5)
@@ -283,14 +283,14 @@ async def test_gaming_phones_share_their_servers_disk_and_cannot_grow(scene: Sce
     assert (await scene.cph.storage.expand([NewSize(phone.id, 900)])).jobs[0].error_code == "CPS.0338"
 
 
-async def test_an_address_that_exists_serves_one_server_only(call: SignedClient) -> None:
+async def test_an_existing_address_is_for_one_server_only(call: SignedClient) -> None:
     wanted = to_wire(order(public_address=PublicAddress(existing=["eip"]))) | {"count": 2}
     response = await call("POST", f"/v2/{call.emulator.project_id}/cloud-phone/servers", wanted)
 
     assert response.code == "CPS.0251"
 
 
-async def test_ten_servers_at_most_are_given_back_and_a_hundred_restarted(call: SignedClient) -> None:
+async def test_deletes_and_restarts_have_a_maximum_of_servers(call: SignedClient) -> None:
     root = f"/{call.emulator.project_id}/cloud-phone/servers"
 
     response = await call("DELETE", f"/v2{root}", {"server_ids": ["a"] * 11})
@@ -327,7 +327,7 @@ async def test_encoding_servers_are_listed_and_restarted(scene: Scene) -> None:
     assert [row.name for row in creating] == ["ENCODE_farm"]
 
 
-async def test_shared_files_are_unpacked_listed_cut_and_deleted(scene: Scene) -> None:
+async def test_shared_files_are_unpacked_listed_and_deleted(scene: Scene) -> None:
     files, one = scene.cph.shared_files, scene.servers[:1]
     for number in range(40):
         await files.push(one, "bucket", f"files/a-rather-long-name-{number:02}.tar")
@@ -352,7 +352,7 @@ async def test_shared_files_are_unpacked_listed_cut_and_deleted(scene: Scene) ->
     assert left[0].name == "a-rather-long-name-01"
 
 
-async def test_directories_of_shared_storage_are_listed_as_such(scene: Scene) -> None:
+async def test_a_shared_directory_is_listed_as_a_directory(scene: Scene) -> None:
     scene.emulator.world.cph.servers.by_id[scene.servers[0]].files["/data/app/one"] = SharedFile(
         7, datetime(2026, 1, 1, tzinfo=UTC)
     )
@@ -363,7 +363,7 @@ async def test_directories_of_shared_storage_are_listed_as_such(scene: Scene) ->
     assert (file.name, file.size) == ("app", 4096)
 
 
-async def test_pushing_and_deleting_shared_files_are_told_apart_by_their_fields(call: SignedClient) -> None:
+async def test_push_and_delete_of_shared_files_differ_in_their_fields(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/phones/share-files"
     servers_ = [server.id for server in call.emulator.world.cph.servers]
     await call("POST", path, {"bucket_name": "bucket", "object_path": "a.tar", "server_ids": servers_})
@@ -376,7 +376,7 @@ async def test_pushing_and_deleting_shared_files_are_told_apart_by_their_fields(
         assert call.emulator.ledger.executions(f"cph.shared_files.{name}") == dict.fromkeys(servers_, 1)
 
 
-async def test_shared_apps_are_seen_when_the_service_looks_every_two_hours(scene: Scene) -> None:
+async def test_shared_apps_are_scanned_every_two_hours(scene: Scene) -> None:
     apps, one = scene.cph.shared_apps, scene.servers[:1]
     await scene.end(await apps.push(one, "com.a.b", "bucket", "com.a.b-2.0.tar", preinstall=True))
     await scene.end(await apps.push(one, "com.c.d", "bucket", "game.tar"))
@@ -445,7 +445,7 @@ async def test_servers_are_found_and_counted_by_their_tags(scene: Scene) -> None
         ("cph-server/resource_instances/action", {"tags": []}, "CPS.0047"),
     ],
 )
-async def test_wrong_tags_are_refused_in_the_services_words(
+async def test_invalid_tags_are_refused_with_a_code(
     call: SignedClient, path: str, body: object, code: str
 ) -> None:
     server = next(iter(call.emulator.world.cph.servers)).id
@@ -453,7 +453,7 @@ async def test_wrong_tags_are_refused_in_the_services_words(
     assert response.code == code
 
 
-async def test_tags_answer_without_a_request_id_and_changes_without_a_body(call: SignedClient) -> None:
+async def test_answers_about_tags_have_no_request_id(call: SignedClient) -> None:
     server = next(iter(call.emulator.world.cph.servers)).id
     root = f"/v1/{call.emulator.project_id}/cph-server"
 
@@ -466,14 +466,14 @@ async def test_tags_answer_without_a_request_id_and_changes_without_a_body(call:
     assert shown.body == {"tags": [{"key": "a", "value": "b"}]}
 
 
-async def test_flavors_are_listed_by_what_they_are_for_and_where_they_are_sold(scene: Scene) -> None:
+async def test_flavors_are_listed_by_product_and_zone(scene: Scene) -> None:
     assert len(await every(scene.cph.servers.models())) == 4
     (gaming,) = await every(scene.cph.servers.models(ProductType.GAMING))
     assert gaming.name == "physical.kg1.4xlarge.cg"
     assert {row.zone for row in await every(scene.cph.servers.offerings())} == {"cn-north-4a"}
 
 
-async def test_a_planned_event_waits_for_leave_and_then_happens_in_its_hour(scene: Scene) -> None:
+async def test_a_scheduled_event_waits_for_authorization(scene: Scene) -> None:
     events = scene.cph.scheduled_events
     (event,) = await every(events.list())
     assert (event.state, event.server) == (EventState.INQUIRING, scene.servers[0])
@@ -496,7 +496,7 @@ async def test_a_planned_event_waits_for_leave_and_then_happens_in_its_hour(scen
     assert await every(events.list(EventQuery(states=["failed"]))) == []
 
 
-async def test_an_event_cannot_be_moved_to_what_is_no_time(call: SignedClient) -> None:
+async def test_an_event_needs_a_valid_start(call: SignedClient) -> None:
     (event,) = call.emulator.world.cph.events
     path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events/{event}"
 
@@ -504,7 +504,7 @@ async def test_an_event_cannot_be_moved_to_what_is_no_time(call: SignedClient) -
     assert (await call("PUT", path, {"not_before": ""})).status == 200
 
 
-async def test_states_of_events_are_wanted_one_by_one_or_joined_by_commas(call: SignedClient) -> None:
+async def test_event_states_can_be_joined_by_commas(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events"
 
     async def found(*states: str) -> int:
@@ -515,7 +515,7 @@ async def test_states_of_events_are_wanted_one_by_one_or_joined_by_commas(call: 
     assert [await found("inquiring"), await found("failed", "canceled")] == [1, 0]
 
 
-async def test_what_only_the_table_of_permissions_names_is_answered_somehow(scene: Scene) -> None:
+async def test_undocumented_operations_are_answered(scene: Scene) -> None:
     raw = scene.cph.undocumented
     await raw.create_peering_routes({"peering_id": "p", "cidr": "10.0.0.0/8"})
     await raw.create_peering_routes({"peering_id": "q"})
@@ -531,7 +531,7 @@ async def test_what_only_the_table_of_permissions_names_is_answered_somehow(scen
 
 
 @pytest.mark.emulator(servers=3, regions=("cn-north-4", "cn-east-3"))
-async def test_servers_of_another_region_are_not_there(scene: Scene) -> None:
+async def test_servers_of_another_region_are_unknown(scene: Scene) -> None:
     here = [server.id async for server in scene.cph.servers.list()]
     away = next(server for server in scene.servers if server not in here)
 

@@ -35,7 +35,7 @@ async def signed_in(call: SignedClient) -> dict[str, str]:
     return {"X-Auth-Token": response.headers["X-Subject-Token"], **JSON}
 
 
-async def test_the_quick_start_lists_restarts_and_looks_at_the_job(call: SignedClient) -> None:
+async def test_the_quick_start_lists_restarts_and_polls(call: SignedClient) -> None:
     """CPH 4 of 2025-02-08: with a token, and jobs by `request_id`."""
     token, root = await signed_in(call), f"/v1/{call.emulator.project_id}/cloud-phone"
 
@@ -82,7 +82,7 @@ async def test_data_of_one_phone_are_backed_up_and_restored_to_another(call: Sig
 
 
 @pytest.mark.emulator(phones=6, servers=2)
-async def test_a_server_is_bought_named_tagged_used_backed_up_and_its_phone_stopped(scene: Scene) -> None:
+async def test_a_server_is_bought_renamed_tagged_and_used(scene: Scene) -> None:
     cph = scene.cph
     bought = await cph.servers.buy(order(properties={"com.cph.mainkeys": True}))
     (server,) = bought.servers
@@ -112,7 +112,7 @@ async def test_a_server_is_bought_named_tagged_used_backed_up_and_its_phone_stop
 
 
 @pytest.mark.emulator(phones=6, servers=2)
-async def test_an_order_that_is_not_paid_brings_a_server_once_it_is(scene: Scene) -> None:
+async def test_an_unpaid_order_is_delivered_after_payment(scene: Scene) -> None:
     bought = await scene.cph.servers.buy(order(count=2, term=ServerTerm(Period.YEAR, 1)))
     await asyncio.sleep(60)
     with pytest.raises(NotFound):

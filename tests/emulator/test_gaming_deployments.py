@@ -30,7 +30,7 @@ pytestmark = [
 DEPLOY = "gaming.deployments.deploy"
 
 
-async def test_deploying_puts_a_version_on_servers_and_all_their_phones(gaming_scene: GamingScene) -> None:
+async def test_a_deployment_reaches_servers_and_all_their_phones(gaming_scene: GamingScene) -> None:
     application, version = await gaming_scene.game()
 
     started = await gaming_scene.gaming.deployments.deploy(gaming_scene.servers, [version])
@@ -50,7 +50,7 @@ async def test_deploying_puts_a_version_on_servers_and_all_their_phones(gaming_s
     assert gaming_scene.ledger("deploy") == dict.fromkeys(gaming_scene.servers, 1)
 
 
-async def test_every_operation_of_gaming_is_served(gaming_scene: GamingScene) -> None:
+async def test_every_gaming_operation_is_served(gaming_scene: GamingScene) -> None:
     gaming, deployments = gaming_scene.gaming, gaming_scene.gaming.deployments
     (application, version), servers, (phone, *_) = (
         await gaming_scene.deployed(),
@@ -75,7 +75,7 @@ async def test_every_operation_of_gaming_is_served(gaming_scene: GamingScene) ->
     assert {name for name in OPERATIONS if name.startswith("gaming.")} <= names
 
 
-async def test_packages_come_one_after_the_other_and_are_then_installed_at_once(
+async def test_packages_are_pushed_in_turn_and_installed_in_parallel(
     gaming_scene: GamingScene,
 ) -> None:
     application, first = await gaming_scene.game()
@@ -92,7 +92,7 @@ async def test_packages_come_one_after_the_other_and_are_then_installed_at_once(
     assert await gaming_scene.on_phone(gaming_scene.phones[0]) == [second]
 
 
-async def test_a_pushed_version_is_on_no_phone_before_it_is_updated(gaming_scene: GamingScene) -> None:
+async def test_a_pushed_version_is_installed_by_an_update(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     phone, deployments = gaming_scene.phones[0], gaming_scene.gaming.deployments
 
@@ -111,7 +111,7 @@ async def test_a_pushed_version_is_on_no_phone_before_it_is_updated(gaming_scene
     assert gaming_scene.ledger("update") == {phone: 2}
 
 
-async def test_undeploying_takes_a_version_off_servers_and_phones(gaming_scene: GamingScene) -> None:
+async def test_an_undeployment_removes_a_version_everywhere(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.deployed()
     (server, _), phone = gaming_scene.servers, gaming_scene.phones[0]
     await gaming_scene.cph.commands.run_sync([gaming_scene.phones[1]], "pm uninstall com.example.chess")
@@ -125,7 +125,7 @@ async def test_undeploying_takes_a_version_off_servers_and_phones(gaming_scene: 
     assert await gaming_scene.on_phone(gaming_scene.phones[5]) == [version]
 
 
-async def test_what_two_calls_take_away_is_taken_away_once(gaming_scene: GamingScene) -> None:
+async def test_a_version_is_removed_once(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.deployed()
     undeploy = gaming_scene.gaming.deployments.undeploy
 
@@ -137,7 +137,7 @@ async def test_what_two_calls_take_away_is_taken_away_once(gaming_scene: GamingS
     assert outcome.error_message.endswith("(2 of 5 jobs failed)")
 
 
-async def test_servers_that_refuse_are_told_in_failures(gaming_scene: GamingScene) -> None:
+async def test_refused_servers_are_listed_as_failures(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     first, second = gaming_scene.servers
     gaming_scene.emulator.world.cph.servers.by_id[second].state = ServerState.FROZEN
@@ -152,7 +152,7 @@ async def test_servers_that_refuse_are_told_in_failures(gaming_scene: GamingScen
     assert gaming_scene.ledger("deploy") == {first: 1}
 
 
-async def test_a_call_that_every_server_refuses_is_refused_with_failures(gaming_scene: GamingScene) -> None:
+async def test_a_call_that_every_server_refuses_is_refused(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     for server in gaming_scene.emulator.world.cph.servers:
         server.state = ServerState.STARTING
@@ -167,7 +167,7 @@ async def test_a_call_that_every_server_refuses_is_refused_with_failures(gaming_
     assert report.counts == {State.REFUSED: 2}
 
 
-async def test_nothing_is_deployed_of_an_unknown_version(gaming_scene: GamingScene) -> None:
+async def test_an_unknown_version_is_not_deployed(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
 
     with pytest.raises(Refused) as refused:
@@ -177,7 +177,7 @@ async def test_nothing_is_deployed_of_an_unknown_version(gaming_scene: GamingSce
     assert gaming_scene.ledger("deploy") == {}
 
 
-async def test_a_job_of_a_phone_that_stands_still_fails(gaming_scene: GamingScene) -> None:
+async def test_a_job_of_a_stopped_phone_fails(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     still, gone = list(gaming_scene.emulator.phones)[:2]
     names = (still.cph_id, gone.cph_id)
@@ -196,7 +196,7 @@ async def test_a_job_of_a_phone_that_stands_still_fails(gaming_scene: GamingScen
         await gaming_scene.gaming.deployments.update(still.cph_id, [version])
 
 
-async def test_jobs_of_a_server_that_is_gone_fail(gaming_scene: GamingScene) -> None:
+async def test_jobs_of_a_deleted_server_fail(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     servers = gaming_scene.emulator.world.cph.servers
     started = await gaming_scene.gaming.deployments.push(gaming_scene.servers[1:], [version])
@@ -208,7 +208,7 @@ async def test_jobs_of_a_server_that_is_gone_fail(gaming_scene: GamingScene) -> 
     assert job.error_code == "CPS.0159"
 
 
-async def test_faults_befall_single_jobs(gaming_scene: GamingScene) -> None:
+async def test_faults_apply_to_single_jobs(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     lost, stuck, failing = gaming_scene.phones[:3]
     gaming_scene.emulator.fault(Lose(), DEPLOY, phone=lost)
@@ -224,7 +224,7 @@ async def test_faults_befall_single_jobs(gaming_scene: GamingScene) -> None:
     assert await gaming_scene.on_phone(failing) == []
 
 
-async def test_what_waits_for_a_package_that_never_comes_never_ends(gaming_scene: GamingScene) -> None:
+async def test_jobs_behind_a_stuck_package_never_end(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     gaming_scene.emulator.fault(Stick(), DEPLOY, phone=gaming_scene.servers[0])
 
@@ -235,7 +235,7 @@ async def test_what_waits_for_a_package_that_never_comes_never_ends(gaming_scene
     assert gaming_scene.emulator.games.library.on_phones == {}
 
 
-async def test_what_a_person_installs_over_a_game_is_no_deployment(gaming_scene: GamingScene) -> None:
+async def test_an_app_installed_over_a_game_is_no_deployment(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     phone = gaming_scene.emulator.phones.by_cph_id(gaming_scene.phones[0])
     phone.android.apps["com.example.chess"] = "9.9"
@@ -246,7 +246,7 @@ async def test_what_a_person_installs_over_a_game_is_no_deployment(gaming_scene:
 
 
 @pytest.mark.emulator(servers=3, regions=["cn-north-4", "cn-north-9"], phones=6)
-async def test_servers_of_another_region_are_not_told_of(gaming_scene: GamingScene) -> None:
+async def test_servers_of_another_region_are_not_listed(gaming_scene: GamingScene) -> None:
     application, version = await gaming_scene.game()
     gaming_scene.emulator.games.library.put(gaming_scene.servers[2], version)
     gaming_scene.emulator.games.library.put(gaming_scene.servers[2], version)
@@ -256,7 +256,7 @@ async def test_servers_of_another_region_are_not_told_of(gaming_scene: GamingSce
     assert [one async for one in gaming_scene.gaming.applications.servers(application)] == []
 
 
-def test_games_and_their_jobs_outlive_the_emulator(tmp_path: Path) -> None:
+def test_a_snapshot_contains_games_and_their_jobs(tmp_path: Path) -> None:
     options: dict[str, Any] = {"phones": 6, "servers": 2, "state": tmp_path / "state"}
 
     async def before() -> None:

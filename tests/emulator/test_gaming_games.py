@@ -89,7 +89,7 @@ def silent(*names: str) -> dict[str, str]:
     return {name: value for name, value in told.items() if not name.endswith(names)}
 
 
-async def test_a_round_is_told_from_its_beginning_to_its_end(gaming_scene: GamingScene) -> None:
+async def test_a_game_sends_events_from_start_to_stop(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
     async with listening(gaming_scene) as ear:
@@ -113,7 +113,7 @@ async def test_a_round_is_told_from_its_beginning_to_its_end(gaming_scene: Gamin
     assert entered.ticket == quitted.ticket == "a-ticket"
 
 
-async def test_a_phone_without_a_game_beats_on_and_says_so(gaming_scene: GamingScene) -> None:
+async def test_a_phone_without_a_game_keeps_sending_heartbeats(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
     async with listening(gaming_scene) as ear:
@@ -125,7 +125,7 @@ async def test_a_phone_without_a_game_beats_on_and_says_so(gaming_scene: GamingS
     assert ear.beats == [("", "")] * 2
 
 
-async def test_a_phone_that_stops_falls_silent(gaming_scene: GamingScene) -> None:
+async def test_a_stopped_phone_sends_no_heartbeats(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, (phone, other, *_) = gaming_scene.emulator.games, gaming_scene.phones
     async with listening(gaming_scene) as ear:
@@ -157,7 +157,7 @@ async def test_a_game_ends_with_its_process(gaming_scene: GamingScene) -> None:
 
 @pytest.mark.parametrize("encoding", [Encoding.BASE64, Encoding.HEX])
 @pytest.mark.parametrize("mode", list(Mode))
-async def test_players_encrypt_as_the_receiver_was_told(
+async def test_players_encrypt_as_the_receiver_expects(
     gaming_scene: GamingScene, mode: Mode, encoding: Encoding
 ) -> None:
     cipher = Cipher(mode, encoding, Encoding.HEX)
@@ -171,7 +171,7 @@ async def test_players_encrypt_as_the_receiver_was_told(
     assert ear.receiver.counts.verified == 1
 
 
-async def test_who_is_not_verified_does_not_play(gaming_scene: GamingScene) -> None:
+async def test_an_unverified_player_cannot_play(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
     async with listening(gaming_scene) as ear:
@@ -191,7 +191,7 @@ async def test_who_is_not_verified_does_not_play(gaming_scene: GamingScene) -> N
 @pytest.mark.parametrize(
     "reply", [Reply({"aes_key": "another"}), Reply(b"welcome"), Reply([])], ids=["wrong key", "text", "list"]
 )
-async def test_an_answer_without_the_key_is_no_verification(gaming_scene: GamingScene, reply: Reply) -> None:
+async def test_verification_needs_the_key_in_the_answer(gaming_scene: GamingScene, reply: Reply) -> None:
     application, _ = await gaming_scene.deployed()
     async with FakeServer(default=replies_with(reply)) as server:
         told = properties(server.url, 30)
@@ -200,7 +200,7 @@ async def test_an_answer_without_the_key_is_no_verification(gaming_scene: Gaming
             await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
 
 
-async def test_a_game_goes_on_where_nobody_listens(gaming_scene: GamingScene) -> None:
+async def test_a_game_runs_without_a_receiver(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
     await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=silent("sign_check_url"))
@@ -216,7 +216,7 @@ async def test_a_game_goes_on_where_nobody_listens(gaming_scene: GamingScene) ->
     ]
 
 
-async def test_a_phone_calls_only_the_urls_that_it_took_up(gaming_scene: GamingScene) -> None:
+async def test_a_phone_calls_only_the_urls_read_at_its_start(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, (phone, other, *_) = gaming_scene.emulator.games, gaming_scene.phones
     await gaming_scene.cph.fleet([phone]).update_properties(silent())
@@ -231,7 +231,7 @@ async def test_a_phone_calls_only_the_urls_that_it_took_up(gaming_scene: GamingS
     assert list(games.calls) == []
 
 
-async def test_a_game_starts_where_it_is_and_nothing_else_runs(gaming_scene: GamingScene) -> None:
+async def test_a_game_starts_only_where_deployed_and_idle(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, (phone, still, *_) = gaming_scene.emulator.games, gaming_scene.phones
     gaming_scene.emulator.phones.by_cph_id(still).running = RunningState.STOPPED
@@ -248,7 +248,7 @@ async def test_a_game_starts_where_it_is_and_nothing_else_runs(gaming_scene: Gam
         await games.start("nobody", application)
 
 
-async def test_of_two_who_come_at_once_one_plays(gaming_scene: GamingScene) -> None:
+async def test_one_of_two_concurrent_players_plays(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
     async with listening(gaming_scene) as ear:
@@ -261,7 +261,7 @@ async def test_of_two_who_come_at_once_one_plays(gaming_scene: GamingScene) -> N
     assert sorted(type(one).__name__ for one in done) == ["InvalidRequest", "Round"]
 
 
-async def test_a_phone_may_be_gone_when_its_call_is_answered(gaming_scene: GamingScene) -> None:
+async def test_a_phone_can_be_deleted_during_its_callback(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     phone, phones = gaming_scene.phones[0], gaming_scene.emulator.phones
 
@@ -279,7 +279,7 @@ async def test_a_phone_may_be_gone_when_its_call_is_answered(gaming_scene: Gamin
     assert [call.inbound.name for call in gaming_scene.emulator.games.calls] == ["events.enter"]
 
 
-async def test_a_reset_drops_what_is_being_sent(gaming_scene: GamingScene) -> None:
+async def test_a_reset_cancels_callbacks(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     asked = asyncio.Event()
 
@@ -302,6 +302,6 @@ async def test_a_reset_drops_what_is_being_sent(gaming_scene: GamingScene) -> No
     assert gaming_scene.emulator.games.playing == ()
 
 
-def test_tickets_and_keys_are_in_no_text() -> None:
+def test_tickets_and_keys_are_not_shown() -> None:
     assert "a-ticket" not in repr(PLAYER)
     assert repr(KEY) not in repr(PLAYER)

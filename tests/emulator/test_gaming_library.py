@@ -28,7 +28,7 @@ async def refusal(call: Coroutine[Any, Any, object]) -> str:
     return refused.value.code
 
 
-async def test_applications_are_listed_newest_first_by_part_of_their_name(gaming_scene: GamingScene) -> None:
+async def test_applications_are_listed_newest_first(gaming_scene: GamingScene) -> None:
     chess, go = await gaming_scene.application("chess"), await gaming_scene.application("go")
 
     listed = [one async for one in gaming_scene.gaming.applications.list()]
@@ -49,7 +49,7 @@ async def test_an_application_shows_its_versions(gaming_scene: GamingScene) -> N
     assert (shown.activity, shown.bucket, shown.path) == (ACTIVITY, "games", "chess-1.tar")
 
 
-async def test_an_application_is_updated_when_it_gets_a_version(gaming_scene: GamingScene) -> None:
+async def test_a_new_version_updates_its_application(gaming_scene: GamingScene) -> None:
     application = await gaming_scene.application()
     await asyncio.sleep(60)
     await gaming_scene.version(application)
@@ -61,7 +61,7 @@ async def test_an_application_is_updated_when_it_gets_a_version(gaming_scene: Ga
     assert (shown.updated_at - shown.created_at).total_seconds() == pytest.approx(60, abs=1)
 
 
-async def test_pages_hold_a_hundred(gaming_scene: GamingScene) -> None:
+async def test_pages_have_at_most_100_rows(gaming_scene: GamingScene) -> None:
     made = [await gaming_scene.application(f"game-{number}") for number in range(205)]
 
     listed = [one.id async for one in gaming_scene.gaming.applications.list()]
@@ -96,7 +96,7 @@ async def test_a_version_in_use_is_not_deleted(gaming_scene: GamingScene) -> Non
     assert await refusal(gaming_scene.gaming.versions.show(version)) == "CPS.0302"
 
 
-async def test_a_version_on_its_way_is_not_deleted(gaming_scene: GamingScene) -> None:
+async def test_a_version_being_deployed_is_not_deleted(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.game()
     gaming_scene.emulator.fault(Stick(), "gaming.deployments.push")
     await gaming_scene.gaming.deployments.push(gaming_scene.servers[:1], [version])
@@ -105,7 +105,7 @@ async def test_a_version_on_its_way_is_not_deleted(gaming_scene: GamingScene) ->
     assert await refusal(gaming_scene.gaming.versions.delete(version)) == "CPS.0301"
 
 
-async def test_a_wiped_phone_does_not_keep_a_version_from_being_deleted(gaming_scene: GamingScene) -> None:
+async def test_a_version_on_a_reset_phone_can_be_deleted(gaming_scene: GamingScene) -> None:
     _, version = await gaming_scene.deployed()
     await gaming_scene.end(await gaming_scene.gaming.deployments.remove(gaming_scene.servers, [version]))
     await gaming_scene.cph.fleet(gaming_scene.phones).reset()
@@ -116,14 +116,14 @@ async def test_a_wiped_phone_does_not_keep_a_version_from_being_deleted(gaming_s
     assert await gaming_scene.on_phone(gaming_scene.phones[0]) == []
 
 
-async def test_a_code_is_taken_once_in_an_application(gaming_scene: GamingScene) -> None:
+async def test_a_version_code_is_unique_in_an_application(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.game()
 
     assert await refusal(gaming_scene.version(application)) == "CPS.0078"
     await gaming_scene.version(await gaming_scene.application("go"))
 
 
-async def test_there_are_only_so_many_applications_and_versions(gaming_scene: GamingScene) -> None:
+async def test_applications_and_versions_have_a_maximum(gaming_scene: GamingScene) -> None:
     library = gaming_scene.emulator.games.library
     library.max_applications, library.max_versions = 1, 1
     application, _ = await gaming_scene.game()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.emulator.signed_client import Response, SignedClient
 
 
-async def test_a_wrong_field_is_told_by_its_code(call: SignedClient) -> None:
+async def test_an_invalid_field_has_its_own_code(call: SignedClient) -> None:
     async def code(path: str, body: object) -> str:
         response: Response = await call("POST", f"/v1/{call.emulator.project_id}/cloud-phone/{path}", body)
         return response.code
@@ -31,7 +31,7 @@ async def test_a_wrong_field_is_told_by_its_code(call: SignedClient) -> None:
         assert await code("servers/action", body) == "CPS.0096"
 
 
-async def test_the_service_names_each_request_of_gaming_anew(call: SignedClient) -> None:
+async def test_each_gaming_request_gets_a_new_id(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone/apps"
 
     answers = [await call("GET", path) for _ in range(2)]
@@ -40,7 +40,7 @@ async def test_the_service_names_each_request_of_gaming_anew(call: SignedClient)
 
 
 @pytest.mark.emulator(strict=False)
-async def test_whoever_is_not_strict_is_answered_whatever_is_asked_for(call: SignedClient) -> None:
+async def test_a_lenient_emulator_accepts_invalid_requests(call: SignedClient) -> None:
     path = f"/v1/{call.emulator.project_id}/cloud-phone"
     server = next(iter(call.emulator.world.cph.servers)).id
     game = await call("POST", f"{path}/apps", {"name": "chess", "package_name": "a.b"})

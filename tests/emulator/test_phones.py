@@ -58,7 +58,7 @@ def test_ids_are_as_wide_as_the_fleet_needs(count: int, first: str, last: str) -
     assert (fleet.page(0, 1)[0].id, fleet.page(count - 1, 5)[0].id) == (first, last)
 
 
-def test_servers_carry_and_regions_hold_even_runs(fleet: Fleet) -> None:
+def test_phones_are_spread_evenly_over_servers_and_regions(fleet: Fleet) -> None:
     phones = list(fleet)
 
     assert [phone.server for phone in phones] == [at // 20 for at in range(120)]
@@ -73,7 +73,7 @@ def test_phones_differ_in_model_release_and_serial(fleet: Fleet) -> None:
     assert all(NOW - timedelta(days=366) < phone.created <= NOW for phone in phones)
 
 
-def test_phones_that_stand_in_a_row_have_the_same_android() -> None:
+def test_consecutive_phones_have_the_same_android() -> None:
     phones = list(Fleet(7, 1000, 1, REGIONS[:1], lambda: NOW))
     rows = [(release, len(list(alike))) for release, alike in groupby(phones, lambda phone: phone.release)]
 
@@ -81,13 +81,13 @@ def test_phones_that_stand_in_a_row_have_the_same_android() -> None:
     assert {release for release, _ in rows} == set(RELEASES)
 
 
-def test_a_model_says_what_its_sku_buys() -> None:
+def test_a_model_describes_its_sku() -> None:
     assert MODELS[0].text == (
         "Professional edition | 4 vCPUs | 8 GB | 32 GB storage | Maximum resolution: 720p"
     )
 
 
-def test_the_shell_tells_who_the_phone_is(fleet: Fleet) -> None:
+def test_the_shell_shows_model_release_and_serial(fleet: Fleet) -> None:
     phone = fleet["phone0042"]
 
     shown = run(
@@ -100,35 +100,35 @@ def test_the_shell_tells_who_the_phone_is(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "name", ["phone0000", "phone0121", "phone42", "0042", "phone00042", "phone\u0660\u0660\u0664\u0662", ""]
 )
-def test_an_unknown_id_is_no_phone(fleet: Fleet, name: str) -> None:
+def test_an_unknown_id_is_refused(fleet: Fleet, name: str) -> None:
     assert name not in fleet
     with pytest.raises(KeyError):
         _ = fleet[name]
 
 
-def test_only_a_text_is_an_id(fleet: Fleet) -> None:
+def test_an_id_is_a_string(fleet: Fleet) -> None:
     assert 1 not in fleet
 
 
-def test_a_phone_is_found_by_the_id_of_cph(fleet: Fleet) -> None:
+def test_a_phone_is_found_by_its_cph_id(fleet: Fleet) -> None:
     assert all(fleet.by_cph_id(phone.cph_id) == phone for phone in fleet)
     assert all(len(phone.cph_id) == 32 for phone in fleet)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 32, "0" * 32])
-def test_a_foreign_id_of_cph_is_no_phone(fleet: Fleet, name: str) -> None:
+def test_an_unknown_cph_id_is_refused(fleet: Fleet, name: str) -> None:
     with pytest.raises(KeyError):
         fleet.by_cph_id(name)
 
 
-def test_an_id_of_cph_with_a_changed_digit_is_no_phone(fleet: Fleet) -> None:
+def test_a_cph_id_with_a_changed_digit_is_refused(fleet: Fleet) -> None:
     right = fleet["phone0001"].cph_id
 
     with pytest.raises(KeyError):
         fleet.by_cph_id(("1" if right[0] == "0" else "0") + right[1:])
 
 
-def test_a_new_phone_runs_and_belongs_to_nobody(fleet: Fleet) -> None:
+def test_a_new_phone_runs_and_has_no_user(fleet: Fleet) -> None:
     phone = fleet["phone0001"]
 
     assert (phone.running, phone.user, phone.loaded) == (RunningState.RUNNING, None, True)
@@ -137,7 +137,7 @@ def test_a_new_phone_runs_and_belongs_to_nobody(fleet: Fleet) -> None:
     assert (phone.backup_time, phone.restore_time) == (None, None)
 
 
-def test_two_windows_on_one_phone_agree(fleet: Fleet) -> None:
+def test_two_views_of_one_phone_agree(fleet: Fleet) -> None:
     one, other = fleet["phone0003"], fleet["phone0003"]
 
     one.running, one.backup_time = RunningState.STARTING, NOW
@@ -152,7 +152,7 @@ def test_two_windows_on_one_phone_agree(fleet: Fleet) -> None:
     assert len({one, other, fleet["phone0004"]}) == 2
 
 
-def test_reading_keeps_nothing_and_a_change_taken_back_neither(fleet: Fleet) -> None:
+def test_reads_and_reverted_changes_store_nothing(fleet: Fleet) -> None:
     for phone in fleet:
         run(phone.android, "getprop; ls -l /; pm list packages", NOW)
     phone = fleet["phone0001"]
@@ -162,7 +162,7 @@ def test_reading_keeps_nothing_and_a_change_taken_back_neither(fleet: Fleet) -> 
     assert (fleet.overrides, fleet.android_changes) == (Overrides(), AndroidChanges())
 
 
-def test_a_reset_forgets_what_was_done_on_the_phone_and_not_whose_it_is(fleet: Fleet) -> None:
+def test_a_reset_keeps_the_user_of_the_phone(fleet: Fleet) -> None:
     phone = fleet["phone0001"]
     run(
         phone.android, "setprop a 1; echo x > /sdcard/a; input tap 1 2; am start com.android.settings/.S", NOW
@@ -174,7 +174,7 @@ def test_a_reset_forgets_what_was_done_on_the_phone_and_not_whose_it_is(fleet: F
     assert (fleet.overrides, fleet.android_changes) == (Overrides(user={1: "u"}), AndroidChanges())
 
 
-def test_bought_phones_come_last_on_a_server_of_their_region(fleet: Fleet) -> None:
+def test_bought_phones_are_put_on_servers_of_their_region(fleet: Fleet) -> None:
     bought = [fleet.add(f"new-{at}", "cn-east-3", MODELS[1], RELEASES[2]) for at in range(4)]
 
     assert [phone.id for phone in bought] == ["phone0121", "phone0122", "phone0123", "phone0124"]
@@ -185,20 +185,20 @@ def test_bought_phones_come_last_on_a_server_of_their_region(fleet: Fleet) -> No
     assert list(fleet)[-4:] == bought
 
 
-def test_a_part_of_the_newest_is_given_as_it_stands_among_all(fleet: Fleet) -> None:
+def test_a_part_of_the_newest_phones_keeps_their_order(fleet: Fleet) -> None:
     every = [phone.id for phone in fleet.newest()]
 
     assert [phone.id for phone in fleet.newest(1, 3)] == every[1:3]
     assert [phone.id for phone in fleet.newest(len(fleet) - 1, len(fleet) + 5)] == every[-1:]
 
 
-def test_nothing_is_bought_where_no_server_stands(fleet: Fleet) -> None:
+def test_a_region_without_servers_sells_no_phones(fleet: Fleet) -> None:
     with pytest.raises(ValueError, match="moon-1"):
         fleet.add("new", "moon-1", MODELS[0], RELEASES[0])
     assert len(fleet) == 120
 
 
-def test_a_removed_phone_is_gone_for_good(fleet: Fleet) -> None:
+def test_the_number_of_a_removed_phone_is_not_reused(fleet: Fleet) -> None:
     fleet["phone0002"].user = "u"
     fleet.remove("phone0002")
     fleet.remove(fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id)
@@ -225,7 +225,7 @@ def changed(fleet: Fleet) -> Fleet:
     return fleet
 
 
-def test_a_snapshot_brings_everything_back_through_json(fleet: Fleet) -> None:
+def test_a_snapshot_restores_a_fleet_through_json(fleet: Fleet) -> None:
     snapshot = changed(fleet).snapshot()
     later = Fleet(7, 120, 6, REGIONS, lambda: NOW + timedelta(days=3))
 
@@ -240,7 +240,7 @@ def test_a_snapshot_brings_everything_back_through_json(fleet: Fleet) -> None:
     )
 
 
-def test_a_snapshot_holds_only_what_differs_and_stays_as_it_was(fleet: Fleet) -> None:
+def test_a_snapshot_is_a_copy_of_the_changes(fleet: Fleet) -> None:
     assert fleet.snapshot().overrides == Overrides()
 
     snapshot = changed(fleet).snapshot()
@@ -271,5 +271,5 @@ def test_a_phone_takes_at_most_3_kb() -> None:
     assert memory / len(fleet) < 3000
 
 
-def test_a_fact_about_phones_is_no_fact_about_one_of_them() -> None:
+def test_facts_can_be_read_on_the_class() -> None:
     assert isinstance(Phone.name, Overridable)

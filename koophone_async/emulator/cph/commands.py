@@ -111,7 +111,7 @@ class Commands:
 
     @serves(commands.INSTALL, counted=False)
     async def install(self, request: commands.InstallApp) -> Started:
-        """Start to install an app on phones. Nothing is downloaded: the file name says what the app is."""
+        """Start to install an app on phones. Nothing is downloaded: the file name determines the app."""
         return self._start(commands.INSTALL, request, Install)
 
     @serves(commands.INSTALL_SPLIT, counted=False)

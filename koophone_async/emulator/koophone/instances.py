@@ -117,9 +117,9 @@ class Instances:
     @serves(instances.STATUS)
     async def status(self, request: instances.InstancesRequest) -> instances.InstanceStatuses:
         """Return the state of each phone, in the numbers of the edition."""
-        state = _running if self.world.china else _content
-        phones = self.world.chosen(request.instances)
-        return instances.InstanceStatuses(tuple(instances.InstanceStatus(p.id, state(p)) for p in phones))
+        china, phones = self.world.china, self.world.chosen(request.instances)
+        rows = (instances.InstanceStatus(one.id, one.running if china else _content(one)) for one in phones)
+        return instances.InstanceStatuses(tuple(rows))
 
     @serves(instances.RESET, counted=False)
     async def reset(self, request: instances.InstancesRequest) -> StartedTask:
@@ -153,10 +153,6 @@ def _matches(phone: Phone, query: InstanceQuery) -> bool:
         and (query.until is None or phone.created <= query.until)
         and query.scene in (None, phone.scene)
     )
-
-
-def _running(phone: Phone) -> RunningState:
-    return phone.running
 
 
 def _content(phone: Phone) -> ContentState:

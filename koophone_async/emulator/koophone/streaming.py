@@ -26,7 +26,7 @@ from koophone_async.wire import Edition
 _IN_CHINA: Final = frozenset(
     {PrepareState.READY, PrepareState.TO_BE_RESTORED, PrepareState.TO_BE_ASSIGNED, PrepareState.BACKING_UP}
 )
-"""The answers of `prepare` that the China edition knows."""
+"""The answers of `prepare` in the China edition."""
 
 _PROGRESS: Final = {
     PrepareState.READY: ProgressState.READY,
@@ -37,10 +37,10 @@ _PROGRESS: Final = {
     PrepareState.RESTARTING: ProgressState.RESTARTING,
     PrepareState.OFFLINE: ProgressState.OFFLINE,
 }
-_ABROAD: Final = frozenset(
+_INTERNATIONAL: Final = frozenset(
     {ProgressState.READY, ProgressState.QUEUING, ProgressState.RESTORING, ProgressState.BACKING_UP}
 )
-"""The answers of `progress` that the international edition knows; 2 stands for the others."""
+"""The answers of `progress` in the international edition, which has RESTORING for all others."""
 
 
 @frozen
@@ -89,7 +89,7 @@ class Streaming:
     async def progress(self, request: streaming.ProgressQuery) -> streaming.PrepareProgress:
         (phone,) = self.world.chosen([request.instance], unknown="4001")
         progress = _PROGRESS[_state(phone)]
-        if not self.world.china and progress not in _ABROAD:
+        if not self.world.china and progress not in _INTERNATIONAL:
             progress = ProgressState.RESTORING
         return streaming.PrepareProgress(progress, 0 if progress is ProgressState.READY else 1)
 

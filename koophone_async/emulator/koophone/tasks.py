@@ -18,7 +18,7 @@ from koophone_async.services.koophone.jobs import JobState, StartedJob, StartedT
 
 @frozen
 class Tasks:
-    """Reports on tasks, also those of reset, unassign and backup, for which no document says so."""
+    """Reports on tasks, also on those of reset, unassign and backup, which no document mentions."""
 
     world: World
     jobs: Jobs

@@ -33,13 +33,13 @@ class Users:
     @serves(users.ASSIGN)
     async def assign(self, request: users.Assignments) -> Accepted:
         """Assign phones to users, or none of them if one is assigned to somebody else."""
-        wanted = {pair.instance: pair.user for pair in request.pairs}
-        phones = self.world.free(wanted)
+        assignments = {pair.instance: pair.user for pair in request.pairs}
+        phones = self.world.free(assignments)
         for phone in phones:
-            if phone.user not in (None, wanted[phone.id]):
+            if phone.user not in (None, assignments[phone.id]):
                 raise refusal("KPAPI.2209", f"{phone.id} is assigned to another user")
         for phone in phones:
-            phone.user = wanted[phone.id]
+            phone.user = assignments[phone.id]
         return Accepted()
 
     @serves(users.UNASSIGN, counted=False)
