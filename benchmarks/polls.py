@@ -2,6 +2,7 @@
 
 100 tasks of 100 jobs are started 0.3 s apart, with lognormal durations. The alternatives poll each task
 separately: every second, every five seconds, or after 1, 2, 4 ... 30 s, as clients with a back-off do.
+The floor of the CPU time is a task for each wait that polls once a second.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from benchmarks.measure import OURS, Result, report
+from benchmarks.measure import FLOOR, OURS, Result, measure_calls, report
 from koophone_async.polling import PollScheduler
 from koophone_async.virtual_time import run_virtually
 
@@ -116,6 +117,20 @@ async def _adaptive(workload: _Workload) -> _Cost:
     return _Cost(len(poller.polled) / len(delays), sum(delays) / len(delays))
 
 
+async def _every_second(workload: _Workload) -> None:
+    """Poll each task in a task of its own, once a second, until all of its jobs have ended."""
+    poller = _Poller(workload, [])
+
+    async def wait(task: int) -> None:
+        await asyncio.sleep(START_INTERVAL * task)
+        running = True
+        while running:
+            await asyncio.sleep(1)
+            running = None in (await poller.poll([str(task)]))[str(task)].values()
+
+    await asyncio.gather(*(wait(task) for task in range(TASKS)))
+
+
 def _exponential() -> Iterable[float]:
     return chain((1, 2, 4, 8, 16), repeat(30))
 
@@ -134,9 +149,20 @@ def _results_of(width: float) -> list[Result]:
     return [Result("polls", case, "polls per job", polls), Result("polls", case, "s delay", delays)]
 
 
+def _cpu() -> Result:
+    """Measure the CPU time of the waits, where all jobs take as long."""
+    workload = _Workload([[2.0] * JOBS] * TASKS)
+    functions: dict[str, Callable[[], object]] = {
+        FLOOR: lambda: run_virtually(_every_second(workload)),
+        OURS: lambda: run_virtually(_adaptive(workload)),
+    }
+    cpu = measure_calls(functions, loops=1, runs=5, scale=1)
+    return Result("polls", f"{TASKS * JOBS:,} jobs of 2 s", "s CPU", cpu, max_value=0.5)
+
+
 def results() -> Sequence[Result]:
     """Simulate every width; each run is one draw of the durations."""
-    return [result for width in WIDTHS for result in _results_of(width)]
+    return [_cpu(), *(result for width in WIDTHS for result in _results_of(width))]
 
 
 if __name__ == "__main__":
