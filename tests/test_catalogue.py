@@ -100,7 +100,8 @@ def test_a_method_has_the_name_and_source_of_its_operation(operation: AnyOperati
 @ours
 def test_no_method_lacks_its_operation(operation: AnyOperation) -> None:
     service, resource, _ = operation.name.split(".")
-    methods = {name for name in vars(type(getattr(CLIENTS[service], resource))) if name[0] != "_"}
+    of_resource: object = getattr(CLIENTS[service], resource)
+    methods = {name for name in vars(type(of_resource)) if name[0] != "_"}
     names = {f"{service}.{resource}.{name}" for name in methods - {"wait"}}
 
     assert sorted(names - set(OPERATIONS)) == [], "state a constant of this name beside the method's models"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from koophone_async.cli.fleet_commands import Inventory, Service, Verb
+from koophone_async.cli.fleet_commands import Details, Inventory, Service, derive_verbs
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.client import CloudPhone
@@ -163,35 +163,22 @@ SERVICE: Final = Service(
         "traffic": Traffic,
         "undocumented": Undocumented,
     },
-    {
-        "commands.install": Verb(PhoneFleet.install, PHONES, waits=True),
-        "commands.install_split": Verb(PhoneFleet.install_split, PHONES, waits=True),
-        "commands.push": Verb(PhoneFleet.push, PHONES, waits=True),
-        "commands.run": Verb(PhoneFleet.run, PHONES, waits=True),
-        "commands.run_sync": Verb(PhoneFleet.run_sync, PHONES),
-        "commands.uninstall": Verb(PhoneFleet.uninstall, PHONES, waits=True),
-        "encoding_servers.restart": Verb(EncodingFleet.restart, ENCODING_SERVERS, waits=True),
-        "keypairs.update": Verb(ServerFleet.update_keypair, SERVERS, waits=True, single_call=_update_keypair),
-        "phones.connections": Verb(PhoneFleet.connections, PHONES, reads=True),
-        "phones.reset": Verb(PhoneFleet.reset, PHONES, waits=True, single_call=_reset),
-        "phones.restart": Verb(PhoneFleet.restart, PHONES, waits=True, single_call=_restart),
-        "phones.stop": Verb(PhoneFleet.stop, PHONES, waits=True),
-        "phones.update_properties": Verb(
-            PhoneFleet.update_properties, PHONES, waits=True, single_call=_update_properties
-        ),
-        "servers.restart": Verb(ServerFleet.restart, SERVERS, waits=True),
-        "shared_apps.delete": Verb(ServerFleet.delete_app, SERVERS, waits=True),
-        "shared_apps.push": Verb(ServerFleet.push_app, SERVERS, waits=True),
-        "shared_files.delete": Verb(ServerFleet.delete_files, SERVERS, waits=True),
-        "shared_files.list": Verb(ServerFleet.list_files, SERVERS, waits=True, reads=True),
-        "shared_files.push": Verb(ServerFleet.push_files, SERVERS, waits=True),
-        "storage.expand": Verb(PhoneFleet.expand, PHONES, waits=True, single_call=_expand),
-        "storage.export": Verb(PhoneFleet.export, PHONES, waits=True, single_call=_export),
-        "storage.restore": Verb(PhoneFleet.restore, PHONES, waits=True, single_call=_restore),
-        "tags.add": Verb(ServerFleet.add_tags, SERVERS),
-        "tags.remove": Verb(ServerFleet.remove_tags, SERVERS),
-        "traffic.route": Verb(PhoneFleet.route_traffic, PHONES, waits=True),
-    },
+    derive_verbs(
+        "cph",
+        Started,
+        {PhoneFleet: PHONES, ServerFleet: SERVERS, EncodingFleet: ENCODING_SERVERS},
+        {
+            "keypairs.update": Details(single_call=_update_keypair),
+            "phones.connections": Details(reads=True),
+            "phones.reset": Details(single_call=_reset),
+            "phones.restart": Details(single_call=_restart),
+            "phones.update_properties": Details(single_call=_update_properties),
+            "shared_files.list": Details(reads=True),
+            "storage.expand": Details(single_call=_expand),
+            "storage.export": Details(single_call=_export),
+            "storage.restore": Details(single_call=_restore),
+        },
+    ),
     wait_resource="jobs",
     inventories=(PHONES, SERVERS, ENCODING_SERVERS),
 )
@@ -200,13 +187,12 @@ GAMING: Final = Service(
     ("cph", "gaming"),
     CloudPhone,
     {"applications": Applications, "deployments": Deployments, "versions": Versions},
-    {
-        "deployments.deploy": Verb(GamingFleet.deploy, _GAMING_SERVERS, waits=True),
-        "deployments.push": Verb(GamingFleet.push, _GAMING_SERVERS, waits=True),
-        "deployments.remove": Verb(GamingFleet.remove, _GAMING_SERVERS, waits=True),
-        "deployments.undeploy": Verb(GamingFleet.undeploy, _GAMING_SERVERS, waits=True),
-        "deployments.update": Verb(GamingFleet.update, _GAMING_PHONES, waits=True, single_call=_update),
-    },
+    derive_verbs(
+        "gaming",
+        gaming.Started,
+        {GamingFleet: _GAMING_SERVERS},
+        {"deployments.update": Details(_GAMING_PHONES, single_call=_update)},
+    ),
     about="Cloud mobile gaming: applications, their versions, and deployments.",
     client_path=("gaming",),
     wait_resource="deployments",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Final
 
-from koophone_async.cli.fleet_commands import Inventory, Service, Verb
+from koophone_async.cli.fleet_commands import Details, Inventory, Service, derive_verbs
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import Commands
@@ -46,24 +46,19 @@ SERVICE: Final = Service(
         "users": Users,
         "video": Video,
     },
-    {
-        "apps.install": Verb(Fleet.install, INSTANCES, waits=True),
-        "apps.list": Verb(Fleet.apps, INSTANCES, reads=True),
-        "commands.run": Verb(Fleet.run, INSTANCES, waits=True),
-        "commands.run_sync": Verb(Fleet.run_sync, INSTANCES),
-        "instances.backup": Verb(Fleet.backup, INSTANCES, waits=True),
-        "instances.reboot": Verb(Fleet.reboot, INSTANCES, waits=True),
-        "instances.reset": Verb(Fleet.reset, INSTANCES, waits=True),
-        "instances.status": Verb(Fleet.status, INSTANCES, reads=True),
-        "orders.unsubscribe": Verb(Fleet.unsubscribe, INSTANCES),
-        "streaming.authorize": Verb(Fleet.authorize, INSTANCES, reads=True),
-        "streaming.prepare": Verb(Fleet.prepare, INSTANCES, waits=True),
-        "streaming.release": Verb(Fleet.release_session, INSTANCES),
-        "streaming.stop": Verb(Fleet.stop_streaming, INSTANCES),
-        "users.assign": Verb(Fleet.assign, INSTANCES),
-        "users.unassign": Verb(Fleet.unassign, INSTANCES, waits=True, single_call=_unassign),
-        "video.set": Verb(Fleet.set_video, INSTANCES),
-    },
+    derive_verbs(
+        "koophone",
+        StartedTask,
+        {Fleet: INSTANCES},
+        {
+            "apps.list": Details(reads=True),
+            "instances.reboot": Details(waits=True),
+            "instances.status": Details(reads=True),
+            "streaming.authorize": Details(reads=True),
+            "streaming.prepare": Details(waits=True),
+            "users.unassign": Details(single_call=_unassign),
+        },
+    ),
     wait_resource="jobs",
     inventories=(INSTANCES,),
 )
