@@ -85,6 +85,7 @@ from koophone_async.services.cph.images import (
 from koophone_async.services.cph.jobs import Job, JobPage, JobQuery, JobRequest, JobState
 from koophone_async.services.cph.keypairs import Keypairs, ServerKeypair, UpdateKeypairs
 from koophone_async.services.cph.listings import Capacity, Listing, SharedFile
+from koophone_async.services.cph.migration import MigratePhones, Migration
 from koophone_async.services.cph.order_models import (
     AddressType,
     Disk,
@@ -335,6 +336,8 @@ __all__ = [
     "Listing",
     "Member",
     "Members",
+    "MigratePhones",
+    "Migration",
     "ModelPage",
     "ModelQuery",
     "ModelVersion",

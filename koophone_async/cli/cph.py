@@ -21,6 +21,7 @@ from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
 from koophone_async.services.cph.images import Images
 from koophone_async.services.cph.keypairs import Keypairs
+from koophone_async.services.cph.migration import Migration
 from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.phone_images import PhoneImages
 from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset, Phones
@@ -97,6 +98,12 @@ async def _reset(
     return await phones.reset([PhoneReset(id, properties, clear_properties) for id in ids], image)
 
 
+async def _migrate(
+    phones: Phones, ids: tuple[str, ...], sources: Mapping[str, str], *, with_properties: bool | None = None
+) -> Started:
+    return await phones.migrate([Migration(sources.get(id, ""), id, with_properties) for id in ids])
+
+
 async def _update_properties(
     phones: Phones, ids: tuple[str, ...], properties: PropertyValues, custom: Mapping[str, str] | None = None
 ) -> Started:
@@ -170,6 +177,7 @@ SERVICE: Final = Service(
         {
             "keypairs.update": Details(single_call=_update_keypair),
             "phones.connections": Details(reads=True),
+            "phones.migrate": Details(destroys="overwrite the data of", single_call=_migrate),
             "phones.reset": Details(single_call=_reset),
             "phones.restart": Details(single_call=_restart),
             "phones.update_properties": Details(single_call=_update_properties),

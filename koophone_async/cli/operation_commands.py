@@ -24,6 +24,8 @@ from typer.models import CommandInfo
 
 from koophone_async.batches import Run
 from koophone_async.cli import help_text, wait
+from koophone_async.cli.config import describe
+from koophone_async.cli.confirmation import Yes, confirm
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout
 from koophone_async.cli.fleet_commands import Verb
@@ -34,7 +36,7 @@ from koophone_async.cli.rows import rows
 from koophone_async.cli.runner import execute, print_outcomes, print_values, with_option_names
 from koophone_async.cli.selection import Selection, filter_parameters, option, selection_parameters
 from koophone_async.cli.services import Entry, entries, service
-from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.settings import Settings, credentials, current_settings
 from koophone_async.cli.values import Arguments
 from koophone_async.services.cph.undocumented import RawAnswer
 
@@ -202,6 +204,7 @@ class FleetCommand:
             *selection_parameters(self.verb.inventory),
             *self.options.parameters,
             *waiting,
+            *([option("yes", Yes, default=False)] if self.verb.destroys else []),
             option("output", Output, Format.TABLE),
             *grouping,
             option("timeout", Timeout),
@@ -221,6 +224,11 @@ class FleetCommand:
         arguments = self.options.read(args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
+            if self.verb.destroys:
+                # What was confirmed, and nothing that appears in the list later.
+                selection = await selection.resolved(client)
+                if (code := await self._confirm(settings, selection.ids or (), args)) is not None:
+                    return code
             if args.get("no_wait"):
                 answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
                 return await _print(self.entry, answer, args["output"])
@@ -228,6 +236,10 @@ class FleetCommand:
                 client, selection.source(client), concurrency=args["concurrency"], deadline=args["timeout"]
             )
             return await self._follow(self.verb.run(fleet, **arguments), selection.total, args)
+
+    async def _confirm(self, settings: Settings, ids: Sequence[str], args: Arguments) -> Exit | None:
+        account = describe(await credentials(settings.chain))
+        return confirm(self.verb.destroys, self.verb.inventory.noun, ids, account, yes=args["yes"])
 
     async def _follow(self, run: Run[Any, Any], total: int | None, args: Arguments) -> Exit:
         label, output, noun = " ".join(self.entry.words), args["output"], self.verb.inventory.noun

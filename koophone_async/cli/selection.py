@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from koophone_async.batches.chunks import Source
 from koophone_async.cli.fleet_commands import Client, Inventory
@@ -81,7 +81,9 @@ class Selection:
     """Explicit ids, or filters on a list; without filters, the whole list."""
 
     inventory: Inventory
-    ids: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None
+    """None if they are to be listed."""
+
     where: Condition | None = None
     tags: Mapping[str, list[str]] = field(factory=dict[str, "list[str]"])
 
@@ -119,7 +121,7 @@ class Selection:
         where = parse(args["where"]) if args["where"] is not None else None
         if where is not None:
             where.predicate(inventory.model)
-        return cls(inventory, (), where, parse_lists("--tag", args.get("tag") or ()))
+        return cls(inventory, None, where, parse_lists("--tag", args.get("tag") or ()))
 
     @property
     def is_filtered(self) -> bool:
@@ -129,17 +131,21 @@ class Selection:
     @property
     def total(self) -> int | None:
         """Number of ids; None if they are not known before listing them."""
-        return len(dict.fromkeys(self.ids)) or None
+        return None if self.ids is None else len(dict.fromkeys(self.ids))
 
     def source(self, client: Client) -> Source:
         """Return the ids for a fleet; a list is read while the fleet is working."""
-        return self.ids or self.items(client, self.inventory.query())
+        return self.items(client, self.inventory.query()) if self.ids is None else self.ids
 
     async def list_ids(self, client: Client) -> tuple[str, ...]:
         """Return all ids, for a single call."""
-        if self.ids:
+        if self.ids is not None:
             return self.ids
         return tuple([item.id async for item in self.items(client, self.inventory.query())])
+
+    async def resolved(self, client: Client) -> Selection:
+        """Return a selection of exactly the ids that match now, each once."""
+        return evolve(self, ids=tuple(dict.fromkeys(await self.list_ids(client))))
 
     def items(self, client: Client, query: object) -> AsyncIterable[Any]:
         """List the items that match."""

@@ -135,6 +135,26 @@ async def test_data_is_exported_and_restored_on_another_phone(cph: CloudPhone) -
     assert read[other].output == "hello\n"
 
 
+async def test_a_migration_overwrites_its_target(cph: CloudPhone, emulator: Emulator) -> None:
+    source, target, *_ = [phone.id for phone in await listed(cph)]
+    await cph.fleet([source]).run("echo new > /data/local/tmp/note")
+    await cph.fleet([target]).run("echo old > /data/local/tmp/mine")
+    await cph.fleet([source]).update_properties({"com.cph.mainkeys": True})
+
+    report = await cph.fleet([target, "0" * 32]).migrate(
+        {target: source, "0" * 32: source}, with_properties=True
+    )
+
+    assert {outcome.id: outcome.state for outcome in report} == {
+        target: State.SUCCEEDED,
+        "0" * 32: State.REFUSED,
+    }
+    (files,) = await cph.fleet([target]).run("cat /data/local/tmp/note; ls /data/local/tmp")
+    assert (files.output or "").split() == ["new", "note"]
+    assert (await cph.phones.show(target)).properties == {"com.cph.mainkeys": "1"}
+    assert emulator.ledger.executions("cph.phones.migrate") == {target: 1}
+
+
 async def test_disks_expand_routes_change_and_clients_connect(cph: CloudPhone) -> None:
     phone, *_ = await listed(cph)
     fleet = cph.fleet([phone])

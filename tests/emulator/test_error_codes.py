@@ -18,6 +18,7 @@ from koophone_async.services.cph import (
     connections,
     encoding_servers,
     images,
+    migration,
     phones,
     properties,
     scheduled_events,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
 
 ID: Final = "0" * 32
+PAIR: Final = {"source_phone_id": ID, "target_phone_id": "1" * 32}
 SUBNET: Final = "fca063f6-b942-42a8-9004-e5545f58d6a2"
 BANDWIDTH: Final = {"band_width_share_type": 0, "band_width_charge_mode": 1, "band_width_size": 5}
 ORDER: Final = {
@@ -61,7 +63,10 @@ CASES: Final[list[tuple[AnyOperation, Any, str]]] = [
         {"authorization_type": "redeploy", "not_before": "2026-01-01T00:00:00Z"},
         "CPS.0174",
     ),
+    (migration.MIGRATE, {"migrate_infos": [PAIR | {"target_phone_id": PAIR["source_phone_id"]}]}, "CPS.0231"),
     # Wrong type
+    (migration.MIGRATE, {"migrate_infos": [PAIR | {"source_phone_id": {}}]}, "CPS.0232"),
+    (migration.MIGRATE, {"migrate_infos": [PAIR | {"is_migrate_property": "maybe"}]}, "CPS.0235"),
     (commands.RUN, {"command": "shell", "content": "id", "phone_ids": ID}, "CPS.0080"),
     (phones.RENAME, {"phone_name": {}}, "CPS.0025"),
     (phones.STOP, [], "CPS.0078"),
@@ -94,7 +99,9 @@ CASES: Final[list[tuple[AnyOperation, Any, str]]] = [
         {"batch_undeploy_app_version": {"app_version_ids": ["1"], "server_ids": ["a"] * 101}},
         "CPS.0096",
     ),
+    (migration.MIGRATE, {"migrate_infos": [PAIR | {"target_phone_id": "x" * 33}]}, "CPS.0233"),
     # Not unique
+    (migration.MIGRATE, {"migrate_infos": [PAIR, PAIR]}, "CPS.0234"),
     (tags.FIND, {"action": "filter", "tags": [{"key": "a", "values": ["b", "b"]}]}, "CPS.0315"),
     (koophone_commands.RUN, {"instance_ids": [], "command": "id"}, "KOOPHONE.API.1000"),
 ]

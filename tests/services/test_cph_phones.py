@@ -15,9 +15,12 @@ from koophone_async.cph import (
     InstallApp,
     InstallSplitApp,
     Job,
+    JobEntry,
     JobQuery,
     JobState,
     Listing,
+    MigratePhones,
+    Migration,
     NewSize,
     OnServers,
     PhoneChange,
@@ -33,12 +36,14 @@ from koophone_async.cph import (
     Restore,
     RouteTraffic,
     RunCommand,
+    Started,
     StopPhones,
     UninstallApp,
     UpdateProperties,
 )
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.commands import RUN_SYNC
+from koophone_async.services.cph.migration import by_target
 from koophone_async.services.cph.storage import EXPAND
 
 if TYPE_CHECKING:
@@ -64,6 +69,12 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: ConnectionRequest(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
     (lambda: UpdateProperties([]), "phones: has 0 items"),
     (lambda: PropertyUpdate("p1", {}), "properties: is empty"),
+    (lambda: Migration("p1", "p1"), "target: is the source too; a phone cannot be migrated to itself"),
+    (
+        lambda: MigratePhones([Migration("p1", "p3"), Migration("p2", "p3")]),
+        "migrations: has a duplicate target",
+    ),
+    (lambda: MigratePhones([]), "migrations: has 0 items; it must have at least 1"),
     (lambda: PropertyUpdate("p1", "[1]"), "property: is not a JSON object"),
     (lambda: PhoneChange("p1", "[]"), "property: is not a JSON object"),
     (lambda: PropertyUpdate("p1", "{"), "property: is not a JSON object"),
@@ -164,3 +175,12 @@ def test_a_model_shows_whether_it_has_shared_storage() -> None:
     ]
 
     assert said == [True, False, False]
+
+
+def test_entries_of_a_migration_are_named_by_target() -> None:
+    sources = {"t1": "s1", "t2": "s2"}
+    by_sources = Started("r", (JobEntry("s1", id="j1"), JobEntry("s2", error_code="CPS.0005")))
+    by_targets = Started("r", (JobEntry("t1", id="j1"), JobEntry(id="j2")))
+
+    assert [entry.phone for entry in by_target(by_sources, ["t1", "t2"], sources).jobs] == ["t1", "t2"]
+    assert by_target(by_targets, ["t1", "t2"], sources) == by_targets

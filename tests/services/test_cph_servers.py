@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from attrs import evolve, field, frozen
 
+from koophone_async.catalogue import OPERATIONS
 from koophone_async.cph import (
     AddressType,
     AddTags,
@@ -72,20 +73,12 @@ from koophone_async.cph import (
     UpdateBandwidth,
 )
 from koophone_async.errors import InvalidRequest, Refused
-from koophone_async.operation import AnyOperation, Operation, Sender
-from koophone_async.services.cph import (
-    buying,
-    scheduled_events,
-    server_changes,
-    server_models,
-    servers,
-    shared_apps,
-    shared_files,
-)
 from tests.fake_server import FakeServer, ReceivedRequest, Reply, replies_with
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+
+    from koophone_async.operation import AnyOperation, Sender
 
 VPC: Final = "fca063f6-b942-42a8-9004-e5545f58d6a2"
 SUBNET: Final = "f1cbfc37-eb42-4357-a0ec-9e4f11950908"
@@ -707,18 +700,9 @@ def test_a_limit_describes_itself() -> None:
 
 
 STATED: Final[list[AnyOperation]] = [
-    value
-    for module in (
-        buying,
-        server_changes,
-        scheduled_events,
-        server_models,
-        servers,
-        shared_apps,
-        shared_files,
-    )
-    for value in vars(module).values()
-    if isinstance(value, Operation)
+    operation
+    for operation in OPERATIONS.of("cph")
+    if operation.name.split(".")[1] in {"servers", "scheduled_events", "shared_apps", "shared_files"}
 ]
 
 

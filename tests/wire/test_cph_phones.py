@@ -21,6 +21,7 @@ from koophone_async.services.cph import (
     connections,
     images,
     jobs,
+    migration,
     phone,
     phone_images,
     phone_models,
@@ -88,6 +89,10 @@ UNPRINTED: Final[dict[str, tuple[AnyOperation, Json]]] = {
             "custom_property": {"shop": "7"},
             "access_infos": [],
         },
+    ),
+    "phones that are migrated": (
+        migration.MIGRATE,
+        {"request_id": "r1", "jobs": [{"phone_id": "p1", "job_id": "j1"}]},
     ),
     "phones with a total": (phones.LIST, {"phones": [{"phone_id": "p1", "status": -9}], "count": 1}),
     "images with a next page": (

@@ -89,6 +89,10 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "include_files": "CPS.0168",
         "exclude_files": "CPS.0169",
         "restore_infos": "CPS.0171",
+        "source_phone_id": "CPS.0232",
+        "target_phone_id": "CPS.0233",
+        "migrate_infos": "CPS.0234",
+        "is_migrate_property": "CPS.0235",
         "not_before": "CPS.0174",
         "traffic_type": "CPS.0207",
         "client_type": "CPS.0358",
@@ -116,6 +120,7 @@ _BY_RULE: Final[Mapping[tuple[str, Rule], str]] = MappingProxyType(
     {
         ("phone_ids", Rule.ALL_MISSING): "CPS.0081",
         ("count", Rule.CONFLICT): "CPS.0251",
+        ("target_phone_id", Rule.CONFLICT): "CPS.0231",
     }
 )
 """Codes that only one rule of a field has."""

@@ -10,13 +10,14 @@ from attrs import asdict, frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, SEEDED, PhoneFlavor, image_of
+from koophone_async.emulator.cph.object_storage import packed, unpack
 from koophone_async.emulator.cph.project import Project, not_frozen, running
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.jobs import phone_effects
-from koophone_async.emulator.jobs.engine import Effect, Run
+from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
-from koophone_async.services.cph import phones, properties
+from koophone_async.services.cph import migration, phones, properties
 from koophone_async.services.cph.order_models import DiskType
 from koophone_async.services.cph.phone import (
     DataVolume,
@@ -110,8 +111,31 @@ class Configure(Effect):
 
 
 @frozen
+class Migrate(Effect):
+    """Overwrites what was changed on a phone with what was changed on another."""
+
+    migration: migration.Migration
+
+    def finish(self, run: Run) -> None:
+        target, source = run.phone, self._source(run)
+        if int(source.release.sdk) > int(target.release.sdk):
+            raise EffectError(error_table.INVALID_IMAGE_VERSION)
+        tar = packed(source, ("/",), ())
+        target.reset()
+        unpack(tar, target.android, int(run.at.timestamp()))
+        if self.migration.with_properties:
+            target.properties, target.custom_properties = source.properties, source.custom_properties
+
+    def _source(self, run: Run) -> Phone:
+        try:
+            return run.world.fleet.by_cph_id(self.migration.source)
+        except KeyError:
+            raise EffectError(error_table.NO_PHONE) from None
+
+
+@frozen
 class Phones:
-    """Lists, renames, stops, restarts and resets phones, and sets their properties."""
+    """Lists, renames, stops, restarts, resets and migrates phones, and sets their properties."""
 
     project: Project
 
@@ -175,6 +199,17 @@ class Phones:
         _check_properties(effect.change.properties or {})
         if effect.image and self.project.cph.release_of(effect.image, self.project.region) is None:
             raise cph_refusal(error_table.NO_IMAGE, reason=effect.image)
+
+    # No document states which states a phone may be in, nor which phone of a pair the answer names.
+    @serves(migration.MIGRATE, counted=False)
+    async def migrate(self, request: migration.MigratePhones) -> Started:
+        """Start to overwrite phones with others; the answer names the targets."""
+        effects = [(one.target, Migrate(one)) for one in request.migrations]
+        return self.project.on_phones(migration.MIGRATE, effects, self._check_migration)
+
+    def _check_migration(self, target: Phone, effect: Migrate) -> None:
+        not_frozen(target)
+        not_frozen(self.project.phone(effect.migration.source))
 
     @serves(properties.UPDATE_PROPERTIES, counted=False)
     async def update_properties(self, request: properties.UpdateProperties) -> Started:

@@ -25,6 +25,7 @@ from koophone_async.services.cph.commands import (
 from koophone_async.services.cph.completion import JobPoller, read_connections
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, ConnectionRequest, Connections
 from koophone_async.services.cph.jobs import Job
+from koophone_async.services.cph.migration import MIGRATE, MigratePhones, Migration, by_target
 from koophone_async.services.cph.phones import (
     PhoneChange,
     PhoneReset,
@@ -78,11 +79,11 @@ class Fleet:
         request: Callable[[Sequence[str]], Request],
         read: Callable[[Answer, Sequence[str]], CallResult],
         *,
+        sample: Sequence[str] = _ANY_ID,
         is_single: bool = False,
     ) -> Run[Request, Answer]:
-        return Run(
-            self._session, Verb(operation, request, read, is_single=is_single), self._ids, self._options
-        )
+        verb = Verb(operation, request, read, sample=sample, is_single=is_single)
+        return Run(self._session, verb, self._ids, self._options)
 
     def _start(
         self,
@@ -208,6 +209,28 @@ class PhoneFleet(Fleet):
                 [PhoneReset(phone, text, clear_properties) for phone in phones], image
             ),
         )
+
+    def migrate(
+        self, sources: Mapping[str, str], *, with_properties: bool | None = None
+    ) -> Run[MigratePhones, Started]:
+        """Overwrite the data of phones with that of other phones. Data of the fleet's phones is lost.
+
+        The phones of the fleet, and of its outcomes, are the targets.
+
+        Args:
+            sources: Source of each target, by the target's id.
+            with_properties: Whether targets get the properties of their sources too.
+        """
+
+        def request(targets: Sequence[str]) -> MigratePhones:
+            return MigratePhones(
+                [Migration(sources.get(target, ""), target, with_properties) for target in targets]
+            )
+
+        def read(started: Started, targets: Sequence[str]) -> CallResult:
+            return self._poller.read_started(by_target(started, targets, sources), targets)
+
+        return self._run(MIGRATE, request, read, sample=_sample_ids(sources))
 
     def update_properties(
         self, properties: PropertyValues, custom: Mapping[str, str] | None = None

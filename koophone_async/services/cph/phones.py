@@ -1,4 +1,4 @@
-"""Phones: list, rename, stop, restart and reset them."""
+"""Phones: list, rename, stop, restart, reset and migrate them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Te
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, ConnectionRequest, Connections
+from koophone_async.services.cph.migration import MIGRATE, MigratePhones, Migration
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.phone import Phone, PhoneDetails, PhoneState, PhoneType
 from koophone_async.services.cph.phone_models import MODELS, PhoneModel, PhoneModelQuery, SaleState
@@ -290,6 +291,20 @@ class Phones:
         API: CPH 5.3.6 (2025-02-08)
         """
         return await self._session.send(RESET, ResetPhones(phones, image))
+
+    async def migrate(self, migrations: Iterable[Migration]) -> Started:
+        """Start overwriting the data of phones with that of other phones. Data of the targets is lost.
+
+        Args:
+            migrations: At most 100 pairs of source and target (no document states a maximum), each target once.
+
+        Raises:
+            Refused: The service refused the whole call; nothing is being overwritten.
+            NoAnswer: No answer arrived; the targets may be overwritten.
+
+        API: CPH, published interface (2025-10-28), the request only
+        """
+        return await self._session.send(MIGRATE, MigratePhones(migrations))
 
     async def update_properties(self, updates: Iterable[PropertyUpdate]) -> Started:
         """Start changing properties of phones. Some take effect only after a restart.
