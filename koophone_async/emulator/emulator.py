@@ -106,7 +106,7 @@ class Emulator:
         self._quotas, self._quota_figures = dict(quotas or {}), quota_figures
         self._faults = tuple(faults)
         self._state = state
-        self.accounts: Accounts = Accounts.of(seed, self._regions, now)
+        self.accounts: Accounts = Accounts.generate(seed, self._regions, now)
         self.plan: Plan = Plan(seed)
         self._runner: web.ServerRunner
         self._service: Service

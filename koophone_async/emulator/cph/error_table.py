@@ -51,8 +51,8 @@ EXPANSION_RUNNING: Final = "CPS.0349"
 SERVER_NOT_CHANGEABLE: Final = "CPS.1102"
 NOT_A_SUBSCRIPTION: Final = "CPS.1103"
 
-# From the error table (CPH 8.2, 2025-02-08), except for 0191: it is from the page of a command (5.7.5), as the
-# table uses the code for subnets.
+# From the error table (CPH 8.2, 2025-02-08), except for 0191: it is from the page of a command (5.7.5), as
+# the table uses the code for subnets.
 CPS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         NO_PERMISSION: (403, "No permission to request resources."),

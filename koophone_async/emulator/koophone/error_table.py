@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-# From the error table (KooPhone 6.2, 2025-12-31). The table lacks some codes of the pages of operations, which
-# list 400 and 500 for all of their codes alike; 400 is used for these.
+# From the error table (KooPhone 6.2, 2025-12-31). The table lacks some codes of the pages of operations,
+# which list 400 and 500 for all of their codes alike; 400 is used for these.
 KOOPHONE: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         "0002": (200, "missing request header 'x-request-id'."),

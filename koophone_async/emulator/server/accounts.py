@@ -50,7 +50,7 @@ class Accounts:
         )
 
     @classmethod
-    def of(cls, seed: int, regions: Iterable[str], now: Callable[[], datetime]) -> Accounts:
+    def generate(cls, seed: int, regions: Iterable[str], now: Callable[[], datetime]) -> Accounts:
         """Generate an account from a seed."""
         rng = random.Random(f"{seed}/accounts")  # noqa: S311 - the same seed must generate the same secrets
         domain_id = rng.randbytes(16).hex()

@@ -103,6 +103,6 @@ def unauthorized() -> Refusal:
     return Refusal(HTTPStatus.UNAUTHORIZED, "", "The username or password is wrong.")
 
 
-def invalid(reason: str) -> Refusal:
+def invalid_body(reason: str) -> Refusal:
     """Return IAM's error answer for a body that cannot be read."""
     return Refusal(HTTPStatus.BAD_REQUEST, "", "Request body is invalid.", reason)

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from koophone_async.emulator.cph import error_codes as cph_codes
 from koophone_async.emulator.koophone import error_codes as koophone_codes
-from koophone_async.emulator.server.errors import Refusal, cph_refusal, invalid, koophone_refusal
+from koophone_async.emulator.server.errors import Refusal, cph_refusal, invalid_body, koophone_refusal
 from koophone_async.emulator.server.routing import constant_fields
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import AnyOperation
@@ -123,7 +123,7 @@ def _refusal(operation: AnyOperation, error: InvalidRequest) -> Refusal:
         figures = () if error.limit is None else (error.limit,)
         code = cph_codes.error_code(operation, error.field, error.rule)
         return cph_refusal(code, *figures, reason=str(error))
-    return invalid(str(error)) if operation.service == "iam" else koophone_refusal("1000", str(error))
+    return invalid_body(str(error)) if operation.service == "iam" else koophone_refusal("1000", str(error))
 
 
 def _is_cph(operation: AnyOperation) -> bool:
