@@ -1,4 +1,4 @@
-"""Every operation and event of the documents is implemented: in the catalogue, the emulator and the flat modules."""
+"""Every documented operation and event is in the catalogue, the emulator and the flat modules."""
 
 from __future__ import annotations
 
