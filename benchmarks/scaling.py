@@ -45,7 +45,7 @@ def _new_scheduler() -> PollScheduler:
 
 @define(eq=False)
 class _Service:
-    """Carries requests to a service in the same process, which starts jobs that take two seconds."""
+    """A sender that answers requests in this process; the jobs that they start take two seconds."""
 
     edition: Edition = Edition.CHINA
     poll_scheduler: PollScheduler = field(factory=_new_scheduler)
@@ -57,15 +57,15 @@ class _Service:
     _numbers: Iterator[int] = field(factory=count)
 
     def now(self) -> datetime:
-        """Tell the time."""
+        """Return the current time."""
         return datetime.now(UTC)
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
-        """Tell that there is no quota."""
+        """Return 0: there is no quota."""
         return 0.0
 
     def bind(self, **_: str | None) -> Self:
-        """Be the same for every client."""
+        """Return itself: all clients share it."""
         return self
 
     def origin(self, service: str) -> URL:

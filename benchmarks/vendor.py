@@ -25,7 +25,7 @@ _request: Any = importlib.import_module("huaweicloudsdkcore.sdk_request")
 _signer: Any = importlib.import_module("huaweicloudsdkcore.signer.signer")
 
 
-def client(address: str, threads: int) -> Any:  # noqa: ANN401 - as above
+def client(address: str, threads: int) -> Any:  # noqa: ANN401 - the SDK has no types
     """Create a client with a connection for each thread."""
     config = _config.HttpConfig(pool_connections=threads, pool_maxsize=threads)
     credentials = _credentials.BasicCredentials(*KEY, PROJECT)
@@ -49,7 +49,7 @@ def signing(path: str, body: str) -> Callable[[], object]:
     return sign
 
 
-def sanitized(body: Any) -> Any:  # noqa: ANN401 - as above
+def sanitized(body: Any) -> Any:  # noqa: ANN401 - the SDK has no types
     """Return the object that the SDK passes to `json.dumps` for a body."""
     return importlib.import_module("huaweicloudsdkcore.utils.http_utils").sanitize_for_serialization(body)
 
@@ -70,23 +70,23 @@ def reading(body: bytes, kind: str) -> Callable[[], object]:
     return lambda: sdk.sync_response_handler(answer, kind, [], None)
 
 
-def listing(sdk: Any) -> Callable[[], object]:  # noqa: ANN401 - as above
+def listing(sdk: Any) -> Callable[[], object]:  # noqa: ANN401 - the SDK has no types
     """Return a function that lists phones."""
     return lambda: sdk.list_cloud_phones(v1.ListCloudPhonesRequest(limit=100))
 
 
-def shell(sdk: Any, ids: Sequence[str]) -> Any:  # noqa: ANN401 - as above
+def shell(sdk: Any, ids: Sequence[str]) -> Any:  # noqa: ANN401 - the SDK has no types
     """Start a command on at most 100 phones."""
     body = v1.RunShellCommandRequestBody(command="shell", content="getprop", phone_ids=list(ids))
     return sdk.run_shell_command(v1.RunShellCommandRequest(body=body))
 
 
-def poll(sdk: Any, request: str) -> Any:  # noqa: ANN401 - as above
+def poll(sdk: Any, request: str) -> Any:  # noqa: ANN401 - the SDK has no types
     """List the jobs of a call."""
     return sdk.list_jobs(v1.ListJobsRequest(request_ids=request, limit=100))
 
 
-def fan_out(sdk: Any, ids: Sequence[str], threads: int) -> int:  # noqa: ANN401 - as above
+def fan_out(sdk: Any, ids: Sequence[str], threads: int) -> int:  # noqa: ANN401 - the SDK has no types
     """Run a command on all phones: first every call, then polls of the unfinished ones once a second."""
     chunks = [ids[at : at + 100] for at in range(0, len(ids), 100)]
     ended = 0

@@ -45,11 +45,11 @@ async def _demonstrate(phones: int, command: str, output: Format) -> Exit:
     ):
         ids = [phone.id for phone in emulator.phones]
         run = KooPhone(session).fleet(ids).run(command)
-        kept: list[Outcome] = []
+        outcomes: list[Outcome] = []
         started_at = loop.time()
         if output is Format.TABLE:
-            tally, code = await follow(run, kept.append, label=command, total=phones)
-            for row in grouped(kept):
+            tally, code = await follow(run, outcomes.append, label=command, total=phones)
+            for row in grouped(outcomes):
                 typer.echo(_line(row))
         else:
             with printer(output, OUTCOME_COLUMNS) as out:

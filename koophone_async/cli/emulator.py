@@ -101,7 +101,7 @@ def stop_signal() -> Generator[asyncio.Event]:
 
 
 def _load_faults(file: Path) -> list[Fault]:
-    from koophone_async.emulator.server.faults import from_json  # noqa: PLC0415 - as above
+    from koophone_async.emulator.server.faults import from_json  # noqa: PLC0415 - slow to import
 
     try:
         return from_json(json.loads(file.read_bytes()))

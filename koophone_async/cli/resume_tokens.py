@@ -40,7 +40,7 @@ def _key(started: gaming.Started, target: str) -> str:
 
 
 def _wait_command(entry: Entry, request: str | None, jobs: Mapping[str, str]) -> str | None:
-    begun = {job: target for job, target in jobs.items() if job}
-    if not request or not begun:
+    started_jobs = {job: target for job, target in jobs.items() if job}
+    if not request or not started_jobs:
         return None
-    return f"{entry.service.wait} {ResumeToken(entry.operation.name, request, begun, utc_now())}"
+    return f"{entry.service.wait} {ResumeToken(entry.operation.name, request, started_jobs, utc_now())}"

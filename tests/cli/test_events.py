@@ -38,7 +38,7 @@ def address(process: Process) -> str:
 
 def post(url: str, body: bytes) -> dict[str, Any]:
     request = Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - loopback
-    with urlopen(request, timeout=20) as answer:  # noqa: S310 - as above
+    with urlopen(request, timeout=20) as answer:  # noqa: S310 - loopback
         content: dict[str, Any] = json.loads(answer.read())
         return content
 
@@ -125,15 +125,15 @@ def test_events_can_be_printed_to_a_file(tmp_path: Path) -> None:
 
 
 def test_unprinted_events_are_printed_after_a_restart(tmp_path: Path) -> None:
-    kept = ("events", "serve", "--database", str(tmp_path / "db"))
-    with started(*kept) as process:
+    command = ("events", "serve", "--database", str(tmp_path / "db"))
+    with started(*command) as process:
         at = address(process)
         assert process.stdout
         process.stdout.close()
         post(f"{at}/events", serialize(ENTERED))
         assert process.wait(20) == 141
 
-    with started(*kept) as process:
+    with started(*command) as process:
         first = send_event(process, address(process), BEAT)
 
     assert first["event"] == "enter"
@@ -154,8 +154,8 @@ def test_a_full_log_is_reported_and_the_receiver_goes_on(tmp_path: Path) -> None
 
 
 def test_a_port_in_use_is_reported_in_one_line(run_main: RunMain) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = str(occupied.getsockname()[1])
         result = run_main("events", "serve", "--port", port)
 
     assert result.code == 2

@@ -28,9 +28,9 @@ ROWS: list[Row] = [
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-def printed(capsys: pytest.CaptureFixture[str], output: Format, taken: Sequence[Row], *columns: str) -> str:
+def printed(capsys: pytest.CaptureFixture[str], output: Format, items: Sequence[Row], *columns: str) -> str:
     with printer(output, columns) as out:
-        for row in taken:
+        for row in items:
             out.row(row)
     return capsys.readouterr().out
 
@@ -54,30 +54,30 @@ def test_control_codes_in_outputs_are_escaped(capsys: pytest.CaptureFixture[str]
 
 
 @given(st.lists(st.fixed_dictionaries({"id": TEXT, "output": TEXT | st.none()}), max_size=5))
-def test_json_and_json_lines_lose_nothing(taken: list[Row]) -> None:
+def test_json_and_json_lines_lose_nothing(items: list[Row]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         lines, array = io.StringIO(), io.StringIO()
         for output, stream in ((Format.JSONL, lines), (Format.JSON, array)):
             patch.setattr("sys.stdout", stream)
             with printer(output) as out:
-                for row in taken:
+                for row in items:
                     out.row(row)
 
-    assert json.loads(array.getvalue()) == taken
-    assert [json.loads(line) for line in lines.getvalue().split("\n")[:-1]] == taken
+    assert json.loads(array.getvalue()) == items
+    assert [json.loads(line) for line in lines.getvalue().split("\n")[:-1]] == items
 
 
 @given(st.lists(st.fixed_dictionaries({"id": TEXT, "output": TEXT}), min_size=1, max_size=5))
-def test_csv_survives_a_round_trip(taken: list[Row]) -> None:
+def test_csv_survives_a_round_trip(items: list[Row]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         stream = io.StringIO()
         patch.setattr("sys.stdout", stream)
         with printer(Format.CSV) as out:
-            for row in taken:
+            for row in items:
                 out.row(row)
 
     stream.seek(0)
-    assert list(csv.DictReader(io.StringIO(stream.getvalue(), newline=""))) == taken
+    assert list(csv.DictReader(io.StringIO(stream.getvalue(), newline=""))) == items
 
 
 @pytest.mark.parametrize(

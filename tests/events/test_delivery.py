@@ -469,9 +469,9 @@ def test_every_event_reaches_its_handler_exactly_once(
 
     statuses = run_virtually(burst())
 
-    taken = {f"s{number}" for number, status in enumerate(statuses) if status == 200}
-    assert len(taken) == min(count, 50)
-    assert handler.handled == Counter(taken)
+    accepted = {f"s{number}" for number, status in enumerate(statuses) if status == 200}
+    assert len(accepted) == min(count, 50)
+    assert handler.handled == Counter(accepted)
 
 
 async def test_giving_up_an_event_frees_its_place_in_memory() -> None:
