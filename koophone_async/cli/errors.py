@@ -72,8 +72,10 @@ _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
 
 def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
     """Print an error and what to do about it; return the exit code."""
-    is_usage = isinstance(error, InvalidRequest) and not isinstance(error, NoCredentials)
-    print_stderr(f"koophone: {error}{'. Nothing was sent.' if is_usage and not is_server else ''}")
+    text = str(error)
+    if isinstance(error, InvalidRequest) and not (isinstance(error, NoCredentials) or is_server):
+        text += f"{'' if text.endswith('?') else '.'} Nothing was sent."
+    print_stderr(f"koophone: {text}")
     advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
     if advice:
         print_stderr(f"  {advice}")

@@ -416,5 +416,5 @@ def test_wrong_usage_is_one_line_and_sends_nothing(
     assert result.code == 2
     assert problem in result.err
     assert result.err.count("\n") == 1
-    assert result.err.endswith(". Nothing was sent.\n")
+    assert result.err.endswith((". Nothing was sent.\n", "? Nothing was sent.\n"))
     assert result.out == ""
