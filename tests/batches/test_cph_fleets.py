@@ -155,6 +155,16 @@ async def test_a_migration_overwrites_its_target(cph: CloudPhone, emulator: Emul
     assert emulator.ledger.executions("cph.phones.migrate") == {target: 1}
 
 
+@pytest.mark.emulator(phones=600, servers=6)
+async def test_a_migration_to_an_older_android_fails(cph: CloudPhone) -> None:
+    by_version = {int((phone.image_version or "")[5:-2]): phone.id for phone in await listed(cph)}
+    oldest, newest = by_version[min(by_version)], by_version[max(by_version)]
+
+    (outcome,) = await cph.fleet([oldest]).migrate({oldest: newest})
+
+    assert (outcome.state, outcome.error_code) == (State.FAILED, "CPS.0254")
+
+
 async def test_disks_expand_routes_change_and_clients_connect(cph: CloudPhone) -> None:
     phone, *_ = await listed(cph)
     fleet = cph.fleet([phone])

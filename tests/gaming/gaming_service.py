@@ -34,11 +34,11 @@ class GameService:
 
     received: list[Call] = field(factory=list[Call])
     answer: Json | None = None
-    """Given to every call instead of what it asks for."""
+    """Answer to every call, instead of the real one."""
 
     status: int = 200
     seconds: dict[int, float] = field(factory=lambda: {30: 5, 32: 40, 40: 5, 42: 40})
-    """How long jobs last by their kind, 10 where nothing is said."""
+    """Seconds that jobs take, by kind; default 10."""
 
     failing: set[str] = field(factory=set[str])
     """Phones and servers whose jobs fail."""

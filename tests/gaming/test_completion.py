@@ -1,4 +1,4 @@
-"""What is begun is awaited to its end: all jobs of a server or phone together."""
+"""Waits for gaming jobs: all jobs of a server or phone end in one outcome."""
 
 from __future__ import annotations
 
@@ -129,9 +129,9 @@ async def test_phone_jobs_without_a_server_are_awaited_too(gaming: Gaming) -> No
 
 async def test_a_server_without_a_started_job_has_failed(gaming: Gaming) -> None:
     refused = StartedJob(JobKind.PUSH, None, "s1", None, "v1", "CPS.9999", "odd")
-    begun = await gaming.deployments.push(["s2"], ["v1"])
+    started = await gaming.deployments.push(["s2"], ["v1"])
 
-    report = await gaming.deployments.wait(Started(begun.request, (refused, *begun.jobs)))
+    report = await gaming.deployments.wait(Started(started.request, (refused, *started.jobs)))
 
     assert report["s1"].state is State.FAILED
     assert report["s1"].error_code == "CPS.9999"
@@ -139,10 +139,10 @@ async def test_a_server_without_a_started_job_has_failed(gaming: Gaming) -> None
 
 
 async def test_one_job_that_was_not_started_fails_the_server(gaming: Gaming) -> None:
-    begun = await gaming.deployments.push(["s1"], ["v1"])
+    started = await gaming.deployments.push(["s1"], ["v1"])
     refused = StartedJob(JobKind.PUSH, None, "s1", None, "v2")
 
-    report = await gaming.deployments.wait(Started(begun.request, (*begun.jobs, refused)))
+    report = await gaming.deployments.wait(Started(started.request, (*started.jobs, refused)))
 
     assert report["s1"].state is State.FAILED
     assert report["s1"].error_message == (
@@ -184,10 +184,10 @@ async def test_a_cancelled_wait_stops_polling_and_the_jobs_go_on(
         async with asyncio.timeout(15):
             await gaming.deployments.wait(started)
 
-    looks = len(service.calls("/jobs"))
+    polls = len(service.calls("/jobs"))
     await asyncio.sleep(600)
 
-    assert len(service.calls("/jobs")) == looks > 0
+    assert len(service.calls("/jobs")) == polls > 0
     assert (await gaming.deployments.wait(started)).ok
 
 
@@ -198,9 +198,9 @@ async def test_waits_share_their_polls(service: GameService, gaming: Gaming) -> 
 
     assert [list(report.outcomes) for report in reports] == [[server] for server in SERVERS[:60]]
     assert all(report.ok for report in reports)
-    looks = [query["request_ids"].split(",") for *_, query, _ in service.calls("/jobs")]
-    assert len(looks) < 30
-    assert max(len(look) for look in looks) == 20
+    polls = [query["request_ids"].split(",") for *_, query, _ in service.calls("/jobs")]
+    assert len(polls) < 30
+    assert max(len(poll) for poll in polls) == 20
 
 
 async def test_waits_for_one_call_end_independently(gaming: Gaming) -> None:
@@ -229,9 +229,9 @@ async def test_a_wait_for_no_jobs_ends_at_once(service: GameService, gaming: Gam
 
 async def test_unnamed_servers_of_a_refused_call_have_its_code(gaming: Gaming) -> None:
     named = RefusedServer("s1", "CPS.1028", "Server is frozen.")
-    begun = await gaming.deployments.push(["s2"], ["v1"])
+    started = await gaming.deployments.push(["s2"], ["v1"])
 
-    outcomes = list(refusals(Started("r1", begun.jobs, (named,), "CPS.1040", "No."), ["s1", "s2", "s3"]))
+    outcomes = list(refusals(Started("r1", started.jobs, (named,), "CPS.1040", "No."), ["s1", "s2", "s3"]))
 
     assert [(outcome.id, outcome.error_code) for outcome in outcomes] == [
         ("s1", "CPS.1028"),
@@ -289,9 +289,9 @@ async def test_updates_take_one_phone_a_call_and_20_calls_a_poll(
 
     assert states(report) == {"succeeded": 60}
     assert len(service.calls("/action")) == 60
-    looks = [query["request_ids"].split(",") for *_, query, _ in service.calls("/jobs")]
-    assert len(looks) < 30
-    assert max(len(look) for look in looks) == 20
+    polls = [query["request_ids"].split(",") for *_, query, _ in service.calls("/jobs")]
+    assert len(polls) < 30
+    assert max(len(poll) for poll in polls) == 20
 
 
 async def test_an_unfinished_fleet_is_resumed_by_its_token(gaming: Gaming) -> None:

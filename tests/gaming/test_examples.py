@@ -63,8 +63,8 @@ def operation_of(file: Path) -> AnyOperation:
     return OPERATIONS[file.name.split("__")[2]]
 
 
-def rightly_spelt(text: str) -> Any:  # noqa: ANN401 - what JSON holds
-    """Read a body with the id of a version as most tables spell it."""
+def with_documented_spelling(text: str) -> Any:  # noqa: ANN401 - what JSON holds
+    """Decode a body, with the id of a version as most tables spell it."""
     return json.loads(text.replace("app_verison_id", "app_version_id"))
 
 
@@ -92,7 +92,7 @@ def test_a_documented_request_is_read_and_written_without_loss(file: Path) -> No
 @pytest.mark.parametrize("file", files("response"), ids=lambda file: file.stem)
 def test_a_documented_answer_is_read_and_written_without_loss(file: Path) -> None:
     text = file.read_text("utf-8")
-    body = rightly_spelt(text)
+    body = with_documented_spelling(text)
 
     written = answered(operation_of(file), json.loads(text))
 

@@ -1,4 +1,4 @@
-"""Calls that buy servers, or give them other hardware."""
+"""Calls that buy servers or change their hardware."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Call:
 
     ours: str
     vendor: str
-    given: Callable[[Names], Json]
+    fields: Callable[[Names], Json]
     """Fields of the vendor's request, by the names of the wire."""
 
     call: Ours

@@ -63,7 +63,7 @@ async def _compare() -> tuple[Compared, ...]:
             async with server.session(credentials=KEY, region="cn-north-4") as session:
                 cph = CloudPhone(session, project_id=PROJECT)
                 for call in VARIED:
-                    await asyncio.to_thread(vendor, call.vendor, call.given(an_id))
+                    await asyncio.to_thread(vendor, call.vendor, call.fields(an_id))
                     await _done(call, cph)
     pairs = zip(server.received[::2], server.received[1::2], strict=True)
     return tuple(Compared(call, *pair) for call, pair in zip(VARIED, pairs, strict=True))

@@ -59,7 +59,7 @@ def test_every_field_of_the_vendors_requests_is_sent() -> None:
     sent = {
         f"{call.vendor} {without_numbers(place)}"
         for call in VARIED
-        for place, _ in leaves(dict(call.given(an_id)))
+        for place, _ in leaves(dict(call.fields(an_id)))
     }
     can_hold = {f"{name} {place}" for name in OPERATIONS for place in places(name)}
 

@@ -1,4 +1,4 @@
-"""Calls with fields that exclude those of the first: whole servers, addresses and bandwidths that exist."""
+"""Calls with fields that exclude those of the first: all phones of servers, existing addresses and bandwidths."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ _EXCEPTIONS: Final[Any] = importlib.import_module("huaweicloudsdkcore.exceptions
 OPERATIONS: Final = tuple(
     name[1 : -len("_http_info")] for name in dir(_CPH.CphClient) if name.endswith("_http_info")
 )
-"""Every operation that the vendor's client has, by the name of its method."""
+"""Operations of the vendor's client, by the names of their methods."""
 
 
 @define(eq=False)
 class Refusal(Exception):
-    """The service said no, by what the vendor's client understood of it."""
+    """A refusal by the service, as the vendor's client reports it."""
 
     status: int
     code: str
@@ -44,14 +44,14 @@ class Refusal(Exception):
 
 @frozen
 class Answer:
-    """What the vendor's client read."""
+    """An answer as the vendor's client read it."""
 
     status: int
     raw: Any
-    """The JSON of the answer; None where it has no body."""
+    """JSON of the answer; None if it has no body."""
 
     read: Any
-    """What the vendor's model kept of it, as JSON."""
+    """JSON of what the vendor's model kept."""
 
 
 @define
@@ -62,7 +62,7 @@ class Vendor:
 
     @classmethod
     def at(cls, address: str, key: AccessKey, project: str | None, region: str = "cn-north-4") -> Self:
-        """Build a client. Without a project it asks IAM, at the same address, for that of the region."""
+        """Create a client. Without a project it looks up that of the region in IAM, at the same address."""
         credentials = _CREDENTIALS.BasicCredentials(key.access_key, key.secret_key, project)
         credentials.iam_endpoint = address
         builder = _CPH.CphClient.new_builder().with_credentials(credentials)
@@ -77,13 +77,13 @@ class Vendor:
 
     @property
     def project(self) -> str:
-        """The project that it calls in."""
+        """Project of its calls."""
         return str(self._client.get_credentials().project_id)
 
-    def __call__(self, operation: str, given: Mapping[str, Any]) -> Answer:
-        """Call an operation with what its request holds, by the names of the wire."""
+    def __call__(self, operation: str, fields: Mapping[str, Any]) -> Answer:
+        """Call an operation with the fields of its request, by the names of the wire."""
         try:
-            answer = getattr(self._client, operation)(_made(_request(operation), given))
+            answer = getattr(self._client, operation)(_made(_request(operation), fields))
         except _EXCEPTIONS.ServiceResponseException as error:
             raise Refusal(error.status_code, error.error_code, error.error_msg) from None
         raw = answer.to_json_object()
@@ -95,19 +95,23 @@ def _request(operation: str) -> str:
 
 
 def _made(kind: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, the vendor's untyped models out
-    """Build a model of the vendor's; a name that it does not have is a KeyError."""
+    """Create a model of the vendor's.
+
+    Raises:
+        KeyError: The model has no field of this name.
+    """
     if listed := re.fullmatch(r"list\[(.+)\]", kind):
         return [_made(listed[1], one) for one in value]
     model = getattr(_MODELS, kind, None)
     if model is None:
         return value
     attributes = {name: attribute for attribute, name in model.attribute_map.items()}
-    held = {attributes[name]: held for name, held in value.items()}
-    return model(**{name: _made(model.openapi_types[name], one) for name, one in held.items()})
+    named = {attributes[name]: one for name, one in value.items()}
+    return model(**{name: _made(model.openapi_types[name], one) for name, one in named.items()})
 
 
 def places(operation: str) -> frozenset[str]:
-    """Name every value that the vendor's request can hold, such as `body.phones.#.phone_id`."""
+    """Return the places of all fields of the vendor's request, such as `body.phones.#.phone_id`."""
     return frozenset(_places(_request(operation), ""))
 
 

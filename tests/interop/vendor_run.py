@@ -110,7 +110,7 @@ class Finder:
                 return self._listed("run_shell_command", {"body": body}, place)
             case "bought_server":
                 order = next(call for call in CALLS if call.ours == "cph.servers.buy")
-                return self._listed(order.vendor, order.given(self), "server_ids.#")
+                return self._listed(order.vendor, order.fields(self), "server_ids.#")
             case "other_phone_model" | "other_server_model":
                 return [self._other_model()[kind.removeprefix("other_") + "_name"]]
             case _:
@@ -126,9 +126,9 @@ class Finder:
             and other["server_model_name"] != first["server_model_name"]
         )
 
-    def _listed(self, operation: str, given: Json, place: str) -> list[str]:
+    def _listed(self, operation: str, fields: Json, place: str) -> list[str]:
         try:
-            raw = self._vendor(operation, given).raw
+            raw = self._vendor(operation, fields).raw
         except Refusal:
             return []
         return [value for where, value in leaves(raw) if without_numbers(where) == place]
@@ -155,8 +155,8 @@ def _driven(vendor: Vendor, call: Call) -> Verdict:
     finder = Finder(vendor)
     try:
         if before := BEFORE.get(call.ours):
-            vendor(*next((other.vendor, other.given(finder)) for other in CALLS if other.ours == before))
-        answer = vendor(call.vendor, call.given(finder))
+            vendor(*next((other.vendor, other.fields(finder)) for other in CALLS if other.ours == before))
+        answer = vendor(call.vendor, call.fields(finder))
         return judged(vendor(call.vendor, UNFILTERED[call.ours]) if call.ours in UNFILTERED else answer)
     except Refusal as refusal:
         return Verdict(str(refusal))

@@ -1,4 +1,4 @@
-"""Listings of shared storage, whole and cut."""
+"""Listings of shared storage, complete and truncated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES: Final = st.lists(
 
 
 def written(files: list[SharedFile], *, in_ascii: bool) -> tuple[bytes, list[int]]:
-    """Write a listing as the service does, and tell where each of its files ends."""
+    """Return a listing as the service writes it, and the end of each of its files."""
     text, ends = b'{"files_in_path":[', list[int]()
     for file in files:
         entry = f"{file.size}\t Jul\t 28\t 15:28\t {file.name}\t "

@@ -1,4 +1,4 @@
-"""Each method of phones, images, commands and jobs: one request, and what its answer gives."""
+"""Each method of phones, images, commands and jobs: one request, and the items of its answer."""
 
 from __future__ import annotations
 

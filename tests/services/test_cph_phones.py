@@ -169,12 +169,12 @@ def test_a_jobs_listing_is_parsed_from_its_output() -> None:
 
 
 def test_a_model_shows_whether_it_has_shared_storage() -> None:
-    said = [
+    shared = [
         PhoneModel("m", specification=text).has_shared_storage
         for text in ('{"max_share_disk_size_g":50}', "{", "1")
     ]
 
-    assert said == [True, False, False]
+    assert shared == [True, False, False]
 
 
 def test_entries_of_a_migration_are_named_by_target() -> None:

@@ -78,10 +78,10 @@ def test_a_deprecated_property_is_sent_with_a_warning(name: str) -> None:
         assert check_properties({name: value}) == {name: str(value)}
 
 
-@pytest.mark.parametrize("give", [PropertyUpdate, PhoneChange])
-def test_the_warning_names_the_callers_line(give: Callable[[str, PropertyValues], object]) -> None:
+@pytest.mark.parametrize("create", [PropertyUpdate, PhoneChange])
+def test_the_warning_names_the_callers_line(create: Callable[[str, PropertyValues], object]) -> None:
     with pytest.warns(DeprecationWarning, match="deprecated") as caught:
-        give("p1", {"ro.product.name": "monbox"})
+        create("p1", {"ro.product.name": "monbox"})
 
     assert [warning.filename for warning in caught] == [__file__]
 
