@@ -24,6 +24,8 @@ from koophone_async.emulator.world import Order
 from koophone_async.wire import Edition, decode, encode, from_wire, to_wire
 
 _PACKAGE: Final = "koophone_async.emulator."
+_MODELS: Final = {model.sku: model for model in MODELS}
+_RELEASES: Final = {release.image: release for release in RELEASES}
 
 
 @frozen
@@ -90,11 +92,9 @@ def converter(fleet: Fleet) -> Converter:
     result.register_unstructure_hook(datetime, datetime.isoformat)
     result.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
     result.register_unstructure_hook(Model, lambda model: model.sku)
-    result.register_structure_hook(Model, lambda sku, _: next(one for one in MODELS if one.sku == sku))
+    result.register_structure_hook(Model, lambda sku, _: _MODELS[sku])
     result.register_unstructure_hook(Release, lambda release: release.image)
-    result.register_structure_hook(
-        Release, lambda name, _: next(one for one in RELEASES if one.image == name)
-    )
+    result.register_structure_hook(Release, lambda image, _: _RELEASES[image])
     result.register_unstructure_hook_func(_is_fleet, lambda _: None)
     result.register_structure_hook_func(_is_fleet, lambda _, __: fleet)
     result.register_unstructure_hook_func(_is_of_wire, to_wire)
