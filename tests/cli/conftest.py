@@ -114,7 +114,8 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys, "argv", ["koophone", *line])
         with pytest.raises(SystemExit) as exited:
             main()
-        return Result(int(exited.value.code or 0), *capfd.readouterr())
+        out, err = capfd.readouterr()
+        return Result(int(exited.value.code or 0), out, err)
 
     return run
 
