@@ -32,6 +32,7 @@ Place = Literal["path", "query", "body", "header"]
 Json = dict[str, Any]
 
 _WIRE: Final = "wire"
+_DOC: Final = "doc"
 
 
 class Edition(StrEnum):
@@ -72,6 +73,23 @@ def spelling(attribute: attrs.Attribute[Any]) -> Spelling:
     """Return how a field appears on the wire: as in its metadata, else by its own name."""
     stated = attribute.metadata.get(_WIRE)
     return stated if isinstance(stated, Spelling) else Spelling(attribute.name)
+
+
+def doc(text: str) -> dict[str, str]:
+    """Return the metadata of a request's field that explains it to readers and in the help of its option.
+
+    A string under a field would reach readers only: Python drops it when it compiles, and the command line
+    must run from bytecode alone.
+    """
+    return {_DOC: text}
+
+
+PAGE_SIZE: Final = doc("Page size; iterating follows all pages.")
+
+
+def doc_of(attribute: attrs.Attribute[Any]) -> str:
+    """Return the explanation of a field; empty if it has none."""
+    return str(attribute.metadata.get(_DOC, ""))
 
 
 def _text(value: Any, _: type) -> str:

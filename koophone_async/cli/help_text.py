@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 from collections.abc import Callable
-from functools import cache
 from textwrap import dedent
 from typing import Any
 
@@ -42,27 +40,6 @@ def arguments(method: Callable[..., Any]) -> dict[str, str]:
     section = re.search(r"^Args:\n((?: .*\n?|\n)+)", inspect.getdoc(method) or "", re.MULTILINE)
     entries = re.findall(r"^(\w+): (.+(?:\n +.+)*)", dedent(section[1]) if section else "", re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
-
-
-@cache
-def fields(model: type) -> dict[str, str]:
-    """Give what the docstrings under a model's fields say. They are in the source only."""
-    said: dict[str, str] = {}
-    for parent in reversed(model.__mro__[:-1]):
-        (tree,) = ast.parse(dedent(inspect.getsource(parent))).body
-        said |= _under_fields(tree) if isinstance(tree, ast.ClassDef) else {}
-    return said
-
-
-def _under_fields(tree: ast.ClassDef) -> dict[str, str]:
-    return {
-        above.target.id: " ".join(str(below.value.value).split())
-        for above, below in zip(tree.body, tree.body[1:], strict=False)
-        if isinstance(above, ast.AnnAssign)
-        and isinstance(above.target, ast.Name)
-        and isinstance(below, ast.Expr)
-        and isinstance(below.value, ast.Constant)
-    }
 
 
 def checks(attribute: attrs.Attribute[Any]) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ from koophone_async.cli.values import (
 )
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
-from koophone_async.wire import spelling
+from koophone_async.wire import doc_of, spelling
 
 _INTERNAL_FIELDS: Final = ("page", "request_id")
 """Fields that the library fills in."""
@@ -228,17 +228,17 @@ def _field_options(model: type, above: tuple[Attribute, ...] = ()) -> Iterator[F
         if attrs.has(hint):
             yield from _field_options(hint, path)
         elif attribute.name not in _INTERNAL_FIELDS:
-            yield from _field_option(model, path, hint)
+            yield from _field_option(path, hint)
 
 
-def _field_option(model: type, path: tuple[Attribute, ...], hint: Hint) -> Iterator[FieldOption]:
+def _field_option(path: tuple[Attribute, ...], hint: Hint) -> Iterator[FieldOption]:
     """Yield the option of a field, unless it must be JSON or allows only one value."""
     attribute, is_list = path[-1], origin(hint) is tuple
     if _is_model_list(hint):
         return
     value_type = ValueType(str) if is_list else value_type_of(hint, help_text.checks(attribute))
     if len(value_type.values) != 1:
-        description = help_text.fields(model).get(attribute.name, "")
+        description = doc_of(attribute)
         limit = "" if value_type.values else help_text.limit(attribute, description)
         text = help_text.sentence(description, limit, _default(path, hint))
         yield FieldOption(path, value_type, text, is_list)

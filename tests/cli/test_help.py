@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import ast
+import inspect
 import re
-from typing import Final
+from itertools import pairwise
+from textwrap import dedent
+from typing import TYPE_CHECKING, Final
 
+import attrs
 import pytest
 from typer.testing import CliRunner
 
 from koophone_async.cli import help_text
 from koophone_async.cli.app import app
+from koophone_async.cli.json_options import first_type
+from koophone_async.cli.options import MethodOptions, ModelOptions
 from koophone_async.cli.services import Entry, entries
-from koophone_async.koophone import InstallApp
 from koophone_async.selection import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ALL: Final = [*entries("cph", "gaming", "iam", "koophone")]
 
@@ -97,8 +106,41 @@ def test_internal_fields_have_no_option(name: str) -> None:
     assert f"--{name}" not in help_of("instances", "list") + help_of("apps", "install")
 
 
-def test_the_docstrings_under_inherited_fields_are_found() -> None:
-    assert help_text.fields(InstallApp)["md5"] == "Always sent; may be empty."
+def test_the_help_explains_an_inherited_field() -> None:
+    assert "--md5 <str> Always sent; may be empty" in help_of("apps", "install")
+
+
+def models(model: type) -> Iterator[type]:
+    yield model
+    for attribute in attrs.fields(attrs.resolve_types(model)):
+        if attrs.has(hint := first_type(attribute.type)):
+            yield from models(hint)
+
+
+def docstrings_under_fields(model: type) -> set[str]:
+    """Return the fields of a model with a string under them, which Python drops when it compiles."""
+    classes = [
+        ast.parse(dedent(inspect.getsource(parent))).body[0] for parent in model.__mro__ if attrs.has(parent)
+    ]
+    return {
+        above.target.id
+        for tree in classes
+        if isinstance(tree, ast.ClassDef)
+        for above, below in pairwise(tree.body)
+        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name)
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: entry.operation.name)
+def test_the_help_of_options_survives_compilation(entry: Entry) -> None:
+    options = MethodOptions.of(entry.method, entry.operation)
+    groups = [group for group in options.groups if isinstance(group, ModelOptions)]
+    lost = {
+        name for group in groups for model in models(group.model) for name in docstrings_under_fields(model)
+    }
+
+    assert [o.option for group in groups for o in group.field_options if o.path[-1].name in lost] == []
 
 
 def test_choices_are_not_repeated_in_the_help() -> None:

@@ -15,7 +15,7 @@ from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, wire
 
 
 class Sharing(IntEnum):
@@ -52,8 +52,7 @@ class BandwidthQuery:
     """Filter of the list of bandwidths: where to start."""
 
     offset: int = field(default=0, validator=Between(0, 10**9))
-    limit: int = field(default=100, validator=Between(1, 100))
-    """Page size; iterating follows all pages."""
+    limit: int = field(default=100, validator=Between(1, 100), metadata=PAGE_SIZE)
 
 
 @frozen

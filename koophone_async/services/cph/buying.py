@@ -29,7 +29,7 @@ from koophone_async.services.cph.order_models import (
     Term,
     optional_ids,
 )
-from koophone_async.wire import wire
+from koophone_async.wire import doc, wire
 
 SDK_SOURCE: Final = "huaweicloudsdkcph 3.1.219"
 """Source of the operations that no document describes: the vendor's SDK, generated from its API."""
@@ -72,9 +72,11 @@ def _check_one_server(order: BuyServers, attribute: Attribute[Any], count: int) 
 class BuyServers(TenantNetwork):
     """Order of servers in a network of the tenant's own."""
 
-    name: str = field(validator=NAME, metadata=wire("server_name"))
-    """At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."""
-
+    name: str = field(
+        validator=NAME,
+        metadata=wire("server_name")
+        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."),
+    )
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=[Between(1, MAX_SERVERS), _check_one_server])
     term: ServerTerm = field(metadata=wire("extend_param"))
@@ -104,35 +106,43 @@ class SystemBandwidth:
         validator=[OneOf((*Sharing, None)), _require_without_id],
         metadata=wire("band_width_share_type"),
     )
-    id: str | None = field(default=None, validator=Text(64), metadata=wire("band_width_id"))
-    """Id of an existing bandwidth; the service then ignores the other fields."""
-
+    id: str | None = field(
+        default=None,
+        validator=Text(64),
+        metadata=wire("band_width_id")
+        | doc("Id of an existing bandwidth; the service then ignores the other fields."),
+    )
     size: int | None = field(
         default=None,
         validator=[Between(1, 300, unit="Mbit/s"), _require_if_shared],
-        metadata=wire("band_width_size"),
+        metadata=wire("band_width_size") | doc("Mbit/s, at most 300; a dedicated bandwidth defaults to 300."),
     )
-    """Mbit/s, at most 300; a dedicated bandwidth defaults to 300."""
 
 
 @frozen(kw_only=True)
 class BuyServersV1(NewPhones):
     """Order of servers in a network of the service's, as of 2020."""
 
-    name: str = field(validator=Text(60, pattern=r"[A-Za-z0-9_-]+"), metadata=wire("server_name"))
-    """At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."""
-
+    name: str = field(
+        validator=Text(60, pattern=r"[A-Za-z0-9_-]+"),
+        metadata=wire("server_name")
+        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."),
+    )
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=Between(1, MAX_SERVERS))
     bandwidth: SystemBandwidth = field(metadata=wire("band_width"))
     term: Term = field(metadata=wire("extend_param"))
-    is_vnc: bool | None = field(default=None, metadata=wire("vnc_enable", as_text=TRUE_OR_FALSE))
-    """Whether the phones can be reached by VNC; text on the wire."""
-
-    subnet: str | None = field(
-        default=None, validator=Text(43, pattern=r"[0-9.]+/[0-9]+"), metadata=wire("subnet_cidr")
+    is_vnc: bool | None = field(
+        default=None,
+        metadata=wire("vnc_enable", as_text=TRUE_OR_FALSE)
+        | doc("Whether the phones can be reached by VNC; text on the wire."),
     )
-    """Such as `172.31.0.0/16`, the default of the first order. It must not overlap another subnet."""
+    subnet: str | None = field(
+        default=None,
+        validator=Text(43, pattern=r"[0-9.]+/[0-9]+"),
+        metadata=wire("subnet_cidr")
+        | doc("Such as `172.31.0.0/16`, the default of the first order. It must not overlap another subnet."),
+    )
 
 
 @frozen
@@ -140,11 +150,8 @@ class BareDisk:
     """Disks of a bare server."""
 
     type: DiskType | str = field(validator=OneOf((*DiskType,)), metadata=wire("volume_type"))
-    size: int = field(validator=Between(1, 32_768, unit="GiB"))
-    """GiB."""
-
-    count: int | None = field(default=None, validator=Between(1, 10**4))
-    """Default 1."""
+    size: int = field(validator=Between(1, 32_768, unit="GiB"), metadata=doc("GiB."))
+    count: int | None = field(default=None, validator=Between(1, 10**4), metadata=doc("Default 1."))
 
 
 @frozen
@@ -163,37 +170,40 @@ class BareAddress:
 
     bandwidth: ServerBandwidth = field(metadata=wire("band_width"))
     existing: tuple[str, ...] | None = field(
-        default=None, converter=optional_ids, validator=ONE_ADDRESS, metadata=wire("ids")
+        default=None,
+        converter=optional_ids,
+        validator=ONE_ADDRESS,
+        metadata=wire("ids") | doc("Id of one public address; the service then ignores `type` and `count`."),
     )
-    """Id of one public address; the service then ignores `type` and `count`."""
-
-    type: str | None = field(default=None, validator=Text(64))
-    """Such as `5_bgp`."""
-
-    count: int | None = field(default=None, validator=Between(0, 1))
-    """Default 0."""
+    type: str | None = field(default=None, validator=Text(64), metadata=doc("Such as `5_bgp`."))
+    count: int | None = field(default=None, validator=Between(0, 1), metadata=doc("Default 0."))
 
 
 @frozen(kw_only=True)
 class BuyBareServers:
     """Order of servers without phones."""
 
-    name: str = field(validator=NAME, metadata=wire("server_name"))
-    """At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."""
-
+    name: str = field(
+        validator=NAME,
+        metadata=wire("server_name")
+        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."),
+    )
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=Between(1, MAX_SERVERS))
     term: RenewableTerm = field(metadata=wire("order_param"))
     cards: tuple[BareCard, ...] = field(validator=Listed(), metadata=wire("nics"))
     public_address: BareAddress = field(metadata=wire("public_ip"))
-    keypair: str = field(validator=KEYPAIR, metadata=wire("keypair_name"))
-    """Name of the key pair for signing in to the server."""
-
+    keypair: str = field(
+        validator=KEYPAIR,
+        metadata=wire("keypair_name") | doc("Name of the key pair for signing in to the server."),
+    )
     zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
     disk: BareDisk | None = field(default=None, metadata=wire("data_volume"))
-    image: str | None = field(default=None, validator=Text(36), metadata=wire("image_id"))
-    """An image of bare servers; default: the service's own."""
-
+    image: str | None = field(
+        default=None,
+        validator=Text(36),
+        metadata=wire("image_id") | doc("An image of bare servers; default: the service's own."),
+    )
     enterprise_project: str | None = field(
         default=None, validator=Text(64), metadata=wire("enterprise_project_id")
     )

@@ -12,7 +12,7 @@ from koophone_async.checks import IDS, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Started
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, wire
 
 
 class EncodingType(IntEnum):
@@ -101,8 +101,7 @@ class EncodingServerQuery:
         default=None, validator=OneOf((*EncodingFilter, None)), metadata=wire("status")
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
-    limit: int = field(default=100, validator=Between(1, 100))
-    """Page size; iterating follows all pages."""
+    limit: int = field(default=100, validator=Between(1, 100), metadata=PAGE_SIZE)
 
 
 @frozen

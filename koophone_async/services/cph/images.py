@@ -14,7 +14,7 @@ from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.encoders import format_milliseconds, format_time
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, wire
 
 IMAGE_ID: Final = Text(64)
 """An image's id; no document states its maximum length."""
@@ -81,8 +81,7 @@ class ImageQuery:
         default=None, validator=aware, metadata=wire("create_until", as_text=format_milliseconds)
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
-    limit: int = field(default=100, validator=Between(1, 100))
-    """Page size; iterating follows all pages."""
+    limit: int = field(default=100, validator=Between(1, 100), metadata=PAGE_SIZE)
 
 
 @frozen

@@ -19,7 +19,7 @@ from koophone_async.services.cph.properties import (
     json_text,
     parse_optional_properties,
 )
-from koophone_async.wire import wire
+from koophone_async.wire import doc, wire
 
 BYTES: Final = "bytes of UTF-8"
 
@@ -85,12 +85,15 @@ class Term:
     """Billing period of servers, and whether it is paid automatically."""
 
     period: Period | int = field(validator=OneOf((*Period,)), metadata=wire("period_type"))
-    count: int = field(validator=and_(Between(1, 10), _check_max_count), metadata=wire("period_num"))
-    """1 to 9 months or 1 to 10 years."""
-
-    pay: int = field(default=0, validator=OneOf((0, 1)), metadata=wire("is_auto_pay"))
-    """0 leaves the order unpaid, without servers until it is paid."""
-
+    count: int = field(
+        validator=and_(Between(1, 10), _check_max_count),
+        metadata=wire("period_num") | doc("1 to 9 months or 1 to 10 years."),
+    )
+    pay: int = field(
+        default=0,
+        validator=OneOf((0, 1)),
+        metadata=wire("is_auto_pay") | doc("0 leaves the order unpaid, without servers until it is paid."),
+    )
     mode: int = field(default=0, validator=OneOf((0,)), metadata=wire("charging_mode"))
     """0: yearly or monthly, the only mode."""
 
@@ -107,9 +110,10 @@ class ServerTerm(RenewableTerm):
     """Billing period of servers, and the enterprise project they belong to."""
 
     enterprise_project: str | None = field(
-        default=None, validator=Text(64), metadata=wire("enterprise_project_id")
+        default=None,
+        validator=Text(64),
+        metadata=wire("enterprise_project_id") | doc("None or `0`: the default project."),
     )
-    """None or `0`: the default project."""
 
 
 def _require_if_shared(bandwidth: ServerBandwidth, attribute: Attribute[Any], value: str | None) -> None:
@@ -133,16 +137,16 @@ class ServerBandwidth:
         validator=OneOf((*ChargedBy,)), metadata=wire("band_width_charge_mode")
     )
     id: str | None = field(
-        default=None, validator=[Text(64), _require_if_shared], metadata=wire("band_width_id")
+        default=None,
+        validator=[Text(64), _require_if_shared],
+        metadata=wire("band_width_id") | doc("Id of the shared bandwidth."),
     )
-    """Id of the shared bandwidth."""
-
     size: int | None = field(
         default=None,
         validator=[Between(1, inf, unit="Mbit/s"), _require_if_dedicated],
-        metadata=wire("band_width_size"),
+        metadata=wire("band_width_size")
+        | doc("Mbit/s of a dedicated bandwidth; no document states a maximum."),
     )
-    """Mbit/s of a dedicated bandwidth; no document states a maximum."""
 
 
 class AddressType(StrEnum):
@@ -175,12 +179,14 @@ class PublicAddress:
 
     new: NewAddress | None = field(default=None, metadata=wire("eip"))
     existing: tuple[str, ...] | None = field(
-        default=None, converter=optional_ids, validator=ONE_ADDRESS, metadata=wire("ids")
+        default=None,
+        converter=optional_ids,
+        validator=ONE_ADDRESS,
+        metadata=wire("ids") | doc("Id of one public address; more are not supported."),
     )
-    """Id of one public address; more are not supported."""
-
-    count: int | None = field(default=None, validator=Between(0, inf))
-    """0 up to the number of phones; default 1."""
+    count: int | None = field(
+        default=None, validator=Between(0, inf), metadata=doc("0 up to the number of phones; default 1.")
+    )
 
 
 class DiskType(StrEnum):
@@ -195,8 +201,7 @@ class Disk:
     """Disk of each phone, or one that the phones share."""
 
     type: DiskType | str = field(validator=OneOf((*DiskType,)), metadata=wire("volume_type"))
-    size: int = field(validator=Between(10, 32_768, unit="GiB"))
-    """GiB."""
+    size: int = field(validator=Between(10, 32_768, unit="GiB"), metadata=doc("GiB."))
 
 
 @frozen(kw_only=True)
@@ -205,9 +210,11 @@ class NewPhones:
 
     phone_model: str = field(validator=MODEL, metadata=wire("phone_model_name"))
     image: str = field(validator=IMAGE, metadata=wire("image_id"))
-    keypair: str | None = field(default=None, validator=KEYPAIR, metadata=wire("keypair_name"))
-    """Name of the key pair for ADB access."""
-
+    keypair: str | None = field(
+        default=None,
+        validator=KEYPAIR,
+        metadata=wire("keypair_name") | doc("Name of the key pair for ADB access."),
+    )
     ports: tuple[Port, ...] | None = None
 
 
@@ -219,23 +226,27 @@ class TenantNetwork(NewPhones):
     public_address: PublicAddress = field(metadata=wire("public_ip"))
     bandwidth: ServerBandwidth = field(metadata=wire("band_width"))
     phones_per_address: int | None = field(
-        default=None, validator=Between(1, inf), metadata=wire("phone_count_per_ip")
+        default=None,
+        validator=Between(1, inf),
+        metadata=wire("phone_count_per_ip")
+        | doc("1 up to the phones of a server; default: one virtual address for all phones."),
     )
-    """1 up to the phones of a server; default: one virtual address for all phones."""
-
     phone_disk: Disk | None = field(default=None, metadata=wire("phone_data_volume"))
     """Required by flavors of version 2.0."""
 
     shared_disk: Disk | None = field(default=None, metadata=wire("server_share_data_volume"))
     """For flavors of version 2.0 only."""
 
-    zone: str | None = field(default=None, validator=Text(64), metadata=wire("availability_zone"))
-    """Such as `cn-east-3a`. For `ChangeServer` only the vendor's SDK has it."""
-
+    zone: str | None = field(
+        default=None,
+        validator=Text(64),
+        metadata=wire("availability_zone")
+        | doc("Such as `cn-east-3a`. For `ChangeServer` only the vendor's SDK has it."),
+    )
     properties: PropertyTexts | None = field(
         default=None,
         converter=parse_optional_properties,
         validator=MaxJsonSize(8192),
-        metadata=wire("property", as_text=json_text),
+        metadata=wire("property", as_text=json_text)
+        | doc("Properties of the phones. Only the vendor's SDK has it."),
     )
-    """Properties of the phones. Only the vendor's SDK has it."""

@@ -12,7 +12,7 @@ from koophone_async.checks import Between, OneOf, Text
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.phone_models import ImageLabel
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, doc, wire
 
 
 class ImageScope(StrEnum):
@@ -62,14 +62,13 @@ class PhoneImageQuery:
     """Filter of the list of phone images."""
 
     scope: ImageScope | None = field(
-        default=None, validator=OneOf((*ImageScope, None)), metadata=wire("image_type")
+        default=None,
+        validator=OneOf((*ImageScope, None)),
+        metadata=wire("image_type") | doc("The default is not documented."),
     )
-    """The default is not documented."""
-
     # Only the vendor's SDK has pages here, of 500 by default.
     marker: str | None = field(default=None, validator=Text(256))
-    limit: int | None = field(default=None, validator=Between(1, 500))
-    """Page size; iterating follows all pages."""
+    limit: int | None = field(default=None, validator=Between(1, 500), metadata=PAGE_SIZE)
 
 
 @frozen

@@ -24,7 +24,7 @@ from koophone_async.services.cph.properties import (
     parse_optional_properties,
 )
 from koophone_async.services.cph.started_jobs import Accepted, Started
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, doc, wire
 
 Item = TypeVar("Item")
 
@@ -33,20 +33,19 @@ Item = TypeVar("Item")
 class PhoneQuery:
     """Filter of the list of phones."""
 
-    name: str | None = field(default=None, metadata=wire("phone_name"))
-    """The name or a part of it."""
-
+    name: str | None = field(default=None, metadata=wire("phone_name") | doc("The name or a part of it."))
     server: str | None = field(default=None, metadata=wire("server_id"))
     state: PhoneState | None = field(
         default=None, validator=OneOf((*PhoneState, None)), metadata=wire("status")
     )
-    type: PhoneType | None = field(default=None, validator=OneOf((*PhoneType, None)))
-    """TRIAL only for services of 2020-07-30."""
-
+    type: PhoneType | None = field(
+        default=None,
+        validator=OneOf((*PhoneType, None)),
+        metadata=doc("TRIAL only for services of 2020-07-30."),
+    )
     offset: int = field(default=0, validator=Between(0, 10**9))
     # Services of 2020-07-30 return at most 100 rows, without a total.
-    limit: int = field(default=100, validator=Between(1, 200))
-    """Page size; iterating follows all pages."""
+    limit: int = field(default=100, validator=Between(1, 200), metadata=PAGE_SIZE)
 
 
 @frozen

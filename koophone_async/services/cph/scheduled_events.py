@@ -18,7 +18,7 @@ from koophone_async.services.cph.encoders import format_time, split_commas
 from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.server import ServerState
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, doc, wire
 
 EVENT_ID: Final = Text(36, unit="bytes of UTF-8")
 """Id of an event."""
@@ -91,10 +91,10 @@ class EventQuery:
     event: str | None = field(default=None, validator=EVENT_ID, metadata=wire("event_id"))
     server: str | None = field(default=None, validator=Text(MAX_ID_LENGTH), metadata=wire("server_id"))
     since: datetime | None = field(
-        default=None, validator=aware, metadata=wire("publish_since", as_text=format_time)
+        default=None,
+        validator=aware,
+        metadata=wire("publish_since", as_text=format_time) | doc("Published at this time or later."),
     )
-    """Published at this time or later."""
-
     until: datetime | None = field(
         default=None, validator=aware, metadata=wire("publish_until", as_text=format_time)
     )
@@ -111,9 +111,7 @@ class EventQuery:
         validator=optional(Listed(each=OneOf((*EventType,)))),
         metadata=wire("type"),
     )
-    limit: int = field(default=100, validator=Between(1, 100))
-    """Page size; iterating follows all pages."""
-
+    limit: int = field(default=100, validator=Between(1, 100), metadata=PAGE_SIZE)
     marker: str | None = None
 
 

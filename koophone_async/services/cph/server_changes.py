@@ -11,7 +11,7 @@ from koophone_async.operation import Operation
 from koophone_async.services.cph.buying import Order
 from koophone_async.services.cph.order_models import MODEL, UUID, TenantNetwork
 from koophone_async.services.cph.started_jobs import StartedOne
-from koophone_async.wire import wire
+from koophone_async.wire import doc, wire
 
 
 @frozen
@@ -26,12 +26,14 @@ class ChangeModel:
     """Order to change the flavor of a server."""
 
     server: str = field(validator=Text(MAX_ID_LENGTH, unit="bytes of UTF-8"), metadata=wire("server_id"))
-    model: str = field(validator=MODEL, metadata=wire("server_model_name"))
-    """A flavor of the same generation."""
-
-    phone_model: str = field(validator=MODEL, metadata=wire("phone_model_name"))
-    """A flavor with the same number of phones that fits the new server flavor."""
-
+    model: str = field(
+        validator=MODEL, metadata=wire("server_model_name") | doc("A flavor of the same generation.")
+    )
+    phone_model: str = field(
+        validator=MODEL,
+        metadata=wire("phone_model_name")
+        | doc("A flavor with the same number of phones that fits the new server flavor."),
+    )
     fee: Fee | None = field(default=None, metadata=wire("extend_param"))
 
 
@@ -64,9 +66,10 @@ class Owner:
     """Enterprise project that a server belongs to."""
 
     enterprise_project: str | None = field(
-        default=None, validator=Text(64), metadata=wire("enterprise_project_id")
+        default=None,
+        validator=Text(64),
+        metadata=wire("enterprise_project_id") | doc("None or `0`: the default project."),
     )
-    """None or `0`: the default project."""
 
 
 @frozen(kw_only=True)

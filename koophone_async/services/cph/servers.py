@@ -46,31 +46,31 @@ from koophone_async.services.cph.server_models import (
     ServerModel,
 )
 from koophone_async.services.cph.started_jobs import Accepted, Started, StartedOne
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, doc, wire
 
 
 @frozen
 class ServerQuery:
     """Filter of the list of servers, newest first."""
 
-    name: str | None = field(default=None, metadata=wire("server_name"))
-    """The name or a part of it."""
-
+    name: str | None = field(default=None, metadata=wire("server_name") | doc("The name or a part of it."))
     id: str | None = field(default=None, metadata=wire("server_id"))
     network: Network | str | None = field(
         default=None, validator=OneOf((*Network, None)), metadata=wire("network_version")
     )
     phone_model: str | None = field(default=None, metadata=wire("phone_model_name"))
-    since: int | None = field(default=None, validator=Between(0, inf), metadata=wire("create_since"))
-    """A timestamp; no document states whether in seconds or milliseconds."""
-
+    since: int | None = field(
+        default=None,
+        validator=Between(0, inf),
+        metadata=wire("create_since")
+        | doc("A timestamp; no document states whether in seconds or milliseconds."),
+    )
     until: int | None = field(default=None, validator=Between(0, inf), metadata=wire("create_until"))
     state: ServerState | int | None = field(
         default=None, validator=OneOf((*ServerState, None)), metadata=wire("status")
     )
     offset: int = field(default=0, validator=Between(0, 10**9))
-    limit: int = field(default=100, validator=Between(1, 100))
-    """Page size; iterating follows all pages."""
+    limit: int = field(default=100, validator=Between(1, 100), metadata=PAGE_SIZE)
 
 
 @frozen

@@ -12,7 +12,7 @@ from koophone_async.operation import Operation, Sender
 from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.shared_files import BUCKET
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import doc, wire
 
 NAME_PATTERN: Final = "[A-Za-z0-9._-]+"
 """Pattern of names: letters, digits, `.`, `_` and `-`."""
@@ -49,16 +49,20 @@ class NewVersion:
     """Request to create a version from a package in object storage."""
 
     application: str = field(validator=Text(MAX_ID_LENGTH), metadata=wire("app_id"))
-    code: str = field(validator=Text(64, pattern=NAME_PATTERN), metadata=wire("version_code"))
-    """Unique among the versions of the application."""
-
+    code: str = field(
+        validator=Text(64, pattern=NAME_PATTERN),
+        metadata=wire("version_code") | doc("Unique among the versions of the application."),
+    )
     name: str = field(validator=Text(64, pattern=NAME_PATTERN), metadata=wire("version_name"))
-    activity: str = field(validator=Text(256, pattern=NAME_PATTERN), metadata=wire("launch_activity"))
-    """Activity to start, such as `com.example.game.MainActivity`."""
-
+    activity: str = field(
+        validator=Text(256, pattern=NAME_PATTERN),
+        metadata=wire("launch_activity") | doc("Activity to start, such as `com.example.game.MainActivity`."),
+    )
     bucket: str = field(validator=BUCKET, metadata=wire("bucket_name"))
-    path: str = field(validator=Text(1024, ending=(".tar",)), metadata=wire("object_path"))
-    """Path of the package in the bucket."""
+    path: str = field(
+        validator=Text(1024, ending=(".tar",)),
+        metadata=wire("object_path") | doc("Path of the package in the bucket."),
+    )
 
 
 @frozen

@@ -16,7 +16,7 @@ from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.paging import items
-from koophone_async.wire import wire
+from koophone_async.wire import doc, wire
 
 MAX_PACKAGE_MB: Final = 2048
 """Maximum size of a package in MB (KOOPHONE.API.62015)."""
@@ -57,25 +57,36 @@ def _https(_: object, attribute: Attribute[Any], value: str) -> None:
 class Package:
     """An APK in object storage, and its name once it is installed."""
 
-    name: str = field(validator=Text(100), metadata=wire("object_name"))
-    """The package name after installation, such as `com.tencent.mm`."""
-
-    file: str = field(validator=Text(100), metadata=wire("file_name"))
-    """With its extension, such as `meituan.apk`."""
-
+    name: str = field(
+        validator=Text(100),
+        metadata=wire("object_name") | doc("The package name after installation, such as `com.tencent.mm`."),
+    )
+    file: str = field(
+        validator=Text(100), metadata=wire("file_name") | doc("With its extension, such as `meituan.apk`.")
+    )
     version: str = field(validator=Text(100), metadata=wire("object_version"))
-    size: str = field(converter=str, validator=_megabytes, metadata=wire("object_size"))
-    """In MB, at most 2,048. Numbers are accepted; the documents' table has a string on the wire."""
-
-    url: str = field(repr=False, validator=and_(Text(2000), _https), metadata=wire("install_package_url"))
-    """A signed download link. It contains credentials and may expire before the download."""
-
-    md5: str = field(default="", validator=Text(200, min=0), metadata=wire("content_md5"))
-    """Always sent; may be empty."""
-
-    is_fast: bool | None = field(default=None, metadata=wire("fast_install", as_text={True: "1", False: "0"}))
-    """Fast installation instead of the normal one."""
-
+    size: str = field(
+        converter=str,
+        validator=_megabytes,
+        metadata=wire("object_size")
+        | doc("In MB, at most 2,048. Numbers are accepted; the documents' table has a string on the wire."),
+    )
+    url: str = field(
+        repr=False,
+        validator=and_(Text(2000), _https),
+        metadata=wire("install_package_url")
+        | doc("A signed download link. It contains credentials and may expire before the download."),
+    )
+    md5: str = field(
+        default="",
+        validator=Text(200, min=0),
+        metadata=wire("content_md5") | doc("Always sent; may be empty."),
+    )
+    is_fast: bool | None = field(
+        default=None,
+        metadata=wire("fast_install", as_text={True: "1", False: "0"})
+        | doc("Fast installation instead of the normal one."),
+    )
     kind: str = field(default="apk", validator=OneOf(("apk",)), metadata=wire("biz_type"))
     media_type: str = field(
         default="application/octet-stream", validator=Text(64), metadata=wire("content_type")

@@ -15,7 +15,7 @@ from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 from koophone_async.services.koophone.paging import items
-from koophone_async.wire import Edition, wire
+from koophone_async.wire import Edition, doc, wire
 
 
 class RunningState(IntEnum):
@@ -121,9 +121,11 @@ class InstanceQuery:
     order_by: str | None = None
     pool: str | None = field(default=None, metadata=wire("pool_name"))
     page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
-    size: int = field(default=100, validator=Between(1, 10**4), metadata=wire("page_size"))
-    """Instances to request at once; the list returns all of them."""
-
+    size: int = field(
+        default=100,
+        validator=Between(1, 10**4),
+        metadata=wire("page_size") | doc("Instances to request at once; the list returns all of them."),
+    )
     # This call documents its request id as part of the query, where others have a header. `list` sets a new
     # one for each page.
     request_id: str = field(factory=lambda: uuid4().hex, metadata=wire("x-request-id"))

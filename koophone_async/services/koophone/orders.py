@@ -13,7 +13,7 @@ from koophone_async.checks import IDS, Between, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import doc, wire
 
 
 class ChargeMode(IntEnum):
@@ -128,18 +128,20 @@ def _check_max_duration(charge: Charge, attribute: Attribute[Any], value: int) -
 class Charge:
     """Duration of a subscription, and whether it is paid and renewed automatically."""
 
-    period: int = field(validator=OneOf((2, 3)), metadata=wire("periodType"))
-    """2: months, 3: years."""
-
-    count: int = field(validator=and_(Between(1, 10), _check_max_duration), metadata=wire("periodNum"))
-    """1 to 9 months or 1 to 3 years; the international table prints 1 to 10 years."""
-
+    period: int = field(validator=OneOf((2, 3)), metadata=wire("periodType") | doc("2: months, 3: years."))
+    count: int = field(
+        validator=and_(Between(1, 10), _check_max_duration),
+        metadata=wire("periodNum")
+        | doc("1 to 9 months or 1 to 3 years; the international table prints 1 to 10 years."),
+    )
     mode: int = field(default=1, validator=OneOf((1,)), metadata=wire("chargingMode"))
     """1: yearly or monthly, the only mode. CPH and the list of SKUs number the modes differently."""
 
-    pay: int = field(default=0, validator=OneOf((0, 1)), metadata=wire("isAutoPay"))
-    """With 0 the order stays unpaid, and its instances are not created."""
-
+    pay: int = field(
+        default=0,
+        validator=OneOf((0, 1)),
+        metadata=wire("isAutoPay") | doc("With 0 the order stays unpaid, and its instances are not created."),
+    )
     renew: int | None = field(default=None, validator=OneOf((0, 1, None)), metadata=wire("isAutoRenew"))
 
 
@@ -148,32 +150,33 @@ class BuyInstances:
     """An order of instances. It costs money and is never sent again automatically."""
 
     os: str = field(validator=OneOf(("AOSP9", "AOSP11", "AOSP14")))
-    sku: str = field(validator=Text(64), metadata=wire("instanceSkuId"))
-    """`Sku.id` of the list of SKUs."""
-
-    band_sku: str = field(validator=Text(64), metadata=wire("bandSkuId"))
-    """`Skus.band.id` of the list of SKUs."""
-
-    region: str = field(validator=Text(64), metadata=wire("regionId"))
-    prefix: str = field(validator=Text(14), metadata=wire("instanceNamePrefix"))
-    """Instances are named with it and a sequence number, such as `koophone-00001`."""
-
-    bandwidth: float = field(
-        validator=Between(1, 10_000, unit="Mbit/s", has_fractions=True), metadata=wire("bandSize")
+    sku: str = field(
+        validator=Text(64), metadata=wire("instanceSkuId") | doc("`Sku.id` of the list of SKUs.")
     )
-    """One of the SKU's `bandwidths`."""
-
+    band_sku: str = field(
+        validator=Text(64), metadata=wire("bandSkuId") | doc("`Skus.band.id` of the list of SKUs.")
+    )
+    region: str = field(validator=Text(64), metadata=wire("regionId"))
+    prefix: str = field(
+        validator=Text(14),
+        metadata=wire("instanceNamePrefix")
+        | doc("Instances are named with it and a sequence number, such as `koophone-00001`."),
+    )
+    bandwidth: float = field(
+        validator=Between(1, 10_000, unit="Mbit/s", has_fractions=True),
+        metadata=wire("bandSize") | doc("One of the SKU's `bandwidths`."),
+    )
     count: int = field(validator=Between(1, 1500))
     charge: Charge = field(metadata=wire("chargeParam"))
-    network: str | None = None
-    """`EIP` or `ADN` in the documents' examples."""
-
+    network: str | None = field(default=None, metadata=doc("`EIP` or `ADN` in the documents' examples."))
     node_group: str | None = field(default=None, metadata=wire("nodeGroupId"))
-    instance_type: str | None = field(default=None, metadata=wire("instanceType"))
-    """Only in an example of 2025-08-27, as `specification`."""
-
-    scene_type: str | None = field(default=None, metadata=wire("sceneType"))
-    """Only in an example of 2025-08-27, as `CLOUD_PHONE`."""
+    instance_type: str | None = field(
+        default=None,
+        metadata=wire("instanceType") | doc("Only in an example of 2025-08-27, as `specification`."),
+    )
+    scene_type: str | None = field(
+        default=None, metadata=wire("sceneType") | doc("Only in an example of 2025-08-27, as `CLOUD_PHONE`.")
+    )
 
 
 @frozen
