@@ -1,30 +1,40 @@
-# Needs Python 3.11 or newer and make; everything else goes into .venv, once.
+# Needs Python 3.11 or newer and make; everything else goes into .venv, once, as the locks in requirements/ name it.
 
-PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
-LOCKED := .venv/.locked
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+DEMO := $(VENV)/.demo
+DEV := $(VENV)/.dev
+
+# Nothing that a shell exports leads to another checkout, and uv trusts the certificates that the system trusts.
+unexport PYTHONPATH PYTHONHOME
+UV_SYSTEM_CERTS ?= true
+export UV_SYSTEM_CERTS
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly lint types check build bench lock clean
+.DELETE_ON_ERROR:
+.PHONY: help demo test nightly lint types check build bench lock release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY) ## Run a command on 1,000 phones of a local emulator
+# What a developer has holds what the demo needs, and nothing is taken from it again.
+demo: $(or $(wildcard $(DEV)),$(DEMO)) ## Run a command on 1,000 phones of a local emulator
 	@$(BIN)/koophone demo
 
-test: $(READY) ## Run the tests, with coverage
-	@$(BIN)/pytest -q --cov --cov-report=term
+test: $(DEV) ## Run the tests, with coverage; some of them: make test ARGS="tests/wire -k command"
+	@$(BIN)/pytest -q $(or $(ARGS),--cov --cov-report=term)
 
-nightly: $(READY) ## Run the long simulations, which `make test` leaves out
+nightly: $(DEV) ## Run the long simulations, which `make test` leaves out
 	@$(BIN)/pytest -q -m nightly
 
-lint: $(READY) ## Check style and format
+lint: $(DEV) ## Check style and format
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 
-types: $(READY) ## Check types with mypy and pyright
+types: $(DEV) ## Check types with mypy and pyright
 	@$(BIN)/mypy
 	@PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	@mkdir -p build
@@ -33,11 +43,11 @@ types: $(READY) ## Check types with mypy and pyright
 
 check: lint types test ## All of the above
 
-build: $(READY) ## Build wheel and source distribution into dist/
+build: $(DEV) ## Build wheel and source distribution into dist/
 	@rm -rf dist
 	@$(BIN)/python -m build --no-isolation
 
-bench: $(READY) ## Measure, side by side with the floor and the vendor's SDK
+bench: $(DEV) ## Measure, side by side with the floor and the vendor's SDK
 	@$(BIN)/python -m benchmarks
 
 .PHONY: bench-check bench-plots
@@ -47,22 +57,57 @@ bench-check: bench ## Measure, and fail where a ratio to the floor fell back by 
 bench-plots: ## Draw what the last bench measured into docs/
 	@$(BIN)/python -m benchmarks.plots
 
-lock: ## Resolve the newest versions of all dependencies into requirements.lock
-	@$(PYTHON) -m venv build/lock
-	@build/lock/bin/pip install --quiet --disable-pip-version-check "uv>=0.9"
-	@build/lock/bin/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes \
-		--custom-compile-command "make lock" --extra cli --group dev --output-file requirements.lock pyproject.toml
+# The core is what another Python or another version of a dependency can break: requests on real sockets, models,
+# polling, batches, the emulator, the command line; without what starts processes and takes long.
+CORE := -n auto -m "not process and not nightly" $(addprefix tests/,batches cli emulator polling send services wire)
+.PHONY: test-core test-lowest
+test-core: $(DEV) ## Run the core of the tests: make test-core VENV=.venv-3.13 PYTHON=python3.13
+	@$(BIN)/pytest -q $(or $(ARGS),$(CORE))
+
+test-lowest: $(DEV) ## Run it with the oldest dependencies: make test-lowest VENV=.venv-lowest
+	@$(if $(filter .venv,$(VENV)),echo "Not in .venv: make test-lowest VENV=.venv-lowest" && false)
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/lowest.txt
+	@$(UV) pip check --quiet --python $(BIN)/python
+	@$(BIN)/pytest -q $(or $(ARGS),$(CORE))
+
+COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+lock: ## Pin the newest versions of all dependencies, and of uv, in requirements/
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@echo uv | $(COMPILE) --upgrade --output-file requirements/uv.txt -
+	@$(COMPILE) --upgrade --extra cli --group dev --output-file requirements/dev.txt pyproject.toml
+	@$(COMPILE) --extra cli --group build --constraint requirements/dev.txt --output-file requirements/demo.txt pyproject.toml
+	@$(COMPILE) --extra cli --resolution lowest-direct --output-file requirements/lowest.txt pyproject.toml
+
+release: $(DEV) ## Raise the version and move changes/ to the changelog: make release VERSION=0.3.0
+	@$(if $(VERSION),,echo "Which version? make release VERSION=0.3.0" && false)
+	@test "$$($(BIN)/hatchling version)" = "$(VERSION)" || $(BIN)/hatchling version $(VERSION)
+	@$(BIN)/towncrier build --yes --version $(VERSION)
 
 clean: ## Remove everything that was made
-	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist
+	@rm -rf .venv .venv-* .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* build dist
 
-$(LOCKED): requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.x" if sys.version_info < (3, 11) else 0)'
-	@echo "Setting up .venv, once ..."
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+# Made anew where it is missing, where what it was made from has gone, or where something else made it.
+$(BIN)/python:
+$(UV): requirements/uv.txt $(BIN)/python
+	@$(if $(PYTHON),,echo "Python 3.11 or newer is needed: make PYTHON=..." && false)
+	@echo "Setting up $(VENV), once ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(READY): $(LOCKED) pyproject.toml
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+# uv downloads from where pip is told to, and keeps nothing where the home directory cannot be written to.
+define install
+@cache=$$($(UV) cache dir) && mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || export UV_NO_CACHE=1; \
+export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null)}}"; \
+$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $< && \
+$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+@touch $@
+endef
+
+$(DEMO): requirements/demo.txt pyproject.toml $(UV)
+	$(install)
+
+$(DEV): requirements/dev.txt pyproject.toml $(UV)
+	$(install)

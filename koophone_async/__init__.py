@@ -94,7 +94,7 @@ __all__ = [
     "Unavailable",
     "UnreadableAnswer",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULE_OF: Final = {
     "AccessKey": "credentials",

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-import httpx
+import httpx2
 import pytest
 from aiohttp import web
 from fastapi import FastAPI
@@ -190,8 +190,8 @@ async def test_a_disconnect_within_the_body_delivers_nothing(recorder: Recorder)
 
 
 @asynccontextmanager
-async def over_asgi(app: Any) -> AsyncGenerator[httpx.AsyncClient]:  # noqa: ANN401 - httpx and Starlette differ
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://games") as asgi:
+async def over_asgi(app: Any) -> AsyncGenerator[httpx2.AsyncClient]:  # noqa: ANN401 - httpx2 and Starlette differ
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://games") as asgi:
         yield asgi
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from examples import aiohttp_handler, command_to_csv, fastapi_app, install_app
 from koophone_async import State
