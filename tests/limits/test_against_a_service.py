@@ -78,7 +78,6 @@ async def test_a_thousand_tasks_use_the_quota_and_never_exceed_it() -> None:
     took = service.accepted[-1] - service.accepted[0]
     # The first hundred need no time: a thousand need at least nine windows.
     assert took >= 9
-    print(f"1,000 calls in {took:.3f} s: {9 / took:.1%} of the quota used, none refused")  # noqa: T201
     assert 9 / took >= 0.97
 
 
@@ -146,7 +145,6 @@ async def test_an_unstated_quota_is_found_and_used(
         await client.work(max(10, permits), until=hour)
 
     share = (service.refused - found) / (len(service.accepted) - known + service.refused - found)
-    print(f"{permits} in {seconds:g} s: {service.used(hour / 4, hour):.1%} used, {share:.2%} refused")  # noqa: T201
     assert service.used(hour / 4, hour) >= used
     assert share <= refused
 
