@@ -10,8 +10,13 @@ DEV := $(VENV)/.dev
 
 # Nothing that a shell exports leads to another checkout, and uv trusts the certificates that the system trusts.
 unexport PYTHONPATH PYTHONHOME
+# Without bytecode every process that a test starts compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 UV_SYSTEM_CERTS ?= true
 export UV_SYSTEM_CERTS
+
+# One process a core; a worker without tests takes some of another's.
+PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,10 +30,10 @@ demo: $(or $(wildcard $(DEV)),$(DEMO)) ## Run a command on 1,000 phones of a loc
 	@$(BIN)/koophone demo
 
 test: $(DEV) ## Run the tests, with coverage; some of them: make test ARGS="tests/wire -k command"
-	@$(BIN)/pytest -q $(or $(ARGS),--cov --cov-report=term)
+	@$(BIN)/pytest -q $(or $(ARGS),$(PARALLEL) --cov --cov-report=term)
 
 nightly: $(DEV) ## Run the long simulations, which `make test` leaves out
-	@$(BIN)/pytest -q -m nightly
+	@$(BIN)/pytest -q $(PARALLEL) -m nightly --timeout 1200
 
 lint: $(DEV) ## Check style and format
 	@$(BIN)/ruff check --quiet
@@ -59,7 +64,7 @@ bench-plots: ## Draw what the last bench measured into docs/
 
 # The core is what another Python or another version of a dependency can break: requests on real sockets, models,
 # polling, batches, the emulator, the command line; without what starts processes and takes long.
-CORE := -n auto -m "not process and not nightly" $(addprefix tests/,batches cli emulator polling send services wire)
+CORE := $(PARALLEL) -m "not process and not nightly" $(addprefix tests/,batches cli emulator polling send services wire)
 .PHONY: test-core test-lowest
 test-core: $(DEV) ## Run the core of the tests: make test-core VENV=.venv-3.13 PYTHON=python3.13
 	@$(BIN)/pytest -q $(or $(ARGS),$(CORE))
