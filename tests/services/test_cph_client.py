@@ -87,12 +87,13 @@ async def test_the_keys_project_saves_the_look_up(service: Service) -> None:
     assert service.targets == []
 
 
-async def test_concurrent_calls_look_the_project_up_once(service: Service) -> None:
+async def test_all_clients_of_a_session_look_the_project_up_once(service: Service) -> None:
     async with service.session() as session:
         cph = CloudPhone(session)
         await asyncio.gather(*(cph.jobs.show("j1") for _ in range(3)))
+        await CloudPhone(session).jobs.show("j1")
 
-    assert service.targets == ["/v3/projects?name=cn-north-4", *["/v1/id-4/cloud-phone/jobs/j1"] * 3]
+    assert service.targets == ["/v3/projects?name=cn-north-4", *["/v1/id-4/cloud-phone/jobs/j1"] * 4]
 
 
 async def test_another_region_has_another_project(service: Service) -> None:
