@@ -200,22 +200,34 @@ async def test_a_replaced_server_has_new_phones(scene: Scene) -> None:
     assert len(before - set(scene.phones)) == 15
 
 
+def replacement(server: str) -> ChangeServer:
+    return ChangeServer(
+        server=server, phone_model="rx1.cp.c15.d32.e1v1", image=AOSP10, vpc=VPC,
+        public_address=PublicAddress(count=0), cards=(ReplacedCard(VPC),),
+        bandwidth=ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=5),
+    )  # fmt: skip
+
+
+async def test_a_failed_replacement_makes_a_server_abnormal(scene: Scene) -> None:
+    (bought,) = (await scene.cph.servers.buy(order())).servers
+    await asyncio.sleep(5)
+    scene.emulator.fault(Fail(), "cph.servers.change")
+
+    await scene.cph.servers.change(replacement(bought))
+    await asyncio.sleep(5)
+
+    assert (await scene.cph.servers.show(bought)).state is ServerState.ABNORMAL
+
+
 async def test_at_most_five_servers_are_replaced_at_a_time(scene: Scene) -> None:
     bought = (await scene.cph.servers.buy(order(count=6))).servers
     await asyncio.sleep(5)
 
-    def change(server: str) -> ChangeServer:
-        return ChangeServer(
-            server=server, phone_model="rx1.cp.c15.d32.e1v1", image=AOSP10, vpc=VPC,
-            public_address=PublicAddress(count=0), cards=(ReplacedCard(VPC),),
-            bandwidth=ServerBandwidth(Sharing.DEDICATED, ChargedBy.TRAFFIC, size=5),
-        )  # fmt: skip
-
     for server in bought[:5]:
-        await scene.cph.servers.change(change(server))
+        await scene.cph.servers.change(replacement(server))
 
     with pytest.raises(Refused, match=r"CPS\.0326: Change server tasks exceed 5"):
-        await scene.cph.servers.change(change(bought[5]))
+        await scene.cph.servers.change(replacement(bought[5]))
 
 
 async def test_a_server_restarts_with_its_phones_or_becomes_abnormal(scene: Scene) -> None:

@@ -12,6 +12,7 @@ from koophone_async.cph import Export, PhoneReset, PropertyUpdate
 from koophone_async.emulator import Durations, Emulator, snapshot
 from koophone_async.emulator.cph.object_storage import Tar
 from koophone_async.emulator.jobs.engine import Effect
+from koophone_async.errors import Refused
 from koophone_async.virtual_time import VirtualTimeLoop
 from koophone_async.wire import decode
 from tests.emulator.scenes import AOSP10, VPC, order
@@ -107,3 +108,13 @@ async def test_an_unpaid_order_of_a_snapshot_can_be_paid(scene: Scene) -> None:
             client = CloudPhone(session, project_id=other.project_id)
             assert (await client.servers.show(bought.servers[0])).id == bought.servers[0]
             assert len(other.phones) == 6 + 15
+
+
+async def test_a_service_does_not_show_the_jobs_of_another(scene: Scene) -> None:
+    task = await KooPhone(scene.session).commands.run(["phone0001"], "id")
+    started = await scene.cph.commands.run(scene.phones[:1], "id")
+
+    with pytest.raises(Refused, match=r"CPS\.0011"):
+        await scene.cph.jobs.show(task.jobs[0].id)
+    with pytest.raises(Refused, match="1323"):
+        await KooPhone(scene.session).jobs.list(started.request or "")
