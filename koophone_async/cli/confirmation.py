@@ -60,10 +60,10 @@ def _shown(ids: Sequence[str]) -> str:
 
 def _ask(question: str) -> str:
     """Read a line from the terminal. The event loop has its own Ctrl-C handler, which cannot end a read."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
         return sys.stdin.readline()
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -118,6 +118,8 @@ def test_ctrl_c_ends_the_question(emulator: dict[str, str]) -> None:
         while "[y/N]" not in os.read(outer, 4096).decode():
             pass
         process.send_signal(signal.SIGINT)
-
-        assert process.wait(30) == Exit.INTERRUPTED
+        try:
+            assert process.wait(30) == Exit.INTERRUPTED
+        finally:
+            process.kill()
     os.close(outer)
