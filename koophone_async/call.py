@@ -12,8 +12,10 @@ from koophone_async.errors import (
     BadEndpoint,
     ConnectionLost,
     ConnectTimedOut,
+    InvalidRequest,
     KooPhoneError,
     NotConnected,
+    Rule,
 )
 from koophone_async.operation import Answer, Operation
 from koophone_async.protocol.redaction import redact
@@ -59,7 +61,7 @@ class Call(Generic[Answer]):
     request_id: str
     edition: Edition
     tracker: SendTracker
-    origin: URL
+    url: URL
     project: str | None
     """The project in the path."""
 
@@ -98,6 +100,11 @@ class Call(Generic[Answer]):
         name, reason = self.operation.name, _reason(error)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
             return BadEndpoint(name, reason)
+        if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
+            # aiohttp refuses a header before it writes anything; headers are checked when they are made, so
+            # this one is of the caller's own aiohttp session.
+            self.mark_not_executed()
+            return InvalidRequest(name, "http", "has a header that cannot be sent", Rule.BAD_FORMAT)
         if any(isinstance(e, aiohttp.ClientConnectionResetError) for e in (error, error.__cause__)):
             self.mark_not_executed()
         if isinstance(error, TimeoutError):

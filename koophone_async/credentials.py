@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import aiohttp
 import msgspec
-from attrs import Attribute, define, field, frozen
+from attrs import define, field, frozen
 
+from koophone_async.characters import ACCESS_KEY, ADDRESS, HEADER, NAME, PASSWORD, REGION, SECRET_KEY
 from koophone_async.checks import aware
-from koophone_async.errors import InvalidRequest, Unavailable, UnreadableAnswer
+from koophone_async.errors import InvalidRequest, Rule, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Signer
 
 if TYPE_CHECKING:
@@ -32,30 +33,41 @@ _VARIABLES: Final = (
     "HUAWEICLOUD_SDK_DOMAIN_ID",
     "HUAWEICLOUD_SDK_IAM_ENDPOINT",
 )
+_FIELDS: Final = (
+    "access_key",
+    "secret_key",
+    "security_token",
+    "project_id",
+    "domain_id",
+    "iam_endpoint",
+)
+"""The fields of `AccessKey`, in the same order."""
+
 _OPTIONS: Final = ("ak", "sk", "security_token", "project_id", "domain_id", "iam_endpoint")
+
+
+def _variables(environ: Mapping[str, str] | None) -> Mapping[str, str]:
+    # `os.environ` is nowhere a default value: `help` and tools for documentation would print it, and with it
+    # the secrets in it.
+    return os.environ if environ is None else environ
 
 
 def _abbreviated(access_key: str) -> str:
     return f"'{access_key[:4]}…'"
 
 
-def _no_white_space(instance: object, attribute: Attribute[str], value: str) -> None:  # noqa: ARG001 - as attrs calls it
-    if value.split() != [value]:
-        raise InvalidRequest("", attribute.name, "is empty or contains white space")
-
-
 @frozen
 class AccessKey:
     """A permanent access key, or a temporary one with its security token."""
 
-    access_key: str = field(repr=_abbreviated, validator=_no_white_space)
-    secret_key: str = field(repr=False, validator=_no_white_space)
-    security_token: str | None = field(default=None, repr=False)
+    access_key: str = field(repr=_abbreviated, validator=ACCESS_KEY)
+    secret_key: str = field(repr=False, validator=SECRET_KEY)
+    security_token: str | None = field(default=None, repr=False, validator=HEADER)
     """Present if the key is temporary."""
 
-    project_id: str | None = field(default=None, kw_only=True)
-    domain_id: str | None = field(default=None, kw_only=True)
-    iam_endpoint: str | None = field(default=None, kw_only=True)
+    project_id: str | None = field(default=None, kw_only=True, validator=HEADER)
+    domain_id: str | None = field(default=None, kw_only=True, validator=HEADER)
+    iam_endpoint: str | None = field(default=None, kw_only=True, validator=ADDRESS)
     """The IAM endpoint of the account, if its profile has one."""
 
     expires_at: datetime | None = field(default=None, kw_only=True, validator=aware)
@@ -67,9 +79,16 @@ class AccessKey:
     """Region and service are needed by `DERIVED` only."""
 
     def __attrs_post_init__(self) -> None:
-        """Raise `InvalidRequest` for a derived key without region or service."""
+        """Raise `InvalidRequest` for a derived key without region or service, or with wrong ones."""
         if self.algorithm is Algorithm.DERIVED and not (self.region and self.service):
             raise InvalidRequest("", "algorithm", f"is {self.algorithm}, which needs a region and a service")
+        for name, value in {"region": self.region, "service": self.service}.items():
+            if value != "":
+                REGION.check(name, value)
+        if self.algorithm is Algorithm.DERIVED and "/" in self.access_key:
+            raise InvalidRequest(
+                "", "access_key", "contains a slash, which ends a derived key", Rule.BAD_FORMAT
+            )
 
     @cached_property
     def signer(self) -> Signer:
@@ -88,12 +107,12 @@ class AccessKey:
 class Password:
     """An IAM user with a password, exchanged for a token that is valid for 24 hours."""
 
-    user: str
-    password: str = field(repr=False)
-    domain: str
+    user: str = field(validator=NAME)
+    password: str = field(repr=False, validator=PASSWORD)
+    domain: str = field(validator=NAME)
     """The account's name."""
 
-    project: str
+    project: str = field(validator=NAME)
     """The project's name, which begins with the region: `cn-north-4`."""
 
     @property
@@ -121,7 +140,8 @@ class Provider(Protocol):
 class Environment:
     """The variables that the vendor's SDKs read: `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and so on."""
 
-    environ: Mapping[str, str] = field(factory=lambda: os.environ, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    """Default: the environment of the process."""
 
     def __str__(self) -> str:
         """Return the name of the place."""
@@ -133,7 +153,7 @@ class Environment:
         Raises:
             InvalidRequest: One part of the key is set without the other.
         """
-        return _access_key(self.environ, _VARIABLES)
+        return _access_key(_variables(self.environ), _VARIABLES)
 
 
 @frozen
@@ -146,7 +166,8 @@ class ProfileFile:
 
     path: Path | str | None = None
     profile: str | None = None
-    environ: Mapping[str, str] = field(factory=lambda: os.environ, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
+    """Default: the environment of the process."""
 
     def __str__(self) -> str:
         """Return the name of the place."""
@@ -155,16 +176,17 @@ class ProfileFile:
 
     @property
     def _configured(self) -> Path | str | None:
-        return self.path or self.environ.get("HUAWEICLOUD_SDK_CREDENTIALS_FILE")
+        return self.path or _variables(self.environ).get("HUAWEICLOUD_SDK_CREDENTIALS_FILE")
 
     @property
     def _path(self) -> Path:
-        home = self.environ.get("HOME") or self.environ.get("USERPROFILE") or "~"
+        environ = _variables(self.environ)
+        home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
         return Path(self._configured or Path(home, ".huaweicloud", "credentials"))
 
     @property
     def _profile(self) -> str | None:
-        return self.profile or self.environ.get("KOOPHONE_PROFILE")
+        return self.profile or _variables(self.environ).get("KOOPHONE_PROFILE")
 
     async def __call__(self) -> AccessKey | None:
         """Return the key of the profile; None if neither path nor profile is set and there is no file or key.
@@ -216,7 +238,13 @@ def _access_key(
     if not access_key or not secret_key:
         present, missing = names[:2] if access_key else names[1::-1]
         raise InvalidRequest("", where + missing, f"is not set, though {present} is")
-    return AccessKey(access_key, secret_key, token, project_id=project, domain_id=domain, iam_endpoint=iam)
+    try:
+        return AccessKey(
+            access_key, secret_key, token, project_id=project, domain_id=domain, iam_endpoint=iam
+        )
+    except InvalidRequest as error:
+        error.field = where + dict(zip(_FIELDS, names, strict=True))[error.field]
+        raise
 
 
 @frozen
@@ -272,9 +300,9 @@ class Metadata:
         lifetime = {"X-Metadata-Token-Ttl-Seconds": "60"}
         url = f"{self.endpoint}/meta-data/latest/api/token"
         async with http.put(url, headers=lifetime, allow_redirects=False) as answer:
-            token = (await answer.read()).decode(errors="replace").strip()
+            token = (await answer.read()).decode("latin-1").strip()
         # Where there is no such service, the network may answer with a web page.
-        return {"X-Metadata-Token": token} if answer.status == 200 and token.isprintable() else {}
+        return {"X-Metadata-Token": token} if answer.status == 200 and HEADER.accepts(token) else {}
 
 
 def _temporary_key(body: bytes) -> AccessKey:
@@ -283,7 +311,10 @@ def _temporary_key(body: bytes) -> AccessKey:
     except msgspec.DecodeError as error:
         raise UnreadableAnswer("credentials.metadata", 200, str(error), body) from None
     expires_at = key.expires_at if key.expires_at.tzinfo else key.expires_at.replace(tzinfo=UTC)
-    return AccessKey(key.access, key.secret, key.securitytoken, expires_at=expires_at)
+    try:
+        return AccessKey(key.access, key.secret, key.securitytoken, expires_at=expires_at)
+    except InvalidRequest as error:
+        raise UnreadableAnswer("credentials.metadata", 200, str(error), body) from None
 
 
 @define(eq=False, init=False)
@@ -315,6 +346,6 @@ class Chain:
         raise InvalidRequest("", "credentials", f"not found in {self}. {advice}")
 
 
-def default_chain(environ: Mapping[str, str] = os.environ) -> Chain:
+def default_chain(environ: Mapping[str, str] | None = None) -> Chain:
     """Return the default chain: environment, profile file, metadata service."""
     return Chain(Environment(environ), ProfileFile(environ=environ), Metadata())

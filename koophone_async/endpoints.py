@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from attrs import asdict, frozen
 from yarl import URL
 
+from koophone_async.characters import ADDRESS, REGION
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.protocol.redaction import redact
 from koophone_async.wire import Edition
@@ -24,6 +26,7 @@ VARIABLES: Final = {
 }
 """The environment variables of the endpoints."""
 
+_is_host: Final = re.compile(r"[A-Za-z0-9._:-]+").fullmatch
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -74,6 +77,7 @@ def published_endpoint(service: str, edition: Edition, region: str | None) -> UR
             "KOOPHONE_REGION",
             f"is not set; the host of {service} contains the region, such as cn-north-4",
         )
+    REGION.check("region", region)
     if service == "cph" and region not in CPH_REGIONS:
         problem = f"is {region!r}; without an endpoint it must be one of {', '.join(CPH_REGIONS)}"
         raise InvalidRequest("", "region", problem, Rule.NOT_A_CHOICE)
@@ -98,6 +102,7 @@ def parse_proxy(address: str) -> URL:
     Raises:
         InvalidRequest: It is not an http or https URL.
     """
+    ADDRESS.check("proxy", address)
     try:
         url = URL(address)
     except ValueError:
@@ -109,10 +114,19 @@ def parse_proxy(address: str) -> URL:
 
 def _origin(service: str, address: str) -> URL:
     where = f"endpoints.{service} or {VARIABLES[service]}"
+    ADDRESS.check(where, address)
     try:
-        url = URL(address).origin()
+        url = URL(address)
+        origin = url.origin()
     except ValueError:
         raise InvalidRequest("", where, f"is {redact(address)!r}, which is not a URL") from None
+    if not _is_host(origin.host or ""):
+        raise InvalidRequest("", where, f"is {redact(address)!r}, whose host is not valid")
     if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
         raise InvalidRequest("", where, f"is {redact(address)!r}; it must be https (http on loopback only)")
-    return url
+    if url.user is not None or url.password is not None:
+        raise InvalidRequest("", where, "contains a user or password, which no call would use")
+    if url != origin / "" or "?" in address or "#" in address:
+        problem = f"is {redact(address)!r}; it must end after host and port, without path, query or fragment"
+        raise InvalidRequest("", where, problem)
+    return origin

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from koophone_async.characters import HEADER
 from koophone_async.credentials import Password
 from koophone_async.errors import InvalidRequest, NoAnswer, NotConnected, NotFound, Rule, UnreadableAnswer
 from koophone_async.services.iam import LIST_PROJECTS, ProjectQuery
@@ -44,10 +45,9 @@ class ProjectLookup:
     async def _look_up(self, region: str | None) -> str:
         session = self._session
         credentials = await session.credentials.current()
-        if region == session.region:
-            configured = session.environ.get("HUAWEICLOUD_SDK_PROJECT_ID")
-            if project_id := configured or getattr(credentials, "project_id", None):
-                return str(project_id)
+        configured = session.default_project or getattr(credentials, "project_id", None)
+        if configured and region == session.region:
+            return str(configured)
         # A token is good for its own project only, which need not be named like the region.
         name = credentials.project if isinstance(credentials, Password) else region
         if not name:
@@ -56,5 +56,8 @@ class ProjectLookup:
         answer = await session.send(LIST_PROJECTS, ProjectQuery(name), region=region)
         for project in answer.projects:
             if project.name == name:
+                if not HEADER.accepts(project.id):
+                    reason = "the id of the project contains characters that no header may contain"
+                    raise UnreadableAnswer(LIST_PROJECTS.name, LIST_PROJECTS.success, reason, b"")
                 return project.id
         raise NotFound(LIST_PROJECTS.name, 200, "", f"the account has no project {name}")

@@ -21,6 +21,7 @@ from yarl import URL
 from koophone_async import wire
 from koophone_async.bound_session import BoundSession
 from koophone_async.call import Call, SendTracker, install_send_trace
+from koophone_async.characters import HEADER, REGION
 from koophone_async.credential_cache import CredentialCache
 from koophone_async.credentials import (
     AccessKey,
@@ -70,6 +71,12 @@ MAX_SIGNED_BODY: Final = 12 * 2**20
 """The maximum size in bytes of a body signed with an access key; larger ones need a token."""
 
 
+MAX_HEADER: Final = 64 * 2**10
+"""The maximum size in bytes of a header of an answer: tokens of IAM grow with the rights of the user."""
+
+_PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
+
+
 def utc_now() -> datetime:
     """Return the time of the wall clock, the default for `Session(now=)`."""
     return datetime.now(UTC)
@@ -116,7 +123,7 @@ class Session:
         http: aiohttp.ClientSession | None = None,
         now: Callable[[], datetime] = utc_now,
         rng: random.Random | None = None,
-        environ: Mapping[str, str] = os.environ,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """Configure a session. It opens no connection before the first call.
 
@@ -136,14 +143,19 @@ class Session:
                 by itself: aiohttp does that silently, even if the service has executed them.
             now: The wall clock.
             rng: The source of jitter.
-            environ: The environment.
+            environ: The environment; default: that of the process.
 
         Raises:
-            InvalidRequest: An endpoint is not https (http is allowed on loopback only), or proxy or edition
-                are invalid.
+            InvalidRequest: An endpoint is not https (http is allowed on loopback only), or proxy, edition,
+                region or project are invalid.
         """
-        self.environ = environ
-        self.region: str | None = region or environ.get("KOOPHONE_REGION")
+        environ = os.environ if environ is None else environ
+        self.region: str | None = region or environ.get("KOOPHONE_REGION") or None
+        if self.region is not None:
+            REGION.check("region", self.region)
+        self.default_project: str | None = environ.get(_PROJECT) or None
+        if self.default_project is not None:
+            HEADER.check(_PROJECT, self.default_project)
         self.edition: Edition = parse_edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins = self._endpoints.origins()
@@ -209,9 +221,10 @@ class Session:
             project_id: The project of the calls; default: looked up when a path needs it.
 
         Raises:
-            InvalidRequest: The edition is unknown.
+            InvalidRequest: The edition is unknown, or region or project contain invalid characters.
         """
         edition = parse_edition(edition) if edition else self.edition
+        _check_scope(region, project_id)
         return BoundSession(self, edition, region or self.region, project_id)
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
@@ -261,15 +274,24 @@ class Session:
             UnreadableAnswer: The answer is not what the service documents.
         """
         _check_batch(operation, request)
+        _check_scope(region, project_id)
         if not project_id and "{project_id}" in operation.path:
             project_id = await self.project_id(region)
+        request_id = getattr(request, "request_id", None) or uuid4().hex
+        HEADER.check("request_id", request_id)
+        origin = self.origin(operation.service, region)
+        try:
+            encoded = wire.encode_request(operation, request, project_id=project_id)
+            url = URL(f"{origin}{target(encoded.path, encoded.query)}", encoded=True)
+        except UnicodeEncodeError:
+            raise wire.not_encodable(operation, request) from None
         call = Call(
             operation,
-            wire.encode_request(operation, request, project_id=project_id),
-            getattr(request, "request_id", None) or uuid4().hex,
+            encoded,
+            request_id,
             edition or self.edition,
             tracker or SendTracker(),
-            self.origin(operation.service, region),
+            url,
             project_id,
         )
         limit = asyncio.timeout(self._timeouts.total)
@@ -372,9 +394,7 @@ class Session:
             problem = f"has {size:,} bytes; a signed one may have at most {MAX_SIGNED_BODY:,}: use a Password"
             raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
         unsigned = Unsigned(call.operation.method, encoded.path, encoded.query, headers, encoded.body)
-        return headers | credentials.signer.sign(
-            unsigned, call.origin.host_port_subcomponent or "", self.now()
-        )
+        return headers | credentials.signer.sign(unsigned, call.url.host_port_subcomponent or "", self.now())
 
     async def _credentials_for(self, call: Call[Any]) -> AccessKey | Token:
         """Return the key or token to sign with. If no token can be had, the call itself was not sent."""
@@ -385,12 +405,12 @@ class Session:
             raise NotConnected(call.operation.name, f"no token: {error}") from error
 
     async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> RawResponse:
-        operation, encoded, tracker = call.operation, call.encoded, call.tracker
-        url = URL(f"{call.origin}{target(encoded.path, encoded.query)}", encoded=True)
+        operation, encoded, tracker, http = call.operation, call.encoded, call.tracker, self._pool()
         try:
-            async with self._pool().request(
-                operation.method, url, data=encoded.body, headers=headers, allow_redirects=False,
+            async with http.request(
+                operation.method, call.url, data=encoded.body, headers=headers, allow_redirects=False,
                 proxy=self._proxy, timeout=self._timeout, trace_request_ctx=tracker,
+                max_line_size=MAX_HEADER, max_field_size=MAX_HEADER,
             ) as response:  # fmt: skip
                 try:
                     body = await response.read()
@@ -399,7 +419,7 @@ class Session:
                         raise
                     body = b""
                 return RawResponse(response.status, response.headers, body)
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             # Not `from error`: its text may quote an answer, and tracebacks would print it.
             raise call.failure(error) from None
 
@@ -448,7 +468,18 @@ class Session:
         request = CreateToken.of(
             credentials.user, credentials.password, credentials.domain, credentials.project
         )
-        return await self.send(CREATE_TOKEN, request)
+        token = await self.send(CREATE_TOKEN, request)
+        if not HEADER.accepts(token.value):
+            reason = "the token contains characters that no header may contain"
+            raise UnreadableAnswer(CREATE_TOKEN.name, CREATE_TOKEN.success, reason, b"")
+        return token
+
+
+def _check_scope(region: str | None, project_id: str | None) -> None:
+    if region:
+        REGION.check("region", region)
+    if project_id:
+        HEADER.check("project_id", project_id)
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:

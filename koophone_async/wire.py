@@ -8,6 +8,8 @@ documented answers.
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from functools import cache, partial
@@ -33,6 +35,7 @@ Json = dict[str, Any]
 
 _WIRE: Final = "wire"
 _DOC: Final = "doc"
+_surrogate: Final = re.compile("[\ud800-\udfff]").search
 
 
 class Edition(StrEnum):
@@ -335,6 +338,16 @@ def encode_request(
     ]
     body = encode(values) if any(where == "body" for _, where in places) else None
     return EncodedRequest(_path(operation, path), query, body)
+
+
+def not_encodable(operation: Operation[Any, Any], request: object) -> InvalidRequest:
+    """Return the error for a request with a lone surrogate, with the name of the field that has it."""
+    values: Json = to_wire(request)
+    # Unlike msgspec, the standard library writes a surrogate as it is.
+    texts = {name: json.dumps(value, ensure_ascii=False, default=str) for name, value in values.items()}
+    name = next((name for name, text in texts.items() if _surrogate(text)), "request")
+    problem = "contains a lone surrogate, which cannot be encoded as UTF-8"
+    return InvalidRequest(operation.name, name, problem, Rule.BAD_FORMAT)
 
 
 def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> str:

@@ -160,7 +160,7 @@ class FakeServer:
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024, limit=2**20)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -281,11 +281,25 @@ def test_requests_at_their_limits_are_accepted() -> None:
         ("https://", "which is not a URL"),
         ("https://[::1", "which is not a URL"),
         ("https://host:99999", "which is not a URL"),
+        ("https://host%0d%0a", "whose host is not valid"),
+        ("https://host/path", "it must end after host and port"),
+        ("https://host//", "it must end after host and port"),
+        ("https://host?project=1", "it must end after host and port"),
+        ("https://host/?", "it must end after host and port"),
+        ("https://host#", "it must end after host and port"),
     ],
 )
-def test_an_endpoint_is_https_or_on_loopback(address: str, words: str) -> None:
+def test_an_endpoint_is_an_https_host_or_on_loopback(address: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=rf"endpoints\.koophone or KOOPHONE_ENDPOINT: is .*{words}"):
         Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=address), environ={})
+
+
+@pytest.mark.parametrize("address", ["https://ann@host", "https://ann:hunter2@host", "https://:hunter2@host"])
+def test_an_endpoint_has_no_user(address: str) -> None:
+    with pytest.raises(InvalidRequest, match="contains a user or password") as caught:
+        Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=address), environ={})
+
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])

@@ -35,7 +35,7 @@ LAYERS: Final = (
     ("operation",),
     ("protocol",),
     ("wire",),
-    ("checks",),
+    ("characters", "checks"),
     ("virtual_time",),
     ("errors",),
 )

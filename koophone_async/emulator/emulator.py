@@ -31,7 +31,7 @@ from koophone_async.emulator.server.faults import Action, Fault, Plan
 from koophone_async.emulator.server.ledger import Ledger
 from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.routing import Routes
-from koophone_async.emulator.server.service import MAX_BODY, Service
+from koophone_async.emulator.server.service import MAX_BODY, MAX_HEADER, Service
 from koophone_async.emulator.world import Clock, World
 from koophone_async.operation import AnyOperation, Quota
 from koophone_async.wire import Edition
@@ -119,7 +119,13 @@ class Emulator:
         if self._state is not None and self._state.exists():
             snapshot.restore(self._service.jobs, self._state.read_bytes())
         made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MAX_BODY)
-        server = web.Server(self._serve, request_factory=made, access_log=None)
+        server = web.Server(
+            self._serve,
+            request_factory=made,
+            access_log=None,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+        )
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         host, port = self._address

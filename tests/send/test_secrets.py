@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
 import logging
 import pickle
+import pkgutil
+import pydoc
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pytest
 from attrs import frozen
 
-from koophone_async import AccessKey, KooPhone, Password, Retries
+import koophone_async
+from koophone_async import AccessKey, KooPhone, Password, Retries, Session
+from koophone_async.credentials import Environment, ProfileFile, default_chain
 from koophone_async.errors import KooPhoneError
 from koophone_async.iam import Token, TokenDetails
 from koophone_async.koophone import Package, StreamAccess
@@ -137,6 +144,54 @@ async def test_a_successful_call_logs_no_secret(caplog: pytest.LogCaptureFixture
 
     assert server.executions == 1
     assert [secret for secret in SECRETS if secret in caplog.text] == []
+
+
+@pytest.mark.parametrize("credentials", [KEY, USER], ids=["key", "password"])
+async def test_asyncio_and_aiohttp_log_no_secret_in_debug_mode(
+    credentials: AccessKey | Password, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0  # logs every callback, with its arguments
+    iam = account()
+    async with iam.server as server, session(server.url, credentials) as ours:
+        await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(3)))
+    loop.set_debug(False)
+
+    assert "Executing" in caplog.text
+    assert [secret for secret in SECRETS if secret in caplog.text] == []
+
+
+MODULES: Final = sorted(
+    module.name
+    for module in pkgutil.walk_packages(koophone_async.__path__, "koophone_async.")
+    if not module.name.endswith("__main__")
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_documentation_shows_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "sk-very-secret")
+    module = importlib.import_module(name)
+
+    assert "sk-very-secret" not in pydoc.plain(pydoc.render_doc(module))
+    for each in vars(module).values():
+        if inspect.isclass(each) or inspect.isfunction(each):
+            with suppress(ValueError):  # classes of C have no signature
+                assert "sk-very-secret" not in str(inspect.signature(each))
+
+
+def test_objects_keep_no_copy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "sk-very-secret")
+    ours = Session()
+    providers = [Environment(), ProfileFile(), *default_chain().providers]
+
+    assert (
+        "sk-very-secret"
+        not in f"{vars(ours)} {[vars(part) for part in vars(ours).values() if hasattr(part, '__dict__')]}"
+    )
+    assert b"sk-very-secret" not in pickle.dumps(providers)
 
 
 async def test_no_repr_shows_a_secret() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import msgspec
 import pytest
 from attrs import define, field, frozen
@@ -30,6 +31,9 @@ from tests.fake_server import (
     stall,
 )
 from tests.send.operations import BUY, KEY, READ, RUN, SET, Answer, Note, session
+
+if TYPE_CHECKING:
+    from koophone_async.emulator import Emulator
 
 USER: Final = Password("ann", "a password", "acme", "cn-north-4")
 EXPIRED: Final = replies(401, "KOOPHONE.API.6001", "Authenticate Failed!")
@@ -230,6 +234,30 @@ async def test_a_token_answer_without_a_token_is_unreadable() -> None:
             await ours.send(RUN, Note())
 
     assert tokens(server) == []
+
+
+@pytest.mark.parametrize("size", [9_120, 32_768])
+@pytest.mark.parametrize("is_own", [True, False], ids=["own pool", "caller's session"])
+async def test_a_long_token_is_received_and_sent(size: int, *, is_own: bool) -> None:
+    async def issue(connection: Connection) -> bool:
+        body = b'{"token":{"expires_at":"2099-01-01T00:00:00.000000Z"}}'
+        await connection.reply(201, body, X_Subject_Token="T" * size)
+        return True
+
+    iam = account(iam=[issue])
+    async with iam.server as server, aiohttp.ClientSession() as http:
+        ours = session(server.url, USER, http=None if is_own else http)
+        async with ours:
+            await ours.send(RUN, Note())
+
+    assert tokens(server) == ["T" * size]
+
+
+async def test_the_emulator_accepts_a_header_of_32_kb(emulator: Emulator) -> None:
+    async with aiohttp.ClientSession() as http:
+        url = f"{emulator.endpoint}/v1/instances/batch-query"
+        async with http.get(url, headers={"X-Auth-Token": "T" * 32_768}) as answer:
+            assert answer.status == 401
 
 
 def is_signed(received: ReceivedRequest, secret: str) -> bool:

@@ -44,6 +44,7 @@ from koophone_async.operation import AnyOperation
 from koophone_async.protocol.signing import Request
 from koophone_async.wire import encode
 
+MAX_HEADER: Final = 64 * 2**10
 MAX_BODY: Final = 16 * 2**20
 """The largest body that is read, in bytes."""
 
