@@ -37,7 +37,7 @@ LAYERS: Final = (
     ("wire",),
     ("characters", "checks"),
     ("virtual_time",),
-    ("errors",),
+    ("errors", "text_input"),
 )
 """From top to bottom: a module imports from its own layer and from those below it."""
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koophone_async.cli.errors import Exit
+from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.input_files import read_json
 from koophone_async.cli.runner import execute
 from koophone_async.errors import InvalidRequest
 from koophone_async.wire import Edition
@@ -51,8 +52,8 @@ def run(
     from koophone_async.emulator import Emulator  # noqa: PLC0415 - slow to import
 
     async def work() -> Exit:
-        if state is not None and not state.parent.is_dir():
-            raise InvalidRequest("", "--state", f"{state} cannot be saved: {state.parent} is not a directory")
+        if state is not None:
+            _check_state(state)
         plan = _load_faults(faults) if faults else ()
         emulator = Emulator(
             phones,
@@ -64,24 +65,44 @@ def run(
             faults=plan,
             state=state,
         )
-        return await _serve(emulator)
+        return await _serve(emulator, state)
 
     execute(work(), is_server=True)
 
 
-async def _serve(emulator: Emulator) -> Exit:
+def _check_state(file: Path) -> None:
+    """Refuse a file that cannot be replaced at the end, before anything is done that it should hold."""
+    option = f"--state {file}"
+    if not file.parent.is_dir():
+        raise InvalidRequest("", option, f"cannot be saved: {file.parent} is not a directory")
+    if file.exists() and not file.is_file():
+        raise InvalidRequest("", option, "is not a regular file")
+
+
+async def _serve(emulator: Emulator, state: Path | None) -> Exit:
+    option = f"--state {state}"
+    try:
+        await _serve_until_stopped(emulator, option)
+    except OSError as error:  # the emulator has served, and cannot save its state
+        cause = error.strerror or error
+        print_stderr(f"koophone: {option}: cannot be saved: {cause}. The file is unchanged.")
+        return Exit.SOME_FAILED
+    return Exit.DONE
+
+
+async def _serve_until_stopped(emulator: Emulator, state: str) -> None:
     async with AsyncExitStack() as stack:
         stopped = stack.enter_context(stop_signal())
         try:
             await stack.enter_async_context(emulator)
         except OSError as error:
-            raise InvalidRequest("", "emulator", f"cannot start: {error.strerror or error}") from None
-        except (ValueError, KeyError) as error:
-            raise InvalidRequest("", "--state", f"is not the state of an emulator: {error}") from None
+            where, what = (state, "cannot be read") if error.filename else ("emulator", "cannot start")
+            raise InvalidRequest("", where, f"{what}: {error.strerror or error}") from None
+        except ValueError as error:
+            raise InvalidRequest("", state, f"is not the state of an emulator: {error}") from None
         sys.stdout.write(json.dumps(emulator.banner()) + "\n")
         sys.stdout.flush()
         await stopped.wait()
-    return Exit.DONE
 
 
 @contextmanager
@@ -103,9 +124,9 @@ def stop_signal() -> Generator[asyncio.Event]:
 def _load_faults(file: Path) -> list[Fault]:
     from koophone_async.emulator.server.faults import from_json  # noqa: PLC0415 - slow to import
 
+    option = f"--faults {file}"
+    plan = read_json(str(file), option)
     try:
-        return from_json(json.loads(file.read_bytes()))
-    except OSError as error:
-        raise InvalidRequest("", f"--faults {file}", f"cannot be read: {error.strerror}") from None
-    except json.JSONDecodeError as error:
-        raise InvalidRequest("", f"--faults {file}", f"is not JSON: {error}") from None
+        return from_json(plan)
+    except InvalidRequest as error:
+        raise InvalidRequest("", option, str(error)) from None

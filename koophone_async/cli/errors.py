@@ -49,6 +49,11 @@ class NoCredentials(InvalidRequest):
     """No credentials were found, or those found are malformed."""
 
 
+CONTROL_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+"""Escapes of the characters that would end a line or control the terminal."""
+
+_MAX_MESSAGE: Final = 2_000
+
 _MAY_HAVE_RUN: Final = "It may have been executed. Check before you run it again."
 
 _SEE_CONFIG: Final = "`koophone config` shows the settings in effect"
@@ -75,7 +80,7 @@ def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
     text = str(error)
     if isinstance(error, InvalidRequest) and not (isinstance(error, NoCredentials) or is_server):
         text += f"{'' if text.endswith('?') else '.'} Nothing was sent."
-    print_stderr(f"koophone: {text}")
+    print_stderr(f"koophone: {_one_line(text)}")
     advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
     if advice:
         print_stderr(f"  {advice}")
@@ -86,6 +91,12 @@ def _exit(error: KooPhoneError) -> Exit:
     if isinstance(error, NoCredentials | NotSent | AuthenticationFailed | Forbidden):
         return Exit.NOT_STARTED
     return Exit.USAGE if isinstance(error, InvalidRequest) else Exit.SOME_FAILED
+
+
+def _one_line(text: str) -> str:
+    """Return a message without control codes, and of a readable length: it may quote a file or an answer."""
+    line = text.translate(CONTROL_ESCAPES)
+    return line if len(line) <= _MAX_MESSAGE else f"{line[:_MAX_MESSAGE]}…"
 
 
 def print_stderr(text: str) -> None:

@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from koophone_async.cli.emulator import stop_signal
 from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.input_files import read_json
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import current_settings
 from koophone_async.errors import InvalidRequest
@@ -93,16 +94,10 @@ class Secrets:
         """
         if self.file is None:
             return {ANY_SESSION: self.key}
-        try:
-            content: object = json.loads(self.file.read_bytes())
-        except OSError as error:
-            raise InvalidRequest(
-                "", f"--secrets-file {self.file}", f"cannot be read: {error.strerror}"
-            ) from None
-        except ValueError:
-            raise InvalidRequest("", f"--secrets-file {self.file}", "is not JSON") from None
+        option = f"--secrets-file {self.file}"
+        content = read_json(str(self.file), option)
         if not isinstance(content, dict):
-            raise InvalidRequest("", f"--secrets-file {self.file}", "is not a JSON object")
+            raise InvalidRequest("", option, "is not a JSON object")
         return cast("dict[str, Any]", content)
 
     async def lookup(self, access: Access) -> Grant | None:
@@ -137,7 +132,10 @@ def _grant(secret: object) -> Grant | None:
     if secret is None:
         return None
     fields = cast("dict[str, str]", secret) if isinstance(secret, dict) else {"key": cast("str", secret)}
-    return Grant(base64.b64decode(fields["key"], validate=True), fields.get("ticket"))
+    ticket: object = fields.get("ticket")
+    if not isinstance(ticket, str | None):
+        raise TypeError("the ticket is not text")
+    return Grant(base64.b64decode(fields["key"], validate=True), ticket)
 
 
 @frozen

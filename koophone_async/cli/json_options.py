@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin
 
 import attrs
 
+from koophone_async import text_input
+from koophone_async.cli.input_files import read_json
 from koophone_async.errors import InvalidRequest
 from koophone_async.wire import from_wire, spelling
 
@@ -55,14 +56,12 @@ def parse_json(text: str, option: str = "--body") -> object:
     Raises:
         InvalidRequest: The value is not JSON, or the file cannot be read.
     """
+    if text.startswith("@"):
+        return read_json(text[1:], f"{option} {text}")
     try:
-        content: object = json.loads(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except OSError as error:
-        raise InvalidRequest("", f"{option} {text}", f"cannot be read: {error.strerror}") from None
+        return text_input.parse_json(text)
     except ValueError as error:
-        raise InvalidRequest("", option, f"is not JSON: {error}") from None
-    else:
-        return content
+        raise InvalidRequest("", option, str(error)) from None
 
 
 def parse_json_object(text: str, option: str = "--body") -> Wire:

@@ -117,7 +117,7 @@ class Emulator:
         """Start serving on the running loop."""
         self._begin(self._faults)
         if self._state is not None and self._state.exists():
-            snapshot.restore(self._service.jobs, self._state.read_bytes())
+            snapshot.load(self._service.jobs, self._state)
         made = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=MAX_BODY)
         server = web.Server(
             self._serve,
@@ -141,7 +141,7 @@ class Emulator:
         await self._callbacks.close()
         await self._runner.cleanup()
         if self._state is not None:
-            self._state.write_bytes(snapshot.write(self._service.jobs))
+            snapshot.save(self._service.jobs, self._state)
 
     def _begin(self, faults: Iterable[Fault]) -> None:
         """Create the initial state."""
@@ -169,7 +169,7 @@ class Emulator:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(PREFIX):
-            return await control(self.jobs, self.reset, request)
+            return await control(self.jobs, self.reset, request, self._address[0])
         return await self._service.answer(request)
 
     def reset(self) -> None:

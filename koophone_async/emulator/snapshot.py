@@ -6,8 +6,12 @@ because the clock of a restored world continues from the time of the snapshot.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from errno import EINVAL
 from functools import partial
+from pathlib import Path
+from stat import S_IMODE
 from typing import Any, Final
 
 import attrs
@@ -45,6 +49,47 @@ class Snapshot:
     jobs: list[Job]
 
 
+UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What the converter and the classes of the state raise for JSON that is no snapshot."""
+
+
+def load(jobs: Jobs, file: Path) -> None:
+    """Restore state from a file.
+
+    Raises:
+        OSError: The file cannot be read, or is a device, which has no end.
+        ValueError: It has no snapshot, or one of another edition or fleet.
+    """
+    if not file.is_file():
+        raise OSError(EINVAL, "Not a regular file", str(file))
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        error.filename = str(file)  # missing where opening succeeded
+        raise
+    restore(jobs, data)
+
+
+def save(jobs: Jobs, file: Path) -> None:
+    """Write a snapshot to a new file, which then replaces the one before: a full disk destroys nothing.
+
+    Raises:
+        OSError: The snapshot cannot be written; the file is what it was.
+    """
+    data, target = write(jobs), file.resolve()  # the target of a link, which stays a link
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as new:
+            if target.exists():
+                unfinished.chmod(S_IMODE(target.stat().st_mode))
+            new.write(data)
+            new.flush()
+            os.fsync(new.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def write(jobs: Jobs) -> bytes:
     """Return a snapshot as JSON."""
     world, time = jobs.world, jobs.settle()
@@ -74,7 +119,7 @@ def restore(jobs: Jobs, data: bytes) -> None:
         # Checked when they came; a lenient emulator accepts more than the classes do.
         with attrs.validators.disabled():
             snapshot = converter(world.fleet).structure(decode(data), Snapshot)
-    except (KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"cannot be read: {type(error).__name__}: {error}") from error
     if snapshot.edition is not world.edition:
         raise ValueError("the snapshot is of another edition")

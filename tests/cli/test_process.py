@@ -45,14 +45,28 @@ def test_the_emulator_prints_one_json_line_and_stops_on_sigint(tmp_path: Path) -
     assert state.stat().st_size > 0
 
 
+def test_a_state_that_cannot_be_saved_is_reported(tmp_path: Path) -> None:
+    state = tmp_path / "directory" / "state"
+    state.parent.mkdir()
+    with started("emulator", "--phones", "3", "--state", str(state)) as process:
+        assert process.stdout
+        process.stdout.readline()
+        state.parent.rmdir()
+        process.send_signal(signal.SIGTERM)
+        result = process.end()
+
+    problem = "cannot be saved: No such file or directory. The file is unchanged."
+    assert (result.code, result.err) == (1, f"koophone: --state {state}: {problem}\n")
+
+
 @pytest.mark.parametrize(
     "line, problem",
     [
         (("--faults", "/none"), "--faults /none: cannot be read: No such file"),
         (("--faults", "{text}"), "is not JSON"),
         (("--faults", "{json}"), "koophone:"),
-        (("--state", "{text}"), "--state: is not the state of an emulator"),
-        (("--state", "/none/state"), "--state: /none/state cannot be saved: /none is not a directory"),
+        (("--state", "{text}"), "text: is not the state of an emulator"),
+        (("--state", "/none/state"), "--state /none/state: cannot be saved: /none is not a directory"),
         (("--host", "256.0.0.1"), "emulator: cannot start"),
         (("--phones", "0"), "--phones"),
     ],

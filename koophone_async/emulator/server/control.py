@@ -7,20 +7,32 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
 from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.emulator.server import faults, page
+from koophone_async.emulator.server.same_origin import foreign
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.orders import BUY
-from koophone_async.wire import decode, encode
+from koophone_async.text_input import parse_json
+from koophone_async.wire import encode
 
 PREFIX: Final = "/_emulator/"
 
 
-async def control(jobs: Jobs, reset: Callable[[], None], request: web.BaseRequest) -> web.Response:
-    """Answer a request to the emulator's own interface."""
+async def control(
+    jobs: Jobs, reset: Callable[[], None], request: web.BaseRequest, listening: str
+) -> web.Response:
+    """Answer a request to the emulator's own interface, unless the page of another site sent it.
+
+    Args:
+        jobs: The jobs of all services, and with them the state.
+        reset: Restores the initial state.
+        request: The request.
+        listening: The address that the emulator listens on.
+    """
+    if (problem := foreign(request.method, request.headers, listening)) is not None:
+        return _json({"error": problem}, 403)
     path = request.path.removeprefix(PREFIX)
     if request.method == "GET" and path in _READS:
         return _json(_READS[path](jobs))
@@ -83,9 +95,11 @@ def _page(jobs: Jobs, first: str) -> web.Response:
 async def _replace_faults(plan: faults.Plan, request: web.BaseRequest) -> web.Response:
     """Replace the faults; the answer lists them with all fields, including defaults."""
     try:
-        new = faults.from_json(decode(await request.read()))
-    except (msgspec.DecodeError, InvalidRequest) as error:
+        new = faults.from_json(parse_json(await request.read()))
+    except InvalidRequest as error:
         return _json({"error": str(error)}, 400)
+    except ValueError as error:
+        return _json({"error": f"the body {error}"}, 400)
     plan.replace(new)
     return _json(faults.to_json(new))
 

@@ -311,7 +311,9 @@ def _parse_fault(number: int, fault: object) -> Fault:
     try:
         return _CONVERTER.structure(fault, Fault)
     except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidRequest("", where, f"cannot be read: {error}", Rule.BAD_FORMAT) from error
+        # The errors of attrs have the attribute and the validator as further arguments.
+        problem = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+        raise InvalidRequest("", where, f"cannot be read: {problem}", Rule.BAD_FORMAT) from error
 
 
 def to_json(faults: Iterable[Fault]) -> list[dict[str, Any]]:

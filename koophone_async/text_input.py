@@ -1,0 +1,101 @@
+"""Decode text and JSON from files that people and their tools wrote."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+from typing import Any, Final, NoReturn
+
+_ENCODINGS: Final = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    # Before the marks of UTF-16, one of which is the beginning of one of these.
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Encodings by the byte order mark at the start, as spreadsheets and PowerShell write it."""
+
+MAX_DEPTH: Final = 100
+"""Levels of nested lists and objects; the deepest documented body has six."""
+
+_MAX_DIGITS: Final = 20
+"""Digits of the largest integer of 64 bits, with its sign."""
+
+_SHOWN: Final = 12
+"""Characters of a number that a message shows."""
+
+
+def decode_text(data: bytes) -> str:
+    """Decode UTF-8, or UTF-16 or UTF-32 with a byte order mark. The mark is removed.
+
+    Raises:
+        ValueError: The bytes are not text in that encoding.
+    """
+    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        bad = error.object[error.start]
+        raise ValueError(
+            f"is not {encoding.upper().removesuffix('-SIG')}: byte 0x{bad:02x} in line {line}"
+        ) from None
+
+
+def parse_json(text: bytes | str) -> object:
+    """Parse JSON, and refuse what could not be sent on: numbers beyond 64 bits, deep nesting.
+
+    Raises:
+        ValueError: The text is not JSON, or cannot be sent; the message says what is wrong and where.
+    """
+    if isinstance(text, bytes):
+        text = decode_text(text)
+    if not text.strip():
+        raise ValueError("is empty, and not JSON")
+    try:
+        value: object = json.loads(
+            text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant
+        )
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_depth(value)
+    return value
+
+
+_TOO_DEEP: Final = f"is nested more than {MAX_DEPTH} levels deep"
+
+
+def _parse_int(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS or not -(2**63) <= int(digits) < 2**64:
+        raise ValueError(
+            f"has an integer of more than 64 bits: {digits[:_SHOWN]}… ({len(digits):,} characters)"
+        )
+    return int(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"has a number that is too large: {digits[:_SHOWN]}")
+    return number
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"is not JSON: {name} is not a JSON value")
+
+
+def _check_depth(value: object) -> None:
+    """Measure the depth without recursion, level by level."""
+    level: list[Any] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        children = (
+            child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent)
+        )
+        level = [child for child in children if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
