@@ -21,8 +21,6 @@ from koophone_async.operation import Answer, Operation
 from koophone_async.protocol.redaction import redact
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
     from yarl import URL
 
     from koophone_async import wire
@@ -46,7 +44,7 @@ class SendTracker:
     """Whether the caller bisects a batch refused because of its ids, which is then not retried itself."""
 
     def mark_sent(self) -> None:
-        """Record that the headers of the request are being sent."""
+        """Record that bytes of the request were written."""
         self.sent = True
         if self.permit is not None:
             self.permit.mark_sent()
@@ -93,41 +91,21 @@ class Call(Generic[Answer]):
     def failure(self, error: Exception) -> KooPhoneError:
         """Return the error for a failed exchange.
 
-        aiohttp's exceptions do not show whether the request was sent, but the trace does. One more case is
-        certain: if the transport was closing, nothing was sent, because headers and body are written
-        together.
+        aiohttp's exceptions do not show whether the request was sent, but the connection pool has observed
+        it.
         """
         name, reason = self.operation.name, _reason(error)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
             return BadEndpoint(name, reason)
         if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
             # aiohttp refuses a header before it writes anything; headers are checked when they are made, so
-            # this one is of the caller's own aiohttp session.
-            self.mark_not_executed()
+            # this one is of a trace of the caller's own aiohttp session.
             return InvalidRequest(name, "http", "has a header that cannot be sent", Rule.BAD_FORMAT)
-        if any(isinstance(e, aiohttp.ClientConnectionResetError) for e in (error, error.__cause__)):
-            self.mark_not_executed()
         if isinstance(error, TimeoutError):
             return self.timed_out(reason)
         if not self.tracker.sent:
             return NotConnected(name, reason)
         return ConnectionLost(name, reason, self.request_id, self.operation.repeatable)
-
-
-def install_send_trace(http: aiohttp.ClientSession) -> None:
-    """Trace when requests are sent, and keep aiohttp from resending GET, PUT and DELETE by itself."""
-
-    async def headers_sent(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        if isinstance(context.trace_request_ctx, SendTracker):
-            context.trace_request_ctx.mark_sent()
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_headers_sent.append(headers_sent)
-    trace.freeze()
-    http.trace_configs.append(trace)
-    # aiohttp resends them on a broken connection, even if the service has executed them, and has no public
-    # switch for that.
-    http._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def _reason(error: Exception) -> str:

@@ -20,8 +20,9 @@ from yarl import URL
 
 from koophone_async import wire
 from koophone_async.bound_session import BoundSession
-from koophone_async.call import Call, SendTracker, install_send_trace
+from koophone_async.call import Call, SendTracker
 from koophone_async.characters import HEADER, REGION
+from koophone_async.connection_pool import AnswerTooLongError, ConnectionPool
 from koophone_async.credential_cache import CredentialCache
 from koophone_async.credentials import (
     AccessKey,
@@ -53,7 +54,6 @@ from koophone_async.limits import Limits, Permit
 from koophone_async.polling import PollScheduler
 from koophone_async.project_lookup import ProjectLookup
 from koophone_async.protocol.reading import read
-from koophone_async.protocol.response import RawResponse
 from koophone_async.protocol.signing import Request as Unsigned
 from koophone_async.protocol.signing import target
 from koophone_async.retry import Budget, Retries
@@ -64,15 +64,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
+    from koophone_async.protocol.response import RawResponse
 
 log: Final = logging.getLogger("koophone_async")
 
 MAX_SIGNED_BODY: Final = 12 * 2**20
 """The maximum size in bytes of a body signed with an access key; larger ones need a token."""
 
-
-MAX_HEADER: Final = 64 * 2**10
-"""The maximum size in bytes of a header of an answer: tokens of IAM grow with the rights of the user."""
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
 
@@ -91,6 +89,9 @@ class Timeouts:
 
     read: float | None = 60.0
     """For the next bytes of the answer, after the request was sent."""
+
+    response: float | None = 300.0
+    """For the complete answer, from when the request was sent to the last byte of its body."""
 
     total: float | None = None
     """For a whole call, including its wait for the quota and its retries."""
@@ -119,6 +120,7 @@ class Session:
         quotas: Mapping[str, tuple[Quota, ...]] | None = None,
         max_quota_wait: float | None = None,
         connections: int = 100,
+        max_answer_bytes: int = 64 * 2**20,
         proxy: str | None = None,
         http: aiohttp.ClientSession | None = None,
         now: Callable[[], datetime] = utc_now,
@@ -138,9 +140,12 @@ class Session:
             max_quota_wait: Seconds that a call may wait for its quota; if it would take longer, the call
                 raises `QuotaTooSlow` at once. Default: no limit.
             connections: The maximum number of connections.
+            max_answer_bytes: The maximum size of the body of an answer, decompressed. A longer one raises
+                `UnreadableAnswer`.
             proxy: The URL of an HTTP proxy.
-            http: An aiohttp session of your own. It is not closed, and no longer resends GET, PUT and DELETE
-                by itself: aiohttp does that silently, even if the service has executed them.
+            http: An aiohttp session of your own, whose connections and proxy are used. It is not changed and
+                not closed. Its traces see the requests; its headers, cookies, authentication, timeouts,
+                middlewares and other settings do not apply to them.
             now: The wall clock.
             rng: The source of jitter.
             environ: The environment; default: that of the process.
@@ -160,21 +165,26 @@ class Session:
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins = self._endpoints.origins()
         self._timeouts = timeouts
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
-        )
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits: Limits = Limits(quotas or {}, rng=rng)
         self.poll_scheduler: PollScheduler = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._max_quota_wait = max_quota_wait
-        self._connections = connections
-        self._proxy = parse_proxy(proxy) if proxy else None
-        self._http = http
-        self._owns_http = http is None
-        if http is not None:
-            install_send_trace(http)
+        if http is not None and not isinstance(http, aiohttp.ClientSession):
+            raise InvalidRequest(
+                "", "http", f"is a {type(http).__name__}; it must be an aiohttp.ClientSession"
+            )
+        self._connections = ConnectionPool(
+            connections,
+            aiohttp.ClientTimeout(
+                total=None, connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
+            ),
+            timeouts.response,
+            max_answer_bytes,
+            parse_proxy(proxy) if proxy else None,
+            http,
+        )
         self.now = now
         self.credentials: CredentialCache[Credentials] = CredentialCache(
             credentials or default_chain(environ), now
@@ -184,9 +194,7 @@ class Session:
 
     async def __aenter__(self) -> Self:
         """Open the connection pool, or reopen it after `close`."""
-        if self._owns_http and self._http is not None and self._http.closed:
-            self._http = None
-        self._pool()
+        self._connections.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -199,8 +207,7 @@ class Session:
         Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """
         await self.poll_scheduler.aclose()
-        if self._http is not None and self._owns_http:
-            await self._http.close()
+        await self._connections.close()
 
     def __repr__(self) -> str:
         """Return edition and region, and no credentials."""
@@ -405,20 +412,13 @@ class Session:
             raise NotConnected(call.operation.name, f"no token: {error}") from error
 
     async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> RawResponse:
-        operation, encoded, tracker, http = call.operation, call.encoded, call.tracker, self._pool()
+        operation, body = call.operation, call.encoded.body
         try:
-            async with http.request(
-                operation.method, call.url, data=encoded.body, headers=headers, allow_redirects=False,
-                proxy=self._proxy, timeout=self._timeout, trace_request_ctx=tracker,
-                max_line_size=MAX_HEADER, max_field_size=MAX_HEADER,
-            ) as response:  # fmt: skip
-                try:
-                    body = await response.read()
-                except (aiohttp.ClientError, OSError):
-                    if response.status < 300:
-                        raise
-                    body = b""
-                return RawResponse(response.status, response.headers, body)
+            return await self._connections.exchange(operation.method, call.url, headers, body, call.tracker)
+        except AnswerTooLongError as error:
+            raise UnreadableAnswer(operation.name, error.status, str(error), b"", call.request_id) from None
+        except InvalidRequest:
+            raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Not `from error`: its text may quote an answer, and tracebacks would print it.
             raise call.failure(error) from None
@@ -431,19 +431,6 @@ class Session:
         """
         service = SHARED_ENDPOINTS.get(service, service)
         return self._origins.get(service) or published_endpoint(service, self.edition, region or self.region)
-
-    def _pool(self) -> aiohttp.ClientSession:
-        if self._http is None:
-            # Gateways keep connections for a minute. The client closes them earlier, so that no request is
-            # written to a connection that the gateway is closing.
-            connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=15)
-            self._http = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-            install_send_trace(self._http)
-        elif self._http.closed and self._owns_http:
-            raise InvalidRequest("", "session", "is closed; open it again with `async with`")
-        elif self._http.closed:
-            raise InvalidRequest("", "http", "is closed")
-        return self._http
 
     def _renew_credentials(self, call: Call[Any]) -> bool:
         """Invalidate the refused credentials, once a call; return whether others can be fetched."""

@@ -239,9 +239,14 @@ async def test_a_project_id_that_no_header_may_contain_is_not_sent() -> None:
             await ours.project_id()
 
 
-async def test_a_header_of_the_callers_session_that_cannot_be_sent_is_an_error() -> None:
-    tracker = SendTracker()
-    async with FakeServer() as server, aiohttp.ClientSession(headers={"X-Team": f"{HIDDEN}\n"}) as http:
+async def test_a_header_of_the_callers_trace_that_cannot_be_sent_is_an_error() -> None:
+    tracker, trace = SendTracker(), aiohttp.TraceConfig()
+
+    async def add(_: object, __: object, params: aiohttp.TraceRequestStartParams) -> None:
+        params.headers["X-Team"] = f"{HIDDEN}\n"
+
+    trace.on_request_start.append(add)
+    async with FakeServer() as server, aiohttp.ClientSession(trace_configs=[trace]) as http:
         ours = server.session(http=http)
         with pytest.raises(InvalidRequest, match="http: has a header that cannot be sent"):
             await ours.send(READ, Note(), tracker=tracker)

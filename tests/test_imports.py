@@ -27,6 +27,7 @@ LAYERS: Final = (
     ("batches",),
     ("selection",),
     ("polling",),
+    ("connection_pool",),
     ("call",),
     ("limits", "retry"),
     ("credential_cache",),

@@ -197,6 +197,29 @@ async def test_a_write_to_a_closing_connection_is_reported(operation: AnyOperati
     assert not tracker.sent
 
 
+@pytest.mark.parametrize("operation", [RUN, OPEN], ids=["with a body", "without a body"])
+async def test_a_call_cancelled_before_its_first_write_was_not_sent(operation: AnyOperation) -> None:
+    tracker, trace, reached = SendTracker(), aiohttp.TraceConfig(), asyncio.Event()
+
+    async def wait(*_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    trace.on_request_headers_sent.append(wait)
+    async with (
+        FakeServer() as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        session(server.url, http=http) as ours,
+    ):
+        call = asyncio.create_task(ours.send(operation, Note(), tracker=tracker))
+        await reached.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    assert (tracker.sent, server.request_count) == (False, 0)
+
+
 async def reset_within_the_body(connection: Connection) -> bool:
     await connection.head()
     await connection.reader.readexactly(100_000)

@@ -26,6 +26,7 @@ class Proxy:
 
     refuses: int | None = None
     lines: list[str] = field(factory=list[str])
+    logins: list[str] = field(factory=list[str])
     port: int = 0
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(factory=set["asyncio.Task[None]"])
@@ -53,7 +54,9 @@ class Proxy:
         self._tasks.add(task)
         with suppress(asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            self.lines.append(head.partition(b"\r\n")[0].decode())
+            first, *headers = head.decode().splitlines()
+            self.lines.append(first)
+            self.logins += (each[21:] for each in headers if each.lower().startswith("proxy-authorization: "))
             if self.refuses:
                 writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % self.refuses)
             else:

@@ -1,0 +1,309 @@
+"""The connections of a session, and one exchange of request and response over them.
+
+A pool owns an `aiohttp.ClientSession`, or shares the connections of one that the caller passed. It shares
+nothing else of that session: headers, cookies, authentication, timeouts or middlewares could break a
+signature, or hide what an answer was.
+
+Whether a request was sent is observed at the transport: `_WatchedRequest` puts a `_FirstWrite` in its place
+until the first bytes are written. The traces of aiohttp are too early for that. They fire before the headers
+are encoded, and on Python 3.11 a task of its own writes the body, under load 100 ms later: a permit counted
+from the trace would be free again before its window has passed. aiohttp has no hook for a write; tests pin the
+two places that stand in for one, `ClientRequest.send` and the `transport` of a protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import sys
+import weakref
+from contextvars import ContextVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from attrs import define, evolve, field
+from yarl import URL
+
+from koophone_async.errors import InvalidRequest
+from koophone_async.protocol.response import RawResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
+    from koophone_async.call import SendTracker
+
+log: Final = logging.getLogger("koophone_async")
+
+MAX_HEADER: Final = 64 * 2**10
+"""The maximum size in bytes of a header of an answer: tokens of IAM grow with the rights of the user."""
+
+
+class AnswerTooLongError(Exception):
+    """The body of a success is longer than the maximum."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class _StaleConnectionError(Exception):
+    """A connection of the pool has received something after the last answer, or was closed."""
+
+
+@define(eq=False)
+class Exchange:
+    """One request to be sent, and what is known of it."""
+
+    headers: Mapping[str, str]
+    tracker: SendTracker
+    used: weakref.WeakSet[ResponseHandler]
+    """The connections that have carried a request before."""
+
+    deadline: asyncio.Timeout
+    timeout: float | None
+    """Seconds from the first write to the end of the answer."""
+
+    is_watched: bool = False
+    """Whether aiohttp has made the request, so that its first write will be observed.
+
+    What replaces `ClientSession._request`, such as aioresponses, never does.
+    """
+
+    def mark_sent(self) -> None:
+        """Record that bytes of the request were written."""
+        self.tracker.mark_sent()
+        if self.timeout is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self.timeout)
+
+
+_current: Final[ContextVar[Exchange]] = ContextVar("_current")
+
+
+@define(eq=False)
+class _FirstWrite:
+    """Stands in for the transport of a connection until the first write, which it reports."""
+
+    _protocol: ResponseHandler
+    _transport: asyncio.Transport
+    _report: Callable[[], None]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
+        attribute = getattr(self._transport, name)
+        return partial(self._write, attribute) if name in {"write", "writelines"} else attribute
+
+    def _write(self, write: Callable[[Any], None], data: object) -> None:
+        self._protocol.transport = self._transport
+        write(data)
+        self._report()
+
+
+class _WatchedRequest(aiohttp.ClientRequest):
+    """A request that reports its first write, and is not sent over a connection with unread data."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - those of aiohttp
+        self._exchange = _current.get()
+        self._exchange.is_watched = True
+        super().__init__(*args, **kwargs)
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send the request over a connection."""
+        protocol, exchange = conn.protocol, self._exchange
+        if protocol is None or protocol.transport is None:
+            raise _StaleConnectionError
+        if protocol in exchange.used:
+            if protocol.should_close or _is_readable(protocol.transport):
+                raise _StaleConnectionError
+        elif protocol.should_close:
+            raise aiohttp.ClientConnectionError("data was received before the request was sent")
+        exchange.used.add(protocol)
+        self.headers.update(exchange.headers)  # the caller's traces may have changed them
+        first = _FirstWrite(protocol, protocol.transport, exchange.mark_sent)
+        protocol.transport = cast("asyncio.Transport", first)
+        return await super().send(conn)
+
+
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Return whether a connection has received bytes that the loop has not read yet, or its end."""
+    if sys.platform == "win32":  # pragma: no cover - it has no poll
+        return bool(select.select([transport.get_extra_info("socket")], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@define(eq=False)
+class ConnectionPool:
+    """Connections that are kept open between requests."""
+
+    limit: int
+    """The maximum number of connections of an own pool."""
+
+    timeouts: aiohttp.ClientTimeout
+    response_timeout: float | None
+    """Seconds from the first write of a request to the end of its answer."""
+
+    max_answer_bytes: int
+    proxy: URL | None = None
+    shared: aiohttp.ClientSession | None = None
+    """The session of the caller whose connections are shared."""
+
+    _client: aiohttp.ClientSession | None = field(default=None, init=False)
+    _used: weakref.WeakSet[ResponseHandler] = field(
+        factory=weakref.WeakSet["ResponseHandler"], init=False, repr=False
+    )
+
+    def open(self) -> None:
+        """Open the pool, or reopen it after `close`."""
+        if self.shared is None and self._client is not None and self._client.closed:
+            self._client = None
+        self._opened()
+
+    async def close(self) -> None:
+        """Close the connections, unless they are shared."""
+        if self._client is None:
+            return
+        if self.shared is None:
+            await self._client.close()
+        else:
+            self._client.detach()
+            self._client = None
+
+    async def exchange(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, tracker: SendTracker
+    ) -> RawResponse:
+        """Send a request, and return the response.
+
+        Connections that are found to be stale are closed, and the next one is taken; nothing was sent then.
+
+        Raises:
+            AnswerTooLongError: The body of a success is longer than the maximum.
+            ClientError: No complete response arrived; the tracker knows whether the request was sent.
+            OSError: The same.
+        """
+        client = self._opened()
+        while True:
+            deadline = asyncio.timeout(None)
+            exchange = Exchange(headers, tracker, self._used, deadline, self.response_timeout)
+            token = _current.set(exchange)
+            try:
+                return await self._exchange(client, exchange, method, url, body)
+            except _StaleConnectionError:
+                continue
+            except BaseException as error:
+                if not exchange.is_watched and not isinstance(error, aiohttp.InvalidURL):
+                    tracker.mark_sent()
+                raise
+            finally:
+                _current.reset(token)
+
+    async def _exchange(
+        self, client: aiohttp.ClientSession, exchange: Exchange, method: str, url: URL, body: bytes | None
+    ) -> RawResponse:
+        head: RawResponse | None = None
+        try:
+            async with (
+                exchange.deadline,
+                client.request(
+                    method, url, data=body, headers=exchange.headers, allow_redirects=False,
+                    proxy=self._proxy_for(url), timeout=self.timeouts,
+                ) as response,
+            ):  # fmt: skip
+                head = RawResponse(response.status, response.headers, b"")
+                return evolve(head, body=await self._read_body(response))
+        except (aiohttp.ClientError, OSError) as error:
+            if head is None or head.succeeded:
+                if exchange.deadline.expired():
+                    seconds = self.response_timeout
+                    raise TimeoutError(f"the answer was not complete within {seconds:g} s") from error
+                raise
+            return head  # the status says enough
+        except AnswerTooLongError as error:
+            if head is None or head.succeeded:
+                raise
+            return evolve(head, body=str(error).encode())
+
+    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > self.max_answer_bytes:
+                reason = f"its body has more than {self.max_answer_bytes:,} bytes, the maximum of the session"
+                raise AnswerTooLongError(response.status, reason)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self.shared is not None and self.shared.closed:
+            raise InvalidRequest("", "http", "is closed")
+        if self._client is None:
+            self._client = self._share(self.shared) if self.shared else self._own()
+        elif self._client.closed:
+            raise InvalidRequest("", "session", "is closed; open it again with `async with`")
+        return self._client
+
+    def _own(self) -> aiohttp.ClientSession:
+        # Gateways keep connections for a minute. The client closes them earlier, so that no request is
+        # written to a connection that the gateway is closing.
+        return _client(aiohttp.TCPConnector(limit=self.limit, keepalive_timeout=15))
+
+    def _share(self, theirs: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        traces = [_guarded(trace) for trace in theirs.trace_configs]
+        client = _client(theirs.connector, connector_owner=False, trace_configs=traces)
+        weakref.finalize(self, client.detach).atexit = False
+        return client
+
+    def _proxy_for(self, url: URL) -> URL | None:
+        if self.proxy is not None or self.shared is None:
+            return self.proxy
+        # aiohttp offers no public way to read them.
+        proxy, login = self.shared._default_proxy, self.shared._default_proxy_auth  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        if proxy is not None:
+            proxy = URL(proxy)
+            return proxy.with_user(login.login).with_password(login.password) if login else proxy
+        if self.shared.trust_env and not proxy_bypass(url.host or ""):
+            found = getproxies().get(url.scheme)
+            return URL(found) if found and found.startswith("http://") else None
+        return None
+
+
+def _client(connector: aiohttp.BaseConnector | None, **options: Any) -> aiohttp.ClientSession:  # noqa: ANN401 - handed on
+    client = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        request_class=_WatchedRequest,
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
+        **options,
+    )
+    # aiohttp resends GET, PUT and DELETE on a broken connection, even if the service has executed them, and
+    # has no public switch for that.
+    client._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return client
+
+
+_EVENTS: Final = tuple(name for name in dir(aiohttp.TraceConfig) if name.startswith("on_"))
+
+
+def _guarded(theirs: aiohttp.TraceConfig) -> aiohttp.TraceConfig:
+    """Return a trace that calls the callbacks of another one, and logs their exceptions."""
+    trace = aiohttp.TraceConfig(cast("Any", theirs.trace_config_ctx))
+    for event in _EVENTS:
+        getattr(trace, event).extend(map(_logging, getattr(theirs, event)))
+    return trace
+
+
+def _logging(callback: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def call(*args: object) -> None:
+        try:
+            await callback(*args)
+        except Exception:
+            log.exception("unhandled exception in a trace of the aiohttp session")
+
+    return call
