@@ -70,6 +70,9 @@ class Call(Generic[Answer]):
     """Seconds that all attempts have waited for the quota."""
 
     is_renewed: bool = False
+    is_signing_in: bool = False
+    """Whether the current attempt fetches a token, or has failed to."""
+
     is_in_doubt: bool = False
     """Whether an earlier attempt may have been executed."""
 

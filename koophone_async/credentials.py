@@ -6,12 +6,14 @@ can be one; a `Chain` tries several providers. `credential_cache.CredentialCache
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import os
 from datetime import UTC, datetime
 from functools import cached_property
+from inspect import isawaitable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 import aiohttp
 import msgspec
@@ -19,7 +21,14 @@ from attrs import define, field, frozen
 
 from koophone_async.characters import ACCESS_KEY, ADDRESS, HEADER, NAME, PASSWORD, REGION, SECRET_KEY
 from koophone_async.checks import aware
-from koophone_async.errors import InvalidRequest, Rule, Unavailable, UnreadableAnswer
+from koophone_async.errors import (
+    InvalidRequest,
+    KooPhoneError,
+    NotConnected,
+    Rule,
+    Unavailable,
+    UnreadableAnswer,
+)
 from koophone_async.protocol.signing import Algorithm, Signer
 
 if TYPE_CHECKING:
@@ -156,6 +165,11 @@ class Environment:
         return _access_key(_variables(self.environ), _VARIABLES)
 
 
+@define(eq=False, slots=False)
+class UnreadableDefault(InvalidRequest):
+    """The file that is read by default cannot be. Nobody asked for it, so that a chain goes on."""
+
+
 @frozen
 class ProfileFile:
     """The INI file that the vendor's SDKs read.
@@ -210,22 +224,31 @@ class ProfileFile:
         parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
         try:
             parser.read_string(text)
+            return {name: dict(parser.items(name)) for name in parser.sections()}
         except configparser.Error as error:
             kind = type(error).__name__
-        else:
-            return {name: dict(parser.items(name)) for name in parser.sections()}
+        except AttributeError:
+            # The parser fails so at an indented line below one without a value, which it cannot append to.
+            kind = "an indented line continues a line without a value"
         # Raised outside of the handler, because the parser's error contains the line, which may be a secret.
         raise InvalidRequest("", str(self._path), f"is not an INI file ({kind})")
 
     def _text(self) -> str:
+        is_default = not (self._configured or self._profile)
+        error_type: type[InvalidRequest] = InvalidRequest
         try:
             return self._path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            if isinstance(error, FileNotFoundError) and not (self._configured or self._profile):
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and is_default:
                 return ""
-            problem = str(error.strerror) if isinstance(error, OSError) else "not UTF-8"
+            problem = str(error.strerror)
+            error_type = UnreadableDefault if is_default else InvalidRequest
+        except UnicodeDecodeError:
+            problem = "not UTF-8"
+        except ValueError:
+            problem = "not a valid path"
         # Raised outside of the handler, as above: a decoder's error contains the file.
-        raise InvalidRequest("", str(self._path), f"cannot be read: {problem}")
+        raise error_type("", str(self._path), f"cannot be read: {problem}")
 
 
 def _access_key(
@@ -317,9 +340,76 @@ def _temporary_key(body: bytes) -> AccessKey:
         raise UnreadableAnswer("credentials.metadata", 200, str(error), body) from None
 
 
+_NOT_ASYNC: Final = object()
+
+
+def _name(provider: object) -> str:
+    return str(getattr(provider, "__qualname__", provider))
+
+
+@frozen
+class CheckedProvider:
+    """A provider, which may be any callable of the user; its failures and wrong answers are clear errors."""
+
+    provider: Provider
+
+    def __str__(self) -> str:
+        """Return the name of the place."""
+        return _name(self.provider)
+
+    async def __call__(self) -> Credentials | None:
+        """Return the credentials, or None if there are none.
+
+        Raises:
+            KooPhoneError: As raised by the provider.
+            NotConnected: The provider failed to reach the place: its OSError or TimeoutError is the cause.
+            InvalidRequest: It failed in another way, is not async, or returned something else.
+        """
+        try:
+            answer: object = self.provider()
+            found: object = await answer if isawaitable(answer) else _NOT_ASYNC
+        except KooPhoneError:
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise InvalidRequest("", "credentials", f"{self} was cancelled from within") from None
+        except OSError as error:  # a TimeoutError is one too
+            raise NotConnected("credentials", f"{self} raised {type(error).__name__}") from error
+        except Exception as error:
+            # Its text is not repeated: it may quote what the provider read.
+            raise InvalidRequest("", "credentials", f"{self} raised {type(error).__name__}") from error
+        if found is None or isinstance(found, AccessKey | Password):
+            return found
+        if found is _NOT_ASYNC:
+            raise InvalidRequest("", "credentials", f"{self} must be an async function")
+        problem = f"{self} returned {type(found).__name__}; it must return an AccessKey, a Password or None"
+        raise InvalidRequest("", "credentials", problem, Rule.WRONG_TYPE)
+
+
+def source_of(credentials: object) -> Credentials | CheckedProvider:
+    """Return credentials as they are, and a provider with checks.
+
+    Raises:
+        InvalidRequest: It is neither.
+    """
+    if isinstance(credentials, AccessKey | Password):
+        return credentials
+    if not callable(credentials) or isinstance(credentials, type):
+        shown = credentials.__name__ if isinstance(credentials, type) else type(credentials).__name__
+        problem = f"is {shown}; it must be an AccessKey, a Password or an async function that returns one"
+        raise InvalidRequest("", "credentials", problem, Rule.WRONG_TYPE)
+    return CheckedProvider(cast("Provider", credentials))
+
+
 @define(eq=False, init=False)
 class Chain:
-    """Tries providers one after the other; next time it begins with the one that succeeded."""
+    """Tries providers one after the other; next time it begins with the one that succeeded.
+
+    A provider without credentials lets the next one try. One with invalid or incomplete credentials ends the
+    search, and its error says why.
+    """
 
     providers: tuple[Provider, ...]
 
@@ -328,7 +418,7 @@ class Chain:
 
     def __str__(self) -> str:
         """Return the names of all places."""
-        return "; ".join(map(str, self.providers))
+        return "; ".join(map(_name, self.providers))
 
     async def __call__(self) -> Credentials:
         """Return the first credentials found.
@@ -336,14 +426,23 @@ class Chain:
         Raises:
             InvalidRequest: There are none, or some are invalid or incomplete.
         """
+        unreadable = {}
         for provider in self.providers:
-            credentials = await provider()
+            try:
+                credentials = await CheckedProvider(provider)()
+            except UnreadableDefault as error:
+                unreadable[_name(provider)] = error.problem
+                continue
             if credentials is not None:
                 others = (other for other in self.providers if other is not provider)
                 self.providers = (provider, *others)
                 return credentials
+        names = map(_name, self.providers)
+        places = "; ".join(
+            f"{name}, which {unreadable[name]}" if name in unreadable else name for name in names
+        )
         advice = f"Set {' and '.join(_VARIABLES[:2])}, or write ak and sk below [basic] in the file"
-        raise InvalidRequest("", "credentials", f"not found in {self}. {advice}")
+        raise InvalidRequest("", "credentials", f"not found in {places}. {advice}")
 
 
 def default_chain(environ: Mapping[str, str] | None = None) -> Chain:

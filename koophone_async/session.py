@@ -30,6 +30,7 @@ from koophone_async.credentials import (
     Password,
     Provider,
     default_chain,
+    source_of,
 )
 from koophone_async.endpoints import (
     SHARED_ENDPOINTS,
@@ -187,9 +188,9 @@ class Session:
         )
         self.now = now
         self.credentials: CredentialCache[Credentials] = CredentialCache(
-            credentials or default_chain(environ), now
+            source_of(credentials or default_chain(environ)), self._time
         )
-        self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, now)
+        self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, self._time)
         self._projects = ProjectLookup(self)
 
     async def __aenter__(self) -> Self:
@@ -321,7 +322,8 @@ class Session:
             except KooPhoneError as error:
                 delay = self._retry_delay(call, error, attempt, loop.time() - began - call.queued)
                 if delay is None:
-                    if in_doubt is not None and isinstance(error, InvalidRequest | NotSent):
+                    was_not_sent = isinstance(error, InvalidRequest | NotSent) or call.is_signing_in
+                    if in_doubt is not None and was_not_sent:
                         raise in_doubt from error  # an earlier attempt may have been executed
                     raise
                 in_doubt = in_doubt or (error if call.tracker.sent else None)
@@ -336,6 +338,8 @@ class Session:
     def _retry_delay(
         self, call: Call[Any], error: KooPhoneError, attempt: int, elapsed: float
     ) -> float | None:
+        if call.is_signing_in:
+            return None  # the request for the token has had its own retries
         if isinstance(error, AuthenticationFailed):
             is_renewed = error.renewable and self._renew_credentials(call)
             return 0.0 if is_renewed and not call.operation.order else None
@@ -401,15 +405,22 @@ class Session:
             problem = f"has {size:,} bytes; a signed one may have at most {MAX_SIGNED_BODY:,}: use a Password"
             raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
         unsigned = Unsigned(call.operation.method, encoded.path, encoded.query, headers, encoded.body)
-        return headers | credentials.signer.sign(unsigned, call.url.host_port_subcomponent or "", self.now())
+        return headers | credentials.signer.sign(
+            unsigned, call.url.host_port_subcomponent or "", self._time()
+        )
 
     async def _credentials_for(self, call: Call[Any]) -> AccessKey | Token:
         """Return the key or token to sign with. If no token can be had, the call itself was not sent."""
         try:
             credentials = await self.credentials.current()
-            return await self._tokens.current() if isinstance(credentials, Password) else credentials
+            if not isinstance(credentials, Password):
+                return credentials
+            call.is_signing_in = True
+            token = await self._tokens.current()
         except (NoAnswer, UnreadableAnswer) as error:
             raise NotConnected(call.operation.name, f"no token: {error}") from error
+        call.is_signing_in = False
+        return token
 
     async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> RawResponse:
         operation, body = call.operation, call.encoded.body
@@ -431,6 +442,17 @@ class Session:
         """
         service = SHARED_ENDPOINTS.get(service, service)
         return self._origins.get(service) or published_endpoint(service, self.edition, region or self.region)
+
+    def _time(self) -> datetime:
+        """Return the time of the wall clock, which may be a function of the caller."""
+        try:
+            at: object = self.now()
+        except Exception as error:
+            raise InvalidRequest("", "now", f"raised {type(error).__name__}") from error
+        if not isinstance(at, datetime) or at.utcoffset() is None:
+            shown = "a time without a zone" if isinstance(at, datetime) else type(at).__name__
+            raise InvalidRequest("", "now", f"returned {shown}; it must return an aware datetime")
+        return at
 
     def _renew_credentials(self, call: Call[Any]) -> bool:
         """Invalidate the refused credentials, once a call; return whether others can be fetched."""

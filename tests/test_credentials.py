@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async import AccessKey, Password
+from koophone_async import AccessKey, Iam, Password, Retries, Session
 from koophone_async.credentials import Chain, Environment, Metadata, ProfileFile, default_chain
-from koophone_async.errors import InvalidRequest, Unavailable, UnreadableAnswer
+from koophone_async.errors import InvalidRequest, KooPhoneError, NotConnected, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Request
 from tests.fake_server import FakeServer, ReceivedRequest, Reply
 
@@ -232,6 +232,7 @@ async def test_a_configured_file_must_exist(tmp_path: Path, name: str) -> None:
     [
         (b"the-secret-key", r"is not an INI file \(MissingSectionHeaderError\)"),
         (b"[basic]\nsk=the-secret-key\n=the-secret-key", r"is not an INI file \(ParsingError\)"),
+        (b"[basic]\nsk\n  the-secret-key", r"is not an INI file \(an indented line .* without a value\)"),
         (b"the-secret-key \xff", "cannot be read: not UTF-8"),
     ],
 )
@@ -254,6 +255,40 @@ async def test_a_directory_is_not_a_profile_file(tmp_path: Path) -> None:
     for file in (ProfileFile(tmp_path), at(tmp_path)):
         with pytest.raises(InvalidRequest, match="cannot be read: Is a directory"):
             await file()
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "[basic]",
+                "[",
+                "]",
+                "ak",
+                "=",
+                ":",
+                "x",
+                " ",
+                "\t",
+                "\n",
+                "#",
+                ";",
+                "%",
+                "[DEFAULT]",
+                "\r",
+                "\x00",
+            ]
+        )
+    )
+)
+async def test_any_text_is_a_profile_file_or_an_invalid_request(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "pieces"
+    path.write_text("".join(pieces), encoding="utf-8")
+
+    with suppress(InvalidRequest):
+        assert await ProfileFile(path)() is None
 
 
 # The metadata service.
@@ -432,6 +467,151 @@ async def test_other_providers_are_tried_when_the_first_has_none() -> None:
 
     chain = Chain(empty_later, full)
     assert [await chain(), await chain()] == [KEY, other]
+
+
+async def next_in_line() -> AccessKey:
+    return AccessKey("next", "s")
+
+
+@pytest.fixture(params=["no directory", "is a directory", "loop of links", "name too long"])
+def unreadable_home(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A home directory whose credentials nobody can read, not even root."""
+    folder = tmp_path / ".huaweicloud"
+    if request.param == "no directory":
+        return "/dev/null"
+    if request.param == "name too long":
+        return str(tmp_path / ("n" * 300))
+    if request.param == "is a directory":
+        (folder / "credentials").mkdir(parents=True)
+    if request.param == "loop of links":
+        folder.mkdir()
+        (folder / "credentials").symlink_to(folder / "credentials")
+    return str(tmp_path)
+
+
+async def test_a_default_file_that_cannot_be_read_lets_the_next_try(unreadable_home: str) -> None:
+    file = ProfileFile(environ={"HOME": unreadable_home})
+
+    assert await Chain(Environment({}), file, next_in_line)() == AccessKey("next", "s")
+    with pytest.raises(InvalidRequest, match=r"which cannot be read: .*\. Set HUAWEICLOUD_SDK_AK"):
+        await Chain(Environment({}), file)()
+
+
+async def test_a_named_file_that_cannot_be_read_ends_the_search(unreadable_home: str) -> None:
+    environ = {"HOME": unreadable_home}
+    path = f"{unreadable_home}/.huaweicloud/credentials"
+    for file in (
+        ProfileFile(path, environ=environ),
+        ProfileFile(profile="mine", environ=environ),
+        ProfileFile(environ=environ | {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": path}),
+        ProfileFile(environ=environ | {"KOOPHONE_PROFILE": "mine"}),
+    ):
+        with pytest.raises(InvalidRequest, match="cannot be read"):
+            await Chain(file, next_in_line)()
+
+
+@pytest.mark.parametrize("home", ["a\0b", "a\ud83d"])
+async def test_a_home_that_is_no_path_is_an_invalid_request(home: str) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be read: not a valid path"):
+        await ProfileFile(environ={"HOME": home})()
+
+
+# Providers of the user.
+
+
+async def fails() -> AccessKey:
+    raise KeyError("the-secret-key")
+
+
+async def is_offline() -> AccessKey:
+    raise ConnectionRefusedError("the-secret-key")
+
+
+async def is_too_slow() -> AccessKey:
+    raise TimeoutError
+
+
+async def is_cancelled() -> AccessKey:
+    raise asyncio.CancelledError
+
+
+async def is_refused() -> AccessKey:
+    raise Unavailable("vault", 503, "", "sealed")
+
+
+def is_not_async() -> AccessKey:
+    return KEY
+
+
+async def takes_an_argument(_: str) -> AccessKey:
+    return KEY
+
+
+def returning(value: object) -> Any:  # noqa: ANN401 - what no provider may return
+    async def wrong_type() -> object:
+        return value
+
+    return wrong_type
+
+
+PROVIDERS: dict[str, tuple[Any, type[KooPhoneError], str]] = {
+    "raises": (fails, InvalidRequest, "credentials: fails raised KeyError"),
+    "offline": (is_offline, NotConnected, "is_offline raised ConnectionRefusedError"),
+    "slow": (is_too_slow, NotConnected, "is_too_slow raised TimeoutError"),
+    "cancelled": (is_cancelled, InvalidRequest, "is_cancelled was cancelled from within"),
+    "error of ours": (is_refused, Unavailable, "vault: no code: sealed"),
+    "not async": (is_not_async, InvalidRequest, "is_not_async must be an async function"),
+    "argument": (takes_an_argument, InvalidRequest, "takes_an_argument raised TypeError"),
+    **{
+        type(value).__name__: (returning(value), InvalidRequest, "returned .*; it must return an AccessKey")
+        for value in (("a", "s"), {"ak": "a", "sk": "s"}, "a:s", b"a", 0, False, object(), fails)
+    },
+}
+
+
+@pytest.mark.parametrize("provider, error, words", PROVIDERS.values(), ids=PROVIDERS)
+async def test_a_failing_provider_is_a_clear_error(
+    provider: Any,  # noqa: ANN401 - whatever a user may pass
+    error: type[KooPhoneError],
+    words: str,
+) -> None:
+    async with FakeServer() as server:
+        for source in (provider, Chain(provider, next_in_line)):
+            async with server.session(credentials=source, retries=Retries(attempts=1)) as ours:
+                with pytest.raises(error, match=words) as caught:
+                    await Iam(ours).projects.accessible()
+            assert "the-secret-key" not in f"{caught.value} {caught.value!r}"
+
+    assert server.request_count == 0
+
+
+@pytest.mark.parametrize("credentials", ["a:s", ("a", "s"), {"ak": "a"}, 5, AccessKey, Password, Environment])
+def test_credentials_of_another_type_are_refused(credentials: Any) -> None:  # noqa: ANN401 - as above
+    with pytest.raises(InvalidRequest, match=r"credentials: is .*; it must be an AccessKey, a Password or"):
+        Session(credentials, environ={})
+
+
+def fails_at_once() -> datetime:
+    raise OSError
+
+
+CLOCKS: dict[str, tuple[Any, str]] = {
+    "naive": (lambda: NOW.replace(tzinfo=None), "returned a time without a zone"),
+    "seconds": (lambda: 1.5, "returned float"),
+    "raises": (fails_at_once, "raised OSError"),
+}
+
+
+@pytest.mark.parametrize("clock, words", CLOCKS.values(), ids=CLOCKS)
+async def test_a_clock_that_returns_no_aware_time_is_an_invalid_request(
+    clock: Any,  # noqa: ANN401 - as above
+    words: str,
+) -> None:
+    async with FakeServer() as server, server.session(now=clock) as ours:
+        with pytest.raises(InvalidRequest, match=f"now: {words}"):
+            await Iam(ours).projects.accessible()
+
+    assert server.request_count == 0
 
 
 async def test_missing_credentials_are_reported_with_a_remedy(home: Path, unused_tcp_port: int) -> None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import msgspec
 import pytest
 from attrs import define, field, frozen
 
-from koophone_async import AccessKey, Password, Quota
+from koophone_async import AccessKey, Password, Quota, Retries, Timeouts
 from koophone_async.call import SendTracker
-from koophone_async.errors import AuthenticationFailed, InvalidRequest, NotConnected, NotSent, Throttled
+from koophone_async.errors import (
+    AuthenticationFailed,
+    ConnectionLost,
+    InvalidRequest,
+    KooPhoneError,
+    NotConnected,
+    NotSent,
+    Throttled,
+)
 from koophone_async.iam import AccessibleQuery
 from koophone_async.operation import Operation
 from koophone_async.protocol.signing import Request, parse_authorization, verify
@@ -195,6 +203,66 @@ async def test_a_call_without_a_token_was_not_sent(
             await ours.send(RUN, Note(), tracker=tracker)
 
     assert (tracker.sent, caught.value.repeatable, tokens(server)) == (False, True, [])
+    assert iam.signed_in == 3
+
+
+OUTAGES: Final[dict[str, Behaviour]] = {
+    "connection reset": reset_after_request,
+    "no HTTP": garbage,
+    "silence": stall,
+    "429": replies(429, "APIG.0308", "throttled"),
+    "429 with Retry-After": replies(429, "APIG.0308", "throttled", Retry_After="1"),
+    "500": replies(500, "IAM.0011"),
+    "503": replies(503),
+    "503 with Retry-After": replies(503, Retry_After="1"),
+    "HTML": replies(201, message="<html>"),
+}
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+@pytest.mark.parametrize("operation", [READ, SET, RUN, BUY, LIST_ACCESSIBLE], ids=lambda o: o.name)
+async def test_a_call_that_signs_in_asks_iam_three_times(
+    outage: Behaviour, operation: Operation[Any, Any]
+) -> None:
+    tracker = SendTracker()
+    iam = account(iam=[outage] * 20)
+    async with iam.server as server, session(server.url, USER) as ours:
+        with pytest.raises(KooPhoneError):
+            await ours.send(operation, operation.request(), tracker=tracker)
+
+    assert (iam.signed_in, tokens(server), tracker.sent) == (3, [], False)
+
+
+async def test_calls_that_wait_for_one_sign_in_ask_iam_three_times() -> None:
+    iam = account(iam=[reset_after_request] * 20)
+    async with iam.server as server, session(server.url, USER) as ours:
+        ends = await asyncio.gather(*(ours.send(RUN, Note()) for _ in range(100)), return_exceptions=True)
+
+    assert {type(end) for end in ends} == {NotConnected}
+    assert iam.signed_in == 3
+
+
+async def test_a_failed_sign_in_does_not_hide_an_attempt_in_doubt() -> None:
+    tracker = SendTracker()
+    iam = account(life=timedelta(minutes=1))
+    throttled = replies(429, "APIG.0308", "throttled")
+
+    async def lose_late(connection: Connection) -> bool:
+        await connection.request(executed=True)
+        iam.iam = [throttled] * 20
+        await asyncio.sleep(120)  # the token expires meanwhile
+        return connection.reset()
+
+    async with iam.server as server:
+        options = {"timeouts": Timeouts(read=None), "retries": Retries(deadline=1000)}
+        async with session(server.url, USER, **options) as ours:
+            await ours.send(SET, Note())
+        server.behaviours.append(lose_late)
+        async with ours:
+            with pytest.raises(ConnectionLost):
+                await ours.send(SET, Note(), tracker=tracker)
+
+    assert tracker.sent
 
 
 async def test_a_lost_token_request_is_retried() -> None:
