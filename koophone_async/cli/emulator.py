@@ -47,7 +47,8 @@ def run(
     """Serve the documented operations on this machine until SIGINT or SIGTERM.
 
     When ready, prints one line of JSON with the fields endpoint, cph_endpoint, iam_endpoint, access_key,
-    secret_key, project_id, user and password.
+    secret_key, project_id, user, password, domain and project. Endpoints are loopback addresses if --host is
+    0.0.0.0 or ::.
     """
     from koophone_async.emulator import Emulator  # noqa: PLC0415 - slow to import
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -47,6 +48,17 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _reachable(host: str) -> str:
+    """Return the address to connect to: loopback where the emulator listens on all addresses."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if isinstance(address, IPv4Address) else "::1"
+
+
 class Emulator:
     """The services, emulated on this machine: the same operations, phones with state, and a ledger.
 
@@ -85,7 +97,7 @@ class Emulator:
             edition: `china` or `international`.
             servers: Number of CPH servers that carry the phones.
             regions: The regions of the servers, each with at least one server.
-            host: The address to listen on.
+            host: The address to listen on; `0.0.0.0` or `::` for all of them.
             port: The port to listen on; 0 for a free one.
             now: The wall clock, against which signatures and tokens are checked.
             jobs: How long jobs take.
@@ -180,8 +192,9 @@ class Emulator:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint of KooPhone."""
+        """The endpoint of KooPhone, for clients on this machine."""
         host, port = self._address
+        host = _reachable(host)
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     cph_endpoint = endpoint
@@ -309,6 +322,8 @@ class Emulator:
             "project_id": self.project_id,
             "user": self.user,
             "password": self.password,
+            "domain": self.domain,
+            "project": self.project,
         }
 
     def session(self, **overrides: Any) -> Session:  # noqa: ANN401 - the arguments of Session

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 
 BANNER = [
     *("endpoint", "cph_endpoint", "iam_endpoint", "access_key", "secret_key"),
-    *("project_id", "user", "password"),
+    *("project_id", "user", "password", "domain", "project"),
 ]
 COUNTED = ("exec", "phone0001", "phone0002", "nope", "--sync", "--output")
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from attrs import frozen
 
-from koophone_async import Edition, Quota
+from koophone_async import Edition, Password, Quota
 from koophone_async.emulator import Delay, Durations, Emulator, Fault, Refuse, Stick
 from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
-from koophone_async.koophone import Commands
+from koophone_async.koophone import Commands, KooPhone
 from koophone_async.operation import Operation
 from koophone_async.services.koophone import commands
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
@@ -295,10 +295,48 @@ async def test_the_banner_has_everything_a_client_needs() -> None:
     async with Emulator() as emulator:
         banner = emulator.banner()
 
-        endpoints = ["endpoint", "cph_endpoint", "iam_endpoint"]
-        assert list(banner) == [*endpoints, "access_key", "secret_key", "project_id", "user", "password"]
+        assert list(banner) == [
+            *("endpoint", "cph_endpoint", "iam_endpoint"),
+            *("access_key", "secret_key", "project_id"),
+            *("user", "password", "domain", "project"),
+        ]
         assert banner["endpoint"].startswith("http://127.0.0.1:")
         assert all(banner.values())
+
+
+async def test_the_banner_is_enough_for_a_token() -> None:
+    async with Emulator() as emulator:
+        banner = emulator.banner()
+        password = Password(
+            user=banner["user"],
+            password=banner["password"],
+            domain=banner["domain"],
+            project=banner["project"],
+        )
+        async with emulator.session(credentials=password) as session:
+            assert (await KooPhone(session).instances.status(["phone0001"])).statuses
+
+
+@pytest.mark.parametrize(
+    "host, shown",
+    [
+        ("0.0.0.0", "http://127.0.0.1:9"),  # noqa: S104 - as containers listen
+        ("::", "http://[::1]:9"),
+        ("0::0", "http://[::1]:9"),
+        ("127.0.0.2", "http://127.0.0.2:9"),
+        ("fe80::1", "http://[fe80::1]:9"),
+        ("emulator", "http://emulator:9"),
+    ],
+)
+def test_the_endpoint_is_an_address_to_connect_to(host: str, shown: str) -> None:
+    emulator = Emulator(host=host, port=9)
+
+    assert emulator.endpoint == emulator.cph_endpoint == emulator.iam_endpoint == shown
+
+
+async def test_an_emulator_on_all_addresses_answers_at_its_endpoint() -> None:
+    async with Emulator(host="0.0.0.0") as emulator, SignedClient(emulator) as call:  # noqa: S104 - as containers listen
+        assert (await call.run(["phone0001"])).code == "0"
 
 
 async def test_the_same_seed_generates_the_same_keys() -> None:
