@@ -15,13 +15,20 @@ and then, with pytest-asyncio:
 A test marked `virtual_time` runs on an event loop whose clock jumps to the next timer whenever nothing
 else is ready to run, so an hour of jobs takes a second; client and emulator share this clock.
 Outside pytest, `run_virtually(main())` does the same.
+
+Where a test needs an answer that no emulator gives, `mock_aiohttp()`, or the fixture `mocked_aiohttp`, answers
+requests with aioresponses, which must be installed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock, patch
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -31,9 +38,19 @@ from koophone_async.session import Session, utc_now
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
-__all__ = ["VirtualTimeLoop", "emulator", "koophone", "run_virtually", "session"]
+    from aioresponses import aioresponses
+
+__all__ = [
+    "VirtualTimeLoop",
+    "emulator",
+    "koophone",
+    "mock_aiohttp",
+    "mocked_aiohttp",
+    "run_virtually",
+    "session",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,3 +90,32 @@ async def session(emulator: Emulator) -> AsyncIterator[Session]:
 def koophone(session: Session) -> KooPhone:
     """Return a client of the emulator's edition."""
     return KooPhone(session)
+
+
+class _Response(aiohttp.ClientResponse):
+    """A response that aioresponses can make: 0.7.9, its newest version, lacks an argument of aiohttp 3.14."""
+
+    def __init__(self, *args: Any, **arguments: Any) -> None:  # noqa: ANN401 - those of aiohttp
+        if "stream_writer" in inspect.signature(aiohttp.ClientResponse).parameters:
+            arguments.setdefault("stream_writer", Mock(output_size=0))
+        super().__init__(*args, **arguments)
+
+
+@contextmanager
+def mock_aiohttp(**options: Any) -> Iterator[aioresponses]:  # noqa: ANN401 - those of aioresponses
+    """Answer the requests of all aiohttp sessions with `aioresponses(**options)`.
+
+    It replaces the method of aiohttp that sends, so nothing shows whether a failed request was sent: a call
+    whose mocked connection breaks counts as sent (`NoAnswer`), and a write is not repeated.
+    """
+    from aioresponses import aioresponses, core  # noqa: PLC0415 - optional
+
+    with patch.object(core, "ClientResponse", _Response), aioresponses(**options) as mocked:
+        yield mocked
+
+
+@pytest.fixture
+def mocked_aiohttp() -> Iterator[aioresponses]:
+    """Answer the requests of all aiohttp sessions as the test says; see `mock_aiohttp`."""
+    with mock_aiohttp() as mocked:
+        yield mocked
