@@ -1,4 +1,4 @@
-"""A fake server on loopback: it records what arrives, and replies, or breaks at one exact point, as a test says."""
+"""A fake server on loopback: it records requests, and replies or breaks off as a test scripts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the emulator that shares no code with the package's own: requests signed by hand, over real sockets."""
+"""A client of the emulator that shares no code with the package: it signs by hand and uses real sockets."""
 
 from __future__ import annotations
 

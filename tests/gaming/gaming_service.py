@@ -1,4 +1,4 @@
-"""A model of the gaming service for a fake server: it replies by the document, and its jobs end with the loop's time."""
+"""A model of the gaming service for a fake server; its jobs end by the time of the loop."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _lines(rows: list[Row]) -> Iterator[str]:
 MEANING: Final = {
     Proof.DRIVEN: "the vendor's published Python client called it on the emulator and read all of the answer",
     Proof.DOCUMENTED: "client and emulator follow documents and examples; there was no other client to ask",
-    Proof.UNDOCUMENTED: "method and path are known, request or answer is not: the emulator's answer is a guess",
+    Proof.UNDOCUMENTED: "method and path are known, bodies are not: the emulator's answer is a guess",
 }
 
 

@@ -40,7 +40,7 @@ def test_each_operation_of_ours_is_called() -> None:
     called = {call.ours for call in CALLS}
 
     assert sorted(ours - called - ONLY_OURS) == [], (
-        "add a Call to tests/interop/*_calls.py; if the vendor's client lacks it, its source must end in `only`"
+        "add a Call to tests/interop/*_calls.py; if the vendor's client lacks it, end its source in `only`"
     )
     assert called <= ours - ONLY_OURS
 

@@ -1,4 +1,4 @@
-"""Calls with fields that exclude those of the first: all phones of servers, existing addresses and bandwidths."""
+"""Calls whose fields exclude those of the first: all phones of a server, existing addresses, bandwidths."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ class Phones:
         """Start overwriting the data of phones with that of other phones. Data of the targets is lost.
 
         Args:
-            migrations: At most 100 pairs of source and target (no document states a maximum), each target once.
+            migrations: At most 100 pairs of source and target, each target once. No document states a maximum.
 
         Raises:
             Refused: The service refused the whole call; nothing is being overwritten.
