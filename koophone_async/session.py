@@ -10,6 +10,8 @@ import asyncio
 import logging
 import os
 import random
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
@@ -169,7 +171,7 @@ class Session:
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits: Limits = Limits(quotas or {}, rng=rng)
-        self.poll_scheduler: PollScheduler = PollScheduler(rng=rng)
+        self._poll_scheduler = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._max_quota_wait = max_quota_wait
         if http is not None and not isinstance(http, aiohttp.ClientSession):
@@ -192,9 +194,12 @@ class Session:
         )
         self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, self._time)
         self._projects = ProjectLookup(self)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._binding = threading.Lock()
 
     async def __aenter__(self) -> Self:
         """Open the connection pool, or reopen it after `close`."""
+        self._enter_loop()
         self._connections.open()
         return self
 
@@ -207,7 +212,8 @@ class Session:
 
         Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """
-        await self.poll_scheduler.aclose()
+        self._enter_loop()
+        await self._poll_scheduler.aclose()
         await self._connections.close()
 
     def __repr__(self) -> str:
@@ -235,6 +241,45 @@ class Session:
         _check_scope(region, project_id)
         return BoundSession(self, edition, region or self.region, project_id)
 
+    @property
+    def poll_scheduler(self) -> PollScheduler:
+        """The scheduler that polls jobs for all clients of the session.
+
+        Raises:
+            InvalidRequest: The session is in use by another event loop.
+        """
+        with suppress(RuntimeError):  # no loop is running
+            self._enter_loop()
+        return self._poll_scheduler
+
+    def _enter_loop(self) -> None:
+        """Bind the session to the running event loop.
+
+        It can follow several runs of `asyncio.run`, one after the other. Two loops at a time, as in two
+        threads, cannot share it: connections, timers and locks belong to a loop.
+
+        Raises:
+            InvalidRequest: It is bound to another loop, which is still open.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        with self._binding:
+            if self._loop is not None:
+                if not self._loop.is_closed():
+                    problem = (
+                        "is in use by another event loop, which is not closed yet;"
+                        " use one session for each loop and thread"
+                    )
+                    raise InvalidRequest("", "session", problem)
+                self._leave_closed_loop()
+            self._loop = loop
+
+    def _leave_closed_loop(self) -> None:
+        self._poll_scheduler = PollScheduler(rng=self.rng)
+        for part in (self._connections, self.limits, self.credentials, self._tokens, self._projects):
+            part.enter_loop()
+
     def estimate(self, operation: AnyOperation, calls: int) -> float:
         """Return the minimum seconds that this many calls take under the quotas."""
         return self.limits.estimate(operation.name, operation.quotas, calls)
@@ -252,6 +297,7 @@ class Session:
             InvalidRequest: There is neither a project nor a region to look it up by.
             NotFound: The account has no project named like the region.
         """
+        self._enter_loop()
         return await self._projects.find(region or self.region)
 
     async def send(  # noqa: PLR0913 - all but two are named, and have defaults
@@ -281,6 +327,7 @@ class Session:
             NoAnswer: The call may have been executed.
             UnreadableAnswer: The answer is not what the service documents.
         """
+        self._enter_loop()
         _check_batch(operation, request)
         _check_scope(region, project_id)
         if not project_id and "{project_id}" in operation.path:
