@@ -70,11 +70,19 @@ class Exchange:
     timeout: float | None
     """Seconds from the first write to the end of the answer."""
 
+    protocol: ResponseHandler | None = None
+    """The connection that the request is sent over."""
+
     is_watched: bool = False
     """Whether aiohttp has made the request, so that its first write will be observed.
 
     What replaces `ClientSession._request`, such as aioresponses, never does.
     """
+
+    def close_connection(self) -> None:
+        """Close the connection, so that no other request is sent over it."""
+        if self.protocol is not None:
+            self.protocol.close()
 
     def mark_sent(self) -> None:
         """Record that bytes of the request were written."""
@@ -123,6 +131,7 @@ class _WatchedRequest(aiohttp.ClientRequest):
         elif protocol.should_close:
             raise aiohttp.ClientConnectionError("data was received before the request was sent")
         exchange.used.add(protocol)
+        exchange.protocol = protocol
         self.headers.update(exchange.headers)  # the caller's traces may have changed them
         first = _FirstWrite(protocol, protocol.transport, exchange.mark_sent)
         protocol.transport = cast("asyncio.Transport", first)
@@ -233,7 +242,7 @@ class ConnectionPool:
                     proxy=self._proxy_for(url), timeout=self.timeouts,
                 ) as response,
             ):  # fmt: skip
-                head = RawResponse(response.status, response.headers, b"")
+                head = RawResponse(response.status, response.headers, b"", exchange.close_connection)
                 return evolve(head, body=await self._read_body(response))
         except (aiohttp.ClientError, OSError) as error:
             if head is None or head.succeeded:

@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import unquote
 from uuid import uuid4
 
 import aiohttp
@@ -64,7 +65,7 @@ from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
     from koophone_async.protocol.response import RawResponse
@@ -348,6 +349,7 @@ class Session:
             tracker or SendTracker(),
             url,
             project_id,
+            _ids(operation, request, encoded.path) if operation.answer_ids else (),
         )
         limit = asyncio.timeout(self._timeouts.total)
         try:
@@ -422,7 +424,7 @@ class Session:
     async def _send_once(self, call: Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
         try:
             received = await self._exchange(call, headers)
-            answer = read(call.operation, received, call.edition, call.request_id)
+            answer = self._read(call, received)
         except Throttled as error:
             permit.mark_throttled(error.message, error.retry_after)
             call.mark_not_executed()
@@ -433,6 +435,15 @@ class Session:
                 call.mark_not_executed()
             raise
         permit.mark_answered()
+        return answer
+
+    def _read(self, call: Call[Answer], response: RawResponse) -> Answer:
+        try:
+            answer = read(call.operation, response, call.edition, call.request_id)
+            call.check_ids(answer, response.status)
+        except UnreadableAnswer:
+            response.close_connection()  # what comes next over it may not be understood either
+            raise
         return answer
 
     def _headers(self, call: Call[Any]) -> dict[str, str]:
@@ -536,6 +547,12 @@ def _check_scope(region: str | None, project_id: str | None) -> None:
         REGION.check("region", region)
     if project_id:
         HEADER.check("project_id", project_id)
+
+
+def _ids(operation: AnyOperation, request: object, path: str) -> Collection[str]:
+    if operation.batch is not None:
+        return frozenset(getattr(request, operation.batch.field))
+    return frozenset(map(unquote, path.split("/")))
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:

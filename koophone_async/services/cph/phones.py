@@ -139,6 +139,7 @@ LIST: Final = Operation(
 SHOW: Final = Operation(
     "cph.phones.show", "GET", "/v1/{project_id}/cloud-phone/phones/{phone_id}",
     PhoneRequest, PhoneDetails, source="CPH 5.3.2 (2025-02-08)", repeatable=True,
+    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 # The document of 2020-07-30 calls it UpdatePhoneNumber; it has nothing to do with telephone numbers.
