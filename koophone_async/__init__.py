@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from koophone_async.operation import Quota
     from koophone_async.polling import ResumeToken
     from koophone_async.retry import Retries
+    from koophone_async.rows import Items, UnreadableValue, unreadable_values
     from koophone_async.services.cph.client import CloudPhone
     from koophone_async.services.iam import Iam
     from koophone_async.services.koophone.client import KooPhone
@@ -68,6 +69,7 @@ __all__ = [
     "Forbidden",
     "Iam",
     "InvalidRequest",
+    "Items",
     "JobFailed",
     "JobUnfinished",
     "KooPhone",
@@ -93,6 +95,8 @@ __all__ = [
     "Timeouts",
     "Unavailable",
     "UnreadableAnswer",
+    "UnreadableValue",
+    "unreadable_values",
 ]
 __version__ = "0.2.0"
 
@@ -103,6 +107,7 @@ _MODULE_OF: Final = {
     "Endpoints": "endpoints",
     "Estimate": "batches",
     "Iam": "services.iam",
+    "Items": "rows",
     "KooPhone": "services.koophone.client",
     "Outcome": "batches",
     "Password": "credentials",
@@ -114,6 +119,8 @@ _MODULE_OF: Final = {
     "Session": "session",
     "State": "batches",
     "Timeouts": "session",
+    "UnreadableValue": "rows",
+    "unreadable_values": "rows",
 }
 """The module that defines each public name; those not listed are errors.
 

@@ -2,8 +2,8 @@
 
 A model's field declares its name on the wire (`wire("job_id")`); everything else is derived from its type.
 Reading is tolerant, because the documents contradict each other: numbers as strings, strings as numbers,
-nulls, unknown fields and unknown enum values are accepted. `protocol.decoders` has a faster decoder for
-documented answers.
+nulls, unknown fields and unknown enum values are accepted. Answers are read by `protocol.decoders`, which
+read even more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from functools import cache, partial
+from math import isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 from urllib.parse import quote
@@ -37,6 +38,9 @@ _WIRE: Final = "wire"
 _DOC: Final = "doc"
 _surrogate: Final = re.compile("[\ud800-\udfff]").search
 
+NULL_TEXTS: Final = ("null", "NULL", "None")
+"""Texts that answers have in place of null."""
+
 
 class Edition(StrEnum):
     """The editions of KooPhone, in which some numbers have different meanings."""
@@ -60,22 +64,41 @@ class Spelling:
     as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None
     """How values are written, if unlike others of their type: a table or a function."""
 
+    convert: Callable[[Any], Any] | None = None
+    """Converts a JSON value before it is read by its type, where answers have values of other types."""
 
-def wire(
+    null_text: bool = False
+    """Whether the text "null" in an answer means that there is no value.
+
+    Only texts need this: of every other type "null" can be nothing else. It may be the output of a command.
+    """
+
+
+def wire(  # noqa: PLR0913 - all but one are named, and have defaults
     name: str,
     *also: str,
     place: Place | None = None,
     editions: Mapping[Edition, type[Enum]] | None = None,
     as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None,
+    convert: Callable[[Any], Any] | None = None,
+    null_text: bool = False,
 ) -> dict[str, Spelling]:
     """Return the metadata of a field whose name on the wire is `name`."""
-    return {_WIRE: Spelling(name, also, place, editions, as_text)}
+    return {_WIRE: Spelling(name, also, place, editions, as_text, convert, null_text)}
 
 
 def spelling(attribute: attrs.Attribute[Any]) -> Spelling:
     """Return how a field appears on the wire: as in its metadata, else by its own name."""
     stated = attribute.metadata.get(_WIRE)
     return stated if isinstance(stated, Spelling) else Spelling(attribute.name)
+
+
+def json_texts(values: Any) -> Any:
+    """Return a list with each object in it as JSON text."""
+    if not isinstance(values, list):
+        return values
+    items = cast("list[object]", values)
+    return [encode(item).decode() if isinstance(item, dict) else item for item in items]
 
 
 def doc(text: str) -> dict[str, str]:
@@ -113,6 +136,13 @@ def _boolean(value: Any, _: type) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     return bool(_integer(value, int))
+
+
+def _number(value: Any, _: type) -> float:
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("not a finite number")
+    return number
 
 
 def _time(value: Any, _: type) -> datetime:
@@ -162,10 +192,14 @@ def _open_enum(kind: Any) -> Callable[[Any, type], Any]:
     return lambda value, to: None if value in (None, "") else read(value, to)
 
 
+def edition_hook(attribute: attrs.Attribute[Any], edition: Edition) -> Callable[[Any, type], Any] | None:
+    """Return the hook that reads a number whose meaning depends on the edition; None for other fields."""
+    editions = spelling(attribute).editions
+    return _known(editions[edition], int) if editions else None
+
+
 def _field(attribute: attrs.Attribute[Any], edition: Edition) -> object:
-    on_wire = spelling(attribute)
-    hook = _known(on_wire.editions[edition], int) if on_wire.editions else None
-    return override(rename=on_wire.name, struct_hook=hook)
+    return override(rename=spelling(attribute).name, struct_hook=edition_hook(attribute, edition))
 
 
 def _with_present_names(value: Json, also: Mapping[str, str]) -> Json:
@@ -218,18 +252,25 @@ def _writer(converter: Converter, *, nulls: bool) -> Callable[[type], Callable[[
 
 @cache
 def _converter(edition: Edition, *, nulls: bool = False, detailed: bool = False) -> Converter:
+    converter = scalar_converter(detailed=detailed)
+    converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
+    converter.register_structure_hook_factory(attrs.has, _reader(converter, edition, detailed=detailed))
+    converter.register_unstructure_hook_factory(attrs.has, _writer(converter, nulls=nulls))
+    return converter
+
+
+def scalar_converter(*, detailed: bool = False) -> Converter:
+    """Return a converter that reads texts, numbers, times and enums in every form that answers have."""
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
     # Registered explicitly, because they are also str and int.
     converter.register_structure_hook(StrEnum, _member)
     converter.register_structure_hook(IntEnum, _member)
     converter.register_structure_hook(datetime, _time)
-    converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
     converter.register_structure_hook_factory(_is_open_enum, _open_enum)
-    converter.register_structure_hook_factory(attrs.has, _reader(converter, edition, detailed=detailed))
-    converter.register_unstructure_hook_factory(attrs.has, _writer(converter, nulls=nulls))
     return converter
 
 

@@ -36,6 +36,7 @@ LAYERS: Final = (
     ("operation",),
     ("protocol",),
     ("wire",),
+    ("rows",),
     ("characters", "checks"),
     ("virtual_time",),
     ("errors", "text_input"),

@@ -5,6 +5,7 @@ cannot be known is `unknown`, never a success or a failure.
 """
 
 from koophone_async.batches.job_wait import wait_for_jobs
+from koophone_async.batches.outcome_mapping import UnreadableJob, outcomes_without_row, unreadable_jobs
 from koophone_async.batches.outcomes import (
     NOT_IN_ANSWER,
     STOP_REASONS,
@@ -27,7 +28,10 @@ __all__ = [
     "Run",
     "RunOptions",
     "State",
+    "UnreadableJob",
     "Verb",
     "Wait",
+    "outcomes_without_row",
+    "unreadable_jobs",
     "wait_for_jobs",
 ]

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from attrs import frozen
 
+from koophone_async.wire import NULL_TEXTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Json = dict[str, Any]
+
+_NO_CODE: Final = (None, "", "0", 0, *NULL_TEXTS)
+"""Error codes of answers that are no errors."""
 
 PAGING: Final = ("page_no", "page_size", "total_count")
 """The paging fields, which KooPhone puts beside a list or beside `data`."""
@@ -56,6 +61,11 @@ def _message(answer: Mapping[str, Any]) -> str:
     return str(answer.get("error_msg") or answer.get("error_info") or "")
 
 
+def _request_id(answer: Mapping[str, Any]) -> str | None:
+    value = answer.get("request_id")
+    return value if isinstance(value, str) and value not in NULL_TEXTS else None
+
+
 def _paging(answer: Mapping[str, Any]) -> Json:
     return {k: answer[k] for k in PAGING if k in answer}
 
@@ -82,10 +92,10 @@ class _KooPhone:
         inside: Json = cast("Json", data) if isinstance(data, dict) else {}
         code = answer.get("error_code")
         code = inside.get("error_code") if code in (None, "") else code
-        if code not in (None, "", "0", 0):
+        if code not in _NO_CODE:
             # Errors of the API gateway carry a request id; those of the service itself do not.
             message = _message(answer) or _message(inside)
-            return Unwrapped(code=str(code), message=message, request_id=answer.get("request_id"))
+            return Unwrapped(code=str(code), message=message, request_id=_request_id(answer))
         if code is None and data is None:
             raise ValueError("neither error_code nor data")
         if isinstance(data, list):
@@ -109,11 +119,11 @@ class _Cph:
 
     def unwrap(self, answer: Any) -> Unwrapped:
         answer = _envelope(answer) if answer is not None else {}
-        request_id = answer.get("request_id")
+        request_id = _request_id(answer)
         code = answer.get("error_code")
         # A failed job is listed with an error code of its own, which is not that of the query (CPH 5.4.1). A
         # refused call that would have started one job may answer with a null job id (CPH 5.1.6).
-        if code not in (None, "", "0", 0) and not answer.get("job_id"):
+        if code not in _NO_CODE and answer.get("job_id") in (None, "", *NULL_TEXTS):
             return Unwrapped(None, str(code), _message(answer), request_id, _failures(answer))
         return Unwrapped(answer, request_id=request_id)
 

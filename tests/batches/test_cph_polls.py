@@ -24,7 +24,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def poll_times(quota: Quota, wanted: list[float]) -> list[float]:
-    """Return when requests are sent, each wanted so many seconds after the one before."""
+    """Tell when requests are sent that are wished for so many seconds after each other."""
     limiter, now, times = PollLimiter(quota), 0.0, list[float]()
     for after in wanted:
         now = max(now + after, limiter.free_at)
@@ -115,4 +115,4 @@ async def test_an_entry_without_an_id_is_of_the_only_phone(cph: CloudPhone) -> N
     assert one.wait is not None
     assert two.wait is not None
     assert (dict(one.wait.jobs), [end.id for end in one.outcomes]) == ({"j": "p"}, ["p"])
-    assert (dict(two.wait.jobs), [end.id for end in two.outcomes]) == ({"j": ""}, [""])
+    assert (dict(two.wait.jobs), [end.id for end in two.outcomes]) == ({"j": ""}, ["", "p", "q"])

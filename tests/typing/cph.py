@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import assert_type
 
-from koophone_async import CloudPhone, Outcome, Quota, Report, Session, gaming
+from koophone_async import CloudPhone, Items, Outcome, Quota, Report, Session, gaming
 from koophone_async.cph import (
     Accepted,
     BuyServers,
@@ -33,7 +32,7 @@ async def a_client(session: Session) -> None:
 
 
 async def lists_are_async_iterators_of_items(cph: CloudPhone) -> None:
-    assert_type(cph.phones.list(PhoneQuery(server="server")), AsyncIterator[Phone])
+    assert_type(cph.phones.list(PhoneQuery(server="server")), Items[Phone])
     async for server in cph.servers.list():
         assert_type(server, Server)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, assert_type
 
-from koophone_async import Edition, KooPhone, Outcome, Report, Session, State
+from koophone_async import Edition, Items, KooPhone, Outcome, Report, Session, State
 from koophone_async.koophone import (
     Accepted,
     App,
@@ -35,7 +35,7 @@ def a_client(session: Session) -> None:
 
 
 async def lists_are_async_iterators_of_items(koophone: KooPhone) -> None:
-    assert_type(koophone.instances.list(), AsyncIterator[Instance])
+    assert_type(koophone.instances.list(), Items[Instance])
     async for instance in koophone.instances.list(InstanceQuery(name="shop")):
         assert_type(instance, Instance)
         assert_type(instance.id, str)

@@ -128,10 +128,10 @@ class Example:
 
 
 def plain(value: object) -> object:
-    """Return a body without empty values (null, an empty string or list), and with numbers as strings."""
+    """Return a body without empty values, such as null and "null", and with numbers as strings."""
     if isinstance(value, dict):
         fields = {name: plain(each) for name, each in cast("Json", value).items()}
-        return {name: each for name, each in fields.items() if each not in (None, "", [], {})}
+        return {name: each for name, each in fields.items() if each not in (None, "", "null", [], {})}
     if isinstance(value, list | tuple):
         return [plain(each) for each in cast("Sequence[object]", value)]
     if isinstance(value, float) and value.is_integer():

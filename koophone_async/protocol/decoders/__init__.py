@@ -7,8 +7,9 @@ nearly no answer needs it.
 - `fast` compiles a msgspec decoder for each answer class. It decodes documented answers in C, without an
   intermediate `dict`: KooPhone's list of 100 phones takes 0.22 ms instead of 1.01 ms
   (`benchmarks/README.md`).
-- `fallback` decodes any answer: it unwraps the envelope (`dialect`) and builds the model with the tolerant
-  converter (`koophone_async.wire`, by cattrs). It also recognises errors and raises them.
+- `fallback` decodes any answer: it repairs texts that are no JSON, unwraps the envelope (`dialect`), and builds
+  the model value by value (`rows`), so that a value that cannot be read spoils only its own row. It also
+  recognises errors and raises them.
 
 **The contract.** Let `body` be the body of a 2xx response.
 

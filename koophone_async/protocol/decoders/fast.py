@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Uni
 
 import attrs
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 from msgspec import UNSET, UnsetType
 
 from koophone_async.protocol.dialect import PAGING
-from koophone_async.wire import Edition, in_headers, spelling
+from koophone_async.wire import NULL_TEXTS, Edition, in_headers, spelling
 
 if TYPE_CHECKING:
     from koophone_async.operation import Answer, Operation
@@ -138,7 +138,13 @@ def _classes(model: Any, context: _Context) -> _Classes:
     wire_names = {spelling(a).name: a.name for a in attributes}
     # Other spellings get a field that must be absent, so that their presence raises.
     others = {f"_{n}": other for n, other in enumerate(o for a in attributes for o in spelling(a).also)}
-    names: Names = {"set_class": _SET_CLASS, "model": model, "parse_time": datetime.fromisoformat}
+    names: Names = {
+        "set_class": _SET_CLASS,
+        "model": model,
+        "parse_time": datetime.fromisoformat,
+        "null_texts": NULL_TEXTS,
+        "reject": _reject,
+    }
     types = {a.name: _field(a, context, names) for a in attributes}
     struct = msgspec.defstruct(
         model.__name__,
@@ -206,8 +212,18 @@ def _default(attribute: attrs.Attribute[Any]) -> Any:
 
 
 def _field(attribute: attrs.Attribute[Any], context: _Context, names: Names) -> _FieldType:
-    editions = spelling(attribute).editions
-    return _FieldType(editions[context.edition]) if editions else _field_type(attribute.type, context, names)
+    on_wire = spelling(attribute)
+    if on_wire.editions:
+        return _FieldType(on_wire.editions[context.edition])
+    type_ = _field_type(attribute.type, context, names)
+    if on_wire.null_text:
+        replace = "reject()" if attribute.default is attrs.NOTHING else "{put}(m, None)"
+        return evolve(type_, code=f"{{v}} in null_texts and {replace}")
+    return type_
+
+
+def _reject() -> None:
+    raise ValueError("a mandatory value is missing")
 
 
 def _field_type(type_: Any, context: _Context, names: Names) -> _FieldType:

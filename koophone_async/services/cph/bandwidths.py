@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final
@@ -12,6 +11,7 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
@@ -110,7 +110,7 @@ class Bandwidths:
 
     _session: Sender
 
-    def list(self, query: BandwidthQuery = BandwidthQuery()) -> AsyncIterator[Bandwidth]:
+    def list(self, query: BandwidthQuery = BandwidthQuery()) -> Items[Bandwidth]:
         """Iterate over the bandwidths of servers whose network the service defines.
 
         Args:

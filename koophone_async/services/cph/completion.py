@@ -8,14 +8,24 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import NOT_IN_ANSWER, CallResult, Outcome, State, Wait
+from koophone_async.batches import (
+    NOT_IN_ANSWER,
+    CallResult,
+    Outcome,
+    State,
+    UnreadableJob,
+    Wait,
+    outcomes_without_row,
+    unreadable_jobs,
+)
 from koophone_async.operation import Quota, Sender
 from koophone_async.polling import PollLimiter, PollResult
+from koophone_async.rows import dropped_rows
 from koophone_async.services.cph.commands import CommandResult, CommandResults
 from koophone_async.services.cph.connections import Connections, RefusedConnection
 from koophone_async.services.cph.jobs import LIST, MAX_JOBS, MAX_REQUESTS, Job, JobQuery, JobState
 from koophone_async.services.cph.paging import items_by_offset
-from koophone_async.services.cph.started_jobs import JobEntry, Started
+from koophone_async.services.cph.started_jobs import NO_ERROR, JobEntry, Started
 
 POLL_QUOTA: Final = Quota(60, 60)
 """Default maximum rate of job polls. No document states a quota."""
@@ -30,41 +40,50 @@ class JobPoller:
     max_handles: int = MAX_REQUESTS
     max_jobs: int | None = MAX_JOBS
 
-    async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job | UnreadableJob]:
         """Return the pending jobs of these calls; a job that is still running maps to None."""
         awaited = {
             job: handle for handle in handles for job in self._session.poll_scheduler.pending(self, handle)
         }
-        seen: dict[str, dict[str, Job | None]] = {handle: {} for handle in handles}
-        for job in (await find_jobs(self._session, self.limiter, handles, awaited)).values():
-            seen[awaited[job.id]][job.id] = job if job.ended else None
+        seen: dict[str, dict[str, Job | UnreadableJob | None]] = {handle: {} for handle in handles}
+        for id, job in (await find_jobs(self._session, self.limiter, handles, awaited)).items():
+            seen[awaited[id]][id] = job if job.ended else None
         return seen
 
     def read_started(
         self, started: Started, ids: Sequence[str], value: Callable[[Job], object] | None = None
     ) -> CallResult:
         """Read started jobs and refused entries, which share one list of an HTTP 200 answer."""
-        jobs = {entry.id: _target(entry, ids) for entry in started.jobs if entry.id}
-        wait = Wait(self, started.request, jobs, value=value) if started.request and jobs else None
-        return CallResult(tuple(refusals(started, ids)), wait)
+        jobs = {entry.id: _target(entry, ids) for entry in started.jobs if entry.id and not entry.refused}
+        outcomes = list(refusals(started, ids))
+        if not started.request:
+            return CallResult(outcomes + _without_request(jobs))
+        known = {*jobs.values(), *(outcome.id for outcome in outcomes)}
+        outcomes += outcomes_without_row(ids, known, dropped_rows(started.jobs), f"request {started.request}")
+        return CallResult(outcomes, Wait(self, started.request, jobs, value=value) if jobs else None)
 
     def read_results(self, answer: CommandResults, ids: Sequence[str]) -> CallResult:
         """Read the results of a synchronous call. Jobs that were still running are polled further."""
         ended = [result for result in answer.results if result.state != JobState.RUNNING]
         running = {one.id: _target(one, ids) for one in answer.results if one not in ended and one.id}
-        wait = Wait(self, answer.request, running) if answer.request and running else None
-        return CallResult([_outcome(result, ids) for result in ended], wait)
+        outcomes = [_outcome(result, ids) for result in ended]
+        known = {*running.values(), *(outcome.id for outcome in outcomes)}
+        outcomes += outcomes_without_row(ids, known, dropped_rows(answer.results))
+        if not answer.request:
+            return CallResult(outcomes + _without_request(running))
+        return CallResult(outcomes, Wait(self, answer.request, running) if running else None)
 
 
 async def find_jobs(
     session: Sender, limiter: PollLimiter, handles: Sequence[str], wanted: Iterable[str]
-) -> Mapping[str, Job]:
+) -> Mapping[str, Job | UnreadableJob]:
     """Return the wanted jobs of some calls by id; read as many pages as it takes to find them.
 
     Answers do not name the call of a job, and list jobs that ended long ago too.
     """
     missing, jobs, rows = set(wanted), dict[str, Job](), 0
-    async for job in items_by_offset(session, LIST, JobQuery(handles)):
+    listed = items_by_offset(session, LIST, JobQuery(handles))
+    async for job in listed:
         if rows and not rows % MAX_JOBS:
             limiter.record(asyncio.get_running_loop().time())  # one more page
         rows += 1
@@ -73,22 +92,26 @@ async def find_jobs(
             jobs[job.id] = job
             if not missing:
                 break
-    return jobs
+    dropped = [value for value in listed.unreadable if value.drops_row]
+    return {**jobs, **unreadable_jobs(dropped, missing, ())}
 
 
 def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
     """Yield an outcome for each entry without a job: refused, or unknown where there is no reason."""
     for entry in started.refused:
-        if entry.error_code or entry.error_message:
+        if entry.error_code not in NO_ERROR or entry.error_message:
             yield _refused(_target(entry, ids), entry)
         else:
             yield Outcome(_target(entry, ids), State.UNKNOWN, error_message=NOT_IN_ANSWER)
 
 
-def read_connections(answer: Connections, _: Sequence[str]) -> CallResult:
+def read_connections(answer: Connections, ids: Sequence[str]) -> CallResult:
     """Read the connections, and the phones that were refused one."""
-    good = [Outcome(one.phone, State.SUCCEEDED, value=one.access) for one in answer.connections]
-    return CallResult([*good, *(_refused(one.phone, one) for one in answer.refused)])
+    outcomes = [Outcome(one.phone, State.SUCCEEDED, value=one.access) for one in answer.connections]
+    outcomes += [_refused(one.phone, one) for one in answer.refused]
+    known = {outcome.id for outcome in outcomes}
+    dropped = (*dropped_rows(answer.connections), *dropped_rows(answer.refused))
+    return CallResult(outcomes + outcomes_without_row(ids, known, dropped))
 
 
 def read_accepted(_: object, ids: Sequence[str]) -> CallResult:
@@ -112,6 +135,12 @@ def _target(entry: JobEntry | CommandResult, ids: Sequence[str]) -> str:
     return named or (ids[0] if len(ids) == 1 else "")
 
 
+def _without_request(jobs: Mapping[str, str]) -> list[Outcome]:
+    """Return unknown outcomes for the targets of jobs that cannot be polled."""
+    reason = "the answer has no request id, by which its job could be polled"
+    return [Outcome(id, State.UNKNOWN, job, error_message=reason) for job, id in jobs.items()]
+
+
 _STATES: Final[Mapping[object, State]] = {
     JobState.SUCCEEDED: State.SUCCEEDED,
     JobState.FAILED: State.FAILED,
@@ -120,12 +149,19 @@ _STATES: Final[Mapping[object, State]] = {
 
 def _outcome(result: CommandResult, ids: Sequence[str]) -> Outcome:
     # A refused phone has no job, but the answer may show it as failed.
-    was_started = result.id or result.output or not result.error_code
+    was_started = result.id or result.output or result.error_code in NO_ERROR
+    state = _STATES.get(result.state, State.UNKNOWN) if was_started else State.REFUSED
+    reason = None
+    if state is State.UNKNOWN:
+        has_state = result.state is not None
+        reason = (
+            f"its status is {result.state}, which no document describes" if has_state else "it has no status"
+        )
     return Outcome(
         _target(result, ids),
-        _STATES.get(result.state, State.UNKNOWN) if was_started else State.REFUSED,
+        state,
         result.id,
         result.error_code or None,
-        result.error_message or None,
+        result.error_message or reason,
         result.output,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import IDS, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Started
 from koophone_async.wire import PAGE_SIZE, wire
@@ -141,7 +142,7 @@ class EncodingServers:
 
     _session: Sender
 
-    def list(self, query: EncodingServerQuery = EncodingServerQuery()) -> AsyncIterator[EncodingServer]:
+    def list(self, query: EncodingServerQuery = EncodingServerQuery()) -> Items[EncodingServer]:
         """Iterate over the encoding servers that match a query, page by page.
 
         Args:

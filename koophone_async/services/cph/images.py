@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -11,6 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, OneOf, Text, aware
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.encoders import format_milliseconds, format_time
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
@@ -117,7 +117,7 @@ class Images:
 
     _session: Sender
 
-    def list(self, query: ImageQuery = ImageQuery()) -> AsyncIterator[Image]:
+    def list(self, query: ImageQuery = ImageQuery()) -> Items[Image]:
         """Iterate over your images and the shared ones, page by page.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, Listed, Text
 from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.encoders import format_time, join_commas, split_commas
 from koophone_async.services.cph.listings import Listing
 from koophone_async.services.cph.paging import items_by_offset
@@ -111,7 +112,6 @@ class JobPage:
 SHOW: Final = Operation(
     "cph.jobs.show", "GET", "/v1/{project_id}/cloud-phone/jobs/{job_id}",
     JobRequest, Job, source="CPH 5.4.1 (2025-02-08)", repeatable=True,
-    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 # Phones that a call refused have no job and are not listed.
@@ -141,7 +141,7 @@ class Jobs:
         """
         return await self._session.send(SHOW, JobRequest(job))
 
-    def list(self, requests: Iterable[str]) -> AsyncIterator[Job]:
+    def list(self, requests: Iterable[str]) -> Items[Job]:
         """Iterate over the jobs of some calls, in pages of 100, without waiting for their end.
 
         Args:

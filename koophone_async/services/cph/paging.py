@@ -9,13 +9,14 @@ each answer has for the next page.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import evolve, field, frozen
 
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items, UnreadableValue, dropped_rows, unreadable_values
 from koophone_async.wire import wire
 
 Item_co = TypeVar("Item_co", covariant=True)
@@ -39,7 +40,7 @@ class Page(Protocol[Item_co]):
 class PageInfo:
     """Marker of the next page."""
 
-    marker: str | None = field(default=None, metadata=wire("next_marker"))
+    marker: str | None = field(default=None, metadata=wire("next_marker", null_text=True))
 
 
 class MarkedPage(Protocol[Item_co]):
@@ -56,41 +57,66 @@ class MarkedPage(Protocol[Item_co]):
         ...
 
 
-async def items_by_offset(
+def items_by_offset(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
-) -> AsyncIterator[Any]:
+) -> Items[Any]:
     """Iterate over the items of a list, requesting page after page from the query's `offset` on.
 
     The query has fields `offset` and `limit`. If answers have a total, no page past the end is requested: the
     document of 2020 wants an offset less than the number of rows.
     """
-    offset, before = query.offset, ()
-    while True:
-        page: Page[Any] = await session.send(operation, evolve(query, offset=offset))
-        if page.items == before:
-            return  # empty, or the previous page again by a service that does not page
-        for item in page.items:
-            yield item
-        offset, before = offset + len(page.items), page.items
-        if _is_last(page, offset, query.limit):
-            return
+    unreadable: list[UnreadableValue] = []
+    return Items(_by_offset(session, operation, query, unreadable), unreadable)
 
 
-def _is_last(page: Page[Any], seen: int, limit: int) -> bool:
-    """Return whether this is the last page. A page with more rows than requested has all rows."""
-    return len(page.items) != limit if page.total is None else seen >= page.total
-
-
-async def items_by_marker(
+async def _by_offset(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
-) -> AsyncIterator[Any]:
+    unreadable: list[UnreadableValue],
+) -> AsyncGenerator[Any, None]:
+    offset: int = query.offset
+    before: tuple[object, ...] = ((), ())
+    while True:
+        page: Page[Any] = await session.send(operation, evolve(query, offset=offset))
+        dropped = dropped_rows(page.items)
+        if (page.items, dropped) == before:
+            return  # empty, or the previous page again by a service that does not page
+        unreadable += unreadable_values(page.items)
+        for item in page.items:
+            yield item
+        rows = len(page.items) + len(dropped)
+        offset, before = offset + rows, (page.items, dropped)
+        if _is_last(page.total, rows, offset, query.limit):
+            return
+
+
+def _is_last(total: int | None, rows: int, seen: int, limit: int) -> bool:
+    """Return whether this is the last page. A page with more rows than requested has all rows."""
+    return rows != limit if total is None else seen >= total
+
+
+def items_by_marker(
+    session: Sender,
+    operation: Operation[Any, Any],
+    query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
+) -> Items[Any]:
     """Iterate over the items of a list, requesting page after page until an answer has no new marker."""
+    unreadable: list[UnreadableValue] = []
+    return Items(_by_marker(session, operation, query, unreadable), unreadable)
+
+
+async def _by_marker(
+    session: Sender,
+    operation: Operation[Any, Any],
+    query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
+    unreadable: list[UnreadableValue],
+) -> AsyncGenerator[Any, None]:
     while True:
         page: MarkedPage[Any] = await session.send(operation, query)
+        unreadable += unreadable_values(page.items)
         for item in page.items:
             yield item
         marker = _marker(page.next)

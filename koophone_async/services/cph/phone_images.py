@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -10,6 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import Between, OneOf, Text
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.phone_models import ImageLabel
 from koophone_async.wire import PAGE_SIZE, doc, wire
@@ -91,7 +91,7 @@ class PhoneImages:
 
     _session: Sender
 
-    def list(self, query: PhoneImageQuery = PhoneImageQuery()) -> AsyncIterator[PhoneImage]:
+    def list(self, query: PhoneImageQuery = PhoneImageQuery()) -> Items[PhoneImage]:
         """Iterate over the images that phones can run.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Final, TypeVar
 
 from attrs import field, frozen
@@ -10,6 +10,7 @@ from attrs import field, frozen
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.connections import CONNECTIONS, ClientType, ConnectionRequest, Connections
 from koophone_async.services.cph.migration import MIGRATE, MigratePhones, Migration
 from koophone_async.services.cph.paging import items_by_offset
@@ -139,7 +140,6 @@ LIST: Final = Operation(
 SHOW: Final = Operation(
     "cph.phones.show", "GET", "/v1/{project_id}/cloud-phone/phones/{phone_id}",
     PhoneRequest, PhoneDetails, source="CPH 5.3.2 (2025-02-08)", repeatable=True,
-    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 # The document of 2020-07-30 calls it UpdatePhoneNumber; it has nothing to do with telephone numbers.
@@ -175,7 +175,7 @@ class Phones:
 
     _session: Sender
 
-    def list(self, query: PhoneQuery = PhoneQuery()) -> AsyncIterator[Phone]:
+    def list(self, query: PhoneQuery = PhoneQuery()) -> Items[Phone]:
         """Iterate over the phones that match a query, newest first, page by page.
 
         Args:
@@ -202,7 +202,7 @@ class Phones:
         """
         return await self._session.send(SHOW, PhoneRequest(phone))
 
-    def models(self, state: SaleState | None = None) -> AsyncIterator[PhoneModel]:
+    def models(self, state: SaleState | None = None) -> Items[PhoneModel]:
         """Iterate over the phone models, page by page.
 
         Args:
@@ -296,8 +296,7 @@ class Phones:
         """Start overwriting the data of phones with that of other phones. Data of the targets is lost.
 
         Args:
-            migrations: At most 100 pairs of source and target, each target once. The maximum is ours: no document
-                states one.
+            migrations: At most 100 pairs of source and target, each target once. No document states a maximum.
 
         Raises:
             Refused: The service refused the whole call; nothing is being overwritten.

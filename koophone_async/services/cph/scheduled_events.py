@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -13,6 +13,7 @@ from attrs.validators import optional
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, aware
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.buying import SDK_SOURCE
 from koophone_async.services.cph.encoders import format_time, split_commas
 from koophone_async.services.cph.paging import PageInfo, items_by_marker
@@ -192,7 +193,7 @@ class ScheduledEvents:
 
     _session: Sender
 
-    def list(self, query: EventQuery = EventQuery()) -> AsyncIterator[ScheduledEvent]:
+    def list(self, query: EventQuery = EventQuery()) -> Items[ScheduledEvent]:
         """Iterate over the events that match a query, page by page.
 
         Args:

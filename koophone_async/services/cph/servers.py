@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from math import inf
 from typing import Final
 
@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.buying import (
     BUY,
     BUY_BARE,
@@ -119,7 +120,6 @@ LIST: Final = Operation(
 SHOW: Final = Operation(
     "cph.servers.show", "GET", "/v1/{project_id}/cloud-phone/servers/{server_id}",
     ServerRequest, ServerDetail, source="CPH 5.1.2 (2025-02-08)", repeatable=True,
-    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 RESTART: Final = Operation(
@@ -146,7 +146,7 @@ class Servers:
 
     _session: Sender
 
-    def list(self, query: ServerQuery = ServerQuery()) -> AsyncIterator[Server]:
+    def list(self, query: ServerQuery = ServerQuery()) -> Items[Server]:
         """Iterate over the servers that match a query, newest first, page by page.
 
         Args:
@@ -173,7 +173,7 @@ class Servers:
         """
         return await self._session.send(SHOW, ServerRequest(server))
 
-    def models(self, product_type: ProductType | None = None) -> AsyncIterator[ServerModel]:
+    def models(self, product_type: ProductType | None = None) -> Items[ServerModel]:
         """Iterate over the server flavors.
 
         Args:
@@ -186,7 +186,7 @@ class Servers:
         """
         return items_by_marker(self._session, MODELS, ModelQuery(product_type))
 
-    def offerings(self) -> AsyncIterator[Offering]:
+    def offerings(self) -> Items[Offering]:
         """Iterate over the server flavors of each zone that is open to you, on sale or sold out.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.buying import SDK_SOURCE
 from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.paging import PageInfo, items_by_marker
@@ -138,7 +139,7 @@ class SharedApps:
         """
         return await self._session.send(DELETE, DeleteApp(package, servers))
 
-    def list(self, server: str, package: str | None = None) -> AsyncIterator[SharedApp]:
+    def list(self, server: str, package: str | None = None) -> Items[SharedApp]:
         """Iterate over the shared apps of a server, in a list that is up to two hours old.
 
         Args:

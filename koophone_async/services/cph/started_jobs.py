@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import field, frozen
 
-from koophone_async.wire import wire
+from koophone_async.wire import NULL_TEXTS, wire
+
+NO_ERROR: Final = (None, "", "0", *NULL_TEXTS)
+"""Error codes of entries without an error."""
 
 
 @frozen
@@ -28,14 +33,14 @@ class JobEntry:
     @property
     def refused(self) -> bool:
         """Whether no job was started."""
-        return not self.id
+        return not self.id or self.id in NULL_TEXTS
 
 
 @frozen
 class Started:
     """Jobs of one call. Some of its phones or servers may be refused, with HTTP 200."""
 
-    request: str | None = field(default=None, metadata=wire("request_id"))
+    request: str | None = field(default=None, metadata=wire("request_id", null_text=True))
     """Request id, by which its jobs are polled."""
 
     jobs: tuple[JobEntry, ...] = ()
@@ -43,7 +48,7 @@ class Started:
     @property
     def targets_by_job(self) -> dict[str, str]:
         """Phone or server of each started job, by job id."""
-        return {job.id: job.target for job in self.jobs if job.id}
+        return {job.id: job.target for job in self.jobs if job.id and not job.refused}
 
     @property
     def refused(self) -> tuple[JobEntry, ...]:
@@ -55,11 +60,11 @@ class Started:
 class StartedOne:
     """Answer of a call that starts a single job."""
 
-    request: str | None = field(default=None, metadata=wire("request_id"))
+    request: str | None = field(default=None, metadata=wire("request_id", null_text=True))
     server: str | None = field(default=None, metadata=wire("server_id"))
     """None if the answer names no server."""
 
-    id: str | None = field(default=None, metadata=wire("job_id"))
+    id: str | None = field(default=None, metadata=wire("job_id", null_text=True))
 
     @property
     def started(self) -> Started:
@@ -71,5 +76,5 @@ class StartedOne:
 class Accepted:
     """Answer of a call that was executed and has no further result."""
 
-    request: str | None = field(default=None, metadata=wire("request_id"))
+    request: str | None = field(default=None, metadata=wire("request_id", null_text=True))
     """None if the answer has no body or no request id."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import Attribute, field, frozen
@@ -10,6 +10,7 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
 from koophone_async.wire import wire
@@ -235,7 +236,7 @@ class Tags:
 
     _session: Sender
 
-    def list(self) -> AsyncIterator[TagValues]:
+    def list(self) -> Items[TagValues]:
         """Iterate over the keys of all tags of servers in the project, with their values.
 
         Raises:
@@ -264,7 +265,7 @@ class Tags:
         name: str | None = None,
         *,
         untagged: bool = False,
-    ) -> AsyncIterator[TaggedServer]:
+    ) -> Items[TaggedServer]:
         """Iterate over the servers that have all of these tags.
 
         Args:

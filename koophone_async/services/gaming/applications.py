@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.encoders import format_time
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.cph.started_jobs import Accepted
@@ -174,7 +174,7 @@ class Applications:
 
     _session: Sender
 
-    def servers(self, application: str) -> AsyncIterator[ServerDeployment]:
+    def servers(self, application: str) -> Items[ServerDeployment]:
         """Iterate over the servers with an application, and its version there, in pages of 100.
 
         Args:
@@ -187,7 +187,7 @@ class Applications:
         """
         return items_by_offset(self._session, SERVERS, DeploymentQuery(application))
 
-    def phones(self, application: str) -> AsyncIterator[PhoneDeployment]:
+    def phones(self, application: str) -> Items[PhoneDeployment]:
         """Iterate over the phones with an application, and its version there, in pages of 100.
 
         Args:
@@ -200,7 +200,7 @@ class Applications:
         """
         return items_by_offset(self._session, PHONES, DeploymentQuery(application))
 
-    def list(self, name: str | None = None) -> AsyncIterator[Application]:
+    def list(self, name: str | None = None) -> Items[Application]:
         """Iterate over the applications, newest first, in pages of 100.
 
         Args:

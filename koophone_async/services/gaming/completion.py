@@ -7,12 +7,13 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from koophone_async.batches import Outcome, State, Wait
+from koophone_async.batches import Outcome, State, UnreadableJob, Wait
 from koophone_async.operation import Sender
 from koophone_async.polling import PollLimiter, PollResult
 from koophone_async.protocol.codes import meaning
 from koophone_async.services.cph.completion import find_jobs
 from koophone_async.services.cph.jobs import MAX_JOBS, MAX_REQUESTS, Job
+from koophone_async.services.cph.started_jobs import NO_ERROR
 from koophone_async.services.gaming.started_jobs import RefusedServer, Started, StartedJob
 
 _SEPARATOR: Final = ","
@@ -24,7 +25,7 @@ class JobResult:
     """One job of a server or phone, and how it ended."""
 
     started: StartedJob
-    job: Job | None = None
+    job: Job | UnreadableJob | None = None
     """The job as last polled; None if no job was started."""
 
     @property
@@ -84,7 +85,7 @@ class _JobGroup:
     """The jobs of one server or phone, some of which have ended."""
 
     jobs: tuple[StartedJob, ...]
-    ended: dict[str, Job] = field(factory=dict[str, Job], init=False)
+    ended: dict[str, Job | UnreadableJob] = field(factory=dict[str, Job | UnreadableJob], init=False)
 
     @classmethod
     def of_key(cls, key: str) -> Self:
@@ -106,7 +107,14 @@ class _JobGroup:
         """Results so far."""
         return Deployment(tuple(JobResult(job, self.ended.get(job.id or "")) for job in self.jobs))
 
-    def update(self, seen: Mapping[str, Job]) -> bool:
+    @property
+    def result(self) -> Deployment | UnreadableJob:
+        """The deployment; if a job is unreadable and none failed, that job, since the end is unknown."""
+        failed = [job for job in self.ended.values() if not job.succeeded]
+        unreadable = [job for job in failed if isinstance(job, UnreadableJob)]
+        return unreadable[0] if failed and failed == unreadable else self.deployment
+
+    def update(self, seen: Mapping[str, Job | UnreadableJob]) -> bool:
         """Process one poll result; return whether it had every open job."""
         listed = self.open & seen.keys()
         has_all = listed == self.open
@@ -140,7 +148,7 @@ class DeploymentPoller:
         """Return a wait for the jobs of a resume token."""
         return self._wait(request, {target: _JobGroup.of_key(key) for key, target in jobs.items()})
 
-    async def poll(self, handles: Sequence[str]) -> PollResult[Deployment]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Deployment | UnreadableJob]:
         """Poll these calls. A server or phone is missing from the result while any of its open jobs is."""
         awaited = {one: self._session.poll_scheduler.pending(self, one) for one in self._open}
         self._open = {
@@ -156,10 +164,12 @@ class DeploymentPoller:
         jobs = {group.key: target for target, group in groups.items()}
         return Wait(self, request, jobs, value=_unchanged)
 
-    def _finished(self, handle: str, seen: Mapping[str, Job]) -> Iterator[tuple[str, Deployment | None]]:
+    def _finished(
+        self, handle: str, seen: Mapping[str, Job | UnreadableJob]
+    ) -> Iterator[tuple[str, Deployment | UnreadableJob | None]]:
         for key, group in self._open.get(handle, {}).items():
             if group.update(seen):
-                yield key, None if group.open else group.deployment
+                yield key, None if group.open else group.result
 
 
 def _unchanged(deployment: Deployment) -> object:
@@ -180,7 +190,9 @@ def refusals(started: Started, targets: Iterable[str]) -> Iterator[Outcome]:
 
 
 def _refusal(target: str, why: RefusedServer | StartedJob | Started) -> Outcome:
-    code = why.error_code or None
+    code = None if why.error_code in NO_ERROR else why.error_code
+    if code is None and not why.error_message:
+        return Outcome(target, State.UNKNOWN, error_message="the answer has neither a job nor an error")
     # Status 0: an unlisted code alone does not prove that nothing was executed.
     state = State.REFUSED if meaning(code, 0).not_executed else State.FAILED
     return Outcome(target, state, error_code=code, error_message=why.error_message or None)

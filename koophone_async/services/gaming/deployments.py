@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import field, frozen
@@ -12,6 +12,7 @@ from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.polling import ResumeToken
+from koophone_async.rows import Items
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.gaming.completion import DeploymentPoller, refusals
 from koophone_async.services.gaming.requests import (
@@ -119,7 +120,7 @@ class Deployments:
     _session: Sender
     _poller: DeploymentPoller = field(repr=False)
 
-    def on_server(self, server: str) -> AsyncIterator[DeployedVersion]:
+    def on_server(self, server: str) -> Items[DeployedVersion]:
         """Iterate over the versions on a server, in pages of 100.
 
         Args:
@@ -192,7 +193,7 @@ class Deployments:
         """
         return await self._session.send(UNDEPLOY, UndeployVersions.of(servers, versions))
 
-    def on_phone(self, phone: str) -> AsyncIterator[DeployedVersion]:
+    def on_phone(self, phone: str) -> Items[DeployedVersion]:
         """Iterate over the versions on a phone, in pages of 100.
 
         Args:

@@ -39,7 +39,7 @@ class StartedJob:
     kind: JobKind | int | None = field(default=None, metadata=wire("job_type"))
     """An int for a kind that this version does not know."""
 
-    id: str | None = field(default=None, metadata=wire("job_id"))
+    id: str | None = field(default=None, metadata=wire("job_id", null_text=True))
     """None if no job was started; then there is an error code. No document shows such an entry."""
 
     server: str | None = field(default=None, metadata=wire("server_id"))
@@ -74,7 +74,7 @@ class RefusedServer:
 class Started:
     """Jobs of one call, and the servers that it refused."""
 
-    request: str | None = field(default=None, metadata=wire("request_id"))
+    request: str | None = field(default=None, metadata=wire("request_id", null_text=True))
     """Request id, by which its jobs are polled."""
 
     jobs: tuple[StartedJob, ...] = ()

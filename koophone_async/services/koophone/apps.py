@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any, Final
 from uuid import uuid4
@@ -14,6 +14,7 @@ from attrs.validators import and_
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.paging import items
 from koophone_async.wire import doc, wire
@@ -174,7 +175,7 @@ class Apps:
         """
         return await self._session.send(INSTALL, InstallApp.of(package, instances))
 
-    def list(self, instance: str, type: AppType | None = None) -> AsyncIterator[App]:
+    def list(self, instance: str, type: AppType | None = None) -> Items[App]:
         """List every app on an instance, page by page.
 
         Args:

@@ -9,10 +9,11 @@ from typing import Final, TypeAlias
 
 from attrs import define, field, frozen
 
-from koophone_async.batches import Wait
+from koophone_async.batches import UnreadableJob, Wait, unreadable_jobs
 from koophone_async.errors import NotFound, Refused
 from koophone_async.operation import Sender
 from koophone_async.polling import PollResult
+from koophone_async.rows import dropped_rows
 from koophone_async.services.koophone import jobs
 from koophone_async.services.koophone.instances import (
     LIST,
@@ -60,11 +61,16 @@ class TaskPoller:
     max_handles: int = 1
     max_jobs: int | None = None
 
-    async def poll(self, handles: Sequence[str]) -> PollResult[Job]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job | UnreadableJob]:
         """Return all jobs of a task."""
         (handle,) = handles
-        task = await self._session.send(jobs.LIST, TaskQuery(handle))
-        return {handle: {job.id: job if job.ended else None for job in task.jobs}}
+        return {handle: await self.jobs(handle, self._session.poll_scheduler.pending(self, handle))}
+
+    async def jobs(self, handle: str, awaited: Collection[str]) -> Mapping[str, Job | UnreadableJob | None]:
+        """Return all jobs of a task; a job that is still running maps to None."""
+        rows = (await self._session.send(jobs.LIST, TaskQuery(handle))).jobs
+        listed = {job.id: job if job.ended else None for job in rows}
+        return {**listed, **unreadable_jobs(dropped_rows(rows), awaited, listed)}
 
 
 @define(eq=False)
@@ -148,13 +154,13 @@ class TaskOrStatePoller:
         self._pending[handle] = self._states.wait(instance_of.values()).handle, instance_of
         return Wait(self, handle, instance_of)
 
-    async def poll(self, handles: Sequence[str]) -> PollResult[Job | ReachedState]:
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job | UnreadableJob | ReachedState]:
         """Return all jobs of a task, or the results of its instances under the ids of their jobs."""
         (handle,) = handles
         state_handle, instance_of = self._pending[handle]
-        results: Mapping[str, Job | ReachedState | None]
+        results: Mapping[str, Job | UnreadableJob | ReachedState | None]
         try:
-            results = (await self._tasks.poll(handles))[handle]
+            results = await self._tasks.jobs(handle, instance_of)
         except NotFound:
             job_of = {instance: job for job, instance in instance_of.items()}
             states = (await self._states.poll([state_handle]))[state_handle]

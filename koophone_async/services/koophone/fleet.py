@@ -7,13 +7,23 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import CallResult, Outcome, Run, RunOptions, State, Verb, Wait
+from koophone_async.batches import (
+    CallResult,
+    Outcome,
+    Run,
+    RunOptions,
+    State,
+    Verb,
+    Wait,
+    outcomes_without_row,
+)
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import dropped_rows
 from koophone_async.services.koophone import apps, commands, instances, orders, streaming, users, video
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
-from koophone_async.services.koophone.commands import CommandResults, RunCommand
+from koophone_async.services.koophone.commands import CommandResult, CommandResults, RunCommand
 from koophone_async.services.koophone.completion import (
     StatePoller,
     TaskOrStatePoller,
@@ -150,8 +160,9 @@ class Fleet:
         """
         by_status, by_list = status_poller(self._session, ready), list_poller(self._session, prepared)
 
-        def read(answer: PreparedInstances, _: Sequence[str]) -> CallResult:
-            outcomes: list[Outcome] = []
+        def read(answer: PreparedInstances, ids: Sequence[str]) -> CallResult:
+            known = {status.instance for status in answer.statuses}
+            outcomes = outcomes_without_row(ids, known, dropped_rows(answer.statuses))
             pending: list[str] = []
             for status in answer.statuses:
                 if status.state == PrepareState.READY:
@@ -210,14 +221,20 @@ class Fleet:
         tasks = TaskOrStatePoller(self._tasks, states)
 
         def read(started: StartedTask, ids: Sequence[str]) -> CallResult:
-            has_jobs = started.id and started.jobs
-            return CallResult(wait=tasks.wait(started) if has_jobs else states.wait(ids))
+            if not started.id or not started.jobs:
+                return CallResult(wait=states.wait(ids))
+            return CallResult(_without_job(started, ids), tasks.wait(started))
 
         return self._run(operation, request, read, sample=sample)
 
-    def _read_task(self, started: StartedTask, _: Sequence[str]) -> CallResult:
-        jobs = {job.id: job.instance for job in started.jobs}
-        return CallResult(wait=Wait(self._tasks, started.id, jobs)) if started.id else CallResult()
+    def _read_task(self, started: StartedTask, ids: Sequence[str]) -> CallResult:
+        jobs = started.instances_by_job
+        if not started.id:
+            reason = "the answer has no task, by which its job could be polled"
+            return CallResult(
+                [Outcome(id, State.UNKNOWN, job, error_message=reason) for job, id in jobs.items()]
+            )
+        return CallResult(_without_job(started, ids), Wait(self._tasks, started.id, jobs))
 
 
 _NOT_IN_STATUS: Final = {
@@ -230,6 +247,11 @@ _NOT_IN_STATUS: Final = {
     PrepareState.MAINTAINING,
 }
 """States before streaming that `status` does not show in every edition; the others wait for data only."""
+
+
+def _without_job(started: StartedTask, ids: Sequence[str]) -> list[Outcome]:
+    known = set(started.instances_by_job.values())
+    return outcomes_without_row(ids, known, dropped_rows(started.jobs), f"task {started.id}")
 
 
 def _single(ids: Sequence[str]) -> InstanceRequest:
@@ -263,23 +285,38 @@ def _read_value(value: Callable[[Answer], object]) -> Callable[[Answer, Sequence
     return lambda answer, ids: CallResult([Outcome(ids[0], State.SUCCEEDED, value=value(answer))])
 
 
-def _read_statuses(answer: InstanceStatuses, _: Sequence[str]) -> CallResult:
-    return CallResult([Outcome(s.instance, State.SUCCEEDED, value=s.state) for s in answer.statuses])
+def _read_statuses(answer: InstanceStatuses, ids: Sequence[str]) -> CallResult:
+    outcomes = [Outcome(s.instance, State.SUCCEEDED, value=s.state) for s in answer.statuses]
+    known = {outcome.id for outcome in outcomes}
+    return CallResult(outcomes + outcomes_without_row(ids, known, dropped_rows(answer.statuses)))
 
 
-def _read_results(answer: CommandResults, _: Sequence[str]) -> CallResult:
-    states: dict[int, State] = {JobState.SUCCEEDED: State.SUCCEEDED, JobState.FAILED: State.FAILED}
-    return CallResult(
-        Outcome(
-            result.instance,
-            states.get(result.state, State.UNKNOWN),
-            error_code=result.error_code or None,
-            error_message=result.error_message or (None if result.state in states else _NOT_ENDED),
-            output=result.output,
-        )
-        for result in answer.results
+def _read_results(answer: CommandResults, ids: Sequence[str]) -> CallResult:
+    outcomes = [_result_outcome(result) for result in answer.results]
+    known = {outcome.id for outcome in outcomes}
+    return CallResult(outcomes + outcomes_without_row(ids, known, dropped_rows(answer.results)))
+
+
+def _result_outcome(result: CommandResult) -> Outcome:
+    return Outcome(
+        result.instance,
+        _RESULT_STATES.get(result.state, State.UNKNOWN),
+        error_code=result.error_code or None,
+        error_message=result.error_message or _reason_without_message(result.state),
+        output=result.output,
     )
 
+
+def _reason_without_message(state: JobState | int) -> str | None:
+    if state in _RESULT_STATES:
+        return None
+    return _NOT_ENDED if state == JobState.RUNNING else f"its status is {state}, which no document describes"
+
+
+_RESULT_STATES: Final[Mapping[int, State]] = {
+    JobState.SUCCEEDED: State.SUCCEEDED,
+    JobState.FAILED: State.FAILED,
+}
 
 _NOT_ENDED: Final = (
     "the service answered before the command had ended, and there is no task to poll for its result"

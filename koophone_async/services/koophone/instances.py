@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -13,6 +13,7 @@ from attrs import Attribute, field, frozen
 from koophone_async.checks import IDS, Between, OneOf, aware, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 from koophone_async.services.koophone.paging import items
 from koophone_async.wire import Edition, doc, wire
@@ -82,8 +83,8 @@ class Instance:
     billing_mode: str | None = None
     project_id: str | None = None
     project_name: str | None = None
-    phone_id: str | None = None
-    """The string "null" in the documents' example."""
+    phone_id: str | None = field(default=None, metadata=wire("phone_id", null_text=True))
+    """None for the text "null" too, which the documents' example has."""
 
     member_name: str | None = None
     account_name: str | None = None
@@ -175,7 +176,6 @@ STATUS: Final = Operation(
     "koophone.instances.status", "POST", "/v1/instances/batch-query-status",
     InstancesRequest, InstanceStatuses, source="KooPhone 4.1.5 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=True,
-    answer_ids=lambda answer: (status.instance for status in answer.statuses),
 )  # fmt: skip
 
 # The edition of 2025-08-27 answers without a task.
@@ -207,7 +207,7 @@ class Instances:
 
     _session: Sender
 
-    def list(self, query: InstanceQuery = InstanceQuery()) -> AsyncIterator[Instance]:
+    def list(self, query: InstanceQuery = InstanceQuery()) -> Items[Instance]:
         """List every instance of the tenant that matches the query, page by page.
 
         Args:

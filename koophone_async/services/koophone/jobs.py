@@ -10,7 +10,7 @@ from attrs import field, frozen
 from koophone_async.checks import Text
 from koophone_async.operation import Operation
 from koophone_async.polling import ResumeToken
-from koophone_async.wire import wire
+from koophone_async.wire import NULL_TEXTS, wire
 
 
 class JobState(IntEnum):
@@ -22,6 +22,11 @@ class JobState(IntEnum):
 
 
 _ENDED: Final = {JobState.SUCCEEDED, JobState.FAILED}
+NO_ID: Final = ("", *NULL_TEXTS)
+"""Texts in place of an id."""
+
+_NO_ERROR: Final = (None, "0", *NO_ID)
+"""Error codes of jobs without an error."""
 
 
 @frozen
@@ -39,15 +44,20 @@ class StartedTask:
     Only this answer has the instance of each job; polls of the task return job ids alone.
     """
 
-    id: str | None = field(default=None, metadata=wire("task_id"))
+    id: str | None = field(default=None, metadata=wire("task_id", null_text=True))
     """None where the edition has no task: then only the state of the instances shows the result."""
 
     jobs: tuple[StartedJob, ...] = field(default=(), metadata=wire("cmd_jobs"))
 
     @property
+    def instances_by_job(self) -> dict[str, str]:
+        """Instance of each job, by job id."""
+        return {job.id: job.instance for job in self.jobs if job.id not in NO_ID}
+
+    @property
     def task(self) -> ResumeToken | None:
         """Resume token for `koophone.jobs.wait`, here or, as a string, in another process."""
-        return ResumeToken("", self.id, {job.id: job.instance for job in self.jobs}) if self.id else None
+        return ResumeToken("", self.id, self.instances_by_job) if self.id else None
 
 
 @frozen
@@ -72,8 +82,8 @@ class Job:
     def ended(self) -> bool:
         """Whether the job has ended, well or badly."""
         # Since 2026-07 app installations have states 0 to 3, which no document explains. With an error code
-        # 3 can only be a failure; without one it may be a stage.
-        return self.state in _ENDED or (self.state == 3 and bool(self.error_code))
+        # 3 can only be a failure; without one it may be a stage. "0" is the code of a success.
+        return self.state in _ENDED or (self.state == 3 and self.error_code not in _NO_ERROR)
 
     @property
     def succeeded(self) -> bool:

@@ -36,7 +36,7 @@ class SkuQuery:
 class BandwidthProduct:
     """The bandwidth product that every instance is bought with."""
 
-    id: str = field(metadata=wire("cbcSkuId"))
+    id: str = field(metadata=wire("cbcSkuId", "cbcSkuld"))
     number: str | None = field(default=None, metadata=wire("id"))
 
 
@@ -47,7 +47,7 @@ class SystemImage:
     version: str
     """Such as `AOSP9`: the `os` of an order."""
 
-    pool: str | None = field(default=None, metadata=wire("resPoolId"))
+    pool: str | None = field(default=None, metadata=wire("resPoolId", "resPoolld"))
     id: str | None = None
     network: str | None = None
     """`EIP` or `ADN`: the `network` of an order."""
@@ -105,7 +105,7 @@ class RegionSkus:
     """SKUs for sale in one region."""
 
     skus: tuple[Sku, ...] = field(default=(), metadata=wire("skuResponses"))
-    region: str | None = field(default=None, metadata=wire("regionId"))
+    region: str | None = field(default=None, metadata=wire("regionId", "regionld"))
 
 
 @frozen
@@ -183,7 +183,7 @@ class BuyInstances:
 class OrderedInstance:
     """An instance that an order will create."""
 
-    id: str = field(metadata=wire("instanceId"))
+    id: str = field(metadata=wire("instanceId", "instanceld", null_text=True))
     name: str | None = field(default=None, metadata=wire("instanceName"))
 
 
@@ -191,7 +191,7 @@ class OrderedInstance:
 class Order:
     """An order, and the instances that it will create."""
 
-    id: str = field(metadata=wire("orderId"))
+    id: str = field(metadata=wire("orderId", "orderld", null_text=True))
     instances: tuple[OrderedInstance, ...] = field(default=(), metadata=wire("instanceInfos"))
 
 

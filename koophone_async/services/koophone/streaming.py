@@ -11,7 +11,7 @@ from attrs import field, frozen
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import json_texts, wire
 
 
 class PrepareState(IntEnum):
@@ -97,10 +97,10 @@ class InstanceRequest:
 class StreamAddress:
     """Address and ports of a stream."""
 
-    address: str | None = None
+    address: str | None = field(default=None, metadata=wire("address", null_text=True))
     audio_port: int | None = field(default=None, metadata=wire("aport"))
     audio_type: int | None = field(default=None, metadata=wire("atype"))
-    ipv6: str | None = field(default=None, metadata=wire("address_ipv6"))
+    ipv6: str | None = field(default=None, metadata=wire("address_ipv6", null_text=True))
 
 
 @frozen
@@ -115,11 +115,12 @@ class StreamAddresses:
 class Signaling:
     """Signaling server for WebRTC players."""
 
-    url: str | None = field(default=None, metadata=wire("signaling_url"))
+    url: str | None = field(default=None, metadata=wire("signaling_url", null_text=True))
     seconds: float | None = field(default=None, metadata=wire("expired_time"))
     """Maximum duration of the stream in seconds; null in the documents' example."""
 
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: tuple[str, ...] = field(default=(), metadata=wire("ice_servers", convert=json_texts))
+    """Addresses; a server that is an object in the answer is its JSON text."""
 
 
 @frozen
@@ -135,26 +136,25 @@ class StreamResource:
 
     sdk: StreamAddresses | None = None
     rtc: WebRtc | None = None
-    device: str | None = field(default=None, metadata=wire("device_id"))
-    instance: str | None = field(default=None, metadata=wire("kp_id"))
+    device: str | None = field(default=None, metadata=wire("device_id", null_text=True))
+    instance: str | None = field(default=None, metadata=wire("kp_id", null_text=True))
 
 
 @frozen
 class StreamAccess:
     """Token and addresses of one stream."""
 
-    token: str = field(repr=False, metadata=wire("device_token"))
+    token: str = field(repr=False, metadata=wire("device_token", null_text=True))
     """A secret. Its lifetime is not documented."""
 
     resource: StreamResource | None = None
-    streaming: str | None = field(default=None, metadata=wire("streamingId"))
+    streaming: str | None = field(default=None, metadata=wire("streamingId", null_text=True))
 
 
 PREPARE: Final = Operation(
     "koophone.streaming.prepare", "POST", "/v1/instances/prepare",
     PrepareInstances, PreparedInstances, source="KooPhone 4.3.1 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=True,
-    answer_ids=lambda answer: (status.instance for status in answer.statuses),
 )  # fmt: skip
 
 PROGRESS: Final = Operation(
@@ -166,7 +166,6 @@ PROGRESS: Final = Operation(
 AUTHORIZE: Final = Operation(
     "koophone.streaming.authorize", "POST", "/v1/instances/{instance_id}/auth",
     InstanceRequest, StreamAccess, source="KooPhone 4.1.7 (2025-12-31)", repeatable=False,
-    answer_ids=lambda answer: (answer.resource.instance,) if answer.resource else (),
 )  # fmt: skip
 
 STOP: Final = Operation(

@@ -1,0 +1,222 @@
+"""Build the model of an answer from decoded JSON, value by value, and record what cannot be read.
+
+- A value that cannot be read has the field's default, and is recorded.
+- If the field is mandatory, its row is left out of its list, and the value is recorded with the row's id. A
+  row that is not in a list is a value of the field that it is in.
+- If a mandatory field of the answer itself cannot be read, the answer cannot be read.
+
+Null counts as missing, and so do an empty text and the text "null" where the field is no text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, get_origin
+
+import attrs
+from attrs import frozen
+
+from koophone_async import wire
+from koophone_async.protocol.redaction import REDACTED, redact
+from koophone_async.rows import Rows, UnreadableValue
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+    from koophone_async.wire import Edition, Json
+
+T = TypeVar("T")
+Hook = Callable[[Any, Any], Any]
+
+log: Final = logging.getLogger("koophone_async")
+
+_MAX_SHOWN: Final = 80
+"""Characters of a value that are recorded."""
+
+_MAX_LOGGED: Final = 5
+"""Values of one answer that are logged, before the others are only counted."""
+
+_TEXTS: Final = (str, str | None)
+
+_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
+"""What converting a value may raise; times out of range raise the last two."""
+
+_recorded: ContextVar[list[UnreadableValue]] = ContextVar("recorded")
+"""The unreadable values of the answer that is being read."""
+
+
+class UnreadableRow(ValueError):
+    """A mandatory field of a row cannot be read."""
+
+    def __init__(self, value: UnreadableValue) -> None:
+        super().__init__(str(value))
+        self.value = value
+
+
+def build(model: type[T], answer: object, edition: Edition, operation: str) -> T:
+    """Return the model of an answer, and log what cannot be read.
+
+    Raises:
+        UnreadableRow: A mandatory field of the answer itself cannot be read.
+    """
+    read = _converter(edition).get_structure_hook(model)
+    recorded: list[UnreadableValue] = []
+    token = _recorded.set(recorded)
+    try:
+        built: T = read(answer, model)
+    except _UNREADABLE as error:
+        if isinstance(error, UnreadableRow):
+            raise
+        raise UnreadableRow(UnreadableValue("", _shown(answer))) from None
+    finally:
+        _recorded.reset(token)
+    if recorded:
+        texts = list(map(str, recorded[:_MAX_LOGGED]))
+        texts += [f"{len(recorded) - _MAX_LOGGED} more"] if len(recorded) > _MAX_LOGGED else []
+        log.warning("%s: unreadable values in the answer: %s", operation, "; ".join(texts))
+    return built
+
+
+@cache
+def _converter(edition: Edition) -> Converter:
+    converter = wire.scalar_converter()
+    converter.register_structure_hook_factory(_is_list, lambda kind: _list_reader(converter, kind))
+    converter.register_structure_hook_factory(
+        attrs.has, lambda model: _RowReader.of(model, converter, edition).read
+    )
+    return converter
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,)
+
+
+def _list_reader(converter: Converter, kind: Any) -> Hook:
+    read_item = converter.get_structure_hook(get_args(kind)[0])
+
+    def read(value: object, _: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise TypeError("expected a list")
+        recorded, rows, dropped = _recorded.get(), list[Any](), list[UnreadableValue]()
+        before = len(recorded)
+        for item in cast("list[object]", value):
+            try:
+                rows.append(read_item(item, get_args(kind)[0]))
+            except UnreadableRow as error:
+                dropped.append(error.value)
+            except _UNREADABLE:
+                dropped.append(UnreadableValue("", _shown(item)))
+        recorded += dropped
+        unreadable = recorded[before:]
+        return Rows(rows, unreadable, dropped) if unreadable else tuple(rows)
+
+    return read
+
+
+@frozen
+class _FieldReader:
+    """Reads one field of a row."""
+
+    attribute: attrs.Attribute[Any]
+    names: tuple[str, ...]
+    """Names on the wire, the usual one first."""
+
+    hook: Hook
+    convert: Callable[[Any], Any] | None
+    """Converts a value before the hook."""
+
+    absent: tuple[str | None, ...]
+    """Values that count as missing."""
+
+    @classmethod
+    def of(cls, attribute: attrs.Attribute[Any], converter: Converter, edition: Edition) -> _FieldReader:
+        """Create the reader of a field."""
+        on_wire = wire.spelling(attribute)
+        hook = wire.edition_hook(attribute, edition) or converter.get_structure_hook(attribute.type or Any)
+        nulls: tuple[str | None, ...] = (None, *wire.NULL_TEXTS) if on_wire.null_text else (None,)
+        absent = nulls if attribute.type in _TEXTS else (None, "", *wire.NULL_TEXTS)
+        return cls(attribute, (on_wire.name, *on_wire.also), cast("Hook", hook), on_wire.convert, absent)
+
+    def read(self, row: Json) -> Any:
+        """Return the value in a row; NOTHING for the default.
+
+        Raises:
+            UnreadableRow: The field is mandatory and cannot be read.
+        """
+        name, value = self.value_in(row)
+        is_mandatory = self.attribute.default is attrs.NOTHING
+        if value is attrs.NOTHING or value in self.absent:
+            if is_mandatory:
+                raise UnreadableRow(self._unreadable(row, name, value))
+            return attrs.NOTHING
+        recorded = _recorded.get()
+        before = len(recorded)
+        try:
+            return self.hook(self.convert(value) if self.convert else value, self.attribute.type)
+        except UnreadableRow as error:
+            if is_mandatory:
+                raise
+            del recorded[before:]
+            unreadable = attrs.evolve(error.value, drops_row=False)
+        except _UNREADABLE:
+            unreadable = self._unreadable(row, name, value)
+            if is_mandatory:
+                raise UnreadableRow(unreadable) from None
+        recorded.append(unreadable)
+        return Rows((), [unreadable]) if self.attribute.default == () else attrs.NOTHING
+
+    def value_in(self, row: Json) -> tuple[str, object]:
+        """Return the name and value in a row: of the usual name, unless only another one has a value."""
+        found = [(name, row[name]) for name in self.names if name in row]
+        present = [(name, value) for name, value in found if value not in self.absent]
+        return (present or found or [(self.names[0], attrs.NOTHING)])[0]
+
+    def _unreadable(self, row: Json, name: str, value: object) -> UnreadableValue:
+        shown = REDACTED if self.attribute.repr is False and value not in self.absent else _shown(value)
+        return UnreadableValue(name, shown, _ids_in(row), self.attribute.default is attrs.NOTHING)
+
+
+@frozen
+class _RowReader:
+    """Reads rows of one model."""
+
+    model: Any
+    fields: tuple[_FieldReader, ...]
+
+    @classmethod
+    def of(cls, model: Any, converter: Converter, edition: Edition) -> _RowReader:
+        """Create the reader of a model's rows."""
+        attributes = attrs.fields(attrs.resolve_types(model))
+        return cls(model, tuple(_FieldReader.of(a, converter, edition) for a in attributes))
+
+    def read(self, row: object, _: object) -> Any:
+        """Return the model that a row describes.
+
+        Raises:
+            UnreadableRow: It is no JSON object, or a mandatory field cannot be read.
+        """
+        if not isinstance(row, dict):
+            raise UnreadableRow(UnreadableValue("", _shown(row)))
+        read = [(field.attribute.alias or "", field.read(cast("Json", row))) for field in self.fields]
+        return self.model(**{name: value for name, value in read if value is not attrs.NOTHING})
+
+
+def _ids_in(row: Json) -> tuple[str, ...]:
+    """Return the ids of a row, by which people can look for it."""
+    values = (value for name, value in row.items() if name.lower().endswith("id"))
+    return tuple(one for one in values if isinstance(one, str) and one not in ("", *wire.NULL_TEXTS))
+
+
+def _shown(value: object) -> str:
+    """Return a value as short JSON without secrets. Of an object or a list only the kind is shown."""
+    if value is attrs.NOTHING:
+        return "missing"
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    text = redact(wire.encode(value).decode())
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
