@@ -23,14 +23,15 @@ class Bandwidths:
     @serves(bandwidths.LIST)
     async def list(self, request: bandwidths.BandwidthQuery) -> bandwidths.BandwidthPage:
         """Return one page of the bandwidths; there is no total."""
-        found = [one for one in self.project.cph.bandwidths.values() if one.region == self.project.region]
+        records = self.project.cph.bandwidths.values()
+        found = [one for one in records if one.is_system and one.region == self.project.region]
         rows = page(found, request.offset, request.limit)
         return bandwidths.BandwidthPage(tuple(map(bandwidth_row, rows)))
 
     @serves(bandwidths.UPDATE)
     async def update(self, request: bandwidths.UpdateBandwidth) -> Accepted:
         record = self.project.cph.bandwidths.get(request.bandwidth)
-        if record is None or record.region != self.project.region:
+        if record is None or not record.is_system or record.region != self.project.region:
             raise cph_refusal(error_table.NO_BANDWIDTH, reason=request.bandwidth)
         if record.sharing != Sharing.SHARED:
             raise cph_refusal(error_table.BANDWIDTH_NOT_SHARED)

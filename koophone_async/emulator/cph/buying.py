@@ -9,11 +9,11 @@ from attrs import frozen
 
 from koophone_async.emulator import world
 from koophone_async.emulator.android.releases import RELEASES
-from koophone_async.emulator.cph import error_table
+from koophone_async.emulator.cph import error_table, server_setup
 from koophone_async.emulator.cph.flavors import OWN_NETWORK_ONLY, PHONES, SERVERS
 from koophone_async.emulator.cph.project import Project
 from koophone_async.emulator.cph.server_inventory import BY_PERIOD, Server
-from koophone_async.emulator.cph.state import BandwidthRecord
+from koophone_async.emulator.cph.server_setup import ipv6_bandwidths, set_up
 from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.orders import place
 from koophone_async.emulator.server.errors import cph_refusal
@@ -42,6 +42,8 @@ def populate(world: World, server: Server, image: str, properties: Mapping[str, 
         name = f"{server.name}-{number:05}"
         phone = world.fleet.add(name, server.region, flavor.model, release, server.index)
         phone.image = image
+        if server.phone_disk is not None:
+            phone.disk = server.phone_disk.size
         if properties:
             phone.configure(properties)
             phone.start_up()
@@ -86,10 +88,11 @@ class Replace(Effect):
         request, server, fleet = self.request, run.server, run.world.fleet
         for phone in fleet.on_server(server.index):
             fleet.remove(phone.id)
-        server.phone_model, server.vpc = request.phone_model, request.vpc
-        server.subnet = request.cards[0].subnet
-        server.keypair = server.keypair if request.keypair is None else request.keypair
-        server.network, server.updated, server.state = "v2", run.at, ServerState.NORMAL
+        server.phone_model, server.subnet = request.phone_model, request.cards[0].subnet
+        if request.owner is not None:
+            server.enterprise_project = request.owner.enterprise_project or "0"
+        set_up(run.world, server, request, ipv6_bandwidths(request))
+        server.updated, server.state = run.at, ServerState.NORMAL
         populate(run.world, server, request.image, request.properties)
 
     def fail(self, run: Run) -> None:
@@ -105,12 +108,12 @@ class Buying:
     @serves(buying.BUY, counted=False)
     async def buy(self, request: BuyServers) -> ServerOrder:
         self._check(request.model, request.phone_model, request.image)
+        server_setup.check(request)
 
         def configure(server: Server) -> None:
-            server.network, server.vpc, server.subnet = "v2", request.vpc, request.cards[0].subnet
-            server.zone = request.zone or server.zone
-            server.keypair = request.keypair or ""
+            server.subnet, server.keypair = request.cards[0].subnet, ""
             server.enterprise_project = request.term.enterprise_project or "0"
+            set_up(self.project.world, server, request, ipv6_bandwidths(request))
 
         return self._order(buying.BUY, request, request.term, configure)
 
@@ -120,10 +123,10 @@ class Buying:
         if request.model in OWN_NETWORK_ONLY:
             raise cph_refusal(error_table.BUY_BY_V2)
         self._check(request.model, request.phone_model, request.image)
-        bandwidth = self._bandwidth(request)
+        bandwidth = server_setup.system_bandwidth(self.project, request.bandwidth)
 
         def configure(server: Server) -> None:
-            server.bandwidth, server.keypair = bandwidth, request.keypair or ""
+            server_setup.set_up_v1(server, request, bandwidth)
 
         order = self._order(buying.BUY_V1, request, request.term, configure)
         return Order(order.id, order.product)
@@ -133,8 +136,7 @@ class Buying:
         self._check(request.model)
 
         def configure(server: Server) -> None:
-            server.network, server.subnet, server.keypair = "v2", request.cards[0].subnet, request.keypair
-            server.zone = request.zone or server.zone
+            server_setup.set_up_bare(self.project.world, server, request)
 
         return self._order(buying.BUY_BARE, request, request.term, configure)
 
@@ -145,18 +147,6 @@ class Buying:
             raise cph_refusal(error_table.UNSUPPORTED_PHONE_MODEL, reason=phone_model)
         if image is not None and self.project.cph.release_of(image, self.project.region) is None:
             raise cph_refusal(error_table.NO_IMAGE, reason=image)
-
-    def _bandwidth(self, request: BuyServersV1) -> str:
-        """Return the id of the requested bandwidth, which may be a new one."""
-        requested, bandwidths = request.bandwidth, self.project.cph.bandwidths
-        if requested.id is not None:
-            if requested.id not in bandwidths or bandwidths[requested.id].region != self.project.region:
-                raise cph_refusal(error_table.NO_BANDWIDTH, reason=requested.id)
-            return requested.id
-        now, id_ = self.project.now, self.project.world.hex()
-        size, sharing = requested.size or 300, int(requested.sharing or 0)
-        bandwidths[id_] = BandwidthRecord(id_, self.project.region, size, sharing, now, now)
-        return id_
 
     def _order(
         self,
@@ -209,6 +199,7 @@ class Buying:
         if not server.is_ready:
             raise cph_refusal(error_table.SERVER_NOT_CHANGEABLE)
         self._check(server.model, request.phone_model, request.image)
+        server_setup.check(request)
         if len(self.project.jobs.unfinished(server_changes.CHANGE)) >= MAX_CHANGES:
             raise cph_refusal(error_table.TOO_MANY_CHANGES, MAX_CHANGES)
         call = self.project.world.hex()

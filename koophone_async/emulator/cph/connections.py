@@ -6,6 +6,7 @@ from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.server_setup import SERVERS_IPV6, ipv6_address
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.server.errors import Refusal, cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -37,10 +38,12 @@ class Connections:
         return Connection(id_, self._access(phone))
 
     def _access(self, phone: Phone) -> Access:
-        server, world = self.project.cph.servers.of(phone), self.project.world
+        servers, world = self.project.cph.servers, self.project.world
+        server, number = servers.of(phone), servers.address_of(phone)
         return Access(
-            server.public_ip,
-            server.internal_ip,
+            server.public_ip(number),
+            server.internal_ip(number),
+            ipv6_address(SERVERS_IPV6, server.id) if server.is_ipv6 else None,
             port=10000 + phone.number % 50000,
             session=world.hex(),
             timestamp=str(int(self.project.now.timestamp() * 1000)),

@@ -82,7 +82,7 @@ _CREATING = (EncodingFilter.CREATING_100, EncodingFilter.CREATING_1014)
 
 
 def _row(server: Server) -> EncodingServer:
-    inside, outside = server.internal_ip, server.public_ip
+    inside, outside = server.internal_ip(), server.public_ip()
     access = EncodingAccess(6900, 6900, inside, None, outside, inside, outside, "cph_app_server")
     return EncodingServer(
         server.encoder,

@@ -35,9 +35,11 @@ QUOTA_EXCEEDED: Final = "CPS.0196"
 ENCODING_SERVER_NOT_RUNNING: Final = "CPS.0208"
 IMAGE_CREATING: Final = "CPS.0220"
 INVALID_IMAGE_VERSION: Final = "CPS.0254"
+INVALID_ADDRESS: Final = "CPS.0238"
 NO_SERVER_MODEL: Final = "CPS.0246"
 UNSUPPORTED_SERVER_MODEL: Final = "CPS.0247"
 SAME_MODEL: Final = "CPS.0250"
+SEVERAL_ADDRESSES: Final = "CPS.0252"
 BUY_BY_V2: Final = "CPS.0256"
 UNSUPPORTED_PHONE_MODEL: Final = "CPS.0257"
 NO_RESOURCE: Final = "CPS.0302"
@@ -72,7 +74,10 @@ CPS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "CPS.0033": (400, "Parameter: band_width_id is invalid."),
         "CPS.0036": (400, "Parameter: band_width_size is invalid."),
         "CPS.0037": (400, "Parameter: ports is invalid."),
+        "CPS.0038": (400, "Parameter: port name is invalid."),
+        "CPS.0039": (400, "Parameter: port name is conflicted."),
         "CPS.0040": (400, "Parameter: listen_port is invalid."),
+        "CPS.0041": (400, "Parameter: listen_port is conflicted."),
         "CPS.0047": (400, "Parameter: action is invalid."),
         "CPS.0048": (400, "Parameter: job_id is empty."),
         "CPS.0049": (400, "Parameter: request_id is empty."),
@@ -141,7 +146,8 @@ CPS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "CPS.0233": (400, "Parameter: target_phone_id is invalid."),
         "CPS.0234": (400, "Parameter: migrate_infos is invalid."),
         "CPS.0235": (400, "Parameter: is_migrate_property is invalid."),
-        "CPS.0238": (400, "Parameter: public_ip is invalid."),
+        INVALID_ADDRESS: (400, "Parameter: public_ip is invalid."),
+        "CPS.0240": (400, "Parameter: network_version is invalid."),
         NO_SERVER_MODEL: (400, "Server model not found."),
         UNSUPPORTED_SERVER_MODEL: (400, "Server model is not supported."),
         SAME_MODEL: (
@@ -150,6 +156,13 @@ CPS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         ),
         INVALID_IMAGE_VERSION: (400, "Image version is invalid."),
         "CPS.0251": (400, "Existing EIPs cannot be assigned to servers created in batches."),
+        SEVERAL_ADDRESSES: (
+            400,
+            (
+                "EIPs of cloud phones whose phone_model_name has more than one EIPs cannot be configured "
+                "from existing EIPs."
+            ),
+        ),
         BUY_BY_V2: (
             400,
             (
@@ -167,7 +180,11 @@ CPS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "CPS.0305": (400, "Parameter: Invalid tag value."),
         "CPS.0306": (400, "Parameter: Key start with _sys_ is reserved to system user."),
         TOO_MANY_TAGS: (400, "Parameter: The number of created tags has reached the limit."),
+        "CPS.0309": (400, "Parameter: The number of tag keys has reached the limit."),
+        "CPS.0310": (400, "Parameter: The number of tag values has reached the limit."),
         "CPS.0311": (400, "Parameter: Invalid matches."),
+        "CPS.0313": (400, "Parameter: Invalid match key."),
+        "CPS.0314": (400, "Parameter: Invalid match value."),
         "CPS.0315": (400, "Parameter: Invalid tag values."),
         "CPS.0316": (400, "Parameter: enterprise_project_id is invalid."),
         NOT_PAY_PER_USE: (400, "Could not get Pay-per-Use server infos."),

@@ -6,19 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import ClassVar, Final
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, SEEDED, PhoneFlavor, image_of
 from koophone_async.emulator.cph.object_storage import packed, unpack
 from koophone_async.emulator.cph.project import Project, not_frozen, running
+from koophone_async.emulator.cph.server_inventory import Server
+from koophone_async.emulator.cph.server_setup import PHONES_IPV6, SERVERS_IPV6, ipv6_address
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.jobs import phone_effects
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import migration, phones, properties
-from koophone_async.services.cph.order_models import DiskType
+from koophone_async.services.cph.order_models import DiskType, Port
 from koophone_async.services.cph.phone import (
     DataVolume,
     PhoneDetails,
@@ -273,9 +275,10 @@ def row(project: Project, phone: Phone) -> Row:
         image_version=f"AOSP {phone.release.number}.0",
         imei=f"{860000000000000 + phone.number}",
         route=phone.route,
-        disk_mode=DiskMode.OWN if bought_as.own_disk else DiskMode.SHARED,
+        disk_mode=DiskMode.OWN if has_own_disk(project, phone) else DiskMode.SHARED,
         zone=server.zone,
         is_encrypted=False,
+        has_vnc=server.has_vnc,
         bought=PhoneOrder(server.order or f"CS{server.id[:14].upper()}", bought_as.name),
         created_at=created,
         updated_at=created,
@@ -284,18 +287,50 @@ def row(project: Project, phone: Phone) -> Row:
 
 def details(project: Project, phone: Phone) -> PhoneDetails:
     """Return the details of a phone."""
-    own_disk = flavor(project, phone).own_disk
-    disk = DataVolume(DiskType.GENERAL_PURPOSE_SSD, phone.disk) if own_disk else None
+    server = project.cph.servers.of(phone)
+    ordered = server.phone_disk
+    type_ = DiskType.GENERAL_PURPOSE_SSD if ordered is None else ordered.type
+    disk = DataVolume(type_, phone.disk) if has_own_disk(project, phone) else None
     return PhoneDetails(
         **asdict(row(project, phone), recurse=False),
         properties=phone.properties,
         custom=phone.custom_properties or None,
-        ports=(_port(project, phone),),
+        ports=_ports(project, server, phone),
         disk=disk,
     )
 
 
-def _port(project: Project, phone: Phone) -> PhonePort:
-    server, port = project.cph.servers.of(phone), 10000 + phone.number % 50000
-    address = f"10.237.{phone.number // 250 % 250}.{phone.number % 250 + 1}"
-    return PhonePort("adb", address, server.internal_ip, server.public_ip, None, None, 5555, port)
+def has_own_disk(project: Project, phone: Phone) -> bool:
+    """Return whether a phone has a disk of its own: by its flavor, or because one was ordered."""
+    return flavor(project, phone).own_disk or project.cph.servers.of(phone).phone_disk is not None
+
+
+def _ports(project: Project, server: Server, phone: Phone) -> tuple[PhonePort, ...]:
+    """Return the port of ADB, and the ports that were ordered for all phones of the server."""
+    number = project.cph.servers.address_of(phone)
+    public = server.public_ip(number)
+    adb = PhonePort(
+        "adb",
+        f"10.237.{phone.number // 250 % 250}.{phone.number % 250 + 1}",
+        server.internal_ip(number),
+        public,
+        ipv6_address(PHONES_IPV6, phone.cph_id) if server.is_ipv6 else None,
+        ipv6_address(SERVERS_IPV6, server.id) if server.is_ipv6 else None,
+        _ADB_PORT,
+        10000 + phone.number % 50000 if public else None,
+    )
+    return (adb, *(_ordered_port(adb, port, phone, at) for at, port in enumerate(server.ports, 1)))
+
+
+def _ordered_port(adb: PhonePort, port: Port, phone: Phone, at: int) -> PhonePort:
+    is_public = port.is_public and bool(adb.public_ip)
+    return evolve(
+        adb,
+        name=port.name,
+        public_ip=adb.public_ip if is_public else "",
+        listen_port=port.number,
+        access_port=10000 + (phone.number + at * 997) % 50000 if is_public else None,
+    )
+
+
+_ADB_PORT: Final = 5555

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network
 from typing import Final
 
 from attrs import Factory, define, field
 
-from koophone_async.emulator.cph.flavors import SEEDED
+from koophone_async.emulator.cph.flavors import PHONES, SEEDED
 from koophone_async.emulator.fleet import Fleet, Phone
+from koophone_async.services.cph.buying import BareDisk
+from koophone_async.services.cph.order_models import Disk, Port
 from koophone_async.services.cph.server import ServerState
 
 BY_PERIOD: Final = 0
@@ -67,6 +69,24 @@ class Server:
     bandwidth: str | None = None
     """The id of its bandwidth."""
 
+    ipv6_bandwidth: str | None = None
+    is_ipv6: bool = False
+    cidr: str = "172.31.0.0/16"
+    public_addresses: tuple[str, ...] | None = None
+    """As ordered; None for one that follows from its index."""
+
+    phones_per_address: int | None = None
+    """How many phones share an address; None if all of them share one."""
+
+    ports: tuple[Port, ...] = ()
+    """Ports of every phone, beside that of ADB."""
+
+    has_vnc: bool | None = None
+    phone_disk: Disk | None = None
+    shared_disk: Disk | None = None
+    data_disk: BareDisk | None = None
+    """Disks as ordered; None for those of the flavor."""
+
     tags: dict[str, str] = field(factory=dict[str, str])
     files: dict[str, SharedFile] = field(factory=dict[str, SharedFile])
     """Files in the shared storage, by path."""
@@ -87,14 +107,21 @@ class Server:
         return blake2b(f"encoder/{self.id}".encode(), digest_size=16).hexdigest()
 
     @property
-    def internal_ip(self) -> str:
-        """Its address inside."""
-        return str(IPv4Address("172.31.0.0") + self.index % 60000 + 10)
+    def address_count(self) -> int:
+        """The number of addresses that its phones share."""
+        flavor = PHONES.get(self.phone_model or "")
+        return -(-flavor.capacity // self.phones_per_address) if flavor and self.phones_per_address else 1
 
-    @property
-    def public_ip(self) -> str:
-        """Its address outside, of a range that is kept for examples."""
-        return f"198.51.100.{self.index % 254 + 1}"
+    def internal_ip(self, number: int = 0) -> str:
+        """Return an address in its subnet, the first one by default."""
+        subnet = IPv4Network(self.cidr, strict=False)
+        return str(subnet[(self.index % 60000 + 10 + number) % subnet.num_addresses])
+
+    def public_ip(self, number: int = 0) -> str:
+        """Return a public address, the first one by default; empty if there are fewer."""
+        if self.public_addresses is None:  # of a range that is kept for examples
+            return f"198.51.100.{self.index % 254 + 1}"
+        return self.public_addresses[number] if number < len(self.public_addresses) else ""
 
     @property
     def is_ready(self) -> bool:
@@ -158,6 +185,13 @@ class Servers:
     def of(self, phone: Phone) -> Server:
         """Return the server that carries a phone."""
         return self._index[phone.server]
+
+    def address_of(self, phone: Phone) -> int:
+        """Return which of its server's addresses a phone has, counted from 0."""
+        server = self.of(phone)
+        if server.phones_per_address is None:
+            return 0
+        return self.fleet.on_server(server.index).index(phone) // server.phones_per_address
 
     def in_region(self, region: str) -> set[int]:
         """Return the indices of the servers in a region."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.bandwidths import bandwidth_row
@@ -76,16 +76,12 @@ class Servers:
     @serves(servers.SHOW)
     async def show(self, request: servers.ServerRequest) -> ServerDetail:
         server = self.project.server(request.server)
-        bandwidth = self.project.cph.bandwidths.get(server.bandwidth or "")
-        flavor = PHONES.get(server.phone_model or "")
-        shared = flavor and flavor.shared_storage
+        names = dict.fromkeys(name for name in (server.bandwidth, server.ipv6_bandwidth) if name)
         return ServerDetail(
             **asdict(_row(self.project, server), recurse=False),
-            bandwidths=() if bandwidth is None else (bandwidth_row(bandwidth),),
-            volumes=(
-                Volume(server.id[::-1], f"{server.name}-disk", 800, "SSD", server.created, server.updated),
-            ),
-            shared_volume=SharedVolume("SSD", shared, 0) if shared else None,
+            bandwidths=tuple(bandwidth_row(self.project.cph.bandwidths[name]) for name in names),
+            volumes=_volumes(server),
+            shared_volume=_shared_volume(server),
             security_groups=(),
         )
 
@@ -121,6 +117,34 @@ class Servers:
         return StartedOne(call, None, jobs[0].id)
 
 
+def _volumes(server: Server) -> tuple[Volume, ...]:
+    system = Volume(server.id[::-1], f"{server.name}-disk", 800, "SSD", server.created, server.updated)
+    ordered = server.data_disk
+    count = 0 if ordered is None else ordered.count or 1
+    return (
+        system,
+        *(
+            evolve(
+                system,
+                id=f"{number:02x}{server.id[:1:-1]}",
+                name=f"{server.name}-data-{number}",
+                size=ordered.size,
+                type=ordered.type,
+            )
+            for number in range(1, count + 1)
+            if ordered
+        ),
+    )
+
+
+def _shared_volume(server: Server) -> SharedVolume | None:
+    """Return the storage that the phones of a server share: as ordered, or that of the flavor."""
+    if server.shared_disk is not None:
+        return SharedVolume(server.shared_disk.type, server.shared_disk.size, 1)
+    flavor = PHONES.get(server.phone_model or "")
+    return SharedVolume("SSD", flavor.shared_storage, 0) if flavor and flavor.shared_storage else None
+
+
 def _restartable(server: Server) -> None:
     if not server.is_ready:
         raise cph_refusal(error_table.SERVER_NOT_RESTARTABLE, reason=server.id)
@@ -142,8 +166,12 @@ def _moment(number: int) -> datetime:
     return datetime.fromtimestamp(number / 1000 if number > _MILLISECONDS else number, UTC)
 
 
+def _address(server: Server, number: int) -> Address:
+    inside, outside = server.internal_ip(number), server.public_ip(number)
+    return Address(inside, outside, inside, outside)
+
+
 def _row(project: Project, server: Server) -> Row:
-    inside, outside = server.internal_ip, server.public_ip
     return Row(
         id=server.id,
         name=server.name,
@@ -154,11 +182,11 @@ def _row(project: Project, server: Server) -> Row:
         state=server.state,
         network=Network(server.network),
         vpc=server.vpc,
-        cidr="172.31.0.0/16",
-        vpc_cidr="172.31.0.0/16",
+        cidr=server.cidr,
+        vpc_cidr=server.cidr,
         subnet=server.subnet,
-        subnet_cidr="172.31.0.0/16",
-        addresses=(Address(inside, outside, inside, outside),),
+        subnet_cidr=server.cidr,
+        addresses=tuple(_address(server, number) for number in range(server.address_count)),
         resource_project=network(project.world.fleet.seed, server.region, "resources").replace("-", ""),
         purchase=Purchase(server.order or f"CS{server.id[:14].upper()}", server.model, server.charging),
         enterprise_project=server.enterprise_project,

@@ -30,6 +30,8 @@ class BandwidthRecord:
     created: datetime
     updated: datetime
     charged_by: int = 0
+    is_system: bool = True
+    """Whether its servers are in a network of the service's; CPH lists no other bandwidth (CPH 5.2.1)."""
 
 
 @define

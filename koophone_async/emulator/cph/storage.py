@@ -9,7 +9,7 @@ from attrs import frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.commands import OnRunningPhone
 from koophone_async.emulator.cph.object_storage import packed, unpack
-from koophone_async.emulator.cph.phones import flavor
+from koophone_async.emulator.cph.phones import has_own_disk
 from koophone_async.emulator.cph.project import Project, not_frozen, running
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
@@ -108,7 +108,7 @@ class StorageOfPhones:
 
     def _check_size(self, phone: Phone, size: int) -> None:
         not_frozen(phone)
-        if not flavor(self.project, phone).own_disk:
+        if not has_own_disk(self.project, phone):
             raise cph_refusal(error_table.NO_OWN_DISK)
         if size < phone.disk:
             raise cph_refusal(error_table.INVALID_VOLUME_SIZE)
