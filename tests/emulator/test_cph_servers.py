@@ -508,6 +508,44 @@ async def test_a_scheduled_event_waits_for_authorization(scene: Scene) -> None:
     assert await every(events.list(EventQuery(states=["failed"]))) == []
 
 
+async def test_ten_events_are_listed_without_a_limit(call: SignedClient) -> None:
+    events = call.emulator.world.cph.events
+    (first,) = events.values()
+    events.update({f"e{n}": evolve(first, id=f"e{n}") for n in range(11)})
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events"
+
+    unlimited, limited = await call("GET", path), await call("GET", path, query=(("limit", "12"),))
+
+    assert [len(one.body["scheduled_events"]) for one in (unlimited, limited)] == [10, 12]
+    assert unlimited.body["page_info"]["next_marker"]
+
+
+@pytest.mark.parametrize("version", ["v1", "V1"])
+async def test_a_network_version_can_be_in_capitals(call: SignedClient, version: str) -> None:
+    path = f"/v1/{call.emulator.project_id}/cloud-phone/servers"
+
+    response = await call("GET", path, query=(("network_version", version),))
+
+    assert response.body["count"] == 2
+
+
+@pytest.mark.parametrize(
+    "path, query",
+    [
+        ("servers", (("limit", "abc"),)),
+        ("phones", (("status", "many"), ("offset", "-1"))),
+        ("scheduled-events", (("limit", "0"),)),
+        ("phones/nothing", ()),
+    ],
+)
+async def test_another_project_is_forbidden_before_anything_is_read(
+    call: SignedClient, path: str, query: tuple[tuple[str, str], ...]
+) -> None:
+    response = await call("GET", f"/v1/{'0' * 32}/cloud-phone/{path}", query=query)
+
+    assert (response.status, response.body["error_code"]) == (403, "CPS.0001")
+
+
 async def test_an_event_needs_a_valid_start(call: SignedClient) -> None:
     (event,) = call.emulator.world.cph.events
     path = f"/v1/{call.emulator.project_id}/cloud-phone/scheduled-events/{event}"

@@ -51,6 +51,15 @@ async def test_the_request_id_can_be_in_the_query(call: SignedClient) -> None:
     assert (await call("GET", "/v1/instances/batch-query", query=query, headers=BARE)).code == "0"
 
 
+@in_both_editions
+@pytest.mark.parametrize("request_id", ["a b", "x" * 129, "{}", "r\u00e9"])
+async def test_an_invalid_request_id_is_refused(call: SignedClient, request_id: str) -> None:
+    response = await call("POST", RUN, ONE, headers=BARE | {"x-request-id": request_id})
+
+    assert (response.status, response.code) == (400, "KOOPHONE.API.0003")
+    assert call.emulator.ledger.executions("koophone.commands.run") == {}
+
+
 async def test_some_operations_need_no_request_id(call: SignedClient) -> None:
     response = await call("GET", "/v1/instances/sku", query=(("type", "0"),), headers=BARE)
 

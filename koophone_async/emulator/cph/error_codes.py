@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
@@ -13,10 +13,12 @@ from koophone_async.emulator.cph.error_table import TOO_MANY_SERVERS
 from koophone_async.errors import Rule
 from koophone_async.operation import AnyOperation
 from koophone_async.services.cph import (
+    buying,
     commands,
     connections,
     encoding_servers,
     jobs,
+    server_changes,
     servers,
     shared_files,
     storage,
@@ -28,6 +30,14 @@ from koophone_async.wire import Json, spelling
 
 _OTHER: Final = "CPS.0078"
 """Invalid property: the code of every field that has none of its own."""
+
+MAX_SEARCHED: Final = 10
+"""How many keys a search by tags can have, and how many values a key (CPH 5.8.2)."""
+
+MAX_PORT_NAME: Final = 16
+"""Bytes."""
+
+PORT_NUMBERS: Final = range(10_000, 50_001)
 
 _TOO_MANY_PHONES: Final = "CPS.0190"
 """For lists whose limit no document states."""
@@ -57,6 +67,7 @@ _FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "image_id": "CPS.0030",
         "ports": "CPS.0037",
         "listen_port": "CPS.0040",
+        "network_version": "CPS.0240",
         "keypair_name": "CPS.0068",
         "extend_param": "CPS.0055",
         "order_param": "CPS.0055",
@@ -188,9 +199,58 @@ def _models(hint: object) -> Iterator[type]:
         yield from _models(argument)
 
 
-def reserved_key_code(values: Json) -> str | None:
-    """Return the code for tags whose keys start with the prefix that only the system may use; else None."""
-    tags = values.get("tags")
-    rows: list[Any] = cast("Any", tags) if isinstance(tags, list) else []
-    keys = [str(cast("Json", row).get("key")) for row in rows if isinstance(row, dict)]
+def precise_code(operation: AnyOperation, values: Json) -> str | None:
+    """Return the code for fields that share a name on the wire with others; None if they are valid."""
+    find = _PRECISE.get(operation.name)
+    return find(values) if find else None
+
+
+def _reserved_key_code(values: Json) -> str | None:
+    """Return the code for tags whose keys start with the prefix that only the system may use."""
+    keys = [str(row.get("key")) for row in _rows(values, "tags")]
     return "CPS.0306" if any(key.startswith("_sys_") for key in keys) else None
+
+
+def _search_code(values: Json) -> str | None:
+    """Return the code for a search by tags with too many keys or values, or an unknown field to match."""
+    tags, matches = _rows(values, "tags"), _rows(values, "matches")
+    if len(tags) > MAX_SEARCHED:
+        return "CPS.0309"
+    if any(isinstance(row.get("values"), list) and len(row["values"]) > MAX_SEARCHED for row in tags):
+        return "CPS.0310"
+    if any(row.get("key", "resource_name") != "resource_name" for row in matches):
+        return "CPS.0313"
+    return "CPS.0314" if any(not isinstance(row.get("value"), str) for row in matches) else None
+
+
+def _port_code(values: Json) -> str | None:
+    """Return the code for ports of phones with invalid or equal names or numbers."""
+    ports = _rows(values, "ports")
+    names, numbers = ([row.get(key) for row in ports] for key in ("name", "listen_port"))
+    if any(not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_PORT_NAME for name in names):
+        return "CPS.0038"
+    if any(name in ("adb", "vnc") for name in names):
+        return "CPS.0038"
+    if len(set(names)) < len(names):
+        return "CPS.0039"
+    if any(type(number) is not int or number not in PORT_NUMBERS for number in numbers):
+        return "CPS.0040"
+    return "CPS.0041" if len(set(numbers)) < len(numbers) else None
+
+
+def _rows(values: Json, name: str) -> list[Json]:
+    """Return the objects in a list of a body."""
+    rows: list[Any] = cast("Any", values.get(name)) if isinstance(values.get(name), list) else []
+    return [cast("Json", row) for row in rows if isinstance(row, dict)]
+
+
+_PRECISE: Final[Mapping[str, Callable[[Json], str | None]]] = MappingProxyType(
+    {
+        tags.ADD.name: _reserved_key_code,
+        tags.FIND.name: _search_code,
+        tags.COUNT.name: _search_code,
+        buying.BUY.name: _port_code,
+        buying.BUY_V1.name: _port_code,
+        server_changes.CHANGE.name: _port_code,
+    }
+)

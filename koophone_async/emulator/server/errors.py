@@ -18,7 +18,7 @@ from koophone_async.wire import Edition
 
 _GATEWAY: Final = "APIGW."
 
-_ERRORS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
+ERRORS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
     {
         **{f"KOOPHONE.API.{number}": error for number, error in KOOPHONE.items()},
         "KPAPI.2209": (400, "No device can be assigned."),
@@ -27,6 +27,7 @@ _ERRORS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
         "APIGW.0301": (401, "Incorrect IAM authentication information"),
     }
 )
+"""HTTP status and message of every code that the emulator answers."""
 
 
 @define(eq=False, slots=False)
@@ -57,7 +58,7 @@ class Refusal(Exception):
 
 def message_of(code: str) -> str:
     """Return the service's message for a code; empty if there is none."""
-    return _ERRORS.get(code, (0, ""))[1]
+    return ERRORS.get(code, (0, ""))[1]
 
 
 def refusal(code: str, reason: str = "", *, detail: str = "") -> Refusal:
@@ -68,7 +69,7 @@ def refusal(code: str, reason: str = "", *, detail: str = "") -> Refusal:
         reason: Shown in the list of requests only.
         detail: Appended to the message after a colon, as the gateway does.
     """
-    status, message = _ERRORS[code]
+    status, message = ERRORS[code]
     return Refusal(status, code, f"{message}: {detail}" if detail else message, reason)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
 from typing import Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
@@ -17,7 +18,7 @@ from koophone_async.emulator.server.errors import Refusal, cph_refusal, invalid_
 from koophone_async.emulator.server.routing import constant_fields
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import AnyOperation
-from koophone_async.services.cph import jobs, tags
+from koophone_async.services.cph import jobs, scheduled_events, servers
 from koophone_async.services.cph.commands import AdbCommand
 from koophone_async.services.cph.undocumented import RawRequest
 from koophone_async.services.koophone import apps, instances, orders, streaming
@@ -45,6 +46,14 @@ _REQUIRED: Final[Mapping[str, Sequence[str]]] = {
     orders.SKUS.name: ("type",),
     apps.INSTALL.name: ("biz_type", "content_type"),
 }
+
+
+_REQUEST_ID: Final = re.compile("[A-Za-z0-9._:-]{1,128}")
+"""A valid `x-request-id`. No document states the format whose violation has the code 0003: this is a guess."""
+
+# What a service assumes where the client always sends a value. The vendor's page of 2025-10-28 states it; the
+# documents lack the operation.
+_DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {scheduled_events.LIST.name: {"limit": "10"}}
 
 
 @frozen
@@ -91,9 +100,12 @@ def parse_request(operation: AnyOperation, http: HttpRequest, edition: Edition, 
 
 
 def _check_request_id(operation: AnyOperation, http: HttpRequest) -> None:
-    is_sent = http.request_id or any(name == "x-request-id" and value for name, value in http.query)
-    if not is_sent and operation.name not in _WITHOUT_REQUEST_ID:
+    in_query = (value for name, value in http.query if name == "x-request-id")
+    request_id = http.request_id or next(in_query, "")
+    if not request_id and operation.name not in _WITHOUT_REQUEST_ID:
         raise koophone_refusal("0002")
+    if request_id and not _REQUEST_ID.fullmatch(request_id):
+        raise koophone_refusal("0003", "it is not 1 to 128 letters, digits, '-', '_', '.' or ':'")
 
 
 def _check_required(operation: AnyOperation, values: Json) -> None:
@@ -104,10 +116,26 @@ def _check_required(operation: AnyOperation, values: Json) -> None:
 
 def _check_codes(operation: AnyOperation, values: Json) -> None:
     """Raise the refusals that have codes of their own, which go before those for any invalid field."""
-    if operation is tags.ADD and (code := cph_codes.reserved_key_code(values)):
+    for name in _invalid_ids(values):
+        raise _refusal(operation, InvalidRequest("", name, "is not text", Rule.WRONG_TYPE))
+    if code := cph_codes.precise_code(operation, values):
         raise cph_refusal(code)
     if code := koophone_codes.precise_code(operation, values):
         raise koophone_refusal(code)
+
+
+def _invalid_ids(value: object) -> Iterator[str]:
+    """Yield the names on the wire of ids and lists of ids that contain a number or a boolean."""
+    if _is_list(value):
+        for item in value:
+            yield from _invalid_ids(item)
+    if not isinstance(value, dict):
+        return
+    for name, inner in cast("Json", value).items():
+        items = inner if _is_list(inner) else [inner]
+        if name.endswith(("_id", "_ids")) and any(isinstance(item, int | float) for item in items):
+            yield name
+        yield from _invalid_ids(inner)
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:
@@ -148,7 +176,7 @@ def _is_list_type(hint: Any) -> bool:  # noqa: ANN401 - any annotation
 def _wire_values(operation: AnyOperation, http: HttpRequest) -> Json:
     """Return the fields of a request by their names on the wire, from its path, query and body."""
     lists = _list_fields(operation)
-    values: Json = {}
+    values: Json = dict(_DEFAULTS.get(operation.name, {}))
     for parameter, value in http.query:
         name = _ALIASES.get((operation.name, parameter), parameter)
         if name in lists:
@@ -164,6 +192,8 @@ def _wire_values(operation: AnyOperation, http: HttpRequest) -> Json:
     for name, constant in constant_fields(operation).items() if _is_cph(operation) else ():
         if values.get(name) != constant:
             raise _refusal(operation, InvalidRequest("", name, f"is not {constant!r}", Rule.NOT_A_CHOICE))
+    if operation is servers.LIST and "network_version" in values:  # in capitals too (CPS.0240)
+        values["network_version"] = str(values["network_version"]).lower()
     return _without_ignored(operation, values)
 
 

@@ -61,6 +61,8 @@ class Route:
     operation: AnyOperation
     answer: Callable[[Any], Coroutine[Any, Any, Any]]
     counted: bool
+    is_foreign: bool = False
+    """Whether it belongs to a project of another account, which is refused whatever the request contains."""
 
     def matches(self, body: Json) -> bool:
         """Whether a body belongs to this operation, not to another one with the same method and path."""
@@ -141,7 +143,8 @@ class Routes:
         # Any other project in a path belongs to somebody else.
         for own in islice(projects.values(), 1):
             for _, handler in _find_handlers(own, edition):
-                routes.add(handler.operation.path, Route(handler.operation, _forbid, counted=False))
+                route = Route(handler.operation, _forbid, counted=False, is_foreign=True)
+                routes.add(handler.operation.path, route)
         return routes
 
     def add(self, path: str, route: Route) -> None:

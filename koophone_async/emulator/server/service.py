@@ -137,6 +137,8 @@ class _Exchange:
         signed = Request(self.request.method, self.path, self.query, headers, body)
         service.authenticator.authenticate(operation, signed)
         service.quotas.count(operation, world.clock())
+        if route.is_foreign:
+            await route.answer(None)
         http = HttpRequest(match.path, self.query, body, headers.get("x-request-id"))
         request = parse_request(operation, http, world.edition, strict=service.strict)
         ids = _ids(operation, request)
