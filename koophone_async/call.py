@@ -16,11 +16,14 @@ from koophone_async.errors import (
     KooPhoneError,
     NotConnected,
     Rule,
+    UnreadableAnswer,
 )
 from koophone_async.operation import Answer, Operation
 from koophone_async.protocol.redaction import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from yarl import URL
 
     from koophone_async import wire
@@ -63,6 +66,9 @@ class Call(Generic[Answer]):
     project: str | None
     """The project in the path."""
 
+    ids: Collection[str] = ()
+    """The ids that the answer may be about, if the operation states `answer_ids`."""
+
     credentials: AccessKey | Token | None = None
     """The credentials of the current attempt."""
 
@@ -80,6 +86,18 @@ class Call(Generic[Answer]):
         """Begin another attempt."""
         self.tracker.permit = permit
         self.is_in_doubt = self.tracker.sent
+
+    def check_ids(self, answer: Answer, status: int) -> None:
+        """Raise `UnreadableAnswer` if the answer names ids, and none of them is of the request.
+
+        The error does not contain the answer, which may hold secrets of somebody else.
+        """
+        if self.operation.answer_ids is None:
+            return
+        named = {id for id in self.operation.answer_ids(answer) if id and id != "null"}
+        if named and named.isdisjoint(self.ids):
+            reason = "it is about other ids, as the answer to another request is"
+            raise UnreadableAnswer(self.operation.name, status, reason, b"", self.request_id)
 
     def mark_not_executed(self) -> None:
         """Record that the current attempt was certainly not executed."""

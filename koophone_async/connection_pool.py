@@ -18,6 +18,7 @@ import logging
 import select
 import sys
 import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -69,11 +70,19 @@ class Exchange:
     timeout: float | None
     """Seconds from the first write to the end of the answer."""
 
+    protocol: ResponseHandler | None = None
+    """The connection that the request is sent over."""
+
     is_watched: bool = False
     """Whether aiohttp has made the request, so that its first write will be observed.
 
     What replaces `ClientSession._request`, such as aioresponses, never does.
     """
+
+    def close_connection(self) -> None:
+        """Close the connection, so that no other request is sent over it."""
+        if self.protocol is not None:
+            self.protocol.close()
 
     def mark_sent(self) -> None:
         """Record that bytes of the request were written."""
@@ -122,6 +131,7 @@ class _WatchedRequest(aiohttp.ClientRequest):
         elif protocol.should_close:
             raise aiohttp.ClientConnectionError("data was received before the request was sent")
         exchange.used.add(protocol)
+        exchange.protocol = protocol
         self.headers.update(exchange.headers)  # the caller's traces may have changed them
         first = _FirstWrite(protocol, protocol.transport, exchange.mark_sent)
         protocol.transport = cast("asyncio.Transport", first)
@@ -154,6 +164,11 @@ class ConnectionPool:
     """The session of the caller whose connections are shared."""
 
     _client: aiohttp.ClientSession | None = field(default=None, init=False)
+    _abandoned: list[aiohttp.ClientSession] = field(
+        factory=list[aiohttp.ClientSession], init=False, repr=False
+    )
+    """Sessions whose event loop was closed before they were."""
+
     _used: weakref.WeakSet[ResponseHandler] = field(
         factory=weakref.WeakSet["ResponseHandler"], init=False, repr=False
     )
@@ -164,8 +179,20 @@ class ConnectionPool:
             self._client = None
         self._opened()
 
+    def enter_loop(self) -> None:
+        """Leave the connections of a closed event loop, which no other loop can use."""
+        if self._client is not None and not self._client.closed:
+            self._abandoned.append(self._client)
+            self._client = None
+
+    async def _close_abandoned(self) -> None:
+        while self._abandoned:
+            with suppress(RuntimeError):  # the loop is closed
+                await self._abandoned.pop().close()
+
     async def close(self) -> None:
         """Close the connections, unless they are shared."""
+        await self._close_abandoned()
         if self._client is None:
             return
         if self.shared is None:
@@ -186,6 +213,7 @@ class ConnectionPool:
             ClientError: No complete response arrived; the tracker knows whether the request was sent.
             OSError: The same.
         """
+        await self._close_abandoned()
         client = self._opened()
         while True:
             deadline = asyncio.timeout(None)
@@ -214,7 +242,7 @@ class ConnectionPool:
                     proxy=self._proxy_for(url), timeout=self.timeouts,
                 ) as response,
             ):  # fmt: skip
-                head = RawResponse(response.status, response.headers, b"")
+                head = RawResponse(response.status, response.headers, b"", exchange.close_connection)
                 return evolve(head, body=await self._read_body(response))
         except (aiohttp.ClientError, OSError) as error:
             if head is None or head.succeeded:
@@ -242,6 +270,8 @@ class ConnectionPool:
     def _opened(self) -> aiohttp.ClientSession:
         if self.shared is not None and self.shared.closed:
             raise InvalidRequest("", "http", "is closed")
+        if self.shared is not None and self.shared._loop is not asyncio.get_running_loop():  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - its property is deprecated
+            raise InvalidRequest("", "http", "belongs to another event loop")
         if self._client is None:
             self._client = self._share(self.shared) if self.shared else self._own()
         elif self._client.closed:

@@ -87,6 +87,10 @@ class CredentialCache(Generic[Value]):
             self._cached = None
         return self._was_fetched
 
+    def enter_loop(self) -> None:
+        """Forget a renewal that the end of its event loop has stopped."""
+        self._renewal = None
+
     def _is_current(self, value: Value) -> bool:
         if value.expires_at is None:
             return True
@@ -108,7 +112,8 @@ class CredentialCache(Generic[Value]):
         return value
 
     def _finished(self, renewal: asyncio.Task[Value]) -> None:
-        self._renewal = None
+        if self._renewal is renewal:
+            self._renewal = None
         if not renewal.cancelled():
             # Retrieved here, because every caller that waited may have been cancelled: asyncio logs an
             # exception that nobody retrieves.

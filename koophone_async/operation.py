@@ -12,6 +12,7 @@ from attrs import frozen
 from attrs.validators import gt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from yarl import URL
@@ -82,6 +83,11 @@ class Operation(Generic[Request, Answer]):
     """Whether it is sent without credentials. Only the request for a token is."""
 
     batch: Batch | None = attrs.field(default=None, kw_only=True)
+    answer_ids: Callable[[Answer], Iterable[str | None]] | None = attrs.field(default=None, kw_only=True)
+    """The ids that an answer is about, where it names them. They must be ids of the request: those of `batch`,
+    else those in the path. An answer that names only others belongs to another request.
+    """
+
     quotas: tuple[Quota, ...] = attrs.field(default=(), kw_only=True)
     success: int = attrs.field(default=200, kw_only=True)
     """The HTTP status of a success; the emulator sends it, the client accepts any 2xx."""

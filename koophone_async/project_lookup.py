@@ -24,6 +24,10 @@ class ProjectLookup:
     _known: dict[str | None, str] = field(factory=dict[str | None, str], init=False)
     _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
 
+    def enter_loop(self) -> None:
+        """Replace the lock, which belongs to the event loop that it was contended in."""
+        self._lock = asyncio.Lock()
+
     async def find(self, region: str | None) -> str:
         """Return the project's id; the first call may query IAM, and concurrent ones wait for its answer.
 

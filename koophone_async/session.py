@@ -10,8 +10,11 @@ import asyncio
 import logging
 import os
 import random
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import unquote
 from uuid import uuid4
 
 import aiohttp
@@ -62,7 +65,7 @@ from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
     from koophone_async.protocol.response import RawResponse
@@ -169,7 +172,7 @@ class Session:
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits: Limits = Limits(quotas or {}, rng=rng)
-        self.poll_scheduler: PollScheduler = PollScheduler(rng=rng)
+        self._poll_scheduler = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._max_quota_wait = max_quota_wait
         if http is not None and not isinstance(http, aiohttp.ClientSession):
@@ -192,9 +195,12 @@ class Session:
         )
         self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, self._time)
         self._projects = ProjectLookup(self)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._binding = threading.Lock()
 
     async def __aenter__(self) -> Self:
         """Open the connection pool, or reopen it after `close`."""
+        self._enter_loop()
         self._connections.open()
         return self
 
@@ -207,7 +213,8 @@ class Session:
 
         Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """
-        await self.poll_scheduler.aclose()
+        self._enter_loop()
+        await self._poll_scheduler.aclose()
         await self._connections.close()
 
     def __repr__(self) -> str:
@@ -235,6 +242,45 @@ class Session:
         _check_scope(region, project_id)
         return BoundSession(self, edition, region or self.region, project_id)
 
+    @property
+    def poll_scheduler(self) -> PollScheduler:
+        """The scheduler that polls jobs for all clients of the session.
+
+        Raises:
+            InvalidRequest: The session is in use by another event loop.
+        """
+        with suppress(RuntimeError):  # no loop is running
+            self._enter_loop()
+        return self._poll_scheduler
+
+    def _enter_loop(self) -> None:
+        """Bind the session to the running event loop.
+
+        It can follow several runs of `asyncio.run`, one after the other. Two loops at a time, as in two
+        threads, cannot share it: connections, timers and locks belong to a loop.
+
+        Raises:
+            InvalidRequest: It is bound to another loop, which is still open.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        with self._binding:
+            if self._loop is not None:
+                if not self._loop.is_closed():
+                    problem = (
+                        "is in use by another event loop, which is not closed yet;"
+                        " use one session for each loop and thread"
+                    )
+                    raise InvalidRequest("", "session", problem)
+                self._leave_closed_loop()
+            self._loop = loop
+
+    def _leave_closed_loop(self) -> None:
+        self._poll_scheduler = PollScheduler(rng=self.rng)
+        for part in (self._connections, self.limits, self.credentials, self._tokens, self._projects):
+            part.enter_loop()
+
     def estimate(self, operation: AnyOperation, calls: int) -> float:
         """Return the minimum seconds that this many calls take under the quotas."""
         return self.limits.estimate(operation.name, operation.quotas, calls)
@@ -252,6 +298,7 @@ class Session:
             InvalidRequest: There is neither a project nor a region to look it up by.
             NotFound: The account has no project named like the region.
         """
+        self._enter_loop()
         return await self._projects.find(region or self.region)
 
     async def send(  # noqa: PLR0913 - all but two are named, and have defaults
@@ -281,6 +328,7 @@ class Session:
             NoAnswer: The call may have been executed.
             UnreadableAnswer: The answer is not what the service documents.
         """
+        self._enter_loop()
         _check_batch(operation, request)
         _check_scope(region, project_id)
         if not project_id and "{project_id}" in operation.path:
@@ -301,6 +349,7 @@ class Session:
             tracker or SendTracker(),
             url,
             project_id,
+            _ids(operation, request, encoded.path) if operation.answer_ids else (),
         )
         limit = asyncio.timeout(self._timeouts.total)
         try:
@@ -375,7 +424,7 @@ class Session:
     async def _send_once(self, call: Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
         try:
             received = await self._exchange(call, headers)
-            answer = read(call.operation, received, call.edition, call.request_id)
+            answer = self._read(call, received)
         except Throttled as error:
             permit.mark_throttled(error.message, error.retry_after)
             call.mark_not_executed()
@@ -386,6 +435,15 @@ class Session:
                 call.mark_not_executed()
             raise
         permit.mark_answered()
+        return answer
+
+    def _read(self, call: Call[Answer], response: RawResponse) -> Answer:
+        try:
+            answer = read(call.operation, response, call.edition, call.request_id)
+            call.check_ids(answer, response.status)
+        except UnreadableAnswer:
+            response.close_connection()  # what comes next over it may not be understood either
+            raise
         return answer
 
     def _headers(self, call: Call[Any]) -> dict[str, str]:
@@ -489,6 +547,12 @@ def _check_scope(region: str | None, project_id: str | None) -> None:
         REGION.check("region", region)
     if project_id:
         HEADER.check("project_id", project_id)
+
+
+def _ids(operation: AnyOperation, request: object, path: str) -> Collection[str]:
+    if operation.batch is not None:
+        return frozenset(getattr(request, operation.batch.field))
+    return frozenset(map(unquote, path.split("/")))
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:

@@ -37,7 +37,7 @@ BLOCKS: Final = [
 def names(
     emulator: Emulator, session: Session, koophone: KooPhone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> dict[str, Any]:
-    """Give what a reader has by the time that a block uses it."""
+    """Return the names that a reader has defined by the time that a block uses them."""
     monkeypatch.chdir(tmp_path)
     for name, value in {
         "KOOPHONE_EDITION": "international",

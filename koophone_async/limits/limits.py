@@ -89,6 +89,18 @@ class Limits:
         now = asyncio.get_running_loop().time()
         return self._delay(limiter, now, len(limiter.waiting) + calls)[0] if calls else 0.0
 
+    def enter_loop(self) -> None:
+        """Go on in the running loop, with what is known of the quotas, after the loop of earlier calls closed.
+
+        Event loops of one process share their clock, so that the windows stay right.
+        """
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        self._waiting.clear()
+        for name, limiter in self._limiters.items():
+            limiter.waiting.clear()
+            self._unlimited[name] = Permit(limiter, (), loop.time(), loop, self._changed)
+
     def _limiter(self, name: str, quotas: tuple[Quota, ...]) -> OperationLimiter:
         loop = asyncio.get_running_loop()
         prefixes = ("*", *accumulate(name.split("."), "{}.{}".format))
@@ -140,7 +152,7 @@ class Limits:
         if limiter.waiting.pop(future, None):
             self._drop_if_empty(limiter)
             self._set_timer(loop, loop.time())
-        elif not future.cancelled() and future.exception() is None:
+        elif future.done() and not future.cancelled() and future.exception() is None:
             future.result().release()
 
     def _grant_permit(self, limiter: OperationLimiter, loop: asyncio.AbstractEventLoop, now: float) -> Permit:

@@ -6,10 +6,10 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @frozen
@@ -19,6 +19,8 @@ class RawResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    close_connection: Callable[[], None] = field(default=lambda: None, eq=False, repr=False)
+    """Closes the connection that the response came over, which is otherwise used again."""
 
     @property
     def succeeded(self) -> bool:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.virtual_time
 
 
 def poll_times(quota: Quota, wanted: list[float]) -> list[float]:
-    """Tell when requests are sent that are wished for so many seconds after each other."""
+    """Return when requests are sent, each wanted so many seconds after the one before."""
     limiter, now, times = PollLimiter(quota), 0.0, list[float]()
     for after in wanted:
         now = max(now + after, limiter.free_at)

@@ -47,66 +47,66 @@ GRANT: Final = Grant(KEY, "a-ticket", b"sealed")
 
 
 @define
-class Ear:
-    """A receiver, and what it heard."""
+class Listener:
+    """A receiver, and what it events."""
 
     receiver: Receiver
-    heard: list[Event] = field(factory=list[Event])
+    events: list[Event] = field(factory=list[Event])
 
     async def note(self, event: Event) -> None:
-        self.heard.append(event)
+        self.events.append(event)
 
     @property
     def beats(self) -> list[tuple[str, str]]:
-        return [(one.app, one.session) for one in self.heard if isinstance(one, Heartbeat)]
+        return [(one.app, one.session) for one in self.events if isinstance(one, Heartbeat)]
 
 
 @asynccontextmanager
 async def listening(
     gaming_scene: GamingScene, cipher: Cipher | None = None, interval: int = 30
-) -> AsyncGenerator[Ear]:
-    """Let a receiver hear of all phones, which have a game on them."""
-    ear = Ear(Receiver(now=VirtualTimeLoop.running().now, cipher=cipher or Cipher()))
-    ear.receiver.on_enter(ear.note)
-    ear.receiver.on_quit(ear.note)
-    ear.receiver.on_heartbeat(ear.note)
-    async with serve(ear.receiver) as address:
-        told = properties(address, interval)
-        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=told)
-        yield ear
+) -> AsyncGenerator[Listener]:
+    """Run a receiver that every phone of the scene sends its events to."""
+    listener = Listener(Receiver(now=VirtualTimeLoop.running().now, cipher=cipher or Cipher()))
+    listener.receiver.on_enter(listener.note)
+    listener.receiver.on_quit(listener.note)
+    listener.receiver.on_heartbeat(listener.note)
+    async with serve(listener.receiver) as address:
+        settings = properties(address, interval)
+        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=settings)
+        yield listener
 
 
-def granting(ear: Ear, grant: Grant | None = GRANT) -> None:
-    @ear.receiver.on_verify
+def granting(listener: Listener, grant: Grant | None = GRANT) -> None:
+    @listener.receiver.on_verify
     async def look_up(access: Access) -> Grant | None:
         assert access.session
         return grant
 
 
 def silent(*names: str) -> dict[str, str]:
-    """Give properties of a phone that does without some URLs, of nobody who listens."""
-    told = properties(f"http://127.0.0.1:{unused_port()}", 30)
-    return {name: value for name, value in told.items() if not name.endswith(names)}
+    """Return the properties of a phone without some of the URLs; nobody listens at the others."""
+    settings = properties(f"http://127.0.0.1:{unused_port()}", 30)
+    return {name: value for name, value in settings.items() if not name.endswith(names)}
 
 
 async def test_a_game_sends_events_from_start_to_stop(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
-    async with listening(gaming_scene) as ear:
-        granting(ear)
+    async with listening(gaming_scene) as listener:
+        granting(listener)
         began = await games.start(phone, application, PLAYER, session="s1")
         assert games.playing == (began,)
-        assert [one.session for one in ear.receiver.presence.playing()] == ["s1"]
+        assert [one.session for one in listener.receiver.presence.playing()] == ["s1"]
         await asyncio.sleep(95)
         ended = await games.stop(phone, "tired")
         await asyncio.sleep(1)
 
-    entered, *beats, quitted = ear.heard
+    entered, *beats, quitted = listener.events
     assert isinstance(entered, GameEntered)
     assert isinstance(quitted, GameQuit)
     assert (entered.phone, entered.app, entered.session) == (phone, application, "s1")
     assert [(beat.at - entered.at).seconds for beat in beats] == [30, 60, 90]
-    assert ear.beats == [(application, "s1")] * 3
+    assert listener.beats == [(application, "s1")] * 3
     assert (quitted.played, quitted.error, quitted.session) == (95, "tired", "s1")
     assert ended == began
     assert games.on(phone) is None
@@ -116,20 +116,20 @@ async def test_a_game_sends_events_from_start_to_stop(gaming_scene: GamingScene)
 async def test_a_phone_without_a_game_keeps_sending_heartbeats(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
-    async with listening(gaming_scene) as ear:
-        granting(ear)
+    async with listening(gaming_scene) as listener:
+        granting(listener)
         await games.start(phone, application, PLAYER)
         await games.stop(phone)
         await asyncio.sleep(61)
 
-    assert ear.beats == [("", "")] * 2
+    assert listener.beats == [("", "")] * 2
 
 
 async def test_a_stopped_phone_sends_no_heartbeats(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, (phone, other, *_) = gaming_scene.emulator.games, gaming_scene.phones
-    async with listening(gaming_scene) as ear:
-        granting(ear, Grant(KEY))
+    async with listening(gaming_scene) as listener:
+        granting(listener, Grant(KEY))
         await games.start(phone, application, PLAYER)
         await games.start(other, application, Player("another", KEY))
         gaming_scene.emulator.phones.by_cph_id(phone).running = RunningState.STOPPED
@@ -137,7 +137,7 @@ async def test_a_stopped_phone_sends_no_heartbeats(gaming_scene: GamingScene) ->
         await asyncio.sleep(100)
 
         assert games.playing == ()
-    assert ear.beats == []
+    assert listener.beats == []
 
 
 async def test_a_game_ends_with_its_process(gaming_scene: GamingScene) -> None:
@@ -164,18 +164,18 @@ async def test_players_encrypt_as_the_receiver_expects(
 
     application, _ = await gaming_scene.deployed()
     gaming_scene.emulator.games.cipher = cipher
-    async with listening(gaming_scene, cipher) as ear:
-        granting(ear)
+    async with listening(gaming_scene, cipher) as listener:
+        granting(listener)
         await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
 
-    assert ear.receiver.counts.verified == 1
+    assert listener.receiver.counts.verified == 1
 
 
 async def test_an_unverified_player_cannot_play(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
-    async with listening(gaming_scene) as ear:
-        granting(ear)
+    async with listening(gaming_scene) as listener:
+        granting(listener)
         with pytest.raises(InvalidRequest, match="player: is needed"):
             await games.start(phone, application)
         with pytest.raises(TurnedAway, match=r"events\.verify: turned away with status 403"):
@@ -184,7 +184,7 @@ async def test_an_unverified_player_cannot_play(gaming_scene: GamingScene) -> No
             await games.start(phone, application, Player("a-ticket", KEY, b"sealed", stamp=-60))
         await asyncio.sleep(100)
 
-    assert (ear.heard, games.playing) == ([], ())
+    assert (listener.events, games.playing) == ([], ())
     assert [call.status for call in games.calls] == [403, 403]
 
 
@@ -194,8 +194,8 @@ async def test_an_unverified_player_cannot_play(gaming_scene: GamingScene) -> No
 async def test_verification_needs_the_key_in_the_answer(gaming_scene: GamingScene, reply: Reply) -> None:
     application, _ = await gaming_scene.deployed()
     async with FakeServer(default=replies_with(reply)) as server:
-        told = properties(server.url, 30)
-        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=told)
+        settings = properties(server.url, 30)
+        await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=settings)
         with pytest.raises(TurnedAway, match="200"):
             await gaming_scene.emulator.games.start(gaming_scene.phones[0], application, PLAYER)
 
@@ -251,8 +251,8 @@ async def test_a_game_starts_only_where_deployed_and_idle(gaming_scene: GamingSc
 async def test_one_of_two_concurrent_players_plays(gaming_scene: GamingScene) -> None:
     application, _ = await gaming_scene.deployed()
     games, phone = gaming_scene.emulator.games, gaming_scene.phones[0]
-    async with listening(gaming_scene) as ear:
-        granting(ear, Grant(KEY))
+    async with listening(gaming_scene) as listener:
+        granting(listener, Grant(KEY))
         players = [Player("one", KEY), Player("two", KEY)]
         done = await asyncio.gather(
             *(games.start(phone, application, player) for player in players), return_exceptions=True
@@ -270,9 +270,9 @@ async def test_a_phone_can_be_deleted_during_its_callback(gaming_scene: GamingSc
         return Reply({})
 
     async with FakeServer.handling(remove) as server:
-        told = properties(server.url, 30)
-        del told["com.cph.cg.sign_check_url"]
-        await gaming_scene.cph.fleet([phone]).restart(properties=told)
+        settings = properties(server.url, 30)
+        del settings["com.cph.cg.sign_check_url"]
+        await gaming_scene.cph.fleet([phone]).restart(properties=settings)
         await gaming_scene.emulator.games.start(phone, application)
         await asyncio.sleep(100)
 
@@ -289,8 +289,8 @@ async def test_a_reset_cancels_callbacks(gaming_scene: GamingScene) -> None:
         return Reply({})
 
     async with FakeServer.handling(hang) as server:
-        told = properties(server.url, 30)
-        heart = {name: value for name, value in told.items() if "heartbeat" in name}
+        settings = properties(server.url, 30)
+        heart = {name: value for name, value in settings.items() if "heartbeat" in name}
         await gaming_scene.cph.fleet(gaming_scene.phones).restart(properties=heart)
         games = gaming_scene.emulator.games
         await games.start(gaming_scene.phones[0], application)

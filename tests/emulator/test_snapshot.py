@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=3)]
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes."""
+    """Limit the size of every file that is written, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -72,9 +72,14 @@ class Connections:
     request: str | None = field(default=None, metadata=wire("request_id"))
 
 
+def _phones(answer: Connections) -> tuple[str, ...]:
+    return (*(each.phone for each in answer.connections), *(each.phone for each in answer.refused))
+
+
 # Repeatable: the phone does not change, and the ticket of a lost answer is never used.
 CONNECTIONS: Final = Operation(
     "cph.phones.connections", "POST", "/v1/{project_id}/cloud-phone/phones/batch-connection",
     ConnectionRequest, Connections, source="CPH 5.3.3 (2025-02-08)",
     batch=Batch("phones", max=10), repeatable=True,
+    answer_ids=_phones,
 )  # fmt: skip

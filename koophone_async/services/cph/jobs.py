@@ -112,6 +112,7 @@ class JobPage:
 SHOW: Final = Operation(
     "cph.jobs.show", "GET", "/v1/{project_id}/cloud-phone/jobs/{job_id}",
     JobRequest, Job, source="CPH 5.4.1 (2025-02-08)", repeatable=True,
+    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 # Phones that a call refused have no job and are not listed.

@@ -140,6 +140,7 @@ LIST: Final = Operation(
 SHOW: Final = Operation(
     "cph.phones.show", "GET", "/v1/{project_id}/cloud-phone/phones/{phone_id}",
     PhoneRequest, PhoneDetails, source="CPH 5.3.2 (2025-02-08)", repeatable=True,
+    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 # The document of 2020-07-30 calls it UpdatePhoneNumber; it has nothing to do with telephone numbers.
@@ -296,7 +297,8 @@ class Phones:
         """Start overwriting the data of phones with that of other phones. Data of the targets is lost.
 
         Args:
-            migrations: At most 100 pairs of source and target, each target once. No document states a maximum.
+            migrations: At most 100 pairs of source and target, each target once. The maximum is ours: no document
+                states one.
 
         Raises:
             Refused: The service refused the whole call; nothing is being overwritten.

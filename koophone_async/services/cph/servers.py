@@ -120,6 +120,7 @@ LIST: Final = Operation(
 SHOW: Final = Operation(
     "cph.servers.show", "GET", "/v1/{project_id}/cloud-phone/servers/{server_id}",
     ServerRequest, ServerDetail, source="CPH 5.1.2 (2025-02-08)", repeatable=True,
+    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 RESTART: Final = Operation(

@@ -84,6 +84,7 @@ class CreatedVersion:
 SHOW: Final = Operation(
     "gaming.versions.show", "GET", "/v1/{project_id}/cloud-phone/app-versions/{app_version_id}",
     VersionRequest, Version, source="CPH 5.2.1 (2020-07-30)", repeatable=True,
+    answer_ids=lambda answer: (answer.id,),
 )  # fmt: skip
 
 # A code is accepted once only: a repeat would be refused, and the new id would be lost.

@@ -176,6 +176,7 @@ STATUS: Final = Operation(
     "koophone.instances.status", "POST", "/v1/instances/batch-query-status",
     InstancesRequest, InstanceStatuses, source="KooPhone 4.1.5 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=True,
+    answer_ids=lambda answer: (status.instance for status in answer.statuses),
 )  # fmt: skip
 
 # The edition of 2025-08-27 answers without a task.

@@ -155,6 +155,7 @@ PREPARE: Final = Operation(
     "koophone.streaming.prepare", "POST", "/v1/instances/prepare",
     PrepareInstances, PreparedInstances, source="KooPhone 4.3.1 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=True,
+    answer_ids=lambda answer: (status.instance for status in answer.statuses),
 )  # fmt: skip
 
 PROGRESS: Final = Operation(
@@ -166,6 +167,7 @@ PROGRESS: Final = Operation(
 AUTHORIZE: Final = Operation(
     "koophone.streaming.authorize", "POST", "/v1/instances/{instance_id}/auth",
     InstanceRequest, StreamAccess, source="KooPhone 4.1.7 (2025-12-31)", repeatable=False,
+    answer_ids=lambda answer: (answer.resource.instance,) if answer.resource else (),
 )  # fmt: skip
 
 STOP: Final = Operation(
