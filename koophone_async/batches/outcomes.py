@@ -84,9 +84,10 @@ class Outcome:
         return self.state in _OK_STATES
 
     def to_row(self) -> dict[str, object]:
-        """Return the fields of `COLUMNS` as a flat row."""
+        """Return the fields of `COLUMNS` as a flat row, and the resume token if there is one."""
         row: dict[str, object] = {name: getattr(self, name) for name in self.COLUMNS}
-        return row | {"state": self.state.value, "seconds": round(self.seconds, 3)}
+        row |= {"state": self.state.value, "seconds": round(self.seconds, 3)}
+        return row if self.resume_token is None else row | {"resume_token": self.resume_token}
 
 
 @define

@@ -44,18 +44,18 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard()
+        discard_stdout()
     except OSError as error:
         _exit_with(error)
 
 
 def _exit_with(error: OSError) -> NoReturn:
     """Print why stdout cannot be written, such as a full disk, and exit."""
-    _discard()
+    discard_stdout()
     sys.stderr.write(f"koophone: {error}\n")
     sys.exit(FAILED)
 
 
-def _discard() -> None:
+def discard_stdout() -> None:
     """Discard the buffer of stdout, which the interpreter would otherwise flush, and fail, at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.errors import Exit
+from koophone_async.cli.errors import Exit, report_unknown
 from koophone_async.cli.json_options import Wire, parse_json_object, structure
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
@@ -108,7 +109,11 @@ async def _call(settings: Settings, name: str | None, body: str, output: Format)
         )
     request = _request(operation, parse_json_object(body))
     async with settings.session(anonymous=operation.anonymous) as session:
-        answer = await session.send(operation, request)
+        try:
+            answer = await session.send(operation, request)
+        except asyncio.CancelledError:
+            report_unknown(operation)
+            raise
     result: object = answer.value if isinstance(answer, RawAnswer) else to_wire(answer)
     sys.stdout.write(
         json.dumps(result, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -10,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.interruption import Interrupted, raising
 from koophone_async.errors import InvalidRequest
 
 Yes = Annotated[
@@ -44,9 +44,9 @@ def confirm(action: str, noun: str, ids: Sequence[str], account: str, *, yes: bo
         raise InvalidRequest("", "--yes", f"is required without a terminal: would {question}")
     try:
         answer = _ask(f"koophone: {question}? [y/N] ")
-    except KeyboardInterrupt:
+    except Interrupted as error:
         print_stderr("")
-        return Exit.INTERRUPTED
+        return error.exit
     if answer.strip().lower() in ("y", "yes"):
         return None
     print_stderr("koophone: not confirmed; nothing was done")
@@ -59,11 +59,8 @@ def _shown(ids: Sequence[str]) -> str:
 
 
 def _ask(question: str) -> str:
-    """Read a line from the terminal. The event loop has its own Ctrl-C handler, which cannot end a read."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    """Read a line from the terminal."""
+    with raising():
         sys.stderr.write(question)
         sys.stderr.flush()
         return sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, previous)

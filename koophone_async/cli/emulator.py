@@ -16,6 +16,7 @@ import typer
 
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.input_files import read_json
+from koophone_async.cli.interruption import handled_signals
 from koophone_async.cli.runner import execute
 from koophone_async.errors import InvalidRequest
 from koophone_async.wire import Edition
@@ -108,13 +109,13 @@ async def _serve_until_stopped(emulator: Emulator, state: str) -> None:
 
 @contextmanager
 def stop_signal() -> Generator[asyncio.Event]:
-    """Return an event that SIGINT or SIGTERM sets."""
+    """Return an event that SIGINT, SIGTERM or SIGHUP sets."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def on_signal(_: int, __: FrameType | None) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, on_signal) for number in handled_signals()}
     try:
         yield stopped
     finally:

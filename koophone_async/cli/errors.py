@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
@@ -28,6 +29,7 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
+from koophone_async.operation import AnyOperation
 from koophone_async.protocol.codes import meaning
 
 
@@ -40,8 +42,15 @@ class Exit(IntEnum):
     NOT_STARTED = 3
     """The account was refused, or there was no connection: nothing was done."""
 
+    HUNG_UP = 129
+    """Stopped by SIGHUP, as when its terminal is closed."""
+
     INTERRUPTED = 130
+    """Stopped by Ctrl-C."""
+
     READER_GONE = 141
+    TERMINATED = 143
+    """Stopped by SIGTERM, as by `kill`, `timeout`, systemd and Kubernetes."""
 
 
 @define(eq=False, slots=False)
@@ -54,7 +63,18 @@ CONTROL_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range
 
 _MAX_MESSAGE: Final = 2_000
 
-_MAY_HAVE_RUN: Final = "It may have been executed. Check before you run it again."
+STOPPED: Final = {
+    Exit.HUNG_UP: "hung up",
+    Exit.INTERRUPTED: "interrupted",
+    Exit.TERMINATED: "terminated",
+}
+"""Exit codes of commands that a signal stopped, in words."""
+
+MAY_HAVE_RUN: Final = "It may have been executed. Check before you run it again."
+
+_GO_ON_WAITING: Final = (
+    "Still running. Go on waiting with `jobs wait TOKEN`; TOKEN is the resume_token of its row."
+)
 
 _SEE_CONFIG: Final = "`koophone config` shows the settings in effect"
 
@@ -69,8 +89,8 @@ _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
     NotConnected: f"Check the network and the endpoints: {_SEE_CONFIG}.",
     QuotaTooSlow: "Nothing was sent. Try again once the quota allows it.",
     NotSent: "Nothing was sent. Try again.",
-    NoAnswer: _MAY_HAVE_RUN,
-    UnreadableAnswer: _MAY_HAVE_RUN,
+    NoAnswer: MAY_HAVE_RUN,
+    UnreadableAnswer: MAY_HAVE_RUN,
     JobUnfinished: "It is still running. Go on waiting with `koophone jobs wait TOKEN`.",
 }
 
@@ -85,6 +105,12 @@ def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
     if advice:
         print_stderr(f"  {advice}")
     return _exit(error)
+
+
+def report_unknown(operation: AnyOperation) -> None:
+    """Print that a call was stopped whose answer did not arrive; reading again changes nothing."""
+    if operation.method != "GET":
+        print_stderr(f"koophone: {operation.name}: no answer. {MAY_HAVE_RUN}")
 
 
 def _exit(error: KooPhoneError) -> Exit:
@@ -102,8 +128,9 @@ def _one_line(text: str) -> str:
 def print_stderr(text: str) -> None:
     """Print a line to stderr, after everything that was printed to stdout."""
     sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # a terminal that was closed; the rows on stdout matter more
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 @define
@@ -157,7 +184,7 @@ def not_started(outcome: Outcome) -> bool:
 
 def print_summary(tally: Tally, code: Exit, noun: str = "phones") -> None:
     """Print the counts of a run to stderr, unless every id succeeded."""
-    prefix = "interrupted: " if code is Exit.INTERRUPTED else ""
+    prefix = f"{STOPPED[code]}: " if code in STOPPED else ""
     if code is Exit.NOT_STARTED:
         print_stderr(f"koophone: nothing was done: {tally.reason}")
         print_stderr(f"  {_SEE_CONFIG}.")
@@ -166,4 +193,8 @@ def print_summary(tally: Tally, code: Exit, noun: str = "phones") -> None:
     elif code is not Exit.DONE:
         print_stderr(f"koophone: {prefix}{tally}")
     if tally.counts[State.UNKNOWN]:
-        print_stderr(f"  {State.UNKNOWN}: {_MAY_HAVE_RUN}")
+        print_stderr(f"  {State.UNKNOWN}: {MAY_HAVE_RUN}")
+    if tally.counts[State.UNFINISHED]:
+        print_stderr(f"  {State.UNFINISHED}: {_GO_ON_WAITING}")
+    if tally.counts[State.NOT_SENT] and code in STOPPED:
+        print_stderr(f"  {State.NOT_SENT}: Nothing was done. Run the command again with these {noun}.")

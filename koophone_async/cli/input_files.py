@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from koophone_async.cli.interruption import raising
 from koophone_async.errors import InvalidRequest
 from koophone_async.text_input import parse_json
 
@@ -21,9 +22,10 @@ def read_bytes(file: str, option: str) -> bytes:
     """
     try:
         if file == "-":
-            data = sys.stdin.buffer.read(MAX_SIZE + 1)
+            with raising():
+                data = sys.stdin.buffer.read(MAX_SIZE + 1)
         else:
-            with Path(file).open("rb") as opened:
+            with raising(), Path(file).open("rb") as opened:
                 data = opened.read(MAX_SIZE + 1)
     except OSError as error:
         raise InvalidRequest("", option, f"cannot be read: {error.strerror or error}") from None

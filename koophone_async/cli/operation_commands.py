@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import (
     AsyncIterable,
@@ -26,7 +27,7 @@ from koophone_async.batches import Run
 from koophone_async.cli import help_text, wait
 from koophone_async.cli.config import describe
 from koophone_async.cli.confirmation import Yes, confirm
-from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.errors import Exit, print_stderr, report_unknown
 from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout
 from koophone_async.cli.fleet_commands import Verb
 from koophone_async.cli.options import MethodOptions
@@ -252,7 +253,11 @@ async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object]
     if isinstance(answer, AsyncIterable):
         await _print_list(answer, output)
         return Exit.DONE
-    result = await answer
+    try:
+        result = await answer
+    except asyncio.CancelledError:
+        report_unknown(entry.operation)
+        raise
     if isinstance(result, bytes) and not isinstance(result, RawAnswer):
         sys.stdout.buffer.write(result)
         return Exit.DONE

@@ -58,7 +58,7 @@ class Printer(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not isinstance(error, BrokenPipeError):
+        if not isinstance(error, OSError):  # stdout cannot be written
             self.close()
 
 
@@ -80,10 +80,12 @@ class JsonArray(Printer):
         """Print one row."""
         sys.stdout.write(f"{self._separator}\n{json.dumps(row, ensure_ascii=False)}")
         self._separator = ","
+        sys.stdout.flush()
 
     def close(self) -> None:
         """Complete the output."""
         sys.stdout.write("[]\n" if self._separator == "[" else "\n]\n")
+        sys.stdout.flush()
 
 
 class Csv(Printer):
@@ -143,6 +145,7 @@ class Table(Printer):
         ]
         if cells:
             (_draw if sys.stdout.isatty() else _align)(used, cells)
+            sys.stdout.flush()
 
 
 def _cell(value: JsonValue) -> str:

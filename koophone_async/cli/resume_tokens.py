@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve
 
-from koophone_async.cli.services import Entry
+from koophone_async.batches import Outcome
+from koophone_async.cli.services import Entry, service
 from koophone_async.polling import ResumeToken
 from koophone_async.services.cph import started_jobs as cph
 from koophone_async.services.gaming import started_jobs as gaming
@@ -32,6 +33,19 @@ def wait_command(entry: Entry, answer: object) -> str | None:
             return _wait_command(entry, answer.request, {_key(answer, id): id for id in answer.targets})
         case _:
             return None
+
+
+def wait_commands(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """Return the commands that wait for unfinished outcomes: one for all jobs of a call."""
+    calls: dict[tuple[str, str], ResumeToken] = {}
+    for outcome in outcomes:
+        # A bare task id, which `jobs wait` was given, is its own token.
+        if outcome.resume_token not in (None, outcome.id):
+            token = ResumeToken.parse(outcome.resume_token)
+            call = calls.setdefault((token.operation, token.handle), token)
+            calls[token.operation, token.handle] = evolve(call, jobs={**call.jobs, **token.jobs})
+    for token in calls.values():
+        yield f"{service(token.operation.partition('.')[0]).wait} {token}"
 
 
 def _key(started: gaming.Started, target: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import attrs
 
-from koophone_async.batches import Outcome, State
+from koophone_async.batches import Outcome
 from koophone_async.cli.id_ranges import fold
 from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.wire import spelling
@@ -19,7 +19,7 @@ JsonValue: TypeAlias = Any
 
 Row: TypeAlias = dict[str, JsonValue]
 
-OUTCOME_COLUMNS: Final = tuple(Outcome("", State.ACCEPTED).to_row())
+OUTCOME_COLUMNS: Final = (*Outcome.COLUMNS, "resume_token")
 """Columns of an outcome, in order."""
 
 

@@ -1,26 +1,37 @@
-"""Run coroutines of commands: print outcomes as they arrive, handle Ctrl-C, return the exit code."""
+"""Run coroutines of commands: print outcomes as they arrive, handle signals, return the exit code."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import typer
-from attrs import define, field
 
-from koophone_async.batches import Outcome, Run
-from koophone_async.cli.errors import Exit, Tally, print_stderr, print_summary, report_error
+from koophone_async.batches import Outcome
+from koophone_async.cli import discard_stdout
+from koophone_async.cli.errors import STOPPED, Exit, Tally, print_stderr, print_summary, report_error
 from koophone_async.cli.id_ranges import by_number
+from koophone_async.cli.interruption import Interrupted, interruptible
 from koophone_async.cli.output import Format, Printer, printer
 from koophone_async.cli.progress import Progress
+from koophone_async.cli.resume_tokens import wait_commands
 from koophone_async.cli.rows import OUTCOME_COLUMNS, grouped, value_rows
 from koophone_async.errors import InvalidRequest, KooPhoneError
+
+
+class Outcomes(Protocol):
+    """A run, or something like it."""
+
+    def __aiter__(self) -> AsyncIterator[Outcome]:
+        """Iterate over outcomes as they arrive."""
+        ...
+
+    async def cancel(self) -> None:
+        """Stop; outcomes of all ids still arrive."""
 
 
 def execute(work: Coroutine[Any, Any, Exit], *, is_server: bool = False) -> None:
@@ -42,11 +53,36 @@ async def exit_code_of(work: Awaitable[Exit], *, is_server: bool = False) -> Exi
     """Return the exit code of a command; print its errors and warnings to stderr."""
     try:
         with _warnings_on_stderr():
-            return await work
+            return await (work if is_server else _until_signal(work))
     except BrokenPipeError:
         return Exit.READER_GONE
+    except Interrupted as error:
+        return _report_stop(error.exit)
     except KooPhoneError as error:
         return report_error(error, is_server=is_server)
+
+
+async def _until_signal(work: Awaitable[Exit]) -> Exit:
+    """Run a command until its end or a signal; what it has printed by then is complete rows."""
+    task = asyncio.ensure_future(work)
+
+    async def stop() -> None:
+        task.cancel()
+
+    with interruptible(stop) as interruption:
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if interruption.exit is None:
+                raise
+            return _report_stop(interruption.exit)
+        finally:
+            task.cancel()
+
+
+def _report_stop(code: Exit) -> Exit:
+    print_stderr(f"koophone: {STOPPED[code]}")
+    return code
 
 
 async def with_option_names(work: Awaitable[Exit], names: Mapping[str, str]) -> Exit:
@@ -78,64 +114,61 @@ def _warnings_on_stderr() -> Generator[None]:
                 print_stderr(f"koophone: {warning.message}")
 
 
-@define
-class Interruption:
-    """State of Ctrl-C handling."""
-
-    happened: bool = False
-    _stopping: asyncio.Future[None] | None = field(default=None, repr=False)
-
-    def stop(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Start to stop the work; the reference keeps the task alive."""
-        self._stopping = asyncio.ensure_future(work())
-
-
-@contextmanager
-def interruptible(stop: Callable[[], Awaitable[None]]) -> Generator[Interruption]:
-    """Stop the work gracefully at the first Ctrl-C, and raise KeyboardInterrupt at the second.
-
-    Args:
-        stop: Stops the work; outcomes known by then are still printed.
-    """
-    loop, interruption = asyncio.get_running_loop(), Interruption()
-
-    def on_signal(_: int, __: FrameType | None) -> None:
-        if interruption.happened:
-            raise KeyboardInterrupt
-        interruption.happened = True
-        loop.call_soon_threadsafe(interruption.stop, stop)
-
-    previous = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield interruption
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
 async def follow(
-    run: Run[Any, Any],
+    run: Outcomes,
     on_outcome: Callable[[Outcome], None],
     *,
     label: str,
     total: int | None,
     shown: bool = True,
 ) -> tuple[Tally, Exit]:
-    """Pass each outcome of a run to a callback as it arrives, until the end or Ctrl-C.
+    """Pass each outcome of a run to a callback as it arrives, until the end or a signal.
 
     Returns:
         The counts and the exit code.
+
+    Raises:
+        OSError: stdout cannot be written. The run is stopped, and stderr shows the outcomes that are lost.
     """
-    tally = Tally()
-    with interruptible(run.cancel) as interruption, Progress(label, total, shown=shown) as progress:
+    tally, failures, lost = Tally(), list[OSError](), list[Outcome]()
+
+    async def consume() -> None:
         async for outcome in run:
             tally.add(outcome)
-            on_outcome(outcome)
             progress.show(tally)
-    return tally, Exit.INTERRUPTED if interruption.happened else tally.exit
+            if failures:
+                lost.append(outcome)
+                continue
+            try:
+                on_outcome(outcome)
+            except OSError as error:
+                failures.append(error)
+                lost.append(outcome)
+                await run.cancel()
+
+    with interruptible(run.cancel) as interruption, Progress(label, total, shown=shown) as progress:
+        await interruption.wait(consume())
+    if failures:
+        report_lost(lost)
+        raise failures[0]
+    return tally, interruption.exit or tally.exit
+
+
+def report_lost(outcomes: Iterable[Outcome]) -> None:
+    """Print to stderr what cannot be printed to stdout, and how to go on. Successes need neither."""
+    tally, lost = Tally(), [outcome for outcome in outcomes if not outcome.ok]
+    if not lost:
+        return
+    for outcome in lost:
+        tally.add(outcome)
+    discard_stdout()
+    print_stderr(f"koophone: stdout cannot be written; not printed: {tally}")
+    for line in wait_commands(lost):
+        print_stderr(f"  {line}")
 
 
 async def print_outcomes(
-    run: Run[Any, Any],
+    run: Outcomes,
     output: Format,
     *,
     label: str,
@@ -145,23 +178,30 @@ async def print_outcomes(
 ) -> Exit:
     """Print a row for each id, or for each group of ids with the same result; print the counts to stderr."""
     collected: list[Outcome] = []
-    with printer(output, () if group else OUTCOME_COLUMNS) as out:
-        is_buffered = group or not out.streams
-        on_outcome: Callable[[Outcome], None] = (
-            collected.append if is_buffered else lambda outcome: out.row(outcome.to_row())
-        )
-        try:
-            tally, code = await follow(
-                run, on_outcome, label=label, total=total, shown=_can_draw_progress(is_buffered)
+    try:
+        with printer(output, () if group else OUTCOME_COLUMNS) as out:
+            is_buffered = group or not out.streams
+            on_outcome: Callable[[Outcome], None] = (
+                collected.append if is_buffered else lambda outcome: out.row(outcome.to_row())
             )
-        finally:
-            print_sorted(out, collected, group=group)
+            try:
+                tally, code = await follow(
+                    run, on_outcome, label=label, total=total, shown=_can_draw_progress(is_buffered)
+                )
+            finally:
+                print_sorted(out, collected, group=group)
+    except OSError:
+        report_lost(collected)
+        raise
     print_summary(tally, code, noun)
+    if group:  # its rows have no resume tokens
+        for line in wait_commands(collected):
+            print_stderr(f"  {line}")
     return code
 
 
 async def print_values(
-    run: Run[Any, Any], output: Format, *, label: str, total: int | None, noun: str = "phones"
+    run: Outcomes, output: Format, *, label: str, total: int | None, noun: str = "phones"
 ) -> Exit:
     """Print the values that a run read; print ids that could not be read to stderr."""
     failed: list[Outcome] = []

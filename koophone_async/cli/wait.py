@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from typing import Annotated, Any
 
 import typer
+from attrs import define, evolve, field
 
-from koophone_async.batches import Report
-from koophone_async.cli.errors import Exit, Tally, print_summary
+from koophone_async.batches import Outcome, Report, State
+from koophone_async.cli.errors import Exit
 from koophone_async.cli.exec_command import Group, Output, Timeout
-from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME_COLUMNS
-from koophone_async.cli.runner import execute, print_sorted, with_option_names
+from koophone_async.cli.output import Format
+from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.errors import InvalidRequest, KooPhoneError
+from koophone_async.polling import ResumeToken
 
 
 def command(entry: Entry) -> Callable[..., None]:
@@ -22,34 +25,86 @@ def command(entry: Entry) -> Callable[..., None]:
 
     def run(
         context: typer.Context,
-        resume_token: Annotated[
-            str, typer.Argument(metavar="TOKEN", help="Resume token, as printed by a command with --no-wait.")
+        resume_tokens: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="TOKEN...", help="Resume tokens, as printed by a command with --no-wait, or in rows."
+            ),
         ],
         output: Output = Format.TABLE,
         group: Group = False,
         timeout: Timeout = None,
     ) -> None:
         """Wait for jobs that were started elsewhere, and print a row for each."""
-        command = work(current_settings(context), resume_token, output, timeout, group=group)
+        command = work(current_settings(context), resume_tokens, output, timeout, group=group)
         execute(with_option_names(command, {"resume_token": "TOKEN"}))
 
     async def work(
-        settings: Settings, resume_token: str, output: Format, seconds: float | None, *, group: bool
+        settings: Settings, tokens: list[str], output: Format, seconds: float | None, *, group: bool
     ) -> Exit:
+        parts = [part for token in dict.fromkeys(tokens) for part in split(token)]
         async with settings.session() as session:
-            report: Report = await entry.resource(entry.service.client(session)).wait(
-                resume_token, timeout=seconds
+            wait = entry.resource(entry.service.client(session)).wait
+            label = " ".join((*entry.words[:-1], "wait"))
+            return await print_outcomes(
+                Waits(wait, parts, seconds), output, label=label, total=len(parts), group=group, noun="jobs"
             )
-        return _print(report, output, group=group)
 
     return run
 
 
-def _print(report: Report, output: Format, *, group: bool) -> Exit:
-    tally = Tally()
-    for outcome in report:
-        tally.add(outcome)
-    with printer(output, () if group else OUTCOME_COLUMNS) as out:
-        print_sorted(out, report, group=group)
-    print_summary(tally, tally.exit)
-    return tally.exit
+def split(text: str) -> Iterator[ResumeToken | str]:
+    """Return a token for each id. Waits of a session share their polls, so that this costs no request."""
+    try:
+        token = ResumeToken.parse(text)
+    except InvalidRequest:
+        yield text  # the service's own id, or an error of the wait
+        return
+    for id in dict.fromkeys(token.jobs.values()):
+        yield evolve(token, jobs={job: other for job, other in token.jobs.items() if other == id})
+
+
+@define(eq=False)
+class Waits:
+    """Waits for jobs: iterate over it for outcomes as they arrive, like a run."""
+
+    _wait: Callable[..., Awaitable[Report]]
+    _tokens: Iterable[ResumeToken | str]
+    _timeout: float | None
+    _tasks: dict[asyncio.Future[Report], ResumeToken | str] = field(factory=dict[Any, Any], init=False)
+
+    async def __aiter__(self) -> AsyncIterator[Outcome]:
+        """Iterate over outcomes as they arrive; those of jobs that are no longer awaited have their token.
+
+        Raises:
+            KooPhoneError: Some jobs could not be awaited; the outcomes of all others came before.
+        """
+        ended, errors = asyncio.Queue[asyncio.Future[Report]](), list[KooPhoneError]()
+        for token in self._tokens:
+            started = asyncio.ensure_future(self._wait(token, timeout=self._timeout))
+            self._tasks[started] = token
+            started.add_done_callback(ended.put_nowait)
+        try:
+            for _ in self._tasks:
+                task = await ended.get()
+                try:
+                    for outcome in _stopped(self._tasks[task]) if task.cancelled() else task.result():
+                        yield outcome
+                except KooPhoneError as error:
+                    errors.append(error)
+        finally:
+            await self.cancel()
+        if errors:
+            raise errors[0]
+
+    async def cancel(self) -> None:
+        """Stop waiting; the jobs go on."""
+        for task in self._tasks:
+            task.cancel()
+
+
+def _stopped(token: ResumeToken | str) -> Iterator[Outcome]:
+    """Return the outcome of the jobs of one id that were not awaited to their end."""
+    job, id = (None, token) if isinstance(token, str) else next(iter(token.jobs.items()))
+    message = "the wait was stopped"
+    yield Outcome(id, State.UNFINISHED, job, error_message=message, resume_token=str(token))

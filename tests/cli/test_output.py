@@ -117,7 +117,8 @@ def test_nothing_is_printed_after_a_broken_pipe(capsys: pytest.CaptureFixture[st
 
 
 def test_an_outcome_has_the_documented_columns() -> None:
-    assert OUTCOME_COLUMNS == ("id", "state", "job_id", "error_code", "error_message", "output", "seconds")
+    columns = ("id", "state", "job_id", "error_code", "error_message", "output", "seconds", "resume_token")
+    assert columns == OUTCOME_COLUMNS
 
 
 def test_enums_and_times_are_printed_readably() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from koophone_async import AccessKey, Outcome, Password, State
@@ -9,7 +7,7 @@ from koophone_async.batches import STOP_REASONS
 from koophone_async.cli.config import describe
 from koophone_async.cli.demo import check_ledger
 from koophone_async.cli.errors import Exit, NoCredentials, Tally, print_summary, report_error
-from koophone_async.cli.runner import abbreviate, interruptible
+from koophone_async.cli.runner import abbreviate
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (
     AnswerTimedOut,
@@ -100,22 +98,6 @@ def test_the_summary_of_unknown_outcomes_advises_to_check(capsys: pytest.Capture
 def test_long_id_lists_are_abbreviated() -> None:
     assert abbreviate("a,b,c", 2) == "a,b and 1 more"
     assert abbreviate("a,b", 2) == "a,b"
-
-
-async def test_the_second_ctrl_c_raises_keyboard_interrupt() -> None:
-    stops: list[None] = []
-
-    async def stop() -> None:
-        stops.append(None)
-
-    previous = signal.getsignal(signal.SIGINT)
-    with interruptible(stop) as interruption:
-        signal.raise_signal(signal.SIGINT)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-
-    assert interruption.happened
-    assert signal.getsignal(signal.SIGINT) is previous
 
 
 async def test_the_demo_reports_a_ledger_mismatch() -> None:
