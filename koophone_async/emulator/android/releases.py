@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
 
@@ -92,35 +93,6 @@ _DIRECTORIES: Final = """
 /system/usr /system/xbin /vendor /vendor/app /vendor/bin /vendor/etc /vendor/lib64
 """.split()
 
-_SETTINGS: Final = MappingProxyType(
-    {
-        "global/adb_enabled": "1",
-        "global/airplane_mode_on": "0",
-        "global/animator_duration_scale": "1.0",
-        "global/auto_time": "1",
-        "global/bluetooth_on": "0",
-        "global/development_settings_enabled": "1",
-        "global/device_provisioned": "1",
-        "global/stay_on_while_plugged_in": "7",
-        "global/transition_animation_scale": "1.0",
-        "global/wifi_on": "1",
-        "global/window_animation_scale": "1.0",
-        "secure/accessibility_enabled": "0",
-        "secure/default_input_method": "com.android.inputmethod.latin/.LatinIME",
-        "secure/install_non_market_apps": "1",
-        "secure/location_mode": "3",
-        "secure/user_setup_complete": "1",
-        "system/accelerometer_rotation": "0",
-        "system/font_scale": "1.0",
-        "system/haptic_feedback_enabled": "0",
-        "system/screen_brightness": "102",
-        "system/screen_brightness_mode": "0",
-        "system/screen_off_timeout": "2147483647",
-        "system/user_rotation": "0",
-        "system/volume_music": "5",
-    },
-)
-
 
 @frozen(eq=False)
 class FactoryImage:
@@ -142,66 +114,17 @@ class FactoryImage:
 @cache
 def factory_image(model: Model, release: Release) -> FactoryImage:
     """Return the image of a model and a release."""
-    properties = _properties(model, release)
-    apps = {"android": release.number} | dict.fromkeys(_PACKAGES, release.number)
-    return FactoryImage(model, release, properties, _SETTINGS, apps, _files(model, release, properties))
-
-
-def _properties(model: Model, release: Release) -> dict[str, str]:
     device = model.name.lower().replace("-", "")
-    edition = f"{model.edition} cloud phone"
-    image = f"{release.number}/{release.build}/{release.utc}"
-    return {
-        "com.cph.mainkeys": "0",
-        "dalvik.vm.heapgrowthlimit": "192m",
-        "dalvik.vm.heapsize": "512m",
-        "dev.bootcomplete": "1",
-        "gsm.sim.operator.iso-country": "cn",
-        "gsm.version.baseband": "",
-        "init.svc.adbd": "running",
-        "init.svc.surfaceflinger": "running",
-        "init.svc.zygote": "running",
-        "net.bt.name": "Android",
-        "persist.sys.locale": "en-US",
-        "persist.sys.timezone": "UTC",
-        "persist.sys.usb.config": "adb",
-        "ro.adb.secure": "0",
-        "ro.board.platform": "kunpeng",
-        "ro.boot.hardware": "cph",
-        "ro.bootmode": "unknown",
-        "ro.build.characteristics": "default",
-        "ro.build.date.utc": str(release.utc),
-        "ro.build.description": f"{device}-user {release.number} {release.build} {release.utc} release-keys",
-        "ro.build.display.id": release.build,
-        "ro.build.fingerprint": f"koophone/{device}/{device}:{image}:user/release-keys",
-        "ro.build.id": release.build,
-        "ro.build.tags": "release-keys",
-        "ro.build.type": "user",
-        "ro.build.version.codename": "REL",
-        "ro.build.version.incremental": str(release.utc),
-        "ro.build.version.release": release.number,
-        "ro.build.version.sdk": release.sdk,
-        "ro.build.version.security_patch": release.patch,
-        "ro.crypto.state": "unencrypted",
-        "ro.debuggable": "0",
-        "ro.hardware": "cph",
-        "ro.product.board": "cph",
-        "ro.product.brand": "koophone",
-        "ro.product.cpu.abi": "arm64-v8a",
-        "ro.product.cpu.abilist": "arm64-v8a,armeabi-v7a,armeabi",
-        "ro.product.device": device,
-        "ro.product.locale": "en-US",
-        "ro.product.manufacturer": "koophone",
-        "ro.product.model": model.name,
-        "ro.product.name": device,
-        "ro.secure": "1",
-        "ro.sf.lcd_density": str(model.density),
-        "ro.vendor.product.description": edition,
-        "ro.zygote": "zygote64_32",
-        "sys.boot_completed": "1",
-        "sys.usb.state": "adb",
-        "wlan.driver.status": "ok",
-    }
+    properties = _read_properties("build.prop", model=model, release=release, device=device)
+    settings = _read_properties("settings.prop")
+    apps = {"android": release.number} | dict.fromkeys(_PACKAGES, release.number)
+    return FactoryImage(model, release, properties, settings, apps, _files(model, release, properties))
+
+
+def _read_properties(name: str, **values: object) -> Mapping[str, str]:
+    """Read a file with lines of the form `name=value`, and replace its placeholders."""
+    text = files("koophone_async.emulator.android").joinpath(name).read_text("utf-8").format(**values)
+    return MappingProxyType(dict(line.split("=", 1) for line in text.splitlines()))
 
 
 def _files(model: Model, release: Release, properties: Mapping[str, str]) -> dict[str, str]:

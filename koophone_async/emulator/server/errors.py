@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from csv import DictReader
 from http import HTTPStatus
-from types import MappingProxyType
+from importlib.resources import files
 from typing import Final
 
 from attrs import define, field
 
-from koophone_async.emulator.cph.error_table import CPS
-from koophone_async.emulator.koophone.error_table import KOOPHONE
 from koophone_async.operation import AnyOperation
 from koophone_async.protocol.dialect import DIALECTS, Json
 from koophone_async.services.koophone import commands
@@ -18,15 +17,19 @@ from koophone_async.wire import Edition
 
 _GATEWAY: Final = "APIGW."
 
-ERRORS: Final[Mapping[str, tuple[int, str]]] = MappingProxyType(
-    {
-        **{f"KOOPHONE.API.{number}": error for number, error in KOOPHONE.items()},
-        "KPAPI.2209": (400, "No device can be assigned."),
-        **CPS,
-        "APIGW.0101": (404, "The API does not exist or has not been published in the environment"),
-        "APIGW.0301": (401, "Incorrect IAM authentication information"),
-    }
-)
+
+def _read_table() -> Mapping[str, tuple[int, str]]:
+    """Return the tables of errors (KooPhone 6.2 of 2025-12-31, CPH 8.2 of 2025-02-08).
+
+    CPS.0191 is from the page of a command (CPH 5.7.5), as the table uses the code for subnets. KooPhone's
+    table lacks some codes of the pages of operations, which list 400 and 500 for all of their codes alike;
+    400 is used for these.
+    """
+    text = files("koophone_async.emulator.server").joinpath("errors.csv").read_text("utf-8")
+    return {row["code"]: (int(row["status"]), row["message"]) for row in DictReader(text.splitlines())}
+
+
+ERRORS: Final = _read_table()
 """HTTP status and message of every code that the emulator answers."""
 
 
@@ -80,7 +83,7 @@ def koophone_refusal(number: str, reason: str = "") -> Refusal:
 
 def cph_refusal(code: str, *figures: object, reason: str = "") -> Refusal:
     """Return CPH's error answer for a code, with the figures that its message has placeholders for."""
-    status, message = CPS[code]
+    status, message = ERRORS[code]
     return Refusal(status, code, message.format(*figures) if figures else message, reason)
 
 

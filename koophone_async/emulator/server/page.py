@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from html import escape
+from importlib.resources import files
 from itertools import islice
 from operator import attrgetter
+from string import Template
 from typing import Final, NamedTuple
 
 from koophone_async.emulator.fleet import CopyState, Phone
@@ -54,7 +56,8 @@ def page(engine: Jobs, first: int) -> str:
     world, jobs = engine.world, list(_jobs(engine))
     requests = islice(reversed(world.ledger.recent_requests), _MAX_ROWS)
     plan = [[encode(fault).decode()] for fault in faults.to_json(world.plan.faults)]
-    return _DOCUMENT.format(
+    document = files("koophone_async.emulator.server").joinpath("page.html").read_text("utf-8")
+    return Template(document).substitute(
         edition=world.edition.value.title(),
         now=world.fleet.now().astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         phones=_phones(world, first, jobs),
@@ -126,39 +129,3 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[object]], if_empty: s
     head = "".join(f"<th>{column}" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}" for cell in row) for row in rows)
     return f"<table><tr>{head}{body}</table>"
-
-
-_DOCUMENT: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta http-equiv="refresh" content="2">
-<title>KooPhone emulator</title>
-<style>
-:root {{ color-scheme: light dark; font: 14px/1.4 system-ui, sans-serif; }}
-body {{ margin: 1.5rem; max-width: 90rem; }}
-h1, h2 {{ font-size: 1.1rem; margin: 1.2rem 0 .4rem; }}
-p {{ margin: .4rem 0; opacity: .75; }}
-ul {{ display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; list-style: none; margin: .4rem 0; padding: 0; }}
-div {{ display: flex; flex-wrap: wrap; gap: 2px; margin-bottom: .4rem; }}
-i {{ background: #8884; border-radius: 2px; display: inline-block; height: 10px; width: 10px; }}
-.running {{ background: #3a9d5d; }}
-.busy {{ background: #2f6fde; }}
-.starting, .going_offline, .copying, .resetting {{ background: #d99a1c; }}
-.frozen {{ background: #c43d3d; }}
-table {{ border-collapse: collapse; font-size: .85rem; }}
-th, td {{ border-bottom: 1px solid #8884; padding: .15rem .9rem .15rem 0; text-align: left; }}
-td {{ overflow-wrap: anywhere; }}
-</style>
-<h1>KooPhone emulator</h1>
-<p>{edition} edition · {now} UTC</p>
-<h2>Phones</h2>
-{phones}
-<h2>Calls with unfinished jobs</h2>
-{jobs}
-<h2>Requests</h2>
-<p>{count} received. The newest are first; at most {max_rows} are shown.</p>
-{requests}
-<h2>Faults</h2>
-{faults}
-</html>
-"""
