@@ -14,7 +14,7 @@ from attrs import define, field, setters
 
 from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release, factory_image
 from koophone_async.emulator.android.system import Android
-from koophone_async.emulator.layout import Layout, Overrides
+from koophone_async.emulator.layout import Layout
 from koophone_async.services.cph.phone import PhoneState
 from koophone_async.services.cph.traffic import Route
 from koophone_async.services.koophone.instances import CopyState, RunningState, Scene
@@ -32,9 +32,11 @@ ALIKE: Final = 240
 class Overridable(Generic[T]):
     """A fact about a phone: derived from the seed until it is set."""
 
-    def __init__(self, column: Callable[[Overrides], dict[int, T]], seeded: Callable[[Phone], T]) -> None:
-        self._column = column
+    def __init__(self, seeded: Callable[[Phone], T]) -> None:
         self._seeded = seeded
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
     @overload
     def __get__(self, phone: None, owner: type) -> Overridable[T]: ...
@@ -43,15 +45,19 @@ class Overridable(Generic[T]):
     def __get__(self, phone: Phone | None, owner: type) -> T | Overridable[T]:
         if phone is None:
             return self
-        column = self._column(phone.fleet.overrides)
+        column = self._column(phone)
         return column[phone.number] if phone.number in column else self._seeded(phone)
 
     def __set__(self, phone: Phone, value: T) -> None:
-        column = self._column(phone.fleet.overrides)
+        column = self._column(phone)
         if value == self._seeded(phone):
             column.pop(phone.number, None)
         else:
             column[phone.number] = value
+
+    def _column(self, phone: Phone) -> dict[int, T]:
+        column: dict[int, T] = getattr(phone.fleet.overrides, self._name)
+        return column
 
 
 class Facts:
@@ -59,63 +65,57 @@ class Facts:
 
     __slots__ = ()
 
-    name: Overridable[str] = Overridable(lambda o: o.name, lambda phone: f"phone-{phone.number:05}")
-    model: Overridable[Model] = Overridable(
-        lambda o: o.model, lambda phone: MODELS[phone.digest[0] % len(MODELS)]
-    )
+    name: Overridable[str] = Overridable(lambda phone: f"phone-{phone.number:05}")
+    model: Overridable[Model] = Overridable(lambda phone: MODELS[phone.digest[0] % len(MODELS)])
     release: Overridable[Release] = Overridable(
-        lambda o: o.release,
         lambda phone: RELEASES[(phone.fleet.seed + (phone.number - 1) // ALIKE) % len(RELEASES)],
     )
-    server: Overridable[int] = Overridable(
-        lambda o: o.server, lambda phone: phone.fleet.server_of(phone.number)
-    )
+    server: Overridable[int] = Overridable(lambda phone: phone.fleet.server_of(phone.number))
     """Index of the CPH server that carries it."""
 
     created: Overridable[datetime] = Overridable(
-        lambda o: o.created,
         lambda phone: phone.fleet.epoch - timedelta(seconds=int.from_bytes(phone.digest[8:12]) % _YEAR),
     )
-    running: Overridable[RunningState] = Overridable(lambda o: o.running, lambda _: RunningState.RUNNING)
-    user: Overridable[str | None] = Overridable(lambda o: o.user, lambda _: None)
+    running: Overridable[RunningState] = Overridable(lambda _: RunningState.RUNNING)
+    user: Overridable[str | None] = Overridable(lambda _: None)
     """The user that it is assigned to."""
 
-    awaited_by: Overridable[str | None] = Overridable(lambda o: o.awaited_by, lambda _: None)
+    awaited_by: Overridable[str | None] = Overridable(lambda _: None)
     """The user that it is being prepared for."""
 
-    logged_in: Overridable[bool] = Overridable(lambda o: o.logged_in, lambda _: False)
-    frozen: Overridable[bool] = Overridable(lambda o: o.frozen, lambda _: False)
-    streaming: Overridable[bool] = Overridable(lambda o: o.streaming, lambda _: False)
-    resetting: Overridable[bool] = Overridable(lambda o: o.resetting, lambda _: False)
-    loaded: Overridable[bool] = Overridable(lambda o: o.loaded, lambda _: True)
+    logged_in: Overridable[bool] = Overridable(lambda _: False)
+    frozen: Overridable[bool] = Overridable(lambda _: False)
+    streaming: Overridable[bool] = Overridable(lambda _: False)
+    resetting: Overridable[bool] = Overridable(lambda _: False)
+    loaded: Overridable[bool] = Overridable(lambda _: True)
     """Whether its data are on a physical phone, which a backup releases."""
 
-    on_demand: Overridable[bool] = Overridable(lambda o: o.on_demand, lambda _: False)
+    on_demand: Overridable[bool] = Overridable(lambda _: False)
     """Whether it is paid by use."""
 
-    scene: Overridable[str] = Overridable(lambda o: o.scene, lambda _: Scene.CLOUD_PHONE.value)
-    backup: Overridable[CopyState] = Overridable(lambda o: o.backup, lambda _: CopyState.PREPARING)
-    backup_time: Overridable[datetime | None] = Overridable(lambda o: o.backup_time, lambda _: None)
-    restore: Overridable[CopyState] = Overridable(lambda o: o.restore, lambda _: CopyState.PREPARING)
-    restore_time: Overridable[datetime | None] = Overridable(lambda o: o.restore_time, lambda _: None)
-    restore_wanted: Overridable[bool] = Overridable(lambda o: o.restore_wanted, lambda _: False)
+    scene: Overridable[str] = Overridable(lambda _: Scene.CLOUD_PHONE.value)
+    backup: Overridable[CopyState] = Overridable(lambda _: CopyState.PREPARING)
+    backup_time: Overridable[datetime | None] = Overridable(lambda _: None)
+    restore: Overridable[CopyState] = Overridable(lambda _: CopyState.PREPARING)
+    restore_time: Overridable[datetime | None] = Overridable(lambda _: None)
+    restore_wanted: Overridable[bool] = Overridable(lambda _: False)
     """Whether it is to be restored as soon as its backup has ended."""
 
-    failed_state: Overridable[PhoneState | None] = Overridable(lambda o: o.failed_state, lambda _: None)
+    failed_state: Overridable[PhoneState | None] = Overridable(lambda _: None)
     """The state in which a failed job of CPH left it."""
 
-    image: Overridable[str | None] = Overridable(lambda o: o.image, lambda _: None)
+    image: Overridable[str | None] = Overridable(lambda _: None)
     """The id of the image that CPH gave it."""
 
-    disk: Overridable[int] = Overridable(lambda o: o.disk, lambda phone: phone.model.storage)
+    disk: Overridable[int] = Overridable(lambda phone: phone.model.storage)
     """Size of the data disk, in GiB."""
 
-    route: Overridable[Route] = Overridable(lambda o: o.route, lambda _: Route.DIRECT)
-    properties: Overridable[dict[str, str]] = Overridable(lambda o: o.properties, lambda _: {})
+    route: Overridable[Route] = Overridable(lambda _: Route.DIRECT)
+    properties: Overridable[dict[str, str]] = Overridable(lambda _: {})
     """Properties set by CPH, which apply from the next start."""
 
-    custom_properties: Overridable[dict[str, str]] = Overridable(lambda o: o.custom_properties, lambda _: {})
-    video: Overridable[tuple[VideoSetting, ...]] = Overridable(lambda o: o.video, lambda _: ())
+    custom_properties: Overridable[dict[str, str]] = Overridable(lambda _: {})
+    video: Overridable[tuple[VideoSetting, ...]] = Overridable(lambda _: ())
 
 
 @define(unsafe_hash=True)
