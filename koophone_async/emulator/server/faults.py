@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Collection, Iterable
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, TypeAlias, cast, get_args
 
 from attrs import asdict, define, field, frozen
 from attrs.validators import ge, gt, in_, le, optional
@@ -142,14 +142,12 @@ Alteration: TypeAlias = Duplicate | Omit | Distort
 """Actions on the rows of an answer."""
 
 Action: TypeAlias = (
-    Refuse | Throttle | Delay | Stall | Truncate | Garble | Reset | EndToken | Alteration | JobFault
+    Refuse | Throttle | Delay | Reset | Stall | Truncate | Garble | Alteration | EndToken | JobFault
 )
 
-_ALL: Final[tuple[type[Action], ...]] = (
-    *(Refuse, Throttle, Delay, Reset, Stall, Truncate, Garble),
-    *(Duplicate, Omit, Distort, EndToken, Stick, Lose, Fail),
-)
-_ACTIONS: Final = {re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower(): action for action in _ALL}
+_ACTIONS: Final[Mapping[str, type[Action]]] = {
+    re.sub(r"(?<!^)(?=[A-Z])", "_", action.__name__).lower(): action for action in get_args(Action)
+}
 
 
 def _check_phone(fault: Fault, _: object, phone: str | None) -> None:
@@ -311,8 +309,8 @@ def _parse_fault(number: int, fault: object) -> Fault:
     try:
         return _CONVERTER.structure(fault, Fault)
     except (BaseValidationError, ForbiddenExtraKeysError, TypeError, ValueError, OverflowError) as error:
-        # The errors of attrs have the attribute and the validator as further arguments.
-        problem = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+        # The errors of attrs have the attribute and the validator as further arguments, others no message.
+        problem = (error.args and error.args[0]) or error
         raise InvalidRequest("", where, f"cannot be read: {problem}", Rule.BAD_FORMAT) from error
 
 
