@@ -6,11 +6,22 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from operator import eq, ge, gt, le, lt, ne
 from typing import Final
 
 from koophone_async.emulator.android.filesystem import Entry
 from koophone_async.emulator.android.parser import CommandError
 from koophone_async.emulator.android.shell import Command, Invocation, Result
+
+_COMPARISONS: Final[Mapping[str, Callable[[int, int], bool]]] = {
+    "-eq": eq,
+    "-ne": ne,
+    "-lt": lt,
+    "-gt": gt,
+    "-le": le,
+    "-ge": ge,
+}
+"""The comparisons of `test`."""
 
 
 def _require_operand(call: Invocation, operands: list[str]) -> None:
@@ -191,24 +202,12 @@ def _evaluate(call: Invocation, words: list[str]) -> bool:
             return bool(text)
         case [left, ("=" | "==" | "!=") as operator, right]:
             return (left == right) != (operator == "!=")
-        case [left, ("-eq" | "-ne" | "-lt" | "-gt" | "-le" | "-ge") as operator, right]:
-            return _compare(number(call, left), operator, number(call, right))
+        case [left, operator, right] if compare := _COMPARISONS.get(operator):
+            return compare(number(call, left), number(call, right))
         case []:
             return False
         case _:
             raise CommandError(f"/system/bin/sh: {call.name}: unexpected operator/operand", 2)
-
-
-def _compare(left: int, operator: str, right: int) -> bool:
-    below, above = left < right, left > right
-    return {
-        "-eq": left == right,
-        "-ne": left != right,
-        "-lt": below,
-        "-gt": above,
-        "-le": not above,
-        "-ge": not below,
-    }[operator]
 
 
 def _status(status: int, _: Invocation) -> Result:
