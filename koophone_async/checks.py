@@ -6,6 +6,7 @@ A check is data: the command line prints its `limit`, and the emulator enforces 
 from __future__ import annotations
 
 import re
+import reprlib
 from datetime import datetime
 from enum import Enum
 from math import inf
@@ -183,10 +184,24 @@ IDS: Final = Listed(each=Text(MAX_ID_LENGTH))
 """At least one id, of at most 32 characters each. How many a call may have is in the operation's `batch`."""
 
 
-def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:
-    """Convert an iterable of ids to a tuple; refuse a bare string, which would become single letters."""
+def list_problem(values: object, name: str = "ids") -> str | None:
+    """Return why a value is no list of ids, or None: the parts of a string or of bytes would become ids."""
     if isinstance(values, str):
-        raise InvalidRequest("", name, f"is the string {values!r}; pass a list of {name}", Rule.WRONG_TYPE)
+        return f"is the string {reprlib.repr(values)}; pass a list of {name}"
+    if isinstance(values, bytes | bytearray | memoryview) or not _is_iterable(values):
+        return f"is of type {type(values).__name__}; pass a list of {name}"
+    return None
+
+
+def _is_iterable(values: object) -> bool:
+    kind = type(values)
+    return any(hasattr(kind, method) for method in ("__iter__", "__aiter__", "__getitem__"))
+
+
+def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:
+    """Convert an iterable of ids to a tuple; refuse a bare string or bytes, which are no list of ids."""
+    if problem := list_problem(values, name):
+        raise InvalidRequest("", name, problem, Rule.WRONG_TYPE)
     return tuple(values)
 
 

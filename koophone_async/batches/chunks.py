@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Iterable
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from attrs import define, field
 
@@ -37,9 +38,42 @@ def id_problem(id: object) -> str | None:
         return f"the id is a {type(id).__name__}; it must be a string"
     if not id:
         return "the id is empty"
+    if not (id.isascii() and id.isprintable() and " " not in id) and (problem := _character_problem(id)):
+        return problem
     if len(id) > MAX_ID_LENGTH:
         return f"the id is {len(id)} characters long; at most {MAX_ID_LENGTH}"
     return None
+
+
+def _character_problem(id: str) -> str | None:
+    """Return which character of an id is invisible: a space within it is not, and is for the service to judge.
+
+    The service would refuse it like any unknown id, at the price of finding it among its neighbours.
+    """
+    if _is_invisible(id[0]):
+        return f"the id starts with {_name(id[0])}"
+    if _is_invisible(id[-1]):
+        return f"the id ends with {_name(id[-1])}"
+    inner = next((c for c in id if unicodedata.category(c) in _NEVER_IN_IDS), None)
+    return inner and f"the id contains {_name(inner)}"
+
+
+_NEVER_IN_IDS: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_FILLERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are shown as nothing."""
+
+_CONTROLS: Final = {"\t": "tab", "\n": "line feed", "\r": "carriage return", "\ufeff": "byte order mark"}
+
+
+def _is_invisible(character: str) -> bool:
+    """Return whether a character is white space, has no width of its own, or stands for nothing."""
+    return unicodedata.category(character)[0] in "CMZ" or character in _FILLERS
+
+
+def _name(character: str) -> str:
+    kind = "surrogate" if unicodedata.category(character) == "Cs" else "control character"
+    name = _CONTROLS.get(character) or unicodedata.name(character, kind).lower()
+    return f"U+{ord(character):04X} ({name})"
 
 
 @define

@@ -17,6 +17,7 @@ from koophone_async.batches.dispatcher import Dispatcher
 from koophone_async.batches.intake import Intake
 from koophone_async.batches.outcomes import CANCELLED, PAST_DEADLINE, Estimate, Outcome, Report, State
 from koophone_async.batches.recorder import OutcomeRecorder
+from koophone_async.checks import list_problem
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Answer, Request, Sender
 
@@ -42,11 +43,10 @@ class Run(Generic[Request, Answer]):
 
         Raises:
             InvalidRequest: The arguments of the operation are invalid for any ids; or the input is a string,
-                whose letters would be taken for ids.
+                whose letters would be taken for ids, or bytes, or nothing that can be iterated over.
         """
         verb.request(verb.sample)
-        if isinstance(source, str):
-            problem = f"is the string {source!r}; pass a list of ids"
+        if problem := list_problem(source):
             raise InvalidRequest(verb.operation.name, "ids", problem, Rule.WRONG_TYPE)
         self._session = session
         self._verb = verb

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids
+from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, Listed, OneOf, Text, ids, list_problem
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.rows import Items
@@ -101,10 +101,8 @@ class PhoneReset(PhoneChange):
 
 
 def _reject_string(phones: Iterable[Item]) -> Iterable[Item]:
-    if isinstance(phones, str):
-        raise InvalidRequest(
-            "", "phones", f"is the string {phones!r}; it must be a list of phones", Rule.WRONG_TYPE
-        )
+    if problem := list_problem(phones, "phones"):
+        raise InvalidRequest("", "phones", problem, Rule.WRONG_TYPE)
     return phones
 
 

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from koophone_async.batches import CallResult, Run, RunOptions, Verb
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
+from koophone_async.checks import ids
 from koophone_async.errors import Refused
 from koophone_async.operation import Operation, Sender
 from koophone_async.services.gaming import deployments
@@ -47,7 +48,7 @@ class Fleet:
         Args:
             versions: Version ids; each is deployed on every server.
         """
-        version_ids = tuple(versions)
+        version_ids = ids(versions, "versions")
         return self._run(deployments.DEPLOY, lambda ids: DeployVersions.of(ids, version_ids))
 
     def push(self, versions: Iterable[str]) -> Run[PushVersions, Started]:
@@ -56,7 +57,7 @@ class Fleet:
         Args:
             versions: Version ids; each is deployed on every server.
         """
-        version_ids = tuple(versions)
+        version_ids = ids(versions, "versions")
         return self._run(deployments.PUSH, lambda ids: PushVersions.of(ids, version_ids))
 
     def remove(self, versions: Iterable[str]) -> Run[RemoveVersions, Started]:
@@ -65,7 +66,7 @@ class Fleet:
         Args:
             versions: Version ids.
         """
-        version_ids = tuple(versions)
+        version_ids = ids(versions, "versions")
         return self._run(deployments.REMOVE, lambda ids: RemoveVersions.of(ids, version_ids))
 
     def undeploy(self, versions: Iterable[str]) -> Run[UndeployVersions, Started]:
@@ -74,7 +75,7 @@ class Fleet:
         Args:
             versions: Version ids.
         """
-        version_ids = tuple(versions)
+        version_ids = ids(versions, "versions")
         return self._run(deployments.UNDEPLOY, lambda ids: UndeployVersions.of(ids, version_ids))
 
     def update(self, versions: Iterable[str]) -> Run[UpdateVersions, Started]:
@@ -83,7 +84,7 @@ class Fleet:
         Args:
             versions: Version ids.
         """
-        version_ids = tuple(versions)
+        version_ids = ids(versions, "versions")
         return self._run(deployments.UPDATE, lambda ids: UpdateVersions.of(ids[0], version_ids))
 
     def _run(

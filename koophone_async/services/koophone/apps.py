@@ -105,7 +105,7 @@ class InstallApp(Package):
     @classmethod
     def of(cls, package: Package, instances: Iterable[str]) -> InstallApp:
         """Return a request that installs a package on instances."""
-        return cls(**asdict(package, recurse=False), instances=tuple(instances))
+        return cls(**asdict(package, recurse=False), instances=ids(instances))
 
 
 @frozen
