@@ -337,11 +337,14 @@ class JobUnfinished(KooPhoneError, TimeoutError):
 
 @define(eq=False, slots=False)
 class PartialFailure(KooPhoneError):
-    """Some ids did not succeed. `outcomes` has the outcome of every id."""
+    """Some ids did not succeed, or were not read. `outcomes` has the outcome of every id that was read."""
 
     outcomes: Mapping[str, Outcome] = field(repr=False)
     counts: Mapping[str, int]
+    is_complete: bool = True
+    """Whether all ids were read; else the run was stopped before the end of its input."""
 
     def __str__(self) -> str:
         """Return the number of ids in each state."""
-        return f"{self.operation}: " + ", ".join(f"{n} {state}" for state, n in self.counts.items())
+        counts = [f"{n} {state}" for state, n in self.counts.items()]
+        return f"{self.operation}: " + ", ".join(counts + ["the rest not read"] * (not self.is_complete))

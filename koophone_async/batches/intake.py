@@ -87,8 +87,16 @@ class Intake:
         yield from self._flush()
         self._partition_of = None  # what is not sent needs none
         if isinstance(self._source, Collection) and isinstance(self._items, Iterator):
-            yield from filter(None, map(self._add, self._items))
+            try:
+                yield from filter(None, map(self._add, self._items))
+            except Exception as error:  # noqa: BLE001 - of the caller's input, as in `_read`
+                self.error = error
             yield from self._flush()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the input was read to its end, without an error."""
+        return self._has_ended and self.error is None
 
     @property
     def _may_read(self) -> bool:

@@ -102,6 +102,10 @@ class Report:
     outcomes: dict[str, Outcome] = field(factory=dict[str, Outcome], repr=False)
     """By id, in the order of the input. Empty if the run was iterated over: the caller has them already."""
 
+    is_complete: bool = True
+    """Whether it has every id of the input. False while the run goes on, and if it ended early, by a cancel
+    or its deadline, before it had read an input other than a list to its end."""
+
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
         self.counts[outcome.state] += 1
@@ -120,8 +124,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether every id succeeded or was accepted."""
-        return all(state in _OK_STATES for state, count in self.counts.items() if count)
+        """Whether the report is complete, and every id succeeded or was accepted."""
+        return self.is_complete and all(state in _OK_STATES for state, count in self.counts.items() if count)
 
     def __iter__(self) -> Iterator[Outcome]:
         """Iterate over the outcomes, in the order of the ids."""
@@ -144,14 +148,14 @@ class Report:
         return [outcome.to_row() for outcome in self]
 
     def raise_for_failures(self) -> None:
-        """Raise an error if any id is not ok.
+        """Raise an error if any id is not ok, or if ids of the input were not read.
 
         Raises:
             PartialFailure: Some ids failed; the error has all outcomes that are kept, and the counts.
         """
         if not self.ok:
             counts = {state.value: self.counts[state] for state in State if self.counts[state]}
-            raise PartialFailure(self.operation, self.outcomes, counts)
+            raise PartialFailure(self.operation, self.outcomes, counts, self.is_complete)
 
     def one(self) -> Outcome:
         """Return the outcome of the only id, which must be ok.

@@ -77,8 +77,9 @@ class OutcomeRecorder:
         while not condition():
             await self.wait_for_change()
 
-    def finish(self) -> None:
-        """Put the outcomes that were kept into the report."""
+    def finish(self, *, is_complete: bool) -> None:
+        """Put the outcomes that were kept into the report, and whether they are of the complete input."""
+        self.report.is_complete = is_complete
         if self.keeps:
             self.report.outcomes = {
                 id: outcome for id, outcome in self._outcomes.items() if outcome is not None

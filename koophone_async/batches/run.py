@@ -3,13 +3,20 @@
 `Run` starts a driver task with a few workers. Each takes a chunk from the `Intake`, which reads ids from the
 input as they are needed, and passes it to the `Dispatcher`, which sends it and finds the outcome of each id,
 at once or when its job ends. Outcomes go to the `OutcomeRecorder`, where the caller picks them up. When the
-driver ends, in whatever way, `_finish` records an outcome for every id that has none.
+driver ends, in whatever way, `_finish` records an outcome for every id that has none. A driver that is
+cancelled before its first step runs none of its code, and a run that is cancelled before it starts has no
+driver: for these, `_on_driver_done` and `cancel` call `_finish`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, Self, cast
+import sys
+import traceback
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
 
 import anyio
 
@@ -27,14 +34,19 @@ if TYPE_CHECKING:
     from koophone_async.batches.chunks import Source
     from koophone_async.batches.verb import RunOptions, Verb
 
+_PACKAGE: Final = str(Path(__file__).parents[1])
+
 
 class Run(Generic[Request, Answer]):
     """One operation on many ids: iterate over it for outcomes as they arrive, or await it for the report.
 
-    A run starts when it is first iterated over or awaited. After it was cancelled, `report` has the outcome
-    of every id that was read, and of the others too if the input is a list. An exception of the input is
-    raised once all ids before it have their outcome.
+    A run starts when it is first iterated over or awaited; one that never starts warns, as a coroutine does.
+    A cancelled run stays cancelled: `report` has the outcome of every id that was read, and of the others
+    too if the input is a list. An exception of the input is raised once all ids before it have their outcome.
     """
+
+    _is_unused = False
+    """Whether it was not started, cancelled or estimated; False until it is complete, for `__del__`."""
 
     def __init__(
         self, session: Sender, verb: Verb[Request, Answer], source: Source, options: RunOptions
@@ -51,13 +63,20 @@ class Run(Generic[Request, Answer]):
         self._session = session
         self._verb = verb
         self._options = options
-        self._recorder = OutcomeRecorder(Report(verb.operation.name), options.assume_unique)
+        report = Report(verb.operation.name, is_complete=False)
+        self._recorder = OutcomeRecorder(report, options.assume_unique)
         self._intake = Intake(verb, source, options, self._recorder)
-        self._dispatcher = Dispatcher(
-            session, verb, self._record, self._recorder.discard_duplicates, lambda: self._stop_reason
-        )
         self._driver: asyncio.Task[None] | None = None
         self._limit: anyio.CancelScope | None = None
+        self._is_finished = False
+        self._origin = _origin()
+        self._is_unused = True
+
+    def __del__(self) -> None:
+        """Warn, as a coroutine does, if the run was never started."""
+        if self._is_unused:
+            message = f"the run of {self._verb.operation.name!r} was never awaited{self._origin}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2, source=self)
 
     @property
     def report(self) -> Report:
@@ -70,6 +89,7 @@ class Run(Generic[Request, Answer]):
         Raises:
             InvalidRequest: The input has no length.
         """
+        self._is_unused = False
         ids, calls = self._intake.count_calls()
         return Estimate(ids, calls, self._session.estimate(self._verb.operation, calls))
 
@@ -91,7 +111,7 @@ class Run(Generic[Request, Answer]):
         If the run was awaited before, iterate over the outcomes of its report once it is complete.
         """
         recorder = self._recorder
-        if self._driver is None:
+        if self._driver is None and not self._is_finished:
             recorder.keeps = False
         self._start()
         try:
@@ -107,14 +127,30 @@ class Run(Generic[Request, Answer]):
             await self.cancel()
 
     async def cancel(self) -> None:
-        """Stop: nothing more is sent, and jobs are left running. `report` shows which ids that concerns."""
+        """Stop: nothing more is sent, and jobs are left running. `report` shows which ids that concerns.
+
+        A run that is cancelled before it starts sends nothing, even if it is awaited later.
+        """
+        self._is_unused = False
         if self._driver is not None and not self._driver.done():
             self._driver.cancel()
             await asyncio.wait([self._driver])
+        self._finish()
+
+    @cached_property
+    def _dispatcher(self) -> Dispatcher[Request, Answer]:
+        """The dispatcher, created when needed: it refers to the run, and cycles delay `__del__`."""
+        return Dispatcher(
+            self._session,
+            self._verb,
+            self._record,
+            self._recorder.discard_duplicates,
+            lambda: self._stop_reason,
+        )
 
     @property
     def _is_over(self) -> bool:
-        return self._driver is not None and self._driver.done()
+        return self._is_finished and (self._driver is None or self._driver.done())
 
     @property
     def _stop_reason(self) -> str:
@@ -126,13 +162,15 @@ class Run(Generic[Request, Answer]):
         self._recorder.record(outcome)
 
     def _start(self) -> None:
-        if self._driver is None:
+        self._is_unused = False
+        if self._driver is None and not self._is_finished:
             self._driver = asyncio.create_task(self._drive(), name=self._verb.operation.name)
             self._driver.add_done_callback(self._on_driver_done)
 
     def _on_driver_done(self, driver: asyncio.Task[None]) -> None:
         if not driver.cancelled():
             driver.exception()  # retrieved, because the caller who waited for it may have been cancelled
+        self._finish()
         self._recorder.notify()
 
     async def _run_to_end(self) -> Report:
@@ -146,8 +184,9 @@ class Run(Generic[Request, Answer]):
 
     def _raise_error(self) -> None:
         """Raise the exception of the caller's input, if any. Errors of the service are outcomes."""
-        if self._driver is not None and not self._driver.cancelled():
-            error = self._driver.exception() or self._intake.error
+        driver = self._driver
+        if driver is None or not driver.cancelled():
+            error = (driver and driver.exception()) or self._intake.error
             if error is not None:
                 raise error
 
@@ -168,11 +207,23 @@ class Run(Generic[Request, Answer]):
             await self._dispatcher.send(chunk)
 
     def _finish(self) -> None:
-        """Record an outcome for every id of the input that has none."""
+        """Record an outcome for every id of the input that has none, once."""
+        if self._is_finished:
+            return
+        self._is_finished = True
         self._dispatcher.leave_running()
         for chunk in self._intake.unsent():
             self._dispatcher.record_all(chunk, State.NOT_SENT, self._stop_reason)
-        self._recorder.finish()
+        self._recorder.finish(is_complete=self._intake.is_exhausted)
+
+
+def _origin() -> str:
+    """Return where the caller creates a run, if asyncio's debug mode records that for coroutines."""
+    depth = sys.get_coroutine_origin_tracking_depth()
+    if not depth:
+        return ""
+    frames = [frame for frame in traceback.extract_stack() if not frame.filename.startswith(_PACKAGE)]
+    return "\nRun created at (most recent call last)\n" + "".join(traceback.format_list(frames[-depth:]))
 
 
 def _first(raised: BaseException) -> BaseException:

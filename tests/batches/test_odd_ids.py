@@ -150,4 +150,4 @@ async def test_a_single_call_refuses_bytes_too(koophone: KooPhone, emulator: Emu
         with pytest.raises(InvalidRequest, match="phones: is of type bytes; pass a list of phones"):
             await cph.phones.restart(b"phone1")  # type: ignore[arg-type]
         with pytest.raises(InvalidRequest, match="versions: is the string 'v1'; pass a list of versions"):
-            Gaming(session.bind(project_id="P")).fleet(["s1"]).deploy("v1")
+            _ = Gaming(session.bind(project_id="P")).fleet(["s1"]).deploy("v1")
