@@ -6,6 +6,8 @@ import os
 import sys
 from typing import NoReturn
 
+from koophone_async.cli.encoding import escape_unencodable
+
 MISSING_EXTRA = "koophone: the command line needs typer and rich: pip install 'koophone-async[cli]'"
 FAILED = 1
 USAGE = 2
@@ -15,6 +17,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run `koophone` with the arguments of this process, and exit with its exit code."""
     _replace_closed_streams()
+    escape_unencodable(sys.stdout, sys.stderr)
     try:
         from koophone_async.cli.app import app  # noqa: PLC0415 - typer may not be installed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from koophone_async.catalogue import OPERATIONS
+from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, report_unknown
 from koophone_async.cli.json_options import Wire, parse_json_object, structure
 from koophone_async.cli.output import Format, printer
@@ -115,9 +115,7 @@ async def _call(settings: Settings, name: str | None, body: str, output: Format)
             report_unknown(operation)
             raise
     result: object = answer.value if isinstance(answer, RawAnswer) else to_wire(answer)
-    sys.stdout.write(
-        json.dumps(result, ensure_ascii=False, indent=2 if output is Format.JSON else None) + "\n"
-    )
+    sys.stdout.write(dump_json(result, indent=2 if output is Format.JSON else None) + "\n")
     return Exit.DONE
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import sys
 from collections.abc import Generator, Mapping
@@ -17,6 +16,7 @@ import typer
 from attrs import field, frozen
 
 from koophone_async.cli.emulator import stop_signal
+from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.input_files import read_json
 from koophone_async.cli.runner import execute
@@ -152,7 +152,7 @@ class Output:
 
     async def write(self, event: Event) -> None:
         """Write one event; returning marks it as handled."""
-        line = json.dumps(event.public(), ensure_ascii=False) + "\n"
+        line = dump_json(event.public(), "utf-8") + "\n"
         if self.file is not None:
             self.file.write(line)
             self.file.flush()

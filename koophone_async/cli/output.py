@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
+from koophone_async.cli.encoding import dump_json, printable
 from koophone_async.cli.rows import JsonValue, Row
 
 _ESCAPES: Final = {
@@ -67,7 +67,7 @@ class JsonLines(Printer):
 
     def row(self, row: Row) -> None:
         """Print one row."""
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+        sys.stdout.write(dump_json(row) + "\n")
         sys.stdout.flush()
 
 
@@ -78,7 +78,7 @@ class JsonArray(Printer):
 
     def row(self, row: Row) -> None:
         """Print one row."""
-        sys.stdout.write(f"{self._separator}\n{json.dumps(row, ensure_ascii=False)}")
+        sys.stdout.write(f"{self._separator}\n{dump_json(row)}")
         self._separator = ","
         sys.stdout.flush()
 
@@ -102,7 +102,7 @@ class Csv(Printer):
     def row(self, row: Row) -> None:
         """Print one row."""
         self._write_header(row)
-        cells = [_cell(row.get(column)) for column in self.columns]
+        cells = [printable(_cell(row.get(column))) for column in self.columns]
         # The csv module does not quote a carriage return when writing, but ends the row at it when reading.
         writer = self._quoting if any("\r" in cell for cell in cells) else self._writer
         writer.writerow(cells)
@@ -141,7 +141,8 @@ class Table(Printer):
         names = [*self.columns] if self.columns else list(dict.fromkeys(n for row in self._rows for n in row))
         used = [name for name in names if any(row.get(name) not in (None, "", []) for row in self._rows)]
         cells = [
-            [_cell(row.get(name)).rstrip("\n").translate(_ESCAPES) for name in used] for row in self._rows
+            [printable(_cell(row.get(name)).rstrip("\n").translate(_ESCAPES)) for name in used]
+            for row in self._rows
         ]
         if cells:
             (_draw if sys.stdout.isatty() else _align)(used, cells)
@@ -151,7 +152,7 @@ class Table(Printer):
 def _cell(value: JsonValue) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else dump_json(value)
 
 
 Cells: TypeAlias = Sequence[Sequence[str]]

@@ -1,0 +1,52 @@
+"""Text on streams whose encoding lacks characters, such as GBK or ASCII: escaped, and never an error."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import Final, TextIO
+
+_ESCAPE: Final = "backslashreplace"
+
+
+def escape_unencodable(*streams: TextIO) -> None:
+    r"""Make streams print a character that they cannot encode as `\xe9`, `\u4e2d` or `\U0001f600`."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPE)
+
+
+def dump_json(value: object, encoding: str | None = None, *, indent: int | None = None) -> str:
+    """Return JSON with the characters of an encoding, by default that of stdout; all others are escaped.
+
+    Every character beyond ASCII stands in a string, so that what is escaped stays valid JSON.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _fitted(text, encoding or sys.stdout.encoding, lambda character: json.dumps(character)[1:-1])
+
+
+def printable(text: str) -> str:
+    """Return a text as stdout prints it, to measure its width."""
+    return _fitted(
+        text, sys.stdout.encoding, lambda character: character.encode("ascii", _ESCAPE).decode("ascii")
+    )
+
+
+def _fitted(text: str, encoding: str | None, escape: Callable[[str], str]) -> str:
+    encoding = encoding or "utf-8"  # a text buffer has none, and needs none
+    if text.isascii() or _has(encoding, text):
+        return text
+    return "".join(
+        character if character.isascii() or _has(encoding, character) else escape(character)
+        for character in text
+    )
+
+
+def _has(encoding: str, text: str) -> bool:
+    """Whether an encoding has all characters; Shift JIS writes a yen sign, and reads a backslash."""
+    try:
+        return text.encode(encoding).decode(encoding) == text
+    except UnicodeError:
+        return False
