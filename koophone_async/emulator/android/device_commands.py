@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from importlib.resources import files
 from typing import Final, TypeAlias
 
 from koophone_async.emulator.android.parser import CommandError
@@ -22,22 +23,7 @@ _GROUPS: Final = (
     "3002(net_bt),3003(inet),3006(net_bw_stats),3009(readproc),3011(uhid)"
 )
 _IDENTITY: Final = f"uid=2000(shell) gid=2000(shell) groups={_GROUPS} context=u:r:shell:s0"
-_BATTERY: Final = """Current Battery Service state:
-  AC powered: true
-  USB powered: false
-  Wireless powered: false
-  Max charging current: 0
-  Max charging voltage: 0
-  Charge counter: 10000
-  status: 2
-  health: 2
-  present: true
-  level: 100
-  scale: 100
-  voltage: 5000
-  temperature: 250
-  technology: Li-ion
-"""
+_BATTERY: Final = files("koophone_async.emulator.android").joinpath("battery.txt").read_text("utf-8")
 
 
 def _getprop(android: Android, call: Invocation) -> Result:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from csv import DictReader
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
@@ -42,80 +44,14 @@ PORT_NUMBERS: Final = range(10_000, 50_001)
 _TOO_MANY_PHONES: Final = "CPS.0190"
 """For lists whose limit no document states."""
 
-# By names on the wire, which the documents fix.
-_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "offset": "CPS.0002",
-        "limit": "CPS.0002",
-        "phone_id": "CPS.0004",
-        "phones": "CPS.0077",
-        "phone_ids": "CPS.0080",
-        "status": "CPS.0010",
-        "state": "CPS.0010",
-        "job_id": "CPS.0048",
-        "request_ids": "CPS.0049",
-        "server_id": "CPS.0016",
-        "server_ids": "CPS.0094",
-        "servers": "CPS.0094",
-        "encode_server_ids": "CPS.0122",
-        "count": "CPS.0024",
-        "name": "CPS.0087",
-        "server_name": "CPS.0087",
-        "phone_name": "CPS.0025",
-        "server_model_name": "CPS.0089",
-        "phone_model_name": "CPS.0028",
-        "image_id": "CPS.0030",
-        "ports": "CPS.0037",
-        "listen_port": "CPS.0040",
-        "network_version": "CPS.0240",
-        "keypair_name": "CPS.0068",
-        "extend_param": "CPS.0055",
-        "order_param": "CPS.0055",
-        "band_width": "CPS.0031",
-        "band_width_share_type": "CPS.0031",
-        "band_width_id": "CPS.0033",
-        "band_width_size": "CPS.0036",
-        "size": "CPS.0036",
-        "new_size": "CPS.0347",
-        "tenant_vpc_id": "CPS.0223",
-        "nics": "CPS.0226",
-        "subnet_id": "CPS.0226",
-        "subnet_cidr": "CPS.0226",
-        "public_ip": "CPS.0238",
-        "enterprise_project_id": "CPS.0316",
-        "type": "CPS.0116",
-        "image_type": "CPS.0116",
-        "volume_type": "CPS.0116",
-        "product_type": "CPS.0144",
-        "command": "CPS.0117",
-        "content": "CPS.0118",
-        "action": "CPS.0047",
-        "bucket_name": "CPS.0134",
-        "object_path": "CPS.0135",
-        "path": "CPS.0135",
-        "file_paths": "CPS.0155",
-        "package_name": "CPS.0173",
-        "pre_install_app": "CPS.0148",
-        "storage_infos": "CPS.0167",
-        "include_files": "CPS.0168",
-        "exclude_files": "CPS.0169",
-        "restore_infos": "CPS.0171",
-        "source_phone_id": "CPS.0232",
-        "target_phone_id": "CPS.0233",
-        "migrate_infos": "CPS.0234",
-        "is_migrate_property": "CPS.0235",
-        "not_before": "CPS.0174",
-        "traffic_type": "CPS.0207",
-        "client_type": "CPS.0358",
-        "resource_type": "CPS.0300",
-        "resource_id": "CPS.0301",
-        "tags": "CPS.0303",
-        "key": "CPS.0304",
-        "value": "CPS.0305",
-        "values": "CPS.0315",
-        "matches": "CPS.0311",
-    }
-)
+
+def _read_field_codes() -> Mapping[str, str]:
+    """Return the codes of fields by their names on the wire, which the documents fix."""
+    text = files("koophone_async.emulator.cph").joinpath("field_codes.csv").read_text("utf-8")
+    return {row["field"]: row["code"] for row in DictReader(text.splitlines())}
+
+
+_FIELDS: Final = _read_field_codes()
 
 # Codes of one operation only, where a field means something else than in the others.
 _FIELDS_OF: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
