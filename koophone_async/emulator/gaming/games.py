@@ -15,6 +15,7 @@ from typing import Final
 
 from attrs import define, field
 
+from koophone_async import events
 from koophone_async.emulator.android import system
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.gaming.callbacks import CallbackClient
@@ -22,26 +23,10 @@ from koophone_async.emulator.gaming.library import Library, Version
 from koophone_async.emulator.gaming.player import Call, Player, Round, TurnedAway
 from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.errors import InvalidRequest
-from koophone_async.events import (
-    ENTER,
-    HEARTBEAT,
-    HEARTBEAT_INTERVAL,
-    QUIT,
-    VERIFY,
-    Access,
-    Cipher,
-    Event,
-    GameEntered,
-    GameQuit,
-    Heartbeat,
-    InboundCall,
-    Mode,
-    serialize,
-)
 from koophone_async.wire import Json
 
 _REMEMBERED: Final = 1000
-_NONCE_BYTES: Final = {Mode.GCM: 12, Mode.CBC: 16}
+_NONCE_BYTES: Final = {events.Mode.GCM: 12, events.Mode.CBC: 16}
 
 
 @define(eq=False)
@@ -56,7 +41,7 @@ class Games:
 
     _jobs: Jobs
     _callbacks: CallbackClient
-    cipher: Cipher = field(factory=Cipher)
+    cipher: events.Cipher = field(factory=events.Cipher)
     """How players' apps encrypt; no document states it, so it must be the receiver's choice."""
 
     calls: deque[Call] = field(factory=lambda: deque(maxlen=_REMEMBERED), init=False)
@@ -93,7 +78,7 @@ class Games:
         target = self._free(phone)
         self._version(phone, application)
         id_ = session or self._rng.randbytes(16).hex()
-        if url := target.android.properties.get(VERIFY.url_property):
+        if url := target.android.properties.get(events.VERIFY.url_property):
             await self._verify(phone, url, id_, player)
             self._free(phone)  # the state may have changed meanwhile
         version = self._version(phone, application)
@@ -103,7 +88,7 @@ class Games:
         self._rounds[phone] = began
         self._schedule_beat(phone)  # before the call: when it is answered, the phone may not exist any more
         await self._notify(
-            ENTER, phone, GameEntered(phone, application, id_, began.since, ticket=began.ticket)
+            events.ENTER, phone, events.GameEntered(phone, application, id_, began.since, ticket=began.ticket)
         )
         return began
 
@@ -124,8 +109,8 @@ class Games:
         now = self._now()
         system.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
         played = int((now - ended.since).total_seconds())
-        quitted = GameQuit(phone, ended.application, ended.session, now, played, error, ended.ticket)
-        await self._notify(QUIT, phone, quitted)
+        quitted = events.GameQuit(phone, ended.application, ended.session, now, played, error, ended.ticket)
+        await self._notify(events.QUIT, phone, quitted)
         return ended
 
     def on(self, phone: str) -> Round | None:
@@ -180,16 +165,16 @@ class Games:
         salt = self._rng.randbytes(_NONCE_BYTES[self.cipher.mode])
         iv, data = self.cipher.encrypt(player.key, salt, player.content)
         stamp = int((self._jobs.world.fleet.now() + timedelta(seconds=player.stamp)).timestamp() * 1000)
-        access = Access(session, player.ticket, stamp, data, iv)
-        status, answer = await self._call(VERIFY, phone, url, serialize(access))
+        access = events.Access(session, player.ticket, stamp, data, iv)
+        status, answer = await self._call(events.VERIFY, phone, url, events.serialize(access))
         if status != 200 or answer.get("aes_key") != self.cipher.key_encoding.to_text(player.key):
-            raise TurnedAway(VERIFY.name, status)
+            raise TurnedAway(events.VERIFY.name, status)
 
-    async def _notify(self, inbound: InboundCall, phone: str, event: Event) -> None:
+    async def _notify(self, inbound: events.InboundCall, phone: str, event: events.Event) -> None:
         if url := self._phone(phone).android.properties.get(inbound.url_property):
-            await self._call(inbound, phone, url, serialize(event))
+            await self._call(inbound, phone, url, events.serialize(event))
 
-    async def _call(self, inbound: InboundCall, phone: str, url: str, body: bytes) -> tuple[int, Json]:
+    async def _call(self, inbound: events.InboundCall, phone: str, url: str, body: bytes) -> tuple[int, Json]:
         at = self._now()
         status, answer = await self._callbacks.post(url, body)
         self.calls.append(Call(inbound, phone, url, at, status))
@@ -197,7 +182,7 @@ class Games:
 
     def _schedule_beat(self, phone: str) -> None:
         """Schedule the next heartbeat, unless one is scheduled or the phone has no interval."""
-        seconds = self._phone(phone).android.properties.get(HEARTBEAT_INTERVAL, "")
+        seconds = self._phone(phone).android.properties.get(events.HEARTBEAT_INTERVAL, "")
         if seconds.isdecimal() and int(seconds) and phone not in self._beats:
             self._beats[phone] = asyncio.get_running_loop().call_later(int(seconds), self._beat, phone)
 
@@ -208,8 +193,8 @@ class Games:
             return
         played = self.on(phone)
         app, session = (played.application, played.session) if played else ("", "")
-        beat = Heartbeat(phone=phone, at=self._now(), app=app, session=session)
-        task = asyncio.get_running_loop().create_task(self._notify(HEARTBEAT, phone, beat))
+        beat = events.Heartbeat(phone=phone, at=self._now(), app=app, session=session)
+        task = asyncio.get_running_loop().create_task(self._notify(events.HEARTBEAT, phone, beat))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
         self._schedule_beat(phone)

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Project, ready
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.gaming.library import Application, Library, Version
 from koophone_async.emulator.server.errors import Refusal, cph_refusal
@@ -72,6 +72,5 @@ class GamingProject(Project):
         found = self.server(server, error_table.NO_SUCH_SERVER)
         if found.state is ServerState.FROZEN:
             raise Refusal(400, *SERVER_FROZEN, reason=server)
-        if not found.is_ready:
-            raise cph_refusal(error_table.SERVER_NOT_READY, reason=server)
+        ready(found)
         return found

@@ -15,12 +15,7 @@ from koophone_async.emulator.server.routing import serves
 from koophone_async.emulator.world import World
 from koophone_async.services.koophone import streaming
 from koophone_async.services.koophone.jobs import Accepted
-from koophone_async.services.koophone.streaming import (
-    PrepareState,
-    ProgressState,
-    StreamAddress,
-    StreamAddresses,
-)
+from koophone_async.services.koophone.streaming import PrepareState, ProgressState
 from koophone_async.wire import Edition
 
 _IN_CHINA: Final = frozenset(
@@ -106,7 +101,9 @@ class Streaming:
     def _resource(self, phone: Phone) -> streaming.StreamResource:
         # Of a range that is reserved for examples, so that nobody is called.
         host = f"198.51.100.{phone.number % 254 + 1}"
-        sdk = StreamAddresses(StreamAddress(), StreamAddress(host, 10000 + phone.number % 50000, 1))
+        sdk = streaming.StreamAddresses(
+            streaming.StreamAddress(), streaming.StreamAddress(host, 10000 + phone.number % 50000, 1)
+        )
         rtc = streaming.WebRtc(streaming.Signaling(f"http://{host}:18082"))
         return streaming.StreamResource(sdk, rtc, phone.cph_id, phone.id)
 
