@@ -70,6 +70,9 @@ class Exchange:
     timeout: float | None
     """Seconds from the first write to the end of the answer."""
 
+    is_traced: bool
+    """Whether traces of the caller see the request."""
+
     protocol: ResponseHandler | None = None
     """The connection that the request is sent over."""
 
@@ -130,9 +133,11 @@ class _WatchedRequest(aiohttp.ClientRequest):
                 raise _StaleConnectionError
         elif protocol.should_close:
             raise aiohttp.ClientConnectionError("data was received before the request was sent")
-        exchange.used.add(protocol)
+        else:
+            exchange.used.add(protocol)
         exchange.protocol = protocol
-        self.headers.update(exchange.headers)  # the caller's traces may have changed them
+        if exchange.is_traced:
+            self.headers.update(exchange.headers)  # the traces may have changed them
         first = _FirstWrite(protocol, protocol.transport, exchange.mark_sent)
         protocol.transport = cast("asyncio.Transport", first)
         return await super().send(conn)
@@ -217,7 +222,9 @@ class ConnectionPool:
         client = self._opened()
         while True:
             deadline = asyncio.timeout(None)
-            exchange = Exchange(headers, tracker, self._used, deadline, self.response_timeout)
+            exchange = Exchange(
+                headers, tracker, self._used, deadline, self.response_timeout, self.shared is not None
+            )
             token = _current.set(exchange)
             try:
                 return await self._exchange(client, exchange, method, url, body)
@@ -231,19 +238,20 @@ class ConnectionPool:
                 _current.reset(token)
 
     async def _exchange(
-        self, client: aiohttp.ClientSession, exchange: Exchange, method: str, url: URL, body: bytes | None
+        self, client: aiohttp.ClientSession, exchange: Exchange, method: str, url: URL, data: bytes | None
     ) -> RawResponse:
         head: RawResponse | None = None
         try:
             async with (
                 exchange.deadline,
                 client.request(
-                    method, url, data=body, headers=exchange.headers, allow_redirects=False,
+                    method, url, data=data, headers=exchange.headers, allow_redirects=False,
                     proxy=self._proxy_for(url), timeout=self.timeouts,
                 ) as response,
             ):  # fmt: skip
                 head = RawResponse(response.status, response.headers, b"", exchange.close_connection)
-                return evolve(head, body=await self._read_body(response))
+                body = await self._read_body(response)
+                return RawResponse(head.status, head.headers, body, exchange.close_connection)
         except (aiohttp.ClientError, OSError) as error:
             if head is None or head.succeeded:
                 if exchange.deadline.expired():
@@ -259,7 +267,7 @@ class ConnectionPool:
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in response.content.iter_any():
+        while chunk := await response.content.readany():
             size += len(chunk)
             if size > self.max_answer_bytes:
                 reason = f"its body has more than {self.max_answer_bytes:,} bytes, the maximum of the session"
