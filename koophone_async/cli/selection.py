@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from inspect import Parameter
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -13,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from koophone_async.batches.chunks import Source
 from koophone_async.cli.fleet_commands import Client, Inventory
+from koophone_async.cli.id_files import read_ids
 from koophone_async.cli.json_options import Hint
 from koophone_async.cli.key_value import parse_lists
 from koophone_async.errors import InvalidRequest
@@ -24,7 +23,9 @@ _STDIN = "`-` reads them from stdin."
 IdsFile: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--ids-file", metavar="FILE", help="File with one id per line; `-` is stdin, `#` starts a comment."
+        "--ids-file",
+        metavar="FILE",
+        help="File with ids: one per line, a table with a column `id`, or JSON; `-` is stdin.",
     ),
 ]
 Tags: TypeAlias = Annotated[
@@ -109,7 +110,7 @@ class Selection:
             raise InvalidRequest("", "selection", f"{problem}; use one of {options}")
         if filtered.is_filtered or args["select_all"]:
             return filtered
-        return cls(inventory, tuple(ids or _read_ids(ids_file)))
+        return cls(inventory, tuple(ids or read_ids(ids_file)))
 
     @classmethod
     def filtered(cls, inventory: Inventory, args: Mapping[str, Any]) -> Selection:
@@ -163,15 +164,3 @@ async def _with_tags(items: AsyncIterator[Any], tagged: AsyncIterator[Any]) -> A
     async for item in items:
         if item.id in ids:
             yield item
-
-
-def _read_ids(file: str) -> list[str]:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidRequest("", f"--ids-file {file}", f"cannot be read: {problem}") from None
-    ids = [*filter(None, (line.partition("#")[0].strip() for line in text.splitlines()))]
-    if not ids:
-        raise InvalidRequest("", f"--ids-file {file}", "contains no ids")
-    return ids

@@ -233,7 +233,7 @@ def test_an_empty_selection_or_list_is_reported(
 
 def test_a_file_without_ids_is_wrong_usage(koophone: Invoke, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n# none\n")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary").write_bytes(b"\xff\x00")
 
     result = koophone(
         ("exec", "--ids-file", str(tmp_path / "empty"), "--", "id"),
@@ -242,7 +242,7 @@ def test_a_file_without_ids_is_wrong_usage(koophone: Invoke, tmp_path: Path) -> 
 
     assert result.code == 2
     assert "contains no ids" in result.err
-    assert "cannot be read: it is not UTF-8" in result.err
+    assert "binary: is not UTF-8: byte 0xff in line 1" in result.err
 
 
 def test_a_single_call_refuses_more_ids_than_documented(koophone: Invoke) -> None:
