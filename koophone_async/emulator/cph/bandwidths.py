@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, page
+from koophone_async.emulator.cph.project import Resource, page
 from koophone_async.emulator.cph.state import BandwidthRecord
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -14,11 +12,8 @@ from koophone_async.services.cph.bandwidths import Bandwidth, ChargedBy, Sharing
 from koophone_async.services.cph.started_jobs import Accepted
 
 
-@frozen
-class Bandwidths:
+class Bandwidths(Resource):
     """Lists and resizes bandwidths."""
-
-    project: Project
 
     @serves(bandwidths.LIST)
     async def list(self, request: bandwidths.BandwidthQuery) -> bandwidths.BandwidthPage:

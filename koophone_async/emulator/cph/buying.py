@@ -11,7 +11,7 @@ from koophone_async.emulator import world
 from koophone_async.emulator.android.releases import RELEASES
 from koophone_async.emulator.cph import error_table, server_setup
 from koophone_async.emulator.cph.flavors import OWN_NETWORK_ONLY, PHONES, SERVERS
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Resource
 from koophone_async.emulator.cph.server_inventory import BY_PERIOD, Server
 from koophone_async.emulator.cph.server_setup import ipv6_bandwidths, set_up
 from koophone_async.emulator.jobs.engine import Effect, Run
@@ -99,11 +99,8 @@ class Replace(Effect):
         run.server.state = ServerState.ABNORMAL
 
 
-@frozen
-class Buying:
+class Buying(Resource):
     """Sells servers, which are delivered a while after the order is paid."""
-
-    project: Project
 
     @serves(buying.BUY, counted=False)
     async def buy(self, request: BuyServers) -> ServerOrder:

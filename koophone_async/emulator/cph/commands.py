@@ -15,7 +15,7 @@ from koophone_async.emulator.android import system
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.jobs import job_row
 from koophone_async.emulator.cph.object_storage import unpack
-from koophone_async.emulator.cph.project import Project, running
+from koophone_async.emulator.cph.project import Resource, running
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Job, Run, narrowed
 from koophone_async.emulator.jobs.phone_effects import install, run_shell
 from koophone_async.emulator.server.routing import serves
@@ -99,11 +99,8 @@ class Uninstall(OnRunningPhone):
             raise EffectError(error_table.COMMAND_FAILED)
 
 
-@frozen
-class Commands:
+class Commands(Resource):
     """Runs ADB commands: each server runs one after the other, in the order in which they came."""
-
-    project: Project
 
     @serves(commands.PUSH, counted=False)
     async def push(self, request: commands.PushFile) -> Started:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Resource
 from koophone_async.emulator.cph.server_setup import SERVERS_IPV6, ipv6_address
 from koophone_async.emulator.fleet import Phone, RunningState
 from koophone_async.emulator.server.errors import Refusal, cph_refusal
@@ -14,11 +12,8 @@ from koophone_async.services.cph import connections
 from koophone_async.services.cph.connections import Access, Connection, RefusedConnection
 
 
-@frozen
-class Connections:
+class Connections(Resource):
     """Issues connection tickets, a new one each time."""
-
-    project: Project
 
     @serves(connections.CONNECTIONS)
     async def connect(self, request: connections.ConnectionRequest) -> connections.Connections:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, page
+from koophone_async.emulator.cph.project import Resource, page
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.jobs.engine import Effect, Job, Run
 from koophone_async.emulator.server.errors import cph_refusal
@@ -32,11 +32,8 @@ class Restart(Effect):
         run.server.encoder_restarting = False
 
 
-@frozen
-class EncodingServers:
+class EncodingServers(Resource):
     """Lists and restarts encoding servers."""
-
-    project: Project
 
     @serves(encoding_servers.LIST)
     async def list(

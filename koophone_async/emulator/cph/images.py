@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from attrs import frozen
-
 from koophone_async.emulator.android.releases import Release
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, PUBLIC, SERVERS, PhoneFlavor
-from koophone_async.emulator.cph.project import Project, marked, page
+from koophone_async.emulator.cph.project import Resource, marked, page
 from koophone_async.emulator.cph.state import TenantImage
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -37,11 +35,8 @@ BYTES: Final = 1_306_150_912
 _RECEIPTS: Final = {ShareAnswer.ACCEPTED: ShareState.ACCEPTED, ShareAnswer.REJECTED: ShareState.REJECTED}
 
 
-@frozen
-class Images:
+class Images(Resource):
     """Lists models and images, shares images, and accepts or rejects those that others share."""
-
-    project: Project
 
     @serves(phone_models.MODELS)
     async def models(self, request: phone_models.PhoneModelQuery) -> phone_models.PhoneModelPage:

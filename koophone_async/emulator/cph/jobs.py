@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, page
+from koophone_async.emulator.cph.project import Project, Resource, page
 from koophone_async.emulator.jobs.engine import Job
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -13,11 +13,8 @@ from koophone_async.services.cph import jobs
 from koophone_async.services.cph.jobs import JobState
 
 
-@frozen
-class Jobs:
+class Jobs(Resource):
     """Reports on jobs."""
-
-    project: Project
 
     @serves(jobs.SHOW)
     async def show(self, request: jobs.JobRequest) -> jobs.Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Resource
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.server.errors import cph_refusal
@@ -23,11 +23,8 @@ class ChangeKeypair(Effect):
         run.server.keypair = self.request.keypair
 
 
-@frozen
-class Keypairs:
+class Keypairs(Resource):
     """Changes the key pairs of servers. Any name is accepted: another service has the key pairs."""
-
-    project: Project
 
     @serves(keypairs.UPDATE, counted=False)
     async def update(self, request: keypairs.UpdateKeypairs) -> Started:

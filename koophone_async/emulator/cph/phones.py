@@ -11,7 +11,7 @@ from attrs import asdict, evolve, frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES, SEEDED, PhoneFlavor, image_of
 from koophone_async.emulator.cph.object_storage import packed, unpack
-from koophone_async.emulator.cph.project import Project, not_frozen, running
+from koophone_async.emulator.cph.project import Project, Resource, not_frozen, running
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.cph.server_setup import PHONES_IPV6, SERVERS_IPV6, ipv6_address
 from koophone_async.emulator.fleet import Phone, RunningState
@@ -135,11 +135,8 @@ class Migrate(Effect):
             raise EffectError(error_table.NO_PHONE) from None
 
 
-@frozen
-class Phones:
+class Phones(Resource):
     """Lists, renames, stops, restarts, resets and migrates phones, and sets their properties."""
-
-    project: Project
 
     @serves(phones.LIST)
     async def list(self, request: phones.PhoneQuery) -> phones.PhonePage:

@@ -149,6 +149,13 @@ class Project:
         return Started(request, tuple(rows))
 
 
+@frozen
+class Resource:
+    """Base of the classes that handle the operations of a resource in a project."""
+
+    project: Project
+
+
 def running(phone: Phone, _: Effect | None = None) -> None:
     """Refuse a phone that is not running, or is frozen."""
     not_frozen(phone)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from attrs import frozen
-
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.project import Resource, marked
 from koophone_async.emulator.cph.state import MaintenanceEvent
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -24,11 +22,8 @@ MAX_DELAY: Final = timedelta(days=30)
 """How far the start can be moved from the day on which the event was published."""
 
 
-@frozen
-class ScheduledEvents:
+class ScheduledEvents(Resource):
     """Lists, authorizes and reschedules events. The seed schedules one in each region."""
-
-    project: Project
 
     @serves(scheduled_events.LIST)
     async def list(self, request: scheduled_events.EventQuery) -> scheduled_events.EventPage:

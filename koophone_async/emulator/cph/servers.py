@@ -10,7 +10,7 @@ from attrs import asdict, evolve, frozen
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.bandwidths import bandwidth_row
 from koophone_async.emulator.cph.flavors import PHONES, SERVERS
-from koophone_async.emulator.cph.project import Project, marked, page
+from koophone_async.emulator.cph.project import Project, Resource, marked, page
 from koophone_async.emulator.cph.server_inventory import BY_USE, Server, network
 from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.jobs.engine import Effect, Run
@@ -60,11 +60,8 @@ class Delete(Effect):
         run.world.cph.servers.remove(run.server)
 
 
-@frozen
-class Servers:
+class Servers(Resource):
     """Lists, renames, restarts and deletes servers."""
-
-    project: Project
 
     @serves(servers.LIST)
     async def list(self, request: servers.ServerQuery) -> servers.ServerPage:

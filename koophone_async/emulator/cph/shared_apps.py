@@ -9,7 +9,7 @@ from typing import Final
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, marked
+from koophone_async.emulator.cph.project import Resource, marked
 from koophone_async.emulator.cph.server_inventory import Server, SharedCopy
 from koophone_async.emulator.cph.shared_files import sharing
 from koophone_async.emulator.jobs.engine import Effect, Run, narrowed
@@ -51,11 +51,8 @@ class Delete(Effect):
                 app.until = run.at
 
 
-@frozen
-class SharedApps:
+class SharedApps(Resource):
     """Adds, deletes and lists shared apps."""
-
-    project: Project
 
     @serves(shared_apps.PUSH, counted=False)
     async def push(self, request: shared_apps.PushApp) -> Started:

@@ -11,7 +11,7 @@ from attrs import frozen
 from koophone_async.emulator.android import system
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.flavors import PHONES
-from koophone_async.emulator.cph.project import Project, ready
+from koophone_async.emulator.cph.project import Resource, ready
 from koophone_async.emulator.cph.server_inventory import Server, SharedFile
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run, narrowed
 from koophone_async.emulator.server.errors import cph_refusal
@@ -84,11 +84,8 @@ class Delete(Effect):
             raise EffectError("CPS.0155")
 
 
-@frozen
-class SharedFiles:
+class SharedFiles(Resource):
     """Unpacks, lists and deletes shared files."""
-
-    project: Project
 
     @serves(shared_files.PUSH, counted=False)
     async def push(self, request: shared_files.PushFiles) -> Started:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, ready
+from koophone_async.emulator.cph.project import Resource, ready
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run, narrowed
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import shared_filesystems
@@ -33,11 +33,8 @@ class Unmount(Effect):
             raise EffectError(error_table.NO_RESOURCE)
 
 
-@frozen
-class SharedFilesystems:
+class SharedFilesystems(Resource):
     """Mounts file systems. Any id is accepted: another service has the file systems."""
-
-    project: Project
 
     @serves(shared_filesystems.ATTACH, counted=False)
     async def attach(self, request: shared_filesystems.AttachFilesystem) -> Started:

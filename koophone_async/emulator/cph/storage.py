@@ -10,7 +10,7 @@ from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.commands import OnRunningPhone
 from koophone_async.emulator.cph.object_storage import packed, unpack
 from koophone_async.emulator.cph.phones import has_own_disk
-from koophone_async.emulator.cph.project import Project, not_frozen, running
+from koophone_async.emulator.cph.project import Resource, not_frozen, running
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
 from koophone_async.emulator.orders import place
@@ -61,11 +61,8 @@ class Expand(Effect):
         run.phone.disk = self.request.size
 
 
-@frozen
-class StorageOfPhones:
+class StorageOfPhones(Resource):
     """Exports, restores and enlarges the data disks of phones."""
-
-    project: Project
 
     @serves(storage.EXPORT, counted=False)
     async def export(self, request: storage.ExportData) -> Started:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import frozen
-
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, page
+from koophone_async.emulator.cph.project import Resource, page
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -20,11 +18,8 @@ MAX_TAGS: Final = 20
 """How many tags a server can have; the documents mention a limit without its value (CPS.0307)."""
 
 
-@frozen
-class Tags:
+class Tags(Resource):
     """Tags servers, and finds servers by their tags."""
-
-    project: Project
 
     @serves(tags.LIST)
     async def list(self, request: tags.TagQuery) -> tags.TagPage:

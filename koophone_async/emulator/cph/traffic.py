@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_table
-from koophone_async.emulator.cph.project import Project, not_frozen
+from koophone_async.emulator.cph.project import Resource, not_frozen
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.server.errors import cph_refusal
@@ -25,11 +25,8 @@ class SetRoute(Effect):
         run.phone.route = self.route
 
 
-@frozen
-class Traffic:
+class Traffic(Resource):
     """Sets the route of phones' traffic."""
-
-    project: Project
 
     @serves(traffic.ROUTE, counted=False)
     async def route(self, request: traffic.RouteTraffic) -> Started:

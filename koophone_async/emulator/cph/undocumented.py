@@ -6,22 +6,17 @@ call arrives.
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from koophone_async.emulator.cph.flavors import SERVERS
 from koophone_async.emulator.cph.phones import row
-from koophone_async.emulator.cph.project import Project
+from koophone_async.emulator.cph.project import Resource
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph import undocumented
 from koophone_async.services.cph.undocumented import RawAnswer, RawRequest
 from koophone_async.wire import Json, to_wire
 
 
-@frozen
-class Undocumented:
+class Undocumented(Resource):
     """Stores what was sent, and returns it."""
-
-    project: Project
 
     @serves(undocumented.LIST_AVAILABILITY_ZONES)
     async def zones(self, request: RawRequest) -> RawAnswer:

@@ -8,11 +8,11 @@ from attrs import frozen
 
 from koophone_async.emulator.android.system import Android
 from koophone_async.emulator.fleet import Phone
-from koophone_async.emulator.jobs.engine import Effect, EffectError, Jobs, Run, narrowed
+from koophone_async.emulator.jobs.engine import Effect, EffectError, Run, narrowed
 from koophone_async.emulator.jobs.phone_effects import install
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.koophone.tasks import start_task
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import World
 from koophone_async.services.koophone import apps
 from koophone_async.services.koophone.apps import AppType
 from koophone_async.services.koophone.jobs import StartedTask
@@ -40,12 +40,8 @@ def _numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".") if part.isdecimal()]
 
 
-@frozen
-class Apps:
+class Apps(Resource):
     """Installs and lists apps."""
-
-    world: World
-    jobs: Jobs
 
     @serves(apps.INSTALL, counted=False)
     async def install(self, request: apps.InstallApp) -> StartedTask:

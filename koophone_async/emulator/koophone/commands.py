@@ -7,12 +7,12 @@ from attrs import frozen
 from koophone_async.emulator.android import system
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.fleet import Phone, RunningState
-from koophone_async.emulator.jobs.engine import Effect, Jobs, Run, narrowed
+from koophone_async.emulator.jobs.engine import Effect, Run, narrowed
 from koophone_async.emulator.jobs.phone_effects import run_shell
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.koophone.tasks import start_task
 from koophone_async.emulator.server.errors import message_of
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import World
 from koophone_async.services.koophone import commands
 from koophone_async.services.koophone.jobs import JobState, StartedTask
 
@@ -27,15 +27,11 @@ class Shell(Effect):
         run_shell(run, self.request.command)
 
 
-@frozen
-class Commands:
+class Commands(Resource):
     """Runs commands on phones.
 
     A command runs when its call arrives, so that calls take effect in their order; its job only ends later.
     """
-
-    world: World
-    jobs: Jobs
 
     @serves(commands.RUN, counted=False)
     async def run(self, request: commands.RunCommand) -> StartedTask:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.emulator.koophone.apps import Apps
 from koophone_async.emulator.koophone.commands import Commands
@@ -13,17 +15,9 @@ from koophone_async.emulator.koophone.users import Users
 from koophone_async.emulator.koophone.video import Video
 from koophone_async.emulator.server.accounts import Account
 
+_HANDLERS: Final = (Apps, Commands, Instances, Orders, Streaming, Tasks, Users, Video)
 
-def handlers(jobs: Jobs, account: Account) -> tuple[object, ...]:
+
+def handlers(jobs: Jobs, account: Account) -> list[object]:
     """Return the handlers of every resource."""
-    world = jobs.world
-    return (
-        Apps(world, jobs),
-        Commands(world, jobs),
-        Instances(world, jobs, account),
-        Tasks(world, jobs),
-        Orders(world, jobs),
-        Streaming(world, jobs),
-        Users(world, jobs),
-        Video(world),
-    )
+    return [handler(jobs, account) for handler in _HANDLERS]

@@ -8,13 +8,12 @@ from typing import Final
 from attrs import frozen
 
 from koophone_async.emulator.fleet import Phone
-from koophone_async.emulator.jobs.engine import Effect, Jobs, Run
+from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.jobs.phone_effects import Restart, Wipe
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.koophone.tasks import start_task
-from koophone_async.emulator.server.accounts import Account
 from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import World
 from koophone_async.services.koophone import instances
 from koophone_async.services.koophone.instances import ContentState, CopyState, InstanceQuery, RunningState
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
@@ -58,13 +57,8 @@ class BackUp(Effect):
         run.phone.restore_wanted = False
 
 
-@frozen
-class Instances:
+class Instances(Resource):
     """Lists, restarts, resets and backs up phones."""
-
-    world: World
-    jobs: Jobs
-    account: Account
 
     @serves(instances.LIST)
     async def list(self, request: InstanceQuery) -> instances.InstancePage:

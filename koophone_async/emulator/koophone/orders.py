@@ -8,12 +8,13 @@ from attrs import frozen
 
 from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
 from koophone_async.emulator.fleet import RunningState
-from koophone_async.emulator.jobs.engine import Jobs, Run
+from koophone_async.emulator.jobs.engine import Run
 from koophone_async.emulator.jobs.phone_effects import Restart
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.orders import place
 from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import Order, World
+from koophone_async.emulator.world import Order
 from koophone_async.services.koophone import orders
 from koophone_async.services.koophone.jobs import Accepted
 
@@ -35,12 +36,8 @@ class Deliver(Restart):
         super().finish(run)
 
 
-@frozen
-class Orders:
+class Orders(Resource):
     """Sells phones and ends subscriptions."""
-
-    world: World
-    jobs: Jobs
 
     @serves(orders.SKUS)
     async def skus(self, request: orders.SkuQuery) -> orders.Skus:

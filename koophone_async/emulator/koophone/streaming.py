@@ -7,12 +7,12 @@ from typing import Final
 from attrs import frozen
 
 from koophone_async.emulator.fleet import CopyState, Phone, RunningState
-from koophone_async.emulator.jobs.engine import Effect, Jobs, Run
+from koophone_async.emulator.jobs.engine import Effect, Run
 from koophone_async.emulator.jobs.phone_effects import Restart
 from koophone_async.emulator.koophone.instances import Restore
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import World
 from koophone_async.services.koophone import streaming
 from koophone_async.services.koophone.jobs import Accepted
 from koophone_async.services.koophone.streaming import PrepareState, ProgressState
@@ -52,12 +52,8 @@ class Assign(Effect):
         run.phone.user = run.phone.user or self.user
 
 
-@frozen
-class Streaming:
+class Streaming(Resource):
     """Prepares phones for streaming, and issues access tokens."""
-
-    world: World
-    jobs: Jobs
 
     @serves(streaming.PREPARE)
     async def prepare(self, request: streaming.PrepareInstances) -> streaming.PreparedInstances:

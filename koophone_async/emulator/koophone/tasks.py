@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from attrs import frozen
-
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import World
 from koophone_async.operation import AnyOperation
 from koophone_async.services.koophone import jobs as operations
 from koophone_async.services.koophone.jobs import JobState, StartedJob, StartedTask
 
 
-@frozen
-class Tasks:
+class Tasks(Resource):
     """Reports on tasks, also on those of reset, unassign and backup, which no document mentions."""
-
-    world: World
-    jobs: Jobs
 
     @serves(operations.LIST)
     async def list(self, request: operations.TaskQuery) -> operations.Task:

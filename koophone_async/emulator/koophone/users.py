@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from koophone_async.emulator.jobs.engine import Jobs, Run
+from koophone_async.emulator.jobs.engine import Run
 from koophone_async.emulator.jobs.phone_effects import Wipe
+from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.koophone.tasks import start_task
 from koophone_async.emulator.server.errors import koophone_refusal, refusal
 from koophone_async.emulator.server.routing import serves
-from koophone_async.emulator.world import World
 from koophone_async.services.koophone import users
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
 
@@ -23,12 +23,8 @@ class Unassign(Wipe):
         run.phone.user, run.phone.logged_in = None, False
 
 
-@frozen
-class Users:
+class Users(Resource):
     """Assigns phones to users and unassigns them."""
-
-    world: World
-    jobs: Jobs
 
     @serves(users.ASSIGN)
     async def assign(self, request: users.Assignments) -> Accepted:
