@@ -73,8 +73,14 @@ class Exchange:
     is_traced: bool
     """Whether traces of the caller see the request."""
 
+    is_reused: bool = False
+    """Whether the connection was open before, as the trace of a shared pool reports."""
+
     protocol: ResponseHandler | None = None
     """The connection that the request is sent over."""
+
+    is_written: bool = False
+    """Whether bytes of the request were written."""
 
     is_watched: bool = False
     """Whether aiohttp has made the request, so that its first write will be observed.
@@ -89,6 +95,7 @@ class Exchange:
 
     def mark_sent(self) -> None:
         """Record that bytes of the request were written."""
+        self.is_written = True
         self.tracker.mark_sent()
         if self.timeout is not None:
             self.deadline.reschedule(asyncio.get_running_loop().time() + self.timeout)
@@ -126,14 +133,14 @@ class _WatchedRequest(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send the request over a connection."""
         protocol, exchange = conn.protocol, self._exchange
-        if protocol is None or protocol.transport is None:
-            raise _StaleConnectionError
-        if protocol in exchange.used:
-            if protocol.should_close or _is_readable(protocol.transport):
+        is_reused = exchange.is_reused or protocol in exchange.used
+        if protocol is None or protocol.transport is None or _has_data(protocol, is_reused=is_reused):
+            if is_reused:
                 raise _StaleConnectionError
-        elif protocol.should_close:
-            raise aiohttp.ClientConnectionError("data was received before the request was sent")
-        else:
+            raise aiohttp.ClientConnectionError(
+                "the connection was closed, or data was received, before the request was sent"
+            )
+        if not is_reused:
             exchange.used.add(protocol)
         exchange.protocol = protocol
         if exchange.is_traced:
@@ -143,8 +150,15 @@ class _WatchedRequest(aiohttp.ClientRequest):
         return await super().send(conn)
 
 
-def _is_readable(transport: asyncio.Transport) -> bool:
-    """Return whether a connection has received bytes that the loop has not read yet, or its end."""
+def _has_data(protocol: ResponseHandler, *, is_reused: bool) -> bool:
+    """Return whether a connection has received bytes that belong to no request of this session."""
+    # On a new TLS connection, bytes that the loop has not read yet may be session tickets.
+    return protocol.should_close or (is_reused and _is_readable(protocol.transport))
+
+
+def _is_readable(transport: asyncio.Transport | None) -> bool:
+    """Return whether a socket has received bytes that the loop has not read yet, or the end."""
+    assert transport is not None  # noqa: S101 - for type checkers
     if sys.platform == "win32":  # pragma: no cover - it has no poll
         return bool(select.select([transport.get_extra_info("socket")], [], [], 0)[0])
     poll = select.poll()
@@ -249,6 +263,9 @@ class ConnectionPool:
                     proxy=self._proxy_for(url), timeout=self.timeouts,
                 ) as response,
             ):  # fmt: skip
+                if exchange.is_watched and not exchange.is_written:
+                    response.close()
+                    raise aiohttp.ClientConnectionError("an answer was received before the request was sent")
                 head = RawResponse(response.status, response.headers, b"", exchange.close_connection)
                 body = await self._read_body(response)
                 return RawResponse(head.status, head.headers, body, exchange.close_connection)
@@ -292,7 +309,9 @@ class ConnectionPool:
         return _client(aiohttp.TCPConnector(limit=self.limit, keepalive_timeout=15))
 
     def _share(self, theirs: aiohttp.ClientSession) -> aiohttp.ClientSession:
-        traces = [_guarded(trace) for trace in theirs.trace_configs]
+        ours = aiohttp.TraceConfig()
+        ours.on_connection_reuseconn.append(_mark_reused)
+        traces = [ours, *(_guarded(trace) for trace in theirs.trace_configs)]
         client = _client(theirs.connector, connector_owner=False, trace_configs=traces)
         weakref.finalize(self, client.detach).atexit = False
         return client
@@ -324,6 +343,10 @@ def _client(connector: aiohttp.BaseConnector | None, **options: Any) -> aiohttp.
     # has no public switch for that.
     client._retry_connection = False  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     return client
+
+
+async def _mark_reused(*_: object) -> None:
+    _current.get().is_reused = True
 
 
 _EVENTS: Final = tuple(name for name in dir(aiohttp.TraceConfig) if name.startswith("on_"))

@@ -217,7 +217,64 @@ async def test_a_server_that_speaks_first_is_not_connected() -> None:
         aiohttp.ClientSession(trace_configs=[trace]) as http,
         session(server.url, http=http) as ours,
     ):
-        with pytest.raises(NotConnected, match="data was received before the request was sent"):
+        with pytest.raises(NotConnected, match="data was received, before the request was sent"):
+            await ours.send(RUN, Note(), tracker=tracker)
+
+    assert (tracker.sent, server.request_count) == (False, 0)
+
+
+async def test_a_server_that_hangs_up_first_is_not_connected() -> None:
+    async def hang_up(connection: Connection) -> bool:
+        connection.writer.close()
+        return False
+
+    async def pause(*_: object) -> None:
+        await asyncio.sleep(1)
+
+    trace, tracker = aiohttp.TraceConfig(), SendTracker()
+    trace.on_connection_create_end.append(pause)
+    async with (
+        FakeServer(default=hang_up) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        session(server.url, http=http) as ours,
+    ):
+        with pytest.raises(NotConnected, match="the connection was closed"):
+            await ours.send(RUN, Note(), tracker=tracker)
+
+    assert (tracker.sent, len(server.connections)) == (False, 3)
+
+
+async def test_a_duplicate_on_a_connection_of_the_caller_is_not_read() -> None:
+    async with (
+        FakeServer([twice(later)]) as server,
+        aiohttp.ClientSession() as http,
+        session(server.url, http=http) as ours,
+    ):
+        async with http.get(server.url) as answer:
+            await answer.read()
+        await asyncio.sleep(2)
+        assert await ours.send(BUY, Note()) == Answer("done")
+
+    assert (len(server.connections), server.executions) == (2, 2)
+
+
+async def test_an_answer_before_the_request_is_not_read() -> None:
+    async def speak(connection: Connection) -> bool:
+        connection.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await connection.request(executed=True)
+        return False
+
+    async def pause(*_: object) -> None:
+        await asyncio.sleep(1)
+
+    trace, tracker = aiohttp.TraceConfig(), SendTracker()
+    trace.on_request_chunk_sent.append(pause)
+    async with (
+        FakeServer(default=speak) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        session(server.url, http=http) as ours,
+    ):
+        with pytest.raises(NotConnected, match="an answer was received before the request was sent"):
             await ours.send(RUN, Note(), tracker=tracker)
 
     assert (tracker.sent, server.request_count) == (False, 0)
