@@ -30,6 +30,7 @@ from yarl import URL
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.protocol.response import RawResponse
+from koophone_async.proxies import Proxies, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -73,6 +74,7 @@ class Exchange:
     is_traced: bool
     """Whether traces of the caller see the request."""
 
+    proxy: Proxy | None = None
     is_reused: bool = False
     """Whether the connection was open before, as the trace of a shared pool reports."""
 
@@ -178,7 +180,7 @@ class ConnectionPool:
     """Seconds from the first write of a request to the end of its answer."""
 
     max_answer_bytes: int
-    proxy: URL | None = None
+    proxies: Proxies = field(factory=Proxies)
     shared: aiohttp.ClientSession | None = None
     """The session of the caller whose connections are shared."""
 
@@ -233,11 +235,19 @@ class ConnectionPool:
             OSError: The same.
         """
         await self._close_abandoned()
-        client = self._opened()
+        client, proxy = self._opened(), self._proxy_for(url)
+        if proxy is not None and url.scheme == "http":
+            headers = {**headers, **proxy.headers}  # there is no tunnel, so that the proxy reads these
         while True:
             deadline = asyncio.timeout(None)
             exchange = Exchange(
-                headers, tracker, self._used, deadline, self.response_timeout, self.shared is not None
+                headers,
+                tracker,
+                self._used,
+                deadline,
+                self.response_timeout,
+                self.shared is not None,
+                proxy,
             )
             token = _current.set(exchange)
             try:
@@ -255,12 +265,14 @@ class ConnectionPool:
         self, client: aiohttp.ClientSession, exchange: Exchange, method: str, url: URL, data: bytes | None
     ) -> RawResponse:
         head: RawResponse | None = None
+        proxy = exchange.proxy
         try:
             async with (
                 exchange.deadline,
                 client.request(
                     method, url, data=data, headers=exchange.headers, allow_redirects=False,
-                    proxy=self._proxy_for(url), timeout=self.timeouts,
+                    proxy=proxy.url if proxy else None, proxy_headers=proxy.headers if proxy else None,
+                    timeout=self.timeouts,
                 ) as response,
             ):  # fmt: skip
                 if exchange.is_watched and not exchange.is_written:
@@ -316,17 +328,18 @@ class ConnectionPool:
         weakref.finalize(self, client.detach).atexit = False
         return client
 
-    def _proxy_for(self, url: URL) -> URL | None:
-        if self.proxy is not None or self.shared is None:
-            return self.proxy
+    def _proxy_for(self, url: URL) -> Proxy | None:
+        if self.proxies.always is not None or self.shared is None:
+            return self.proxies.proxy_for(url)
         # aiohttp offers no public way to read them.
         proxy, login = self.shared._default_proxy, self.shared._default_proxy_auth  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         if proxy is not None:
             proxy = URL(proxy)
-            return proxy.with_user(login.login).with_password(login.password) if login else proxy
+            proxy = proxy.with_user(login.login).with_password(login.password) if login else proxy
+            return Proxy.parse(str(proxy), "http")
         if self.shared.trust_env and not proxy_bypass(url.host or ""):
             found = getproxies().get(url.scheme)
-            return URL(found) if found and found.startswith("http://") else None
+            return Proxy.parse(found) if found and found.startswith("http://") else None
         return None
 
 

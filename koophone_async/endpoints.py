@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from attrs import asdict, frozen
@@ -14,7 +15,7 @@ from koophone_async.protocol.redaction import redact
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 SHARED_ENDPOINTS: Final = {"gaming": "cph"}
 """Services that are served by the endpoint of another."""
@@ -26,8 +27,10 @@ VARIABLES: Final = {
 }
 """The environment variables of the endpoints."""
 
+ALLOW_HTTP: Final = "KOOPHONE_ALLOW_HTTP"
+"""The variable with hosts that may be reached by plain http, separated by commas."""
+
 _is_host: Final = re.compile(r"[A-Za-z0-9._:-]+").fullmatch
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @frozen
@@ -43,13 +46,20 @@ class Endpoints:
         """Read KOOPHONE_ENDPOINT, KOOPHONE_CPH_ENDPOINT and HUAWEICLOUD_SDK_IAM_ENDPOINT."""
         return cls(**{service: environ.get(variable) for service, variable in VARIABLES.items()})
 
-    def origins(self) -> dict[str, URL]:
+    def origins(self, environ: Mapping[str, str] | None = None) -> dict[str, URL]:
         """Return the addresses that are set, by service.
 
+        Args:
+            environ: Where KOOPHONE_ALLOW_HTTP names other hosts that may be reached by plain http.
+
         Raises:
-            InvalidRequest: One is not a URL, or is plain http to another machine.
+            InvalidRequest: One is not a URL, or is plain http to a host that is neither loopback nor named.
         """
-        return {service: _origin(service, address) for service, address in asdict(self).items() if address}
+        named = (environ or {}).get(ALLOW_HTTP, "").lower().replace(",", " ").split()
+        hosts = frozenset(host.strip("[]") for host in named)
+        return {
+            service: _origin(service, address, hosts) for service, address in asdict(self).items() if address
+        }
 
 
 CPH_REGIONS: Final = (
@@ -96,23 +106,15 @@ def parse_edition(value: Edition | str) -> Edition:
         raise InvalidRequest("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
 
 
-def parse_proxy(address: str) -> URL:
-    """Parse the address of a proxy.
-
-    Raises:
-        InvalidRequest: It is not an http or https URL.
-    """
-    ADDRESS.check("proxy", address)
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
     try:
-        url = URL(address)
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        url = URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidRequest("", "proxy", f"is {redact(address)!r}; it must be http://host:port")
-    return url
+        return False
 
 
-def _origin(service: str, address: str) -> URL:
+def _origin(service: str, address: str, http_hosts: Collection[str]) -> URL:
     where = f"endpoints.{service} or {VARIABLES[service]}"
     ADDRESS.check(where, address)
     try:
@@ -122,8 +124,12 @@ def _origin(service: str, address: str) -> URL:
         raise InvalidRequest("", where, f"is {redact(address)!r}, which is not a URL") from None
     if not _is_host(origin.host or ""):
         raise InvalidRequest("", where, f"is {redact(address)!r}, whose host is not valid")
-    if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
-        raise InvalidRequest("", where, f"is {redact(address)!r}; it must be https (http on loopback only)")
+    host = origin.host or ""
+    if url.scheme != "https" and not (url.scheme == "http" and (is_loopback(host) or host in http_hosts)):
+        problem = (
+            f"is {redact(address)!r}; it must be https (http on loopback, and for hosts in {ALLOW_HTTP})"
+        )
+        raise InvalidRequest("", where, problem)
     if url.user is not None or url.password is not None:
         raise InvalidRequest("", where, "contains a user or password, which no call would use")
     if url != origin / "" or "?" in address or "#" in address:

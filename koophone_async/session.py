@@ -39,7 +39,6 @@ from koophone_async.endpoints import (
     SHARED_ENDPOINTS,
     Endpoints,
     parse_edition,
-    parse_proxy,
     published_endpoint,
 )
 from koophone_async.errors import (
@@ -60,6 +59,7 @@ from koophone_async.project_lookup import ProjectLookup
 from koophone_async.protocol.reading import read
 from koophone_async.protocol.signing import Request as Unsigned
 from koophone_async.protocol.signing import target
+from koophone_async.proxies import Proxies
 from koophone_async.retry import Budget, Retries
 from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
 from koophone_async.wire import Edition
@@ -146,7 +146,8 @@ class Session:
             connections: The maximum number of connections.
             max_answer_bytes: The maximum size of the body of an answer, decompressed. A longer one raises
                 `UnreadableAnswer`.
-            proxy: The URL of an HTTP proxy.
+            proxy: The URL of an HTTP proxy for all requests; default: HTTPS_PROXY and HTTP_PROXY, which are
+                not used for loopback and the hosts in NO_PROXY.
             http: An aiohttp session of your own, whose connections and proxy are used. It is not changed and
                 not closed. Its traces see the requests; its headers, cookies, authentication, timeouts,
                 middlewares and other settings do not apply to them.
@@ -155,7 +156,8 @@ class Session:
             environ: The environment; default: that of the process.
 
         Raises:
-            InvalidRequest: An endpoint is not https (http is allowed on loopback only), or proxy, edition,
+            InvalidRequest: An endpoint is not https (http is allowed on loopback and for the hosts in
+                KOOPHONE_ALLOW_HTTP), or proxy, edition,
                 region or project are invalid.
         """
         environ = os.environ if environ is None else environ
@@ -167,7 +169,7 @@ class Session:
             HEADER.check(_PROJECT, self.default_project)
         self.edition: Edition = parse_edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
-        self._origins = self._endpoints.origins()
+        self._origins = self._endpoints.origins(environ)
         self._timeouts = timeouts
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
@@ -186,7 +188,7 @@ class Session:
             ),
             timeouts.response,
             max_answer_bytes,
-            parse_proxy(proxy) if proxy else None,
+            Proxies.of(proxy, environ),
             http,
         )
         self.now = now

@@ -302,7 +302,23 @@ def test_an_endpoint_has_no_user(address: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("named", ["emulator", "EMULATOR,other", "other, emulator", " other emulator "])
+def test_plain_http_is_allowed_for_named_hosts(named: str) -> None:
+    environ = {"KOOPHONE_ALLOW_HTTP": named, "KOOPHONE_ENDPOINT": "http://emulator:8080"}
+
+    assert str(Session(AccessKey("A", "B"), environ=environ).origin("koophone")) == "http://emulator:8080"
+
+
+@pytest.mark.parametrize("named", ["", ",", "*", "other", "emulator.example", "emulator:8080"])
+def test_plain_http_is_refused_for_hosts_not_named(named: str) -> None:
+    environ = {"KOOPHONE_ALLOW_HTTP": named, "KOOPHONE_ENDPOINT": "http://emulator:8080"}
+    with pytest.raises(
+        InvalidRequest, match=r"must be https \(http on loopback, and for hosts in KOOPHONE_ALLOW_HTTP"
+    ):
+        Session(AccessKey("A", "B"), environ=environ)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
 def test_plain_http_is_allowed_on_loopback(host: str) -> None:
     session = Session(AccessKey("A", "B"), endpoints=Endpoints(koophone=f"http://{host}:8080/"), environ={})
 

@@ -32,6 +32,7 @@ LAYERS: Final = (
     ("limits", "retry"),
     ("credential_cache",),
     ("credentials",),
+    ("proxies",),
     ("endpoints",),
     ("operation",),
     ("protocol",),

@@ -21,6 +21,8 @@ from koophone_async.cli import (
 )
 from koophone_async.cli.operation_commands import add_operations, group, groups
 from koophone_async.cli.settings import Settings
+from koophone_async.errors import InvalidRequest
+from koophone_async.proxies import Proxy
 from koophone_async.wire import Edition
 
 
@@ -28,6 +30,15 @@ def _show_version(requested: bool) -> None:
     if requested:
         typer.echo(f"koophone-async {__version__}")
         raise typer.Exit
+
+
+def _check_proxy(address: str | None) -> str | None:
+    if address:
+        try:
+            Proxy.parse(address)
+        except InvalidRequest as error:
+            raise typer.BadParameter(error.problem) from None
+    return address
 
 
 def start(
@@ -41,6 +52,14 @@ def start(
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Section of ~/.huaweicloud/credentials. Default: KOOPHONE_PROFILE.")
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            callback=_check_proxy,
+            help="HTTP proxy; empty for none. Default: HTTPS_PROXY, except for the hosts in NO_PROXY.",
+        ),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log retries and their causes to stderr.")
@@ -59,7 +78,12 @@ def start(
         logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
         logging.getLogger("koophone_async").setLevel(logging.DEBUG)
     context.obj = Settings.of(
-        os.environ, KOOPHONE_REGION=region, KOOPHONE_EDITION=edition, KOOPHONE_PROFILE=profile
+        os.environ,
+        KOOPHONE_REGION=region,
+        KOOPHONE_EDITION=edition,
+        KOOPHONE_PROFILE=profile,
+        https_proxy=proxy,
+        http_proxy=proxy,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 import typer
+from yarl import URL
 
 from koophone_async.cli.errors import Exit, NoCredentials, report_error
 from koophone_async.cli.exec_command import Output
@@ -17,6 +18,7 @@ from koophone_async.cli.settings import Settings, credentials, current_settings
 from koophone_async.credentials import Credentials, Password
 from koophone_async.endpoints import VARIABLES
 from koophone_async.errors import InvalidRequest
+from koophone_async.proxies import Proxies
 from koophone_async.session import Session, Timeouts
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
@@ -54,6 +56,7 @@ def _in_effect(session: Session, settings: Settings) -> Iterator[Row]:
     )
     for service, variable in VARIABLES.items():
         yield _endpoint(session, settings, service, variable)
+    yield _proxy(settings)
     for name, seconds in attrs.asdict(Timeouts()).items():
         yield _row(f"timeout {name}", "none" if seconds is None else f"{seconds:g} s", "default")
 
@@ -64,6 +67,16 @@ def _endpoint(session: Session, settings: Settings, service: str, variable: str)
     except InvalidRequest as error:
         return _row(f"endpoint {service}", None, f"{error.field} {error.problem}")
     return _row(f"endpoint {service}", address, _source(settings, variable, "published host"))
+
+
+def _proxy(settings: Settings) -> Row:
+    """Return the proxy of a host that NO_PROXY does not name."""
+    source = _source(settings, "https_proxy", "HTTPS_PROXY or ALL_PROXY")
+    try:
+        proxy = Proxies.of(None, settings.environ).proxy_for(URL("https://any.invalid"))
+    except InvalidRequest as error:
+        return _row("proxy", None, f"{error.field} {error.problem}")
+    return _row("proxy", str(proxy.url), source) if proxy else _row("proxy", None, "not set")
 
 
 async def _credentials(settings: Settings) -> tuple[Row, NoCredentials | None]:
