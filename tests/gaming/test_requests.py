@@ -113,14 +113,16 @@ async def test_a_method_is_one_request(service: GameService, gaming: Gaming, nam
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_a_list_is_read_up_to_a_short_page(service: GameService, gaming: Gaming, name: str) -> None:
+async def test_a_list_is_read_up_to_a_repeated_page(service: GameService, gaming: Gaming, name: str) -> None:
     rows_of, path, rows, query = LISTS[name]
     service.answer = {rows: [ROW] * 3}
 
     found = [row async for row in rows_of(gaming)]
 
     assert len(found) == 3
-    assert service.received == [("GET", path, query | {"offset": "0", "limit": "100"}, None)]
+    assert service.received == [
+        ("GET", path, query | {"offset": offset, "limit": "100"}, None) for offset in ("0", "3")
+    ]
 
 
 STATED: Final[list[AnyOperation]] = [

@@ -45,8 +45,8 @@ NOT_SENT: Final[Mapping[str, str]] = {
     "list_scheduled_events marker": _FIRST_PAGE,
     "list_share_apps_snapshot marker": _FIRST_PAGE,
     "list_cloud_phone_server_models limit": "the document has no pages and returns all flavors at once",
-    "list_image_members marker": "an image has at most 10 members, and the document has no pages",
-    "list_image_members limit": "the same",
+    "list_image_members marker": _FIRST_PAGE,
+    "list_image_members limit": "the size of a page is left to the service",
     "list_jobs request_id": "the older filter for one request; request_ids accepts one too",
 }
 """Fields of the vendor's requests that no call of ours sends, and why."""

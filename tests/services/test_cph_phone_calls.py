@@ -309,7 +309,7 @@ async def test_phones_are_listed_page_after_page_without_a_total(server: FakeSer
     found = [phone.id async for phone in Phones(sender).list(PhoneQuery(limit=2))]
 
     assert found == ["a", "b", "c"]
-    assert [request.query["offset"] for request in server.received] == ["0", "2"]
+    assert [request.query["offset"] for request in server.received] == ["0", "2", "3"]
 
 
 async def test_images_are_listed_by_the_marker_of_the_next_page(server: FakeServer, sender: Sender) -> None:

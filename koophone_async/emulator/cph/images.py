@@ -67,9 +67,10 @@ class Images(Resource):
         return Accepted()
 
     @serves(image_members.LIST)
-    async def members(self, request: images.ImageRequest) -> image_members.Members:
+    async def members(self, request: image_members.MemberQuery) -> image_members.Members:
         image = self._image(request.image)
-        return image_members.Members(tuple(_member(image, *one) for one in image.members.items()))
+        members = [_member(image, *one) for one in image.members.items()]
+        return image_members.Members(*marked(members, request.marker, request.limit or MAX_MEMBERS))
 
     @serves(image_members.ADD)
     async def share(self, request: image_members.AddMember) -> Accepted:

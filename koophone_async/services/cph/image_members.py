@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.checks import OneOf, Text
+from koophone_async.checks import Between, OneOf, Text
 from koophone_async.operation import Operation, Sender
+from koophone_async.rows import Items
 from koophone_async.services.cph.buying import SDK_SOURCE
 from koophone_async.services.cph.encoders import format_milliseconds
 from koophone_async.services.cph.images import ImageRequest
+from koophone_async.services.cph.paging import PageInfo, items_by_marker
 from koophone_async.services.cph.started_jobs import Accepted
-from koophone_async.wire import wire
+from koophone_async.wire import PAGE_SIZE, wire
 
 PROJECT_ID: Final = Text(64)
 """The project id that identifies the other account."""
@@ -65,15 +66,25 @@ class Member:
 
 
 @frozen
-class Members:
-    """All accounts that an image is shared with, at most 10."""
+class MemberQuery(ImageRequest):
+    """Request for the members of an image."""
 
-    members: tuple[Member, ...] = ()
+    # The document lists all members. Pages are of the vendor's reference of 2025-10-28.
+    marker: str | None = field(default=None, validator=Text(256))
+    limit: int | None = field(default=None, validator=Between(1, 500), metadata=PAGE_SIZE)
+
+
+@frozen
+class Members:
+    """One page of the accounts that an image is shared with, at most 10."""
+
+    items: tuple[Member, ...] = field(default=(), metadata=wire("members"))
+    next: PageInfo | None = field(default=None, metadata=wire("page_info"))
 
 
 LIST: Final = Operation(
     "cph.image_members.list", "GET", "/v1/{project_id}/cloud-phone/images/{image_id}/members",
-    ImageRequest, Members, source="CPH 5.9.4 (2025-02-08)", repeatable=True,
+    MemberQuery, Members, source="CPH 5.9.4 (2025-02-08)", repeatable=True,
 )  # fmt: skip
 
 ADD: Final = Operation(
@@ -99,8 +110,10 @@ class ImageMembers:
 
     _session: Sender
 
-    async def list(self, image: str) -> AsyncIterator[Member]:
+    def list(self, image: str) -> Items[Member]:
         """Iterate over the accounts that an image of yours is shared with.
+
+        Answers may have pages, as the vendor's reference of 2025-10-28 describes them.
 
         Args:
             image: Id of an image of yours.
@@ -110,8 +123,7 @@ class ImageMembers:
 
         API: CPH 5.9.4 (2025-02-08)
         """
-        for member in (await self._session.send(LIST, ImageRequest(image))).members:
-            yield member
+        return items_by_marker(self._session, LIST, MemberQuery(image))
 
     async def add(self, image: str, project: str) -> Accepted:
         """Share an image with another account in the same region.

@@ -1,8 +1,8 @@
 """Iterate over paged lists, item by item.
 
 Most lists of CPH are paged by `offset` and `limit`. Answers of 2020 have no total, and only some of 2025 do;
-without a total, a page with fewer rows than requested is the last one. Some lists of 2020 and 2025 are not
-paged at all and return every row whatever the limit. Rows that are added or removed while the pages are read
+without a total, pages are requested until one has no rows. Some lists of 2020 and 2025 are not paged at all
+and return every row whatever the limit. Rows that are added or removed while the pages are read
 shift the others: a row may be returned twice, or not at all. The newest lists are paged by a marker, which
 each answer has for the next page.
 """
@@ -10,14 +10,18 @@ each answer has for the next page.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from attrs import evolve, field, frozen
 
+from koophone_async.errors import Refused
 from koophone_async.operation import Operation, Sender
-from koophone_async.rows import Items, UnreadableValue, dropped_rows, unreadable_values
+from koophone_async.rows import Items, UnreadableValue
+from koophone_async.services.page_reader import PageReader
 from koophone_async.wire import wire
+
+_BAD_OFFSET: Final = "CPS.0002"
 
 Item_co = TypeVar("Item_co", covariant=True)
 
@@ -65,7 +69,8 @@ def items_by_offset(
     """Iterate over the items of a list, requesting page after page from the query's `offset` on.
 
     The query has fields `offset` and `limit`. If answers have a total, no page past the end is requested: the
-    document of 2020 wants an offset less than the number of rows.
+    document of 2020 wants an offset less than the number of rows. So without a total, the refusal of an
+    offset ends the list too.
     """
     unreadable: list[UnreadableValue] = []
     return Items(_by_offset(session, operation, query, unreadable), unreadable)
@@ -77,25 +82,19 @@ async def _by_offset(
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
     unreadable: list[UnreadableValue],
 ) -> AsyncGenerator[Any, None]:
-    offset: int = query.offset
-    before: tuple[object, ...] = ((), ())
+    pages = PageReader(operation.name, unreadable, received=query.offset)
     while True:
-        page: Page[Any] = await session.send(operation, evolve(query, offset=offset))
-        dropped = dropped_rows(page.items)
-        if (page.items, dropped) == before:
-            return  # empty, or the previous page again by a service that does not page
-        unreadable += unreadable_values(page.items)
-        for item in page.items:
+        try:
+            page: Page[Any] = await session.send(operation, evolve(query, offset=pages.received))
+        except Refused as error:
+            if error.code == _BAD_OFFSET and pages.size:
+                return
+            raise
+        for item in pages.read(page.items):
             yield item
-        rows = len(page.items) + len(dropped)
-        offset, before = offset + rows, (page.items, dropped)
-        if _is_last(page.total, rows, offset, query.limit):
+        has_all_rows = page.total is None and pages.size > query.limit  # of a list that is not paged
+        if has_all_rows or pages.is_over(page.total):
             return
-
-
-def _is_last(total: int | None, rows: int, seen: int, limit: int) -> bool:
-    """Return whether this is the last page. A page with more rows than requested has all rows."""
-    return rows != limit if total is None else seen >= total
 
 
 def items_by_marker(
@@ -114,14 +113,15 @@ async def _by_marker(
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
     unreadable: list[UnreadableValue],
 ) -> AsyncGenerator[Any, None]:
+    pages, markers = PageReader(operation.name, unreadable), {query.marker}
     while True:
         page: MarkedPage[Any] = await session.send(operation, query)
-        unreadable += unreadable_values(page.items)
-        for item in page.items:
+        for item in pages.read(page.items):
             yield item
         marker = _marker(page.next)
-        if not marker or marker == query.marker:
+        if not marker or marker in markers or pages.is_repeated:
             return
+        markers.add(marker)
         query = evolve(query, marker=marker)
 
 

@@ -10,7 +10,8 @@ import attrs
 
 from koophone_async.call import SendTracker
 from koophone_async.operation import Operation, Sender
-from koophone_async.rows import Items, UnreadableValue, dropped_rows, unreadable_values
+from koophone_async.rows import Items, UnreadableValue
+from koophone_async.services.page_reader import PageReader
 
 Item_co = TypeVar("Item_co", covariant=True)
 
@@ -47,16 +48,12 @@ async def _items(
     tracker: SendTracker | None,
     unreadable: list[UnreadableValue],
 ) -> AsyncGenerator[Any, None]:
-    page, received = 1, 0
+    pages, number = PageReader(operation.name, unreadable), 1
     while True:
-        request = attrs.evolve(query, page=page, request_id=uuid4().hex)
-        answer: Page[Any] = await session.send(operation, request, tracker=tracker)
-        unreadable += unreadable_values(answer.items)
-        for item in answer.items:
+        request = attrs.evolve(query, page=number, request_id=uuid4().hex)
+        page: Page[Any] = await session.send(operation, request, tracker=tracker)
+        for item in pages.read(page.items):
             yield item
-        # Counted, because a page may have fewer rows than were requested, and than it states.
-        rows = len(answer.items) + len(dropped_rows(answer.items))
-        received += rows
-        if not rows or (answer.total is not None and received >= answer.total):
+        if pages.is_over(page.total):
             return
-        page += 1
+        number += 1
