@@ -190,3 +190,39 @@ def test_the_reason_is_one_line_without_control_codes(run_main: RunMain, tmp_pat
     check(result)
     assert "hunter2" not in result.err
     assert r"session s\x0a\x1b[31m" in result.err
+
+
+ini_lines = st.sampled_from(
+    (
+        "[basic]",
+        "[basic",
+        "ak",
+        "sk",
+        "ak = a",
+        "sk = b",
+        " continued",
+        "\tak = c",
+        "= x",
+        ": y",
+        "# z",
+        "\x00",
+    )
+) | st.text(max_size=5)
+
+
+@in_one_directory
+@given(st.lists(ini_lines, max_size=6).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass")))
+@example(b"[basic]\nak\n  hunter2\n")
+@example(b"[basic]\nak = a\nsk = \xff\n")
+def test_any_profile_file_ends_in_one_line(run_main: RunMain, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "profiles").write_bytes(content)
+    environ = {
+        "HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(tmp_path / "profiles"),
+        "KOOPHONE_ENDPOINT": "http://127.0.0.1:9",
+    }
+
+    result = run_main("--profile", "basic", "orders", "skus", environ=environ)
+
+    assert result.code == 3
+    check(result)
+    assert "hunter2" not in result.err
