@@ -5,7 +5,10 @@ from __future__ import annotations
 import codecs
 import json
 import math
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ENCODINGS: Final = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -90,12 +93,20 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _check_depth(value: object) -> None:
     """Measure the depth without recursion, level by level."""
-    level: list[Any] = [[value]]
-    for _ in range(MAX_DEPTH + 1):
-        children = (
-            child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent)
-        )
-        level = [child for child in children if isinstance(child, dict | list)]
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent) if _is_container(child)]
         if not level:
             return
     raise ValueError(_TOO_DEEP)
+
+
+def _is_container(value: object) -> bool:
+    return isinstance(value, dict | list)
+
+
+def _children(value: object) -> Iterable[object]:
+    """Return the values in a list or an object; a scalar has none."""
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()

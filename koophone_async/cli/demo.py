@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koophone_async.batches import Outcome
-from koophone_async.cli.errors import Exit, Tally, print_stderr
+from koophone_async.cli.errors import STOPPED, Exit, Tally, print_stderr
 from koophone_async.cli.exec_command import Output
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import OUTCOME_COLUMNS, Row, grouped
@@ -56,6 +56,8 @@ async def _demonstrate(phones: int, command: str, output: Format) -> Exit:
                 tally, code = await follow(run, lambda o: out.row(o.to_row()), label=command, total=phones)
         for line in (_summary(tally, loop.time() - started_at, emulator), check_ledger(emulator, ids)):
             typer.echo(line) if output is Format.TABLE else print_stderr(line)
+        if code in STOPPED:
+            print_stderr(f"koophone: {STOPPED[code]}: the emulator has ended, and its jobs with it")
         return code
 
 

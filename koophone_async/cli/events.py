@@ -131,11 +131,11 @@ def _grant(secret: object) -> Grant | None:
 
     if secret is None:
         return None
-    fields = cast("dict[str, str]", secret) if isinstance(secret, dict) else {"key": cast("str", secret)}
-    ticket: object = fields.get("ticket")
-    if not isinstance(ticket, str | None):
-        raise TypeError("the ticket is not text")
-    return Grant(base64.b64decode(fields["key"], validate=True), ticket)
+    fields = cast("dict[str, object]", secret) if isinstance(secret, dict) else {"key": secret}
+    key, ticket = fields["key"], fields.get("ticket")
+    if not (isinstance(key, str) and isinstance(ticket, str | None)):
+        raise TypeError("the key or the ticket is not text")
+    return Grant(base64.b64decode(key, validate=True), ticket)
 
 
 @frozen

@@ -20,7 +20,7 @@ from koophone_async.cli.rows import OUTCOME_COLUMNS
 from tests.cli.conftest import started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from tests.cli.conftest import Start
 
@@ -29,7 +29,7 @@ texts = st.text(st.characters(exclude_characters="\r\n\t") | st.sampled_from("ðŸ
 
 
 @contextmanager
-def stdout_of(encoding: str) -> Iterator[io.BytesIO]:
+def stdout_of(encoding: str) -> Generator[io.BytesIO]:
     buffer, previous = io.BytesIO(), sys.stdout
     sys.stdout = io.TextIOWrapper(buffer, encoding=encoding, newline="")
     try:

@@ -44,8 +44,14 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
     max_leaves=8,
 )
+
+
+def encoded(value: object, encoding: str) -> bytes:
+    return json.dumps(value).encode(encoding)
+
+
 contents = st.binary(max_size=20) | st.builds(
-    lambda value, encoding: json.dumps(value).encode(encoding),
+    encoded,
     values,
     st.sampled_from(("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32")),
 )
@@ -102,8 +108,12 @@ def test_what_is_no_file_ends_in_one_line(run_main: RunMain, option: str, place:
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
     children: list[tuple[Any, Any]] = []
-    if isinstance(value, dict | list):
-        children = list(value.items() if isinstance(value, dict) else enumerate(value))
+    if isinstance(value, dict):
+        fields: dict[str, Any] = value
+        children = list(fields.items())
+    if isinstance(value, list):
+        items: list[Any] = value
+        children = list(enumerate(items))
     return [path, *(found for key, child in children for found in paths(child, (*path, key)))]
 
 

@@ -283,3 +283,17 @@ def test_jobs_of_one_id_stay_together() -> None:
 
     assert [parsed(part).jobs for part in split(str(token))] == [{"j1": "a", "j3": "a"}, {"j2": "b"}]
     assert [*split("6837531f")] == ["6837531f"]
+
+
+@pytest.mark.process
+def test_a_stopped_demo_prints_what_is_known() -> None:
+    with started("demo", "--phones", "20000", "--output", "csv") as process:
+        assert process.stdout
+        out = process.stdout.readline() + process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        out += process.stdout.read()
+        result = process.end()
+
+    assert len(rows_of("csv", out)) == 20_000
+    assert result.code == 143
+    assert result.err.endswith("koophone: terminated: the emulator has ended, and its jobs with it\n")
