@@ -34,11 +34,24 @@ _APK: Final = re.compile(r"(?P<package>.+?)(?:-(?P<version>[\d.]+))?\.apk")
 
 
 @frozen
-class Shell(Effect):
-    """Runs a shell command."""
+class OnRunningPhone(Effect):
+    """An effect that fails if the phone is not running at its turn."""
+
+    def begin(self, run: Run) -> None:
+        run.require_running()
+
+
+@frozen
+class AdbEffect(OnRunningPhone):
+    """The effect of an ADB command, of which a server runs one after the other."""
 
     exclusive = True
     request: AdbCommand
+
+
+@frozen
+class Shell(AdbEffect):
+    """Runs a shell command."""
 
     def begin(self, run: Run) -> None:
         run_shell(run, self.request.content)
@@ -48,19 +61,8 @@ class Shell(Effect):
 
 
 @frozen
-class OnRunningPhone(Effect):
-    """An effect that fails if the phone is not running at its turn."""
-
-    def begin(self, run: Run) -> None:
-        run.require_running()
-
-
-@frozen
-class Push(OnRunningPhone):
+class Push(AdbEffect):
     """Unpacks a tar file."""
-
-    exclusive = True
-    request: AdbCommand
 
     def finish(self, run: Run) -> None:
         place = self.request.content.removeprefix("obs://")
@@ -69,11 +71,8 @@ class Push(OnRunningPhone):
 
 
 @frozen
-class Install(OnRunningPhone):
+class Install(AdbEffect):
     """Installs the app that the first package is named after: `package.apk` or `package-version.apk`."""
-
-    exclusive = True
-    request: AdbCommand
 
     def finish(self, run: Run) -> None:
         first = next(word for word in self.request.content.split() if word.startswith("obs://"))
@@ -86,11 +85,8 @@ class Install(OnRunningPhone):
 
 
 @frozen
-class Uninstall(OnRunningPhone):
+class Uninstall(AdbEffect):
     """Uninstalls an app."""
-
-    exclusive = True
-    request: AdbCommand
 
     def finish(self, run: Run) -> None:
         ran = system.run(run.phone.android, f"pm uninstall {self.request.content}", run.at)
