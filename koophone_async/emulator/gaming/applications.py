@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-from attrs import frozen
+from collections.abc import Iterator
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import page
 from koophone_async.emulator.gaming import library
 from koophone_async.emulator.gaming.library import Version
-from koophone_async.emulator.gaming.project import IN_USE, GamingProject
+from koophone_async.emulator.gaming.project import IN_USE, Resource
 from koophone_async.emulator.gaming.versions import version_row
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
@@ -28,11 +26,8 @@ from koophone_async.services.gaming.applications import (
 )
 
 
-@frozen
-class Applications:
+class Applications(Resource):
     """Manages applications, and lists where their versions are deployed."""
-
-    project: GamingProject
 
     @serves(applications.LIST)
     async def list(self, request: applications.ApplicationQuery) -> ApplicationPage:
@@ -80,7 +75,8 @@ class Applications:
 
     def _on_servers(self, query: applications.DeploymentQuery) -> Iterator[tuple[str, Version]]:
         games, there = self.project.library, {server.id for server in self.project.servers()}
-        versions = _by_id(games.versions_of(self.project.application(query.application).id))
+        application = self.project.application(query.application)
+        versions = {version.id: version for version in games.versions_of(application.id)}
         for server, ids in games.on_servers.items():
             if server in there:
                 yield from ((server, versions[one]) for one in ids if one in versions)
@@ -89,10 +85,6 @@ class Applications:
         games, application = self.project.library, self.project.application(query.application)
         for phone in games.on_phones:
             yield from ((phone, one) for one in games.installed(phone) if one.application == application.id)
-
-
-def _by_id(versions: Iterable[Version]) -> dict[str, Version]:
-    return {version.id: version for version in versions}
 
 
 def _named(version: Version) -> tuple[str, str, str, str]:

@@ -16,7 +16,7 @@ from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.cph.project import page, running
 from koophone_async.emulator.cph.server_inventory import Server
 from koophone_async.emulator.gaming.library import Version
-from koophone_async.emulator.gaming.project import GamingProject, NoServer
+from koophone_async.emulator.gaming.project import GamingProject, NoServer, Resource
 from koophone_async.emulator.jobs.engine import Effect, EffectError, Run
 from koophone_async.emulator.jobs.phone_effects import install
 from koophone_async.emulator.server.errors import Refusal
@@ -98,11 +98,8 @@ class Summary(Effect):
                 raise EffectError(job.code)
 
 
-@frozen
-class Deployments:
+class Deployments(Resource):
     """Deploys versions to servers and phones, and removes them."""
-
-    project: GamingProject
 
     @serves(deployments.ON_SERVER)
     async def on_server(self, request: deployments.ServerQuery) -> DeployedVersionPage:

@@ -74,3 +74,10 @@ class GamingProject(Project):
             raise Refusal(400, *SERVER_FROZEN, reason=server)
         ready(found)
         return found
+
+
+@frozen
+class Resource:
+    """Base of the classes that handle the operations of a resource in a project with games."""
+
+    project: GamingProject

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.gaming import library
 from koophone_async.emulator.gaming.deployments import Step
 from koophone_async.emulator.gaming.library import Library
-from koophone_async.emulator.gaming.project import IN_USE, TAKEN, GamingProject
+from koophone_async.emulator.gaming.project import IN_USE, TAKEN, Resource
 from koophone_async.emulator.server.errors import cph_refusal
 from koophone_async.emulator.server.routing import serves
 from koophone_async.services.cph.started_jobs import Accepted
@@ -16,11 +16,8 @@ from koophone_async.services.gaming import versions
 from koophone_async.services.gaming.versions import CreatedVersion, Version
 
 
-@frozen
-class Versions:
+class Versions(Resource):
     """Manages versions."""
-
-    project: GamingProject
 
     @serves(versions.SHOW)
     async def show(self, request: versions.VersionRequest) -> Version:
