@@ -143,7 +143,7 @@ class _Iam:
         error: Json | None = answer.get("error")
         if isinstance(error, dict):
             return Unwrapped(code=str(error.get("code") or ""), message=str(error.get("message") or ""))
-        if answer.get("error_code"):
+        if answer.get("error_code") not in _NO_CODE:
             return Unwrapped(code=str(answer["error_code"]), message=_message(answer))
         return Unwrapped(answer)
 

@@ -189,9 +189,9 @@ async def test_a_synchronous_result_of_a_phone_without_status_says_so(status: ob
 
 
 async def test_an_odd_status_of_an_instance_spoils_itself_alone() -> None:
-    rows = [
+    rows: list[Json] = [
         {"instance_id": "a", "status": 2},
-        {"instance_id": "b", "status": {}},
+        {"instance_id": "b", "status": "odd"},
         {"instance_id": "c", "status": 2},
     ]
     body = {"error_code": "0", "data": {"status_results": rows}}
@@ -245,3 +245,45 @@ async def test_a_list_can_be_left_early() -> None:
         await instances.aclose()
 
         assert (first.id, [one async for one in instances]) == ("a", [])
+
+
+async def deploy(started: list[Json], jobs: list[Any]) -> Report:
+    """Deploy a version to servers a, b and c, and return the report."""
+
+    def reply(request: ReceivedRequest) -> Reply:
+        answer = {"request_id": "r1", "jobs": started}
+        return Reply({"jobs": jobs} if request.method == "GET" else answer)
+
+    async with FakeServer.handling(reply) as server, server.session() as session:
+        gaming = CloudPhone(session, project_id="P", region="cn-north-4").gaming
+        return await gaming.fleet(IDS).deploy(["v1"])
+
+
+async def test_an_odd_job_of_a_deployment_makes_its_server_unknown() -> None:
+    started = [{"server_id": id, "job_id": f"j-{id}"} for id in IDS]
+
+    report = await deploy(started, [GOOD[0], {"job_id": "j-b", "status": None}, GOOD[1]])
+
+    assert states(report) == SUCCEEDED | {"b": State.UNKNOWN}
+    assert report["b"].error_message == "its job cannot be read: status is null (id j-b)"
+
+
+async def test_a_failed_job_of_a_deployment_goes_before_an_odd_one() -> None:
+    started = [{"server_id": "a", "job_id": "j-a"}, *({"server_id": "b", "job_id": f"j-b{n}"} for n in "12")]
+    jobs = [GOOD[0], {"job_id": "j-b1", "status": "odd"}, {"job_id": "j-b2", "status": -1, "error_code": "X"}]
+
+    report = await deploy(started, jobs)
+
+    assert states(report) == {"a": State.SUCCEEDED, "b": State.FAILED, "c": State.UNKNOWN}
+    assert report["b"].error_code == "X"
+
+
+@pytest.mark.parametrize("job", [None, "null", {}, [1]], ids=repr)
+async def test_a_server_without_job_and_error_is_unknown(job: object) -> None:
+    started = [{"server_id": id, "job_id": f"j-{id}"} for id in "ac"]
+    odd = {"server_id": "b", "job_id": job, "error_code": "0"}
+
+    report = await deploy([*started, odd], GOOD)
+
+    assert states(report) == SUCCEEDED | {"b": State.UNKNOWN}
+    assert report["b"].error_message == "the answer has neither a job nor an error"

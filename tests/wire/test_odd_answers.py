@@ -322,3 +322,9 @@ def test_a_deeply_nested_answer_is_unreadable() -> None:
 
     with pytest.raises(UnreadableAnswer, match="RecursionError"):
         read(jobs.LIST, deep, Edition.CHINA, None)
+
+
+@pytest.mark.parametrize("time", [10**20, "soon", {}])
+def test_a_time_of_a_request_that_is_none_is_refused(time: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        wire.from_wire(instances.InstanceQuery, {"query_start_time": time})

@@ -142,7 +142,7 @@ def _classes(model: Any, context: _Context) -> _Classes:
         "set_class": _SET_CLASS,
         "model": model,
         "parse_time": datetime.fromisoformat,
-        "null_texts": NULL_TEXTS,
+        "null_texts": frozenset(NULL_TEXTS),
         "reject": _reject,
     }
     types = {a.name: _field(a, context, names) for a in attributes}

@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -24,6 +25,8 @@ from koophone_async.protocol.redaction import REDACTED, redact
 from koophone_async.rows import Rows, UnreadableValue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cattrs import Converter
 
     from koophone_async.wire import Edition, Json
@@ -35,6 +38,9 @@ log: Final = logging.getLogger("koophone_async")
 
 _MAX_SHOWN: Final = 80
 """Characters of a value that are recorded."""
+
+_MAX_IDS: Final = 20
+"""Ids of an unreadable answer that its error names."""
 
 _MAX_LOGGED: Final = 5
 """Values of one answer that are logged, before the others are only counted."""
@@ -51,8 +57,9 @@ _recorded: ContextVar[list[UnreadableValue]] = ContextVar("recorded")
 class UnreadableRow(ValueError):
     """A mandatory field of a row cannot be read."""
 
-    def __init__(self, value: UnreadableValue) -> None:
-        super().__init__(str(value))
+    def __init__(self, value: UnreadableValue, ids: tuple[str, ...] = ()) -> None:
+        known = f"; the answer has {', '.join(ids)}" if ids else ""
+        super().__init__(f"{attrs.evolve(value, ids=()) if ids else value}{known}")
         self.value = value
 
 
@@ -68,9 +75,8 @@ def build(model: type[T], answer: object, edition: Edition, operation: str) -> T
     try:
         built: T = read(answer, model)
     except _UNREADABLE as error:
-        if isinstance(error, UnreadableRow):
-            raise
-        raise UnreadableRow(UnreadableValue("", _shown(answer))) from None
+        value = error.value if isinstance(error, UnreadableRow) else UnreadableValue("", _shown(answer))
+        raise UnreadableRow(value, tuple(islice(_named_ids(answer), _MAX_IDS))) from None
     finally:
         _recorded.reset(token)
     if recorded:
@@ -83,10 +89,15 @@ def build(model: type[T], answer: object, edition: Edition, operation: str) -> T
 @cache
 def _converter(edition: Edition) -> Converter:
     converter = wire.scalar_converter()
-    converter.register_structure_hook_factory(_is_list, lambda kind: _list_reader(converter, kind))
-    converter.register_structure_hook_factory(
-        attrs.has, lambda model: _RowReader.of(model, converter, edition).read
-    )
+
+    def list_hook(kind: Any) -> Hook:
+        return _list_reader(converter, kind)
+
+    def row_hook(model: Any) -> Hook:
+        return _RowReader.of(model, converter, edition).read
+
+    converter.register_structure_hook_factory(_is_list, list_hook)
+    converter.register_structure_hook_factory(attrs.has, row_hook)
     return converter
 
 
@@ -121,8 +132,11 @@ class _FieldReader:
     """Reads one field of a row."""
 
     attribute: attrs.Attribute[Any]
-    names: tuple[str, ...]
-    """Names on the wire, the usual one first."""
+    name: str
+    """Name on the wire."""
+
+    others: tuple[str, ...]
+    """Other names on the wire."""
 
     hook: Hook
     convert: Callable[[Any], Any] | None
@@ -131,14 +145,20 @@ class _FieldReader:
     absent: tuple[str | None, ...]
     """Values that count as missing."""
 
+    type: Any
+    is_mandatory: bool
+
     @classmethod
     def of(cls, attribute: attrs.Attribute[Any], converter: Converter, edition: Edition) -> _FieldReader:
         """Create the reader of a field."""
-        on_wire = wire.spelling(attribute)
-        hook = wire.edition_hook(attribute, edition) or converter.get_structure_hook(attribute.type or Any)
+        on_wire, type_ = wire.spelling(attribute), attribute.type or Any
+        hook = wire.edition_hook(attribute, edition) or converter.get_structure_hook(type_)
         nulls: tuple[str | None, ...] = (None, *wire.NULL_TEXTS) if on_wire.null_text else (None,)
-        absent = nulls if attribute.type in _TEXTS else (None, "", *wire.NULL_TEXTS)
-        return cls(attribute, (on_wire.name, *on_wire.also), cast("Hook", hook), on_wire.convert, absent)
+        absent = nulls if type_ in _TEXTS else (None, "", *wire.NULL_TEXTS)
+        is_mandatory = attribute.default is attrs.NOTHING
+        return cls(
+            attribute, on_wire.name, on_wire.also, cast("Hook", hook), on_wire.convert, absent, type_, is_mandatory
+        )  # fmt: skip
 
     def read(self, row: Json) -> Any:
         """Return the value in a row; NOTHING for the default.
@@ -146,37 +166,35 @@ class _FieldReader:
         Raises:
             UnreadableRow: The field is mandatory and cannot be read.
         """
-        name, value = self.value_in(row)
-        is_mandatory = self.attribute.default is attrs.NOTHING
+        value = row.get(self.name, attrs.NOTHING)
         if value is attrs.NOTHING or value in self.absent:
-            if is_mandatory:
-                raise UnreadableRow(self._unreadable(row, name, value))
-            return attrs.NOTHING
-        recorded = _recorded.get()
-        before = len(recorded)
+            value = self._value_under_another_name(row, value)
+            if value is attrs.NOTHING or value in self.absent:
+                if self.is_mandatory:
+                    raise UnreadableRow(self._unreadable(row, value))
+                return attrs.NOTHING
         try:
-            return self.hook(self.convert(value) if self.convert else value, self.attribute.type)
+            return self.hook(value if self.convert is None else self.convert(value), self.type)
         except UnreadableRow as error:
-            if is_mandatory:
+            if self.is_mandatory:
                 raise
-            del recorded[before:]
             unreadable = attrs.evolve(error.value, drops_row=False)
         except _UNREADABLE:
-            unreadable = self._unreadable(row, name, value)
-            if is_mandatory:
+            unreadable = self._unreadable(row, value)
+            if self.is_mandatory:
                 raise UnreadableRow(unreadable) from None
-        recorded.append(unreadable)
+        _recorded.get().append(unreadable)
         return Rows((), [unreadable]) if self.attribute.default == () else attrs.NOTHING
 
-    def value_in(self, row: Json) -> tuple[str, object]:
-        """Return the name and value in a row: of the usual name, unless only another one has a value."""
-        found = [(name, row[name]) for name in self.names if name in row]
-        present = [(name, value) for name, value in found if value not in self.absent]
-        return (present or found or [(self.names[0], attrs.NOTHING)])[0]
+    def _value_under_another_name(self, row: Json, value: object) -> object:
+        others = (row[name] for name in self.others if name in row)
+        return next((other for other in others if other not in self.absent), value)
 
-    def _unreadable(self, row: Json, name: str, value: object) -> UnreadableValue:
-        shown = REDACTED if self.attribute.repr is False and value not in self.absent else _shown(value)
-        return UnreadableValue(name, shown, _ids_in(row), self.attribute.default is attrs.NOTHING)
+    def _unreadable(self, row: Json, value: object) -> UnreadableValue:
+        is_present = value is not attrs.NOTHING and value not in self.absent
+        name = next((name for name in self.others if name in row and self.name not in row), self.name)
+        shown = REDACTED if is_present and self.attribute.repr is False else _shown(value)
+        return UnreadableValue(name, shown, _ids_in(row), self.is_mandatory)
 
 
 @frozen
@@ -208,6 +226,20 @@ def _ids_in(row: Json) -> tuple[str, ...]:
     """Return the ids of a row, by which people can look for it."""
     values = (value for name, value in row.items() if name.lower().endswith("id"))
     return tuple(one for one in values if isinstance(one, str) and one not in ("", *wire.NULL_TEXTS))
+
+
+def _named_ids(value: object) -> Iterator[str]:
+    """Yield the ids anywhere in an answer, such as `orderId o1`: they may be of started work."""
+    if isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _named_ids(item)
+    elif isinstance(value, dict):
+        row = cast("Json", value)
+        for name, inside in row.items():
+            if isinstance(inside, dict | list):
+                yield from _named_ids(cast("object", inside))
+            elif inside in _ids_in({name: inside}):
+                yield f"{name} {inside}"
 
 
 def _shown(value: object) -> str:

@@ -63,8 +63,8 @@ class Deployment:
 
     @property
     def error_code(self) -> str | None:
-        """Code of the first job that did not succeed."""
-        return next((result.error_code for result in self.failed), None)
+        """First error code of the jobs that did not succeed."""
+        return next((result.error_code for result in self.failed if result.error_code), None)
 
     @property
     def error_message(self) -> str | None:
