@@ -37,6 +37,9 @@ def run(
         int, typer.Option(help="Random seed; the same seed creates the same phones, keys and durations.")
     ] = 1,
     edition: Annotated[Edition, typer.Option(help="Edition of the service to emulate.")] = Edition.CHINA,
+    newer: Annotated[
+        bool, typer.Option("--newer", help="Serve what the vendor's pages have beyond the documents.")
+    ] = False,
     faults: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Fault plan: failures to simulate, as JSON.")
     ] = None,
@@ -61,6 +64,7 @@ def run(
             phones,
             seed=seed,
             edition=edition,
+            newer=newer,
             servers=servers,
             host=host,
             port=port,

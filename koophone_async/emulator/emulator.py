@@ -105,8 +105,9 @@ class Emulator:
                 documented quotas.
             quota_figures: Whether a throttled answer contains the figures of the quota.
             strict: Whether requests that violate the documents are refused.
-            newer: Whether answers have the shape of the vendor's published SDKs of 2026: a task for reset,
-                unassign and backup in both editions, and the task of an install nested once.
+            newer: Whether to serve what the vendor's pages and SDKs of 2026 have beyond the documents: tasks
+                of reset, unassign and backup, stop and release of streams, prepare states 0 to 10 and
+                progress 0 to 3 and -1 in China too, AOSP14, and the task of an install nested once.
             faults: Faults that are planned from the start.
             state: A file that is read at the start, if it exists, and written at the end.
         """
@@ -173,7 +174,7 @@ class Emulator:
         handlers = (*koophone.handlers(jobs, account), Iam(self.accounts, world.ledger))
         of_cph, of_gaming = cph.handlers(jobs, account), gaming.handlers(jobs, account)
         projects = {project: [*of_cph[project], *of_gaming[project]] for project in of_cph}
-        routes = Routes.of(handlers, self._edition, projects)
+        routes = Routes.of(handlers, self._edition, projects, newer=self._newer)
         quotas = Quotas(self._quotas, self._quota_figures)
         self._service = Service(
             jobs, self.accounts, self._strict, routes, Authenticator(self.accounts), quotas

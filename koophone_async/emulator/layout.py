@@ -14,6 +14,7 @@ from koophone_async.emulator.android.releases import Model, Release
 from koophone_async.services.cph.phone import PhoneState
 from koophone_async.services.cph.traffic import Route
 from koophone_async.services.koophone.instances import CopyState, RunningState
+from koophone_async.services.koophone.streaming import PrepareState
 from koophone_async.services.koophone.video import VideoSetting
 
 PREFIX: Final = "phone"
@@ -33,7 +34,9 @@ class Overrides(Columns):
     created: Column[datetime] = field(factory=dict[int, datetime])
     running: Column[RunningState] = field(factory=dict[int, RunningState])
     user: Column[str | None] = field(factory=dict[int, str | None])
-    awaited_by: Column[str | None] = field(factory=dict[int, str | None])
+    prepared_for: Column[str | None] = field(factory=dict[int, str | None])
+    prepare_failed: Column[bool] = field(factory=dict[int, bool])
+    prepare_state: Column[PrepareState | None] = field(factory=dict[int, PrepareState | None])
     logged_in: Column[bool] = field(factory=dict[int, bool])
     frozen: Column[bool] = field(factory=dict[int, bool])
     streaming: Column[bool] = field(factory=dict[int, bool])
@@ -45,7 +48,6 @@ class Overrides(Columns):
     backup_time: Column[datetime | None] = field(factory=dict[int, datetime | None])
     restore: Column[CopyState] = field(factory=dict[int, CopyState])
     restore_time: Column[datetime | None] = field(factory=dict[int, datetime | None])
-    restore_wanted: Column[bool] = field(factory=dict[int, bool])
     failed_state: Column[PhoneState | None] = field(factory=dict[int, PhoneState | None])
     image: Column[str | None] = field(factory=dict[int, str | None])
     disk: Column[int] = field(factory=dict[int, int])

@@ -12,7 +12,7 @@ def place(jobs: Jobs, order: Order, effect: Effect | None = None, *, paid: bool)
     if effect is not None:
         for id_ in order.resources:
             phone, server = (None, id_) if id_ in jobs.world.cph.servers.by_id else (id_, None)
-            jobs.start_hidden(effect, phone=phone, server=server, order=order.id)
+            jobs.start_hidden(effect, phone=phone, server=server, after=order.id)
     if paid:
         pay(jobs, order.id)
 

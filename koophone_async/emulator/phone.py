@@ -18,6 +18,7 @@ from koophone_async.emulator.layout import Layout
 from koophone_async.services.cph.phone import PhoneState
 from koophone_async.services.cph.traffic import Route
 from koophone_async.services.koophone.instances import CopyState, RunningState, Scene
+from koophone_async.services.koophone.streaming import PrepareState
 from koophone_async.services.koophone.video import VideoSetting
 
 T = TypeVar("T")
@@ -80,8 +81,14 @@ class Facts:
     user: Overridable[str | None] = Overridable(lambda _: None)
     """The user that it is assigned to."""
 
-    awaited_by: Overridable[str | None] = Overridable(lambda _: None)
-    """The user that it is being prepared for."""
+    prepared_for: Overridable[str | None] = Overridable(lambda _: None)
+    """The user that it was last prepared for."""
+
+    prepare_failed: Overridable[bool] = Overridable(lambda _: False)
+    """Whether its last preparation failed."""
+
+    prepare_state: Overridable[PrepareState | None] = Overridable(lambda _: None)
+    """What a preparation answers where nothing else about the phone decides it, such as maintenance."""
 
     logged_in: Overridable[bool] = Overridable(lambda _: False)
     frozen: Overridable[bool] = Overridable(lambda _: False)
@@ -98,9 +105,6 @@ class Facts:
     backup_time: Overridable[datetime | None] = Overridable(lambda _: None)
     restore: Overridable[CopyState] = Overridable(lambda _: CopyState.PREPARING)
     restore_time: Overridable[datetime | None] = Overridable(lambda _: None)
-    restore_wanted: Overridable[bool] = Overridable(lambda _: False)
-    """Whether it is to be restored as soon as its backup has ended."""
-
     failed_state: Overridable[PhoneState | None] = Overridable(lambda _: None)
     """The state in which a failed job of CPH left it."""
 

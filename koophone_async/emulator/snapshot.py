@@ -19,7 +19,7 @@ from attrs import frozen
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union, include_subclasses
 
-from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
+from koophone_async.emulator.android.releases import MODELS, NEWER_RELEASES, RELEASES, Model, Release
 from koophone_async.emulator.cph.state import CphState
 from koophone_async.emulator.fleet import Fleet, FleetSnapshot
 from koophone_async.emulator.gaming.library import Library
@@ -29,7 +29,7 @@ from koophone_async.wire import Edition, decode, encode, from_wire, to_wire
 
 _PACKAGE: Final = "koophone_async.emulator."
 _MODELS: Final = {model.sku: model for model in MODELS}
-_RELEASES: Final = {release.image: release for release in RELEASES}
+_RELEASES: Final = {release.image: release for release in (*RELEASES, *NEWER_RELEASES)}
 
 
 @frozen

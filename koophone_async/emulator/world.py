@@ -66,7 +66,7 @@ class World:
     clock: Clock = field(repr=False)
     rng: random.Random = field(repr=False)
     newer: bool = False
-    """Whether answers have the shape that the vendor's published SDKs read since 2026."""
+    """Whether what the vendor's pages and SDKs have since 2026 is served, beyond the documents."""
 
     ledger: Ledger = field(factory=Ledger)
     orders: dict[str, Order] = field(factory=dict[str, Order])
@@ -86,6 +86,11 @@ class World:
     def china(self) -> bool:
         """Whether this is the China edition."""
         return self.edition is Edition.CHINA
+
+    @property
+    def has_old_states(self) -> bool:
+        """Whether preparing has the states of the China edition of 2025-08-27, not those published since."""
+        return self.china and not self.newer
 
     @property
     def gives_tasks(self) -> bool:

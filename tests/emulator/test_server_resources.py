@@ -224,11 +224,18 @@ async def test_a_stopped_phone_cannot_stream(call: SignedClient) -> None:
     assert (await call("POST", "/v1/instances/phone0001/auth")).code == "KOOPHONE.API.62010"
 
 
-@pytest.mark.emulator(edition="international")
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("international", marks=pytest.mark.emulator(edition="international")),
+        pytest.param("newer", marks=pytest.mark.emulator(newer=True)),
+    ],
+    indirect=True,
+)
 async def test_streams_can_be_stopped_and_sessions_released(call: SignedClient) -> None:
     phone = call.emulator.phones["phone0001"]
     access = await call("POST", "/v1/instances/phone0001/auth")
-    assert access.data["streamingId"]
+    assert access.data.get("streamingId") or call.emulator.world.china
 
     await call("POST", "/v1/instances/streaming/stop", {"instance_id": "phone0001"})
     assert (phone.streaming, phone.logged_in) == (False, True)
@@ -254,6 +261,40 @@ async def test_an_app_is_listed_when_its_job_has_ended(call: SignedClient) -> No
 
     assert [job["status"] for job in (await call.task(task)).data["jobs"]] == [2]
     assert apps["com.example.shop"] == "2.0"
+
+
+async def test_aosp14_is_not_sold_by_the_documents(call: SignedClient) -> None:
+    skus = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
+
+    assert "AOSP14" not in str(skus.data)
+    assert (await call("POST", "/v1/instances/create", order(call, os="AOSP14"))).code == "KOOPHONE.API.3003"
+
+
+@pytest.mark.emulator(newer=True)
+async def test_aosp14_is_sold_by_the_newer_pages(call: SignedClient) -> None:
+    skus = await call("GET", "/v1/instances/sku", query=(("type", "0"),))
+    bought = await call("POST", "/v1/instances/create", order(call, os="AOSP14", count=1))
+    await asyncio.sleep(5)
+    (phone,) = (row["instanceId"] for row in bought.data["instanceInfos"])
+    ran = await call(
+        "POST",
+        "/v1/instances/sync-command",
+        {"instance_ids": [phone], "command": "getprop ro.build.version.release"},
+    )
+
+    assert "AOSP14" in str(skus.data)
+    assert ran.data["cmd_results"][0]["execute_msg"] == "14\n"
+
+
+@pytest.mark.emulator(newer=True)
+async def test_the_published_list_of_apps_has_its_paging_in_data(call: SignedClient) -> None:
+    query = (("page_no", "2"), ("page_size", "3"), ("x-request-id", "r1"))
+
+    data = (await call("GET", "/v1/instances/phone0001/app-list", query=query)).data
+
+    assert data.keys() == {"result", "page_no", "page_size", "total_count"}
+    assert (len(data["result"]), data["page_no"], data["page_size"]) == (3, 2, 3)
+    assert data["result"][0].keys() == {"app_pkg", "app_name", "app_version", "icon_url"}
 
 
 @pytest.mark.emulator(newer=True)
@@ -282,7 +323,7 @@ async def test_an_install_that_cannot_succeed_fails_in_its_job(call: SignedClien
 
     assert [job["status"] for job in jobs] == [-1, -1, -1]
     assert [job["error_code"] for job in jobs] == ["CPS.0141", "KOOPHONE.API.62017", "KOOPHONE.API.62020"]
-    assert jobs[2]["error_msg"] == "Version Conflict."
+    assert jobs[2]["error_msg"] == "版本冲突"
 
 
 async def test_an_invalid_package_is_refused_with_its_own_code(call: SignedClient) -> None:

@@ -67,6 +67,9 @@ RELEASES: Final = (
     Release("11", "30", "RQ3A.210805.001.A1", "2021-08-05", "5.4.61", 1628121600),
 )
 
+NEWER_RELEASES: Final = (Release("14", "34", "UQ1A.240205.004", "2024-02-05", "6.1.25", 1707091200),)
+"""What the vendor's pages sell since 2026, and no document."""
+
 # The SKU ids are from the examples of KooPhone 4.2.1 (2025-08-27).
 MODELS: Final = (
     Model("kp.professional.xlarge.32g.2", "Professional", "KP-P4", 4, 8, 32, 720, 1280, 320),

@@ -111,6 +111,8 @@ class Job:
     output: str | None = None
     is_stuck: bool = False
     is_lost: bool = False
+    leaves: RunningState | None = None
+    """The state in which its failure leaves the phone, if a fault decides it."""
 
     @property
     def target(self) -> str:
@@ -261,13 +263,21 @@ class Jobs:
         *,
         phone: str | None = None,
         server: str | None = None,
-        order: str | None = None,
-        at: float | None = None,
+        after: str | None = None,
+        operation: AnyOperation | None = None,
     ) -> None:
-        """Start a job that no caller can see and no fault affects, now or once an order is paid."""
-        waits_for = set[str]() if order is None else {order}
+        """Start work that no caller can see as a job, now or once something is complete, such as an order.
+
+        The faults of the operation that wants it affect it, if the operation is named; what is lost never
+        begins.
+        """
+        waits_for = set[str]() if after is None else {after}
         job = Job("", "", "", effect, self._draw(), phone, server, waits_for=waits_for)
-        self._add(job, self.world.clock() if at is None else at)
+        if operation is not None:
+            job.operation = operation.name
+            self._apply_fault(job)
+        if not job.is_lost:
+            self._add(job, self.world.clock())
 
     def wait_for(self, job: Job, ids: Iterable[str]) -> None:
         """Make a job that waits already wait for more."""
@@ -290,6 +300,7 @@ class Jobs:
         job.is_stuck, job.is_lost = isinstance(fate, Stick), isinstance(fate, Lose)
         if isinstance(fate, Fail):
             job.fail(fate.code, fate.message)
+            job.leaves = None if fate.leaves is None else RunningState(fate.leaves)
 
     def _add(self, job: Job, at: float) -> None:
         self._record(job)
@@ -356,6 +367,8 @@ class Jobs:
         if job.code:
             with suppress(EffectError):  # of a target that is gone nothing is visible
                 job.effect.fail(run)
+                if job.leaves is not None:
+                    run.phone.running = job.leaves
         self._hidden.pop(id(job), None)
         self.complete(job.id, at)
 

@@ -7,7 +7,7 @@ from attrs import frozen
 from koophone_async.emulator.android import system
 from koophone_async.emulator.cph import error_table
 from koophone_async.emulator.jobs.engine import Effect, Run
-from koophone_async.services.koophone.instances import RunningState
+from koophone_async.services.koophone.instances import CopyState, RunningState
 
 
 @frozen
@@ -21,6 +21,9 @@ class Restart(Effect):
         if run.phone.loaded:
             run.phone.start_up()
 
+    def fail(self, run: Run) -> None:
+        run.phone.running = RunningState.SHUT_DOWN
+
 
 @frozen
 class Wipe(Restart):
@@ -33,7 +36,12 @@ class Wipe(Restart):
     def finish(self, run: Run) -> None:
         run.phone.reset()
         run.phone.resetting, run.phone.loaded = False, True
+        if run.phone.restore is CopyState.FAILED:
+            run.phone.restore = CopyState.PREPARING
         super().finish(run)
+
+    def fail(self, run: Run) -> None:
+        run.phone.resetting, run.phone.running = False, RunningState.UNKNOWN
 
 
 def install(run: Run, package: str, version: str) -> None:

@@ -24,16 +24,24 @@ MAX_ROWS: Final = 100
 
 @frozen
 class Restore(Effect):
-    """Loads the data of a backup onto a physical phone."""
+    """Loads the data of a backup onto a physical phone, for the user that it is prepared for."""
+
+    user: str
 
     def begin(self, run: Run) -> None:
-        run.phone.restore = CopyState.EXECUTING
+        if not run.phone.loaded:
+            run.phone.restore = CopyState.EXECUTING
 
     def finish(self, run: Run) -> None:
         phone = run.phone
-        phone.restore, phone.restore_time = CopyState.SUCCEEDED, run.at
-        phone.loaded, phone.running = True, RunningState.RUNNING
-        phone.user = phone.user or phone.awaited_by
+        phone.user = phone.user or self.user
+        if phone.restore is CopyState.EXECUTING:
+            phone.restore, phone.restore_time = CopyState.SUCCEEDED, run.at
+            phone.loaded, phone.running = True, RunningState.RUNNING
+
+    def fail(self, run: Run) -> None:
+        run.phone.restore, run.phone.restore_time = CopyState.FAILED, run.at
+        run.phone.prepare_failed = True
 
 
 @frozen
@@ -48,13 +56,16 @@ class BackUp(Effect):
         phone.backup, phone.backup_time = CopyState.SUCCEEDED, run.at
         phone.loaded = phone.streaming = phone.logged_in = False
         phone.running = RunningState.STOPPED
-        if phone.restore_wanted:
-            phone.restore_wanted = False
-            run.jobs.start_hidden(Restore(), phone=phone.id, at=run.time)
+        run.jobs.complete(end_of_backup(phone), run.time)
 
     def fail(self, run: Run) -> None:
         run.phone.backup, run.phone.backup_time = CopyState.FAILED, run.at
-        run.phone.restore_wanted = False
+        run.jobs.complete(end_of_backup(run.phone), run.time)
+
+
+def end_of_backup(phone: Phone) -> str:
+    """Return the name of what work waits for that can begin once the backup of a phone has ended."""
+    return f"backup/{phone.id}"
 
 
 class Instances(Resource):
@@ -129,13 +140,16 @@ class Instances(Resource):
             if phone.running is not RunningState.RUNNING:
                 raise koophone_refusal("5005", phone.id)
         for phone in phones:
-            self.jobs.start_hidden(Restart(), phone=phone.id)
+            self.jobs.start_hidden(Restart(), phone=phone.id, operation=instances.REBOOT)
         return Accepted()
 
     @serves(instances.BACKUP, counted=False)
     async def backup(self, request: instances.InstancesRequest) -> StartedTask:
-        """Start to copy phones to storage; in the end they are stopped and empty."""
+        """Start to copy phones to storage, if their data are on physical ones; in the end they are empty."""
         phones = self.world.free(request.instances)
+        for phone in phones:
+            if not phone.loaded:  # no document states the code
+                raise koophone_refusal("1000", f"the data of {phone.id} are not restored")
         return start_task(self.jobs, instances.BACKUP, phones, lambda _: BackUp(), "RM_")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import frozen
 
-from koophone_async.emulator.android.releases import MODELS, RELEASES, Model, Release
+from koophone_async.emulator.android.releases import MODELS, NEWER_RELEASES, RELEASES, Model, Release
 from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.jobs.engine import Run
 from koophone_async.emulator.jobs.phone_effects import Restart
@@ -24,7 +25,6 @@ PRICE: Final = 10.0
 """The price of a virtual CPU for a month, in an invented currency."""
 
 _SOLD: Final = {model.sku: model for model in MODELS}
-_IMAGES: Final = {release.image: release for release in RELEASES}
 
 
 @frozen
@@ -43,9 +43,14 @@ class Orders(Resource):
     async def skus(self, request: orders.SkuQuery) -> orders.Skus:
         """List the models, in every region the same."""
         del request
-        skus = tuple(map(_sku, MODELS))
+        skus = tuple(_sku(model, self._releases) for model in MODELS)
         regions = tuple(orders.RegionSkus(skus, region) for region in self.world.fleet.regions)
         return orders.Skus(orders.BandwidthProduct(BAND_SKU, "62"), regions)
+
+    @property
+    def _releases(self) -> tuple[Release, ...]:
+        """What phones can be bought with; AOSP14 is newer than the documents."""
+        return (*RELEASES, *NEWER_RELEASES) if self.world.newer else RELEASES
 
     @serves(orders.BUY, counted=False)
     async def buy(self, request: orders.BuyInstances) -> orders.Order:
@@ -68,7 +73,8 @@ class Orders(Resource):
         return orders.Order(order.id, tuple(ordered))
 
     def _checked(self, request: orders.BuyInstances) -> tuple[Model, Release]:
-        model, release = _SOLD.get(request.sku), _IMAGES.get(request.os)
+        model = _SOLD.get(request.sku)
+        release = next((one for one in self._releases if one.image == request.os), None)
         if model is None or request.region not in self.world.fleet.regions:
             raise koophone_refusal("3002")
         if release is None:
@@ -91,11 +97,11 @@ class Orders(Resource):
         return Accepted()
 
 
-def _sku(model: Model) -> orders.Sku:
+def _sku(model: Model, releases: Iterable[Release]) -> orders.Sku:
     resolution = f"{model.width}p"
     images = tuple(
         orders.SystemImage(release.image, f"16000871991763{number:05}", str(number), "EIP", is_enabled=True)
-        for number, release in enumerate(RELEASES, 40)
+        for number, release in enumerate(releases, 40)
     )
     return orders.Sku(
         model.sku,

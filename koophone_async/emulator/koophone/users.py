@@ -20,7 +20,7 @@ class Unassign(Wipe):
 
     def finish(self, run: Run) -> None:
         super().finish(run)
-        run.phone.user, run.phone.logged_in = None, False
+        run.phone.user, run.phone.logged_in, run.phone.prepared_for = None, False, None
 
 
 class Users(Resource):

@@ -22,6 +22,10 @@ from cattrs.errors import BaseValidationError, ForbiddenExtraKeysError
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.services.koophone.instances import RunningState
+
+STATE_FIELDS: Final = ("status", "running_status", "backup_status", "restore_status")
+"""The names on the wire of fields that have states."""
 
 
 @frozen
@@ -107,9 +111,11 @@ class Omit:
 
 @frozen
 class Distort:
-    """Replaces all states in the answer by an undocumented number."""
+    """Replaces states in the answer by a number: any documented end, or one that no document has."""
 
     value: int = 99
+    field: str | None = field(default=None, validator=optional(in_(STATE_FIELDS)))
+    """Only this field, by its name on the wire; by default every `status` and `running_status`."""
 
 
 @frozen
@@ -119,7 +125,7 @@ class EndToken:
 
 @frozen
 class Stick:
-    """Keeps a job running forever."""
+    """Keeps a job, or work without a job such as a restore or an assignment, running forever."""
 
 
 @frozen
@@ -129,10 +135,12 @@ class Lose:
 
 @frozen
 class Fail:
-    """Ends a job with an error."""
+    """Ends a job with an error, or work without a job in its failed state."""
 
     code: str = "CPS.0191"
     message: str | None = None
+    leaves: int | None = field(default=None, validator=optional(in_(tuple(RunningState))))
+    """The running status in which the phone is left; by default that of the operation's failure."""
 
 
 JobFault: TypeAlias = Stick | Lose | Fail

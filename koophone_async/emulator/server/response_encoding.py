@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any, Final, TypeGuard, cast
 
@@ -53,7 +54,10 @@ def encode_answer(
         _alter(payload, alteration, phone)
     if operation in _WITHOUT_REQUEST_ID:
         return headers, encode(payload)
-    return headers, encode(DIALECTS[operation.service].wrap(payload, request_id))
+    dialect = DIALECTS[operation.service]
+    if operation is apps.LIST and world.newer:  # the published page has the paging inside, unlike other lists
+        return headers, encode(dialect.wrap({}, request_id) | {"data": payload})
+    return headers, encode(dialect.wrap(payload, request_id))
 
 
 def _payload(operation: AnyOperation, answer: object) -> Json:
@@ -83,7 +87,8 @@ def _former_fields(port: Json) -> Json:
 def _alter(payload: Json, alteration: Alteration, phone: str | None) -> None:
     """Alter the rows of an answer, at any depth."""
     if isinstance(alteration, Distort):
-        _distort(payload, alteration.value)
+        fields = _STATE_FIELDS if alteration.field is None else {alteration.field}
+        _distort(payload, fields, alteration.value, phone)
         return
     for rows in _lists_of_rows(payload):
         at = next((i for i, row in enumerate(rows) if phone is None or phone in _ids(row)), None)
@@ -111,12 +116,15 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def _distort(value: Any, number: int) -> None:  # noqa: ANN401 - any JSON value
+def _distort(value: Any, names: AbstractSet[str], number: int, phone: str | None) -> None:  # noqa: ANN401 - JSON
+    """Replace states, except in the rows of other phones."""
     if isinstance(value, dict):
         fields = cast("Json", value)
-        fields |= dict.fromkeys(_STATE_FIELDS & fields.keys(), number)
+        if phone is not None and (ids := _ids(fields)) and phone not in ids:
+            return
+        fields |= dict.fromkeys(names & fields.keys(), number)
         for inner in fields.values():
-            _distort(inner, number)
+            _distort(inner, names, number, phone)
     elif _is_list(value):
         for row in value:
-            _distort(row, number)
+            _distort(row, names, number, phone)

@@ -33,23 +33,31 @@ class Handler(Generic[Handlers, Request, Answer]):
     only: Edition | None
     """The only edition that has the operation."""
 
+    newer: bool
+    """Whether the other edition has it in the vendor's pages that are newer than the documents."""
+
     counted: bool
     """Whether the server loop records the ids of the request as executed; otherwise the method does."""
 
 
 def serves(
-    operation: Operation[Request, Answer], *, only: Edition | None = None, counted: bool = True
+    operation: Operation[Request, Answer],
+    *,
+    only: Edition | None = None,
+    newer: bool = False,
+    counted: bool = True,
 ) -> Callable[[Method[Handlers, Request, Answer]], Handler[Handlers, Request, Answer]]:
     """Declare that a method handles an operation, with the operation's own request and answer classes.
 
     Args:
         operation: The operation.
         only: The only edition that has the operation.
+        newer: Whether the other edition has it in the vendor's pages that are newer than the documents.
         counted: Whether the server loop records the ids of the request as executed.
     """
 
     def decorate(method: Method[Handlers, Request, Answer]) -> Handler[Handlers, Request, Answer]:
-        return Handler(operation, method, only, counted)
+        return Handler(operation, method, only, newer, counted)
 
     return decorate
 
@@ -125,7 +133,12 @@ class Routes:
 
     @classmethod
     def of(
-        cls, handlers: Iterable[object], edition: Edition, projects: Mapping[str, Iterable[object]] = {}
+        cls,
+        handlers: Iterable[object],
+        edition: Edition,
+        projects: Mapping[str, Iterable[object]] = {},
+        *,
+        newer: bool = False,
     ) -> Routes:
         """Build the routes to the methods of some handlers.
 
@@ -133,16 +146,17 @@ class Routes:
             handlers: Those whose paths have no project.
             edition: The edition; operations of the other one are left out.
             projects: The handlers of each project, by the project's id.
+            newer: Whether to add what only the vendor's newer pages have.
         """
         routes = cls()
-        for owner, handler in _find_handlers(handlers, edition):
+        for owner, handler in _find_handlers(handlers, edition, newer=newer):
             routes.add(handler.operation.path, _bind(owner, handler))
         for project, own in projects.items():
-            for owner, handler in _find_handlers(own, edition):
+            for owner, handler in _find_handlers(own, edition, newer=newer):
                 routes.add(handler.operation.path.replace(_PROJECT, project), _bind(owner, handler))
         # Any other project in a path belongs to somebody else.
         for own in islice(projects.values(), 1):
-            for _, handler in _find_handlers(own, edition):
+            for _, handler in _find_handlers(own, edition, newer=newer):
                 route = Route(handler.operation, _forbid, counted=False, is_foreign=True)
                 routes.add(handler.operation.path, route)
         return routes
@@ -183,12 +197,14 @@ _NO_VALUES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def _find_handlers(
-    owners: Iterable[object], edition: Edition
+    owners: Iterable[object], edition: Edition, *, newer: bool
 ) -> Iterator[tuple[object, Handler[Any, Any, Any]]]:
     """Yield the handlers of an edition, each with the object whose method it is."""
     for owner in owners:
         for attribute in vars(type(owner)).values():
-            if _is_handler(attribute) and attribute.only in (None, edition):
+            if not _is_handler(attribute):
+                continue
+            if attribute.only in (None, edition) or (newer and attribute.newer):
                 yield owner, attribute
 
 

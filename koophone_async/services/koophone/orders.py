@@ -149,7 +149,10 @@ class Charge:
 class BuyInstances:
     """An order of instances. It costs money and is never sent again automatically."""
 
-    os: str = field(validator=OneOf(("AOSP9", "AOSP11", "AOSP14")))
+    os: str = field(
+        validator=OneOf(("AOSP9", "AOSP11", "AOSP14")),
+        metadata=doc("`AOSP14` is on the vendor's pages only, not in the documents."),
+    )
     sku: str = field(
         validator=Text(64), metadata=wire("instanceSkuId") | doc("`Sku.id` of the list of SKUs.")
     )

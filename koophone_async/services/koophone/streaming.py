@@ -15,7 +15,10 @@ from koophone_async.wire import json_texts, wire
 
 
 class PrepareState(IntEnum):
-    """What an instance needs before it can stream (KooPhone 4.3.1; 0 to 3 in China)."""
+    """What an instance needs before it can stream (KooPhone 4.3.1).
+
+    The China edition of 2025-08-27 has 0 to 3; the vendor's page since has 0 to 10, as the international one.
+    """
 
     READY = 0
     TO_BE_RESTORED = 1
@@ -33,7 +36,8 @@ class PrepareState(IntEnum):
 class ProgressState(IntEnum):
     """Progress of a preparation (KooPhone 4.3.2).
 
-    The China edition uses all of these; the international one reports several of them as 2.
+    The China edition of 2025-08-27 uses all of these; the international one, and the vendor's page for China
+    since, report several of them as 2.
     """
 
     READY = 0
@@ -231,7 +235,7 @@ class Streaming:
     async def stop(self, instance: str) -> Accepted:
         """Stop the stream of one instance. Its session stays open until it is released.
 
-        International edition only.
+        Of the documents only that of the international edition has it; for China the vendor's page is newer.
 
         Args:
             instance: Id of an instance that is streaming.
@@ -247,7 +251,7 @@ class Streaming:
     async def release(self, instance: str) -> Accepted:
         """Release the session that stays open after a stream was stopped.
 
-        International edition only.
+        Of the documents only that of the international edition has it; for China the vendor's page is newer.
 
         Args:
             instance: One id.
