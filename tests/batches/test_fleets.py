@@ -469,7 +469,7 @@ async def test_a_wait_whose_polls_are_refused_is_unfinished(emulator: Emulator, 
     report = await koophone.fleet(ids(emulator, 2)).reboot()
 
     assert states(report) == {"unfinished": 2}
-    assert "whitelist" in (report["phone0001"].error_message or "")
+    assert "KOOPHONE.API.1003" in (report["phone0001"].error_message or "")
 
 
 async def test_a_command_that_outlasts_its_call_is_unknown(emulator: Emulator, koophone: KooPhone) -> None:

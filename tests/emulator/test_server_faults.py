@@ -69,7 +69,7 @@ async def test_a_refusal_happens_before_or_after_the_execution(call: SignedClien
     assert (response.status, response.code, response.body["error_msg"]) == (
         500,
         "KOOPHONE.API.9999",
-        "unknown error.",
+        "未知错误",
     )
     assert executed(call) == ({"phone0001": 1} if after else {})
 

@@ -42,7 +42,9 @@ async def test_a_missing_request_id_is_refused_with_status_200(call: SignedClien
     response = await call("POST", RUN, ONE, headers=BARE)
 
     assert (response.status, response.code) == (200, "KOOPHONE.API.0002")
-    assert response.body["error_msg"] == "missing request header 'x-request-id'."
+    in_english = "missing request header 'x-request-id'."
+    in_chinese = "缺少请求头x-request-id"
+    assert response.body["error_msg"] == (in_chinese if call.emulator.world.china else in_english)
 
 
 async def test_the_request_id_can_be_in_the_query(call: SignedClient) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
 from koophone_async.emulator.koophone.resource import Resource
-from koophone_async.emulator.server.errors import koophone_refusal
+from koophone_async.emulator.server.errors import koophone_refusal, message_of
 from koophone_async.emulator.server.routing import serves
 from koophone_async.operation import AnyOperation
 from koophone_async.services.koophone import jobs as operations
@@ -22,14 +22,16 @@ class Tasks(Resource):
         found = [job for job in self.jobs.of_request(request.task) if job.service == "koophone"]
         if not found:
             raise koophone_refusal("1323", request.task)
-        return operations.Task(tuple(_row(job, self.world.clock()) for job in found))
+        return operations.Task(tuple(map(self._row, found)))
 
-
-def _row(job: Job, now: float) -> operations.Job:
-    if not job.ended(now):
-        return operations.Job(job.id, JobState.RUNNING, "", "")
-    state = JobState.FAILED if job.code else JobState.SUCCEEDED
-    return operations.Job(job.id, state, job.code, job.message, job.output)
+    def _row(self, job: Job) -> operations.Job:
+        if not job.ended(self.world.clock()):
+            return operations.Job(job.id, JobState.RUNNING, "", "")
+        state = JobState.FAILED if job.code else JobState.SUCCEEDED
+        message = job.message
+        if message == message_of(job.code):
+            message = message_of(job.code, self.world.edition)
+        return operations.Job(job.id, state, job.code, message, job.output)
 
 
 def start_task(

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from koophone_async.operation import AnyOperation
 from koophone_async.protocol.dialect import DIALECTS, Json
@@ -18,18 +18,29 @@ from koophone_async.wire import Edition
 _GATEWAY: Final = "APIGW."
 
 
-def _read_table() -> Mapping[str, tuple[int, str]]:
+@frozen
+class _Row:
+    status: int
+    message: str
+    in_china: str
+
+
+def _read_table() -> Mapping[str, _Row]:
     """Return the tables of errors (KooPhone 6.2 of 2025-12-31, CPH 8.2 of 2025-02-08).
 
     CPS.0191 is from the page of a command (CPH 5.7.5), as the table uses the code for subnets. KooPhone's
     table lacks some codes of the pages of operations, which list 400 and 500 for all of their codes alike;
-    400 is used for these.
+    400 is used for these. The Chinese messages are those of the China edition (5.2 of 2025-08-27), which
+    lacks these codes too.
     """
     text = files("koophone_async.emulator.server").joinpath("errors.csv").read_text("utf-8")
-    return {row["code"]: (int(row["status"]), row["message"]) for row in DictReader(text.splitlines())}
+    rows = DictReader(text.splitlines())
+    return {row["code"]: _Row(int(row["status"]), row["message"], row["in_china"]) for row in rows}
 
 
-ERRORS: Final = _read_table()
+_TABLE: Final = _read_table()
+
+ERRORS: Final = {code: (row.status, row.message) for code, row in _TABLE.items()}
 """HTTP status and message of every code that the emulator answers."""
 
 
@@ -52,16 +63,25 @@ class Refusal(Exception):
         if operation is None or self.code.startswith(_GATEWAY):
             return {"error_msg": self.message, "error_code": self.code, "request_id": request_id}
         code = self.code or str(self.status)
-        body = DIALECTS[operation.service].wrap_error(code, self.message, request_id)
+        message = self.message
+        if edition is Edition.CHINA and message == message_of(code):
+            message = message_of(code, edition)
+        body = DIALECTS[operation.service].wrap_error(code, message, request_id)
         # One page of one edition has another name for the field (KooPhone 4.1.1, 2025-12-31).
         if operation is commands.RUN_SYNC and edition is Edition.INTERNATIONAL and self.status in (400, 500):
             body["error_info"] = body.pop("error_msg")
         return body
 
 
-def message_of(code: str) -> str:
-    """Return the service's message for a code; empty if there is none."""
-    return ERRORS.get(code, (0, ""))[1]
+def message_of(code: str, edition: Edition = Edition.INTERNATIONAL) -> str:
+    """Return the service's message for a code; empty if there is none.
+
+    KooPhone's own messages are in Chinese in the China edition.
+    """
+    row = _TABLE.get(code)
+    if row is None:
+        return ""
+    return (edition is Edition.CHINA and row.in_china) or row.message
 
 
 def refusal(code: str, reason: str = "", *, detail: str = "") -> Refusal:
