@@ -54,10 +54,6 @@ class AnswerTooLongError(Exception):
         self.status = status
 
 
-class _StaleConnectionError(Exception):
-    """A connection of the pool has received something after the last answer, or was closed."""
-
-
 @define(eq=False)
 class Exchange:
     """One request to be sent, and what is known of it."""
@@ -76,7 +72,10 @@ class Exchange:
 
     proxy: Proxy | None = None
     is_reused: bool = False
-    """Whether the connection was open before, as the trace of a shared pool reports."""
+    """Whether the connection has carried a request before."""
+
+    is_stale: bool = False
+    """Whether the connection has received something after the last answer, or was closed."""
 
     protocol: ResponseHandler | None = None
     """The connection that the request is sent over."""
@@ -112,7 +111,7 @@ class _FirstWrite:
 
     _protocol: ResponseHandler
     _transport: asyncio.Transport
-    _report: Callable[[], None]
+    _exchange: Exchange
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
         attribute = getattr(self._transport, name)
@@ -120,8 +119,12 @@ class _FirstWrite:
 
     def _write(self, write: Callable[[Any], None], data: object) -> None:
         self._protocol.transport = self._transport
+        # Here and not in `send`: on Python 3.11 a busy loop may write a long time after it.
+        if self._exchange.is_reused and (self._protocol.should_close or _is_readable(self._transport)):
+            self._exchange.is_stale = True
+            raise aiohttp.ClientConnectionResetError("data was received before the request was sent")
         write(data)
-        self._report()
+        self._exchange.mark_sent()
 
 
 class _WatchedRequest(aiohttp.ClientRequest):
@@ -135,32 +138,26 @@ class _WatchedRequest(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send the request over a connection."""
         protocol, exchange = conn.protocol, self._exchange
-        is_reused = exchange.is_reused or protocol in exchange.used
-        if protocol is None or protocol.transport is None or _has_data(protocol, is_reused=is_reused):
-            if is_reused:
-                raise _StaleConnectionError
+        exchange.is_reused = exchange.is_reused or protocol in exchange.used
+        if protocol is None or protocol.transport is None or protocol.should_close:
+            exchange.is_stale = exchange.is_reused
             raise aiohttp.ClientConnectionError(
                 "the connection was closed, or data was received, before the request was sent"
             )
-        if not is_reused:
-            exchange.used.add(protocol)
+        exchange.used.add(protocol)
         exchange.protocol = protocol
         if exchange.is_traced:
             self.headers.update(exchange.headers)  # the traces may have changed them
-        first = _FirstWrite(protocol, protocol.transport, exchange.mark_sent)
+        first = _FirstWrite(protocol, protocol.transport, exchange)
         protocol.transport = cast("asyncio.Transport", first)
         return await super().send(conn)
 
 
-def _has_data(protocol: ResponseHandler, *, is_reused: bool) -> bool:
-    """Return whether a connection has received bytes that belong to no request of this session."""
-    # On a new TLS connection, bytes that the loop has not read yet may be session tickets.
-    return protocol.should_close or (is_reused and _is_readable(protocol.transport))
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Return whether a socket has received bytes that the loop has not read yet, or the end.
 
-
-def _is_readable(transport: asyncio.Transport | None) -> bool:
-    """Return whether a socket has received bytes that the loop has not read yet, or the end."""
-    assert transport is not None  # noqa: S101 - for type checkers
+    On a new TLS connection these may be session tickets; on one that was used, they belong to no request.
+    """
     if sys.platform == "win32":  # pragma: no cover - it has no poll
         return bool(select.select([transport.get_extra_info("socket")], [], [], 0)[0])
     poll = select.poll()
@@ -252,9 +249,9 @@ class ConnectionPool:
             token = _current.set(exchange)
             try:
                 return await self._exchange(client, exchange, method, url, body)
-            except _StaleConnectionError:
-                continue
             except BaseException as error:
+                if exchange.is_stale and isinstance(error, aiohttp.ClientError):
+                    continue
                 if not exchange.is_watched and not isinstance(error, aiohttp.InvalidURL):
                     tracker.mark_sent()
                 raise

@@ -278,3 +278,24 @@ async def test_an_answer_before_the_request_is_not_read() -> None:
             await ours.send(RUN, Note(), tracker=tracker)
 
     assert (tracker.sent, server.request_count) == (False, 0)
+
+
+@pytest.mark.parametrize("operation", [READ, RUN, BUY], ids=lambda o: o.name)
+async def test_a_duplicate_between_taking_a_connection_and_the_write_is_not_read(
+    operation: AnyOperation,
+) -> None:
+    async def send_late(*_: object) -> None:
+        if server.request_count == len(server.connections) == 1:
+            server.connections[0].write(b'HTTP/1.1 200 OK\r\nContent-Length: 18\r\n\r\n{"error_code":"0"}')
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(send_late)
+    async with (
+        FakeServer() as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as http,
+        session(server.url, http=http) as ours,
+    ):
+        await ours.send(operation, Note())
+        assert await ours.send(operation, Note()) == Answer("done")
+
+    assert (len(server.connections), server.executions) == (2, 2)
