@@ -283,6 +283,10 @@ class _SecurityKey:
     credential: _TemporaryKey
 
 
+_MAX_METADATA: Final = 2**16
+"""The maximum size in bytes of an answer of the metadata service; keys have about 2,000."""
+
+
 @frozen
 class Metadata:
     """The metadata service of cloud servers, which issues temporary keys to servers with an agency."""
@@ -313,7 +317,7 @@ class Metadata:
     async def _request(self, http: aiohttp.ClientSession) -> AccessKey | None:
         url = f"{self.endpoint}/openstack/latest/securitykey"
         async with http.get(url, headers=await self._token_header(http), allow_redirects=False) as answer:
-            body = await answer.read()
+            body = await _read(answer)
         if answer.status >= 500:
             raise Unavailable("credentials.metadata", answer.status, "", "the metadata service cannot answer")
         return _temporary_key(body) if answer.status == 200 else None
@@ -323,9 +327,17 @@ class Metadata:
         lifetime = {"X-Metadata-Token-Ttl-Seconds": "60"}
         url = f"{self.endpoint}/meta-data/latest/api/token"
         async with http.put(url, headers=lifetime, allow_redirects=False) as answer:
-            token = (await answer.read()).decode("latin-1").strip()
+            token = (await _read(answer)).decode("latin-1").strip()
         # Where there is no such service, the network may answer with a web page.
         return {"X-Metadata-Token": token} if answer.status == 200 and HEADER.accepts(token) else {}
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    """Return the body of an answer, or its beginning if it is longer than any key is."""
+    try:
+        return await answer.content.readexactly(_MAX_METADATA)
+    except asyncio.IncompleteReadError as error:
+        return error.partial
 
 
 def _temporary_key(body: bytes) -> AccessKey:

@@ -413,6 +413,14 @@ async def test_a_silent_metadata_service_times_out() -> None:
         assert await Metadata(f"http://127.0.0.1:{port}", timeout=0.01)() is None
 
 
+async def test_a_long_answer_of_the_metadata_service_is_not_read_on() -> None:
+    async with served(MetadataService(body="x" * 2_000_000)) as endpoint:
+        with pytest.raises(UnreadableAnswer) as caught:
+            await Metadata(endpoint)()
+
+    assert len(caught.value.answer) == 2**16
+
+
 async def test_a_failing_metadata_service_is_an_error() -> None:
     async with served(MetadataService(key=500)) as endpoint:
         with pytest.raises(Unavailable):
