@@ -68,7 +68,7 @@ async def test_a_further_page_counts_as_a_poll(service: CloudPhoneService, cph: 
 
     seen = await requests.poll([started.request or "" for started in (first, second, third)])
 
-    assert [rows for _, _, rows in service.polls] == [100, 100, 50]
+    assert [rows for _, _, rows in service.polls] == [100, 100, 50, 0]
     assert limiter.free_at == pytest.approx(asyncio.get_running_loop().time() - 7 * 1.2)
     assert not any(seen.values())
 
