@@ -99,6 +99,13 @@ class Chunker:
         """Return an incomplete chunk once there are no more ids, or None when all chunks were returned."""
         return self._close(next(iter(self._open))) if self._open else None
 
+    def reopen(self) -> list[str]:
+        """Return the ids of all incomplete chunks, to be added anew."""
+        ids = [id for chunk in self._open.values() for id in chunk]
+        self._open.clear()
+        self.waiting = 0
+        return ids
+
     def _close(self, key: str | None) -> list[str]:
         chunk = self._open.pop(key)
         self.waiting -= len(chunk)

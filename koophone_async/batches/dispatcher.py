@@ -6,12 +6,14 @@ its job (`_subscribe`), from an error of its call (`send`), or when the run ends
 
 A call may be refused as a whole because of a few bad ids. If the refusal proves that nothing was executed,
 the chunk is halved and both halves are sent, until the bad ids stand alone: at most 2 k log2(n) more calls
-for k bad ids among n. Orders are never halved: what they cost is for their owner to decide.
+for k bad ids among n. If the ids are of several regions, they go back to the intake instead, which groups
+them. Orders are neither halved nor grouped: what they cost is for their owner to decide.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -25,8 +27,9 @@ from koophone_async.operation import Answer, Request, Sender
 from koophone_async.polling import PendingJobs, ResumeToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from koophone_async.batches.regions import RegionLookup
     from koophone_async.batches.verb import CallResult, EndedJob, Verb, Wait
 
 
@@ -55,6 +58,11 @@ class Dispatcher(Generic[Request, Answer]):
     _stop_reason: Callable[[], str]
     """Returns why the run is being stopped."""
 
+    _put_back: Callable[[Sequence[str]], None]
+    """Puts ids back into the input, to be grouped by region."""
+
+    _regions: RegionLookup | None = None
+
     _calls: set[_PendingCall] = field(factory=set[_PendingCall], init=False)
 
     async def send(self, chunk: Sequence[str]) -> None:
@@ -67,21 +75,38 @@ class Dispatcher(Generic[Request, Answer]):
                 request = self._verb.request(part)
                 result = self._verb.read(await self._send(request, tracker), part)
             except KooPhoneError as error:
-                may_halve = _blames_ids(error) and not self._verb.operation.order
-                if len(part) > 1 and (request is None or may_halve):
-                    parts += _halves(part)
+                may_split = _blames_ids(error) and not self._verb.operation.order
+                if len(part) > 1 and (request is None or may_split):
+                    with self._record_if_raised([part, *parts]):
+                        is_separated = self._regions and await self._regions.separates(list(part), error)
+                    if is_separated:
+                        self._put_back(part)
+                    else:
+                        parts += _halves(part)
                 else:
                     state, message, code = error_state(error, sent=tracker.sent)
                     self.record_all(part, state, message, started, code)
             except BaseException as error:
-                is_stopped = isinstance(error, asyncio.CancelledError)
-                reason = self._stop_reason() if is_stopped else type(error).__name__
+                reason = self._reason(error)
                 self.record_all(part, State.UNKNOWN if tracker.sent else State.NOT_SENT, reason, started)
                 for rest in parts:
                     self.record_all(rest, State.NOT_SENT, reason, started)
                 raise
             else:
                 self._read_result(part, result, started)
+
+    def _reason(self, error: BaseException) -> str:
+        return self._stop_reason() if isinstance(error, asyncio.CancelledError) else type(error).__name__
+
+    @contextmanager
+    def _record_if_raised(self, parts: Iterable[Sequence[str]]) -> Generator[None]:
+        """Record parts as not sent if the block raises: the look-up of regions may be cancelled."""
+        try:
+            yield
+        except BaseException as error:
+            for part in parts:
+                self.record_all(part, State.NOT_SENT, self._reason(error))
+            raise
 
     def record_all(
         self,

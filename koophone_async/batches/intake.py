@@ -8,31 +8,48 @@ A chunk leaves as soon as it is full. An incomplete one leaves only when nothing
 input has ended, or the limit of ids in flight is reached. Ids that wait in incomplete chunks do not count
 towards that limit: only ids in flight make room, by ending, and a limit used up by waiting ids would never be
 freed.
+
+If all ids of a call must be of one region and the regions are unknown, the first chunk is a probe: the
+others wait for its answer, for a second at most. If it is refused because of its regions, these are looked up
+and its ids are put back, so that one call is wasted and not one for each worker.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Sized
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
 
 from koophone_async.batches.chunks import Chunker, Item, Partitions, Source, id_and_region, id_problem
 from koophone_async.batches.outcomes import Outcome, State
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from koophone_async.batches.recorder import OutcomeRecorder
+    from koophone_async.batches.regions import RegionLookup
     from koophone_async.batches.verb import RunOptions, Verb
+
+_MAX_PROBE: Final = 1.0
+"""Seconds that other chunks wait for the answer to the first one, if the regions of ids are unknown."""
 
 
 class Intake:
     """The input of one run, as chunks."""
 
     def __init__(
-        self, verb: Verb[Any, Any], source: Source, options: RunOptions, recorder: OutcomeRecorder
+        self,
+        verb: Verb[Any, Any],
+        source: Source,
+        options: RunOptions,
+        recorder: OutcomeRecorder,
+        regions: RegionLookup | None,
     ) -> None:
         """Prepare to read an input; nothing is read yet."""
         self._verb = verb
@@ -45,6 +62,9 @@ class Intake:
         self._partitions = Partitions(options.max_per_partition, chunk_size)
         self._partition_of = verb.partition
         self._chunk_size = chunk_size if verb.partition else verb.max_ids
+        self._regions = regions
+        self._regrouped: deque[list[str]] = deque()
+        self._probed: asyncio.Event | None = None
         self._reading = asyncio.Lock()
         self._has_ended = False
         self.error: Exception | None = None
@@ -70,13 +90,37 @@ class Intake:
     async def next_chunk(self) -> list[str] | None:
         """Read ids until a chunk can leave; return None when the input has ended and all chunks have left."""
         async with self._reading:
+            if self._probed is not None:
+                with anyio.move_on_after(_MAX_PROBE):
+                    await self._probed.wait()
             while True:
-                if chunk := self._partitions.next_chunk() or await self._read() or self._incomplete_chunk():
+                if chunk := self._complete_chunk() or await self._read() or self._incomplete_chunk():
+                    if self._regions is not None and self._probed is None:
+                        self._probed = asyncio.Event()
+                        if self._regions.get(chunk[0]) is not None:
+                            self._probed.set()
                     return chunk
                 if self._has_ended and not self._partitions.waiting:
                     return None
                 if not self._may_read:
                     await self._recorder.wait_for_change()
+
+    def end_probe(self) -> None:
+        """Let the other chunks go: a call has been answered."""
+        if self._probed is not None:
+            self._probed.set()
+
+    def put_back(self, ids: Sequence[str]) -> None:
+        """Put ids back that were not executed; they leave again in chunks of the regions known by now."""
+        for id in (*self._chunker.reopen(), *ids):
+            if chunk := self._chunker.add(id, self._region_of(id)):
+                self._regrouped.append(chunk)
+
+    def _region_of(self, id: str) -> str | None:
+        return self._regions.get(id) if self._regions is not None else None
+
+    def _complete_chunk(self) -> list[str] | None:
+        return self._regrouped.popleft() if self._regrouped else self._partitions.next_chunk()
 
     def release(self, id: str) -> None:
         """Make room for another id in the partition of one that has ended."""
@@ -111,7 +155,7 @@ class Intake:
         )
 
     def _flush(self) -> Iterable[list[str]]:
-        while chunk := self._chunker.flush() or self._partitions.flush():
+        while chunk := self._complete_chunk() or self._chunker.flush() or self._partitions.flush():
             yield chunk
 
     async def _read(self) -> list[str] | None:
@@ -152,6 +196,6 @@ class Intake:
             self._recorder.record(Outcome(id, State.NOT_SENT, error_message=type(error).__name__))
             raise
         if partition is None:
-            return self._chunker.add(id, region)
+            return self._chunker.add(id, region or self._region_of(id))
         self._partitions.add(id, partition)
         return self._partitions.next_chunk()

@@ -24,6 +24,7 @@ from koophone_async.batches.dispatcher import Dispatcher
 from koophone_async.batches.intake import Intake
 from koophone_async.batches.outcomes import CANCELLED, PAST_DEADLINE, Estimate, Outcome, Report, State
 from koophone_async.batches.recorder import OutcomeRecorder
+from koophone_async.batches.regions import RegionLookup
 from koophone_async.checks import list_problem
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Answer, Request, Sender
@@ -65,7 +66,8 @@ class Run(Generic[Request, Answer]):
         self._options = options
         report = Report(verb.operation.name, is_complete=False)
         self._recorder = OutcomeRecorder(report, options.assume_unique)
-        self._intake = Intake(verb, source, options, self._recorder)
+        self._regions = RegionLookup(verb.regions) if verb.regions and verb.by_region else None
+        self._intake = Intake(verb, source, options, self._recorder, self._regions)
         self._driver: asyncio.Task[None] | None = None
         self._limit: anyio.CancelScope | None = None
         self._is_finished = False
@@ -146,6 +148,8 @@ class Run(Generic[Request, Answer]):
             self._record,
             self._recorder.discard_duplicates,
             lambda: self._stop_reason,
+            self._intake.put_back,
+            self._regions,
         )
 
     @property
@@ -205,6 +209,7 @@ class Run(Generic[Request, Answer]):
     async def _work(self) -> None:
         while (chunk := await self._intake.next_chunk()) is not None:
             await self._dispatcher.send(chunk)
+            self._intake.end_probe()
 
     def _finish(self) -> None:
         """Record an outcome for every id of the input that has none, once."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
+    from koophone_async.batches.regions import RegionMap
     from koophone_async.call import SendTracker
     from koophone_async.polling import Poller
 
@@ -84,6 +85,9 @@ class Verb(Generic[Request, Answer]):
 
     partition: Callable[[Item], str | None] | None = None
     """Returns the partition of an item, such as its server, or None if unknown; see `Partitions`."""
+
+    regions: RegionMap | None = None
+    """Regions of ids that the input does not know, where all ids of a call must be of one."""
 
     is_single: bool = False
     """Whether a call is for one id, although the operation has a batch, which is of something else."""

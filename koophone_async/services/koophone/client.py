@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
+from koophone_async.batches.regions import RegionMap
 from koophone_async.operation import Sender
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.commands import Commands
 from koophone_async.services.koophone.completion import TaskPoller
 from koophone_async.services.koophone.fleet import Fleet
-from koophone_async.services.koophone.instances import Instances
+from koophone_async.services.koophone.instances import Instances, list_regions
 from koophone_async.services.koophone.orders import Orders
 from koophone_async.services.koophone.streaming import Streaming
 from koophone_async.services.koophone.users import Users
@@ -50,6 +51,7 @@ class KooPhone:
         sender = session.bind(edition=edition)
         tasks = TaskPoller(sender)
         self._sender, self._tasks = sender, tasks
+        self._regions = RegionMap(lambda: list_regions(sender))
         self.apps: Apps = Apps(sender)
         self.commands: Commands = Commands(sender)
         self.instances: Instances = Instances(sender)
@@ -85,4 +87,4 @@ class KooPhone:
                 listed twice is then sent twice.
         """
         options = RunOptions(concurrency, in_flight, deadline, assume_unique)
-        return Fleet(self._sender, self._tasks, ids, options)
+        return Fleet(self._sender, self._tasks, ids, options, self._regions)

@@ -18,6 +18,7 @@ from koophone_async.batches import (
     outcomes_without_row,
 )
 from koophone_async.batches.chunks import Source
+from koophone_async.batches.regions import RegionMap
 from koophone_async.call import SendTracker
 from koophone_async.operation import Operation, Sender
 from koophone_async.rows import dropped_rows
@@ -61,13 +62,15 @@ class Fleet:
 
     Every method returns a `Run`: iterate over it for outcomes as they arrive, or await it for the report.
     Duplicate ids are dropped. Ids are sent a hundred per call, grouped by region where it is known (that of
-    listed instances is), and every distinct id gets exactly one outcome.
+    listed instances is), and every distinct id gets exactly one outcome. If a call is refused because its ids
+    are of several regions, the regions are looked up in the list of instances, once in a run.
     """
 
     _session: Sender
     _tasks: TaskPoller
     _ids: Source
     _options: RunOptions = field(factory=RunOptions)
+    _regions: RegionMap | None = field(default=None, repr=False)
 
     def run(self, command: str) -> Run[RunCommand, StartedTask]:
         """Run a shell command, and return the first 1,024 bytes of its output.
@@ -208,7 +211,8 @@ class Fleet:
         send: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None,
         sample: Sequence[str] = ("any",),
     ) -> Run[Request, Answer]:
-        return Run(self._session, Verb(operation, request, read, send, sample), self._ids, self._options)
+        verb = Verb(operation, request, read, send, sample, regions=self._regions)
+        return Run(self._session, verb, self._ids, self._options)
 
     def _run_with_task(
         self,

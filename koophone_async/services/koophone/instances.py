@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -60,6 +60,8 @@ class Scene(StrEnum):
     CLOUD_APP = "CLOUD_APP"
     CLOUD_PHONE = "CLOUD_PHONE"
 
+
+_MAX_PAGE: Final = 10**4
 
 AS_FLAG: Final = {True: 1, False: 0}
 """How the list of instances encodes booleans."""
@@ -124,7 +126,7 @@ class InstanceQuery:
     page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
     size: int = field(
         default=100,
-        validator=Between(1, 10**4),
+        validator=Between(1, _MAX_PAGE),
         metadata=wire("page_size") | doc("Instances to request at once; the list returns all of them."),
     )
     # This call documents its request id as part of the query, where others have a header. `list` sets a new
@@ -200,6 +202,13 @@ BACKUP: Final = Operation(
     InstancesRequest, StartedTask, source="KooPhone 4.3.3 (2025-12-31)",
     batch=Batch("instances", max=100, one_region=True), repeatable=False,
 )  # fmt: skip
+
+
+async def list_regions(session: Sender) -> AsyncIterator[tuple[str, str]]:
+    """Iterate over the ids and regions of all instances, in pages as large as the service makes them."""
+    async for instance in items(session, LIST, InstanceQuery(size=_MAX_PAGE)):
+        if instance.region:
+            yield instance.id, instance.region
 
 
 @frozen

@@ -1,0 +1,174 @@
+"""Ids of several regions: calls are for one region each, whether the input knows the regions or not."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from koophone_async import KooPhone, State
+from koophone_async.batches.regions import RegionLookup, RegionMap
+from koophone_async.emulator import Delay, Durations, Emulator, Refuse
+from koophone_async.errors import Refused
+from koophone_async.koophone import Encoding, Network, Package, VideoRate, VideoRates, VideoSetting
+from koophone_async.services.koophone import commands, instances
+from koophone_async.virtual_time import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from koophone_async import Run
+    from koophone_async.services.koophone.fleet import Fleet
+
+pytestmark = [
+    pytest.mark.virtual_time,
+    pytest.mark.emulator(phones=600, servers=3, regions=("cn-north-4", "cn-east-3", "cn-south-1")),
+]
+
+RATES = VideoRates(VideoRate(6000, 30), VideoRate(6000, 30), VideoRate(6000, 60))
+VIDEO = [VideoSetting(network, encoding, (RATES,)) for network, encoding in product(Network, Encoding)]
+SHOP = Package("com.example.shop", "shop.apk", "1.4.2", "35", "https://obs.example/shop.apk")
+
+VERBS: dict[str, Callable[[Fleet], Run[Any, Any]]] = {
+    "run": lambda fleet: fleet.run("id"),
+    "run_sync": lambda fleet: fleet.run_sync("id"),
+    "install": lambda fleet: fleet.install(SHOP),
+    "status": lambda fleet: fleet.status(),
+    "reset": lambda fleet: fleet.reset(),
+    "reboot": lambda fleet: fleet.reboot(),
+    "backup": lambda fleet: fleet.backup(),
+    "assign": lambda fleet: fleet.assign("u1"),
+    "unassign": lambda fleet: fleet.unassign("u1"),
+    "set_video": lambda fleet: fleet.set_video(VIDEO),
+    "prepare": lambda fleet: fleet.prepare("u1"),
+    "unsubscribe": lambda fleet: fleet.unsubscribe(),
+}
+REGIONS = ("cn-north-4", "cn-east-3", "cn-south-1")
+
+
+def by_region(emulator: Emulator) -> list[list[str]]:
+    return [[phone.id for phone in emulator.phones if phone.region == region] for region in REGIONS]
+
+
+def mixed(emulator: Emulator) -> list[str]:
+    return [id for ids in zip(*by_region(emulator), strict=True) for id in ids]
+
+
+def calls(emulator: Emulator, operation: str) -> int:
+    return sum(1 for request in emulator.ledger.recent_requests if request.operation == operation)
+
+
+@pytest.mark.parametrize("edition", ["china", "international"])
+@pytest.mark.parametrize("verb", VERBS)
+async def test_mixed_regions_cost_one_call_more(verb: str, edition: str) -> None:
+    loop = VirtualTimeLoop.running()
+    served = Emulator(
+        phones=600, servers=3, regions=REGIONS, edition=edition, now=loop.now, jobs=Durations(fixed=2)
+    )
+    async with served as emulator, emulator.session() as session:
+        koophone, ids = KooPhone(session), mixed(emulator)
+        if verb in ("unassign", "prepare"):
+            await koophone.fleet(ids).assign("u1")
+        run = VERBS[verb](koophone.fleet(ids))
+        before = calls(emulator, run.report.operation)
+
+        report = await run
+
+        assert report.ok, next(iter(report.failed().values()))
+        assert set(emulator.ledger.executions(report.operation).values()) <= {1}
+        assert calls(emulator, report.operation) - before <= 6 + 1
+
+
+async def test_the_list_is_asked_once(emulator: Emulator, koophone: KooPhone) -> None:
+    ids = mixed(emulator)
+
+    first = await koophone.fleet(ids).run_sync("id")
+    requests = emulator.ledger.requests
+    second = await koophone.fleet(ids).run_sync("id")
+
+    assert first.ok
+    assert second.ok
+    assert calls(emulator, instances.LIST.name) == 6
+    assert requests == 6 + 6 + 1
+    assert emulator.ledger.requests - requests == 6
+
+
+async def test_a_region_of_the_input_is_not_looked_up(emulator: Emulator, koophone: KooPhone) -> None:
+    listed = {instance.id: instance async for instance in koophone.instances.list()}
+    before = emulator.ledger.requests
+
+    report = await koophone.fleet(listed[id] for id in mixed(emulator)).run_sync("id")
+
+    assert report.ok
+    assert emulator.ledger.requests - before == 6
+
+
+async def test_a_stale_region_is_looked_up_again() -> None:
+    regions, refused = {"a": "r1", "b": "r1"}, Refused("any", 400, "KOOPHONE.API.1002", "not of one region")
+
+    async def listed() -> AsyncIterator[tuple[str, str]]:
+        for item in regions.items():
+            yield item
+
+    known = RegionMap(listed)
+    assert not await RegionLookup(known).separates(["a", "b"], refused)
+    assert known.get("b") == "r1"
+    regions["b"] = "r2"
+    assert await RegionLookup(known).separates(["a", "b"], refused)
+    assert known.get("b") == "r2"
+
+
+async def test_ids_that_the_list_lacks_are_isolated(emulator: Emulator, koophone: KooPhone) -> None:
+    ids = [*mixed(emulator), "missing1"]
+    ids.insert(50, "missing2")
+
+    report = await koophone.fleet(ids).run_sync("id")
+
+    assert report.counts == {State.SUCCEEDED: 600, State.REFUSED: 2}
+    assert calls(emulator, commands.RUN_SYNC.name) <= 6 + 2 * 2 * 7 + 2
+
+
+async def test_ids_are_halved_where_the_list_is_refused(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Refuse(403, "KOOPHONE.API.1004"), instances.LIST)
+
+    report = await koophone.fleet(mixed(emulator)[:20]).run_sync("id")
+
+    assert report.ok
+    assert calls(emulator, instances.LIST.name) == 1
+
+
+async def test_a_slow_first_answer_holds_up_no_one_for_long(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Delay(seconds=60), commands.RUN_SYNC, first=1)
+    first, *_ = by_region(emulator)
+    started = asyncio.get_running_loop().time()
+
+    async for _ in koophone.fleet(first).run_sync("id"):
+        break
+
+    assert asyncio.get_running_loop().time() - started < 5
+
+
+async def test_a_cancel_during_the_look_up_leaves_no_id_out(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Delay(seconds=60), instances.LIST)
+    run = koophone.fleet(mixed(emulator)).run_sync("id")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(30):
+            await run
+
+    assert run.report.counts == {State.NOT_SENT: 600}
+
+
+async def test_an_async_input_is_grouped_too(emulator: Emulator, koophone: KooPhone) -> None:
+    async def slow() -> AsyncIterator[str]:
+        for id in mixed(emulator):
+            await asyncio.sleep(0.01)
+            yield id
+
+    report = await koophone.fleet(slow(), in_flight=250).run_sync("id")
+
+    assert report.ok
+    assert set(emulator.ledger.executions(commands.RUN_SYNC.name).values()) == {1}
+    assert calls(emulator, commands.RUN_SYNC.name) <= 12
