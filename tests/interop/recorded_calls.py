@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from koophone_async import AccessKey, CloudPhone
-from tests.fake_server import FakeServer, ReceivedRequest, Reply, replies_with
+from tests.fake_server import FakeServer, ReceivedRequest, Reply
 from tests.interop import buying_calls, phone_calls, server_calls, variant_calls
 from tests.interop.calls import Call, an_id
 from tests.interop.json_paths import leaves
@@ -24,8 +24,12 @@ VARIED: Final = (*CALLS, *variant_calls.CALLS)
 
 KEY: Final = AccessKey("access", "secret")
 PROJECT: Final = "5f0c1d2e3a4b4c5d8e9f0a1b2c3d4e5f"
-ANSWER: Final = {"job_id": "j1", "status": 1, "phone_id": "p1", "server_id": "s1", "total_count": 0}
-"""What both clients can read as an answer to anything."""
+
+
+def reply(request: ReceivedRequest) -> Reply:
+    """Return what both clients can read as an answer to anything, about the id that the path names."""
+    id_ = request.target.partition("?")[0].rpartition("/")[2]
+    return Reply({"job_id": id_, "status": 1, "phone_id": id_, "server_id": id_, "total_count": 0})
 
 
 def parts(request: ReceivedRequest) -> dict[str, Any]:
@@ -58,7 +62,7 @@ def compared() -> tuple[Compared, ...]:
 
 
 async def _compare() -> tuple[Compared, ...]:
-    async with FakeServer(default=replies_with(Reply(ANSWER))) as server:
+    async with FakeServer.handling(reply) as server:
         with Vendor.at(server.url, KEY, PROJECT) as vendor:
             async with server.session(credentials=KEY, region="cn-north-4") as session:
                 cph = CloudPhone(session, project_id=PROJECT)
