@@ -9,6 +9,7 @@ from attrs import define, field
 
 if TYPE_CHECKING:
     from koophone_async.events.errors import Reason
+    from koophone_async.events.models import Kind
 
 
 @define
@@ -16,7 +17,7 @@ class Counts:
     """Counters of a receiver since it was created."""
 
     accepted: int = 0
-    """Events answered with 200."""
+    """Events answered with 200, including those without a handler."""
 
     delivered: int = 0
     """Events whose handler returned."""
@@ -26,6 +27,9 @@ class Counts:
 
     given_up: int = 0
     """Events that failed as often as `Delivery.attempts` allows."""
+
+    unhandled: Counter[Kind] = field(factory=Counter["Kind"])
+    """Events without a handler by kind: answered with 200 and dropped, also with a journal."""
 
     verified: int = 0
     """Accesses that were genuine."""

@@ -100,7 +100,8 @@ class Receiver:
     app.add_subapp("/cph", receiver.aiohttp())
     ```
     An event is answered with 200 once it is queued. Its handler is then called until it returns: at least
-    once, in no guaranteed order. Without a journal the queue is in memory. With one, an event is on disk
+    once, in no guaranteed order. An event whose kind has no handler is answered with 200 too, updates the
+    presence, is counted in `counts.unhandled`, and is not kept, also with a journal. Without a journal the queue is in memory. With one, an event is on disk
     before it is answered, and events that were not handled are delivered after a restart.
 
     Args:
@@ -267,6 +268,10 @@ class Receiver:
         if event.kind in self._handlers:
             await run.queue.put(serialize(event))
             run.dispatcher.wake()
+        else:
+            if not self.counts.unhandled[event.kind]:
+                LOG.info("events of kind %s have no handler: they are accepted and dropped", event.kind)
+            self.counts.unhandled[event.kind] += 1
         self.presence.update(event)
         self.counts.accepted += 1
 

@@ -27,6 +27,7 @@ from koophone_async.events import (
     RequestHead,
     serialize,
 )
+from koophone_async.events.models import Kind
 from koophone_async.events.queues import Memory, QueuedEvent
 from koophone_async.virtual_time import run_virtually
 from tests.events.samples import TICKET, Recorder, beat, entered, post, quit_event, send_events
@@ -59,13 +60,21 @@ async def test_each_event_reaches_the_handler_of_its_kind(receiver: Receiver) ->
 
 
 async def test_an_event_without_a_handler_is_accepted_and_dropped(
-    receiver: Receiver, recorder: Recorder
+    receiver: Receiver, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     receiver.on_quit(recorder)
     async with receiver:
-        assert await send_events(receiver, entered()) == [200]
+        assert await send_events(receiver, entered("a"), beat("a"), entered("b")) == [200] * 3
+        assert receiver.waiting == 0
+        assert receiver.presence.playing()
 
-    assert receiver.counts == evolve(receiver.counts, accepted=1, delivered=0, failures=0)
+    assert receiver.counts == evolve(receiver.counts, accepted=3, delivered=0, failures=0)
+    assert receiver.counts.unhandled == {Kind.ENTER: 2, Kind.HEARTBEAT: 1}
+    assert [record.getMessage() for record in caplog.records] == [
+        f"events of kind {kind} have no handler: they are accepted and dropped"
+        for kind in ("enter", "heartbeat")
+    ]
 
 
 async def test_a_failing_handler_is_retried_until_it_returns(receiver: Receiver, recorder: Recorder) -> None:
