@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic
 
 import aiohttp
@@ -76,6 +77,15 @@ class Call(Generic[Answer]):
     """Seconds that all attempts have waited for the quota."""
 
     is_renewed: bool = False
+    clock_correction: timedelta = timedelta(0)
+    """The correction of the clock that the current attempt is signed with."""
+
+    is_clock_corrected: bool = False
+    """Whether the clock was corrected after an attempt, once a call."""
+
+    signs_again: bool = False
+    """Whether the last attempt had the wrong time, and the next will have the right one."""
+
     is_signing_in: bool = False
     """Whether the current attempt fetches a token, or has failed to."""
 

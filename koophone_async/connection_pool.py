@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import select
+import ssl
 import sys
 import weakref
 from contextlib import suppress
@@ -28,6 +29,7 @@ import aiohttp
 from attrs import define, evolve, field
 from yarl import URL
 
+from koophone_async.endpoints import is_loopback
 from koophone_async.errors import InvalidRequest
 from koophone_async.protocol.response import RawResponse
 from koophone_async.proxies import Proxies, Proxy
@@ -300,6 +302,16 @@ class ConnectionPool:
                 raise AnswerTooLongError(response.status, reason)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def verifies(self, url: URL) -> bool:
+        """Return whether an answer from a URL is certainly of the service: by TLS, or on this machine."""
+        if is_loopback(url.host or ""):
+            return True
+        if url.scheme != "https":
+            return False
+        # aiohttp offers no public way to read it.
+        trust = True if self.shared is None else getattr(self.shared.connector, "_ssl", None)
+        return trust is True or (isinstance(trust, ssl.SSLContext) and trust.verify_mode is ssl.CERT_REQUIRED)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self.shared is not None and self.shared.closed:

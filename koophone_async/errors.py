@@ -234,6 +234,19 @@ class AuthenticationFailed(Refused):
     renewable: bool = False
     """Whether a new token may help. The session has then tried that once."""
 
+    clock_ahead: float | None = None
+    """Seconds that this machine's clock is ahead of the service's, if that may explain the refusal."""
+
+    def __str__(self) -> str:
+        """Return the text of every refusal, and how wrong the clock is."""
+        text = super().__str__()
+        if self.clock_ahead is None:
+            return text
+        direction = "ahead of" if self.clock_ahead > 0 else "behind"
+        return (
+            f"{text}; the clock of this machine is {abs(self.clock_ahead):,.0f} s {direction} the service's"
+        )
+
 
 @define(eq=False, slots=False)
 class Forbidden(Refused):

@@ -25,6 +25,7 @@ from koophone_async import wire
 from koophone_async.bound_session import BoundSession
 from koophone_async.call import Call, SendTracker
 from koophone_async.characters import HEADER, REGION
+from koophone_async.clock import TOLERANCE, Clock
 from koophone_async.connection_pool import AnswerTooLongError, ConnectionPool
 from koophone_async.credential_cache import CredentialCache
 from koophone_async.credentials import (
@@ -192,10 +193,11 @@ class Session:
             http,
         )
         self.now = now
+        self._clock = Clock(lambda: self.now())  # noqa: PLW0108 - users may set another clock
         self.credentials: CredentialCache[Credentials] = CredentialCache(
-            source_of(credentials or default_chain(environ)), self._time
+            source_of(credentials or default_chain(environ)), self._clock.now
         )
-        self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, self._time)
+        self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, self._clock.now)
         self._projects = ProjectLookup(self)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._binding = threading.Lock()
@@ -392,7 +394,8 @@ class Session:
         if call.is_signing_in:
             return None  # the request for the token has had its own retries
         if isinstance(error, AuthenticationFailed):
-            is_renewed = error.renewable and self._renew_credentials(call)
+            is_renewed = call.signs_again or (error.renewable and self._renew_credentials(call))
+            call.signs_again = False
             return 0.0 if is_renewed and not call.operation.order else None
         if isinstance(error, Refused) and error.blames_ids and call.tracker.bisects:
             return None
@@ -443,6 +446,9 @@ class Session:
         try:
             answer = read(call.operation, response, call.edition, call.request_id)
             call.check_ids(answer, response.status)
+        except AuthenticationFailed as error:
+            self._compare_clocks(call, response, error)
+            raise
         except UnreadableAnswer:
             response.close_connection()  # what comes next over it may not be understood either
             raise
@@ -464,10 +470,9 @@ class Session:
         if encoded.body is not None and (size := len(encoded.body)) > MAX_SIGNED_BODY:
             problem = f"has {size:,} bytes; a signed one may have at most {MAX_SIGNED_BODY:,}: use a Password"
             raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
+        at, call.clock_correction = self._clock.now(), self._clock.correction
         unsigned = Unsigned(call.operation.method, encoded.path, encoded.query, headers, encoded.body)
-        return headers | credentials.signer.sign(
-            unsigned, call.url.host_port_subcomponent or "", self._time()
-        )
+        return headers | credentials.signer.sign(unsigned, call.url.host_port_subcomponent or "", at)
 
     async def _credentials_for(self, call: Call[Any]) -> AccessKey | Token:
         """Return the key or token to sign with. If no token can be had, the call itself was not sent."""
@@ -503,16 +508,16 @@ class Session:
         service = SHARED_ENDPOINTS.get(service, service)
         return self._origins.get(service) or published_endpoint(service, self.edition, region or self.region)
 
-    def _time(self) -> datetime:
-        """Return the time of the wall clock, which may be a function of the caller."""
-        try:
-            at: object = self.now()
-        except Exception as error:
-            raise InvalidRequest("", "now", f"raised {type(error).__name__}") from error
-        if not isinstance(at, datetime) or at.utcoffset() is None:
-            shown = "a time without a zone" if isinstance(at, datetime) else type(at).__name__
-            raise InvalidRequest("", "now", f"returned {shown}; it must return an aware datetime")
-        return at
+    def _compare_clocks(self, call: Call[Any], response: RawResponse, error: AuthenticationFailed) -> None:
+        """Correct the clock if it may be why a signature was refused, and tell the error how wrong it is."""
+        if not isinstance(call.credentials, AccessKey) or response.date is None:
+            return
+        ahead = self._clock.ahead_of(response.date)
+        if abs(ahead + call.clock_correction) <= TOLERANCE:
+            return  # this signature had the right time
+        error.clock_ahead = ahead.total_seconds()
+        if not call.is_clock_corrected and self._connections.verifies(call.url):
+            call.is_clock_corrected = call.signs_again = self._clock.correct(ahead)
 
     def _renew_credentials(self, call: Call[Any]) -> bool:
         """Invalidate the refused credentials, once a call; return whether others can be fetched."""

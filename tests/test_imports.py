@@ -38,7 +38,7 @@ LAYERS: Final = (
     ("protocol",),
     ("wire",),
     ("rows",),
-    ("characters", "checks"),
+    ("characters", "checks", "clock"),
     ("virtual_time",),
     ("errors", "text_input"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from attrs import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
 
 @frozen
@@ -26,6 +28,15 @@ class RawResponse:
     def succeeded(self) -> bool:
         """Whether the status is 2xx. KooPhone sends errors with 200 too, so the body decides."""
         return self.status < 300
+
+    @property
+    def date(self) -> datetime | None:
+        """The time of the service, from `Date`."""
+        try:
+            date = parsedate_to_datetime(self.headers.get("Date", ""))
+        except (ValueError, TypeError, OverflowError):  # not a date, or out of range
+            return None
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
 
     @property
     def retry_after(self) -> float | None:

@@ -9,6 +9,8 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -213,7 +215,10 @@ class _Exchange:
 
     def _response(self, status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
         self.record.status = status
-        return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+        date = format_datetime(self.service.world.fleet.now().astimezone(UTC), usegmt=True)
+        return web.Response(
+            body=body, status=status, headers={"Date": date, **headers}, content_type="application/json"
+        )
 
     async def _send_truncated(self, status: int, body: bytes, kept: float) -> web.StreamResponse:
         self.record.status = status
