@@ -344,7 +344,9 @@ class ConnectionPool:
         proxy, login = self.shared._default_proxy, self.shared._default_proxy_auth  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         if proxy is not None:
             proxy = URL(proxy)
-            proxy = proxy.with_user(login.login).with_password(login.password) if login else proxy
+            if login is not None:
+                user, password, _ = cast("tuple[str, str, str]", login)
+                proxy = proxy.with_user(user).with_password(password)
             return Proxy.parse(str(proxy), "http")
         if self.shared.trust_env and not proxy_bypass(url.host or ""):
             found = getproxies().get(url.scheme)

@@ -178,7 +178,8 @@ class Session:
         self._poll_scheduler = PollScheduler(rng=rng)
         self._budget = Budget(retries, rng)
         self._max_quota_wait = max_quota_wait
-        if http is not None and not isinstance(http, aiohttp.ClientSession):
+        # Clients that wrap an aiohttp session look like one to people.
+        if http is not None and not isinstance(http, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidRequest(
                 "", "http", f"is a {type(http).__name__}; it must be an aiohttp.ClientSession"
             )

@@ -38,7 +38,7 @@ from koophone_async.session import Session, utc_now
 from koophone_async.virtual_time import VirtualTimeLoop, run_virtually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 
     from aioresponses import aioresponses
 
@@ -102,7 +102,7 @@ class _Response(aiohttp.ClientResponse):
 
 
 @contextmanager
-def mock_aiohttp(**options: Any) -> Iterator[aioresponses]:  # noqa: ANN401 - those of aioresponses
+def mock_aiohttp(**options: Any) -> Generator[aioresponses]:  # noqa: ANN401 - those of aioresponses
     """Answer the requests of all aiohttp sessions with `aioresponses(**options)`.
 
     It replaces the method of aiohttp that sends, so nothing shows whether a failed request was sent: a call
