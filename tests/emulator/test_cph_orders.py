@@ -37,8 +37,9 @@ from koophone_async.cph import (
     SystemBandwidth,
     Term,
 )
-from koophone_async.emulator import Durations
+from koophone_async.emulator import Durations, snapshot
 from koophone_async.errors import Refused
+from koophone_async.koophone import PrepareState
 from tests.emulator.scenes import AOSP9, AOSP10, VPC, order
 
 if TYPE_CHECKING:
@@ -177,6 +178,20 @@ async def test_what_is_not_ordered_is_not_there(make: Any, scene: Scene) -> None
     assert len(server.bandwidths) == 1
     assert phones[0].disk is not None
     assert server.shared_volume.version == 0
+
+
+async def test_a_snapshot_contains_what_was_ordered(scene: Scene) -> None:
+    server, phones = await bought(scene)
+    shown = [one.ports for one in phones]
+    scene.emulator.phones["phone0001"].prepare_state = PrepareState.MAINTAINING
+    data = snapshot.write(scene.emulator.jobs)
+
+    scene.emulator.reset()
+    snapshot.restore(scene.emulator.jobs, data)
+
+    assert await scene.cph.servers.show(server.id) == server
+    assert [(await scene.cph.phones.show(one.id)).ports for one in phones] == shown
+    assert scene.emulator.phones["phone0001"].prepare_state is PrepareState.MAINTAINING
 
 
 async def test_a_replacement_moves_to_its_enterprise_project(scene: Scene) -> None:
