@@ -138,9 +138,10 @@ async def test_a_token_expires_after_a_day(call: SignedClient) -> None:
     await asyncio.sleep(1)
     response = await call("POST", STATUS, ONE, headers=with_token(value))
 
+    message = "身份验证失败！" if call.emulator.world.china else "Authenticate Failed!"  # noqa: RUF001 - as documented
     assert (response.status, response.body) == (
         401,
-        {"error_code": "KOOPHONE.API.6001", "error_msg": "Authenticate Failed!"},
+        {"error_code": "KOOPHONE.API.6001", "error_msg": message},
     )
 
 
