@@ -115,6 +115,7 @@ class Intake:
         for id in (*self._chunker.reopen(), *ids):
             if chunk := self._chunker.add(id, self._region_of(id)):
                 self._regrouped.append(chunk)
+        self._recorder.notify()  # a worker may wait for room, which these ids have left
 
     def _region_of(self, id: str) -> str | None:
         return self._regions.get(id) if self._regions is not None else None

@@ -150,6 +150,16 @@ async def test_a_slow_first_answer_holds_up_no_one_for_long(emulator: Emulator, 
     assert asyncio.get_running_loop().time() - started < 5
 
 
+async def test_ids_put_back_wake_a_worker_that_waits_for_room(emulator: Emulator, koophone: KooPhone) -> None:
+    emulator.fault(Delay(seconds=5), commands.RUN_SYNC, first=1)
+
+    async with asyncio.timeout(600):
+        report = await koophone.fleet(mixed(emulator), in_flight=100, concurrency=2).run_sync("id")
+
+    assert report.ok
+    assert set(emulator.ledger.executions(commands.RUN_SYNC.name).values()) == {1}
+
+
 async def test_a_cancel_during_the_look_up_leaves_no_id_out(emulator: Emulator, koophone: KooPhone) -> None:
     emulator.fault(Delay(seconds=60), instances.LIST)
     run = koophone.fleet(mixed(emulator)).run_sync("id")
