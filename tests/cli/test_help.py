@@ -43,7 +43,7 @@ def test_the_help_of_an_operation_names_its_source(entry: Entry) -> None:
         (("commands", "run"), "--command <str> At most 1,024 bytes of UTF-8"),
         (("apps", "install"), "--size <str> In MB, at most 2,048"),
         (("apps", "install"), "--fast --no-fast"),
-        (("orders", "buy"), "--os <AOSP9|AOSP11|AOSP14> Required"),
+        (("orders", "buy"), "--os <AOSP9|AOSP11|AOSP14> `AOSP14` is on the vendor's pages only"),
         (("orders", "buy"), "--count <int> 1 to 1,500. Required"),
         (("orders", "buy"), "--charge-period <2|3> 2: months, 3: years. Required"),
         (("apps", "list"), "--type <system|third-party>"),
