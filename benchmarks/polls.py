@@ -101,7 +101,7 @@ async def _adaptive(workload: _Workload) -> _Cost:
     all_ended = asyncio.Event()
 
     def subscribe(task: int) -> None:
-        def on_end(job: str, _: str | None) -> None:
+        def on_end(job: str, _: object) -> None:
             delays.append(clock() - started_at - START_INTERVAL * task - workload.durations[task][int(job)])
             if len(delays) == TASKS * JOBS:
                 all_ended.set()

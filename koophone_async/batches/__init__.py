@@ -5,7 +5,13 @@ cannot be known is `unknown`, never a success or a failure.
 """
 
 from koophone_async.batches.job_wait import wait_for_jobs
-from koophone_async.batches.outcome_mapping import UnreadableJob, outcomes_without_row, unreadable_jobs
+from koophone_async.batches.outcome_mapping import (
+    UnreadableJob,
+    error_code,
+    open_job,
+    outcomes_without_row,
+    unreadable_jobs,
+)
 from koophone_async.batches.outcomes import (
     NOT_IN_ANSWER,
     STOP_REASONS,
@@ -31,6 +37,8 @@ __all__ = [
     "UnreadableJob",
     "Verb",
     "Wait",
+    "error_code",
+    "open_job",
     "outcomes_without_row",
     "unreadable_jobs",
     "wait_for_jobs",

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from attrs import define, evolve, field
 
-from koophone_async.batches.outcome_mapping import error_state, job_outcome, unfinished
+from koophone_async.batches.outcome_mapping import (
+    OutcomeMerger,
+    error_state,
+    job_outcome,
+    jobs_by_id,
+    unfinished,
+)
 from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State
 from koophone_async.call import SendTracker
 from koophone_async.errors import KooPhoneError, Refused
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.regions import RegionLookup
     from koophone_async.batches.verb import CallResult, EndedJob, Verb, Wait
+    from koophone_async.polling import LostJob
 
 
 @define(eq=False)
@@ -41,6 +48,7 @@ class _PendingCall:
     jobs: dict[str, str]
     """The id that each open job is for, by job id."""
 
+    merger: OutcomeMerger
     started: float
     pending: PendingJobs[Any] | None = None
 
@@ -62,6 +70,8 @@ class Dispatcher(Generic[Request, Answer]):
     """Puts ids back into the input, to be grouped by region."""
 
     _regions: RegionLookup | None = None
+    _max_wait: float | None = None
+    """Seconds after which the jobs of a call are left running."""
 
     _calls: set[_PendingCall] = field(factory=set[_PendingCall], init=False)
 
@@ -140,33 +150,31 @@ class Dispatcher(Generic[Request, Answer]):
                 del missing[outcome.id]
                 self._record(evolve(outcome, seconds=_now() - started))
         if result.wait is not None:
-            jobs: dict[str, str] = {}
-            for job, id in result.wait.jobs.items():
-                if id in missing:
-                    del missing[id]
-                    jobs[job] = id
+            jobs = {job: id for job, id in result.wait.jobs.items() if id in missing}
+            for id in jobs.values():
+                missing.pop(id, None)
             if jobs:
-                self._subscribe(_PendingCall(result.wait, jobs, started))
+                self._subscribe(_PendingCall(result.wait, jobs, OutcomeMerger.of(jobs.values()), started))
         self.record_all(missing, State.UNKNOWN, NOT_IN_ANSWER, started)
 
     def _subscribe(self, call: _PendingCall) -> None:
         self._calls.add(call)
 
-        def on_end(job_id: str, job: EndedJob | None) -> None:
-            id = call.jobs.pop(job_id)
+        def on_end(job_id: str, job: EndedJob | LostJob) -> None:
+            id, shown = call.jobs.pop(job_id), job_id if call.wait.has_jobs else None
             if not call.jobs:
                 self._calls.discard(call)
             seconds = _now() - call.started
             try:
-                outcome = job_outcome(id, job_id, job, seconds, call.wait.value)
+                outcome = job_outcome(id, shown, job, seconds, call.wait.value)
             except BaseException:
-                self._record(job_outcome(id, job_id, job, seconds))
+                self._merge(call, job_outcome(id, shown, job, seconds))
                 raise
-            self._record(outcome)
+            self._merge(call, outcome)
 
-        def on_done(pending: PendingJobs[Any]) -> None:
+        def on_done(_: PendingJobs[Any]) -> None:
             if call.jobs:
-                self._leave_running(call, str(pending.error or "still running"))
+                self._leave_running(call)
 
         call.pending = self._session.poll_scheduler.subscribe(
             call.wait.poller,
@@ -175,17 +183,24 @@ class Dispatcher(Generic[Request, Answer]):
             operation=self._verb.operation.name,
             on_end=on_end,
             on_done=on_done,
+            deadline=None if self._max_wait is None else call.started + self._max_wait,
         )
 
-    def _leave_running(self, call: _PendingCall, reason: str = "still running") -> None:
+    def _leave_running(self, call: _PendingCall) -> None:
         self._calls.discard(call)
         if call.pending is not None:
             call.pending.cancel()
         seconds = _now() - call.started
         started_at = self._session.now() - timedelta(seconds=seconds)
-        token = ResumeToken(self._verb.operation.name, call.wait.handle, call.jobs, started_at)
-        for job in call.jobs:
-            self._record(unfinished(token, job, seconds, reason, resumable=call.wait.resume_tokens))
+        for jobs in jobs_by_id(call.jobs, call.jobs):
+            token = ResumeToken(self._verb.operation.name, call.wait.handle, jobs, started_at)
+            reason = call.pending.reason(next(iter(jobs))) if call.pending else "still running"
+            self._merge(call, unfinished(token, seconds, reason, resumable=call.wait.has_jobs), len(jobs))
+
+    def _merge(self, call: _PendingCall, outcome: Outcome, jobs: int = 1) -> None:
+        """Record the outcome of an id once all its jobs have one."""
+        if (merged := call.merger.add(outcome, jobs)) is not None:
+            self._record(merged)
 
 
 def _blames_ids(error: KooPhoneError) -> bool:

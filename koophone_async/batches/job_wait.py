@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from koophone_async.batches.outcome_mapping import job_outcome, unfinished
+from attrs import evolve
+
+from koophone_async.batches.outcome_mapping import OutcomeMerger, job_outcome, jobs_by_id, unfinished
+from koophone_async.polling.deadlines import Deadline, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.batches.outcomes import Report
+    from koophone_async.batches.outcomes import Outcome, Report
     from koophone_async.operation import Sender
     from koophone_async.polling import Poller, ResumeToken
 
@@ -20,27 +23,34 @@ async def wait_for_jobs(  # noqa: PLR0913 - one is named, and has a default
     poller: Poller[Any],
     resume_token: ResumeToken,
     report: Report,
-    timeout: float | None,  # noqa: ASYNC109 - a wait that times out returns its report
+    timeout: float | Deadline | None,  # noqa: ASYNC109 - a wait that times out returns its report
     *,
     value: Callable[[Any], object] | None = None,
 ) -> Report:
-    """Wait until every job has ended or the timeout is over, and add the outcome of each to the report.
+    """Wait until every job has ended or the timeout is over, and add the outcome of each id to the report.
 
     `value` returns the `value` of the outcome of a job that has ended.
     """
     resume_token = resume_token.since(session.now())
     now = asyncio.get_running_loop().time
-    started = now()
+    started, seconds = now(), seconds_of(timeout, report.operation)
+    merger = OutcomeMerger.of(resume_token.jobs.values())
+
+    def keep(outcome: Outcome, jobs: int = 1) -> None:
+        if (merged := merger.add(outcome, jobs)) is not None:
+            report.keep(merged)
+
     async with session.poll_scheduler.stream(
         poller,
         resume_token.handle,
         tuple(resume_token.jobs),
         operation=report.operation,
-        deadline=None if timeout is None else started + timeout,
+        deadline=None if seconds is None else started + seconds,
         age=resume_token.age(session.now()),
     ) as stream:
         async for job_id, job in stream:
-            report.keep(job_outcome(resume_token.jobs[job_id], job_id, job, now() - started, value))
-        for job_id in stream.pending:
-            report.keep(unfinished(resume_token, job_id, now() - started))
+            keep(job_outcome(resume_token.jobs[job_id], job_id, job, now() - started, value))
+        for jobs in jobs_by_id(resume_token.jobs, stream.pending):
+            reason = stream.reason(next(iter(jobs)))
+            keep(unfinished(evolve(resume_token, jobs=jobs), now() - started, reason), len(jobs))
     return report

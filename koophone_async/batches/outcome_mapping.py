@@ -1,16 +1,18 @@
-"""The outcome of an id, from the end of its job, from a failed call, or from a wait that timed out."""
+"""The outcome of an id, from the end of its jobs, from a failed call, or from a wait that timed out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State
 from koophone_async.errors import KooPhoneError, Refused
+from koophone_async.polling import LostJob, OpenJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from koophone_async.batches.verb import EndedJob
     from koophone_async.polling import ResumeToken
@@ -80,20 +82,32 @@ def outcomes_without_row(
     return outcomes
 
 
+_RUNNING: Final = 1
+"""The status of running jobs in all services."""
+
+_NO_CODE: Final = frozenset({"", "0"})
+"""Error codes of answers that report no error."""
+
+_WORST_FIRST: Final = (State.FAILED, State.UNKNOWN, State.UNFINISHED, State.SUCCEEDED)
+
+
 def job_outcome(
-    id: str, job_id: str, job: EndedJob | None, seconds: float, value: Callable[[Any], object] | None = None
+    id: str,
+    job_id: str | None,
+    job: EndedJob | LostJob,
+    seconds: float,
+    value: Callable[[Any], object] | None = None,
 ) -> Outcome:
-    """Return the outcome of an id whose job has ended; None is a job that the service has lost."""
-    if job is None:
-        message = "the service does not know its job any more"
-        return Outcome(id, State.UNKNOWN, job_id, error_message=message, seconds=seconds)
+    """Return the outcome of an id whose job has ended or is lost."""
+    if isinstance(job, LostJob):
+        return Outcome(id, State.UNKNOWN, job_id, error_message=job.reason, seconds=seconds)
     if isinstance(job, UnreadableJob):
         return Outcome(id, State.UNKNOWN, job_id, error_message=job.error_message, seconds=seconds)
     return Outcome(
         id,
         State.SUCCEEDED if job.succeeded else State.FAILED,
         job_id,
-        job.error_code or None,
+        error_code(job.error_code),
         job.error_message or None,
         job.output,
         seconds,
@@ -101,18 +115,75 @@ def job_outcome(
     )
 
 
+def error_code(code: str | None) -> str | None:
+    """Return the error code of an answer; None if it stands for no error."""
+    return None if code in _NO_CODE else code
+
+
+def open_job(status: int | None, code: str | None, message: str | None) -> OpenJob | None:
+    """Return what is known of a job that has not ended; None if it is simply running, or has no status."""
+    if status is None or status == _RUNNING:
+        return None
+    details = ", ".join(filter(None, (error_code(code), message)))
+    return OpenJob(f"its status is {int(status)}, which is not documented" + (details and f" ({details})"))
+
+
 def unfinished(
-    resume_token: ResumeToken,
-    job_id: str,
-    seconds: float,
-    reason: str = "still running",
-    *,
-    resumable: bool = True,
+    resume_token: ResumeToken, seconds: float, reason: str = "still running", *, resumable: bool = True
 ) -> Outcome:
-    """Return the outcome of a job that was left running, with a resume token for it alone if resumable."""
-    id = resume_token.jobs[job_id]
-    own = str(evolve(resume_token, jobs={job_id: id})) if resumable else None
-    return Outcome(id, State.UNFINISHED, job_id, error_message=reason, seconds=seconds, resume_token=own)
+    """Return the outcome of an id whose jobs were left running.
+
+    Args:
+        resume_token: Token of the jobs of this id alone.
+        seconds: Seconds since the call.
+        reason: Why they have not ended.
+        resumable: Whether they are jobs, which can be awaited again, or states of the id.
+    """
+    (id,) = set(resume_token.jobs.values())
+    job_id, token = (",".join(resume_token.jobs), str(resume_token)) if resumable else (None, None)
+    return Outcome(id, State.UNFINISHED, job_id, error_message=reason, seconds=seconds, resume_token=token)
+
+
+@define
+class OutcomeMerger:
+    """Merges the outcomes of all jobs of an id into one: it succeeded if all its jobs did.
+
+    Nearly every id has one job. The documents show a task with two of the same instance (002 4.1.9).
+    """
+
+    _open: Counter[str]
+    """Jobs without an outcome, of ids with several jobs."""
+
+    _known: dict[str, list[Outcome]] = field(factory=dict[str, list[Outcome]], init=False)
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> OutcomeMerger:
+        """Create a merger for jobs of these ids: an id for each job."""
+        return cls(Counter({id: jobs for id, jobs in Counter(ids).items() if jobs > 1}))
+
+    def add(self, outcome: Outcome, jobs: int = 1) -> Outcome | None:
+        """Add the outcome of some jobs of an id; return that of the id if it is the last."""
+        if outcome.id not in self._open:
+            return outcome
+        known = self._known.setdefault(outcome.id, [])
+        known.append(outcome)
+        self._open[outcome.id] -= jobs
+        return None if self._open[outcome.id] > 0 else _merge(known)
+
+
+def jobs_by_id(id_of: Mapping[str, str], jobs: Iterable[str]) -> Iterable[Mapping[str, str]]:
+    """Group jobs by their id; each group maps its jobs to that id."""
+    groups: dict[str, dict[str, str]] = {}
+    for job in jobs:
+        groups.setdefault(id_of[job], {})[job] = id_of[job]
+    return groups.values()
+
+
+def _merge(outcomes: Sequence[Outcome]) -> Outcome:
+    worst = min(outcomes, key=lambda outcome: _WORST_FIRST.index(outcome.state))
+    job_ids = ",".join(outcome.job_id for outcome in outcomes if outcome.job_id)
+    token = next((outcome.resume_token for outcome in outcomes if outcome.resume_token), None)
+    return evolve(worst, job_id=job_ids or None, seconds=outcomes[-1].seconds, resume_token=token)
 
 
 def error_state(error: KooPhoneError, *, sent: bool) -> tuple[State, str, str | None]:

@@ -150,6 +150,7 @@ class Run(Generic[Request, Answer]):
             lambda: self._stop_reason,
             self._intake.put_back,
             self._regions,
+            self._options.max_wait(self._verb.operation.name),
         )
 
     @property
@@ -196,7 +197,7 @@ class Run(Generic[Request, Answer]):
 
     async def _drive(self) -> None:
         try:
-            with anyio.move_on_after(self._options.deadline) as self._limit:
+            with anyio.move_on_after(self._options.seconds) as self._limit:
                 async with anyio.create_task_group() as group:
                     for _ in range(self._options.concurrency):
                         group.start_soon(self._work)

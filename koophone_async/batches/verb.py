@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 from attrs import frozen
 
 from koophone_async.operation import Answer, Operation, Request, Sender
+from koophone_async.polling.deadlines import Deadline, default_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -51,8 +52,9 @@ class Wait:
     jobs: Mapping[str, str]
     """The id that each job is for, by job id."""
 
-    resume_tokens: bool = True
-    """Whether another process can wait for them by the handle."""
+    has_jobs: bool = True
+    """Whether there are jobs, which another process can wait for too; otherwise the ids themselves serve as
+    jobs, because their state is awaited."""
 
     value: Callable[[Any], object] | None = None
     """Returns the `value` of the outcome of a job that has ended."""
@@ -113,8 +115,9 @@ class RunOptions:
     in_flight: int = 100_000
     """Maximum of ids that have been read and not yet reported, however long the input is."""
 
-    deadline: float | None = None
-    """Seconds after which nothing more is sent, and jobs that still run are left running."""
+    deadline: float | Deadline | None = Deadline.DEFAULT
+    """Seconds after which nothing more is sent, and jobs that still run are left running. By default, the
+    jobs of each call are awaited for a time that depends on the operation."""
 
     assume_unique: bool = False
     """Whether the caller guarantees that no id is listed twice; then ids need not be remembered."""
@@ -122,3 +125,12 @@ class RunOptions:
     max_per_partition: int = 30
     """Maximum of ids in flight for one partition. They are sent in three calls, so that the next ids arrive
     before the partition has finished."""
+
+    @property
+    def seconds(self) -> float | None:
+        """The deadline of the run as a whole; None if it has none."""
+        return None if isinstance(self.deadline, Deadline) else self.deadline
+
+    def max_wait(self, operation: str) -> float | None:
+        """Return the seconds for which the jobs of each call are awaited; None if that is not limited."""
+        return default_deadline(operation) if isinstance(self.deadline, Deadline) else None

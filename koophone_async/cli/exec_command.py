@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -15,15 +16,38 @@ from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.errors import InvalidRequest
+from koophone_async.polling import Deadline
 from koophone_async.services.koophone.client import KooPhone
 
 Click: TypeAlias = Any
 """A command or context of click; newer versions of typer vendor click, so no import works with all."""
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.")]
+
+
+def _parse_timeout(text: str) -> float:
+    """Parse seconds, or `none` for no limit, which is infinity here: None means that the option is absent."""
+    seconds = inf if text == "none" else float(text)
+    if not seconds >= 0:
+        raise ValueError(text)
+    return seconds
+
+
+def deadline(timeout: float | None) -> float | Deadline | None:
+    """Return the deadline that an option stands for."""
+    if timeout is None:
+        return Deadline.DEFAULT
+    return None if timeout == inf else timeout
+
+
 Timeout = Annotated[
     float | None,
-    typer.Option(metavar="SECONDS", min=0, help="Seconds to wait; unfinished jobs go on running."),
+    typer.Option(
+        metavar="SECONDS",
+        parser=_parse_timeout,
+        help="Seconds to wait, or none for no limit; unfinished jobs go on running. Default: 30 minutes, "
+        "1 hour for installs, 6 hours for backups, restores and purchases.",
+    ),
 ]
 Concurrency = Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")]
 Group = Annotated[
@@ -81,7 +105,9 @@ def run(
         command = " ".join(words)
         async with settings.session() as session:
             koophone = KooPhone(session)
-            fleet = koophone.fleet(selection.source(koophone), concurrency=concurrency, deadline=timeout)
+            fleet = koophone.fleet(
+                selection.source(koophone), concurrency=concurrency, deadline=deadline(timeout)
+            )
             run = fleet.run_sync(command) if sync else fleet.run(command)
             return await print_outcomes(run, output, label="exec", total=selection.total, group=group)
 

@@ -28,7 +28,7 @@ from koophone_async.cli import help_text, wait
 from koophone_async.cli.config import describe
 from koophone_async.cli.confirmation import Yes, confirm
 from koophone_async.cli.errors import Exit, print_stderr, report_unknown
-from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout
+from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout, deadline
 from koophone_async.cli.fleet_commands import Verb
 from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.output import Format, printer
@@ -234,7 +234,10 @@ class FleetCommand:
                 answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
                 return await _print(self.entry, answer, args["output"])
             fleet = self.verb.inventory.fleet(
-                client, selection.source(client), concurrency=args["concurrency"], deadline=args["timeout"]
+                client,
+                selection.source(client),
+                concurrency=args["concurrency"],
+                deadline=deadline(args["timeout"]),
             )
             return await self._follow(self.verb.run(fleet, **arguments), selection.total, args)
 

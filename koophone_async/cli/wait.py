@@ -11,13 +11,13 @@ from attrs import define, evolve, field
 
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.exec_command import Group, Output, Timeout
+from koophone_async.cli.exec_command import Group, Output, Timeout, deadline
 from koophone_async.cli.output import Format
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.errors import InvalidRequest, KooPhoneError
-from koophone_async.polling import ResumeToken
+from koophone_async.polling import Deadline, ResumeToken
 
 
 def command(entry: Entry) -> Callable[..., None]:
@@ -46,8 +46,9 @@ def command(entry: Entry) -> Callable[..., None]:
         async with settings.session() as session:
             wait = entry.resource(entry.service.client(session)).wait
             label = " ".join((*entry.words[:-1], "wait"))
+            waits = Waits(wait, parts, deadline(seconds))
             return await print_outcomes(
-                Waits(wait, parts, seconds), output, label=label, total=len(parts), group=group, noun="jobs"
+                waits, output, label=label, total=len(parts), group=group, noun="jobs"
             )
 
     return run
@@ -70,7 +71,7 @@ class Waits:
 
     _wait: Callable[..., Awaitable[Report]]
     _tokens: Iterable[ResumeToken | str]
-    _timeout: float | None
+    _timeout: float | Deadline | None
     _tasks: dict[asyncio.Future[Report], ResumeToken | str] = field(factory=dict[Any, Any], init=False)
 
     async def __aiter__(self) -> AsyncIterator[Outcome]:

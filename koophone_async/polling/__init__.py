@@ -57,20 +57,24 @@ stored.
 **What happens with a result** (`PollScheduler._finished`). Jobs that have ended are reported to the waits,
 jobs that are running update the model, and jobs that are missing from three answers in a row, after a grace
 period, are lost. A failed poll pauses the queue of its poller (`PollQueue.failed`), or ends the waits if
-retrying cannot help.
+retrying cannot help. Five answers in a row that cannot be read end the jobs that they cover as lost.
 """
 
 from __future__ import annotations
 
+from koophone_async.polling.deadlines import Deadline
 from koophone_async.polling.pending_jobs import JobStream, PendingJobs
 from koophone_async.polling.policy import PollPolicy
-from koophone_async.polling.poller import LimitedPoller, Poller, PollLimiter, PollResult
+from koophone_async.polling.poller import LimitedPoller, LostJob, OpenJob, Poller, PollLimiter, PollResult
 from koophone_async.polling.resume_token import ResumeToken
 from koophone_async.polling.scheduler import PollScheduler
 
 __all__ = [
+    "Deadline",
     "JobStream",
     "LimitedPoller",
+    "LostJob",
+    "OpenJob",
     "PendingJobs",
     "PollLimiter",
     "PollPolicy",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define, field
 
 from koophone_async.polling.duration_model import DurationModel, HandleEvidence, Interval, Lognormal
+from koophone_async.polling.poller import LostJob, OpenJob
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 _MAX_MISSES: Final = 3
 """Answers in a row that do not list a job, after which it is lost."""
+
+_MAX_UNREADABLE: Final = 5
+"""Polls in a row that cannot be read, after which what they cover is given up."""
+
+_UNREADABLE_BEFORE_ALONE: Final = 3
+"""Of these, how many may share a request with other handles, of which one may spoil the answer for all."""
 
 _LEARNING_BONUS: Final = 7.0
 """Weight of a job that a poll informs about without listing it: what is learned now saves polls later."""
@@ -93,12 +100,17 @@ class JobHandle:
     alone: bool = field(default=False, init=False)
     """Whether it is polled in a request of its own, because a shared request was refused."""
 
+    notes: dict[str, str] = field(factory=dict[str, str], init=False)
+    """What the last poll found out about some open jobs."""
+
     _planned_weight: float = field(default=0.0, init=False)
     _evidence: HandleEvidence = field(factory=HandleEvidence, init=False)
     _misses: dict[str, int] = field(factory=dict[str, int], init=False)
     """How many answers in a row did not list a job."""
 
     _missed_at: float = field(default=0.0, init=False)
+    _unreadable: int = field(default=0, init=False)
+    """How many polls in a row could not be read."""
 
     def join(self, wait: PendingJobs[Any]) -> None:
         """Add a wait, and poll for its jobs too."""
@@ -151,13 +163,30 @@ class JobHandle:
     def process(self, jobs: Mapping[str, Any], sent: float, now: float, policy: PollPolicy) -> None:
         """Process one poll result: update the model, notify waits of finished and lost jobs."""
         listed = self.open_jobs.keys() & jobs.keys()
-        ended = {id: job for id, job in jobs.items() if job is not None and id in self.open_jobs}
+        ended = {
+            id: job
+            for id, job in jobs.items()
+            if job is not None and id in self.open_jobs and not isinstance(job, OpenJob)
+        }
         self._update_model(Counter(self.open_jobs[job] for job in ended), len(listed) - len(ended), sent, now)
         self.open_jobs.update(dict.fromkeys(listed, sent - self.started))
         self.last_polled = sent
         lost = self._lost_jobs([job for job in self.open_jobs if job not in listed], now, policy)
-        for job in (*ended, *lost):
-            self._end(job, ended.get(job))
+        self._unreadable = 0
+        self.notes.clear()
+        self.notes.update((id, job.note) for id, job in jobs.items() if isinstance(job, OpenJob))
+        for id, job in ended.items():
+            self._end(id, job)
+        for id in lost:
+            self._end(id, LostJob("the service does not know its job any more"))
+
+    def process_unreadable(self, reason: str) -> None:
+        """Process an answer that cannot be read, and give up the jobs of too many such answers in a row."""
+        self._unreadable += 1
+        self.alone = self.alone or self._unreadable >= _UNREADABLE_BEFORE_ALONE
+        if self._unreadable >= _MAX_UNREADABLE:
+            for id in tuple(self.open_jobs):
+                self._end(id, LostJob(reason))
 
     @property
     def _weight(self) -> float:
@@ -187,6 +216,7 @@ class JobHandle:
 
     def _end(self, job_id: str, job: object) -> None:
         self._close(job_id)
+        self.notes.pop(job_id, None)
         for wait in tuple(self.waits):
             wait.notify(job_id, job)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import define, field
 
+from koophone_async.polling.poller import LostJob
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -23,9 +25,12 @@ class PendingJobs(Generic[J]):
     handle: str
     operation: str
     _pending: dict[str, None]
-    _on_end: Callable[[str, J | None], None]
+    _on_end: Callable[[str, J | LostJob], None]
     _on_done: Callable[[PendingJobs[J]], None] | None
     _leave: Callable[[PendingJobs[J]], None] | None = field(repr=False)
+    _notes: Mapping[str, str] = field(repr=False)
+    """What the last poll found out about open jobs; kept up to date by their handle."""
+
     timer: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
     """The deadline; set by the scheduler."""
 
@@ -42,13 +47,19 @@ class PendingJobs(Generic[J]):
         """Whether the wait is over: all jobs ended, deadline reached, polling failed, or cancelled."""
         return self._leave is None
 
+    def reason(self, job_id: str) -> str:
+        """Return why a job has not ended, as far as is known."""
+        if self.error is not None:
+            return str(self.error)
+        return f"still running: {self._notes[job_id]}" if job_id in self._notes else "still running"
+
     def cancel(self) -> None:
         """Stop waiting, without calling `on_done`. The jobs go on, and can be awaited again."""
         self._on_done = None
         self.finish()
 
-    def notify(self, job_id: str, job: J | None) -> None:
-        """Report that a job ended, or with None that it is lost. Called by the scheduler."""
+    def notify(self, job_id: str, job: J | LostJob) -> None:
+        """Report that a job ended or is lost. Called by the scheduler."""
         if job_id not in self._pending or self.done:
             return
         del self._pending[job_id]
@@ -79,14 +90,16 @@ def _call(callback: Callable[..., None], *args: object) -> None:
 
 @define(eq=False)
 class JobStream(Generic[J]):
-    """Iterates over jobs as they end: `async for job_id, job in stream`; the job is None if it is lost.
+    """Iterates over jobs as they end: `async for job_id, job in stream`; a lost one is a `LostJob`.
 
     Iteration stops when all jobs have ended or at the deadline; `pending` then has the unfinished ones. It
     raises the error if polling fails for good. Leaving `async with` cancels the wait.
     """
 
-    _subscribe: Callable[[Callable[[str, J | None], None], Callable[[PendingJobs[J]], None]], PendingJobs[J]]
-    _ended: deque[tuple[str, J | None]] = field(factory=deque[tuple[str, J | None]], init=False)
+    _subscribe: Callable[
+        [Callable[[str, J | LostJob], None], Callable[[PendingJobs[J]], None]], PendingJobs[J]
+    ]
+    _ended: deque[tuple[str, J | LostJob]] = field(factory=deque[tuple[str, J | LostJob]], init=False)
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
     _wait: PendingJobs[J] = field(init=False)
 
@@ -98,10 +111,14 @@ class JobStream(Generic[J]):
         """The jobs that have not ended as far as is known."""
         return self._wait.pending
 
+    def reason(self, job_id: str) -> str:
+        """Return why a job has not ended, as far as is known."""
+        return self._wait.reason(job_id)
+
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> tuple[str, J | None]:
+    async def __anext__(self) -> tuple[str, J | LostJob]:
         while not self._ended:
             if self._wait.done:
                 raise self._wait.error or StopAsyncIteration
@@ -117,6 +134,6 @@ class JobStream(Generic[J]):
     ) -> None:
         self._wait.cancel()
 
-    def _add(self, job_id: str, job: J | None) -> None:
+    def _add(self, job_id: str, job: J | LostJob) -> None:
         self._ended.append((job_id, job))
         self._changed.set()

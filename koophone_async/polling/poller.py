@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,25 @@ if TYPE_CHECKING:
 
 J = TypeVar("J")
 J_co = TypeVar("J_co", covariant=True)
-PollResult: TypeAlias = Mapping[str, Mapping[str, J | None]]
-"""The jobs listed under each handle, by job id: the job once it has ended, None while it has not."""
+
+
+@frozen
+class OpenJob:
+    """A job that has not ended, with a note for whoever waits in vain."""
+
+    note: str
+    """State of the job, for the outcome of a wait that ends before it."""
+
+
+@frozen
+class LostJob:
+    """A job whose result will not be known, and the reason."""
+
+    reason: str
+
+
+PollResult: TypeAlias = Mapping[str, Mapping[str, J | OpenJob | None]]
+"""The jobs listed under each handle, by job id: the job once it has ended, an `OpenJob` or None before."""
 
 
 class Poller(Protocol[J_co]):

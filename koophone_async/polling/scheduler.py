@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
-    from koophone_async.polling.poller import Poller, PollResult
+    from koophone_async.polling.poller import LostJob, Poller, PollResult
 
 J = TypeVar("J")
 
@@ -77,7 +77,7 @@ class PollScheduler:
         jobs: Sequence[str],
         *,
         operation: str,
-        on_end: Callable[[str, J | None], None],
+        on_end: Callable[[str, J | LostJob], None],
         on_done: Callable[[PendingJobs[J]], None] | None = None,
         deadline: float | None = None,
         age: float = 0.0,
@@ -89,7 +89,7 @@ class PollScheduler:
             handle: The id that the service looks the jobs up by. Waits may share one.
             jobs: The ids of the jobs to wait for.
             operation: The name of the operation that started them; their durations are assumed alike.
-            on_end: Called once for each job; with None for a job that the service lost.
+            on_end: Called once for each job; with a `LostJob` if its result will not be known.
             on_done: Called once when the wait is over, but not after `cancel`.
             deadline: By the loop's clock. The wait ends then, the jobs go on.
             age: Seconds since the jobs were started.
@@ -97,7 +97,13 @@ class PollScheduler:
         loop = asyncio.get_running_loop()
         job_handle = self._handle(poller, handle, operation, loop.time() - age)
         wait = PendingJobs[J](
-            handle, operation, dict.fromkeys(jobs), on_end, on_done, partial(self._leave, job_handle)
+            handle,
+            operation,
+            dict.fromkeys(jobs),
+            on_end,
+            on_done,
+            partial(self._leave, job_handle),
+            job_handle.notes,
         )
         job_handle.join(wait)
         ends_at = deadline if jobs else loop.time()
@@ -271,6 +277,9 @@ class PollScheduler:
             for handle in wanted:
                 handle.alone = True  # in a shared request it would have the others refused too
         elif _is_temporary(error):
+            if isinstance(error, UnreadableAnswer):
+                for handle in wanted:
+                    handle.process_unreadable(str(error))
             retry_after = error.retry_after if isinstance(error, Refused | QuotaTooSlow) else None
             poll.queue.failed(now, retry_after)
         elif len(poll.handles) > 1:

@@ -58,6 +58,12 @@ class CloudPhoneService:
     forgotten: set[str] = field(factory=set[str])
     """Request ids that the service does not know: polls that name one are refused."""
 
+    max_rows: int = 100
+    """Maximum of jobs on a page, whatever is requested."""
+
+    past_the_end: Reply | None = None
+    """What an offset past the last job is answered with; by default a page without jobs."""
+
     output: Callable[[str], str] = lambda target: f"out of {target}"
     calls: list[tuple[str, str, Any]] = field(factory=list[tuple[str, str, Any]])
     """Method, end of the path, and body or query of every call, except polls."""
@@ -143,7 +149,9 @@ class CloudPhoneService:
             return Reply({"error_code": "CPS.0050", "error_msg": "The job list is not found."}, 404)
         jobs = [job for name in requests for job in self.jobs.get(name, ())]
         listed = [job for job in jobs if not self.unlisted & set(job.target.values())]
-        page = [job.to_json(now) for job in listed[offset : offset + limit]]
+        if offset >= len(listed) and self.past_the_end is not None:
+            return self.past_the_end
+        page = [job.to_json(now) for job in listed[offset : offset + min(limit, self.max_rows)]]
         self.polls.append((now, len(requests), len(page)))
         return Reply({"request_id": "poll", "jobs": page})
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from koophone_async import Quota, State
 from koophone_async.cph import JobEntry, Started
 from koophone_async.polling import PollLimiter, PollScheduler
-from koophone_async.services.cph.completion import JobPoller
+from koophone_async.services.cph.completion import JobPoller, find_jobs
+from tests.fake_server import Reply
 
 if TYPE_CHECKING:
     from koophone_async import CloudPhone
@@ -62,15 +63,40 @@ async def test_the_poll_rate_does_not_depend_on_the_waits(
 
 async def test_a_further_page_counts_as_a_poll(service: CloudPhoneService, cph: CloudPhone) -> None:
     phones = [f"s1-{n}" for n in range(250)]
-    first, second, third = [await cph.commands.run(phones[n : n + 100], "id") for n in (0, 100, 200)]
-    limiter = PollLimiter(Quota(60, 60))
-    requests = JobPoller(cph._sender, limiter)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    calls = [await cph.commands.run(phones[n : n + 100], "id") for n in (0, 100, 200)]
+    limiter, wanted = PollLimiter(Quota(60, 60)), [job for call in calls for job in call.targets_by_job]
+    sender = cph._sender  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
-    seen = await requests.poll([started.request or "" for started in (first, second, third)])
+    found = await find_jobs(sender, limiter, [call.request or "" for call in calls], wanted)
 
-    assert [rows for _, _, rows in service.polls] == [100, 100, 50, 0]
+    assert [rows for _, _, rows in service.polls] == [100, 100, 50]
     assert limiter.free_at == pytest.approx(asyncio.get_running_loop().time() - 7 * 1.2)
-    assert not any(seen.values())
+    assert sorted(found) == sorted(wanted)
+
+
+@pytest.mark.parametrize("max_rows", [1, 7, 50, 99])
+async def test_jobs_of_short_pages_are_found(
+    service: CloudPhoneService, cph: CloudPhone, max_rows: int
+) -> None:
+    service.max_rows = max_rows
+
+    report = await cph.fleet([f"s1-{n}" for n in range(100)], max_per_server=1000).run("id")
+
+    assert report.counts == {State.SUCCEEDED: 100}
+
+
+@pytest.mark.parametrize(
+    "past_the_end", [Reply({"jobs": []}), Reply({"error_code": "CPS.0004"}, 400)], ids=str
+)
+async def test_a_lost_job_does_not_hide_others(
+    service: CloudPhoneService, cph: CloudPhone, past_the_end: Reply
+) -> None:
+    service.max_rows, service.past_the_end, service.unlisted = 3, past_the_end, {"s1-4"}
+
+    report = await cph.fleet([f"s1-{n}" for n in range(10)]).run("id")
+
+    assert report.counts == {State.SUCCEEDED: 9, State.UNKNOWN: 1}
+    assert report["s1-4"].state is State.UNKNOWN
 
 
 async def test_jobs_are_matched_to_their_call(service: CloudPhoneService, cph: CloudPhone) -> None:

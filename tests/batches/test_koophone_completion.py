@@ -10,6 +10,7 @@ from attrs import astuple
 
 from koophone_async import State
 from koophone_async.emulator import Omit, Refuse
+from koophone_async.polling import OpenJob
 from koophone_async.services.koophone import instances, jobs
 from koophone_async.services.koophone.completion import TaskOrStatePoller, TaskPoller, ready, status_poller
 
@@ -31,11 +32,13 @@ async def test_a_poller_forgets_a_call_that_has_ended(
     poller = TaskOrStatePoller(TaskPoller(sender), states)
     before = [str(astuple(part, recurse=False)) for part in (poller, states)]
 
-    wait = poller.wait(await koophone.instances.reset([phone.id for phone in emulator.phones]))
+    started = await koophone.instances.reset([phone.id for phone in emulator.phones])
+    wait = poller.wait(started.id or "", {job.id: job.instance for job in started.jobs})
     open_jobs = set(wait.jobs)
     while open_jobs:
         await asyncio.sleep(1)
-        open_jobs -= {job for job, end in (await poller.poll([wait.handle]))[wait.handle].items() if end}
+        results = (await poller.poll([wait.handle]))[wait.handle]
+        open_jobs -= {job for job, end in results.items() if not isinstance(end, OpenJob | None)}
 
     assert [str(astuple(part, recurse=False)) for part in (poller, states)] == before
 

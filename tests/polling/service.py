@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from koophone_async.polling import PollResult
+    from koophone_async.polling import OpenJob, PollResult
 
 
 @frozen
@@ -28,6 +28,9 @@ class Service:
     delay: float = 0.0
     refusal: Callable[[Sequence[str]], None] = field(default=lambda _: None)
     jobs: dict[str, dict[str, Job]] = field(factory=dict[str, dict[str, Job]])
+    notes: dict[str, OpenJob] = field(factory=dict[str, "OpenJob"])
+    """What polls show of some jobs that never end."""
+
     polls: list[tuple[float, tuple[str, ...]]] = field(factory=list[tuple[float, tuple[str, ...]]])
     polled: asyncio.Event = field(factory=asyncio.Event)
 
@@ -44,7 +47,10 @@ class Service:
         self.refusal(handles)
         now = asyncio.get_running_loop().time()
         return {
-            handle: {job.id: job if now >= job.ends_at else None for job in self.jobs[handle].values()}
+            handle: {job.id: self._shown(job, now) for job in self.jobs[handle].values()}
             for handle in handles
             if handle in self.jobs
         }
+
+    def _shown(self, job: Job, now: float) -> Job | OpenJob | None:
+        return job if now >= job.ends_at else self.notes.get(job.id)

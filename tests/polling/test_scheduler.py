@@ -25,7 +25,7 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
-from koophone_async.polling import PendingJobs, PollPolicy, PollScheduler
+from koophone_async.polling import LostJob, OpenJob, PendingJobs, PollPolicy, PollScheduler
 from koophone_async.virtual_time import run_virtually
 from tests.polling.service import Job, Service
 
@@ -45,11 +45,11 @@ def new_scheduler() -> PollScheduler:
 class Callbacks:
     """Records the callbacks of a wait, and when they came."""
 
-    ended: dict[str, tuple[float, Job | None]] = field(factory=dict[str, tuple[float, Job | None]])
+    ended: dict[str, tuple[float, Job | LostJob]] = field(factory=dict[str, tuple[float, Job | LostJob]])
     times: Counter[str] = field(factory=Counter[str])
     done: asyncio.Event = field(factory=asyncio.Event)
 
-    def end(self, job: str, seen: Job | None) -> None:
+    def end(self, job: str, seen: Job | LostJob) -> None:
         self.ended[job] = now(), seen
         self.times[job] += 1
 
@@ -58,7 +58,7 @@ class Callbacks:
 
     @property
     def lost(self) -> set[str]:
-        return {job for job, (_, seen) in self.ended.items() if seen is None}
+        return {job for job, (_, seen) in self.ended.items() if isinstance(seen, LostJob)}
 
 
 class Until(TypedDict, total=False):
@@ -113,7 +113,7 @@ async def test_each_job_is_reported_once_soon_after_its_end() -> None:
 
     assert set(callbacks.times.values()) == {1}
     assert set(callbacks.ended) == set(jobs)
-    late = [at - seen.ends_at for at, seen in callbacks.ended.values() if seen is not None]
+    late = [at - seen.ends_at for at, seen in callbacks.ended.values() if isinstance(seen, Job)]
     assert min(late) >= 0
     assert max(late) < 2
 
@@ -155,7 +155,7 @@ async def test_a_stream_iterates_over_jobs_as_they_end() -> None:
     jobs = service.start("task", [3.0, 1.0, 2.0])
 
     async with scheduler.stream(service, "task", jobs, operation="run") as stream:
-        ended = [(job, seen.ends_at if seen else None) async for job, seen in stream]
+        ended = [(job, seen.ends_at if isinstance(seen, Job) else None) async for job, seen in stream]
         assert not stream.pending
 
     assert set(ended) == {("task.0", 3.0), ("task.1", 1.0), ("task.2", 2.0)}
@@ -371,7 +371,6 @@ async def test_a_job_that_is_listed_again_is_not_lost() -> None:
     [
         AnswerTimedOut("tasks.show", "no answer"),
         Unavailable("tasks.show", 503, "", "down"),
-        UnreadableAnswer("tasks.show", 200, "not JSON", b"<html>"),
         Refused("tasks.show", 500, "X", "busy", retryable=True),
         asyncio.CancelledError(),
     ],
@@ -393,6 +392,70 @@ def test_failed_polls_are_retried_with_back_off(error: BaseException) -> None:
         assert max(gaps) > 30
 
     run()
+
+
+HTML = UnreadableAnswer("tasks.show", 200, "not JSON", b"<html>")
+
+
+@pytest.mark.parametrize("answers, lost", [(1, False), (4, False), (5, True), (1000, True)])
+def test_five_unreadable_answers_in_a_row_end_a_wait(answers: int, *, lost: bool) -> None:
+    def refuse(_: Sequence[str]) -> None:
+        if len(service.polls) <= answers:
+            raise HTML
+
+    service = Service(refusal=refuse)
+
+    @virtual
+    async def run() -> None:
+        _, callbacks = subscribe(new_scheduler(), service, "task", service.start("task", [2.0] * 100))
+        await callbacks.done.wait()
+        reasons = {seen.reason for _, seen in callbacks.ended.values() if isinstance(seen, LostJob)}
+        assert len(callbacks.ended) == 100
+        assert reasons == ({str(HTML)} if lost else set())
+
+    run()
+
+
+def test_unreadable_answers_that_alternate_with_others_end_nothing() -> None:
+    def refuse(_: Sequence[str]) -> None:
+        if len(service.polls) % 5:
+            raise HTML
+
+    service = Service(refusal=refuse)
+
+    @virtual
+    async def run() -> None:
+        _, callbacks = subscribe(new_scheduler(), service, "task", service.start("task", [300.0] * 10))
+        await callbacks.done.wait()
+        assert len(callbacks.ended) == 10
+        assert callbacks.lost == set()
+
+    run()
+
+
+@virtual
+async def test_a_handle_that_spoils_answers_is_polled_alone() -> None:
+    def refuse(handles: Sequence[str]) -> None:
+        if "3" in handles:
+            raise HTML
+
+    service, scheduler = Service(max_handles=20, refusal=refuse), new_scheduler()
+    waits = [subscribe(scheduler, service, str(n), service.start(str(n), [60.0] * 5))[1] for n in range(20)]
+    for callbacks in waits:
+        await callbacks.done.wait()
+
+    assert [len(callbacks.lost) for callbacks in waits] == [5 if n == 3 else 0 for n in range(20)]
+
+
+@virtual
+async def test_a_note_on_an_open_job_is_reported_at_the_deadline() -> None:
+    service = Service(notes={"task.1": OpenJob("its status is 9")})
+    wait, callbacks = subscribe(
+        new_scheduler(), service, "task", service.start("task", [1e6] * 2), deadline=600.0
+    )
+    await callbacks.done.wait()
+
+    assert [wait.reason(job) for job in wait.pending] == ["still running", "still running: its status is 9"]
 
 
 @pytest.mark.parametrize(
@@ -473,7 +536,8 @@ async def test_single_jobs_share_requests() -> None:
     for callbacks in all_callbacks:
         await callbacks.done.wait()
 
-    late = [at - seen.ends_at for callbacks in all_callbacks for at, seen in callbacks.ended.values() if seen]
+    ended = [one for callbacks in all_callbacks for one in callbacks.ended.values()]
+    late = [at - seen.ends_at for at, seen in ended if isinstance(seen, Job)]
     assert len(service.polls) < 100
     assert sum(late) / len(late) < 5
 
@@ -532,7 +596,7 @@ async def test_an_error_in_a_callback_does_not_affect_other_waits() -> None:
     )
     jobs = service.start("task", [2.0, 2.0])
 
-    def fail(job: str, _: Job | None) -> None:
+    def fail(job: str, _: Job | LostJob) -> None:
         raise RuntimeError(job)
 
     scheduler.subscribe(service, "task", jobs, operation="run", on_end=fail)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.operation import Quota, Sender
-from koophone_async.polling import PollLimiter
+from koophone_async.polling import Deadline, PollLimiter
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.commands import Commands
 from koophone_async.services.cph.completion import POLL_QUOTA, JobPoller
@@ -125,7 +125,7 @@ class CloudPhone:
         max_per_server: int = 30,
         concurrency: int = 32,
         in_flight: int = 100_000,
-        deadline: float | None = None,
+        deadline: float | Deadline | None = Deadline.DEFAULT,
         assume_unique: bool = False,
     ) -> PhoneFleet:
         """Return a fleet of any number of phones, to run one operation on all of them.
@@ -140,7 +140,8 @@ class CloudPhone:
                 it idle until the next poll. Phones whose server is unknown are not limited.
             concurrency: Maximum number of concurrent calls.
             in_flight: Maximum number of phones that were read from the source and have no outcome yet.
-            deadline: Seconds after which nothing more is sent and running jobs are left running.
+            deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
+                deadline. By default each call's jobs are awaited for a time that depends on the operation.
             assume_unique: Skip the detection of duplicates, which costs about 100 bytes an id. Without it,
                 every id is processed once.
         """
@@ -148,27 +149,33 @@ class CloudPhone:
         return PhoneFleet(self._sender, self._poller, phones, options, server_of)
 
     def server_fleet(
-        self, servers: Source, *, concurrency: int = 32, deadline: float | None = None
+        self, servers: Source, *, concurrency: int = 32, deadline: float | Deadline | None = Deadline.DEFAULT
     ) -> ServerFleet:
         """Return a fleet of any number of servers, to run one operation on all of them.
 
         Args:
             servers: Ids, or the items of `servers.list` or `tags.find`; an iterable or async iterable.
             concurrency: Maximum number of concurrent calls.
-            deadline: Seconds after which nothing more is sent and running jobs are left running.
+            deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
+                deadline. By default each call's jobs are awaited for a time that depends on the operation.
         """
         options = RunOptions(concurrency, deadline=deadline)
         return ServerFleet(self._sender, self._poller, servers, options)
 
     def encoding_fleet(
-        self, encoding_servers: Source, *, concurrency: int = 32, deadline: float | None = None
+        self,
+        encoding_servers: Source,
+        *,
+        concurrency: int = 32,
+        deadline: float | Deadline | None = Deadline.DEFAULT,
     ) -> EncodingFleet:
         """Return a fleet of any number of encoding servers.
 
         Args:
             encoding_servers: Ids, or the items of `encoding_servers.list`; an iterable or async iterable.
             concurrency: Maximum number of concurrent calls.
-            deadline: Seconds after which nothing more is sent and running jobs are left running.
+            deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
+                deadline. By default each call's jobs are awaited for a time that depends on the operation.
         """
         options = RunOptions(concurrency, deadline=deadline)
         return EncodingFleet(self._sender, self._poller, encoding_servers, options)

@@ -15,16 +15,18 @@ from koophone_async.batches import (
     State,
     UnreadableJob,
     Wait,
+    error_code,
+    open_job,
     outcomes_without_row,
     unreadable_jobs,
 )
+from koophone_async.errors import Refused
 from koophone_async.operation import Quota, Sender
-from koophone_async.polling import PollLimiter, PollResult
-from koophone_async.rows import dropped_rows
+from koophone_async.polling import OpenJob, PollLimiter, PollResult
+from koophone_async.rows import UnreadableValue, dropped_rows
 from koophone_async.services.cph.commands import CommandResult, CommandResults
 from koophone_async.services.cph.connections import Connections, RefusedConnection
-from koophone_async.services.cph.jobs import LIST, MAX_JOBS, MAX_REQUESTS, Job, JobQuery, JobState
-from koophone_async.services.cph.paging import items_by_offset
+from koophone_async.services.cph.jobs import LIST, MAX_JOBS, MAX_REQUESTS, Job, JobPage, JobQuery, JobState
 from koophone_async.services.cph.started_jobs import NO_ERROR, JobEntry, Started
 
 POLL_QUOTA: Final = Quota(60, 60)
@@ -45,9 +47,9 @@ class JobPoller:
         awaited = {
             job: handle for handle in handles for job in self._session.poll_scheduler.pending(self, handle)
         }
-        seen: dict[str, dict[str, Job | UnreadableJob | None]] = {handle: {} for handle in handles}
+        seen: dict[str, dict[str, Job | UnreadableJob | OpenJob | None]] = {handle: {} for handle in handles}
         for id, job in (await find_jobs(self._session, self.limiter, handles, awaited)).items():
-            seen[awaited[id]][id] = job if job.ended else None
+            seen[awaited[id]][id] = ended_or_open(job)
         return seen
 
     def read_started(
@@ -79,21 +81,43 @@ async def find_jobs(
 ) -> Mapping[str, Job | UnreadableJob]:
     """Return the wanted jobs of some calls by id; read as many pages as it takes to find them.
 
-    Answers do not name the call of a job, and list jobs that ended long ago too.
+    Answers do not name the call of a job, and list jobs that ended long ago too. A page may be shorter than
+    requested and not be the last one, so a job is missing only if no page has it.
     """
-    missing, jobs, rows = set(wanted), dict[str, Job](), 0
-    listed = items_by_offset(session, LIST, JobQuery(handles))
-    async for job in listed:
-        if rows and not rows % MAX_JOBS:
-            limiter.record(asyncio.get_running_loop().time())  # one more page
-        rows += 1
-        if job.id in missing:
-            missing.remove(job.id)
-            jobs[job.id] = job
-            if not missing:
-                break
-    dropped = [value for value in listed.unreadable if value.drops_row]
+    missing, jobs, dropped = set(wanted), dict[str, Job](), list[UnreadableValue]()
+    offset, before = 0, tuple[Job, ...]()
+    while True:
+        page = await _page(session, handles, offset)
+        unreadable = dropped_rows(page.items)
+        if page.items == before and not unreadable:
+            break  # empty, or the previous page again by a service that does not page
+        for job in page.items:
+            if job.id in missing:
+                missing.remove(job.id)
+                jobs[job.id] = job
+        dropped += unreadable
+        offset, before = offset + len(page.items) + len(unreadable), page.items
+        if not missing or (page.total is not None and offset >= page.total):
+            break
+        limiter.record(asyncio.get_running_loop().time())  # one more page
     return {**jobs, **unreadable_jobs(dropped, missing, ())}
+
+
+async def _page(session: Sender, handles: Sequence[str], offset: int) -> JobPage:
+    """Return a page of jobs, empty where the service refuses an offset past the end (003 requires less)."""
+    try:
+        return await session.send(LIST, JobQuery(handles, offset))
+    except Refused as error:
+        if not offset or error.repeatable:
+            raise
+        return JobPage()
+
+
+def ended_or_open(job: Job | UnreadableJob) -> Job | UnreadableJob | OpenJob | None:
+    """Return a job that has ended, or what is known of one that has not."""
+    if isinstance(job, UnreadableJob) or job.ended:
+        return job
+    return open_job(job.state, job.error_code, job.error_message)
 
 
 def refusals(started: Started, ids: Sequence[str] = ()) -> Iterator[Outcome]:
@@ -161,7 +185,7 @@ def _outcome(result: CommandResult, ids: Sequence[str]) -> Outcome:
         _target(result, ids),
         state,
         result.id,
-        result.error_code or None,
+        error_code(result.error_code),
         result.error_message or reason,
         result.output,
     )

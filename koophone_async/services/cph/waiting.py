@@ -7,7 +7,7 @@ from attrs import field, frozen
 from koophone_async.batches import Report, wait_for_jobs
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Sender
-from koophone_async.polling import ResumeToken
+from koophone_async.polling import Deadline, ResumeToken
 from koophone_async.services.cph import jobs
 from koophone_async.services.cph.completion import JobPoller, refusals
 from koophone_async.services.cph.started_jobs import Started, StartedOne
@@ -24,7 +24,7 @@ class Jobs(jobs.Jobs):
         self,
         started: Started | StartedOne | ResumeToken | str,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the end of the wait is no error here
+        timeout: float | Deadline | None = Deadline.DEFAULT,  # noqa: ASYNC109 - the end of the wait is no error here
     ) -> Report:
         """Wait until every job of a call has ended, and return the outcome of each phone or server.
 
@@ -33,7 +33,8 @@ class Jobs(jobs.Jobs):
         Args:
             started: Answer of the call, whose refused entries are in the report too; or an outcome's
                 `resume_token`, also one from another process.
-            timeout: Seconds after which pending jobs are `unfinished`, each with a resume token.
+            timeout: Seconds after which pending jobs are `unfinished`, each with a resume token;
+                None for no limit. By default a time that depends on the operation.
 
         Raises:
             InvalidRequest: The answer has jobs but no request id to poll them by; or the string is no resume

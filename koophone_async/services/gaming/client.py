@@ -5,7 +5,7 @@ from __future__ import annotations
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.operation import Sender
-from koophone_async.polling import PollLimiter
+from koophone_async.polling import Deadline, PollLimiter
 from koophone_async.services.cph.completion import POLL_QUOTA
 from koophone_async.services.gaming.applications import Applications
 from koophone_async.services.gaming.completion import DeploymentPoller
@@ -46,7 +46,7 @@ class Gaming:
         *,
         concurrency: int = 32,
         in_flight: int = 100_000,
-        deadline: float | None = None,
+        deadline: float | Deadline | None = Deadline.DEFAULT,
         assume_unique: bool = False,
     ) -> Fleet:
         """Return a fleet of any number of servers, or of phones for `update`, to run one operation on.
@@ -55,7 +55,8 @@ class Gaming:
             ids: Iterable or async iterable of any length. At most `in_flight` ids are read ahead.
             concurrency: Maximum number of concurrent calls.
             in_flight: Maximum number of ids that were read from the source and have no outcome yet.
-            deadline: Seconds after which nothing more is sent and running jobs are left running.
+            deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
+                deadline. By default each call's jobs are awaited for a time that depends on the operation.
             assume_unique: Skip the detection of duplicates, which costs about 100 bytes an id. Without it,
                 every id is processed once.
         """

@@ -11,7 +11,7 @@ from koophone_async.batches import Report, wait_for_jobs
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
-from koophone_async.polling import ResumeToken
+from koophone_async.polling import Deadline, ResumeToken
 from koophone_async.rows import Items
 from koophone_async.services.cph.paging import items_by_offset
 from koophone_async.services.gaming.completion import DeploymentPoller, refusals
@@ -221,7 +221,12 @@ class Deployments:
         """
         return await self._session.send(UPDATE, UpdateVersions.of(phone, versions))
 
-    async def wait(self, started: Started | ResumeToken | str, *, timeout: float | None = None) -> Report:  # noqa: ASYNC109
+    async def wait(
+        self,
+        started: Started | ResumeToken | str,
+        *,
+        timeout: float | Deadline | None = Deadline.DEFAULT,  # noqa: ASYNC109 - the end of the wait is no error
+    ) -> Report:
         """Wait until every job of a call has ended, and return the outcome of each server.
 
         After an update it is the outcome of the phone. An outcome's `value` is a `Deployment`, with the
@@ -231,7 +236,8 @@ class Deployments:
         Args:
             started: Answer of the call, or the resume token of an unfinished outcome, also one from another
                 process; a token has only the ids of its jobs.
-            timeout: Seconds after which pending servers are `unfinished`, each with a resume token.
+            timeout: Seconds after which pending servers are `unfinished`, each with a resume token;
+                None for no limit. By default a time that depends on the operation.
 
         Raises:
             InvalidRequest: The string is no resume token, or the answer has jobs but no request id to poll

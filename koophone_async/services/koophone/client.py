@@ -6,6 +6,7 @@ from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.batches.regions import RegionMap
 from koophone_async.operation import Sender
+from koophone_async.polling import Deadline
 from koophone_async.services.koophone.apps import Apps
 from koophone_async.services.koophone.commands import Commands
 from koophone_async.services.koophone.completion import TaskPoller
@@ -72,7 +73,7 @@ class KooPhone:
         *,
         concurrency: int = 32,
         in_flight: int = 100_000,
-        deadline: float | None = None,
+        deadline: float | Deadline | None = Deadline.DEFAULT,
         assume_unique: bool = False,
     ) -> Fleet:
         """Return a fleet: any number of instances, for operations on all of them.
@@ -82,7 +83,8 @@ class KooPhone:
                 iterable of any length. It is consumed as the run proceeds, up to `in_flight` ids ahead.
             concurrency: Maximum of concurrent calls.
             in_flight: Maximum of ids that have been read and not yet reported.
-            deadline: Seconds after which nothing more is sent, and jobs that still run are left running.
+            deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
+                deadline. By default each call's jobs are awaited for a time that depends on the operation.
             assume_unique: Skip the check for duplicates, which needs about 100 bytes an id. An id that is
                 listed twice is then sent twice.
         """

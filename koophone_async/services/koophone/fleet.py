@@ -15,6 +15,7 @@ from koophone_async.batches import (
     State,
     Verb,
     Wait,
+    error_code,
     outcomes_without_row,
 )
 from koophone_async.batches.chunks import Source
@@ -26,12 +27,13 @@ from koophone_async.services.koophone import apps, commands, instances, orders, 
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
 from koophone_async.services.koophone.commands import CommandResult, CommandResults, RunCommand
 from koophone_async.services.koophone.completion import (
+    NewBackup,
     StatePoller,
     TaskOrStatePoller,
     TaskPoller,
-    backed_up,
     list_poller,
-    prepared,
+    prepare_poller,
+    query_progress,
     ready,
     running,
     status_poller,
@@ -46,6 +48,7 @@ from koophone_async.services.koophone.streaming import (
     PreparedInstances,
     PrepareInstances,
     PrepareState,
+    ProgressState,
     StreamAccess,
 )
 from koophone_async.services.koophone.users import Assignment, Assignments
@@ -123,7 +126,8 @@ class Fleet:
 
     def backup(self) -> Run[InstancesRequest, StartedTask]:
         """Back up instances to object storage, release their machines, and wait until it is done."""
-        return self._run_with_task(instances.BACKUP, InstancesRequest, list_poller(self._session, backed_up))
+        states = list_poller(self._session, NewBackup(self._session.now))
+        return self._run_with_task(instances.BACKUP, InstancesRequest, states)
 
     def assign(self, user: str | Mapping[str, str]) -> Run[Assignments, Accepted]:
         """Assign instances to users.
@@ -155,20 +159,31 @@ class Fleet:
     def prepare(self, user: str) -> Run[PrepareInstances, PreparedInstances]:
         """Prepare instances for streaming, and wait until they can stream.
 
-        The wait polls the state of a hundred instances per call, not the progress of each. If some wait for
-        more than their data, it polls the list of instances, which shows the rest too.
+        The wait polls the state of a hundred instances per call. If some wait for more than their data, it
+        polls the list of instances, which shows the rest too. Instances whose state is good, in the China
+        edition, or whose state does not become good are asked for their progress, one per call.
 
         Args:
             user: The user who will stream; at most 32 characters.
         """
-        by_status, by_list = status_poller(self._session, ready), list_poller(self._session, prepared)
+        by_status, by_list = (
+            prepare_poller(self._session, user, by_list=by_list) for by_list in (False, True)
+        )
+        is_china, ready_now = self._session.edition is Edition.CHINA, set[str]()
+
+        async def send(session: Sender, request: PrepareInstances, tracker: SendTracker) -> PreparedInstances:
+            answer = await session.send(streaming.PREPARE, request, tracker=tracker)
+            ids = [one.instance for one in answer.statuses if one.state == PrepareState.READY]
+            progress = await query_progress(session, user, ids) if is_china else {}
+            ready_now.update(id for id in ids if progress.get(id, ProgressState.READY) == ProgressState.READY)
+            return answer
 
         def read(answer: PreparedInstances, ids: Sequence[str]) -> CallResult:
             known = {status.instance for status in answer.statuses}
             outcomes = outcomes_without_row(ids, known, dropped_rows(answer.statuses))
             pending: list[str] = []
             for status in answer.statuses:
-                if status.state == PrepareState.READY:
+                if status.state == PrepareState.READY and status.instance in ready_now:
                     outcomes.append(Outcome(status.instance, State.SUCCEEDED, value=status.state))
                 elif status.state == PrepareState.RESTORING_EXPIRED_FAILED:
                     failed = Outcome(status.instance, State.FAILED, error_message="could not be restored")
@@ -179,7 +194,7 @@ class Fleet:
             states = by_list if needs_list else by_status
             return CallResult(outcomes, states.wait(pending) if pending else None)
 
-        return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read)
+        return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read, send)
 
     def authorize(self) -> Run[InstanceRequest, StreamAccess]:
         """Create the token of each stream, one per call; the outcome's `value` is a `StreamAccess`."""
@@ -225,9 +240,10 @@ class Fleet:
         tasks = TaskOrStatePoller(self._tasks, states)
 
         def read(started: StartedTask, ids: Sequence[str]) -> CallResult:
-            if not started.id or not started.jobs:
+            jobs = {job.id: job.instance for job in started.jobs}
+            if not started.id or not jobs:
                 return CallResult(wait=states.wait(ids))
-            return CallResult(_without_job(started, ids), tasks.wait(started))
+            return CallResult(_without_job(started, ids), tasks.wait(started.id, jobs))
 
         return self._run(operation, request, read, sample=sample)
 
@@ -305,7 +321,7 @@ def _result_outcome(result: CommandResult) -> Outcome:
     return Outcome(
         result.instance,
         _RESULT_STATES.get(result.state, State.UNKNOWN),
-        error_code=result.error_code or None,
+        error_code=error_code(result.error_code),
         error_message=result.error_message or _reason_without_message(result.state),
         output=result.output,
     )

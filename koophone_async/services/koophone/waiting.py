@@ -7,7 +7,7 @@ from attrs import field, frozen
 from koophone_async.batches import Report, wait_for_jobs
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Sender
-from koophone_async.polling import ResumeToken
+from koophone_async.polling import Deadline, ResumeToken
 from koophone_async.services.koophone.completion import TaskPoller
 from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
 
@@ -36,7 +36,7 @@ class Jobs:
         self,
         task: ResumeToken | str | None,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - a wait that times out returns its report
+        timeout: float | Deadline | None = Deadline.DEFAULT,  # noqa: ASYNC109 - a wait that times out returns its report
     ) -> Report:
         """Wait until every job of a task has ended, and return the outcome of each instance.
 
@@ -44,7 +44,8 @@ class Jobs:
 
         Args:
             task: `started.task`, or its string from another process, or the `resume_token` of an outcome.
-            timeout: Seconds after which the jobs that still run are `unfinished`, each with a resume token.
+            timeout: Seconds after which the jobs that still run are `unfinished`, each with a resume token;
+                None for no limit. By default a time that depends on the operation.
 
         Raises:
             InvalidRequest: There is no task to wait for, as after a reset in the China edition; or the
