@@ -4,7 +4,7 @@ If a chunk is refused because of some of its ids, it is halved until these stand
 cannot be known is `unknown`, never a success or a failure.
 """
 
-from koophone_async.batches.job_wait import wait_for_jobs
+from koophone_async.batches.job_wait import once_listed, wait_for_jobs
 from koophone_async.batches.outcome_mapping import (
     UnreadableJob,
     error_code,
@@ -38,6 +38,7 @@ __all__ = [
     "Verb",
     "Wait",
     "error_code",
+    "once_listed",
     "open_job",
     "outcomes_without_row",
     "unreadable_jobs",

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import evolve
 
 from koophone_async.batches.outcome_mapping import OutcomeMerger, job_outcome, jobs_by_id, unfinished
+from koophone_async.errors import NotFound
 from koophone_async.polling.deadlines import Deadline, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from koophone_async.batches.outcomes import Outcome, Report
     from koophone_async.operation import Sender
     from koophone_async.polling import Poller, ResumeToken
+
+
+_LISTING_SECONDS: Final = 15.0
+"""How long jobs that were just started may not be listed yet."""
+
+_LISTING_INTERVAL: Final = 2.0
+
+Listed = TypeVar("Listed", bound=Sized)
+
+
+async def once_listed(query: Callable[[], Awaitable[Listed]]) -> Listed:
+    """Return the jobs of an id that was started elsewhere, as soon as the service lists any.
+
+    Raises:
+        NotFound: The service does not know the id.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + _LISTING_SECONDS
+    while True:
+        try:
+            listed = await query()
+        except NotFound:
+            if loop.time() >= give_up_at:
+                raise
+        else:
+            if listed or loop.time() >= give_up_at:
+                return listed
+        await asyncio.sleep(_LISTING_INTERVAL)
 
 
 async def wait_for_jobs(  # noqa: PLR0913 - one is named, and has a default

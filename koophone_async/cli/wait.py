@@ -28,7 +28,8 @@ def command(entry: Entry) -> Callable[..., None]:
         resume_tokens: Annotated[
             list[str],
             typer.Argument(
-                metavar="TOKEN...", help="Resume tokens, as printed by a command with --no-wait, or in rows."
+                metavar="TOKEN...",
+                help="Resume tokens, as in rows or printed with --no-wait; or ids of tasks, requests or jobs.",
             ),
         ],
         output: Output = Format.TABLE,

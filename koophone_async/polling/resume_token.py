@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import zlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
@@ -20,6 +21,9 @@ _VERSION: Final = "kp1."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_DECOMPRESSED: Final = 8 * 1024 * 1024
 """The maximum size of the decompressed JSON in bytes; 100 jobs have about 8,000."""
+
+_TOKEN: Final = re.compile(r"kp\d+\.")
+"""Start of a resume token of any version. No id of the services has a dot."""
 
 _Content = tuple[str, str, dict[str, str], int | None]
 
@@ -60,6 +64,11 @@ class ResumeToken:
         started = self.started_at and (self.started_at - _EPOCH) // timedelta(microseconds=1)
         content = msgspec.json.encode((self.operation, self.handle, self.jobs, started))
         return _VERSION + base64.urlsafe_b64encode(zlib.compress(content, 9)).decode().rstrip("=")
+
+    @classmethod
+    def is_token(cls, text: str) -> bool:
+        """Return whether a text is a resume token of some version, and not an id of the service."""
+        return _TOKEN.match(text) is not None
 
     @classmethod
     def parse(cls, text: str) -> ResumeToken:

@@ -89,6 +89,8 @@ class CloudPhoneService:
         path = request.path.removeprefix("/v1/P/").removeprefix("cloud-phone/")
         if (request.method, path) == ("GET", "jobs"):
             return self._list(request.query)
+        if path.startswith("jobs/"):
+            return self._show(path.removeprefix("jobs/"))
         body = request.json or request.query
         self.calls.append((request.method, path, body))
         if path.endswith("tags/action"):
@@ -140,11 +142,17 @@ class CloudPhoneService:
         ]
         return {"request_id": "r0", "connect_infos": good, "errors": bad}
 
+    def _show(self, id: str) -> Reply:
+        now = asyncio.get_running_loop().time()
+        for job in (job for jobs in self.jobs.values() for job in jobs if job.id == id):
+            return Reply(job.to_json(now))
+        return Reply({"error_code": "CPS.0011", "error_msg": "The job does not exist."}, 404)
+
     def _list(self, query: Mapping[str, str]) -> Reply:
         now = asyncio.get_running_loop().time()
         requests = query["request_ids"].split(",")
         offset, limit = int(query["offset"]), int(query["limit"])
-        if self.forgotten & set(requests):
+        if self.forgotten & set(requests) or not self.jobs.keys() & set(requests):
             self.polls.append((now, len(requests), 0))
             return Reply({"error_code": "CPS.0050", "error_msg": "The job list is not found."}, 404)
         jobs = [job for name in requests for job in self.jobs.get(name, ())]

@@ -383,7 +383,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             ("apps", "install", "a", *PACKAGE, "--url", "ftp://x"),
             "must be a signed download link",
         ),
-        (("jobs", "wait", "nonsense"), "TOKEN: "),
+        (("jobs", "wait", "kp1.nonsense"), "TOKEN: "),
         (("api",), "OPERATION: is missing; `koophone api --list` lists all"),
         (("api", "koophone.orders.skus", "--list"), "--list: lists all operations"),
         (("api", "koophone.command.run"), "did you mean koophone.commands.run?"),

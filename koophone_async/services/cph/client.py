@@ -10,7 +10,7 @@ from koophone_async.operation import Quota, Sender
 from koophone_async.polling import Deadline, PollLimiter
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.commands import Commands
-from koophone_async.services.cph.completion import POLL_QUOTA, JobPoller
+from koophone_async.services.cph.completion import POLL_QUOTA, JobPoller, SingleJobPoller
 from koophone_async.services.cph.encoding_servers import EncodingServers
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
@@ -94,7 +94,7 @@ class CloudPhone:
         self.gaming: Gaming = Gaming(sender, poller.limiter)
         self.image_members: ImageMembers = ImageMembers(sender)
         self.images: Images = Images(sender)
-        self.jobs: Jobs = Jobs(sender, poller)
+        self.jobs: Jobs = Jobs(sender, poller, SingleJobPoller(sender, poller.limiter))
         self.keypairs: Keypairs = Keypairs(sender)
         self.phone_images: PhoneImages = PhoneImages(sender)
         self.phones: Phones = Phones(sender)

@@ -26,7 +26,17 @@ from koophone_async.polling import OpenJob, PollLimiter, PollResult
 from koophone_async.rows import UnreadableValue, dropped_rows
 from koophone_async.services.cph.commands import CommandResult, CommandResults
 from koophone_async.services.cph.connections import Connections, RefusedConnection
-from koophone_async.services.cph.jobs import LIST, MAX_JOBS, MAX_REQUESTS, Job, JobPage, JobQuery, JobState
+from koophone_async.services.cph.jobs import (
+    LIST,
+    MAX_JOBS,
+    MAX_REQUESTS,
+    SHOW,
+    Job,
+    JobPage,
+    JobQuery,
+    JobRequest,
+    JobState,
+)
 from koophone_async.services.cph.started_jobs import NO_ERROR, JobEntry, Started
 
 POLL_QUOTA: Final = Quota(60, 60)
@@ -74,6 +84,22 @@ class JobPoller:
         if not answer.request:
             return CallResult(outcomes + _without_request(running))
         return CallResult(outcomes, Wait(self, answer.request, running) if running else None)
+
+
+@frozen(eq=False)
+class SingleJobPoller:
+    """Polls jobs by their own ids, one per request."""
+
+    _session: Sender
+    limiter: PollLimiter
+    max_handles: int = 1
+    max_jobs: int | None = None
+
+    async def poll(self, handles: Sequence[str]) -> PollResult[Job | UnreadableJob]:
+        """Return a job under its own id."""
+        (id,) = handles
+        job = await self._session.send(SHOW, JobRequest(id))
+        return {id: {id: ended_or_open(job)}}
 
 
 async def find_jobs(

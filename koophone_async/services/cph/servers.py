@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Between, OneOf, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
@@ -46,7 +46,7 @@ from koophone_async.services.cph.server_models import (
     ProductType,
     ServerModel,
 )
-from koophone_async.services.cph.started_jobs import Accepted, Started, StartedOne
+from koophone_async.services.cph.started_jobs import SEPARATOR, Accepted, Started, StartedOne
 from koophone_async.wire import PAGE_SIZE, doc, wire
 
 
@@ -319,4 +319,6 @@ class Servers:
 
         API: huaweicloudsdkcph 3.1.219
         """
-        return await self._session.send(DELETE, DeleteServers(servers))
+        request = DeleteServers(servers)
+        started = await self._session.send(DELETE, request)
+        return evolve(started, server=started.server or SEPARATOR.join(request.servers))

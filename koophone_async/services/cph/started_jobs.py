@@ -56,13 +56,17 @@ class Started:
         return tuple(job for job in self.jobs if job.refused)
 
 
+SEPARATOR: Final = ","
+"""Separates servers whose work is a single job; no id has a comma."""
+
+
 @frozen
 class StartedOne:
     """Answer of a call that starts a single job."""
 
     request: str | None = field(default=None, metadata=wire("request_id", null_text=True))
     server: str | None = field(default=None, metadata=wire("server_id"))
-    """None if the answer names no server."""
+    """None if the answer names no server; several, joined by commas, if the job is for all of them."""
 
     id: str | None = field(default=None, metadata=wire("job_id", null_text=True))
 

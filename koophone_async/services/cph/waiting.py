@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from collections.abc import Mapping
 
-from koophone_async.batches import Report, wait_for_jobs
-from koophone_async.errors import InvalidRequest, Rule
+from attrs import evolve, field, frozen
+
+from koophone_async.batches import Report, once_listed, wait_for_jobs
+from koophone_async.errors import Busy, InvalidRequest, Refused, Rule, Throttled, Unavailable
 from koophone_async.operation import Sender
 from koophone_async.polling import Deadline, ResumeToken
 from koophone_async.services.cph import jobs
-from koophone_async.services.cph.completion import JobPoller, refusals
-from koophone_async.services.cph.started_jobs import Started, StartedOne
+from koophone_async.services.cph.completion import JobPoller, SingleJobPoller, refusals
+from koophone_async.services.cph.started_jobs import SEPARATOR, Started, StartedOne
 
 
 @frozen
@@ -19,6 +21,8 @@ class Jobs(jobs.Jobs):
 
     _session: Sender
     _poller: JobPoller = field(repr=False)
+    _jobs: SingleJobPoller = field(repr=False)
+    """Polls jobs of which only the own id is known."""
 
     async def wait(
         self,
@@ -32,19 +36,40 @@ class Jobs(jobs.Jobs):
 
         Args:
             started: Answer of the call, whose refused entries are in the report too; or an outcome's
-                `resume_token`, also one from another process.
+                `resume_token`, also one from another process; or the bare id of a request or job that was
+                started anywhere.
             timeout: Seconds after which pending jobs are `unfinished`, each with a resume token;
                 None for no limit. By default a time that depends on the operation.
 
         Raises:
-            InvalidRequest: The answer has jobs but no request id to poll them by; or the string is no resume
-                token.
+            InvalidRequest: The answer has jobs but no request id to poll them by; or the string is a damaged
+                resume token.
+            NotFound: The service knows neither a request nor a job of this id.
         """
-        resume_token = _resume_token(started)
+        if isinstance(started, str) and not ResumeToken.is_token(started):
+            resume_token = ResumeToken("", started, await once_listed(lambda: self._jobs_of(started)))
+        else:
+            resume_token = _resume_token(started)
         report = Report(resume_token.operation or "cph.jobs")
         for refusal in refusals(_started(started)):
             report.keep(refusal)
-        return await wait_for_jobs(self._session, self._poller, resume_token, report, timeout)
+        is_job = resume_token.handle in resume_token.jobs
+        poller = self._jobs if is_job else self._poller
+        report = await wait_for_jobs(self._session, poller, resume_token, report, timeout)
+        return _with_an_outcome_per_id(report)
+
+    async def _jobs_of(self, id: str) -> Mapping[str, str]:
+        """Return phone or server by job, for the id of a request or of a job."""
+        try:
+            jobs = {job.id: job.target or job.id async for job in self.list([id])}
+        except Refused as error:
+            if error.repeatable or isinstance(error, Busy | Throttled | Unavailable):
+                raise
+            jobs = {}
+        if jobs:
+            return jobs
+        job = await self.show(id)
+        return {id: job.target or id}
 
 
 def _started(started: Started | StartedOne | ResumeToken | str) -> Started:
@@ -65,3 +90,14 @@ def _resume_token(started: Started | StartedOne | ResumeToken | str) -> ResumeTo
             "cph.jobs.wait", "started", "has no request id; poll each job with jobs.show", Rule.MISSING
         )
     return ResumeToken("", answer.request or "", jobs)
+
+
+def _with_an_outcome_per_id(report: Report) -> Report:
+    """Return a report in which a job for several servers is the outcome of each of them."""
+    if not any(SEPARATOR in id for id in report.outcomes):
+        return report
+    split = Report(report.operation)
+    for outcome in report:
+        for id in outcome.id.split(SEPARATOR):
+            split.keep(evolve(outcome, id=id))
+    return split

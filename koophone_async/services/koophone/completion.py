@@ -292,12 +292,15 @@ class NewBackup:
     """
 
     _now: Callable[[], datetime]
+    _started_at: datetime | None = None
+    """When the backup was started, if that was before this object was created."""
+
     _called_at: datetime = field(init=False)
     _earlier: dict[str, datetime] = field(factory=dict[str, datetime], init=False)
     """Time of the backup that each instance was first seen with."""
 
     def __attrs_post_init__(self) -> None:
-        self._called_at = self._now()
+        self._called_at = self._started_at or self._now()
 
     def __call__(self, instance: Instance) -> Verdict:
         """Judge an instance."""
@@ -380,6 +383,13 @@ def read_list(session: Sender, judge: Callable[[Instance], Verdict]) -> StateRea
 def status_poller(session: Sender, judge: Callable[[object], Verdict]) -> StatePoller:
     """Return a poller that reads the state of a hundred instances per request."""
     return StatePoller(read_status(session, judge))
+
+
+def until_running(session: Sender) -> StatePoller:
+    """Return a poller for running instances; the international edition shows these only in the list."""
+    if session.edition is Edition.CHINA:
+        return status_poller(session, ready)
+    return list_poller(session, running)
 
 
 def list_poller(session: Sender, judge: Callable[[Instance], Verdict]) -> StatePoller:

@@ -34,10 +34,8 @@ from koophone_async.services.koophone.completion import (
     list_poller,
     prepare_poller,
     query_progress,
-    ready,
-    running,
-    status_poller,
     unassigned,
+    until_running,
 )
 from koophone_async.services.koophone.instances import InstancesRequest, InstanceStatuses
 from koophone_async.services.koophone.jobs import Accepted, JobState, StartedTask
@@ -117,11 +115,11 @@ class Fleet:
 
     def reset(self) -> Run[InstancesRequest, StartedTask]:
         """Reset instances to their initial state, and wait until they run again."""
-        return self._run_with_task(instances.RESET, InstancesRequest, self._until_running())
+        return self._run_with_task(instances.RESET, InstancesRequest, until_running(self._session))
 
     def reboot(self) -> Run[InstancesRequest, Accepted]:
         """Restart instances, and wait until they run again."""
-        states = self._until_running()
+        states = until_running(self._session)
         return self._run(instances.REBOOT, InstancesRequest, lambda _, ids: CallResult(wait=states.wait(ids)))
 
     def backup(self) -> Run[InstancesRequest, StartedTask]:
@@ -211,12 +209,6 @@ class Fleet:
     def unsubscribe(self) -> Run[DeleteInstances, Accepted]:
         """End the subscriptions of instances, which deletes them for good."""
         return self._run(orders.UNSUBSCRIBE, DeleteInstances, _accepted)
-
-    def _until_running(self) -> StatePoller:
-        """Return a poller for running instances; the international edition shows these only in the list."""
-        if self._session.edition is Edition.CHINA:
-            return status_poller(self._session, ready)
-        return list_poller(self._session, running)
 
     def _run(
         self,

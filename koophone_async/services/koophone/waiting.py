@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
 from attrs import field, frozen
 
-from koophone_async.batches import Report, wait_for_jobs
+from koophone_async.batches import Outcome, Report, State, once_listed, wait_for_jobs
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Sender
 from koophone_async.polling import Deadline, ResumeToken
-from koophone_async.services.koophone.completion import TaskPoller
-from koophone_async.services.koophone.jobs import LIST, Task, TaskQuery
+from koophone_async.services.koophone import apps, commands, instances, users
+from koophone_async.services.koophone.completion import (
+    NewBackup,
+    StatePoller,
+    TaskOrStatePoller,
+    TaskPoller,
+    list_poller,
+    unassigned,
+    until_running,
+)
+from koophone_async.services.koophone.jobs import LIST, Job, Task, TaskQuery
 
 
 @frozen
@@ -36,24 +48,81 @@ class Jobs:
         self,
         task: ResumeToken | str | None,
         *,
-        timeout: float | Deadline | None = Deadline.DEFAULT,  # noqa: ASYNC109 - a wait that times out returns its report
+        ids: Iterable[str] = (),
+        timeout: float | Deadline | None = Deadline.DEFAULT,  # noqa: ASYNC109 - its end is no error
     ) -> Report:
         """Wait until every job of a task has ended, and return the outcome of each instance.
 
         All waits of the session share their polls. Cancelling a wait does not cancel the jobs.
 
         Args:
-            task: `started.task`, or its string from another process, or the `resume_token` of an outcome.
+            task: `started.task`, or its string from another process, or the `resume_token` of an outcome. Or
+                the bare id of a task that was started anywhere: the service then lists jobs without their
+                instances, so outcomes have the ids of jobs, unless `ids` are given.
+            ids: The instances of a bare task, one for each of its jobs and in the order of the call.
             timeout: Seconds after which the jobs that still run are `unfinished`, each with a resume token;
                 None for no limit. By default a time that depends on the operation.
 
         Raises:
             InvalidRequest: There is no task to wait for, as after a reset in the China edition; or the
-                string is not a resume token.
+                string is a damaged resume token; or the task has another number of jobs than `ids`.
+            NotFound: The service does not know the task.
         """
         if task is None:
             problem = "is None: the call started no task; use instances.status"
-            raise InvalidRequest("koophone.jobs.wait", "task", problem, Rule.MISSING)
-        resume_token = ResumeToken.parse(task) if isinstance(task, str) else task
-        report = Report(resume_token.operation or "koophone.jobs")
-        return await wait_for_jobs(self._session, self._tasks, resume_token, report, timeout)
+            raise InvalidRequest(_WAIT, "task", problem, Rule.MISSING)
+        if isinstance(task, ResumeToken):
+            resume_token = task
+        elif ResumeToken.is_token(task):
+            resume_token = ResumeToken.parse(task)
+        else:
+            resume_token = ResumeToken("", task, await self._jobs_of(task, tuple(ids)))
+        operation = resume_token.operation or _operation_of(resume_token.handle)
+        report = Report(operation)
+        if not resume_token.jobs:
+            reason = "the service lists no jobs of this task"
+            report.keep(Outcome(resume_token.handle, State.UNKNOWN, error_message=reason))
+            return report
+        return await wait_for_jobs(self._session, self._poller(resume_token), resume_token, report, timeout)
+
+    async def _jobs_of(self, task: str, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the id of the outcome of each job of a bare task; a new task may not be listed at once."""
+        jobs = [job.id for job in await once_listed(lambda: self._listed(task))]
+        if ids and len(ids) != len(jobs):
+            problem = f"are {len(ids)}, but the task has {len(jobs)} jobs"
+            raise InvalidRequest(_WAIT, "ids", problem, Rule.CONFLICT)
+        return dict(zip(jobs, ids or jobs, strict=True))
+
+    async def _listed(self, task: str) -> Sequence[Job]:
+        return (await self.list(task)).jobs
+
+    def _poller(self, resume_token: ResumeToken) -> TaskPoller | TaskOrStatePoller:
+        """Return a poller; it polls states if the service does not show the jobs of the operation."""
+        states = _states_after(self._session, resume_token)
+        if states is None:
+            return self._tasks
+        poller = TaskOrStatePoller(self._tasks, states)
+        poller.wait(resume_token.handle, resume_token.jobs)
+        return poller
+
+
+_WAIT: Final = "koophone.jobs.wait"
+
+
+def _operation_of(task: str) -> str:
+    """Return the operation that a bare task is of, as far as its id shows it (002 4.1.2, 4.2.2, 4.1.6)."""
+    if task.startswith(("ZGCA", "FULFILL")):
+        return apps.INSTALL.name
+    return "koophone.jobs" if task.startswith("RM_") else commands.RUN.name
+
+
+def _states_after(session: Sender, resume_token: ResumeToken) -> StatePoller | None:
+    match resume_token.operation:
+        case instances.RESET.name:
+            return until_running(session)
+        case instances.BACKUP.name:
+            return list_poller(session, NewBackup(session.now, resume_token.started_at))
+        case users.UNASSIGN.name:
+            return list_poller(session, unassigned)
+        case _:
+            return None
