@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -109,11 +109,9 @@ def test_what_is_no_file_ends_in_one_line(run_main: RunMain, option: str, place:
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - JSON
     children: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
-        fields: dict[str, Any] = value
-        children = list(fields.items())
+        children = list(cast("dict[str, object]", value).items())
     if isinstance(value, list):
-        items: list[Any] = value
-        children = list(enumerate(items))
+        children = list(enumerate(cast("list[object]", value)))
     return [path, *(found for key, child in children for found in paths(child, (*path, key)))]
 
 
