@@ -101,6 +101,7 @@ async def cancel_at(step: int, start: Callable[[CommandRun], Awaitable[Report]],
 def test_a_cancel_at_any_step_leaves_no_id_out(
     start: Callable[[CommandRun], Awaitable[Report]], times: int
 ) -> None:
+    step = 0
     for step in chain(range(1, 20), count(20, 29)):
         with asyncio.Runner(loop_factory=CancellingLoop) as runner:
             if runner.run(cancel_at(step, start, times)):

@@ -150,7 +150,7 @@ def test_every_list_of_the_catalogue_is_tried() -> None:
     assert paged == set(LISTS)
 
 
-TOTALS = {
+TOTALS: Mapping[str, object] = {
     "none": UNSET, "right": 120, "as text": "120", "null": None, "of a page": 50, "zero": 0, "negative": -1,
     "larger": 200, "a word": "many", "a fraction": 1.5, "an object": {},
 }  # fmt: skip
