@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from koophone_async import CloudPhone, KooPhone, State
 from koophone_async.cph import ClientType
+from koophone_async.virtual_time import run_virtually
 from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from koophone_async import Report
     from tests.fake_server import ReceivedRequest
@@ -34,7 +37,7 @@ async def run_on_instances(started: object, jobs: list[Any], task: object = "t1"
         return Reply({"error_code": "0", "data": data})
 
     async with FakeServer.handling(reply) as server, server.session() as session:
-        return await KooPhone(session).fleet(IDS).run("id")
+        return await KooPhone(session).fleet(IDS, deadline=600).run("id")
 
 
 async def run_on_phones(started: object, jobs: list[Any], request_id: object = "r1") -> Report:
@@ -47,7 +50,7 @@ async def run_on_phones(started: object, jobs: list[Any], request_id: object = "
 
     async with FakeServer.handling(reply) as server, server.session() as session:
         cph = CloudPhone(session, project_id="P", region="cn-north-4")
-        return await cph.fleet(IDS).run("id")
+        return await cph.fleet(IDS, deadline=600).run("id")
 
 
 def states(report: Report) -> Mapping[str, State]:
@@ -287,3 +290,45 @@ async def test_a_server_without_job_and_error_is_unknown(job: object) -> None:
 
     assert states(report) == SUCCEEDED | {"b": State.UNKNOWN}
     assert report["b"].error_message == "the answer has neither a job nor an error"
+
+
+ODD: Final = st.sampled_from(
+    [
+        None,
+        "null",
+        "",
+        "odd",
+        "yesterday",
+        "\x1b",
+        0,
+        7,
+        -1,
+        1.5,
+        1e300,
+        10**30,
+        True,
+        [],
+        {},
+        [None],
+        {"a": 1},
+    ]
+)
+
+
+@pytest.mark.parametrize("run", [run_on_instances, run_on_phones])
+@settings(max_examples=25, deadline=None)
+@given(
+    odd=ODD, is_started=st.booleans(), name=st.sampled_from(["id", "job_id", "status", "execute_msg", "more"])
+)
+def test_a_run_with_one_odd_value_ends_rightly_for_the_others(
+    run: Callable[..., Coroutine[Any, Any, Report]], odd: object, *, is_started: bool, name: str
+) -> None:
+    jobs: list[Json] = [{"job_id": f"j-{id}", "status": 2, "execute_msg": id} for id in IDS]
+    started: list[Json] = [{"instance_id": id, "phone_id": id, "job_id": f"j-{id}"} for id in IDS]
+    rows = started if is_started else jobs
+    rows[1] |= {"instance_id": odd, "phone_id": odd} if name == "id" else {name: odd}
+
+    report = run_virtually(run(started, [*jobs]))
+
+    assert states(report).items() >= SUCCEEDED.items()
+    assert report["b"].state not in {State.ACCEPTED, State.REFUSED, State.NOT_SENT}
