@@ -37,6 +37,9 @@ def refusal(
     It is a `Refused`, or a `NoAnswer` where neither code nor status proves that a write was not executed.
     """
     code, message = unwrapped.code or "", redact(unwrapped.message[:_MAX_MESSAGE])
+    if not code:
+        # It may be of a gateway, a proxy or a web server instead of the service.
+        message = ": ".join(filter(None, (response.peculiarity, " ".join(message.split()))))
     request_id = unwrapped.request_id or request_id
     known, retry_after = meaning(unwrapped.code, response.status), response.retry_after
     retryable = known.retryable or (response.status == 503 and retry_after is not None)

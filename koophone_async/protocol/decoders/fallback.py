@@ -97,5 +97,8 @@ def _unreadable(
 ) -> UnreadableAnswer:
     # The cause may quote the answer, which may contain a secret: only its type is reported, also in
     # tracebacks. The value of an unreadable row has no secret.
-    reason = str(error) if isinstance(error, rows.UnreadableRow) else type(error).__name__
+    if isinstance(error, rows.UnreadableRow):
+        reason = str(error)
+    else:
+        reason = ", ".join(filter(None, (type(error).__name__, response.peculiarity)))
     return UnreadableAnswer(operation.name, response.status, reason, response.body, request_id)
