@@ -82,7 +82,9 @@ async def replaced(scene: Scene, **changes: Any) -> tuple[ServerDetail, list[Pho
     (server,) = (await scene.cph.servers.buy(order())).servers
     await asyncio.sleep(5)
     card = ReplacedCard(VPC, is_ipv6=True, ipv6_bandwidth=ReplacedBandwidth("shared-6"))
-    fields = NETWORK | {"server": server, "cards": (card,), "owner": Owner("team-7")} | changes
+    fields: dict[str, Any] = (
+        NETWORK | {"server": server, "cards": (card,), "owner": Owner("team-7")} | changes
+    )
     await scene.cph.servers.change(ChangeServer(**fields))
     return await delivered(scene, server)
 
@@ -140,7 +142,8 @@ async def test_disks_have_the_ordered_sizes(server_and_phones: Delivered) -> Non
 
 async def test_the_bandwidth_is_as_ordered(server_and_phones: Delivered, scene: Scene) -> None:
     server, _ = server_and_phones
-    own, ipv6 = server.bandwidths or ()
+    assert server.bandwidths is not None
+    own, ipv6 = server.bandwidths
 
     assert (own.sharing, own.charged_by, own.size) == (Sharing.DEDICATED, ChargedBy.TRAFFIC, 77)
     assert (ipv6.id, ipv6.sharing) == ("shared-6", Sharing.SHARED)
@@ -269,7 +272,8 @@ async def test_a_v1_server_is_delivered_as_ordered(scene: Scene) -> None:
     assert phones[0].has_vnc is True
     assert server.subnet_cidr == "10.20.30.0/24"
     assert {(one.server_ip or "").rpartition(".")[0] for one in phones[0].ports} == {"10.20.30"}
-    (bandwidth,) = server.bandwidths or ()
+    assert server.bandwidths is not None
+    (bandwidth,) = server.bandwidths
     assert (bandwidth.sharing, bandwidth.size) == (Sharing.SHARED, 50)
     assert bandwidth.id in [row.id async for row in scene.cph.bandwidths.list()]
 
