@@ -42,7 +42,7 @@ _VARIABLES: Final = (
     "HUAWEICLOUD_SDK_DOMAIN_ID",
     "HUAWEICLOUD_SDK_IAM_ENDPOINT",
 )
-_FIELDS: Final = (
+_FIELDS: Final[tuple[str, ...]] = (
     "access_key",
     "secret_key",
     "security_token",
@@ -266,7 +266,7 @@ def _access_key(
             access_key, secret_key, token, project_id=project, domain_id=domain, iam_endpoint=iam
         )
     except InvalidRequest as error:
-        error.field = where + dict(zip(_FIELDS, names, strict=True))[error.field]
+        error.field = where + names[_FIELDS.index(error.field)]
         raise
 
 
@@ -378,8 +378,8 @@ class CheckedProvider:
             InvalidRequest: It failed in another way, is not async, or returned something else.
         """
         try:
-            answer: object = self.provider()
-            found: object = await answer if isawaitable(answer) else _NOT_ASYNC
+            answer = cast("object", self.provider())
+            found = cast("object", await answer) if isawaitable(answer) else _NOT_ASYNC
         except KooPhoneError:
             raise
         except asyncio.CancelledError:

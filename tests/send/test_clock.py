@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from koophone_async.operation import Operation
     from tests.send.network import Certificate
 
+UNVERIFIED: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+UNVERIFIED.check_hostname = False
+UNVERIFIED.verify_mode = ssl.CERT_NONE
 EXPIRED: Final = {"error_code": "APIGW.0301", "error_msg": "signature expired"}
 WRONG_KEY: Final = {"error_code": "APIGW.0301", "error_msg": "verify aksk signature fail"}
 DONE: Final = {"error_code": "0", "data": {"text": "done"}}
@@ -192,7 +195,7 @@ async def test_a_date_over_verified_tls_is_used(certificate: Certificate) -> Non
     [
         ("https://koophone.test", True, True),
         ("https://koophone.test", ssl.create_default_context(), True),
-        ("https://koophone.test", ssl._create_unverified_context(), False),  # noqa: SLF001, S323 - as users do
+        ("https://koophone.test", UNVERIFIED, False),
         ("https://koophone.test", False, False),
         ("https://koophone.test", aiohttp.Fingerprint(b"0" * 32), False),
         ("http://koophone.test", True, False),

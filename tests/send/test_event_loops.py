@@ -17,7 +17,7 @@ from koophone_async.emulator import Emulator
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Generator
 
 Use: TypeAlias = "Callable[[Session, str], Coroutine[Any, Any, None]]"
 
@@ -25,7 +25,7 @@ RUN: Final = "koophone.commands.run"
 
 
 @contextmanager
-def served(**options: Any) -> Iterator[Emulator]:  # noqa: ANN401 - those of the emulator
+def served(**options: Any) -> Generator[Emulator]:  # noqa: ANN401 - those of the emulator
     """Run an emulator in a thread and an event loop of its own."""
     emulator = Emulator(phones=5, **options)
     started, stop = threading.Event(), asyncio.Event()
