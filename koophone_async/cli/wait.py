@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +13,10 @@ from attrs import define, evolve, field
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.exec_command import Group, Output, Timeout, deadline
+from koophone_async.cli.id_files import read_ids
 from koophone_async.cli.output import Format
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
+from koophone_async.cli.selection import IdsFile
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.errors import InvalidRequest, KooPhoneError
@@ -32,25 +35,47 @@ def command(entry: Entry) -> Callable[..., None]:
                 help="Resume tokens, as in rows or printed with --no-wait; or ids of tasks, requests or jobs.",
             ),
         ],
+        *,
+        ids_file: IdsFile = None,
         output: Output = Format.TABLE,
         group: Group = False,
         timeout: Timeout = None,
     ) -> None:
-        """Wait for jobs that were started elsewhere, and print a row for each."""
-        command = work(current_settings(context), resume_tokens, output, timeout, group=group)
+        """Wait for jobs that were started elsewhere, and print a row for each.
+
+        The rows of a bare KooPhone task have the ids of its jobs, unless --ids-file has those of its phones, in
+        the order of the call that started it.
+        """
+        command = work(
+            current_settings(context), resume_tokens, ids_file, output, deadline(timeout), group=group
+        )
         execute(with_option_names(command, {"resume_token": "TOKEN"}))
 
     async def work(
-        settings: Settings, tokens: list[str], output: Format, seconds: float | None, *, group: bool
+        settings: Settings,
+        tokens: list[str],
+        ids_file: str | None,
+        output: Format,
+        timeout: float | Deadline | None,  # noqa: ASYNC109 - passed on
+        *,
+        group: bool,
     ) -> Exit:
+        ids = () if ids_file is None else read_phones(ids_file, tokens)
         parts = [part for token in dict.fromkeys(tokens) for part in split(token)]
         async with settings.session() as session:
             wait = entry.resource(entry.service.client(session)).wait
             label = " ".join((*entry.words[:-1], "wait"))
-            waits = Waits(wait, parts, deadline(seconds))
+            waits = Waits(partial(wait, ids=ids) if ids else wait, parts, timeout)
             return await print_outcomes(
                 waits, output, label=label, total=len(parts), group=group, noun="jobs"
             )
+
+    def read_phones(ids_file: str, tokens: list[str]) -> Sequence[str]:
+        is_task = len(tokens) == 1 and not ResumeToken.is_token(tokens[0])
+        if entry.operation.service != "koophone" or not is_task:
+            problem = "names the phones of one bare KooPhone task, and of nothing else"
+            raise InvalidRequest("", "--ids-file", problem)
+        return tuple(read_ids(ids_file))
 
     return run
 

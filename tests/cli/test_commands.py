@@ -206,6 +206,36 @@ def test_wait_continues_from_a_resume_token(koophone: Invoke) -> None:
     ]
 
 
+def test_wait_takes_the_bare_id_of_a_task(koophone: Invoke, tmp_path: Path) -> None:
+    phones = tmp_path / "phones.txt"
+    phones.write_text("\n".join(PHONES))
+
+    def wait_bare(previous: Result) -> list[str]:
+        return ["jobs", "wait", previous.rows[0]["task_id"], *JSONL]
+
+    def wait_named(previous: Result) -> list[str]:
+        return [*wait_bare(previous), "--ids-file", str(phones)]
+
+    result = koophone(
+        ("commands", "run", *PHONES, "--command", "id -u", "--no-wait", *JSONL), wait_bare, wait_named
+    )
+
+    bare, named = result.rows[2:4], result.rows[4:]
+    assert all(row["id"] == row["job_id"] for row in bare)
+    assert [row["id"] for row in named] == list(PHONES)
+    assert {row["state"] for row in bare + named} == {"succeeded"}
+
+
+def test_only_a_bare_task_takes_ids(koophone: Invoke, tmp_path: Path) -> None:
+    phones = tmp_path / "phones.txt"
+    phones.write_text("\n".join(PHONES))
+
+    result = koophone(("jobs", "wait", "t1", "t2", "--ids-file", str(phones)))
+
+    assert result.code == 2
+    assert "--ids-file: names the phones of one bare KooPhone task" in result.err
+
+
 def test_awaited_jobs_can_be_grouped(koophone: Invoke) -> None:
     result = koophone(
         ("commands", "run", *PHONES, "--command", "id -u", "--no-wait", *JSONL),
