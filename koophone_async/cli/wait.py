@@ -32,7 +32,7 @@ def command(entry: Entry) -> Callable[..., None]:
             list[str],
             typer.Argument(
                 metavar="TOKEN...",
-                help="Resume tokens, as in rows or printed with --no-wait; or ids of tasks, requests or jobs.",
+                help="Resume tokens, as in rows or printed with --no-wait; ids of tasks, requests or jobs.",
             ),
         ],
         *,
@@ -43,8 +43,8 @@ def command(entry: Entry) -> Callable[..., None]:
     ) -> None:
         """Wait for jobs that were started elsewhere, and print a row for each.
 
-        The rows of a bare KooPhone task have the ids of its jobs, unless --ids-file has those of its phones, in
-        the order of the call that started it.
+        The rows of a bare KooPhone task have the ids of its jobs, unless --ids-file has those of its phones,
+        in the order of the call that started it.
         """
         command = work(
             current_settings(context), resume_tokens, ids_file, output, deadline(timeout), group=group
