@@ -49,7 +49,7 @@ class Characters:
         if not value:
             raise InvalidRequest("", field, "is empty", Rule.TOO_SHORT, 1)
         if value != value.strip() and not self.allows_outer_spaces:
-            problem = "begins or ends with white space, such as a line end"
+            problem = "starts or ends with white space, such as a line break"
             raise InvalidRequest("", field, problem, Rule.BAD_FORMAT)
         if not self._accepts(value):
             position, wrong = next((n, c) for n, c in enumerate(value, 1) if not self._accepts(c))

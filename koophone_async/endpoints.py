@@ -131,8 +131,8 @@ def _origin(service: str, address: str, http_hosts: Collection[str]) -> URL:
         )
         raise InvalidRequest("", where, problem)
     if url.user is not None or url.password is not None:
-        raise InvalidRequest("", where, "contains a user or password, which no call would use")
+        raise InvalidRequest("", where, "contains a user or password, which would not be used")
     if url != origin / "" or "?" in address or "#" in address:
-        problem = f"is {redact(address)!r}; it must end after host and port, without path, query or fragment"
+        problem = f"is {redact(address)!r}; it must have no path, query or fragment"
         raise InvalidRequest("", where, problem)
     return origin

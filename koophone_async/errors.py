@@ -24,8 +24,8 @@ KooPhoneError
 └── PartialFailure            some ids did not succeed; `outcomes` has the outcome of each
 ```
 
-**May I send the call again?** Ask `error.repeatable`, which every error has: True means that sending the same
-call again can succeed and cannot have it executed twice. It follows from what is known:
+**May I send the call again?** Check `error.repeatable`, which every error has: True means that sending the
+same call again can succeed and cannot have it executed twice. It follows from what is known:
 
 | error | `repeatable` | because |
 |---|---|---|
@@ -341,10 +341,10 @@ class JobUnfinished(KooPhoneError, TimeoutError):
     """For waiting again, in this or another process: `koophone.jobs.wait(resume_token)`."""
 
     seconds: float
-    """How long it was waited for."""
+    """How long the wait lasted."""
 
     def __str__(self) -> str:
-        """Return how long it was waited for, and how to go on."""
+        """Return how long the wait lasted, and how to resume it."""
         return f"{self.operation}: still running after {self.seconds:.1f} s; wait again with its resume token"
 
 

@@ -158,8 +158,7 @@ class Session:
 
         Raises:
             InvalidRequest: An endpoint is not https (http is allowed on loopback and for the hosts in
-                KOOPHONE_ALLOW_HTTP), or proxy, edition,
-                region or project are invalid.
+                KOOPHONE_ALLOW_HTTP), or proxy, edition, region or project are invalid.
         """
         environ = os.environ if environ is None else environ
         self.region: str | None = region or environ.get("KOOPHONE_REGION") or None
@@ -214,7 +213,7 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """End all waits for jobs and close the connection pool, unless it is a session of the caller's own.
+        """End all waits for jobs and close the connection pool, unless it is the caller's own.
 
         Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """

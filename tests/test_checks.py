@@ -282,11 +282,11 @@ def test_requests_at_their_limits_are_accepted() -> None:
         ("https://[::1", "which is not a URL"),
         ("https://host:99999", "which is not a URL"),
         ("https://host%0d%0a", "whose host is not valid"),
-        ("https://host/path", "it must end after host and port"),
-        ("https://host//", "it must end after host and port"),
-        ("https://host?project=1", "it must end after host and port"),
-        ("https://host/?", "it must end after host and port"),
-        ("https://host#", "it must end after host and port"),
+        ("https://host/path", "it must have no path, query or fragment"),
+        ("https://host//", "it must have no path, query or fragment"),
+        ("https://host?project=1", "it must have no path, query or fragment"),
+        ("https://host/?", "it must have no path, query or fragment"),
+        ("https://host#", "it must have no path, query or fragment"),
     ],
 )
 def test_an_endpoint_is_an_https_host_or_on_loopback(address: str, words: str) -> None:

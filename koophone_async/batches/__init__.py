@@ -1,6 +1,6 @@
-"""Batches: operations on any number of ids, in chunks as large as the service takes, one outcome for each id.
+"""Batches: operations on any number of ids, in chunks of the maximum size, with one outcome for each id.
 
-If a chunk is refused because of some of its ids, it is halved until these stand alone. An id whose outcome
+If a chunk is refused because of some of its ids, it is halved until these are isolated. An id whose outcome
 cannot be known is `unknown`, never a success or a failure.
 """
 

@@ -46,9 +46,9 @@ def id_problem(id: object) -> str | None:
 
 
 def _character_problem(id: str) -> str | None:
-    """Return which character of an id is invisible: a space within it is not, and is for the service to judge.
+    """Return which character of an id is invisible. Spaces within an id are left for the service to check.
 
-    The service would refuse it like any unknown id, at the price of finding it among its neighbours.
+    The service would refuse such an id too, but isolating it from the others of its call costs more calls.
     """
     if _is_invisible(id[0]):
         return f"the id starts with {_name(id[0])}"
@@ -114,7 +114,7 @@ class Chunker:
 
 @define
 class Partitions:
-    """Collects ids by partition, such as a server, which works through its ids one after the other.
+    """Collects ids by partition, such as a server, which executes jobs one after another.
 
     Each chunk is of one partition. Partitions take turns, and each has a maximum of ids in flight: more would
     only wait there, in front of ids of other calls.

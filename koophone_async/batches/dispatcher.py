@@ -4,9 +4,9 @@ An id gets its outcome in one of four places: from the answer to its call (`_rea
 its job (`_subscribe`), from an error of its call (`send`), or when the run ends before its job does
 (`leave_running`). No id has a task of its own: the poll scheduler calls back as jobs end.
 
-A call may be refused as a whole because of a few bad ids. If the refusal proves that nothing was executed,
-the chunk is halved and both halves are sent, until the bad ids stand alone: at most 2 k log2(n) more calls
-for k bad ids among n. If the ids are of several regions, they go back to the intake instead, which groups
+A call may be refused as a whole because of a few wrong ids. If the refusal proves that nothing was executed,
+the chunk is halved and both halves are sent, until the wrong ids are isolated: at most 2 k log2(n) more calls
+for k wrong ids among n. If the ids are of several regions, they go back to the intake instead, which groups
 them. Orders are neither halved nor grouped: what they cost is for their owner to decide.
 """
 

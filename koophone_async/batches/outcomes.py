@@ -33,7 +33,7 @@ class State(StrEnum):
     """It was sent and no usable answer was received: it may have been executed."""
 
     UNFINISHED = "unfinished"
-    """Its job still ran at the deadline; its resume token continues the wait."""
+    """Its job was still running at the deadline; its resume token resumes the wait."""
 
     NOT_SENT = "not_sent"
     """Never sent: cancelled, past the deadline, not connected, or not a valid id."""
@@ -76,7 +76,7 @@ class Outcome:
     """The service's answer for this id, if it has more than an output."""
 
     resume_token: str | None = field(default=None, repr=False)
-    """If unfinished: `jobs.wait(resume_token)` of the same client continues the wait."""
+    """If unfinished: `jobs.wait(resume_token)` of the same client resumes the wait."""
 
     @property
     def ok(self) -> bool:
@@ -163,7 +163,7 @@ class Report:
         Raises:
             InvalidRequest: The report does not have exactly one outcome.
             JobFailed: Its job, or the call itself, failed.
-            JobUnfinished: Its job still ran at the deadline; the error has its resume token.
+            JobUnfinished: Its job was still running at the deadline; the error has its resume token.
             PartialFailure: It was refused or not sent, or is unknown, or runs on without a resume token.
         """
         if len(self) != 1:
@@ -182,11 +182,11 @@ class Report:
 
 @frozen
 class Estimate:
-    """Calls and time that a run will take at least, known before it starts."""
+    """Minimum number of calls and duration of a run, computed before it starts."""
 
     ids: int
     calls: int
-    """Calls that start the work; polls and retries come on top."""
+    """Calls that start the work, without polls and retries."""
 
     seconds: float
     """Minimum duration of these calls that the quotas allow."""

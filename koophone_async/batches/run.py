@@ -56,7 +56,7 @@ class Run(Generic[Request, Answer]):
 
         Raises:
             InvalidRequest: The arguments of the operation are invalid for any ids; or the input is a string,
-                whose letters would be taken for ids, or bytes, or nothing that can be iterated over.
+                whose letters would be taken for ids, or bytes, or not iterable.
         """
         verb.request(verb.sample)
         if problem := list_problem(source):

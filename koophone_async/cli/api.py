@@ -50,7 +50,7 @@ def run(
         typer.Option(
             "--output",
             "-o",
-            help="Output format: of a call json (default) or jsonl; of the list any, by default table.",
+            help="Output format. For a call: json (default) or jsonl; for --list: any, table by default.",
         ),
     ] = None,
 ) -> None:

@@ -38,7 +38,10 @@ def run(
     ] = 1,
     edition: Annotated[Edition, typer.Option(help="Edition of the service to emulate.")] = Edition.CHINA,
     newer: Annotated[
-        bool, typer.Option("--newer", help="Serve what the vendor's pages have beyond the documents.")
+        bool,
+        typer.Option(
+            "--newer", help="Follow the vendor's web pages where they are newer than the documents."
+        ),
     ] = False,
     faults: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Fault plan: failures to simulate, as JSON.")

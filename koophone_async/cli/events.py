@@ -48,7 +48,8 @@ def run(
     database: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="File that stores each event from before it is answered until it is printed."
+            metavar="FILE",
+            help="SQLite file that keeps each event until it is printed, so that none is lost.",
         ),
     ] = None,
     secrets_file: Annotated[

@@ -94,7 +94,7 @@ def run(
     koophone exec phone0001 -- 'ls /sdcard | wc -l'
 
     Exit code: 0 all succeeded, 1 some did not, 2 wrong usage, 3 refused or no connection, 130 interrupted,
-    143 terminated, 129 hung up. What is known is printed in all of them.
+    143 terminated, 129 hung up. The outcomes so far are printed in every case.
     """
     args = {"ids": ids, "ids_file": ids_file, "where": where, "select_all": select_all}
 

@@ -44,7 +44,7 @@ from koophone_async.services.cph.undocumented import RawAnswer
 NoWait = Annotated[
     bool,
     typer.Option(
-        "--no-wait", help="Make one documented call and print its answer, without waiting for the end."
+        "--no-wait", help="Make one documented call and print its answer, without waiting for its jobs."
     ),
 ]
 

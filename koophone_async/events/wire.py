@@ -86,7 +86,7 @@ def properties(address: str, heartbeat_interval: int) -> dict[str, str]:
         raise InvalidRequest(
             "",
             "address",
-            "must give http or https URLs of at most 256 characters out of A-Z a-z 0-9 _ . / : -",
+            "must result in http or https URLs of at most 256 characters from A-Z a-z 0-9 _ . / : -",
         )
     return {**urls, HEARTBEAT_INTERVAL: str(heartbeat_interval)}
 

@@ -2,7 +2,7 @@
 
 The service counts calls in a sliding window: at most so many in any second, or in any minute. A client above
 the quota gets a 429 and has to wait anyway; one that stays far below it is slower than necessary. So a
-limiter must be exact, and the usual ones are not, or make operations wait for each other. With a thousand
+limiter must be exact. The usual ones are not, or they make operations wait for each other. With a thousand
 waiting calls at 100 a second, a leaky bucket that starts full (aiolimiter) lets 199 calls into one window,
 and a generic cell rate algorithm (throttled-py) 181, out of order. One lock for all keys (pyrate-limiter) is
 exact, but a call with a free quota waits behind one with an exhausted quota.
@@ -22,11 +22,11 @@ sees when it was sent and when the answer came; the arrival is somewhere in betw
 - Quotas per second would lose a round trip in each window that way. They count a call from when it is sent,
   and the window is 20 ms longer than the service's, which allows for two delays that differ by that much. (Of
   100 a second, 97.8 % are used, and none is refused.)
-- A call is sent when its first bytes are written to the connection, not when its permit was granted or aiohttp
-  announced the write. Opening a connection can take longer than the margin, and so can the time from the
-  announcement to the write: on Python 3.11 it was 9 ms in the middle and 148 ms at worst on a busy machine, and
-  446 calls arrived within a second under a quota of 400. (`tests/limits/test_at_a_counting_server.py` counts at
-  a server in another process.)
+- A call is sent when its first bytes are written to the connection, not when its permit was granted or
+  aiohttp announced the write. Opening a connection can take longer than the margin, and so can the time from
+  the announcement to the write: on Python 3.11 it was 9 ms at the median and 148 ms at worst on a busy
+  machine, and 446 calls arrived within a second under a quota of 400.
+  (`tests/limits/test_at_a_counting_server.py` counts at a server in another process.)
 
 **An undocumented quota** is learned from the 429 of the API gateway that states it (`throttle`). Its window
 is then assumed to be used up, because it is unknown when it began.

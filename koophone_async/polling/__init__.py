@@ -3,19 +3,19 @@
 The services send no notifications: whether a job has ended is known only by polling. Each poll costs a
 request, and requests are limited; each second without a poll may be a second in which a job has ended
 unnoticed. A `PollScheduler` serves all waits of a session and balances the two. This page explains how,
-without assuming statistics; `duration_model` has the formulas.
+without requiring statistics; `duration_model` has the formulas.
 
-**Terms.** A *handle* is the id that jobs are looked up by: a KooPhone task id, a CPH request id. A *poller*
-makes the request that lists the jobs of one or more handles. `PendingJobs` is one caller's wait for jobs of a
-handle, with callbacks; `JobStream` is the same as an async iterator; a `ResumeToken` is a wait that another
-process can resume.
+**Terms.** A *handle* is the id that jobs are looked up by: a KooPhone task id, a CPH request id or a job id.
+A *poller* makes the request that lists the jobs of one or more handles. `PendingJobs` is one caller's wait
+for jobs of a handle, with callbacks; `JobStream` is the same as an async iterator; a `ResumeToken` is a wait
+that another process can resume.
 
 **When is a poll worth a request?** Suppose we know how long jobs of this operation usually take. Then, for a
 job that was still running at the last poll, two numbers can be computed for any moment:
 
 - `p`, the chance that it has ended since then. The speed at which `p` starts to grow is called the *hazard*:
   of the jobs that are running, the share that ends per second.
-- `W`, its *unseen wait*: for how many seconds it has already been over, on average, without anybody noticing.
+- `W`, its *unseen wait*: for how many seconds, on average, it has been over without being noticed.
   `W` is `p` summed over time: if `p` were 0.5 for 3 s, `W` would be 1.5 s.
 
 The `W` of a handle is the sum over its jobs. A poll sets it back to 0, so `W` is the benefit of a poll.
@@ -23,7 +23,7 @@ The `W` of a handle is the sum over its jobs. A poll sets it back to 0, so `W` i
 
     poll when W reaches the cost of a poll.
 
-No other rule has a lower total cost. With a hazard `h`, and `n` jobs covered by one poll, `p` grows as `h *
+No other rule has a lower total cost: with a hazard `h`, and `n` jobs covered by one poll, `p` grows as `h *
 t` and `W` as `n * h * t**2 / 2`, so the rule polls every `t = sqrt(2 * cost / (n * h))` seconds. That is
 exactly where the sum of both costs per second, `cost / t` for polls and `n * h * t / 2` for delays, is
 smallest. Because of the square root, a hundred times as many jobs need only ten times as many polls.

@@ -149,7 +149,7 @@ async def test_a_game_ends_with_its_process(gaming_scene: GamingScene) -> None:
 
     assert "com.example.chess" in running
     assert games.on(phone) is None
-    with pytest.raises(InvalidRequest, match="plays nothing"):
+    with pytest.raises(InvalidRequest, match="is not playing a game"):
         await games.stop(phone)
     await games.start(phone, application)
     assert games.on(phone)
@@ -238,7 +238,7 @@ async def test_a_game_starts_only_where_deployed_and_idle(gaming_scene: GamingSc
     other = await gaming_scene.application("go")
     await games.start(phone, application)
 
-    with pytest.raises(InvalidRequest, match="plays already"):
+    with pytest.raises(InvalidRequest, match="is already playing a game"):
         await games.start(phone, application)
     with pytest.raises(InvalidRequest, match="is not running"):
         await games.start(still, application)

@@ -69,7 +69,7 @@ WRONG: Final[list[tuple[Callable[[], object], str]]] = [
     (lambda: ConnectionRequest(["p1"], "TV"), "client: is 'TV'; it must be one of ANDROID"),  # type: ignore[arg-type]
     (lambda: UpdateProperties([]), "phones: has 0 items"),
     (lambda: PropertyUpdate("p1", {}), "properties: is empty"),
-    (lambda: Migration("p1", "p1"), "target: is the source too; a phone cannot be migrated to itself"),
+    (lambda: Migration("p1", "p1"), "target: is also the source; a phone cannot be migrated to itself"),
     (
         lambda: MigratePhones([Migration("p1", "p3"), Migration("p2", "p3")]),
         "migrations: has a duplicate target",

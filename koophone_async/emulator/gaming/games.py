@@ -104,7 +104,7 @@ class Games:
         """
         ended = self.on(phone)
         if ended is None:
-            raise InvalidRequest("", "phone", f"{phone} plays nothing")
+            raise InvalidRequest("", "phone", f"{phone} is not playing a game")
         del self._rounds[phone]
         now = self._now()
         system.run(self._phone(phone).android, f"am force-stop {ended.package}", now)
@@ -150,7 +150,7 @@ class Games:
         if not self._runs(phone):
             raise InvalidRequest("", "phone", f"{phone} is not running")
         if self.on(phone):
-            raise InvalidRequest("", "phone", f"{phone} plays already")
+            raise InvalidRequest("", "phone", f"{phone} is already playing a game")
         return self._phone(phone)
 
     def _version(self, phone: str, application: str) -> Version:

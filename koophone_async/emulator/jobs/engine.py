@@ -165,7 +165,7 @@ class Run:
 
     @property
     def phone(self) -> Phone:
-        """The phone of the job; it is an `EffectError` if it does not exist any more (CPS.0005)."""
+        """The phone of the job; raises `EffectError` if it no longer exists (CPS.0005)."""
         id_, fleet = self.job.phone or "", self.world.fleet
         try:
             return fleet[id_] if id_ in fleet else fleet.by_cph_id(id_)
@@ -174,14 +174,14 @@ class Run:
 
     @property
     def server(self) -> Server:
-        """The server of the job; it is an `EffectError` if it does not exist any more (CPS.0159)."""
+        """The server of the job; raises `EffectError` if it no longer exists (CPS.0159)."""
         try:
             return self.world.cph.servers.by_id[self.job.server or ""]
         except KeyError:
             raise EffectError(error_table.NO_SUCH_SERVER) from None
 
     def require_running(self) -> Phone:
-        """Return the phone of the job; it is an `EffectError` if it is not running (CPS.0141)."""
+        """Return the phone of the job; raise `EffectError` if it is not running (CPS.0141)."""
         if self.phone.running is not RunningState.RUNNING:
             raise EffectError(error_table.PHONE_NOT_RUNNING)
         return self.phone
@@ -247,7 +247,7 @@ class Jobs:
         waits_for: Iterable[str] = (),
         seconds: float | None = None,
     ) -> Job:
-        """Start a job, to which the planned faults apply. By default it takes a drawn time."""
+        """Start a job, to which the planned faults apply. By default its duration is random."""
         seconds = self._draw() if seconds is None else seconds
         job = Job(
             self.world.hex(), request, operation.name, effect, seconds,
@@ -280,7 +280,7 @@ class Jobs:
             self._add(job, self.world.clock())
 
     def wait_for(self, job: Job, ids: Iterable[str]) -> None:
-        """Make a job that waits already wait for more."""
+        """Add conditions to a job that is already waiting."""
         for id_ in ids:
             job.waits_for.add(id_)
             self._dependents.setdefault(id_, []).append(job)

@@ -24,7 +24,7 @@ def _check_differs(migration: Migration, attribute: Attribute[Any], target: str)
         raise InvalidRequest(
             "",
             attribute.name,
-            "is the source too; a phone cannot be migrated to itself (CPS.0231)",
+            "is also the source; a phone cannot be migrated to itself (CPS.0231)",
             Rule.CONFLICT,
         )
 

@@ -96,7 +96,7 @@ CHECK_AGENCY: Final = Operation(
 
 @frozen
 class Undocumented:
-    """Raw calls, whose requests and answers are documented nowhere and may change at any time."""
+    """Raw calls whose requests and answers are undocumented and may change at any time."""
 
     _session: Sender
 
