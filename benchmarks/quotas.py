@@ -1,4 +1,4 @@
-"""Quotas: cost of a permit, and accuracy of the limit in every window, in virtual time and at a real server."""
+"""Quotas: the cost of a permit, and how exact the limit is, in virtual time and at a real server."""
 
 from __future__ import annotations
 

@@ -188,13 +188,13 @@ def list_problem(values: object, name: str = "ids") -> str | None:
     """Return why a value is no list of ids, or None: the parts of a string or of bytes would become ids."""
     if isinstance(values, str):
         return f"is the string {reprlib.repr(values)}; pass a list of {name}"
-    if isinstance(values, bytes | bytearray | memoryview) or not _is_iterable(values):
-        return f"is of type {type(values).__name__}; pass a list of {name}"
+    kind = type(values)
+    if issubclass(kind, bytes | bytearray | memoryview) or not _is_iterable(kind):
+        return f"is of type {kind.__name__}; pass a list of {name}"
     return None
 
 
-def _is_iterable(values: object) -> bool:
-    kind = type(values)
+def _is_iterable(kind: type) -> bool:
     return any(hasattr(kind, method) for method in ("__iter__", "__aiter__", "__getitem__"))
 
 

@@ -7,8 +7,8 @@ signature, or hide what an answer was.
 Whether a request was sent is observed at the transport: `_WatchedRequest` puts a `_FirstWrite` in its place
 until the first bytes are written. The traces of aiohttp are too early for that. They fire before the headers
 are encoded, and on Python 3.11 a task of its own writes the body, under load 100 ms later: a permit counted
-from the trace would be free again before its window has passed. aiohttp has no hook for a write; tests pin the
-two places that stand in for one, `ClientRequest.send` and the `transport` of a protocol.
+from the trace would be free again before its window has passed. aiohttp has no hook for a write; tests pin
+the two places that stand in for one, `ClientRequest.send` and the `transport` of a protocol.
 """
 
 from __future__ import annotations

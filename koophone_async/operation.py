@@ -84,8 +84,8 @@ class Operation(Generic[Request, Answer]):
 
     batch: Batch | None = attrs.field(default=None, kw_only=True)
     answer_ids: Callable[[Answer], Iterable[str | None]] | None = attrs.field(default=None, kw_only=True)
-    """The ids that an answer is about, where it names them. They must be ids of the request: those of `batch`,
-    else those in the path. An answer that names only others belongs to another request.
+    """The ids that an answer is about, where it names them. They must be ids of the request: those of
+    `batch`, else those in the path. An answer that names only others belongs to another request.
     """
 
     quotas: tuple[Quota, ...] = attrs.field(default=(), kw_only=True)

@@ -16,8 +16,8 @@ A test marked `virtual_time` runs on an event loop whose clock jumps to the next
 else is ready to run, so an hour of jobs takes a second; client and emulator share this clock.
 Outside pytest, `run_virtually(main())` does the same.
 
-Where a test needs an answer that no emulator gives, `mock_aiohttp()`, or the fixture `mocked_aiohttp`, answers
-requests with aioresponses, which must be installed.
+Where a test needs an answer that no emulator gives, `mock_aiohttp()`, or the fixture `mocked_aiohttp`,
+answers requests with aioresponses, which must be installed.
 """
 
 from __future__ import annotations

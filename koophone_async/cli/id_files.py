@@ -1,8 +1,8 @@
 """Read ids from a file in the forms that people's tools write.
 
-A file has one id per line, or is a table (CSV with commas, semicolons or tabs, or the table of a command) whose
-header names the column, or is JSON: a list of ids or of objects, or one object per line. What fits no form, or
-more than one, is an error with its line: an id that is guessed wrongly is a phone that is changed wrongly.
+A file has one id per line, or is a table (CSV with commas, semicolons or tabs, or the table of a command)
+whose header names the column, or is JSON: a list of ids or of objects, or one object per line. What fits no
+form, or more than one, is an error with its line: a wrong guess would change the wrong phone.
 """
 
 from __future__ import annotations

@@ -101,8 +101,9 @@ class Receiver:
     ```
     An event is answered with 200 once it is queued. Its handler is then called until it returns: at least
     once, in no guaranteed order. An event whose kind has no handler is answered with 200 too, updates the
-    presence, is counted in `counts.unhandled`, and is not kept, also with a journal. Without a journal the queue is in memory. With one, an event is on disk
-    before it is answered, and events that were not handled are delivered after a restart.
+    presence, is counted in `counts.unhandled`, and is not kept, even with a journal. Without a journal the
+    queue is in memory. With one, an event is on disk before it is answered, and events that were not handled
+    are delivered after a restart.
 
     Args:
         journal: File for events that are not done, created if it does not exist; one process at a time.

@@ -90,7 +90,7 @@ class Limits:
         return self._delay(limiter, now, len(limiter.waiting) + calls)[0] if calls else 0.0
 
     def enter_loop(self) -> None:
-        """Go on in the running loop, with what is known of the quotas, after the loop of earlier calls closed.
+        """Continue in the running loop, with the quotas learned so far, after an earlier loop was closed.
 
         Event loops of one process share their clock, so that the windows stay right.
         """

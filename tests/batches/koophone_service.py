@@ -62,7 +62,8 @@ class KooPhoneService:
             self._first = asyncio.get_running_loop().time()
         end = request.path.rpartition("/")[2]
         self.calls[end] += 1
-        ids = (request.json or {}).get("instance_ids", [])
+        content: Json = request.json or {}
+        ids: list[str] = [*content.get("instance_ids", ())]
         return self._answer(end, request, ids)
 
     def _answer(self, end: str, request: ReceivedRequest, ids: list[str]) -> Reply:  # noqa: PLR0911 - a case each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -71,7 +71,7 @@ async def test_the_ids_of_a_bare_task_must_be_as_many_as_its_jobs() -> None:
             await koophone.jobs.wait("6837531f", ids=["p1", "p2", "p3"])
 
 
-REFUSALS = [
+REFUSALS: Final[list[object]] = [
     UNKNOWN_TASK,
     Reply({"error_code": "KOOPHONE.API.1000", "error_msg": "wrong parameter"}, 400),
     Reply({"error_code": "KOOPHONE.API.1001", "error_msg": "wrong instance"}, 401),

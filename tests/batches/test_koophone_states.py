@@ -15,7 +15,7 @@ from tests.batches.koophone_service import After, KooPhoneService
 from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 pytestmark = pytest.mark.virtual_time
 
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 
 @asynccontextmanager
-async def serving(service: KooPhoneService, edition: str = "china") -> AsyncIterator[KooPhone]:
+async def serving(service: KooPhoneService, edition: str = "china") -> AsyncGenerator[KooPhone]:
     now = VirtualTimeLoop.running().now
     handling = FakeServer.handling(service.handle)
     async with handling as server, server.session(edition=edition, now=now) as session:

@@ -39,7 +39,10 @@ FORMS = {
     "csv of a spreadsheet": 'sep=;\nname;"ID"\n"x";"phone0001"\n;phone0002\n;phone0003\n;\n;\n',
     "tabs": "instance-id\tname\nphone0001\tx\nphone0002\t\nphone0003\ty, z\n",
     "comment above csv": "# exported\nid,name\nphone0001,x\nphone0002,y\nphone0003,z\n",
-    "table": "ID         STATE      OUTPUT\nphone0001  succeeded  a, b\nphone0002  failed\nphone0003  failed     # x\n",
+    "table": (
+        "ID         STATE      OUTPUT\nphone0001  succeeded  a, b\n"
+        "phone0002  failed\nphone0003  failed     # x\n"
+    ),
     "json": '["phone0001", "phone0002", "phone0003"]',
     "json objects": '[{"id": "phone0001", "name": "x"},\n {"id": "phone0002"}, {"id": "phone0003"}]',
     "json of the service": '[{"instance_id": "phone0001"}, {"instance_id": "phone0002"}, "phone0003"]',

@@ -32,7 +32,10 @@ ENDS = {
     signal.SIGHUP: (129, "hung up"),
 }
 RUN, REBOOT = "koophone.commands.run", "koophone.instances.reboot"
-GO_ON = "  unfinished: Still running. Go on waiting with `jobs wait TOKEN`; TOKEN is the resume_token of its row.\n"
+GO_ON = (
+    "  unfinished: Still running. Go on waiting with `jobs wait TOKEN`; "
+    "TOKEN is the resume_token of its row.\n"
+)
 PLAN = [
     {"phone": "phone0002", "action": "stick"},
     {"operation": "koophone.instances.list", "every": 2, "action": "stall"},

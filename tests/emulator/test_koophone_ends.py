@@ -1,4 +1,4 @@
-"""Every end that the documents name can be brought about, and what they state as preconditions is required."""
+"""Every end that the documents name can be brought about, and their preconditions are required."""
 
 from __future__ import annotations
 

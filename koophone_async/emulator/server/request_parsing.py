@@ -49,7 +49,7 @@ _REQUIRED: Final[Mapping[str, Sequence[str]]] = {
 
 
 _REQUEST_ID: Final = re.compile("[A-Za-z0-9._:-]{1,128}")
-"""A valid `x-request-id`. No document states the format whose violation has the code 0003: this is a guess."""
+"""A valid `x-request-id`. No document states the format that code 0003 is about: this is a guess."""
 
 # What a service assumes where the client always sends a value. The vendor's page of 2025-10-28 states it; the
 # documents lack the operation.

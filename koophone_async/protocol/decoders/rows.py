@@ -157,7 +157,8 @@ class _FieldReader:
         absent = nulls if type_ in _TEXTS else (None, "", *wire.NULL_TEXTS)
         is_mandatory = attribute.default is attrs.NOTHING
         return cls(
-            attribute, on_wire.name, on_wire.also, cast("Hook", hook), on_wire.convert, absent, type_, is_mandatory
+            attribute, on_wire.name, on_wire.also, cast("Hook", hook),
+            on_wire.convert, absent, type_, is_mandatory,
         )  # fmt: skip
 
     def read(self, row: Json) -> Any:

@@ -295,8 +295,8 @@ class Phones:
         """Start overwriting the data of phones with that of other phones. Data of the targets is lost.
 
         Args:
-            migrations: At most 100 pairs of source and target, each target once. The maximum is ours: no document
-                states one.
+            migrations: At most 100 pairs of source and target, each target once. The maximum is ours: no
+                document states one.
 
         Raises:
             Refused: The service refused the whole call; nothing is being overwritten.

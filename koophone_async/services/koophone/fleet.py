@@ -172,8 +172,10 @@ class Fleet:
         async def send(session: Sender, request: PrepareInstances, tracker: SendTracker) -> PreparedInstances:
             answer = await session.send(streaming.PREPARE, request, tracker=tracker)
             ids = [one.instance for one in answer.statuses if one.state == PrepareState.READY]
-            progress = await query_progress(session, user, ids) if is_china else {}
-            ready_now.update(id for id in ids if progress.get(id, ProgressState.READY) == ProgressState.READY)
+            if is_china:
+                progress = await query_progress(session, user, ids)
+                ids = [id for id in ids if progress.get(id, ProgressState.READY) == ProgressState.READY]
+            ready_now.update(ids)
             return answer
 
         def read(answer: PreparedInstances, ids: Sequence[str]) -> CallResult:
