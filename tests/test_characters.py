@@ -181,7 +181,7 @@ def test_names_and_passwords_of_any_language_are_accepted() -> None:
 
 async def test_a_wrong_variable_and_option_are_named(tmp_path: Path) -> None:
     environ = {"HUAWEICLOUD_SDK_AK": "a", "HUAWEICLOUD_SDK_SK": "s", "HUAWEICLOUD_SDK_SECURITY_TOKEN": "t\n"}
-    with pytest.raises(InvalidRequest, match=r"^HUAWEICLOUD_SDK_SECURITY_TOKEN: begins or ends"):
+    with pytest.raises(InvalidRequest, match=r"^HUAWEICLOUD_SDK_SECURITY_TOKEN: starts or ends"):
         await Environment(environ)()
     path = tmp_path / "credentials"
     path.write_text("[basic]\nak=a\nsk=s s\n")

@@ -111,18 +111,18 @@ async def find_jobs(
     requested and not be the last one, so a job is missing only if no page has it.
     """
     missing, jobs, dropped = set(wanted), dict[str, Job](), list[UnreadableValue]()
-    offset, before = 0, tuple[Job, ...]()
+    offset, before = 0, (tuple[Job, ...](), tuple[UnreadableValue, ...]())
     while True:
         page = await _page(session, handles, offset)
-        unreadable = dropped_rows(page.items)
-        if page.items == before and not unreadable:
+        unreadable = tuple(dropped_rows(page.items))
+        if (page.items, unreadable) == before:
             break  # empty, or the previous page again by a service that does not page
         for job in page.items:
             if job.id in missing:
                 missing.remove(job.id)
                 jobs[job.id] = job
         dropped += unreadable
-        offset, before = offset + len(page.items) + len(unreadable), page.items
+        offset, before = offset + len(page.items) + len(unreadable), (page.items, unreadable)
         if not missing or (page.total is not None and offset >= page.total):
             break
         limiter.record(asyncio.get_running_loop().time())  # one more page
