@@ -106,7 +106,7 @@ class Intake:
                     await self._recorder.wait_for_change()
 
     def end_probe(self) -> None:
-        """Let the other chunks go: a call has been answered."""
+        """Release the other chunks: a call has been answered."""
         if self._probed is not None:
             self._probed.set()
 

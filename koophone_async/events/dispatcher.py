@@ -55,7 +55,7 @@ class Delivery:
 
 @define(eq=False)
 class Dispatcher:
-    """Take events from a queue and deliver each one until its handler returns.
+    """Deliver events from a queue, each one until its handler returns.
 
     An event whose handler failed or timed out waits for its retry without occupying a worker. At most
     `options.max_in_memory` events are in memory.

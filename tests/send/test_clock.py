@@ -70,7 +70,7 @@ class WrongClock:
 
 
 def with_clock(session: Session, **ahead: float) -> WrongClock:
-    """Let the clock of a session be wrong."""
+    """Set the clock of a session wrong."""
     clock = session.now = WrongClock(timedelta(**ahead))
     return clock
 
