@@ -39,7 +39,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         """Create the exception of a signal."""
-        self.exit = _EXITS[signal.Signals(number)]
+        self.exit: Exit = _EXITS[signal.Signals(number)]
 
 
 @define(eq=False)

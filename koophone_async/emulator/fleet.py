@@ -169,8 +169,7 @@ class Fleet(Layout):
         if seeded != (self.seed, self.count, self.servers, self.regions):
             raise ValueError("the snapshot is of another fleet")
         removed = set(snapshot.removed)
-        self.epoch, self.added_servers = snapshot.epoch, snapshot.added_servers
-        self.overrides, self.android_changes = snapshot.overrides, snapshot.android
+        self.restore_changes(snapshot.epoch, snapshot.added_servers, snapshot.overrides, snapshot.android)
         self._next, self._newest = snapshot.next_number, ((-1, 0), [])
         self._numbers = [number for number in range(1, self.count + 1) if number not in removed]
         self._numbers += snapshot.added

@@ -91,6 +91,17 @@ class Layout:
         self.mask = int.from_bytes(blake2b(b"%d" % self.seed, digest_size=4).digest(), "big")
         self.epoch = self.now().astimezone(UTC).replace(microsecond=0)
 
+    def restore_changes(
+        self,
+        epoch: datetime,
+        added_servers: list[str],
+        overrides: Overrides,
+        android_changes: AndroidChanges,
+    ) -> None:
+        """Restore when the fleet was made and what was changed since."""
+        self.epoch, self.added_servers = epoch, added_servers
+        self.overrides, self.android_changes = overrides, android_changes
+
     def id_of(self, number: int) -> str:
         """Return the id of a phone, with as many digits as the fleet needs and at least four."""
         return f"{PREFIX}{number:0{max(4, len(str(self.count)))}}"
