@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, deque
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Collection, Iterable
 from typing import Final, Protocol, TypeAlias
 
 from attrs import define, field
@@ -30,6 +30,14 @@ def id_and_region(item: object) -> tuple[object, str | None]:
     if isinstance(item, str):
         return str.__str__(item), None  # the value of a StrEnum member, not its name
     return getattr(item, "id", item), getattr(item, "region", None)
+
+
+def ids_without_region(source: Source) -> set[str] | None:
+    """Return the valid ids of an input whose items have no region; None if it can be read only once."""
+    if not isinstance(source, Collection):
+        return None
+    items = map(id_and_region, source)
+    return {id for id, region in items if region is None and isinstance(id, str) and not id_problem(id)}
 
 
 def id_problem(id: object) -> str | None:

@@ -14,12 +14,13 @@ import asyncio
 import sys
 import traceback
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
 
 import anyio
 
+from koophone_async.batches.chunks import ids_without_region
 from koophone_async.batches.dispatcher import Dispatcher
 from koophone_async.batches.intake import Intake
 from koophone_async.batches.outcomes import CANCELLED, PAST_DEADLINE, Estimate, Outcome, Report, State
@@ -66,7 +67,8 @@ class Run(Generic[Request, Answer]):
         self._options = options
         report = Report(verb.operation.name, is_complete=False)
         self._recorder = OutcomeRecorder(report, options.assume_unique)
-        self._regions = RegionLookup(verb.regions) if verb.regions and verb.by_region else None
+        wanted = partial(ids_without_region, source)
+        self._regions = RegionLookup(verb.regions, wanted) if verb.regions and verb.by_region else None
         self._intake = Intake(verb, source, options, self._recorder, self._regions)
         self._driver: asyncio.Task[None] | None = None
         self._limit: anyio.CancelScope | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ from koophone_async.errors import Refused
 from koophone_async.koophone import Encoding, Network, Package, VideoRate, VideoRates, VideoSetting
 from koophone_async.services.koophone import commands, instances
 from koophone_async.virtual_time import VirtualTimeLoop
+from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from koophone_async import Run
     from koophone_async.services.koophone.fleet import Fleet
+    from tests.fake_server import ReceivedRequest
 
 pytestmark = [
     pytest.mark.virtual_time,
@@ -95,6 +98,52 @@ async def test_the_list_is_asked_once(emulator: Emulator, koophone: KooPhone) ->
     assert emulator.ledger.requests - requests == 6
 
 
+@pytest.mark.parametrize("count", [2, 3, 20, 200, 2_000, 10_000])
+async def test_regions_cost_a_probe_and_the_list_once(count: int) -> None:
+    loop, phones = VirtualTimeLoop.running(), max(count, 10_000)
+    served = Emulator(phones=phones, servers=2, regions=REGIONS[:2], now=loop.now, jobs=Durations(fixed=2))
+    async with served as emulator, emulator.session() as session:
+        halves = [[phone.id for phone in emulator.phones if phone.region == region] for region in REGIONS[:2]]
+        ids = [id for pair in zip(*halves, strict=False) for id in pair][:count]
+        in_order = 2 * math.ceil(count / 2 / 100)
+        koophone, page = KooPhone(session), 100
+
+        first = await koophone.fleet(ids).status()
+        requests = emulator.ledger.requests
+        second = await koophone.fleet(ids).status()
+
+    assert first.ok
+    assert second.ok
+    look_up = min(phones // page, 1 + count) if count > 2 else 0
+    assert requests <= in_order + 1 + look_up
+    assert emulator.ledger.requests - requests <= in_order + (count == 2)
+
+
+@pytest.mark.parametrize("page, surplus", [(100, 1.02), (1_000, 0.12), (10_000, 0.03)])
+async def test_pages_of_the_list_bound_the_surplus(page: int, surplus: float) -> None:
+    """One refused call, and the pages: as a refusal is one bit, nothing separates random ids for less."""
+    region_of = {f"p{number:05}": REGIONS[number % 2] for number in range(10_000)}
+
+    def handle(request: ReceivedRequest) -> Reply:
+        content: dict[str, list[str]] | None = request.json
+        if content is None:
+            first = (int(request.query["page_no"]) - 1) * page
+            rows = [{"instance_id": id, "region": region_of[id]} for id in [*region_of][first : first + page]]
+            return Reply({"error_code": "0", "data": {"result": rows, "total_count": len(region_of)}})
+        if len({region_of[id] for id in content["instance_ids"]}) > 1:
+            return Reply(
+                {"error_code": "KOOPHONE.API.1002", "error_msg": "not in the same region"}, status=400
+            )
+        states = [{"instance_id": id, "status": 2} for id in content["instance_ids"]]
+        return Reply({"error_code": "0", "data": {"status_results": states}})
+
+    async with FakeServer.handling(handle) as server, server.session() as session:
+        report = await KooPhone(session).fleet([*region_of]).status()
+
+    assert report.ok
+    assert len(server.received) <= 100 * (1 + surplus)
+
+
 async def test_a_region_of_the_input_is_not_looked_up(emulator: Emulator, koophone: KooPhone) -> None:
     listed = {instance.id: instance async for instance in koophone.instances.list()}
     before = emulator.ledger.requests
@@ -106,17 +155,21 @@ async def test_a_region_of_the_input_is_not_looked_up(emulator: Emulator, koopho
 
 
 async def test_a_stale_region_is_looked_up_again() -> None:
-    regions, refused = {"a": "r1", "b": "r1"}, Refused("any", 400, "KOOPHONE.API.1002", "not of one region")
+    regions, refused = (
+        {"a": "r1", "b": "r1", "c": "r1"},
+        Refused("any", 400, "KOOPHONE.API.1002", "not of one region"),
+    )
 
-    async def listed() -> AsyncIterator[tuple[str, str]]:
+    async def listed(wanted: Collection[str] | None) -> AsyncIterator[tuple[str, str]]:
+        assert wanted is None
         for item in regions.items():
             yield item
 
     known = RegionMap(listed)
-    assert not await RegionLookup(known).separates(["a", "b"], refused)
+    assert not await RegionLookup(known, lambda: None).separates(["a", "b", "c"], refused)
     assert known.get("b") == "r1"
     regions["b"] = "r2"
-    assert await RegionLookup(known).separates(["a", "b"], refused)
+    assert await RegionLookup(known, lambda: None).separates(["a", "b", "c"], refused)
     assert known.get("b") == "r2"
 
 

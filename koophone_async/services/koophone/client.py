@@ -52,7 +52,7 @@ class KooPhone:
         sender = session.bind(edition=edition)
         tasks = TaskPoller(sender)
         self._sender, self._tasks = sender, tasks
-        self._regions = RegionMap(lambda: list_regions(sender))
+        self._regions = RegionMap(lambda wanted: list_regions(sender, wanted))
         self.apps: Apps = Apps(sender)
         self.commands: Commands = Commands(sender)
         self.instances: Instances = Instances(sender)

@@ -38,22 +38,28 @@ def items(
 ) -> Items[Any]:
     """Request page after page, each with a new request id, until one is empty or all rows are there."""
     unreadable: list[UnreadableValue] = []
-    return Items(_items(session, operation, query, tracker, unreadable), unreadable)
+    return Items(_items(pages(session, operation, query, tracker, unreadable)), unreadable)
 
 
-async def _items(
+async def pages(
     session: Sender,
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - attrs.evolve takes any model
-    tracker: SendTracker | None,
-    unreadable: list[UnreadableValue],
-) -> AsyncGenerator[Any, None]:
-    pages, number = PageReader(operation.name, unreadable), 1
+    tracker: SendTracker | None = None,
+    unreadable: list[UnreadableValue] | None = None,
+) -> AsyncGenerator[tuple[tuple[Any, ...], int | None], None]:
+    """Request page after page; yield the rows of each, and how many there are on all pages."""
+    reader, number = PageReader(operation.name, [] if unreadable is None else unreadable), 1
     while True:
         request = attrs.evolve(query, page=number, request_id=uuid4().hex)
         page: Page[Any] = await session.send(operation, request, tracker=tracker)
-        for item in pages.read(page.items):
-            yield item
-        if pages.is_over(page.total):
+        yield reader.read(page.items), page.total
+        if reader.is_over(page.total):
             return
         number += 1
+
+
+async def _items(rows: AsyncGenerator[tuple[tuple[Any, ...], int | None], None]) -> AsyncGenerator[Any, None]:
+    async for page, _ in rows:
+        for item in page:
+            yield item
