@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import attrs
 import typer
 from yarl import URL
 
-from koophone_async.cli.errors import Exit, NoCredentials, report_error
+from koophone_async.cli.errors import Exit, NoCredentials, print_stderr, report_error
 from koophone_async.cli.exec_command import Output
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
-from koophone_async.cli.settings import Settings, credentials, current_settings
-from koophone_async.credentials import Credentials, Password
+from koophone_async.cli.settings import (
+    PROFILE,
+    UNKNOWN_PROJECT,
+    Account,
+    Settings,
+    current_settings,
+    describe,
+)
 from koophone_async.endpoints import VARIABLES
 from koophone_async.errors import InvalidRequest
 from koophone_async.proxies import Proxies
 from koophone_async.session import Session, Timeouts
-
-_PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
 
 
 def run(context: typer.Context, output: Output = Format.TABLE) -> None:
@@ -33,73 +36,63 @@ def run(context: typer.Context, output: Output = Format.TABLE) -> None:
 
 
 async def _show(settings: Settings, output: Format) -> Exit:
-    signing, missing = await _credentials(settings)
-    async with Session(settings.chain, environ=settings.environ) as session:
+    try:
+        account, missing = await settings.account(), None
+    except NoCredentials as error:
+        account, missing = None, error
+    if account and account.conflict:
+        print_stderr(f"koophone: {account.conflict}")
+    environ = account.environ if account else settings.environ
+    async with Session(settings.chain, environ=environ) as session:
         with printer(output) as out:
-            for row in (*_in_effect(session, settings), signing):
+            for row in _in_effect(session, settings, account):
                 out.row(row)
     return report_error(missing) if missing else Exit.DONE
 
 
-def _in_effect(session: Session, settings: Settings) -> Iterator[Row]:
-    yield _row(
-        "region", settings.environ.get("KOOPHONE_REGION"), _source(settings, "KOOPHONE_REGION", "not set")
-    )
-    yield _row("edition", session.edition.value, _source(settings, "KOOPHONE_EDITION", "default"))
-    yield _row(
-        "profile", settings.environ.get("KOOPHONE_PROFILE"), _source(settings, "KOOPHONE_PROFILE", "not set")
-    )
-    yield _row(
-        "project",
-        settings.environ.get(_PROJECT),
-        _source(settings, _PROJECT, "the project with the name of the region"),
-    )
+def _in_effect(session: Session, settings: Settings, account: Account | None) -> Iterator[Row]:
+    yield _row("region", session.region, settings.source("KOOPHONE_REGION", "not set"))
+    yield _row("edition", session.edition.value, settings.source("KOOPHONE_EDITION", "default"))
+    yield _row("profile", *_profile(settings, account))
+    yield _row("project", *attrs.astuple(account.project if account else UNKNOWN_PROJECT))
     for service, variable in VARIABLES.items():
-        yield _endpoint(session, settings, service, variable)
+        yield _endpoint(session, settings, service, variable, account)
     yield _proxy(settings)
     for name, seconds in attrs.asdict(Timeouts()).items():
         yield _row(f"timeout {name}", "none" if seconds is None else f"{seconds:g} s", "default")
+    yield _row(
+        "credentials", *((describe(account.credentials), account.source) if account else (None, "not found"))
+    )
 
 
-def _endpoint(session: Session, settings: Settings, service: str, variable: str) -> Row:
+def _profile(settings: Settings, account: Account | None) -> tuple[str | None, str]:
+    """Return the profile that is used, and where its name is from; a named one may be left unused."""
+    named = settings.environ.get(PROFILE)
+    if named and account and not account.profile:
+        return None, f"{PROFILE}={named} is ignored"
+    return named or None, settings.source(PROFILE, "not set")
+
+
+def _endpoint(
+    session: Session, settings: Settings, service: str, variable: str, account: Account | None
+) -> Row:
     try:
         address = str(session.origin(service))
     except InvalidRequest as error:
         return _row(f"endpoint {service}", None, f"{error.field} {error.problem}")
-    return _row(f"endpoint {service}", address, _source(settings, variable, "published host"))
+    if account and account.environ.get(variable) != settings.environ.get(variable):
+        return _row(f"endpoint {service}", address, account.source)
+    return _row(f"endpoint {service}", address, settings.source(variable, "published host"))
 
 
 def _proxy(settings: Settings) -> Row:
     """Return the proxy of a host that NO_PROXY does not name."""
-    source = _source(settings, "https_proxy", "HTTPS_PROXY or ALL_PROXY")
+    source = settings.source("https_proxy", "HTTPS_PROXY or ALL_PROXY")
     try:
         proxy = Proxies.of(None, settings.environ).proxy_for(URL("https://any.invalid"))
     except InvalidRequest as error:
         return _row("proxy", None, f"{error.field} {error.problem}")
     return _row("proxy", str(proxy.url), source) if proxy else _row("proxy", None, "not set")
-
-
-async def _credentials(settings: Settings) -> tuple[Row, NoCredentials | None]:
-    chain = settings.chain
-    try:
-        used = await credentials(chain)
-    except NoCredentials as error:
-        return _row("credentials", None, "not found"), error
-    # The chain moves the provider that had credentials to the front.
-    return _row("credentials", describe(used), str(chain.providers[0])), None
-
-
-def describe(used: Credentials) -> str:
-    """Identify credentials without their secrets."""
-    if isinstance(used, Password):
-        return f"password of {used.user}"
-    return f"{'temporary' if used.security_token else 'permanent'} access key {used.access_key[:4]}…"
-
-
-def _source(settings: Settings, variable: str, default: str) -> str:
-    if variable in settings.overridden:
-        return "command-line option"
-    return f"environment {variable}" if settings.environ.get(variable) else default
 
 
 def _row(setting: str, value: str | None, source: str) -> Row:

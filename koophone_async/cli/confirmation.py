@@ -1,15 +1,19 @@
-"""Confirmation of commands that destroy or interrupt: a question in a terminal, `--yes` without one."""
+"""Confirmation of commands that destroy, interrupt or cost money: by a question in a terminal, or `--yes`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, cast
 
 import typer
+from attrs import field, frozen
 
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.interruption import Interrupted, raising
+from koophone_async.cli.rows import plain
+from koophone_async.cli.services import Entry
+from koophone_async.cli.settings import Settings
 from koophone_async.errors import InvalidRequest
 
 Yes = Annotated[
@@ -21,14 +25,74 @@ _SHOWN: Final = 3
 """How many ids the question shows."""
 
 
-def confirm(action: str, noun: str, ids: Sequence[str], account: str, *, yes: bool) -> Exit | None:
-    """Ask whether a command may change several phones or servers. One alone needs no confirmation.
+@frozen
+class Consequence:
+    """What a command does that must be confirmed."""
+
+    action: str
+    """Such as `reset 5 phones (a, b, c and 2 more)`."""
+
+    order: Mapping[str, str] = field(factory=dict[str, str])
+    """What is ordered, by field."""
+
+    @classmethod
+    def of_change(cls, verb: str, noun: str, ids: Sequence[str]) -> Consequence:
+        """Return what a command does to ids.
+
+        Args:
+            verb: What is done, such as `reset` or `overwrite the data of`.
+            noun: Of the ids, in the plural.
+            ids: All ids that the command changes.
+        """
+        return cls(f"{verb} {_counted(noun, ids)}")
+
+    @classmethod
+    def of_order(
+        cls, arguments: Mapping[str, object], noun: str = "", ids: Sequence[str] = ()
+    ) -> Consequence:
+        """Return what a command orders.
+
+        Args:
+            arguments: Those of the method that places the order.
+            noun: Of the ids, in the plural.
+            ids: What the order changes, unless it is for something new.
+        """
+        subject = f" for {_counted(noun, ids)}" if ids else ""
+        return cls(f"place an order{subject}, which costs money", dict(_fields(arguments)))
+
+    def __str__(self) -> str:
+        """Return the consequence in one line."""
+        return ": ".join(filter(None, (self.action, ", ".join(f"{k} {v}" for k, v in self.order.items()))))
+
+
+async def confirm_entry(
+    entry: Entry, settings: Settings, arguments: Mapping[str, object], ids: Sequence[str], *, yes: bool
+) -> Exit | None:
+    """Ask before a command destroys or interrupts several phones, or places an order.
+
+    Returns:
+        The exit code if the command must not run, else None.
+
+    Raises:
+        InvalidRequest: There is no terminal to ask in.
+    """
+    inventory = entry.verb.inventory if entry.verb else entry.details.inventory
+    noun = inventory.noun if inventory else ""
+    if entry.operation.order:
+        consequence = Consequence.of_order(arguments, noun, ids)
+        is_needed = bool(ids) or not entry.verb
+    else:
+        consequence = Consequence.of_change(entry.details.destroys, noun, ids)
+        is_needed = len(ids) > 1 or (bool(ids) and inventory is not None and inventory.has_phones)
+    return confirm(consequence, str(await settings.account()), yes=yes) if is_needed else None
+
+
+def confirm(consequence: Consequence, account: str, *, yes: bool) -> Exit | None:
+    """Ask whether a command may go on.
 
     Args:
-        action: What is destroyed or interrupted, such as `overwrite the data of`.
-        noun: Of the ids, in the plural.
-        ids: All ids that the command changes.
-        account: The credentials in use, without their secrets.
+        consequence: What it does.
+        account: The account in use, without secrets.
         yes: Whether the user confirmed already, by `--yes`.
 
     Returns:
@@ -37,13 +101,15 @@ def confirm(action: str, noun: str, ids: Sequence[str], account: str, *, yes: bo
     Raises:
         InvalidRequest: There is no terminal to ask in.
     """
-    if yes or len(ids) <= 1:
+    if yes:
         return None
-    question = f"{action} {len(ids):,} {noun} ({_shown(ids)}) with {account}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidRequest("", "--yes", f"is required without a terminal: would {question}")
+        problem = f"is required without a terminal: would {consequence}, with {account}"
+        raise InvalidRequest("", "--yes", problem)
+    for name, value in consequence.order.items():
+        print_stderr(f"  {name}: {value}")
     try:
-        answer = _ask(f"koophone: {question}? [y/N] ")
+        answer = _ask(f"koophone: {consequence.action}, with {account}? [y/N] ")
     except Interrupted as error:
         print_stderr("")
         return error.exit
@@ -53,9 +119,33 @@ def confirm(action: str, noun: str, ids: Sequence[str], account: str, *, yes: bo
     return Exit.SOME_FAILED
 
 
-def _shown(ids: Sequence[str]) -> str:
+def _counted(noun: str, ids: Sequence[str]) -> str:
+    """Return the number of ids and the first of them, such as `5 phones (a, b, c and 2 more)`."""
     first, rest = ", ".join(ids[:_SHOWN]), len(ids) - _SHOWN
-    return f"{first} and {rest:,} more" if rest > 0 else first
+    shown = f"{first} and {rest:,} more" if rest > 0 else first
+    return f"{len(ids):,} {noun if len(ids) > 1 else noun.removesuffix('s')} ({shown})"
+
+
+def _fields(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield the fields of an order that are set; those of a nested model with its name before theirs."""
+    for name, value in values.items():
+        for path, leaf in _leaves(name.replace("_", "-"), plain(value)):
+            # The argument itself is called `order` or `change`, which nobody typed.
+            yield path.partition(".")[2] or path, leaf
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    match value:
+        case None:
+            return
+        case dict():
+            for name, item in cast("dict[str, object]", value).items():
+                yield from _leaves(f"{path}.{name.replace('_', '-')}", item)
+        case list():
+            for number, item in enumerate(cast("list[object]", value), 1):
+                yield from _leaves(f"{path}.{number}", item)
+        case _:
+            yield path, str(value)
 
 
 def _ask(question: str) -> str:

@@ -62,6 +62,7 @@ SERVERS: Final = Inventory(
     CloudPhone.server_fleet,
     lambda cph, tags: cph.tags.find(tags),
     example='state == normal and name ~ "shop-*"',
+    has_phones=True,
 )
 ENCODING_SERVERS: Final = Inventory(
     "encoding servers",
@@ -147,6 +148,25 @@ async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iter
     return await deployments.update(ids[0], versions)
 
 
+_DETAILS: Final = {
+    "commands.uninstall": Details(destroys="uninstall the app from"),
+    "encoding_servers.restart": Details(destroys="restart"),
+    "keypairs.update": Details(single_call=_update_keypair),
+    "phones.connections": Details(reads=True),
+    "phones.migrate": Details(destroys="overwrite the data of", single_call=_migrate),
+    "phones.reset": Details(destroys="erase the data of", single_call=_reset),
+    "phones.restart": Details(single_call=_restart),
+    "phones.update_properties": Details(single_call=_update_properties),
+    "servers.delete": Details(SERVERS, destroys="delete, with their phones and data,"),
+    "servers.restart": Details(destroys="restart, with their phones,"),
+    "shared_apps.delete": Details(destroys="delete the shared app of"),
+    "shared_files.delete": Details(destroys="delete the shared files of"),
+    "shared_files.list": Details(reads=True),
+    "storage.expand": Details(single_call=_expand),
+    "storage.export": Details(single_call=_export),
+    "storage.restore": Details(destroys="overwrite the data of", single_call=_restore),
+}
+
 SERVICE: Final = Service(
     ("cph",),
     CloudPhone,
@@ -174,22 +194,18 @@ SERVICE: Final = Service(
         "cph",
         Started,
         {PhoneFleet: PHONES, ServerFleet: SERVERS, EncodingFleet: ENCODING_SERVERS},
-        {
-            "keypairs.update": Details(single_call=_update_keypair),
-            "phones.connections": Details(reads=True),
-            "phones.migrate": Details(destroys="overwrite the data of", single_call=_migrate),
-            "phones.reset": Details(single_call=_reset),
-            "phones.restart": Details(single_call=_restart),
-            "phones.update_properties": Details(single_call=_update_properties),
-            "shared_files.list": Details(reads=True),
-            "storage.expand": Details(single_call=_expand),
-            "storage.export": Details(single_call=_export),
-            "storage.restore": Details(single_call=_restore),
-        },
+        _DETAILS,
     ),
+    details=_DETAILS,
     wait_resource="jobs",
     inventories=(PHONES, SERVERS, ENCODING_SERVERS),
 )
+
+_GAMING_DETAILS: Final = {
+    "deployments.remove": Details(destroys="remove the versions from"),
+    "deployments.undeploy": Details(destroys="undeploy the versions from"),
+    "deployments.update": Details(_GAMING_PHONES, single_call=_update),
+}
 
 GAMING: Final = Service(
     ("cph", "gaming"),
@@ -199,8 +215,9 @@ GAMING: Final = Service(
         "gaming",
         gaming.Started,
         {GamingFleet: _GAMING_SERVERS},
-        {"deployments.update": Details(_GAMING_PHONES, single_call=_update)},
+        _GAMING_DETAILS,
     ),
+    details=_GAMING_DETAILS,
     about="Cloud mobile gaming: applications, their versions, and deployments.",
     client_path=("gaming",),
     wait_resource="deployments",

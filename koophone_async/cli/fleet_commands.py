@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias, cast, get_args, get_origin, get_type_hints
 
-from attrs import frozen
+from attrs import field, frozen
 
 from koophone_async.batches import Run
 from koophone_async.catalogue import OPERATIONS
@@ -41,6 +41,9 @@ class Inventory:
     example: str = 'state == running and name ~ "shop-*"'
     """An expression for the help of `--where`."""
 
+    has_phones: bool = False
+    """Whether each item is a machine of many phones, so that one alone needs confirmation too."""
+
 
 @frozen
 class Verb:
@@ -57,16 +60,13 @@ class Verb:
     reads: bool = False
     """Whether it reads a value of each id."""
 
-    destroys: str = ""
-    """What it destroys or interrupts, such as `overwrite the data of`: then several ids need confirmation."""
-
     single_call: Callable[..., Awaitable[object]] | None = None
     """Makes the documented call from ids and the verb's arguments, if the method has other parameters."""
 
 
 @frozen
 class Details:
-    """What the signature of a fleet verb does not show."""
+    """What the signature of a method or a fleet verb does not show."""
 
     inventory: Inventory | None = None
     """Another inventory than that of its fleet."""
@@ -76,10 +76,12 @@ class Details:
 
     reads: bool = False
     destroys: str = ""
+    """What it destroys or interrupts, such as `overwrite the data of`: then several ids need confirmation."""
+
     single_call: Callable[..., Awaitable[object]] | None = None
 
 
-_DEFAULT: Final = Details()
+NO_DETAILS: Final = Details()
 
 
 def derive_verbs(
@@ -99,13 +101,12 @@ def derive_verbs(
     for fleet, inventory in fleets.items():
         for run, request, answer in _runs(fleet):
             name = _operation_name(service, run.__name__, request, answer)
-            more = details.get(name, _DEFAULT)
+            more = details.get(name, NO_DETAILS)
             verbs[name] = Verb(
                 run,
                 more.inventory or inventory,
                 waits=more.waits or answer is started,
                 reads=more.reads,
-                destroys=more.destroys,
                 single_call=more.single_call,
             )
     return verbs
@@ -145,6 +146,9 @@ class Service:
     resources: Mapping[str, type]
     verbs: Mapping[str, Verb]
     """Fleet verbs by operation name, without the service."""
+
+    details: Mapping[str, Details] = field(factory=dict[str, Details])
+    """What signatures do not show, by operation name without the service."""
 
     about: str = ""
     """Help of the command group."""

@@ -33,6 +33,18 @@ def _unassign(resource: Users, ids: tuple[str, ...], user: str) -> Awaitable[Sta
     return resource.unassign(Assignment(user, id) for id in ids)
 
 
+_DETAILS: Final = {
+    "apps.list": Details(reads=True),
+    "instances.backup": Details(destroys="back up, and release the machines of"),
+    "instances.reboot": Details(waits=True),
+    "instances.reset": Details(destroys="erase the data of"),
+    "instances.status": Details(reads=True),
+    "orders.unsubscribe": Details(destroys="end the subscriptions, and delete the data, of"),
+    "streaming.authorize": Details(reads=True),
+    "streaming.prepare": Details(waits=True),
+    "users.unassign": Details(destroys="erase the data, and end the assignment, of", single_call=_unassign),
+}
+
 SERVICE: Final = Service(
     (),
     KooPhone,
@@ -50,15 +62,9 @@ SERVICE: Final = Service(
         "koophone",
         StartedTask,
         {Fleet: INSTANCES},
-        {
-            "apps.list": Details(reads=True),
-            "instances.reboot": Details(waits=True),
-            "instances.status": Details(reads=True),
-            "streaming.authorize": Details(reads=True),
-            "streaming.prepare": Details(waits=True),
-            "users.unassign": Details(single_call=_unassign),
-        },
+        _DETAILS,
     ),
+    details=_DETAILS,
     wait_resource="jobs",
     inventories=(INSTANCES,),
 )

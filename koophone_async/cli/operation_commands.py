@@ -15,7 +15,7 @@ from collections.abc import (
 from functools import cached_property, partial
 from inspect import Parameter, Signature
 from itertools import groupby
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 from attrs import frozen
@@ -25,8 +25,7 @@ from typer.models import CommandInfo
 
 from koophone_async.batches import Run
 from koophone_async.cli import help_text, wait
-from koophone_async.cli.config import describe
-from koophone_async.cli.confirmation import Yes, confirm
+from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import Exit, print_stderr, report_unknown
 from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout, deadline
 from koophone_async.cli.fleet_commands import Verb
@@ -37,7 +36,7 @@ from koophone_async.cli.rows import rows
 from koophone_async.cli.runner import execute, print_outcomes, print_values, with_option_names
 from koophone_async.cli.selection import Selection, filter_parameters, option, selection_parameters
 from koophone_async.cli.services import Entry, entries, service
-from koophone_async.cli.settings import Settings, credentials, current_settings
+from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.values import Arguments
 from koophone_async.services.cph.undocumented import RawAnswer
 
@@ -165,7 +164,12 @@ class CallCommand:
     def parameters(self) -> Sequence[Parameter]:
         """Parameters of the command."""
         filtering = filter_parameters(self.entry.lists) if self.entry.lists else []
-        return [*self.options.parameters, *filtering, option("output", Output, Format.TABLE)]
+        return [
+            *self.options.parameters,
+            *filtering,
+            *_confirmation_parameters(self.entry),
+            option("output", Output, Format.TABLE),
+        ]
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -177,7 +181,13 @@ class CallCommand:
         arguments = self.options.read(args)
         inventory = self.entry.lists
         selection = Selection.filtered(inventory, args) if inventory else None
+        batch = self.entry.operation.batch
+        ids = cast("tuple[str, ...]", arguments.get(batch.field, ())) if batch else ()
         async with settings.session(anonymous=self.entry.operation.anonymous) as session:
+            if self.entry.is_confirmed:
+                code = await confirm_entry(self.entry, settings, arguments, ids, yes=args["yes"])
+                if code is not None:
+                    return code
             client = self.entry.service.client(session)
             if selection is not None:
                 return await _print(self.entry, selection.items(client, *arguments.values()), args["output"])
@@ -205,7 +215,7 @@ class FleetCommand:
             *selection_parameters(self.verb.inventory),
             *self.options.parameters,
             *waiting,
-            *([option("yes", Yes, default=False)] if self.verb.destroys else []),
+            *_confirmation_parameters(self.entry),
             option("output", Output, Format.TABLE),
             *grouping,
             option("timeout", Timeout),
@@ -225,10 +235,13 @@ class FleetCommand:
         arguments = self.options.read(args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
-            if self.verb.destroys:
+            if self.entry.is_confirmed:
                 # What was confirmed, and nothing that appears in the list later.
                 selection = await selection.resolved(client)
-                if (code := await self._confirm(settings, selection.ids or (), args)) is not None:
+                code = await confirm_entry(
+                    self.entry, settings, arguments, selection.ids or (), yes=args["yes"]
+                )
+                if code is not None:
                     return code
             if args.get("no_wait"):
                 answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
@@ -241,15 +254,15 @@ class FleetCommand:
             )
             return await self._follow(self.verb.run(fleet, **arguments), selection.total, args)
 
-    async def _confirm(self, settings: Settings, ids: Sequence[str], args: Arguments) -> Exit | None:
-        account = describe(await credentials(settings.chain))
-        return confirm(self.verb.destroys, self.verb.inventory.noun, ids, account, yes=args["yes"])
-
     async def _follow(self, run: Run[Any, Any], total: int | None, args: Arguments) -> Exit:
         label, output, noun = " ".join(self.entry.words), args["output"], self.verb.inventory.noun
         if self.verb.reads:
             return await print_values(run, output, label=label, total=total, noun=noun)
         return await print_outcomes(run, output, label=label, total=total, group=args["group"], noun=noun)
+
+
+def _confirmation_parameters(entry: Entry) -> list[Parameter]:
+    return [option("yes", Yes, default=False)] if entry.is_confirmed else []
 
 
 async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], output: Format) -> Exit:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.fleet_commands import Client, Inventory, Service, Verb
+from koophone_async.cli.fleet_commands import NO_DETAILS, Client, Details, Inventory, Service, Verb
 from koophone_async.operation import AnyOperation
 from koophone_async.services import iam
 
@@ -74,6 +74,16 @@ class Entry:
     def verb(self) -> Verb | None:
         """The fleet verb, if there is one."""
         return self.service.verbs.get(self.operation.name.partition(".")[2])
+
+    @property
+    def details(self) -> Details:
+        """What the signatures of the method and of the verb do not show."""
+        return self.service.details.get(self.operation.name.partition(".")[2], NO_DETAILS)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it may need to be confirmed before it runs."""
+        return bool(self.details.destroys) or self.operation.order
 
     @property
     def lists(self) -> Inventory | None:

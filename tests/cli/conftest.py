@@ -83,6 +83,8 @@ def koophone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
                 previous = Result(code, previous.out + out, previous.err + err)
         return previous
 
+    monkeypatch.setenv("KOOPHONE_YES", "1")
+
     def invoke(*lines: Line, edition: str = "china") -> Result:
         return run_virtually(run_all(lines, edition))
 

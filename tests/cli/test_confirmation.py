@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.cli.confirmation import confirm
+from koophone_async.cli.confirmation import Consequence, confirm
 from koophone_async.cli.errors import Exit
+from koophone_async.cli.services import entries
 from koophone_async.errors import InvalidRequest
 from tests.cli.conftest import COMMAND, Process
 
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Invoke, Line, Result
 
 IDS: Final = ["p1", "p2", "p3", "p4", "p5"]
-QUESTION: Final = "overwrite the data of 5 phones (p1, p2, p3 and 2 more) with access key AKID…"
+QUESTION: Final = "overwrite the data of 5 phones (p1, p2, p3 and 2 more), with access key AKID…"
 PHONES: Final = ("cph", "phones", "list", "--where", 'name ~ "phone-0000[12]"', "--output", "jsonl")
 
 
-def ask(ids: list[str], *, yes: bool = False) -> Exit | None:
-    return confirm("overwrite the data of", "phones", ids, "access key AKID…", yes=yes)
+def ask(*, yes: bool = False) -> Exit | None:
+    consequence = Consequence.of_change("overwrite the data of", "phones", IDS)
+    return confirm(consequence, "access key AKID…", yes=yes)
 
 
 @contextmanager
@@ -40,17 +43,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> Generator[int]:
     os.close(outer)
 
 
-def test_one_id_needs_no_confirmation() -> None:
-    assert ask(["p1"]) is None
-
-
 def test_yes_is_a_confirmation() -> None:
-    assert ask(IDS, yes=True) is None
+    assert ask(yes=True) is None
 
 
 def test_without_a_terminal_yes_is_required() -> None:
     with pytest.raises(InvalidRequest) as caught:
-        ask(IDS)
+        ask()
 
     assert str(caught.value) == f"--yes: is required without a terminal: would {QUESTION}"
 
@@ -67,7 +66,7 @@ def test_without_a_terminal_yes_is_required() -> None:
 )
 def test_the_answer_decides(typed: str, code: Exit | None, monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch, typed) as outer:
-        assert ask(IDS) is code
+        assert ask() is code
 
         shown = ""
         while QUESTION not in shown:  # the terminal's echo of the answer may come first, alone
@@ -92,23 +91,134 @@ def test_a_destructive_command_runs_with_yes(koophone: Invoke) -> None:
     assert ended.code == 0
 
 
-def test_the_environment_can_confirm(koophone: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KOOPHONE_YES", "1")
-
-    assert koophone(PHONES, migrate("--no-wait")).code == 0
+def test_the_environment_can_confirm(koophone: Invoke) -> None:
+    assert koophone(PHONES, migrate("--no-wait")).code == 0  # the fixture sets KOOPHONE_YES
 
 
-def test_a_destructive_command_is_refused_without_a_terminal(koophone: Invoke) -> None:
-    ended = koophone(PHONES, migrate())
+@pytest.fixture
+def unconfirmed(koophone: Invoke, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+    """Run commands without a terminal and without KOOPHONE_YES."""
+    monkeypatch.delenv("KOOPHONE_YES")
+    return koophone
 
+
+@pytest.mark.parametrize(
+    "line, action",
+    [
+        (
+            "instances reset --all",
+            "erase the data of 250 phones (phone0001, phone0002, phone0003 and 247",
+        ),
+        ("instances backup a b", "back up, and release the machines of 2 phones (a, b)"),
+        ("orders unsubscribe --all", "end the subscriptions, and delete the data, of 250 phones"),
+        ("users unassign a b --user u", "erase the data, and end the assignment, of 2 phones"),
+        ("instances reset a a b --no-wait", "erase the data of 2 phones (a, b)"),
+        ("cph phones reset a b", "erase the data of 2 phones"),
+        ("cph phones migrate a b --sources a=c --sources b=d", "overwrite the data of 2 phones"),
+        ("cph commands uninstall a b --package app", "uninstall the app from 2 phones"),
+        ("cph storage restore a b --bucket c --path {phone}.tar", "overwrite the data of 2 phones"),
+        ("cph servers delete s", "delete, with their phones and data, 1 server (s)"),
+        ("cph servers restart s", "restart, with their phones, 1 server (s)"),
+        ("cph encoding-servers restart e f", "restart 2 encoding servers"),
+        ("cph shared-apps delete s --package app", "delete the shared app of 1 server"),
+        ("cph shared-files delete s --paths /data/a", "delete the shared files of 1 server"),
+        ("cph gaming deployments undeploy s --versions v", "undeploy the versions from 1 server"),
+        ("cph gaming deployments remove s --versions v", "remove the versions from 1 server"),
+        (
+            "cph storage expand a --size 200",
+            "place an order for 1 phone (a), which costs money: size 200",
+        ),
+        (
+            "cph servers change-model --server s --model m --phone-model p",
+            "place an order, which costs money: server s, model m, phone-model p",
+        ),
+    ],
+)
+def test_what_destroys_or_costs_money_needs_yes(unconfirmed: Invoke, line: str, action: str) -> None:
+    ended = unconfirmed(line.split())
+
+    assert f"koophone: --yes: is required without a terminal: would {action}" in ended.err
+    assert "permanent access key" in ended.err
     assert ended.code == Exit.USAGE
-    assert "--yes: is required without a terminal: would overwrite the data of 2 phones" in ended.err
 
 
-def test_an_empty_selection_needs_no_confirmation(koophone: Invoke) -> None:
-    none = ("cph", "phones", "migrate", "--where", "name == nobody", "--sources", "a=b")
+def test_an_order_is_shown_before_it_is_placed(unconfirmed: Invoke) -> None:
+    order = ("--os", "AOSP11", "--sku", "sku1", "--band-sku", "band1", "--region", "cn-north-4")
+    more = (
+        "--prefix",
+        "shop",
+        "--bandwidth",
+        "2",
+        "--count",
+        "3",
+        "--charge-period",
+        "2",
+        "--charge-count",
+        "1",
+    )
 
-    assert koophone(none).code == 0
+    ended = unconfirmed(("orders", "buy", *order, *more))
+
+    shown = "os AOSP11, sku sku1, band-sku band1, region cn-north-4, prefix shop, bandwidth 2.0, count 3"
+    assert f"costs money: {shown}, charge.period 2, charge.count 1" in ended.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "instances reset phone0001",
+        "orders unsubscribe phone0001",
+        "instances reset --where id==nobody",
+        "cph storage expand --where name==nobody --size 200",
+        "instances reboot phone0001 phone0002",
+    ],
+)
+def test_one_phone_or_none_needs_no_confirmation(unconfirmed: Invoke, line: str) -> None:
+    assert unconfirmed(line.split()).code == 0
+
+
+DESTRUCTIVE: Final = (
+    *("backup", "delete", "migrate", "reset", "restore", "unassign", "undeploy", "uninstall", "unsubscribe"),
+    *("buy", "change", "expand"),
+)
+
+
+def test_every_destructive_operation_is_confirmed() -> None:
+    all_entries = [*entries("koophone", "cph", "gaming")]
+    confirmed = {entry.operation.name for entry in all_entries if entry.is_confirmed}
+    names = {entry.operation.name for entry in all_entries}
+    named = {name for name in names if name.split(".")[2].startswith(DESTRUCTIVE)}
+    of_one_thing = {"cph.images.delete", "gaming.applications.delete", "gaming.versions.delete"}
+
+    assert named - confirmed == of_one_thing | {"cph.undocumented.delete_peering_routes"}
+    assert confirmed - named == {
+        "cph.encoding_servers.restart",
+        "cph.servers.restart",
+        "gaming.deployments.remove",
+    }
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("answer, code", [("y", 0), ("n", Exit.SOME_FAILED)])
+def test_an_order_is_listed_above_the_question(emulator: dict[str, str], answer: str, code: int) -> None:
+    outer, inner = os.openpty()
+    environment = {**os.environ, **emulator}
+    line = ("cph", "storage", "expand", "p1", "--size", "200", "--no-wait")
+    with Process(
+        [*COMMAND, *line], env=environment, stdin=inner, stdout=PIPE, stderr=inner, text=True
+    ) as process:
+        os.close(inner)
+        shown = ""
+        while "[y/N]" not in shown:
+            shown += os.read(outer, 4096).decode()
+        os.write(outer, f"{answer}\n".encode())
+        result = process.end()
+    os.close(outer)
+
+    assert shown.startswith(
+        "  size: 200\r\nkoophone: place an order for 1 phone (p1), which costs money, with"
+    )
+    assert result.code == code
 
 
 @pytest.mark.process

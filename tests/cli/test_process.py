@@ -367,7 +367,7 @@ def test_config_shows_missing_and_temporary_settings(run_main: RunMain, emulator
     result = run_main(*line, environ=emulator | environ)
 
     shown = {row["setting"]: (row["value"], row["source"]) for row in result.rows}
-    assert shown["region"] == ("", "not set")
+    assert shown["region"] == (None, "not set")
     assert shown["edition"] == ("international", "command-line option")
     assert shown["endpoint koophone"][0] is None
     assert shown["endpoint koophone"][1].startswith("KOOPHONE_ENDPOINT is not set")
