@@ -18,9 +18,10 @@ from koophone_async.events.asgi import Asgi
 from koophone_async.events.counters import Counts
 from koophone_async.events.dispatcher import Delivery
 from koophone_async.events.errors import Reason
+from koophone_async.events.limits import Limits
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
 from koophone_async.events.presence import GameSession, Presence
-from koophone_async.events.receiver import Limits, Receiver
+from koophone_async.events.receiver import Receiver
 from koophone_async.events.web import serve
 from koophone_async.events.wire import (
     ENTER,

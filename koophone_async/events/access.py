@@ -1,4 +1,4 @@
-"""Verify accesses: the ticket's validity and single use, and the decryption of the data.
+"""Verify accesses: the validity of the ticket, and the decryption of the data.
 
 The document (CPH 6.1, 2020-07-30) names an AES key, an initialisation vector and encrypted data. It does not
 specify the mode, the encodings, the plaintext or the meaning of `auth_ts`, so each of these is configurable.
@@ -10,10 +10,9 @@ import base64
 import hashlib
 import hmac
 from enum import StrEnum
-from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 from attrs.validators import in_
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
@@ -22,11 +21,13 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from koophone_async.checks import Text
 from koophone_async.errors import InvalidRequest
 from koophone_async.events.errors import Reason, Rejected
+from koophone_async.events.models import MAX_TICKET_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
     from attrs import Attribute
@@ -115,6 +116,14 @@ def _check_key_size(_: Grant, attribute: Attribute[bytes], key: bytes) -> None:
         raise InvalidRequest("", attribute.name, f"is {len(key)} bytes long; an AES key has 16, 24 or 32")
 
 
+def _check_zone(_: Grant, attribute: Attribute[datetime | None], until: datetime | None) -> None:
+    if until is not None and until.tzinfo is None:
+        raise InvalidRequest("", attribute.name, "has no time zone")
+
+
+_TICKET: Final = Text(MAX_TICKET_LENGTH)
+
+
 @frozen
 class Grant:
     """The secrets of a session that may be entered, as returned by your lookup."""
@@ -122,11 +131,17 @@ class Grant:
     key: bytes = field(repr=False, validator=_check_key_size)
     """The application's AES key of 16, 24 or 32 bytes, the answer to a genuine access."""
 
-    ticket: str | None = field(default=None, repr=False)
-    """The issued ticket, compared in constant time. None accepts any ticket and so prevents no replay."""
+    ticket: str | None = field(default=None, repr=False, validator=_TICKET)
+    """The issued ticket, compared in constant time. None accepts any ticket, each encrypted data once."""
 
     content: bytes | Callable[[bytes], bool] | None = field(default=None, repr=False)
     """The expected plaintext, or a function that returns True for a valid one. Required for `Mode.CBC`."""
+
+    until: datetime | None = field(default=None, validator=_check_zone)
+    """The end of the session by the receiver's clock: later accesses are refused."""
+
+    auth_ts: int | None = None
+    """The issued `auth_ts`: an access whose own differs by more than `Validity.skew` is refused."""
 
 
 class TimestampMeaning(StrEnum):
@@ -141,14 +156,18 @@ class TimestampMeaning(StrEnum):
 
 @frozen
 class Validity:
-    """When a ticket is valid; all times are seconds."""
+    """When a ticket is valid; all times are seconds.
+
+    `auth_ts` is not signed: whoever sends an access can change it. It is believed only between the skew in
+    the past and the maximum age and the skew in the future, and it never makes the receiver forget a ticket.
+    """
 
     meaning: TimestampMeaning = TimestampMeaning.EXPIRES
     max_age: float = 86_400.0
     """Maximum lifetime of a ticket; one that expires later than this is refused."""
 
     skew: float = 30.0
-    """Allowed difference between the clocks."""
+    """Allowed difference between the clocks, and between a timestamp and the issued one."""
 
     def expiry(self, timestamp: int, now: datetime) -> int:
         """Return when a ticket expires, in milliseconds since 1970.
@@ -156,22 +175,57 @@ class Validity:
         Raises:
             Rejected: The ticket is not valid now.
         """
-        current, max_age, skew = (int(s * 1000) for s in (now.timestamp(), self.max_age, self.skew))
-        expiry = timestamp + skew + (max_age if self.meaning is TimestampMeaning.ISSUED else 0)
+        current, max_age, skew = milliseconds(now), int(self.max_age * 1000), int(self.skew * 1000)
+        expiry = self._expiry(timestamp)
         if not current <= expiry <= current + max_age + 2 * skew:
             raise Rejected(Reason.EXPIRED)
         return expiry
 
+    def _expiry(self, timestamp: int) -> int:
+        seconds = self.skew + (self.max_age if self.meaning is TimestampMeaning.ISSUED else 0)
+        return timestamp + int(seconds * 1000)
 
-def verify(access: Access, grant: Grant, cipher: Cipher) -> None:
-    """Check an access against its grant.
+    def check_issued(self, timestamp: int, grant: Grant, now: datetime) -> None:
+        """Check an access against the times of its grant, which the sender cannot change.
+
+        Raises:
+            Rejected: The session has ended, or the timestamp is not the issued one.
+        """
+        if grant.until is not None and now > grant.until:
+            raise Rejected(Reason.EXPIRED)
+        if grant.auth_ts is not None and abs(timestamp - grant.auth_ts) > self.skew * 1000:
+            raise Rejected(Reason.TIMESTAMP)
+
+    def end(self, grant: Grant) -> int | None:
+        """Return when a grant accepts nothing any more, in milliseconds since 1970; None if never."""
+        until = None if grant.until is None else milliseconds(grant.until)
+        issued = None if grant.auth_ts is None else self._expiry(grant.auth_ts) + int(self.skew * 1000)
+        return min((end for end in (until, issued) if end is not None), default=None)
+
+
+def milliseconds(at: datetime) -> int:
+    """Return milliseconds since 1970."""
+    return int(at.timestamp() * 1000)
+
+
+def verify(access: Access, grant: Grant, cipher: Cipher) -> bytes:
+    """Check an access against its grant; return a digest of what nobody but its owner could send.
+
+    That is the issued ticket. Without one it is the encrypted data, decoded, since the same bytes can be
+    written in several ways: a ticket that is compared with nothing is no proof.
 
     Raises:
         Rejected: The ticket, the key or the plaintext is wrong.
     """
     if grant.ticket is not None and not hmac.compare_digest(access.ticket.encode(), grant.ticket.encode()):
         raise Rejected(Reason.TICKET)
-    plaintext = cipher.decrypt(grant.key, access.iv, access.data)
+    _check_content(cipher.decrypt(grant.key, access.iv, access.data), grant, cipher)
+    if grant.ticket is not None:
+        return digest(access.session.encode(), grant.ticket.encode())
+    return digest(cipher.encoding.to_bytes(access.iv), cipher.encoding.to_bytes(access.data))
+
+
+def _check_content(plaintext: bytes, grant: Grant, cipher: Cipher) -> None:
     if grant.content is None:
         if cipher.mode is Mode.CBC:
             raise Rejected(Reason.UNPROVEN)
@@ -184,56 +238,6 @@ def verify(access: Access, grant: Grant, cipher: Cipher) -> None:
         raise Rejected(Reason.CONTENT)
 
 
-def digest(ticket: str) -> bytes:
-    """Return the digest under which a used ticket is remembered."""
-    return hashlib.sha256(ticket.encode()).digest()
-
-
-@define(eq=False)
-class UsedTickets:
-    """Digests of tickets that were used and have not expired: each ticket is accepted once.
-
-    A ticket is remembered until it expires. While `max_tickets` are remembered, further ones are refused.
-    """
-
-    max_tickets: int
-    _expiries: dict[bytes, int] = field(factory=dict[bytes, int], init=False)
-    _by_expiry: list[tuple[int, bytes]] = field(factory=list[tuple[int, bytes]], init=False)
-
-    def __len__(self) -> int:
-        return len(self._expiries)
-
-    def __contains__(self, ticket: bytes) -> bool:
-        return ticket in self._expiries
-
-    def load(self, tickets: Iterable[tuple[bytes, int]]) -> None:
-        """Restore the tickets of an earlier run."""
-        for ticket, expiry in tickets:
-            self._remember(ticket, expiry)
-
-    def spend(self, ticket: bytes, expiry: int, now: datetime) -> None:
-        """Mark a ticket as used.
-
-        Raises:
-            Rejected: The ticket was used before, or too many are remembered.
-        """
-        self._forget_expired(int(now.timestamp() * 1000))
-        if ticket in self._expiries:
-            raise Rejected(Reason.REPLAYED)
-        if len(self._expiries) >= self.max_tickets:
-            raise Rejected(Reason.FULL)
-        self._remember(ticket, expiry)
-
-    def release(self, ticket: bytes) -> None:
-        """Undo `spend`, when the access was refused after all."""
-        del self._expiries[ticket]
-
-    def _remember(self, ticket: bytes, expiry: int) -> None:
-        self._expiries[ticket] = expiry
-        heappush(self._by_expiry, (expiry, ticket))
-
-    def _forget_expired(self, now: int) -> None:
-        while self._by_expiry and self._by_expiry[0][0] < now:
-            expiry, ticket = heappop(self._by_expiry)
-            if self._expiries.get(ticket) == expiry:
-                del self._expiries[ticket]
+def digest(*parts: bytes) -> bytes:
+    """Return a digest of byte strings that differs for every other sequence of them."""
+    return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 class Reason(StrEnum):
     """Why a call was refused; `Counts.refused` counts by it."""
 
+    REQUEST = "request"
+    """Not HTTP, or with a head beyond the limits."""
+
     PATH = "path"
     METHOD = "method"
     CONTENT_TYPE = "content_type"
@@ -33,7 +36,7 @@ class Reason(StrEnum):
     """The receiver is not running."""
 
     FULL = "full"
-    """The maximum of waiting events or calls is reached; the same call can succeed later."""
+    """A maximum of `Limits` is reached, or the disk is nearly full; the same call can succeed later."""
 
     STORAGE = "storage"
     """The journal could not be written."""
@@ -45,7 +48,10 @@ class Reason(StrEnum):
     """No lookup is registered with `on_verify`."""
 
     EXPIRED = "expired"
-    """The ticket has expired, or expires too far in the future."""
+    """The ticket has expired, or expires too far in the future, or the session has ended."""
+
+    TIMESTAMP = "timestamp"
+    """The timestamp is not the issued one."""
 
     REPLAYED = "replayed"
     NOT_GRANTED = "not_granted"
@@ -84,6 +90,7 @@ _RETRY_LATER: Final = {"Retry-After": "1"}
 # Whoever forges an access learns nothing from the response: all reasons read alike.
 _ACCESS_REFUSED: Final = Refusal(403, "access_refused", "the access is not allowed")
 _REFUSALS: Final = {
+    Reason.REQUEST: Refusal(400, "bad_request", "the request is malformed"),
     Reason.PATH: Refusal(404, "not_found", "no such path"),
     Reason.METHOD: Refusal(405, "not_post", "only POST is allowed", {"Allow": "POST"}),
     Reason.CONTENT_TYPE: Refusal(415, "not_json", "the body must be JSON without a content encoding"),

@@ -24,6 +24,15 @@ class Kind(StrEnum):
 MAX_ID_LENGTH: Final = 128
 """Maximum length of an id, in characters. No document states one; the ids of the examples have 32."""
 
+MAX_TICKET_LENGTH: Final = 4_096
+"""Maximum length of a ticket, in characters. No document states one; the tickets of the examples have 61."""
+
+MAX_ERROR_LENGTH: Final = 32_768
+"""Maximum length of an error message, in characters. No document states one."""
+
+_TICKET: Final = Text(MAX_TICKET_LENGTH)
+_TICKET_OR_NONE: Final = Text(MAX_TICKET_LENGTH, min=0)
+_ERROR: Final = Text(MAX_ERROR_LENGTH, min=0)
 _ID: Final = Text(MAX_ID_LENGTH)
 _ID_OR_NONE: Final = Text(MAX_ID_LENGTH, min=0)
 _SECONDS: Final = Between(0, 1e10, unit="seconds")
@@ -68,8 +77,8 @@ class GameEntered(PhoneEvent):
 
     kind: ClassVar[Kind] = Kind.ENTER
 
-    error: str | None = field(default=None, metadata=wire("error_msg"))
-    ticket: str | None = field(default=None, repr=False)
+    error: str | None = field(default=None, validator=_ERROR, metadata=wire("error_msg"))
+    ticket: str | None = field(default=None, repr=False, validator=_TICKET_OR_NONE)
 
 
 @frozen
@@ -81,8 +90,8 @@ class GameQuit(PhoneEvent):
     played: int = field(validator=_SECONDS, metadata=wire("run_time"))
     """Seconds by the document's table; its example, 41000, looks like milliseconds. Not converted."""
 
-    error: str | None = field(default=None, metadata=wire("error_msg"))
-    ticket: str | None = field(default=None, repr=False)
+    error: str | None = field(default=None, validator=_ERROR, metadata=wire("error_msg"))
+    ticket: str | None = field(default=None, repr=False, validator=_TICKET_OR_NONE)
 
 
 @frozen
@@ -107,7 +116,7 @@ class Access:
     """A client requests access to a session (CPH 6.1, 2020-07-30)."""
 
     session: str = field(validator=_ID, metadata=wire("session_id"))
-    ticket: str = field(repr=False, validator=Text(4096))
+    ticket: str = field(repr=False, validator=_TICKET)
     timestamp: int = field(metadata=wire("auth_ts"))
     """Milliseconds since 1970, with the meaning chosen in `Validity`. It is not signed."""
 

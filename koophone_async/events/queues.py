@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import define, field
 
 from koophone_async.events.errors import Reason, Rejected
+from koophone_async.events.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from koophone_async.events.used_tickets import UsedTicket
+
+OVERHEAD: Final = 256
+"""Bytes that a queued event takes beside its body, measured with `tracemalloc`."""
 
 
 @define(eq=False)
@@ -35,8 +41,8 @@ class Queue(Protocol):
         """Number of events that are not done."""
         ...
 
-    async def open(self) -> Sequence[tuple[bytes, int]]:
-        """Open the queue; return the used tickets of an earlier run, each with its expiry in milliseconds."""
+    async def open(self) -> Sequence[UsedTicket]:
+        """Open the queue; return the used tickets of an earlier run, in the order of their use."""
         ...
 
     async def close(self) -> None:
@@ -61,8 +67,8 @@ class Queue(Protocol):
     def give_up(self, event: QueuedEvent) -> None:
         """Do not return an event again before a restart."""
 
-    async def spend(self, ticket: bytes, expiry: int, now: int) -> None:
-        """Store the digest of a used ticket; times are milliseconds since 1970.
+    async def spend(self, ticket: UsedTicket, forgotten: Sequence[UsedTicket]) -> None:
+        """Store a used ticket, and delete those that are forgotten.
 
         Raises:
             Rejected: The ticket could not be stored.
@@ -71,10 +77,17 @@ class Queue(Protocol):
 
 @define(eq=False)
 class Memory:
-    """A queue in memory; its events are lost when the process ends."""
+    """A queue in memory; its events are lost when the process ends.
+
+    Args:
+        max_events: Maximum number of events that are not done; further ones are refused.
+        max_bytes: Maximum size of these events.
+    """
 
     max_events: int
+    max_bytes: int = 64 * MIB
     _size: int = field(default=0, init=False)
+    _bytes: int = field(default=0, init=False)
     _waiting: deque[QueuedEvent] = field(factory=deque["QueuedEvent"], init=False)
     _number: int = field(default=0, init=False)
 
@@ -88,7 +101,7 @@ class Memory:
         """Number of events that are not done."""
         return self._size
 
-    async def open(self) -> Sequence[tuple[bytes, int]]:
+    async def open(self) -> Sequence[UsedTicket]:
         """Return nothing: there is no earlier run."""
         return ()
 
@@ -97,9 +110,11 @@ class Memory:
 
     async def put(self, body: bytes) -> None:
         """Store an event."""
-        if self._size >= self.max_events:
+        size = len(body) + OVERHEAD
+        if self._size >= self.max_events or self._bytes + size > self.max_bytes:
             raise Rejected(Reason.FULL)
         self._size += 1
+        self._bytes += size
         self._number += 1
         self._waiting.append(QueuedEvent(self._number, body))
 
@@ -110,10 +125,11 @@ class Memory:
     def done(self, event: QueuedEvent) -> None:
         """Remove an event."""
         self._size -= 1
+        self._bytes -= len(event.body) + OVERHEAD
 
     def give_up(self, event: QueuedEvent) -> None:
         """Drop an event: no later run can retry it."""
-        self._size -= 1
+        self.done(event)
 
-    async def spend(self, ticket: bytes, expiry: int, now: int) -> None:
+    async def spend(self, ticket: UsedTicket, forgotten: Sequence[UsedTicket]) -> None:
         """Do nothing: the receiver itself remembers used tickets as long as it runs."""

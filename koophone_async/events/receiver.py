@@ -13,16 +13,18 @@ from attrs import Factory, define, field, frozen
 from attrs.validators import gt, optional
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.events.access import Cipher, UsedTickets, Validity, digest, verify
+from koophone_async.events.access import Cipher, Validity, digest, milliseconds, verify
 from koophone_async.events.asgi import Asgi
 from koophone_async.events.callbacks import CallbackFailed, run_callback
 from koophone_async.events.counters import Counts
 from koophone_async.events.dispatcher import Delivery, Dispatcher
 from koophone_async.events.errors import Reason, Rejected
 from koophone_async.events.journal import Journal
+from koophone_async.events.limits import MIB, Limits
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind
 from koophone_async.events.presence import Presence, utc_now
 from koophone_async.events.queues import Memory
+from koophone_async.events.used_tickets import UsedTicket, UsedTickets
 from koophone_async.events.web import application
 from koophone_async.events.wire import (
     VERIFY,
@@ -52,26 +54,6 @@ OnEnter = TypeVar("OnEnter", bound=Callable[[GameEntered], Awaitable[None]])
 OnQuit = TypeVar("OnQuit", bound=Callable[[GameQuit], Awaitable[None]])
 OnHeartbeat = TypeVar("OnHeartbeat", bound=Callable[[Heartbeat], Awaitable[None]])
 OnVerify = TypeVar("OnVerify", bound="Callable[[Access], Awaitable[Grant | None]]")
-
-
-@frozen
-class Limits:
-    """Limits on incoming calls."""
-
-    body: int = field(default=64 * 1024, validator=gt(0))
-    """Maximum size of a body in bytes."""
-
-    body_timeout: float = field(default=10.0, validator=gt(0))
-    """Seconds within which a body must arrive."""
-
-    lookup_timeout: float = field(default=5.0, validator=gt(0))
-    """Seconds that a lookup registered with `on_verify` may take."""
-
-    calls: int = field(default=1_024, validator=gt(0))
-    """Maximum number of calls in progress; further ones are answered with 503."""
-
-    tickets: int = field(default=100_000, validator=gt(0))
-    """Maximum number of used tickets that have not expired; further accesses are answered with 503."""
 
 
 @frozen
@@ -108,9 +90,9 @@ class Receiver:
     Args:
         journal: File for events that are not done, created if it does not exist; one process at a time.
         max_events: Maximum number of events that are not done, by default 10,000 without a journal and
-            1,000,000 with one; further ones are answered with 503.
+            1,000,000 with one; further ones are answered with 503. `Limits.queue` bounds their size.
         delivery: Concurrency, timeout and retries of handlers.
-        limits: Limits on incoming calls.
+        limits: Limits on incoming calls, and on the size of what is kept of them.
         cipher: How the data of an access is encrypted; the document does not specify it.
         validity: When a ticket is valid; the document does not specify it.
         presence: Running game sessions; pass your own to change the timeout.
@@ -194,7 +176,8 @@ class Receiver:
         """
         if self._run:
             raise InvalidRequest("", "receiver", "is already running")
-        queue, used_tickets = self._queue(), UsedTickets(self.limits.tickets)
+        queue = self._queue()
+        used_tickets = UsedTickets(self.limits.tickets, self.limits.tickets_per_session)
         used_tickets.load(await queue.open())  # before the first call, so that no used ticket is accepted
         dispatcher = Dispatcher(queue, self._deliver, self.delivery, self.rng, self.counts)
         self._run = _Run(queue, dispatcher, used_tickets)
@@ -202,9 +185,12 @@ class Receiver:
         return self
 
     def _queue(self) -> Queue:
+        limits = self.limits
         if self.journal is None:
-            return Memory(self.max_events or 10_000)
-        return Journal(self.journal, self.max_events or 1_000_000)
+            return Memory(self.max_events or 10_000, limits.queue or 64 * MIB)
+        return Journal(
+            self.journal, self.max_events or 1_000_000, limits.queue or 1024 * MIB, limits.free_disk
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -232,10 +218,14 @@ class Receiver:
         try:
             return format_answer(request_id, await self._accept(head, chunks))
         except Rejected as error:
-            self.counts.refused[error.reason] += 1
-            return format_refusal(request_id, error.reason)
+            return self.refuse(error.reason, request_id)
         finally:
             self._calls -= 1
+
+    def refuse(self, reason: Reason, request_id: str | None = None) -> Answer:
+        """Count a refused call, and return the answer to it."""
+        self.counts.refused[reason] += 1
+        return format_refusal(request_id or self.request_id(), reason)
 
     async def _accept(self, head: RequestHead, chunks: AsyncIterable[bytes]) -> Mapping[str, str]:
         path = route(head, self.limits.body)
@@ -284,33 +274,32 @@ class Receiver:
 
     async def _verify(self, access: Access) -> str:
         self.validity.expiry(access.timestamp, self.now())
-        ticket = digest(access.ticket)
-        if ticket in self._running().used_tickets:
-            raise Rejected(Reason.REPLAYED)
         try:
-            key = await run_callback(self.limits.lookup_timeout, self._key(access))
+            key, ticket = await run_callback(self.limits.lookup_timeout, self._check(access))
         except CallbackFailed as error:
             LOG.warning("the lookup of a grant failed: %s", error)
             raise Rejected(Reason.LOOKUP) from None
-        await self._spend(ticket, access.timestamp)
+        await self._spend(ticket, access)
         self.counts.verified += 1
         return key
 
-    async def _key(self, access: Access) -> str:
+    async def _check(self, access: Access) -> tuple[str, UsedTicket]:
         if self._lookup is None:
             raise Rejected(Reason.NO_LOOKUP)
         grant = await self._lookup(access)
         if grant is None:
             raise Rejected(Reason.NOT_GRANTED)
-        verify(access, grant, self.cipher)
-        return self.cipher.key_encoding.to_text(grant.key)
+        self.validity.check_issued(access.timestamp, grant, self.now())
+        proof = verify(access, grant, self.cipher)
+        ticket = UsedTicket(proof, digest(access.session.encode()), self.validity.end(grant))
+        return self.cipher.key_encoding.to_text(grant.key), ticket
 
-    async def _spend(self, ticket: bytes, timestamp: int) -> None:
+    async def _spend(self, ticket: UsedTicket, access: Access) -> None:
         run, now = self._running(), self.now()
-        expiry = self.validity.expiry(timestamp, now)  # again: the ticket may have expired during the lookup
-        run.used_tickets.spend(ticket, expiry, now)
+        self.validity.expiry(access.timestamp, now)  # again: the ticket may have expired during the lookup
+        forgotten = run.used_tickets.spend(ticket, milliseconds(now))
         try:
-            await run.queue.spend(ticket, expiry, int(now.timestamp() * 1000))
+            await run.queue.spend(ticket, forgotten)
         except Rejected:
             run.used_tickets.release(ticket)
             raise

@@ -85,12 +85,15 @@ async def send_access(receiver: Receiver, request: Access, to: InboundCall) -> t
 
 @define
 class Recorder:
-    """Handler that records the events in order."""
+    """Handler that records the events in order, once its gate is open."""
 
     events: list[Event] = field(factory=list[Event])
+    gate: asyncio.Event | None = None
     _new_event: asyncio.Event = field(factory=asyncio.Event)
 
     async def __call__(self, event: Event) -> None:
+        if self.gate:
+            await self.gate.wait()
         self.events.append(event)
         self._new_event.set()
 

@@ -27,6 +27,7 @@ from koophone_async.events import (
     RequestHead,
     serialize,
 )
+from koophone_async.events.errors import Rejected
 from koophone_async.events.models import Kind
 from koophone_async.events.queues import Memory, QueuedEvent
 from koophone_async.virtual_time import run_virtually
@@ -501,3 +502,15 @@ async def test_the_memory_queue_returns_each_event_once() -> None:
     assert [queued.body for queued in await queue.take(2)] == [b"a", b"b"]
     assert [queued.body for queued in await queue.take(2)] == [b"c"]
     assert repr(await queue.take(2)) == "[]"
+
+
+async def test_the_size_of_the_memory_queue_is_bounded() -> None:
+    queue = Memory(1_000, max_bytes=10_000)
+    for _ in range(7):
+        await queue.put(b"x" * 1_000)
+    with pytest.raises(Rejected, match="full"):
+        await queue.put(b"x" * 1_000)
+
+    queue.done(*await queue.take(1))
+    await queue.put(b"x" * 1_000)
+    assert queue.size == 7

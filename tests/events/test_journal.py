@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
+from attrs import evolve
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.events import VERIFY, Access, Delivery, GameEntered, Grant, Reason, Receiver, serialize
-from koophone_async.events.journal import Journal
+from koophone_async.events import (
+    VERIFY,
+    Access,
+    Delivery,
+    GameEntered,
+    Grant,
+    Limits,
+    Reason,
+    Receiver,
+    serialize,
+)
+from koophone_async.events.journal import FORMAT, Journal
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.events.samples import KEY, TICKET, Recorder, access, beat, entered, send_access, send_events
 
@@ -116,7 +128,7 @@ async def test_only_the_owner_may_read_the_file(path: Path) -> None:
 
 
 async def test_no_ticket_appears_in_the_repr_of_the_journal(path: Path) -> None:
-    journal = Journal(path, 10)
+    journal = Journal(path, 10, 10**9, 0)
     await journal.open()
     storing = asyncio.create_task(journal.put(serialize(entered())))
     await asyncio.sleep(0)
@@ -147,13 +159,85 @@ async def test_calls_are_refused_until_the_journal_is_open(path: Path) -> None:
     assert statuses == [503]
 
 
-async def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
+IDENTITY: Final = f"PRAGMA application_id = {FORMAT.application_id}; PRAGMA user_version = {FORMAT.version}"
+
+
+def content_of(path: Path) -> dict[str, bytes]:
+    """Return the content of a file and of those that SQLite puts beside it."""
+    return {file.name: file.read_bytes() for file in path.parent.iterdir()}
+
+
+async def check_refused(path: Path, problem: str) -> None:
+    """Check that a file is refused and stays what it was."""
+    before = content_of(path)
+    with pytest.raises(InvalidRequest, match=problem):
+        await Receiver(journal=path).__aenter__()
+    assert content_of(path) == before
+
+
+@pytest.mark.parametrize(
+    "statements, problem",
+    [
+        ("CREATE TABLE events (number INTEGER PRIMARY KEY, body BLOB)", "it belongs to another program"),
+        ("PRAGMA application_id = 5", "it belongs to another program"),
+        (f"PRAGMA application_id = {FORMAT.application_id}; PRAGMA user_version = 9", "version 9"),
+        (
+            f"{IDENTITY}; CREATE TABLE events (number INTEGER PRIMARY KEY)",
+            "its table events lacks body",
+        ),
+    ],
+    ids=["no id", "another id", "later version", "no column"],
+)
+async def test_a_file_that_is_no_journal_is_refused_and_not_altered(
+    path: Path, statements: str, problem: str
+) -> None:
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 9")
+    db.executescript(statements)
     db.close()
 
-    with pytest.raises(InvalidRequest, match="version 9"):
-        await Receiver(journal=path).__aenter__()
+    await check_refused(path, problem)
+
+
+@pytest.fixture
+def letter(path: Path) -> Path:
+    path.write_text("a letter to a friend\n" * 100)
+    return path
+
+
+async def test_a_file_that_is_no_database_is_refused_and_not_altered(letter: Path) -> None:
+    await check_refused(letter, "not a database")
+
+
+async def test_the_size_of_a_journal_is_bounded(path: Path, recorder: Recorder) -> None:
+    receiver = listening(path, recorder)
+    receiver.limits = Limits(queue=1_000_000)
+    gate = asyncio.Event()
+    recorder.gate = gate
+    big = evolve(entered(), error="x" * 30_000)
+    async with receiver:
+        statuses = [
+            status
+            for number in range(60)
+            for status in await send_events(receiver, evolve(big, session=str(number)))
+        ]
+        assert len(content_of(path)[path.name]) <= 1_000_000
+        gate.set()
+        await recorder.wait_for(statuses.count(200))
+        await asyncio.sleep(1)
+        assert await send_events(receiver, big) == [200]
+
+    assert 25 < statuses.count(200) < 33
+    assert set(statuses) == {200, 503}
+    assert receiver.counts.refused == {Reason.FULL: statuses.count(503)}
+
+
+async def test_no_event_is_accepted_where_the_disk_is_nearly_full(path: Path, recorder: Recorder) -> None:
+    receiver = listening(path, recorder)
+    receiver.limits = Limits(free_disk=shutil.disk_usage(path.parent).free * 2)
+    async with receiver:
+        assert await send_events(receiver, entered()) == [503]
+
+    assert receiver.counts.refused == {Reason.FULL: 1}
 
 
 def damage(path: Path, target: int | bytes) -> None:
@@ -268,7 +352,7 @@ async def test_a_cancelled_stop_closes_the_journal(path: Path) -> None:
 async def test_an_unreadable_event_does_not_block_the_next(
     path: Path, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal = Journal(path, 10)
+    journal = Journal(path, 10, 10**9, 0)
     await journal.open()
     await journal.put(b"of a later version")
     await journal.close()
