@@ -8,9 +8,11 @@ from koophone_async.batches.job_wait import once_listed, wait_for_jobs
 from koophone_async.batches.outcome_mapping import (
     UnreadableJob,
     error_code,
+    jobs_by_id,
     open_job,
     outcomes_without_row,
     unreadable_jobs,
+    unreadable_rows,
 )
 from koophone_async.batches.outcomes import (
     NOT_IN_ANSWER,
@@ -38,9 +40,11 @@ __all__ = [
     "Verb",
     "Wait",
     "error_code",
+    "jobs_by_id",
     "once_listed",
     "open_job",
     "outcomes_without_row",
     "unreadable_jobs",
+    "unreadable_rows",
     "wait_for_jobs",
 ]

@@ -56,10 +56,12 @@ async def wait_for_jobs(  # noqa: PLR0913 - one is named, and has a default
     timeout: float | Deadline | None,  # noqa: ASYNC109 - a wait that times out returns its report
     *,
     value: Callable[[Any], object] | None = None,
+    has_jobs: bool = True,
 ) -> Report:
     """Wait until every job has ended or the timeout is over, and add the outcome of each id to the report.
 
-    `value` returns the `value` of the outcome of a job that has ended.
+    `value` returns the `value` of the outcome of a job that has ended. Without jobs, the ids themselves serve
+    as jobs, because their state is awaited.
     """
     resume_token = resume_token.since(session.now())
     now = asyncio.get_running_loop().time
@@ -79,8 +81,10 @@ async def wait_for_jobs(  # noqa: PLR0913 - one is named, and has a default
         age=resume_token.age(session.now()),
     ) as stream:
         async for job_id, job in stream:
-            keep(job_outcome(resume_token.jobs[job_id], job_id, job, now() - started, value))
+            shown = job_id if has_jobs else None
+            keep(job_outcome(resume_token.jobs[job_id], shown, job, now() - started, value))
         for jobs in jobs_by_id(resume_token.jobs, stream.pending):
             reason = stream.reason(next(iter(jobs)))
-            keep(unfinished(evolve(resume_token, jobs=jobs), now() - started, reason), len(jobs))
+            token = evolve(resume_token, jobs=jobs)
+            keep(unfinished(token, now() - started, reason, resumable=has_jobs), len(jobs))
     return report

@@ -33,28 +33,36 @@ class UnreadableJob:
 def unreadable_jobs(
     dropped: Sequence[UnreadableValue], awaited: Collection[str], listed: Collection[str]
 ) -> Mapping[str, UnreadableJob]:
-    """Return the awaited jobs whose rows cannot be read.
+    """Return the awaited jobs whose rows cannot be read; see `unreadable_rows`."""
+    rows = unreadable_rows(dropped, awaited, listed)
+    return {id: UnreadableJob(f"its job cannot be read: {value}") for id, value in rows.items()}
 
-    A row without a job id may be that of any job that is not listed. If there are at least as many such rows
-    as missing jobs, the missing jobs are taken to be theirs.
+
+def unreadable_rows(
+    dropped: Sequence[UnreadableValue], awaited: Collection[str], listed: Collection[str]
+) -> Mapping[str, UnreadableValue]:
+    """Return what is unreadable in the rows of awaited ids.
+
+    A row without an id may be that of any id that is not listed. If there are at least as many such rows as
+    missing ids, the missing ids are taken to be theirs.
 
     Args:
         dropped: One value for each unreadable row.
-        awaited: Ids of the jobs that may be in it.
-        listed: Ids of the readable rows.
+        awaited: The ids, of jobs or instances, that may be in it.
+        listed: The ids of the readable rows.
     """
     if not dropped:
         return {}
-    found = {id: _unreadable_job(value) for value in dropped for id in value.ids if id in awaited}
-    nameless = [value for value in dropped if value.field in ("", "job_id")]
+    found = {id: value for value in dropped for id in value.ids if id in awaited and id not in listed}
+    nameless = [value for value in dropped if value.field in _ROW_IDS]
     missing = [id for id in awaited if id not in listed and id not in found]
     if len(missing) <= len(nameless):
-        found |= {id: _unreadable_job(value) for id, value in zip(missing, nameless, strict=False)}
+        found |= dict(zip(missing, nameless, strict=False))
     return found
 
 
-def _unreadable_job(value: UnreadableValue) -> UnreadableJob:
-    return UnreadableJob(f"its job cannot be read: {value}")
+_ROW_IDS: Final = frozenset({"", "job_id", "instance_id"})
+"""What is unreadable in a row without an id: the row itself, or its id."""
 
 
 def outcomes_without_row(

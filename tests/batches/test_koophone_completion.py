@@ -12,7 +12,8 @@ from koophone_async import State
 from koophone_async.emulator import Omit, Refuse
 from koophone_async.polling import OpenJob
 from koophone_async.services.koophone import instances, jobs
-from koophone_async.services.koophone.completion import TaskOrStatePoller, TaskPoller, ready, status_poller
+from koophone_async.services.koophone.completion import TaskOrStatePoller, TaskPoller, status_poller
+from koophone_async.services.koophone.verdicts import ready
 
 if TYPE_CHECKING:
     from koophone_async import KooPhone, Session

@@ -59,6 +59,8 @@ class GameService:
         _, _, path = request.path.partition("/v1/P/cloud-phone/")
         if request.method == "GET" and path == "jobs":
             return self._list(request.query)
+        if request.method == "GET" and path.startswith("jobs/"):
+            return self._show(path.removeprefix("jobs/"))
         if self.answer is None and path == "servers/action":
             return self._act(request.json)
         if self.answer is None and path.startswith("phones/") and path.endswith("/action"):
@@ -95,10 +97,19 @@ class GameService:
         return self._started([self._begin(32, phone_id=phone, app_version_id=one) for one in versions])
 
     def _list(self, query: Mapping[str, str]) -> Reply:
-        rows = [job for id in query["request_ids"].split(",") for job in self.jobs[id]]
+        requests = query["request_ids"].split(",")
+        if unknown := [id for id in requests if id not in self.jobs]:
+            return Reply({"error_code": "CPS.0050", "error_msg": f"no request {unknown[0]}"}, 404)
+        rows = [job for id in requests for job in self.jobs[id]]
         offset, limit = int(query["offset"]), int(query["limit"])
         page = [_row(job) for job in rows[offset : offset + limit]]
         return Reply({"request_id": "poll", "jobs": page})
+
+    def _show(self, id: str) -> Reply:
+        job = next((job for jobs in self.jobs.values() for job in jobs if job["job_id"] == id), None)
+        if job is None:
+            return Reply({"error_code": "CPS.0011", "error_msg": "no such job"}, 404)
+        return Reply({"request_id": "poll", **_row(job)})
 
     def _begin(self, kind: int, **named: str) -> Json:
         ends_at = asyncio.get_running_loop().time() + self.seconds.get(kind, 10)

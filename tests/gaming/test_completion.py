@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from koophone_async import ResumeToken, State
-from koophone_async.errors import InvalidRequest, Refused
+from koophone_async.errors import InvalidRequest, NotFound, Refused
 from koophone_async.gaming import Deployment, JobKind, RefusedServer, Started, StartedJob
 from koophone_async.services.gaming.completion import refusals
 
@@ -175,6 +175,39 @@ async def test_a_wait_is_resumed_by_its_resume_token(gaming: Gaming) -> None:
     assert late["s1"].job_id == early["s1"].job_id == "j0,j1,j2,j3"
 
 
+async def test_a_bare_request_id_is_awaited(service: GameService, gaming: Gaming) -> None:
+    service.failing = {"s2-b"}
+    started = await gaming.deployments.deploy(["s1", "s2"], ["v1"])
+
+    report = await gaming.deployments.wait(started.request or "")
+
+    assert {outcome.id: outcome.state for outcome in report} == {"s1": State.SUCCEEDED, "s2": State.FAILED}
+    assert isinstance(report["s2"].value, Deployment)
+    assert len(report["s2"].value.failed) == 1
+    assert report["s1"].job_id == "j0,j1,j2,j3"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_bare_job_id_is_awaited_and_resumed(
+    service: GameService, gaming: Gaming, *, fails: bool
+) -> None:
+    service.failing = {"p1"} if fails else set()
+    job = (await gaming.deployments.update("p1", ["v1", "v2"])).jobs[1].id or ""
+
+    early = await gaming.deployments.wait(job, timeout=10)
+    late = await gaming.deployments.wait(early["p1"].resume_token or "")
+
+    assert (early["p1"].state, early["p1"].job_id) == (State.UNFINISHED, job)
+    assert (late["p1"].state, late["p1"].job_id) == (State.FAILED if fails else State.SUCCEEDED, job)
+    assert isinstance(late["p1"].value, Deployment)
+    assert late["p1"].value.succeeded is not fails
+
+
+async def test_an_unknown_bare_id_is_not_found(gaming: Gaming) -> None:
+    with pytest.raises(NotFound, match=r"CPS\.0011"):
+        await gaming.deployments.wait("6837531f")
+
+
 async def test_a_cancelled_wait_stops_polling_and_the_jobs_go_on(
     service: GameService, gaming: Gaming
 ) -> None:
@@ -240,8 +273,8 @@ async def test_unnamed_servers_of_a_refused_call_have_its_code(gaming: Gaming) -
 
 
 async def test_an_invalid_resume_token_is_refused(gaming: Gaming) -> None:
-    with pytest.raises(InvalidRequest, match="does not start with"):
-        await gaming.deployments.wait("r1")
+    with pytest.raises(InvalidRequest, match="resume"):
+        await gaming.deployments.wait("kp1.damaged")
 
 
 VERBS = {

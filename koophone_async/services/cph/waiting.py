@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import evolve, field, frozen
 
@@ -47,7 +47,7 @@ class Jobs(jobs.Jobs):
             NotFound: The service knows neither a request nor a job of this id.
         """
         if isinstance(started, str) and not ResumeToken.is_token(started):
-            resume_token = ResumeToken("", started, await once_listed(lambda: self._jobs_of(started)))
+            resume_token = ResumeToken("", started, await targets_of(self._session, started))
         else:
             resume_token = _resume_token(started)
         report = Report(resume_token.operation or "cph.jobs")
@@ -58,18 +58,33 @@ class Jobs(jobs.Jobs):
         report = await wait_for_jobs(self._session, poller, resume_token, report, timeout)
         return _with_an_outcome_per_id(report)
 
-    async def _jobs_of(self, id: str) -> Mapping[str, str]:
-        """Return phone or server by job, for the id of a request or of a job."""
+
+def _target(job: jobs.Job) -> str:
+    return job.target
+
+
+async def targets_of(
+    session: Sender, id: str, target: Callable[[jobs.Job], str] = _target
+) -> Mapping[str, str]:
+    """Return the target of each job, for the bare id of a request or of a job, once the service lists it.
+
+    A job without a target is its own.
+
+    Raises:
+        NotFound: The service knows neither a request nor a job of this id.
+    """
+
+    async def listed() -> Mapping[str, str]:
+        resource = jobs.Jobs(session)
         try:
-            jobs = {job.id: job.target or job.id async for job in self.list([id])}
+            targets = {job.id: target(job) or job.id async for job in resource.list([id])}
         except Refused as error:
             if error.repeatable or isinstance(error, Busy | Throttled | Unavailable):
                 raise
-            jobs = {}
-        if jobs:
-            return jobs
-        job = await self.show(id)
-        return {id: job.target or id}
+            targets = {}
+        return targets or {id: target(await resource.show(id)) or id}
+
+    return await once_listed(listed)
 
 
 def _started(started: Started | StartedOne | ResumeToken | str) -> Started:

@@ -6,7 +6,7 @@ from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.operation import Sender
 from koophone_async.polling import Deadline, PollLimiter
-from koophone_async.services.cph.completion import POLL_QUOTA
+from koophone_async.services.cph.completion import POLL_QUOTA, SingleJobPoller
 from koophone_async.services.gaming.applications import Applications
 from koophone_async.services.gaming.completion import DeploymentPoller
 from koophone_async.services.gaming.deployments import Deployments
@@ -37,7 +37,8 @@ class Gaming:
         self._session = session
         self._poller = DeploymentPoller(session, limiter or PollLimiter(POLL_QUOTA))
         self.applications: Applications = Applications(session)
-        self.deployments: Deployments = Deployments(session, self._poller)
+        single = SingleJobPoller(session, self._poller.limiter)
+        self.deployments: Deployments = Deployments(session, self._poller, single)
         self.versions: Versions = Versions(session)
 
     def fleet(

@@ -100,7 +100,7 @@ class _JobGroup:
     @property
     def key(self) -> str:
         """Job ids joined into one key."""
-        return _SEPARATOR.join(dict.fromkeys(job.id for job in self.jobs if job.id))
+        return join_jobs(job.id for job in self.jobs if job.id)
 
     @property
     def deployment(self) -> Deployment:
@@ -170,6 +170,17 @@ class DeploymentPoller:
         for key, group in self._open.get(handle, {}).items():
             if group.update(seen):
                 yield key, None if group.open else group.result
+
+
+def join_jobs(ids: Iterable[str]) -> str:
+    """Return the key that stands for all jobs of one server or phone."""
+    return _SEPARATOR.join(dict.fromkeys(ids))
+
+
+def single_deployment(job: Job | UnreadableJob) -> Deployment:
+    """Return the result of a job that was polled by its own id."""
+    id = job.id if isinstance(job, Job) else None
+    return Deployment((JobResult(StartedJob(id=id), job),))
 
 
 def _unchanged(deployment: Deployment) -> object:

@@ -7,14 +7,21 @@ from typing import Final
 
 from attrs import field, frozen
 
-from koophone_async.batches import Report, wait_for_jobs
+from koophone_async.batches import Report, Wait, jobs_by_id, wait_for_jobs
 from koophone_async.checks import MAX_ID_LENGTH, Between, Text
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import UNSTATED, Batch, Operation, Sender
 from koophone_async.polling import Deadline, ResumeToken
 from koophone_async.rows import Items
+from koophone_async.services.cph.completion import SingleJobPoller
 from koophone_async.services.cph.paging import items_by_offset
-from koophone_async.services.gaming.completion import DeploymentPoller, refusals
+from koophone_async.services.cph.waiting import targets_of
+from koophone_async.services.gaming.completion import (
+    DeploymentPoller,
+    join_jobs,
+    refusals,
+    single_deployment,
+)
 from koophone_async.services.gaming.requests import (
     DeployVersions,
     PushVersions,
@@ -119,6 +126,8 @@ class Deployments:
 
     _session: Sender
     _poller: DeploymentPoller = field(repr=False)
+    _jobs: SingleJobPoller = field(repr=False)
+    """Polls jobs of which only the own id is known."""
 
     def on_server(self, server: str) -> Items[DeployedVersion]:
         """Iterate over the versions on a server, in pages of 100.
@@ -235,13 +244,15 @@ class Deployments:
 
         Args:
             started: Answer of the call, or the resume token of an unfinished outcome, also one from another
-                process; a token has only the ids of its jobs.
+                process; or the bare id of a request or job that was started anywhere. A token or an id does
+                not show the versions of its jobs.
             timeout: Seconds after which pending servers are `unfinished`, each with a resume token;
                 None for no limit. By default a time that depends on the operation.
 
         Raises:
-            InvalidRequest: The string is no resume token, or the answer has jobs but no request id to poll
-                them by.
+            InvalidRequest: The string is a damaged resume token, or the answer has jobs but no request id to
+                poll them by.
+            NotFound: The service knows neither a request nor a job of this id.
         """
         report = Report("gaming.deployments")
         if isinstance(started, Started):
@@ -255,12 +266,24 @@ class Deployments:
             if wait is None:
                 return report
         else:
-            resume_token = ResumeToken.parse(started) if isinstance(started, str) else started
-            wait, started_at = (
-                self._poller.resume(resume_token.handle, resume_token.jobs),
-                resume_token.started_at,
-            )
+            resume_token = await self._resume_token(started)
+            wait, started_at = self._resumed(resume_token), resume_token.started_at
         resume_token = ResumeToken(report.operation, wait.handle, wait.jobs, started_at)
         return await wait_for_jobs(
-            self._session, self._poller, resume_token, report, timeout, value=wait.value
+            self._session, wait.poller, resume_token, report, timeout, value=wait.value
         )
+
+    async def _resume_token(self, started: ResumeToken | str) -> ResumeToken:
+        if isinstance(started, ResumeToken):
+            return started
+        if ResumeToken.is_token(started):
+            return ResumeToken.parse(started)
+        target_of = await targets_of(self._session, started, lambda job: job.server or job.target)
+        groups = jobs_by_id(target_of, target_of)
+        return ResumeToken("", started, {join_jobs(jobs): next(iter(jobs.values())) for jobs in groups})
+
+    def _resumed(self, resume_token: ResumeToken) -> Wait:
+        handle, jobs = resume_token.handle, resume_token.jobs
+        if handle in jobs:
+            return Wait(self._jobs, handle, jobs, value=single_deployment)
+        return self._poller.resume(handle, jobs)

@@ -27,20 +27,18 @@ from koophone_async.services.koophone import apps, commands, instances, orders, 
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
 from koophone_async.services.koophone.commands import CommandResult, CommandResults, RunCommand
 from koophone_async.services.koophone.completion import (
-    NewBackup,
     StatePoller,
     TaskOrStatePoller,
     TaskPoller,
     list_poller,
     prepare_poller,
-    query_progress,
-    unassigned,
     until_running,
 )
 from koophone_async.services.koophone.instances import InstancesRequest, InstanceStatuses
 from koophone_async.services.koophone.jobs import Accepted, JobState, StartedTask
 from koophone_async.services.koophone.orders import DeleteInstances
 from koophone_async.services.koophone.paging import items
+from koophone_async.services.koophone.state_readers import query_progress
 from koophone_async.services.koophone.streaming import (
     InstanceRequest,
     PreparedInstances,
@@ -50,6 +48,7 @@ from koophone_async.services.koophone.streaming import (
     StreamAccess,
 )
 from koophone_async.services.koophone.users import Assignment, Assignments
+from koophone_async.services.koophone.verdicts import NewBackup, unassigned
 from koophone_async.services.koophone.video import SetVideo, VideoSetting
 from koophone_async.wire import Edition
 
@@ -201,11 +200,11 @@ class Fleet:
         return self._run(streaming.AUTHORIZE, _single, _read_value(_unchanged))
 
     def stop_streaming(self) -> Run[InstanceRequest, Accepted]:
-        """Stop the stream of each instance, one per call (international edition only)."""
+        """Stop the stream of each instance, one per call (KooPhone 4.3.4; in China since 2026)."""
         return self._run(streaming.STOP, _single, _accepted)
 
     def release_session(self) -> Run[InstanceRequest, Accepted]:
-        """Release the session of each stopped stream, one per call (international edition only)."""
+        """Release the session of each stopped stream, one per call (KooPhone 4.3.5; in China since 2026)."""
         return self._run(streaming.RELEASE, _single, _accepted)
 
     def unsubscribe(self) -> Run[DeleteInstances, Accepted]:

@@ -61,7 +61,8 @@ class Scene(StrEnum):
     CLOUD_PHONE = "CLOUD_PHONE"
 
 
-_MAX_PAGE: Final = 10**4
+MAX_PAGE: Final = 10**4
+"""Maximum page size to request; no document states one, and the service may return fewer."""
 
 AS_FLAG: Final = {True: 1, False: 0}
 """How the list of instances encodes booleans."""
@@ -126,7 +127,7 @@ class InstanceQuery:
     page: int = field(default=1, validator=Between(1, 10**9), metadata=wire("page_no"))
     size: int = field(
         default=100,
-        validator=Between(1, _MAX_PAGE),
+        validator=Between(1, MAX_PAGE),
         metadata=wire("page_size") | doc("Instances to request at once; the list returns all of them."),
     )
     # This call documents its request id as part of the query, where others have a header. `list` sets a new
@@ -209,7 +210,7 @@ async def list_regions(session: Sender, wanted: Collection[str] | None) -> Async
 
     The list has no filter by region, and one by id that takes a single id.
     """
-    async for rows, total in pages(session, LIST, InstanceQuery(size=_MAX_PAGE)):
+    async for rows, total in pages(session, LIST, InstanceQuery(size=MAX_PAGE)):
         for instance in rows:
             if instance.region:
                 yield instance.id, instance.region

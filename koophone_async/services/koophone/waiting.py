@@ -8,20 +8,20 @@ from typing import Final
 from attrs import field, frozen
 
 from koophone_async.batches import Outcome, Report, State, once_listed, wait_for_jobs
-from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.errors import InvalidRequest, Refused, Rule
 from koophone_async.operation import Sender
 from koophone_async.polling import Deadline, ResumeToken
 from koophone_async.services.koophone import apps, commands, instances, users
 from koophone_async.services.koophone.completion import (
-    NewBackup,
     StatePoller,
     TaskOrStatePoller,
     TaskPoller,
+    is_final,
     list_poller,
-    unassigned,
     until_running,
 )
 from koophone_async.services.koophone.jobs import LIST, Job, Task, TaskQuery
+from koophone_async.services.koophone.verdicts import NewBackup, TaskEnd, unassigned
 
 
 @frozen
@@ -59,7 +59,9 @@ class Jobs:
             task: `started.task`, or its string from another process, or the `resume_token` of an outcome. Or
                 the bare id of a task that was started anywhere: the service then lists jobs without their
                 instances, so outcomes have the ids of jobs, unless `ids` are given.
-            ids: The instances of a bare task, one for each of its jobs and in the order of the call.
+            ids: The instances of a bare task, one for each of its jobs and in the order of the call. If the
+                service does not show the jobs of a task of reset, backup or unassign (`RM_`), the state of
+                these instances is awaited; one that does not change ends as `unknown`.
             timeout: Seconds after which the jobs that still run are `unfinished`, each with a resume token;
                 None for no limit. By default a time that depends on the operation.
 
@@ -76,7 +78,11 @@ class Jobs:
         elif ResumeToken.is_token(task):
             resume_token = ResumeToken.parse(task)
         else:
-            resume_token = ResumeToken("", task, await self._jobs_of(task, tuple(ids)))
+            instances = tuple(ids)
+            jobs = await self._jobs_of(task, instances)
+            if jobs is None:
+                return await self._wait_for_states(instances, timeout)
+            resume_token = ResumeToken("", task, jobs)
         operation = resume_token.operation or _operation_of(resume_token.handle)
         report = Report(operation)
         if not resume_token.jobs:
@@ -85,13 +91,35 @@ class Jobs:
             return report
         return await wait_for_jobs(self._session, self._poller(resume_token), resume_token, report, timeout)
 
-    async def _jobs_of(self, task: str, ids: Sequence[str]) -> Mapping[str, str]:
-        """Return the id of the outcome of each job of a bare task; a new task may not be listed at once."""
-        jobs = [job.id for job in await once_listed(lambda: self._listed(task))]
+    async def _jobs_of(self, task: str, ids: Sequence[str]) -> Mapping[str, str] | None:
+        """Return the id of the outcome of each job of a bare task; a new task may not be listed at once.
+
+        None means that the service does not show the jobs, and the state of their instances can be awaited.
+        """
+        has_states = ids and task.startswith(_STATE_TASK)
+        try:
+            jobs = [job.id for job in await once_listed(lambda: self._listed(task))]
+        except Refused as error:
+            if not has_states or not is_final(error):
+                raise
+            return None
+        if has_states and not jobs:
+            return None
         if ids and len(ids) != len(jobs):
             problem = f"are {len(ids)}, but the task has {len(jobs)} jobs"
             raise InvalidRequest(_WAIT, "ids", problem, Rule.CONFLICT)
         return dict(zip(jobs, ids or jobs, strict=True))
+
+    async def _wait_for_states(
+        self,
+        instances: Iterable[str],
+        timeout: float | Deadline | None,  # noqa: ASYNC109 - passed on
+    ) -> Report:
+        """Wait until the instances of a task show that it has ended, whatever it does to them."""
+        wait = list_poller(self._session, TaskEnd(NewBackup(self._session.now))).wait(instances)
+        token = ResumeToken("", wait.handle, wait.jobs)
+        report = Report(_UNKNOWN_OPERATION)
+        return await wait_for_jobs(self._session, wait.poller, token, report, timeout, has_jobs=False)
 
     async def _listed(self, task: str) -> Sequence[Job]:
         return (await self.list(task)).jobs
@@ -107,13 +135,17 @@ class Jobs:
 
 
 _WAIT: Final = "koophone.jobs.wait"
+_STATE_TASK: Final = "RM_"
+"""Prefix of the ids of tasks that change a state (002 4.1.6, 4.1.9, 4.3.3)."""
+
+_UNKNOWN_OPERATION: Final = "koophone.jobs"
 
 
 def _operation_of(task: str) -> str:
     """Return the operation that a bare task is of, as far as its id shows it (002 4.1.2, 4.2.2, 4.1.6)."""
     if task.startswith(("ZGCA", "FULFILL")):
         return apps.INSTALL.name
-    return "koophone.jobs" if task.startswith("RM_") else commands.RUN.name
+    return _UNKNOWN_OPERATION if task.startswith(_STATE_TASK) else commands.RUN.name
 
 
 def _states_after(session: Sender, resume_token: ResumeToken) -> StatePoller | None:
