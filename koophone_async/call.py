@@ -23,7 +23,7 @@ from koophone_async.operation import Answer, Operation
 from koophone_async.protocol.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from yarl import URL
 
@@ -46,6 +46,12 @@ class SendTracker:
 
     bisects: bool = False
     """Whether the caller bisects a batch refused because of its ids, which is then not retried itself."""
+
+    before_send: Callable[[], Awaitable[None]] | None = None
+    """Awaited right before each attempt is sent, when its quota permits it; nothing is sent if it raises."""
+
+    not_executed: Callable[[], Awaitable[None]] | None = None
+    """Awaited before the delay of a retry, if the attempt before it certainly was not executed."""
 
     def mark_sent(self) -> None:
         """Record that bytes of the request were written."""
@@ -92,10 +98,25 @@ class Call(Generic[Answer]):
     is_in_doubt: bool = False
     """Whether an earlier attempt may have been executed."""
 
+    is_announced: bool = False
+    """Whether the caller was notified of an attempt, and not yet that it was not executed."""
+
     def begin(self, permit: Permit) -> None:
         """Begin another attempt."""
         self.tracker.permit = permit
         self.is_in_doubt = self.tracker.sent
+
+    async def announce(self) -> None:
+        """Notify the caller that an attempt is about to be sent."""
+        if self.tracker.before_send is not None:
+            await self.tracker.before_send()
+            self.is_announced = True
+
+    async def announce_retry(self) -> None:
+        """Notify the caller that another attempt follows, if the last one was not executed."""
+        if self.is_announced and not self.tracker.sent and self.tracker.not_executed is not None:
+            self.is_announced = False
+            await self.tracker.not_executed()
 
     def check_ids(self, answer: Answer, status: int) -> None:
         """Raise `UnreadableAnswer` if the answer names ids, and none of them is of the request.

@@ -386,6 +386,7 @@ class Session:
             else:
                 self._budget.succeeded()
                 return answer
+            await call.announce_retry()
             await asyncio.sleep(delay)
 
     def _retry_delay(
@@ -421,6 +422,7 @@ class Session:
                     call.credentials = self._tokens.cached or call.credentials
                 elif call.credentials is not None:
                     call.credentials = await self._credentials_for(call)
+                await call.announce()
                 return await self._send_once(call, self._headers(call), permit)
             except BaseException:
                 permit.release()  # no effect if the request was sent
