@@ -4,6 +4,7 @@ If a chunk is refused because of some of its ids, it is halved until these are i
 cannot be known is `unknown`, never a success or a failure.
 """
 
+from koophone_async.batches.call_log import CallLog, LoggedCall, SendingHeld, SendingStopped, StartedCall
 from koophone_async.batches.job_wait import once_listed, wait_for_jobs
 from koophone_async.batches.outcome_mapping import (
     UnreadableJob,
@@ -28,13 +29,18 @@ from koophone_async.batches.verb import CallResult, EndedJob, RunOptions, Verb, 
 __all__ = [
     "NOT_IN_ANSWER",
     "STOP_REASONS",
+    "CallLog",
     "CallResult",
     "EndedJob",
     "Estimate",
+    "LoggedCall",
     "Outcome",
     "Report",
     "Run",
     "RunOptions",
+    "SendingHeld",
+    "SendingStopped",
+    "StartedCall",
     "State",
     "UnreadableJob",
     "Verb",

@@ -1,8 +1,8 @@
 """Send the chunks of a run, and find the outcome of each of their ids.
 
 An id gets its outcome in one of four places: from the answer to its call (`_read_result`), from the end of
-its job (`_subscribe`), from an error of its call (`send`), or when the run ends before its job does
-(`leave_running`). No id has a task of its own: the poll scheduler calls back as jobs end.
+its job or when the run ends before (`PendingCalls`), or from an error of its call (`_send_chunk`, `send`). No
+id has a task of its own: the poll scheduler calls back as jobs end.
 
 A call may be refused as a whole because of a few wrong ids. If the refusal proves that nothing was executed,
 the chunk is halved and both halves are sent, until the wrong ids are isolated: at most 2 k log2(n) more calls
@@ -13,44 +13,52 @@ them. Orders are neither halved nor grouped: what they cost is for their owner t
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Generic
 
 from attrs import define, evolve, field
 
-from koophone_async.batches.outcome_mapping import (
-    OutcomeMerger,
-    error_state,
-    job_outcome,
-    jobs_by_id,
-    unfinished,
-)
+from koophone_async.batches.call_log import SendingHeld, SendingStopped, settled
+from koophone_async.batches.outcome_mapping import error_state
 from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State
 from koophone_async.call import SendTracker
 from koophone_async.errors import KooPhoneError, Refused
 from koophone_async.operation import Answer, Request, Sender
-from koophone_async.polling import PendingJobs, ResumeToken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
+    from koophone_async.batches.call_log import CallLog, LoggedCall
+    from koophone_async.batches.pending_calls import PendingCalls
     from koophone_async.batches.regions import RegionLookup
-    from koophone_async.batches.verb import CallResult, EndedJob, Verb, Wait
-    from koophone_async.polling import LostJob
+    from koophone_async.batches.verb import CallResult, Verb
 
 
 @define(eq=False)
-class _PendingCall:
-    """A call whose jobs have not all ended."""
+class _Chunk:
+    """The ids of one call, until they have an outcome or jobs."""
 
-    wait: Wait
-    jobs: dict[str, str]
-    """The id that each open job is for, by job id."""
+    ids: Sequence[str]
+    entry: LoggedCall | None
+    """The entry of the call in the log of the run, if it has one."""
 
-    merger: OutcomeMerger
-    started: float
-    pending: PendingJobs[Any] | None = None
+    started: float | None = None
+    """When the call began; None before its admission."""
+
+    tracker: SendTracker = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Write to the log what the session does with the call."""
+        self.tracker = SendTracker(bisects=len(self.ids) > 1)
+        if self.entry is not None:
+            self.tracker.before_send = self.entry.before_send
+            self.tracker.not_executed = self.entry.not_executed
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the call began."""
+        return 0.0 if self.started is None else _now() - self.started
 
 
 @define(eq=False)
@@ -69,138 +77,111 @@ class Dispatcher(Generic[Request, Answer]):
     _put_back: Callable[[Sequence[str]], None]
     """Puts ids back into the input, to be grouped by region."""
 
+    _pending: PendingCalls
     _regions: RegionLookup | None = None
-    _max_wait: float | None = None
-    """Seconds after which the jobs of a call are left running."""
+    _log: CallLog | None = None
 
-    _calls: set[_PendingCall] = field(factory=set[_PendingCall], init=False)
-
-    async def send(self, chunk: Sequence[str]) -> None:
+    async def send(self, ids: Sequence[str]) -> None:
         """Send a chunk, and its halves if it is refused because of some of its ids."""
-        parts = [chunk]
-        while parts:
-            part = parts.pop()
-            started, tracker, request = _now(), SendTracker(bisects=len(part) > 1), None
-            try:
-                request = self._verb.request(part)
-                result = self._verb.read(await self._send(request, tracker), part)
-            except KooPhoneError as error:
-                may_split = _blames_ids(error) and not self._verb.operation.order
-                if len(part) > 1 and (request is None or may_split):
-                    with self._record_if_raised([part, *parts]):
-                        is_separated = self._regions and await self._regions.separates(list(part), error)
-                    if is_separated:
-                        self._put_back(part)
-                    else:
-                        parts += _halves(part)
-                else:
-                    state, message, code = error_state(error, sent=tracker.sent)
-                    self.record_all(part, state, message, started, code)
-            except BaseException as error:
-                reason = self._reason(error)
-                self.record_all(part, State.UNKNOWN if tracker.sent else State.NOT_SENT, reason, started)
-                for rest in parts:
-                    self.record_all(rest, State.NOT_SENT, reason, started)
-                raise
-            else:
-                self._read_result(part, result, started)
-
-    def _reason(self, error: BaseException) -> str:
-        return self._stop_reason() if isinstance(error, asyncio.CancelledError) else type(error).__name__
-
-    @contextmanager
-    def _record_if_raised(self, parts: Iterable[Sequence[str]]) -> Generator[None]:
-        """Record parts as not sent if the block raises: the look-up of regions may be cancelled."""
+        unsettled = [_Chunk(ids, None if self._log is None else self._log.plan(ids))]
         try:
-            yield
+            while unsettled:
+                halves = await self._send_chunk(unsettled[-1])
+                unsettled.pop()
+                unsettled += halves
         except BaseException as error:
-            for part in parts:
-                self.record_all(part, State.NOT_SENT, self._reason(error))
+            reason = (
+                self._stop_reason() if isinstance(error, asyncio.CancelledError) else type(error).__name__
+            )
+            for chunk in reversed(unsettled):
+                self._settle_unanswered(chunk, reason)
             raise
 
-    def record_all(
-        self,
-        ids: Iterable[str],
-        state: State,
-        message: str,
-        started: float | None = None,
-        code: str | None = None,
-    ) -> None:
-        """Record the same outcome for several ids."""
-        seconds = 0.0 if started is None else _now() - started
+    def record_unsent(self, ids: Iterable[str], message: str) -> None:
+        """Record that ids were not sent, in no call."""
         for id in ids:
-            self._record(Outcome(id, state, error_code=code, error_message=message, seconds=seconds))
+            self._record(Outcome(id, State.NOT_SENT, error_message=message))
 
-    def leave_running(self) -> None:
-        """Stop waiting for all jobs, and record that they still run."""
-        for call in tuple(self._calls):
-            self._leave_running(call)
+    async def _send_chunk(self, chunk: _Chunk) -> Sequence[_Chunk]:
+        """Send a chunk, and settle its ids or wait for their jobs; return the halves that are to be sent."""
+        request = None
+        try:
+            request = self._verb.request(chunk.ids)
+            result = self._verb.read(await self._admit_and_send(request, chunk), chunk.ids)
+        except SendingStopped as stopped:
+            self._settle_unanswered(chunk, stopped.reason)
+        except KooPhoneError as error:
+            may_split = _blames_ids(error) and not self._verb.operation.order
+            if len(chunk.ids) > 1 and (request is None or may_split):
+                return await self._separate(chunk, error)
+            self._settle_all(chunk, chunk.ids, *error_state(error, sent=chunk.tracker.sent))
+        else:
+            self._read_result(chunk, result)
+        return ()
+
+    async def _admit_and_send(self, request: Request, chunk: _Chunk) -> Answer:
+        while True:
+            async with self._admission():
+                chunk.started = _now()
+                try:
+                    return await self._send(request, chunk.tracker)
+                except SendingHeld:
+                    continue
+
+    def _admission(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._log is None else self._log.admission()
 
     async def _send(self, request: Request, tracker: SendTracker) -> Answer:
         if self._verb.send is not None:
             return await self._verb.send(self._session, request, tracker)
         return await self._session.send(self._verb.operation, request, tracker=tracker)
 
-    def _read_result(self, part: Sequence[str], result: CallResult, started: float) -> None:
-        """Record the ids that have an outcome, and wait for the jobs of others; the rest is unknown."""
-        missing = dict.fromkeys(part)
-        self._discard_duplicates(len(part) - len(missing))
-        for outcome in result.outcomes:
+    async def _separate(self, chunk: _Chunk, error: KooPhoneError) -> Sequence[_Chunk]:
+        """Return the halves of a refused chunk, or put its ids back if they are of several regions."""
+        if self._regions and await self._regions.separates(list(chunk.ids), error):
+            if chunk.entry is not None:
+                chunk.entry.dissolve()
+            self._put_back(chunk.ids)
+            return ()
+        halves = _halves(chunk.ids)
+        entries = (None, None) if chunk.entry is None else chunk.entry.split(halves)
+        return [_Chunk(ids, entry) for ids, entry in zip(halves, entries, strict=True)]
+
+    def _read_result(self, chunk: _Chunk, result: CallResult) -> None:
+        """Settle the ids that have an outcome, and wait for the jobs of others; the rest is unknown."""
+        outcomes, missing = tuple(result.outcomes), dict.fromkeys(chunk.ids)
+        self._discard_duplicates(len(chunk.ids) - len(missing))
+        known: list[Outcome] = []
+        for outcome in outcomes:
             if outcome.id in missing:
                 del missing[outcome.id]
-                self._record(evolve(outcome, seconds=_now() - started))
-        if result.wait is not None:
-            jobs = {job: id for job, id in result.wait.jobs.items() if id in missing}
+                known.append(outcome)
+        wait, jobs = result.wait, dict[str, str]()
+        if wait is not None:
+            jobs = {job: id for job, id in wait.jobs.items() if id in missing}
             for id in jobs.values():
                 missing.pop(id, None)
-            if jobs:
-                self._subscribe(_PendingCall(result.wait, jobs, OutcomeMerger.of(jobs.values()), started))
-        self.record_all(missing, State.UNKNOWN, NOT_IN_ANSWER, started)
+        if wait is not None and jobs and chunk.entry is not None:
+            chunk.entry.started(wait.handle, jobs, has_jobs=wait.has_jobs)
+        seconds = chunk.seconds
+        for outcome in known:
+            self._record(settled(chunk.entry, evolve(outcome, seconds=seconds)))
+        if wait is not None and jobs:
+            self._pending.add(wait, jobs, chunk.entry, seconds)
+        self._settle_all(chunk, missing, State.UNKNOWN, NOT_IN_ANSWER)
 
-    def _subscribe(self, call: _PendingCall) -> None:
-        self._calls.add(call)
+    def _settle_unanswered(self, chunk: _Chunk, message: str) -> None:
+        state = State.UNKNOWN if chunk.tracker.sent else State.NOT_SENT
+        self._settle_all(chunk, chunk.ids, state, message)
 
-        def on_end(job_id: str, job: EndedJob | LostJob) -> None:
-            id, shown = call.jobs.pop(job_id), job_id if call.wait.has_jobs else None
-            if not call.jobs:
-                self._calls.discard(call)
-            seconds = _now() - call.started
-            try:
-                outcome = job_outcome(id, shown, job, seconds, call.wait.value)
-            except BaseException:
-                self._merge(call, job_outcome(id, shown, job, seconds))
-                raise
-            self._merge(call, outcome)
-
-        def on_done(_: PendingJobs[Any]) -> None:
-            if call.jobs:
-                self._leave_running(call)
-
-        call.pending = self._session.poll_scheduler.subscribe(
-            call.wait.poller,
-            call.wait.handle,
-            tuple(call.jobs),
-            operation=self._verb.operation.name,
-            on_end=on_end,
-            on_done=on_done,
-            deadline=None if self._max_wait is None else call.started + self._max_wait,
-        )
-
-    def _leave_running(self, call: _PendingCall) -> None:
-        self._calls.discard(call)
-        if call.pending is not None:
-            call.pending.cancel()
-        seconds = _now() - call.started
-        started_at = self._session.now() - timedelta(seconds=seconds)
-        for jobs in jobs_by_id(call.jobs, call.jobs):
-            token = ResumeToken(self._verb.operation.name, call.wait.handle, jobs, started_at)
-            reason = call.pending.reason(next(iter(jobs))) if call.pending else "still running"
-            self._merge(call, unfinished(token, seconds, reason, resumable=call.wait.has_jobs), len(jobs))
-
-    def _merge(self, call: _PendingCall, outcome: Outcome, jobs: int = 1) -> None:
-        """Record the outcome of an id once all its jobs have one."""
-        if (merged := call.merger.add(outcome, jobs)) is not None:
-            self._record(merged)
+    def _settle_all(
+        self, chunk: _Chunk, ids: Iterable[str], state: State, message: str, code: str | None = None
+    ) -> None:
+        """Record the same outcome for several ids of a chunk."""
+        seconds = chunk.seconds
+        for id in ids:
+            outcome = Outcome(id, state, error_code=code, error_message=message, seconds=seconds)
+            self._record(settled(chunk.entry, outcome))
 
 
 def _blames_ids(error: KooPhoneError) -> bool:

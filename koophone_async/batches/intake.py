@@ -32,6 +32,7 @@ from koophone_async.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from koophone_async.batches.call_log import CallLog
     from koophone_async.batches.recorder import OutcomeRecorder
     from koophone_async.batches.regions import RegionLookup
     from koophone_async.batches.verb import RunOptions, Verb
@@ -67,6 +68,7 @@ class Intake:
         self._probed: asyncio.Event | None = None
         self._reading = asyncio.Lock()
         self._has_ended = False
+        self.log: CallLog | None = None
         self.error: Exception | None = None
         """The exception that the input raised, which has ended it."""
 
@@ -189,14 +191,19 @@ class Intake:
         if not self._recorder.begin(id):
             return None
         if problem:
-            self._recorder.record(Outcome(id, State.NOT_SENT, error_message=problem))
+            self._reject(id, problem)
             return None
         try:
             partition = self._partition_of and self._partition_of(item)
         except Exception as error:
-            self._recorder.record(Outcome(id, State.NOT_SENT, error_message=type(error).__name__))
+            self._reject(id, type(error).__name__)
             raise
         if partition is None:
             return self._chunker.add(id, region or self._region_of(id))
         self._partitions.add(id, partition)
         return self._partitions.next_chunk()
+
+    def _reject(self, id: str, problem: str) -> None:
+        """Record that no call can have an id."""
+        outcome = Outcome(id, State.NOT_SENT, error_message=problem)
+        self._recorder.record(outcome if self.log is None else self.log.unsendable(outcome))

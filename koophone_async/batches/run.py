@@ -23,7 +23,8 @@ import anyio
 from koophone_async.batches.chunks import ids_without_region
 from koophone_async.batches.dispatcher import Dispatcher
 from koophone_async.batches.intake import Intake
-from koophone_async.batches.outcomes import CANCELLED, PAST_DEADLINE, Estimate, Outcome, Report, State
+from koophone_async.batches.outcomes import CANCELLED, PAST_DEADLINE, Estimate, Outcome, Report
+from koophone_async.batches.pending_calls import PendingCalls
 from koophone_async.batches.recorder import OutcomeRecorder
 from koophone_async.batches.regions import RegionLookup
 from koophone_async.checks import list_problem
@@ -31,8 +32,9 @@ from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Answer, Request, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 
+    from koophone_async.batches.call_log import CallLog, StartedCall
     from koophone_async.batches.chunks import Source
     from koophone_async.batches.verb import RunOptions, Verb
 
@@ -70,6 +72,8 @@ class Run(Generic[Request, Answer]):
         wanted = partial(ids_without_region, source)
         self._regions = RegionLookup(verb.regions, wanted) if verb.regions and verb.by_region else None
         self._intake = Intake(verb, source, options, self._recorder, self._regions)
+        self._log: CallLog | None = None
+        self._resumed: Sequence[StartedCall] = ()
         self._driver: asyncio.Task[None] | None = None
         self._limit: anyio.CancelScope | None = None
         self._is_finished = False
@@ -86,6 +90,27 @@ class Run(Generic[Request, Answer]):
     def report(self) -> Report:
         """The report so far."""
         return self._recorder.report
+
+    def log_calls_to(self, log: CallLog, resumed: Iterable[StartedCall] = ()) -> Self:
+        """Write calls to a log before they are sent, which decides whether they may be; return the run.
+
+        Call it before the run starts.
+
+        Args:
+            log: The log of this run alone.
+            resumed: Calls of an earlier process, whose jobs are awaited and reported with those of this run.
+                Their ids are not sent, even if the input has them too.
+
+        Raises:
+            InvalidRequest: The operation has nothing to wait for.
+        """
+        self._log, self._resumed = log, tuple(resumed)
+        self._intake.log = log
+        if self._resumed and self._verb.resume is None:
+            raise InvalidRequest(
+                self._verb.operation.name, "resumed", "cannot be awaited: the call has no jobs"
+            )
+        return self
 
     def estimate(self) -> Estimate:
         """Return the number of calls and their minimum duration, before the run starts.
@@ -151,9 +176,16 @@ class Run(Generic[Request, Answer]):
             self._recorder.discard_duplicates,
             lambda: self._stop_reason,
             self._intake.put_back,
+            self._pending,
             self._regions,
-            self._options.max_wait(self._verb.operation.name),
+            self._log,
         )
+
+    @cached_property
+    def _pending(self) -> PendingCalls:
+        """The calls whose jobs are awaited, created when needed for the same reason."""
+        max_wait = self._options.max_wait(self._verb.operation.name)
+        return PendingCalls(self._session, self._verb, self._record, max_wait)
 
     @property
     def _is_over(self) -> bool:
@@ -200,6 +232,7 @@ class Run(Generic[Request, Answer]):
     async def _drive(self) -> None:
         try:
             with anyio.move_on_after(self._options.seconds) as self._limit:
+                self._resume_calls()
                 async with anyio.create_task_group() as group:
                     for _ in range(self._options.concurrency):
                         group.start_soon(self._work)
@@ -214,14 +247,23 @@ class Run(Generic[Request, Answer]):
             await self._dispatcher.send(chunk)
             self._intake.end_probe()
 
+    def _resume_calls(self) -> None:
+        """Wait for the jobs of the resumed calls, once."""
+        calls, self._resumed = self._resumed, ()
+        for call in calls:
+            for id in dict.fromkeys(call.jobs.values()):
+                self._recorder.begin(id)
+            self._pending.resume(call)
+
     def _finish(self) -> None:
         """Record an outcome for every id of the input that has none, once."""
         if self._is_finished:
             return
         self._is_finished = True
-        self._dispatcher.leave_running()
+        self._resume_calls()
+        self._pending.leave_running()
         for chunk in self._intake.unsent():
-            self._dispatcher.record_all(chunk, State.NOT_SENT, self._stop_reason)
+            self._dispatcher.record_unsent(chunk, self._stop_reason)
         self._recorder.finish(is_complete=self._intake.is_exhausted)
 
 

@@ -12,6 +12,7 @@ from koophone_async.polling.deadlines import Deadline, default_deadline
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from koophone_async.batches.call_log import StartedCall
     from koophone_async.batches.chunks import Item
     from koophone_async.batches.outcomes import Outcome
     from koophone_async.batches.regions import RegionMap
@@ -90,6 +91,10 @@ class Verb(Generic[Request, Answer]):
 
     regions: RegionMap | None = None
     """Regions of ids that the input does not know, where all ids of a call must be of one."""
+
+    resume: Callable[[StartedCall], Wait] | None = None
+    """Returns a wait for a call that an earlier process has started; None if calls have nothing to wait
+    for."""
 
     is_single: bool = False
     """Whether a call is for one id, although the operation has a batch, which is of something else."""

@@ -7,7 +7,7 @@ import gc
 import sys
 import warnings
 from itertools import chain, count
-from typing import TYPE_CHECKING, TypeVarTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,19 +16,16 @@ from koophone_async.batches import CallResult, RunOptions, Verb
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.errors import PartialFailure
 from koophone_async.services.koophone.instances import REBOOT, InstancesRequest
-from koophone_async.virtual_time import VirtualTimeLoop
+from tests.batches.cancelling_loop import CancellingLoop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from contextvars import Context
 
     from koophone_async import Report
     from koophone_async.koophone import StartedTask
     from koophone_async.services.koophone.commands import RunCommand
 
     CommandRun = Run[RunCommand, StartedTask]
-
-Arguments = TypeVarTuple("Arguments")
 
 pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=5, jobs=Durations(fixed=2))]
 
@@ -57,21 +54,6 @@ async def iterated(run: CommandRun) -> Report:
     async for outcome in run:
         run.report.outcomes[outcome.id] = outcome
     return run.report
-
-
-class CancellingLoop(VirtualTimeLoop):
-    """Calls a function before the n-th callback from now on is scheduled."""
-
-    remaining = 0
-    interrupt: Callable[[], object] = staticmethod(lambda: None)
-
-    def call_soon(
-        self, callback: Callable[[*Arguments], object], *args: *Arguments, context: Context | None = None
-    ) -> asyncio.Handle:
-        self.remaining -= 1
-        if not self.remaining:
-            self.interrupt()
-        return super().call_soon(callback, *args, context=context)
 
 
 async def cancel_at(step: int, start: Callable[[CommandRun], Awaitable[Report]], times: int) -> bool:
