@@ -22,7 +22,7 @@ from koophone_async.events.limits import Limits
 from koophone_async.events.models import Access, Event, GameEntered, GameQuit, Heartbeat, Kind, PhoneEvent
 from koophone_async.events.presence import GameSession, Presence
 from koophone_async.events.receiver import Receiver
-from koophone_async.events.web import serve
+from koophone_async.events.server import serve
 from koophone_async.events.wire import (
     ENTER,
     HEARTBEAT,

@@ -43,10 +43,10 @@ async def run_callback(seconds: float, callback: Awaitable[Result]) -> Result:
     except asyncio.CancelledError as error:
         if _cancellations() > before:
             raise
-        raise CallbackFailed(_describe(error)) from None  # something that it awaited was cancelled
+        raise CallbackFailed(describe(error)) from None  # something that it awaited was cancelled
     except Exception as error:  # noqa: BLE001 - a callback may raise anything
         late = f"timed out after {seconds:g} s"
-        raise CallbackFailed(late if deadline.expired() else _describe(error)) from None
+        raise CallbackFailed(late if deadline.expired() else describe(error)) from None
 
 
 def _cancellations() -> int:
@@ -55,7 +55,8 @@ def _cancellations() -> int:
     return task.cancelling() if task else 0
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """Return type and location of an error, without its message, which may quote a call."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

@@ -31,6 +31,9 @@ class Counts:
     unhandled: Counter[Kind] = field(factory=Counter["Kind"])
     """Events without a handler by kind: answered with 200 and dropped, also with a journal."""
 
+    dropped_connections: int = 0
+    """Connections that `serve` closed at a bound or a deadline of `Limits`."""
+
     verified: int = 0
     """Accesses that were genuine."""
 

@@ -17,6 +17,9 @@ class Reason(StrEnum):
     REQUEST = "request"
     """Not HTTP, or with a head beyond the limits."""
 
+    FAILED = "failed"
+    """An unexpected error; the log has its type and location."""
+
     PATH = "path"
     METHOD = "method"
     CONTENT_TYPE = "content_type"
@@ -91,6 +94,7 @@ _RETRY_LATER: Final = {"Retry-After": "1"}
 _ACCESS_REFUSED: Final = Refusal(403, "access_refused", "the access is not allowed")
 _REFUSALS: Final = {
     Reason.REQUEST: Refusal(400, "bad_request", "the request is malformed"),
+    Reason.FAILED: Refusal(500, "failed", "the call could not be answered"),
     Reason.PATH: Refusal(404, "not_found", "no such path"),
     Reason.METHOD: Refusal(405, "not_post", "only POST is allowed", {"Allow": "POST"}),
     Reason.CONTENT_TYPE: Refusal(415, "not_json", "the body must be JSON without a content encoding"),

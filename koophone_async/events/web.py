@@ -1,9 +1,8 @@
-"""The receiver as an aiohttp application, and a server that runs it."""
+"""The receiver as an aiohttp application."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -13,9 +12,23 @@ from koophone_async.events.errors import Reason, Rejected
 from koophone_async.events.wire import RequestHead
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
 
     from koophone_async.events.receiver import Receiver
+    from koophone_async.events.wire import Answer
+
+SERVER: Final = "koophone-async"
+"""The `Server` header of answers: that of aiohttp tells the versions of aiohttp and Python."""
+
+
+def response(answer: Answer) -> web.Response:
+    """Return an answer as a response of aiohttp."""
+    headers = {**answer.headers, "Server": SERVER}
+    return web.Response(status=answer.status, body=answer.body, headers=headers)
+
+
+async def _hide_version(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
 
 
 def application(receiver: Receiver) -> web.Application:
@@ -24,8 +37,7 @@ def application(receiver: Receiver) -> web.Application:
     async def answer(request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         head = RequestHead(request.method, f"/{request.match_info['path']}", headers)
-        result = await receiver.receive(head, _body(request))
-        return web.Response(status=result.status, body=result.body, headers=result.headers)
+        return response(await receiver.receive(head, _body(request)))
 
     async def run_receiver(_: web.Application) -> AsyncIterator[None]:
         async with receiver:
@@ -34,6 +46,7 @@ def application(receiver: Receiver) -> web.Application:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     app.cleanup_ctx.append(run_receiver)
+    app.on_response_prepare.append(_hide_version)
     return app
 
 
@@ -43,30 +56,3 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
             yield chunk
     except (OSError, RequestPayloadError, HttpProcessingError):
         raise Rejected(Reason.CUT) from None
-
-
-@asynccontextmanager
-async def serve(receiver: Receiver, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[str]:
-    """Run a server for a receiver; the context is its address, such as `http://127.0.0.1:8080`.
-
-    Args:
-        receiver: Started and stopped here; it must not be running yet.
-        host: Address to listen on.
-        port: Port to listen on; 0 picks a free one.
-
-    Raises:
-        InvalidRequest: The journal cannot be opened.
-        OSError: The address or port cannot be used.
-    """
-    runner = web.AppRunner(application(receiver), access_log=None)
-    try:
-        await runner.setup()
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield f"http://{f'[{host}]' if ':' in host else host}:{_port(runner)}"
-    finally:
-        await runner.cleanup()
-
-
-def _port(runner: web.AppRunner) -> int:
-    return int(runner.addresses[0][1])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import resource
 import signal
 import socket
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.error import HTTPError
@@ -99,6 +102,25 @@ def test_events_serve_stops_when_its_reader_is_gone() -> None:
         process.stdout.close()
         post(f"{at}/events", serialize(ENTERED))
         assert process.wait(20) == 141
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs to limit another process")
+def test_silent_connections_do_not_shut_out_another_address() -> None:
+    with started("events", "serve") as process, ExitStack() as silent:
+        at = address(process)
+        port = int(at.rpartition(":")[2])
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (200, 200))
+        for _ in range(195):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        honest = HTTPConnection("127.0.0.1", port, source_address=("127.0.0.2", 0), timeout=20)
+        honest.request("POST", "/heartbeats", serialize(BEAT), {"Content-Type": "application/json"})
+        status = honest.getresponse().status
+        honest.close()
+        process.send_signal(signal.SIGTERM)
+        result = process.end()
+
+    assert (status, result.code) == (200, 0)
+    assert len(result.err) < 1_000
 
 
 def test_a_slow_reader_does_not_delay_answers() -> None:

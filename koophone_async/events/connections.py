@@ -1,0 +1,205 @@
+"""The connections of `serve`: how many there may be, and how long each may keep the receiver waiting.
+
+A connection costs a descriptor, whether or not anything comes over it. Where they run out, no other one can
+be accepted: so there are bounds, in all and by address, and a deadline for every wait for the sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from ipaddress import IPv6Address
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from attrs import define, field
+
+from koophone_async.events.callbacks import describe
+from koophone_async.events.errors import Reason
+from koophone_async.events.web import response
+
+try:
+    import resource
+except ImportError:  # Windows has no such limit
+    resource = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from koophone_async.events.limits import Limits
+    from koophone_async.events.receiver import Receiver
+
+LOG: Final = logging.getLogger(__name__)
+
+_OTHER_DESCRIPTORS: Final = 64
+"""Descriptors that are left to the rest of the process: files, the journal, connections of handlers."""
+
+_MAX_HEADERS: Final = 64
+_MAX_HEADER_SIZE: Final = 4_096
+"""Bytes; with the number of headers, what an unfinished head can take of the memory."""
+
+_LOG_INTERVAL: Final = 1.0
+"""Minimum seconds between two log lines on refused connections, and between two failed attempts."""
+
+
+class Connection(web.RequestHandler):
+    """A connection that is closed when the next request head, or the reading of an answer, takes too long."""
+
+    __slots__ = ("_lost", "_receiver", "_timer")
+
+    def __init__(self, server: web.Server, receiver: Receiver, lost: Callable[[], None]) -> None:
+        """Create the protocol of a connection; `lost` is called when it is closed."""
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            logger=LOG,
+            max_headers=_MAX_HEADERS,
+            max_field_size=_MAX_HEADER_SIZE,
+            max_line_size=_MAX_HEADER_SIZE,
+        )
+        self._receiver = receiver
+        self._lost = lost
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start to wait for the first head."""
+        super().connection_made(transport)
+        self._wait(self._receiver.limits.head_timeout)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Make room for another connection."""
+        self.stop_waiting()
+        super().connection_lost(exc)
+        self._lost()
+
+    def wait_for_next(self) -> None:
+        """Wait until the answer is read and the head of the next request is complete."""
+        self._wait(self._receiver.limits.idle_timeout)
+
+    def stop_waiting(self) -> None:
+        """End the wait: a head is complete, and what follows has deadlines of its own."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self, seconds: float) -> None:
+        self.stop_waiting()
+        if self.transport is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._drop)
+
+    def _drop(self) -> None:
+        self._receiver.counts.dropped_connections += 1
+        if self.transport is not None:
+            self.transport.abort()  # not close(), which waits until everything is sent
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that is not HTTP, or whose handling failed, and quote nothing of it."""
+        del request, message
+        if status >= 500 and exc is not None:
+            LOG.error("a call could not be answered: %s", describe(exc))
+        refused = response(self._receiver.refuse(Reason.REQUEST if status < 500 else Reason.FAILED))
+        refused.force_close()
+        return refused
+
+    def log_access(self, request: web.BaseRequest, response: web.StreamResponse, time: float | None) -> None:
+        """Log nothing: the line of aiohttp has the path and headers, which are a stranger's."""
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as in aiohttp
+        """Log where an error occurred; the text of aiohttp would quote the request."""
+        error = kw.get("exc_info")
+        LOG.error("a connection failed: %s", describe(error) if isinstance(error, BaseException) else args[0])
+
+
+@define(eq=False)
+class Listener:
+    """Accepts connections within the limits of a receiver."""
+
+    _receiver: Receiver
+    _server: web.Server
+    _sockets: list[socket.socket]
+    _tasks: list[asyncio.Task[None]] = field(factory=list["asyncio.Task[None]"], init=False)
+    _networks: Counter[str] = field(factory=Counter[str], init=False)
+    _logged_at: float = field(default=float("-inf"), init=False)
+
+    def start(self) -> None:
+        """Accept connections until `close`."""
+        self._tasks = [asyncio.create_task(self._accept(listening)) for listening in self._sockets]
+
+    async def close(self) -> None:
+        """Stop accepting, and wait for the calls that are being answered."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listening in self._sockets:
+            listening.close()
+        self._server.pre_shutdown()
+        await self._server.shutdown(self._receiver.limits.body_timeout + self._receiver.limits.lookup_timeout)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listening)
+            except ConnectionError:  # it was closed before it was accepted
+                continue
+            except OSError as error:
+                self._log("connections cannot be accepted: %s", error.strerror)
+                await asyncio.sleep(_LOG_INTERVAL)
+                continue
+            await self._open(connection, network_of(address[0]))
+
+    async def _open(self, connection: socket.socket, network: str) -> None:
+        if not self._has_room(network):
+            connection.close()
+            self._receiver.counts.dropped_connections += 1
+            self._log("connections are refused: %d are open", self._networks.total())
+            await asyncio.sleep(0)  # or a flood of connections would keep everything else waiting
+            return
+        self._networks[network] += 1
+        protocol = Connection(self._server, self._receiver, lambda: self._forget(network))
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
+
+    def _has_room(self, network: str) -> bool:
+        total, per_network = connection_bounds(self._receiver.limits)
+        return self._networks.total() < total and self._networks[network] < per_network
+
+    def _forget(self, network: str) -> None:
+        self._networks[network] -= 1
+        if not self._networks[network]:
+            del self._networks[network]
+
+    def _log(self, message: str, *args: object) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._logged_at >= _LOG_INTERVAL:
+            self._logged_at = now
+            LOG.warning(message, *args)
+
+
+def connection_bounds(limits: Limits) -> tuple[int, int]:
+    """Return the maximum number of connections in all and from one network."""
+    total = int(min(limits.connections, max(1, _max_descriptors() - _OTHER_DESCRIPTORS)))
+    return total, min(limits.connections_per_address, max(1, total // 2))
+
+
+def _max_descriptors() -> float:
+    if resource is None:
+        return inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return inf if soft == resource.RLIM_INFINITY else soft
+
+
+def network_of(address: str) -> str:
+    """Return what is counted as one sender: an IPv4 address, or the 64 bits that a network of IPv6 has."""
+    if ":" not in address:
+        return address
+    ip = IPv6Address(address.partition("%")[0])
+    return str(ip.ipv4_mapped or IPv6Address(int(ip) >> 64 << 64))
