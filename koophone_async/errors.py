@@ -221,6 +221,11 @@ class Refused(KooPhoneError):
         """Whether a retry can succeed, and cannot execute the call twice: `retryable`."""
         return self.retryable
 
+    @property
+    def reason(self) -> str:
+        """The message of the service, and what else is known of the cause."""
+        return self.message
+
     def __str__(self) -> str:
         """Return code, message and status, and the request id, which the service's support asks for."""
         request = f", request {self.request_id}" if self.request_id else ""
@@ -237,15 +242,21 @@ class AuthenticationFailed(Refused):
     clock_ahead: float | None = None
     """Seconds that this machine's clock is ahead of the service's, if that may explain the refusal."""
 
+    @property
+    def reason(self) -> str:
+        """The message of the service, and how wrong the clock is."""
+        return self.message + self._clock_problem
+
+    @property
+    def _clock_problem(self) -> str:
+        if self.clock_ahead is None:
+            return ""
+        direction = "ahead of" if self.clock_ahead > 0 else "behind"
+        return f"; the clock of this machine is {abs(self.clock_ahead):,.0f} s {direction} the service's"
+
     def __str__(self) -> str:
         """Return the text of every refusal, and how wrong the clock is."""
-        text = super().__str__()
-        if self.clock_ahead is None:
-            return text
-        direction = "ahead of" if self.clock_ahead > 0 else "behind"
-        return (
-            f"{text}; the clock of this machine is {abs(self.clock_ahead):,.0f} s {direction} the service's"
-        )
+        return super().__str__() + self._clock_problem
 
 
 @define(eq=False, slots=False)

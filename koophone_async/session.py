@@ -380,8 +380,11 @@ class Session:
                         raise in_doubt from error  # an earlier attempt may have been executed
                     raise
                 in_doubt = in_doubt or (error if call.tracker.sent else None)
+                shown = max(
+                    delay, self.estimate(call.operation, 1)
+                )  # the quota may have no permit until later
                 log.debug(
-                    "retrying %s in %.2f s (attempt %d): %s", call.operation.name, delay, attempt + 1, error
+                    "retrying %s in %.2f s (attempt %d): %s", call.operation.name, shown, attempt + 1, error
                 )
             else:
                 self._budget.succeeded()

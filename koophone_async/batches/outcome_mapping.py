@@ -204,7 +204,7 @@ def error_state(error: KooPhoneError, *, sent: bool) -> tuple[State, str, str | 
     """
     match error:
         case Refused(not_executed=True) if not sent:
-            return State.REFUSED, error.message, error.code
+            return State.REFUSED, error.reason, error.code
         case Refused(not_executed=False) if sent:
             return State.FAILED, error.message, error.code
         case _:

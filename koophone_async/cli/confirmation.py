@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 
 import typer
 from attrs import field, frozen
 
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.interruption import Interrupted, raising
-from koophone_async.cli.rows import plain
+from koophone_async.cli.orders import ordered
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings
 from koophone_async.errors import InvalidRequest
@@ -58,7 +58,7 @@ class Consequence:
             ids: What the order changes, unless it is for something new.
         """
         subject = f" for {_counted(noun, ids)}" if ids else ""
-        return cls(f"place an order{subject}, which costs money", dict(_fields(arguments)))
+        return cls(f"place an order{subject}, which costs money", ordered(arguments))
 
     def __str__(self) -> str:
         """Return the consequence in one line."""
@@ -124,28 +124,6 @@ def _counted(noun: str, ids: Sequence[str]) -> str:
     first, rest = ", ".join(ids[:_SHOWN]), len(ids) - _SHOWN
     shown = f"{first} and {rest:,} more" if rest > 0 else first
     return f"{len(ids):,} {noun if len(ids) > 1 else noun.removesuffix('s')} ({shown})"
-
-
-def _fields(values: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yield the fields of an order that are set; those of a nested model with its name before theirs."""
-    for name, value in values.items():
-        for path, leaf in _leaves(name.replace("_", "-"), plain(value)):
-            # The argument itself is called `order` or `change`, which nobody typed.
-            yield path.partition(".")[2] or path, leaf
-
-
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
-    match value:
-        case None:
-            return
-        case dict():
-            for name, item in cast("dict[str, object]", value).items():
-                yield from _leaves(f"{path}.{name.replace('_', '-')}", item)
-        case list():
-            for number, item in enumerate(cast("list[object]", value), 1):
-                yield from _leaves(f"{path}.{number}", item)
-        case _:
-            yield path, str(value)
 
 
 def _ask(question: str) -> str:

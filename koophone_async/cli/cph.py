@@ -149,7 +149,12 @@ async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iter
 
 
 _DETAILS: Final = {
-    "commands.uninstall": Details(destroys="uninstall the app from"),
+    "commands.install": Details(labels={"content": "--apk"}),
+    "commands.install_split": Details(labels={"content": "--apks"}),
+    "commands.push": Details(labels={"content": "--tar"}),
+    "commands.run": Details(labels={"content": "--command"}),
+    "commands.run_sync": Details(labels={"content": "--command"}),
+    "commands.uninstall": Details(destroys="uninstall the app from", labels={"content": "--package"}),
     "encoding_servers.restart": Details(destroys="restart"),
     "keypairs.update": Details(single_call=_update_keypair),
     "phones.connections": Details(reads=True),
@@ -162,6 +167,8 @@ _DETAILS: Final = {
     "shared_apps.delete": Details(destroys="delete the shared app of"),
     "shared_files.delete": Details(destroys="delete the shared files of"),
     "shared_files.list": Details(reads=True),
+    "shared_filesystems.attach": Details(labels={"id": "--filesystem"}),
+    "shared_filesystems.detach": Details(labels={"id": "--filesystem"}),
     "storage.expand": Details(single_call=_expand),
     "storage.export": Details(single_call=_export),
     "storage.restore": Details(destroys="overwrite the data of", single_call=_restore),

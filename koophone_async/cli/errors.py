@@ -23,8 +23,10 @@ from koophone_async.errors import (
     KooPhoneError,
     NoAnswer,
     NotConnected,
+    NotFound,
     NotSent,
     QuotaTooSlow,
+    Refused,
     Throttled,
     Unavailable,
     UnreadableAnswer,
@@ -77,22 +79,28 @@ _GO_ON_WAITING: Final = (
 )
 
 _SEE_CONFIG: Final = "`koophone config` shows the settings in effect"
+_FIND_CAUSE: Final = f"`koophone doctor` finds the cause, and {_SEE_CONFIG}"
 
 _ADVICE: Final[Mapping[type[KooPhoneError], str]] = {
     NoCredentials: "Nothing was sent. `koophone config` shows where credentials are looked up.",
     AuthenticationFailed: f"Check the credentials: {_SEE_CONFIG}.",
     Forbidden: "Check that the account has the permission and owns the ids.",
-    Busy: "Nothing was done. Try again later.",
-    Throttled: "Nothing was done. Try again later.",
+    NotFound: "Check the ids and the region; `list` shows what exists.",
+    Busy: "Try again later.",
+    Throttled: "Try again later.",
     Unavailable: "The service is unavailable. Try again later.",
-    BadEndpoint: f"Check the endpoints: {_SEE_CONFIG}.",
-    NotConnected: f"Check the network and the endpoints: {_SEE_CONFIG}.",
+    Refused: "Change what the message names, then run the command again.",
+    BadEndpoint: f"Nothing was sent. Check the endpoints: {_SEE_CONFIG}.",
+    NotConnected: f"Nothing was sent. Check the network and the endpoints: {_FIND_CAUSE}.",
     QuotaTooSlow: "Nothing was sent. Try again once the quota allows it.",
     NotSent: "Nothing was sent. Try again.",
     NoAnswer: MAY_HAVE_RUN,
     UnreadableAnswer: MAY_HAVE_RUN,
     JobUnfinished: "It is still running. Go on waiting with `koophone jobs wait TOKEN`.",
 }
+"""What was done and what to do next, by error; refusals are preceded by whether anything was done."""
+
+_SET_CLOCK: Final = "Set the clock of this machine: a signature is valid for 15 minutes."
 
 
 def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
@@ -101,10 +109,19 @@ def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
     if isinstance(error, InvalidRequest) and not (isinstance(error, NoCredentials) or is_server):
         text += f"{'' if text.endswith('?') else '.'} Nothing was sent."
     print_stderr(f"koophone: {_one_line(text)}")
-    advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
-    if advice:
+    if advice := _advice(error):
         print_stderr(f"  {advice}")
     return _exit(error)
+
+
+def _advice(error: KooPhoneError) -> str | None:
+    """Return whether anything was done, and one next step."""
+    advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
+    if not isinstance(error, Refused):
+        return advice
+    if isinstance(error, AuthenticationFailed) and error.clock_ahead is not None:
+        advice = _SET_CLOCK
+    return f"Nothing was done. {advice}" if error.not_executed else MAY_HAVE_RUN
 
 
 def report_unknown(operation: AnyOperation) -> None:
@@ -187,7 +204,7 @@ def print_summary(tally: Tally, code: Exit, noun: str = "phones") -> None:
     prefix = f"{STOPPED[code]}: " if code in STOPPED else ""
     if code is Exit.NOT_STARTED:
         print_stderr(f"koophone: nothing was done: {tally.reason}")
-        print_stderr(f"  {_SEE_CONFIG}.")
+        print_stderr(f"  {_FIND_CAUSE}.")
     elif tally.total == 0:
         print_stderr(f"koophone: {prefix}no {noun} matched; nothing was done")
     elif code is not Exit.DONE:

@@ -79,6 +79,8 @@ class Details:
     """What it destroys or interrupts, such as `overwrite the data of`: then several ids need confirmation."""
 
     single_call: Callable[..., Awaitable[object]] | None = None
+    labels: Mapping[str, str] = field(factory=dict[str, str])
+    """The options of fields of the request that are not named like a parameter, for error messages."""
 
 
 NO_DETAILS: Final = Details()

@@ -30,6 +30,7 @@ from koophone_async.cli.errors import Exit, print_stderr, report_unknown
 from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout, deadline
 from koophone_async.cli.fleet_commands import Verb
 from koophone_async.cli.options import MethodOptions
+from koophone_async.cli.orders import unpaid
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.resume_tokens import wait_command
 from koophone_async.cli.rows import rows
@@ -174,7 +175,7 @@ class CallCommand:
     @property
     def labels(self) -> Mapping[str, str]:
         """Options and metavars of arguments by field name, for error messages."""
-        return {"where": "--where"} | self.options.labels
+        return {"where": "--where"} | self.options.labels | dict(self.entry.details.labels)
 
     async def work(self, settings: Settings, args: Arguments) -> Exit:
         """Make the call and print its answer; rows of a list are printed as they arrive."""
@@ -191,7 +192,10 @@ class CallCommand:
             client = self.entry.service.client(session)
             if selection is not None:
                 return await _print(self.entry, selection.items(client, *arguments.values()), args["output"])
-            return await _print(self.entry, self.entry.bound(client)(**arguments), args["output"])
+            code = await _print(self.entry, self.entry.bound(client)(**arguments), args["output"])
+            if self.entry.operation.order and (note := unpaid(arguments)):
+                print_stderr(f"koophone: {note}")
+            return code
 
 
 @frozen
@@ -227,7 +231,7 @@ class FleetCommand:
         """Options and metavars of arguments by field name, for error messages."""
         batch = self.entry.operation.batch
         ids = {batch.field: "ID"} if batch else {}
-        return {"where": "--where"} | ids | self.options.labels
+        return {"where": "--where"} | ids | self.options.labels | dict(self.entry.details.labels)
 
     async def work(self, settings: Settings, args: Arguments) -> Exit:
         """Run the verb on the selection and print the outcomes."""

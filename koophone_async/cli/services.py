@@ -36,6 +36,7 @@ _IAM: Final = Service(
     iam.Iam,
     {"projects": iam.Projects, "tokens": iam.Tokens},
     {},
+    details={"tokens.create": Details(labels={"name": "--user, --domain or --project"})},
 )
 
 _ID_PARAMETERS: Final = ("instances", "where", "phones", "servers", "encoding_servers")

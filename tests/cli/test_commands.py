@@ -167,6 +167,15 @@ def test_a_read_prints_values(koophone: Invoke, line: tuple[str, ...], columns: 
     assert (result.code, result.err) == (0, "")
 
 
+@pytest.mark.parametrize("pay", ["0", "1"])
+def test_an_unpaid_order_is_reported(koophone: Invoke, pay: str) -> None:
+    result = koophone(("orders", "buy", *ORDER, "--charge-pay", pay, *JSONL))
+
+    note = "koophone: the order is unpaid (--charge-pay 0): it takes effect, and its ids are accepted, once"
+    assert result.err.startswith(note) == (pay == "0")
+    assert result.code == 0
+
+
 def test_ids_beyond_the_maximum_of_a_call_are_chunked(koophone: Invoke) -> None:
     result = koophone(("instances", "status", "--all", *JSONL))
 

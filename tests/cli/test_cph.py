@@ -279,6 +279,7 @@ def test_options_and_a_json_body_can_be_combined(koophone: Invoke) -> None:
             *("--image", "acf42934f10a0ef3e241f4f314755667", "--public-address-new-type", "5_bgp"),
             *("--public-address-count", "1", "--bandwidth-sharing", "dedicated", "--bandwidth-size", "300"),
             *("--bandwidth-charged-by", "bandwidth", "--term-period", "month", "--term-count", "1"),
+            *("--term-pay", "1"),
             *("--body", '{"nics": [{"subnet_id": "11111111-2222-3333-4444-555555555555"}]}'),
         )
 

@@ -109,6 +109,16 @@ async def test_a_retry_is_logged_with_its_delay_and_attempt(caplog: pytest.LogCa
     assert re.match(rf"retrying {RUN.name} in 9\.\d\d s \(attempt 2\): {RUN.name}: ", line)
 
 
+async def test_a_retry_is_logged_with_its_wait_for_the_quota(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "koophone_async")
+    async with FakeServer([replies(429, "APIGW.0308", LIMIT)]) as server, session(server.url) as ours:
+        await ours.send(RUN, Note())
+
+    logged = [record.getMessage() for record in caplog.records if record.getMessage().startswith("retrying")]
+    assert [float(line.split()[3]) for line in logged] == [pytest.approx(now(), abs=1)]
+    assert now() > 59
+
+
 async def test_an_invalid_retry_after_is_ignored() -> None:
     async with FakeServer([replies(429, Retry_After="9" * 400)]) as server, session(server.url) as ours:
         async with asyncio.timeout(60):
