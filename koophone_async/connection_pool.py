@@ -340,6 +340,8 @@ class ConnectionPool:
     def _proxy_for(self, url: URL) -> Proxy | None:
         if self.proxies.always is not None or self.shared is None:
             return self.proxies.proxy_for(url)
+        if is_loopback(url.host or ""):
+            return None
         # aiohttp offers no public way to read them.
         proxy, login = self.shared._default_proxy, self.shared._default_proxy_auth  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         if proxy is not None:

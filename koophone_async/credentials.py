@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import io
 import os
 from datetime import UTC, datetime
 from functools import cached_property
@@ -77,7 +78,7 @@ class AccessKey:
     project_id: str | None = field(default=None, kw_only=True, validator=HEADER)
     domain_id: str | None = field(default=None, kw_only=True, validator=HEADER)
     iam_endpoint: str | None = field(default=None, kw_only=True, validator=ADDRESS)
-    """The IAM endpoint of the account, if its profile has one."""
+    """Where the account's projects are looked up, unless the endpoint of IAM is set."""
 
     expires_at: datetime | None = field(default=None, kw_only=True, validator=aware)
     """When a temporary key expires; None if unknown."""
@@ -237,7 +238,11 @@ class ProfileFile:
         is_default = not (self._configured or self._profile)
         error_type: type[InvalidRequest] = InvalidRequest
         try:
-            return self._path.read_text("utf-8-sig")
+            with self._path.open("rb") as file:
+                data = file.read(_MAX_FILE + 1)
+            if len(data) <= _MAX_FILE:
+                return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig").read()
+            problem = f"longer than {_MAX_FILE:,} bytes"
         except OSError as error:
             if isinstance(error, FileNotFoundError) and is_default:
                 return ""
@@ -282,6 +287,9 @@ class _TemporaryKey:
 class _SecurityKey:
     credential: _TemporaryKey
 
+
+_MAX_FILE: Final = 2**20
+"""The maximum size in bytes of a profile file. A path such as /dev/zero has no end."""
 
 _MAX_METADATA: Final = 2**16
 """The maximum size in bytes of an answer of the metadata service; keys have about 2,000."""

@@ -15,7 +15,7 @@ from koophone_async.protocol.redaction import redact
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 SHARED_ENDPOINTS: Final = {"gaming": "cph"}
 """Services that are served by the endpoint of another."""
@@ -55,10 +55,10 @@ class Endpoints:
         Raises:
             InvalidRequest: One is not a URL, or is plain http to a host that is neither loopback nor named.
         """
-        named = (environ or {}).get(ALLOW_HTTP, "").lower().replace(",", " ").split()
-        hosts = frozenset(host.strip("[]") for host in named)
+        addresses = {service: address for service, address in asdict(self).items() if address}
         return {
-            service: _origin(service, address, hosts) for service, address in asdict(self).items() if address
+            service: parse_origin(f"endpoints.{service} or {VARIABLES[service]}", address, environ or {})
+            for service, address in addresses.items()
         }
 
 
@@ -114,9 +114,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _origin(service: str, address: str, http_hosts: Collection[str]) -> URL:
-    where = f"endpoints.{service} or {VARIABLES[service]}"
+def parse_origin(where: str, address: str, environ: Mapping[str, str]) -> URL:
+    """Parse the address of a service.
+
+    Args:
+        where: Where the address is set, for the error.
+        address: Scheme, host and port.
+        environ: Where KOOPHONE_ALLOW_HTTP names other hosts that may be reached by plain http.
+
+    Raises:
+        InvalidRequest: It is not a URL, or is plain http to a host that is neither loopback nor named.
+    """
     ADDRESS.check(where, address)
+    named = environ.get(ALLOW_HTTP, "").lower().replace(",", " ").split()
+    http_hosts = frozenset(host.strip("[]") for host in named)
     try:
         url = URL(address)
         origin = url.origin()

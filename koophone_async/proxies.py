@@ -1,8 +1,8 @@
 """Which proxy a request goes through.
 
-The proxy of the argument is used for every request. That of the environment is not used for loopback, nor for
-hosts that NO_PROXY names, in the forms that other programs read: `*`, a host and the hosts below it, an
-address, a network in CIDR notation, each with a port or without.
+Loopback is never reached through a proxy. The proxy of the argument is used for every other request; that of
+the environment not for hosts that NO_PROXY names, in the forms that other programs read: `*`, a host and the
+hosts below it, an address, a network in CIDR notation, each with a port or without.
 """
 
 from __future__ import annotations
@@ -88,6 +88,8 @@ class Proxies:
         Raises:
             InvalidRequest: The variable of the environment is not an http or https URL.
         """
+        if is_loopback(url.host or ""):
+            return None
         if self.always is not None:
             return self.always
         variable = next((name for name in _VARIABLES.get(url.scheme, ()) if name in self.environ), None)
@@ -96,8 +98,6 @@ class Proxies:
         return Proxy.parse(self.environ[variable], variable)
 
     def _is_excepted(self, url: URL) -> bool:
-        if is_loopback(url.host or ""):
-            return True
         patterns = self.environ.get("no_proxy", self.environ.get("NO_PROXY", ""))
         return any(_matches(pattern, url) for pattern in patterns.replace(",", " ").split())
 

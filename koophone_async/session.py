@@ -37,9 +37,11 @@ from koophone_async.credentials import (
     source_of,
 )
 from koophone_async.endpoints import (
+    ALLOW_HTTP,
     SHARED_ENDPOINTS,
     Endpoints,
     parse_edition,
+    parse_origin,
     published_endpoint,
 )
 from koophone_async.errors import (
@@ -147,8 +149,8 @@ class Session:
             connections: The maximum number of connections.
             max_answer_bytes: The maximum size of the body of an answer, decompressed. A longer one raises
                 `UnreadableAnswer`.
-            proxy: The URL of an HTTP proxy for all requests; default: HTTPS_PROXY and HTTP_PROXY, which are
-                not used for loopback and the hosts in NO_PROXY.
+            proxy: The URL of an HTTP proxy for all requests but those to loopback; default: HTTPS_PROXY and
+                HTTP_PROXY, which are not used for the hosts in NO_PROXY either.
             http: An aiohttp session of your own, whose connections and proxy are used. It is not changed and
                 not closed. Its traces see the requests; its headers, cookies, authentication, timeouts,
                 middlewares and other settings do not apply to them.
@@ -170,6 +172,7 @@ class Session:
         self.edition: Edition = parse_edition(edition or environ.get("KOOPHONE_EDITION") or Edition.CHINA)
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins = self._endpoints.origins(environ)
+        self._allow_http = {ALLOW_HTTP: environ.get(ALLOW_HTTP, "")}
         self._timeouts = timeouts
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
@@ -339,7 +342,7 @@ class Session:
             project_id = await self.project_id(region)
         request_id = getattr(request, "request_id", None) or uuid4().hex
         HEADER.check("request_id", request_id)
-        origin = self.origin(operation.service, region)
+        origin = await self._iam_of_key(operation) or self.origin(operation.service, region)
         try:
             encoded = wire.encode_request(operation, request, project_id=project_id)
             url = URL(f"{origin}{target(encoded.path, encoded.query)}", encoded=True)
@@ -512,6 +515,13 @@ class Session:
         """
         service = SHARED_ENDPOINTS.get(service, service)
         return self._origins.get(service) or published_endpoint(service, self.edition, region or self.region)
+
+    async def _iam_of_key(self, operation: AnyOperation) -> URL | None:
+        """Return the address of IAM that the access key names, unless another one is set."""
+        if operation.service != "iam" or operation.anonymous or "iam" in self._origins:
+            return None
+        address = getattr(await self.credentials.current(), "iam_endpoint", None)
+        return parse_origin("iam_endpoint", address, self._allow_http) if address else None
 
     def _compare_clocks(self, call: Call[Any], response: RawResponse, error: AuthenticationFailed) -> None:
         """Correct the clock if it may be why a signature was refused, and tell the error how wrong it is."""

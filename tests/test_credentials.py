@@ -12,7 +12,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async import AccessKey, Iam, Password, Retries, Session
+from koophone_async import AccessKey, Endpoints, Iam, Password, Retries, Session
 from koophone_async.credentials import Chain, Environment, Metadata, ProfileFile, default_chain
 from koophone_async.errors import InvalidRequest, KooPhoneError, NotConnected, Unavailable, UnreadableAnswer
 from koophone_async.protocol.signing import Algorithm, Request
@@ -505,6 +505,16 @@ async def test_a_default_file_that_cannot_be_read_lets_the_next_try(unreadable_h
         await Chain(Environment({}), file)()
 
 
+@pytest.mark.parametrize("variable", ["HUAWEICLOUD_SDK_CREDENTIALS_FILE", "HOME"])
+async def test_a_file_without_end_is_not_read_to_it(variable: str, tmp_path: Path) -> None:
+    (tmp_path / ".huaweicloud").mkdir()
+    (tmp_path / ".huaweicloud" / "credentials").symlink_to("/dev/zero")
+    file = ProfileFile(environ={variable: "/dev/zero" if variable != "HOME" else str(tmp_path)})
+
+    with pytest.raises(InvalidRequest, match="cannot be read: longer than 1,048,576 bytes"):
+        await file()
+
+
 async def test_a_named_file_that_cannot_be_read_ends_the_search(unreadable_home: str) -> None:
     environ = {"HOME": unreadable_home}
     path = f"{unreadable_home}/.huaweicloud/credentials"
@@ -636,3 +646,33 @@ async def test_missing_credentials_are_reported_with_a_remedy(home: Path, unused
     ):
         assert part in str(raised.value)
     assert "([mine])" in str(ProfileFile(profile="mine"))
+
+
+@pytest.mark.parametrize("explicit", [None, "argument", "environment"])
+async def test_projects_are_looked_up_at_the_endpoint_of_the_profile(
+    explicit: str | None, tmp_path: Path
+) -> None:
+    projects = FakeServer.handling(lambda _: Reply({"projects": [{"id": "p1", "name": "cn-north-4"}]}))
+    async with projects as server, FakeServer.handling(lambda _: Reply(status=404)) as other:
+        named, configured = (server.url, other.url) if explicit is None else (other.url, server.url)
+        path = tmp_path / "credentials"
+        path.write_text(f"[basic]\nak = a\nsk = s\niam_endpoint = {named}\n")
+        environ = {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path), "KOOPHONE_REGION": "cn-north-4"}
+        if explicit == "environment":
+            environ["HUAWEICLOUD_SDK_IAM_ENDPOINT"] = configured
+        endpoints = Endpoints(iam=configured) if explicit == "argument" else None
+        async with Session(environ=environ, endpoints=endpoints) as session:
+            assert await session.project_id() == "p1"
+
+    assert [request.path for request in server.received] == ["/v3/projects"]
+    assert other.received == []
+
+
+@pytest.mark.parametrize(
+    "address", ["http://iam.example.com", "iam.example.com", "https://iam.example.com/v3"]
+)
+async def test_an_invalid_endpoint_of_the_key_is_named(address: str) -> None:
+    key = AccessKey("a", "s", iam_endpoint=address)
+    async with Session(key, region="cn-north-4", environ={}) as session:
+        with pytest.raises(InvalidRequest, match=r"^iam_endpoint: is "):
+            await session.project_id()

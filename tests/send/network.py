@@ -8,7 +8,7 @@ import ssl
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 NOBODY = "127.0.0.9"
 """A loopback address where nobody listens."""
+
+HOST: Final = "koophone.test"
+"""A host that only a proxy or a scripted resolver finds."""
 
 
 def _queue(addresses: Iterable[str | None]) -> deque[str | None]:
@@ -90,7 +93,7 @@ class FullBacklog:
 
 @define
 class Certificate:
-    """A self-signed certificate of `localhost`, as a server shows it and as a client trusts it."""
+    """A self-signed certificate of `localhost` and `HOST`, as a server shows it and as a client trusts it."""
 
     server: ssl.SSLContext
     trust: ssl.SSLContext
@@ -99,7 +102,7 @@ class Certificate:
     def make(cls, folder: Path) -> Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost"), x509.DNSName(HOST), x509.IPAddress(ip_address("127.0.0.1"))]
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

@@ -50,10 +50,10 @@ def session(url: str, credentials: Any = KEY, **options: Any) -> Session:  # noq
     """Return a session in virtual time whose services all have one address."""
     options.setdefault("timeouts", Timeouts(connect=2.0, read=5.0))
     options.setdefault("rng", random.Random(1))
+    options.setdefault("environ", {})
     return Session(
         credentials,
         endpoints=Endpoints(koophone=url, iam=url),
         now=VirtualTimeLoop.running().now,
-        environ={},
         **options,
     )

@@ -11,8 +11,9 @@ from koophone_async import Retries, Timeouts
 from koophone_async.call import SendTracker
 from koophone_async.errors import InvalidRequest, NoAnswer, Refused
 from tests.fake_server import FakeServer, accept, replies, reset_after_request, stall
+from tests.send.network import HOST, ScriptedResolver
 from tests.send.operations import KEY, READ, RUN, Answer, Note, session
-from tests.send.test_proxies import Proxy
+from tests.send.test_proxies import ALLOW_HTTP, Proxy
 from tests.send.test_sign_in import is_signed
 
 if TYPE_CHECKING:
@@ -198,11 +199,11 @@ async def test_the_callers_proxy_is_used(*, has_login: bool) -> None:
         FakeServer() as server,
         Proxy() as proxy,
         aiohttp.ClientSession(proxy=f"http://127.0.0.1:{proxy.port}", proxy_auth=login) as http,
-        session(server.url, http=http) as ours,
+        session(url := f"http://{HOST}:{server.port}", http=http, environ=ALLOW_HTTP) as ours,
     ):
         await ours.send(RUN, Note())
 
-    assert (proxy.lines, server.executions) == ([f"POST {server.url}/v1/notes HTTP/1.1"], 1)
+    assert (proxy.lines, server.executions) == ([f"POST {url}/v1/notes HTTP/1.1"], 1)
     assert proxy.logins == (["Basic dXNlcjpwYXNzd29yZA=="] if has_login else [])
 
 
@@ -210,10 +211,15 @@ async def test_the_callers_proxy_is_used(*, has_login: bool) -> None:
 async def test_a_session_that_trusts_the_environment_uses_its_proxy(
     monkeypatch: pytest.MonkeyPatch, *, bypassed: bool
 ) -> None:
+    connector = aiohttp.TCPConnector(resolver=ScriptedResolver())
     async with FakeServer() as server, Proxy() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("no_proxy", "localhost" if bypassed else "")
-        async with aiohttp.ClientSession(trust_env=True) as http, session(server.url, http=http) as ours:
+        monkeypatch.setenv("no_proxy", HOST if bypassed else "")
+        url = f"http://{HOST}:{server.port}"
+        async with (
+            aiohttp.ClientSession(connector=connector, trust_env=True) as http,
+            session(url, http=http, environ=ALLOW_HTTP) as ours,
+        ):
             await ours.send(RUN, Note())
 
     assert (len(proxy.lines), server.executions) == (not bypassed, 1)
