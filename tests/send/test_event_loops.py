@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import aiohttp
@@ -23,14 +21,14 @@ Use: TypeAlias = "Callable[[Session, str], Coroutine[Any, Any, None]]"
 
 RUN: Final = "koophone.commands.run"
 
-ABANDONED: Final = "ignore::pytest.PytestUnraisableExceptionWarning"
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed (transport|<socket):ResourceWarning")
 """Nobody can close the sockets of a closed loop; the garbage collector warns of them whenever it runs."""
 
 
-@contextmanager
-def served(**options: Any) -> Generator[Emulator]:  # noqa: ANN401 - those of the emulator
+@pytest.fixture
+def emulator() -> Generator[Emulator]:
     """Run an emulator in a thread and an event loop of its own."""
-    emulator = Emulator(phones=5, **options)
+    emulator = Emulator(phones=5)
     started, stop = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -48,10 +46,7 @@ def served(**options: Any) -> Generator[Emulator]:  # noqa: ANN401 - those of th
     finally:
         loops[0].call_soon_threadsafe(stop.set)
         thread.join()
-        with warnings.catch_warnings():
-            # Nobody can close the sockets of a closed loop; the garbage collector does, with this warning.
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        gc.collect()  # what the test left is collected here, where the warning is expected
 
 
 async def start(session: Session, phone: str) -> None:
@@ -71,68 +66,61 @@ async def finish(session: Session, phone: str) -> None:
 
 
 @pytest.mark.parametrize("first, second", [(finish, finish), (start, start_and_close)])
-def test_a_session_works_in_one_loop_after_the_other(first: Use, second: Use) -> None:
-    with served() as emulator:
-        session = emulator.session()
-        asyncio.run(first(session, "phone0001"))
-        asyncio.run(second(session, "phone0002"))
-        asyncio.run(session.close())
+def test_a_session_works_in_one_loop_after_the_other(first: Use, second: Use, emulator: Emulator) -> None:
+    session = emulator.session()
+    asyncio.run(first(session, "phone0001"))
+    asyncio.run(second(session, "phone0002"))
+    asyncio.run(session.close())
 
     assert emulator.ledger.executions(RUN) == {"phone0001": 1, "phone0002": 1}
 
 
-def test_a_closed_session_stays_closed_in_the_next_loop() -> None:
-    with served() as emulator:
-        session = emulator.session()
-        asyncio.run(start_and_close(session, "phone0001"))
-        with pytest.raises(InvalidRequest, match="session: is closed; open it again with"):
-            asyncio.run(start(session, "phone0002"))
-        asyncio.run(start_and_close(session, "phone0003"))
+def test_a_closed_session_stays_closed_in_the_next_loop(emulator: Emulator) -> None:
+    session = emulator.session()
+    asyncio.run(start_and_close(session, "phone0001"))
+    with pytest.raises(InvalidRequest, match="session: is closed; open it again with"):
+        asyncio.run(start(session, "phone0002"))
+    asyncio.run(start_and_close(session, "phone0003"))
 
     assert emulator.ledger.executions(RUN) == {"phone0001": 1, "phone0003": 1}
 
 
-@pytest.mark.filterwarnings(ABANDONED)
-def test_what_a_cancelled_run_left_does_not_stop_the_next() -> None:
+def test_what_a_cancelled_run_left_does_not_stop_the_next(emulator: Emulator) -> None:
     async def give_up(session: Session) -> None:
         commands = [KooPhone(session).commands.run([f"phone000{n}"], "id") for n in range(1, 5)]
         await asyncio.wait(map(asyncio.ensure_future, commands), return_when=asyncio.FIRST_COMPLETED)
 
-    with served() as emulator:
-        session = emulator.session(quotas={RUN: (Quota(1, 0.2),)})
-        asyncio.run(give_up(session))
-        asyncio.run(start_and_close(session, "phone0005"))
+    session = emulator.session(quotas={RUN: (Quota(1, 0.2),)})
+    asyncio.run(give_up(session))
+    asyncio.run(start_and_close(session, "phone0005"))
 
     assert emulator.ledger.executions(RUN)["phone0005"] == 1
 
 
-@pytest.mark.filterwarnings(ABANDONED)
-def test_a_loop_closed_without_cleaning_up_does_not_stop_the_next() -> None:
-    with served() as emulator:
-        session = emulator.session(quotas={RUN: (Quota(1, 0.2),)})
-        loop = asyncio.new_event_loop()
-        waiting = [loop.create_task(start(session, f"phone000{n}")) for n in (1, 2, 3)]
-        loop.run_until_complete(asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))
-        loop.close()
-        asyncio.run(start_and_close(session, "phone0005"))
+def test_a_loop_closed_without_cleaning_up_does_not_stop_the_next(emulator: Emulator) -> None:
+    session = emulator.session(quotas={RUN: (Quota(1, 0.2),)})
+    loop = asyncio.new_event_loop()
+    waiting = [loop.create_task(start(session, f"phone000{n}")) for n in (1, 2, 3)]
+    loop.run_until_complete(asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED))
+    loop.close()
+    asyncio.run(start_and_close(session, "phone0005"))
 
     assert emulator.ledger.executions(RUN)["phone0005"] == 1
 
 
-def test_the_project_outlives_the_loop_that_looked_it_up() -> None:
+def test_the_project_outlives_the_loop_that_looked_it_up(emulator: Emulator) -> None:
     async def look_up(session: Session) -> set[str]:
         return set(await asyncio.gather(*(session.project_id() for _ in range(10))))
 
-    with served() as emulator:
-        session = emulator.session()
-        first, second = asyncio.run(look_up(session)), asyncio.run(look_up(session))
-        asyncio.run(session.close())
+    session = emulator.session()
+    first, second = asyncio.run(look_up(session)), asyncio.run(look_up(session))
+    asyncio.run(session.close())
 
     assert first == second
     assert len(first) == 1
 
 
-def test_two_loops_at_a_time_are_refused_before_anything_is_sent() -> None:
+def test_two_loops_at_a_time_are_refused_before_anything_is_sent(emulator: Emulator) -> None:
     async def hold(session: Session) -> None:
         await start(session, "phone0001")
         for use in (start, start_and_close):
@@ -141,21 +129,19 @@ def test_two_loops_at_a_time_are_refused_before_anything_is_sent() -> None:
         await start(session, "phone0003")
         await session.close()
 
-    with served() as emulator:
-        asyncio.run(hold(emulator.session()))
+    asyncio.run(hold(emulator.session()))
 
     assert emulator.ledger.executions(RUN) == {"phone0001": 1, "phone0003": 1}
 
 
-def test_an_aiohttp_session_of_another_loop_is_refused() -> None:
+def test_an_aiohttp_session_of_another_loop_is_refused(emulator: Emulator) -> None:
     async def make() -> aiohttp.ClientSession:
         return aiohttp.ClientSession()
 
-    with served() as emulator:
-        http = asyncio.run(make())
-        session = emulator.session(http=http)
-        with pytest.raises(InvalidRequest, match="http: belongs to another event loop"):
-            asyncio.run(start(session, "phone0001"))
-        asyncio.run(http.close())
+    http = asyncio.run(make())
+    session = emulator.session(http=http)
+    with pytest.raises(InvalidRequest, match="http: belongs to another event loop"):
+        asyncio.run(start(session, "phone0001"))
+    asyncio.run(http.close())
 
     assert emulator.ledger.executions(RUN) == {}
