@@ -1,0 +1,1 @@
+"""Rollouts: runs of steps over phones that survive the end of the process."""

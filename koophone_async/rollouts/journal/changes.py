@@ -1,0 +1,220 @@
+"""What a driver writes: its pending changes, and the transaction that writes them with its epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypedDict, cast
+
+from attrs import define, field
+
+from koophone_async.rollouts.journal import lease
+from koophone_async.rollouts.journal.encoding import (
+    COUNTS,
+    DETAILS,
+    NUMBERS,
+    OUTPUT,
+    Codec,
+    encode_results,
+    to_micros,
+)
+from koophone_async.rollouts.journal.errors import LeaseLost
+from koophone_async.rollouts.journal.queries import ACTOR
+from koophone_async.rollouts.journal.records import RequestKind, RolloutState, WaitingFor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from koophone_async.rollouts.journal.database import Database, Value
+    from koophone_async.rollouts.journal.encoding import OutputStore
+    from koophone_async.rollouts.journal.records import Actor, Result
+
+_PLAN: Final = (
+    "INSERT INTO chunks"
+    " (rollout, chunk, attempt, step, wave, selection, state, positions, epoch, parent, has_jobs)"
+    " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0)"
+)
+_SENDING: Final = (
+    "UPDATE chunks SET state = 'sending', epoch = ? WHERE rollout = ? AND chunk = ? AND state = 'planned'"
+)
+_SENT: Final = (
+    "UPDATE chunks SET state = 'sent', handle = ?, jobs = ?, has_jobs = ?, called_at = ?, epoch = ?"
+    " WHERE rollout = ? AND chunk = ?"
+)
+_SENT_LATE: Final = _SENT + " AND handle IS NULL AND state IN ('sending', 'settled')"
+_CLOSE: Final = "UPDATE chunks SET state = 'settled', jobs = NULL, epoch = ? WHERE rollout = ? AND chunk = ?"
+_RESULT: Final = "INSERT INTO results (rollout, attempt, chunk, step, body) VALUES (?, ?, ?, ?, ?)"
+_OUTPUT: Final = "INSERT INTO outputs (rollout, hash, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+REQUEST: Final = (
+    "INSERT INTO requests (rollout, kind, wave, chunk, sent, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+LOG: Final = "INSERT INTO log (rollout, at, actor, what, details) VALUES (?, ?, ?, ?, ?)"
+
+
+ResultKey: TypeAlias = tuple[int | None, int, int]
+"""Chunk, attempt and step."""
+
+
+class Sent(NamedTuple):
+    """A chunk that the service has taken."""
+
+    chunk: int
+    handle: str
+    jobs: Mapping[str, int]
+    has_jobs: bool
+    called_at: int
+
+
+SENT: Final = Codec[Sent](Sent)
+
+
+class RolloutChanges(TypedDict, total=False):
+    """Fields of a rollout that its driver changes."""
+
+    state: RolloutState
+    waiting_for: WaitingFor | None
+    reason: str | None
+    attempt: int
+    wave: int
+    counts: Mapping[str, int]
+    forecast: str | None
+    plan: str
+    began_at: datetime | None
+    ended_at: datetime | None
+
+
+class Planned(NamedTuple):
+    """A chunk that will be sent."""
+
+    chunk: int
+    attempt: int
+    step: int
+    wave: int
+    selection: int
+    positions: Sequence[int]
+    parent: int | None
+
+
+class Logged(NamedTuple):
+    """An entry for the log."""
+
+    at: int
+    by: Actor
+    what: str
+    details: Mapping[str, object]
+
+
+@define
+class Changes:
+    """Changes of one rollout that are written in one transaction, in the order of these fields."""
+
+    planned: list[Planned] = field(factory=list[Planned])
+    sending: list[int] = field(factory=list[int])
+    sent: list[Sent] = field(factory=list[Sent])
+    results: dict[ResultKey, list[Result]] = field(factory=dict["ResultKey", "list[Result]"])
+    closed: list[int] = field(factory=list[int])
+    rollout: RolloutChanges = field(factory=RolloutChanges)
+    last_request: int | None = None
+    logged: list[Logged] = field(factory=list[Logged])
+
+
+@define
+class FencedWriter:
+    """Writes changes of one rollout, as long as its epoch is the current one."""
+
+    rollout: str
+    epoch: int
+    actor: Actor
+    _outputs: OutputStore
+
+    def write(self, database: Database, changes: Changes) -> frozenset[int]:
+        """Write changes, and return the chunks that must not be sent, because they were not planned.
+
+        Raises:
+            LeaseLost: Another process has taken over. Only handles of chunks were written, for its driver.
+        """
+        try:
+            lease.check(database, self.rollout, self.epoch)
+        except LeaseLost:
+            for sent in changes.sent:
+                self._write_late(database, sent)
+            raise
+        self._write_planned(database, changes.planned)
+        refused = [chunk for chunk in changes.sending if not self._mark_sending(database, chunk)]
+        self._write_sent(database, changes.sent)
+        self._write_results(database, changes.results)
+        database.execute_many(_CLOSE, [(self.epoch, self.rollout, chunk) for chunk in changes.closed])
+        self._write_rollout(database, changes)
+        self._write_log(database, changes.logged)
+        return frozenset(refused)
+
+    def forget_outputs(self) -> None:
+        """Write outputs again that earlier transactions have written: one of them was not committed."""
+        self._outputs.forget()
+
+    def _write_planned(self, database: Database, planned: Iterable[Planned]) -> None:
+        database.execute_many(
+            _PLAN,
+            [
+                (self.rollout, *chunk[:5], NUMBERS.encode(tuple(chunk.positions)), self.epoch, chunk.parent)
+                for chunk in planned
+            ],
+        )
+
+    def _mark_sending(self, database: Database, chunk: int) -> bool:
+        return database.execute(_SENDING, (self.epoch, self.rollout, chunk)) == 1
+
+    def _write_sent(self, database: Database, calls: Iterable[Sent]) -> None:
+        database.execute_many(_SENT, [self._values_of(sent) for sent in calls])
+
+    def _values_of(self, sent: Sent) -> tuple[Value, ...]:
+        jobs = COUNTS.encode(sent.jobs)
+        return (sent.handle, jobs, int(sent.has_jobs), sent.called_at, self.epoch, self.rollout, sent.chunk)
+
+    def _write_late(self, database: Database, sent: Sent) -> None:
+        """Write the handle of a chunk that another driver takes for unknown, and ask it to await the jobs."""
+        if database.execute(_SENT_LATE, self._values_of(sent)):
+            kind, actor = RequestKind.AWAIT.value, ACTOR.encode(self.actor)
+            values = (self.rollout, kind, None, sent.chunk, SENT.encode(sent), sent.called_at, actor)
+            database.execute(REQUEST, values)
+
+    def _write_results(self, database: Database, results: Mapping[ResultKey, Sequence[Result]]) -> None:
+        outputs: dict[str, str] = {}
+        rows = [
+            (self.rollout, attempt, chunk, step, encode_results(some, self._outputs, outputs))
+            for (chunk, attempt, step), some in results.items()
+        ]
+        database.execute_many(_RESULT, rows)
+        database.execute_many(
+            _OUTPUT, [(self.rollout, hash_, OUTPUT.encode(output)) for hash_, output in outputs.items()]
+        )
+
+    def _write_rollout(self, database: Database, changes: Changes) -> None:
+        columns = {name: _to_value(value) for name, value in changes.rollout.items()}
+        if changes.last_request is not None:
+            columns["last_request"] = changes.last_request
+        if columns:
+            assignments = ", ".join(f"{name} = ?" for name in columns)
+            database.execute(
+                f"UPDATE rollouts SET {assignments} WHERE id = ?",  # noqa: S608 - the names are keys of ours
+                (*columns.values(), self.rollout),
+            )
+
+    def _write_log(self, database: Database, entries: Iterable[Logged]) -> None:
+        database.execute_many(
+            LOG,
+            [
+                (self.rollout, at, ACTOR.encode(by), what, DETAILS.encode(details))
+                for at, by, what, details in entries
+            ],
+        )
+
+
+def _to_value(value: object) -> Value:
+    match value:
+        case datetime():
+            return to_micros(value)
+        case Mapping():
+            return COUNTS.encode(cast("Mapping[str, int]", value))
+        case _:
+            return cast("Value", value)

@@ -1,0 +1,365 @@
+"""What the process that drives a rollout writes: chunks, results and states, all with its epoch."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from attrs import define, evolve, field
+
+from koophone_async.batches import State
+from koophone_async.errors import KooPhoneError
+from koophone_async.rollouts.journal import attempts, lease, queries
+from koophone_async.rollouts.journal.attempts import NewAttempt
+from koophone_async.rollouts.journal.changes import (
+    SENT,
+    Changes,
+    FencedWriter,
+    Logged,
+    Planned,
+    RolloutChanges,
+    Sent,
+)
+from koophone_async.rollouts.journal.encoding import from_micros, to_micros
+from koophone_async.rollouts.journal.errors import JournalError, LeaseLost
+
+if TYPE_CHECKING:
+    from asyncio import Future, Task, TimerHandle
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from typing import Unpack
+
+    from koophone_async.rollouts.journal.database import Database
+    from koophone_async.rollouts.journal.records import ChunkRecord, Request, Result, RolloutRecord
+    from koophone_async.rollouts.journal.writer import GroupWriter
+
+Returned = TypeVar("Returned")
+
+_RESULTS_DELAY: Final = 0.05
+"""Seconds that results wait for others, to be written with them, if a crash could not lose them: the jobs
+of their chunk are found again by its handle."""
+
+
+@define
+class _OpenChunk:
+    attempt: int
+    step: int
+    wave: int
+    selection: int
+    remaining: int
+    """Number of its phones without a final result."""
+
+    is_sent: bool = False
+
+
+@define(eq=False)
+class Driver:
+    """The right to drive one rollout, until it is released or lost.
+
+    Methods that are not coroutines queue a change; all changes of one moment are written in one transaction,
+    which also checks that no other process has taken over.
+    """
+
+    rollout: RolloutRecord
+    """As it was when the lease was acquired."""
+
+    open_chunks: Sequence[ChunkRecord]
+    """Chunks of earlier drivers, of all attempts, that are not settled."""
+
+    _writer: GroupWriter
+    _fenced: FencedWriter
+    _now: Callable[[], datetime]
+    _clock: Callable[[], float]
+    _last_chunk: int
+    _last_request: int
+    lost: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """Set when the lease is lost or the journal cannot be written: nothing more may be sent."""
+
+    error: JournalError | LeaseLost | None = field(default=None, init=False)
+    """Why it is lost."""
+
+    _attempt: int = field(init=False)
+    _open: dict[int, _OpenChunk] = field(factory=dict[int, _OpenChunk], init=False)
+    _changes: Changes = field(factory=Changes, init=False)
+    _unwritten: list[Changes] = field(factory=list[Changes], init=False)
+    """Changes whose transaction failed; `flush` and `release` try them again."""
+
+    _commit: Future[Any] | None = field(default=None, init=False)
+    _timer: TimerHandle | None = field(default=None, init=False)
+    _renewing: Task[None] | None = field(default=None, init=False)
+    _renewed_at: float = field(init=False)
+
+    @property
+    def epoch(self) -> int:
+        """Number of drivers that the rollout has had, with this one."""
+        return self._fenced.epoch
+
+    def __attrs_post_init__(self) -> None:
+        """Take over the open chunks."""
+        self._attempt = self.rollout.attempt
+        self._renewed_at = self._clock()
+        for chunk in self.open_chunks:
+            self._reopen(chunk)
+
+    def start_renewing(self) -> None:
+        """Renew the lease from now on, in a task."""
+        self._renewing = asyncio.create_task(self._keep_renewing())
+
+    def plan_chunk(self, step: int, positions: Sequence[int], *, wave: int = 0, selection: int = 0) -> int:
+        """Plan a chunk, and return its number."""
+        return self._plan(Planned(self._next_chunk(), self._attempt, step, wave, selection, positions, None))
+
+    async def mark_sending(self, chunk: int) -> None:
+        """Write that a chunk is about to be sent. When this returns, it is on disk and the chunk may be sent.
+
+        Raises:
+            LeaseLost: Another process has taken over; the chunk must not be sent.
+            JournalError: It could not be written; the chunk must not be sent.
+        """
+        if self.error is not None:
+            raise self.error
+        self._changes.sending.append(chunk)
+        refused: frozenset[int] = await asyncio.shield(self._write_now())
+        if chunk in refused:
+            raise JournalError("", self.rollout.id, f"chunk {chunk} is not planned, and must not be sent")
+
+    def replan_chunk(self, chunk: int, parts: Sequence[Sequence[int]]) -> list[int]:
+        """Close a chunk that was certainly not executed, plan its parts, and return their numbers."""
+        old = self._open.pop(chunk)
+        self._changes.closed.append(chunk)
+        return [
+            self._plan(
+                Planned(self._next_chunk(), old.attempt, old.step, old.wave, old.selection, part, chunk)
+            )
+            for part in parts
+        ]
+
+    def mark_sent(
+        self, chunk: int, handle: str, jobs: Mapping[str, int], *, has_jobs: bool, called_at: datetime
+    ) -> None:
+        """Write that the service took a chunk. If the lease is lost, the new driver learns of it."""
+        if (known := self._open.get(chunk)) is not None:
+            known.is_sent = True
+        self._changes.sent.append(Sent(chunk, handle, jobs, has_jobs, to_micros(called_at)))
+        self._write_soon()
+
+    def settle(self, chunk: int | None, results: Sequence[Result], counts: Mapping[str, int]) -> None:
+        """Write results, and the counts after them.
+
+        A chunk is settled once each of its phones has a result other than UNFINISHED. Results of phones that
+        were in no chunk have None.
+        """
+        for result in results:
+            key = chunk, result.attempt, result.step
+            self._changes.results.setdefault(key, []).append(result)
+        self._changes.rollout["counts"] = counts
+        if self._may_wait(chunk, results):
+            self._write_later()
+        else:
+            self._write_soon()
+
+    def update(self, **changes: Unpack[RolloutChanges]) -> None:
+        """Change fields of the rollout."""
+        self._changes.rollout.update(changes)
+        self._attempt = changes.get("attempt", self._attempt)
+        self._write_soon()
+
+    def log(self, what: str, details: Mapping[str, object] | None = None) -> None:
+        """Add an entry to the log."""
+        at = to_micros(self._now())
+        self._changes.logged.append(Logged(at, self._fenced.actor, what, details or {}))
+        self._write_soon()
+
+    async def add_attempt(
+        self, kind: str, starts: Iterable[tuple[int, int]], waves: Sequence[int] = ()
+    ) -> int:
+        """Start an attempt, and return its number; chunks that are planned from now on belong to it.
+
+        Args:
+            kind: What it is, such as `retry` or `undo`.
+            starts: Position and first step of each phone.
+            waves: Cumulative number of its phones at the end of each wave.
+
+        Raises:
+            LeaseLost: Another process has taken over.
+            JournalError: It could not be written.
+        """
+        new = NewAttempt(kind, list(starts), tuple(waves), to_micros(self._now()))
+        await self.flush()
+        self._attempt = await self._checked(self._writer.write(self._add_attempt, new))
+        return self._attempt
+
+    def _add_attempt(self, database: Database, new: NewAttempt) -> int:
+        lease.check(database, self.rollout.id, self.epoch)
+        return attempts.add(database, self.rollout.id, new)
+
+    async def requests(self) -> Sequence[Request]:
+        """Return what other processes have asked for since the last call.
+
+        Raises:
+            JournalError: The journal could not be read.
+        """
+        rows = await self._writer.read(queries.requests_after, self.rollout.id, self._last_request)
+        if not rows:
+            return ()
+        self._changes.last_request = self._last_request = rows[-1][0].number
+        self._write_soon()
+        return [
+            request if late is None else evolve(request, chunk=await self._take_over(SENT.decode(late)))
+            for request, late in rows
+        ]
+
+    async def flush(self) -> None:
+        """Write everything that is queued; it is on disk when this returns.
+
+        Raises:
+            LeaseLost: Another process has taken over.
+            JournalError: It could not be written.
+        """
+        await asyncio.shield(self._write_now())
+
+    async def renew(self) -> None:
+        """Renew the lease; a task of the driver does it regularly.
+
+        Raises:
+            LeaseLost: Another process has taken over.
+            JournalError: It could not be written.
+        """
+        renewed_at = self._clock()
+        await self._checked(self._writer.write(lease.renew, self.rollout.id, self.epoch))
+        self._renewed_at = renewed_at
+
+    async def release(self, **changes: Unpack[RolloutChanges]) -> None:
+        """Change fields of the rollout, write everything that is queued, and end the lease.
+
+        Raises:
+            LeaseLost: Another process has taken over.
+            JournalError: It could not be written.
+        """
+        self.stop_renewing()
+        if changes:
+            self.update(**changes)
+        await self.flush()
+        await self._writer.write(lease.release, self.rollout.id, self.epoch)
+
+    @property
+    def is_renewing(self) -> bool:
+        """Whether the lease is renewed."""
+        return self._renewing is not None and not self._renewing.done()
+
+    def stop_renewing(self) -> None:
+        """Stop the task that renews the lease."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+
+    async def _keep_renewing(self) -> None:
+        """Renew the lease whenever it is time; in virtual time the loop's timers are ahead of that clock."""
+        while self.error is None:
+            await asyncio.sleep(lease.RENEWAL)
+            if self._clock() - self._renewed_at >= lease.RENEWAL / 2:
+                try:
+                    await self.renew()
+                except KooPhoneError:
+                    return  # `lost` is set
+
+    def _next_chunk(self) -> int:
+        self._last_chunk += 1
+        return self._last_chunk
+
+    def _plan(self, chunk: Planned) -> int:
+        self._open[chunk.chunk] = _OpenChunk(
+            chunk.attempt, chunk.step, chunk.wave, chunk.selection, len(chunk.positions)
+        )
+        self._changes.planned.append(chunk)
+        self._write_later()
+        return chunk.chunk
+
+    def _reopen(self, chunk: ChunkRecord) -> None:
+        remaining = len(chunk.positions) - len(chunk.settled)
+        self._open[chunk.chunk] = _OpenChunk(
+            chunk.attempt, chunk.step, chunk.wave, chunk.selection, remaining, chunk.handle is not None
+        )
+
+    async def _take_over(self, late: Sent) -> ChunkRecord:
+        """Reopen the chunk of a late handle, in case it was closed as unknown in the meantime."""
+        called_at = from_micros(late.called_at)
+        self.mark_sent(late.chunk, late.handle, late.jobs, has_jobs=late.has_jobs, called_at=called_at)
+        await self.flush()
+        chunk = await self._writer.read(queries.chunk, self.rollout.id, late.chunk)
+        self._reopen(chunk)
+        return chunk
+
+    def _may_wait(self, chunk: int | None, results: Sequence[Result]) -> bool:
+        """Count down the phones of a chunk; return whether a crash could not lose these results."""
+        if chunk is None or (known := self._open.get(chunk)) is None:
+            return False
+        known.remaining -= sum(result.outcome.state is not State.UNFINISHED for result in results)
+        if known.remaining <= 0:
+            del self._open[chunk]
+            self._changes.closed.append(chunk)
+        return known.is_sent
+
+    def _write_later(self) -> None:
+        if self._commit is None and self._timer is None and self.error is None:
+            self._timer = asyncio.get_running_loop().call_later(_RESULTS_DELAY, self._write_soon)
+
+    def _write_soon(self) -> None:
+        if self.error is None and self._commit is None:
+            self._commit = self._submit()
+
+    def _write_now(self) -> Future[Any]:
+        if self._commit is None:
+            self._commit = self._submit()
+        return self._commit
+
+    def _submit(self) -> Future[Any]:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        commit = self._writer.submit(self._prepare)
+        commit.add_done_callback(_retrieve)
+        return commit
+
+    def _prepare(self) -> Callable[[Database], frozenset[int]]:
+        """Collect what the next transaction writes."""
+        changes, self._changes, commit, self._commit = self._changes, Changes(), self._commit, None
+        if "counts" in changes.rollout:
+            changes.rollout["counts"] = dict(changes.rollout["counts"])  # the caller goes on counting
+        group, self._unwritten = [*self._unwritten, changes], []
+        if commit is not None:
+            commit.add_done_callback(lambda future: self._committed(future, group))
+        return lambda database: self._write(database, group)
+
+    def _write(self, database: Database, group: Sequence[Changes]) -> frozenset[int]:
+        return frozenset(chunk for changes in group for chunk in self._fenced.write(database, changes))
+
+    def _committed(self, future: Future[Any], group: Sequence[Changes]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, LeaseLost):
+            self._fail(error)
+        elif error is not None:
+            self._fenced.forget_outputs()
+            for changes in group:
+                changes.sending.clear()  # they were not sent
+            self._unwritten = [*group, *self._unwritten]
+            self._fail(error)
+
+    async def _checked(self, writing: Awaitable[Returned]) -> Returned:
+        try:
+            return await writing
+        except (JournalError, LeaseLost) as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: BaseException) -> None:
+        if self.error is None:
+            if not isinstance(error, JournalError | LeaseLost):
+                error = JournalError("", self.rollout.id, f"cannot be written: {error!r}")
+            self.error = error
+            self.lost.set()
+
+
+def _retrieve(future: Future[Any]) -> None:
+    """Retrieve the exception of a commit that nobody may be waiting for; `Driver.error` has it."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,332 @@
+"""The journal of rollouts: what is to be sent, what may have been sent, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Self
+
+from attrs import define, field
+
+from koophone_async.errors import InvalidRequest
+from koophone_async.rollouts.journal import attempts, changes, history, queries
+from koophone_async.rollouts.journal.attempts import Creation
+from koophone_async.rollouts.journal.changes import FencedWriter
+from koophone_async.rollouts.journal.driver import Driver
+from koophone_async.rollouts.journal.encoding import BLOCK, DETAILS, OutputStore, to_micros
+from koophone_async.rollouts.journal.history import Filter, Retention
+from koophone_async.rollouts.journal.lease import Leases
+from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
+from koophone_async.rollouts.journal.machine import boot_clock
+from koophone_async.rollouts.journal.records import Actor
+from koophone_async.rollouts.journal.sqlite import LOCK_TIMEOUT, SqliteDatabase
+from koophone_async.rollouts.journal.writer import GroupWriter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from koophone_async.rollouts.journal.database import Database
+    from koophone_async.rollouts.journal.records import (
+        AttemptRecord,
+        ChunkRecord,
+        Kind,
+        LogEntry,
+        NewRollout,
+        RequestKind,
+        Result,
+        RolloutRecord,
+        RolloutState,
+        Target,
+    )
+
+_BLOCKS_READ: Final = 10
+"""Rows of a large table that are read at once; other work of the journal comes between."""
+
+_TARGETS_WRITTEN: Final = 10 * BLOCK
+"""Targets that are written at once."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@define(eq=False)
+class Journal:
+    """A journal of rollouts, open.
+
+    ```python
+    async with await Journal.open("rollouts.db") as journal:
+        rollout = await journal.create(NewRollout("shop-2.4", "koophone"), targets)
+        driver = await journal.acquire(rollout.id)
+    ```
+    Several processes can have it open. Whoever wants to send for a rollout acquires its driver.
+    """
+
+    location: str
+    actor: Actor
+    _writer: GroupWriter
+    _leases: Leases
+    _now: Callable[[], datetime]
+    _lease_clock: Callable[[], float]
+    _thread: ThreadPoolExecutor
+    _database: Database
+    _drivers: list[Driver] = field(factory=list[Driver], init=False)
+
+    @classmethod
+    async def open(
+        cls,
+        location: str | Path | None = None,
+        *,
+        actor: Actor | None = None,
+        now: Callable[[], datetime] = _utc_now,
+        lease_clock: Callable[[], float] = boot_clock,
+        lock_timeout: float = LOCK_TIMEOUT,
+    ) -> Self:
+        """Open a journal; create it if it does not exist.
+
+        Args:
+            location: A path, or a URL such as `sqlite:///PATH`. None means what KOOPHONE_JOURNAL names, else
+                `koophone/rollouts.db` in the user's directory for state.
+            actor: Who is recorded as doing things; the user of this process by default.
+            now: Returns the time that is recorded, with a zone.
+            lease_clock: Returns the seconds that leases are measured with.
+            lock_timeout: Seconds to wait for other processes that write.
+
+        Raises:
+            InvalidRequest: The location is invalid, or KOOPHONE_JOURNAL turns the journal off.
+            JournalError: It cannot be opened, is damaged, of a newer version or another program's.
+        """
+        text = location if location is not None else default_location()
+        if text is None:
+            raise InvalidRequest("", "journal", f"is turned off by {VARIABLE}")
+        place = parse_location(text)
+        actor = actor or Actor.current()
+        thread = ThreadPoolExecutor(1, "koophone-journal")
+        opening = asyncio.get_running_loop().run_in_executor(
+            thread, SqliteDatabase.open, place, lease_clock, lock_timeout
+        )
+        try:
+            database = await opening
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        leases = Leases.of_this_process(actor, is_local=not place.single_machine)
+        writer = GroupWriter(database, thread)
+        return cls(str(text), actor, writer, leases, now, lease_clock, thread, database)
+
+    async def __aenter__(self) -> Self:
+        """Return the journal."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the journal."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Write what is queued and close the journal. Leases that were not released end by themselves."""
+        for driver in self._drivers:
+            driver.stop_renewing()
+        await self._writer.finish()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+        self._thread.shutdown()
+
+    async def create(self, new: NewRollout, targets: Iterable[Target]) -> RolloutRecord:
+        """Write a new rollout with its targets, which is complete or not there at all.
+
+        Args:
+            new: What is known of it.
+            targets: With positions from 0 in steps of 1.
+
+        Raises:
+            InvalidRequest: The name is reserved.
+            JournalError: It could not be written.
+        """
+        if new.name == history.LAST:
+            raise InvalidRequest("", "name", f"{history.LAST!r} is reserved for the newest rollout")
+        creation = Creation(secrets.token_hex(5), new, to_micros(self._now()), self.actor)
+        await self._writer.write(attempts.begin_creation, creation)
+        count, source = 0, iter(targets)
+        while some := list(islice(source, _TARGETS_WRITTEN)):
+            await self._writer.write(attempts.add_targets, creation.id, some)
+            count += len(some)
+        return await self._writer.write(self._finish_creation, creation, count)
+
+    def _finish_creation(self, database: Database, creation: Creation, count: int) -> RolloutRecord:
+        attempts.finish_creation(database, creation, count)
+        self._leases.create(database, creation.id)
+        return history.find(database, self._leases, creation.id)
+
+    async def rollouts(
+        self,
+        *,
+        state: RolloutState | Collection[RolloutState] | None = None,
+        name: str | None = None,
+        kind: Kind | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[RolloutRecord]:
+        """Return the rollouts that fit, the newest first.
+
+        Args:
+            state: One or several; RUNNING without a living driver reads as INTERRUPTED.
+            name: With `*` and `?` as in file names.
+            kind: Plans or commands.
+            since: Created at this time or later.
+            limit: Maximum number.
+        """
+        states = () if state is None else (state,) if isinstance(state, str) else tuple(state)
+        wanted = Filter(states, name, kind, 0 if since is None else to_micros(since), limit)
+        return await self._writer.read(history.select, self._leases, wanted)
+
+    async def find(self, name: str) -> RolloutRecord:
+        """Return a rollout by its id, the beginning of its id, its name (the newest one) or `last`.
+
+        Raises:
+            InvalidRequest: There is none, or several ids begin so.
+        """
+        return await self._writer.read(history.find, self._leases, name)
+
+    async def targets(
+        self, rollout: str, first: int = 0, end: int | None = None
+    ) -> AsyncIterator[Sequence[Target]]:
+        """Yield the targets from one position to before another, in order, block by block."""
+        block: int | None = first // BLOCK
+        while block is not None and (end is None or block * BLOCK < end):
+            blocks = await self._writer.read(queries.targets_from, rollout, block, _BLOCKS_READ)
+            for _, targets in blocks:
+                if some := [t for t in targets if t.position >= first and (end is None or t.position < end)]:
+                    yield some
+            block = blocks[-1][0] + 1 if blocks else None
+
+    async def chunks(
+        self, rollout: str, attempt: int | None = None, *, open_only: bool = True
+    ) -> list[ChunkRecord]:
+        """Return the chunks of a rollout, or of one attempt; by default those that are not settled."""
+        return await self._writer.read(partial(queries.chunks, open_only=open_only), rollout, attempt)
+
+    async def results(self, rollout: str, attempt: int | None = None) -> AsyncIterator[Sequence[Result]]:
+        """Yield the results of all attempts, or of one, in the order in which they were written.
+
+        The last result of a phone in a step counts.
+        """
+        number: int | None = 0
+        while number is not None:
+            number, results = await self._writer.read(
+                queries.results_after, rollout, attempt, number, _BLOCKS_READ
+            )
+            if results:
+                yield results
+
+    async def attempts(self, rollout: str) -> list[AttemptRecord]:
+        """Return the attempts of a rollout, the first one first."""
+        return await self._writer.read(queries.attempts, rollout)
+
+    async def attempt_starts(self, rollout: str, attempt: int) -> AsyncIterator[Sequence[tuple[int, int]]]:
+        """Yield position and first step of the phones of an attempt; the first attempt has none written."""
+        block: int | None = 0
+        while block is not None:
+            blocks = await self._writer.read(queries.starts_from, rollout, attempt, block, _BLOCKS_READ)
+            for _, starts in blocks:
+                yield starts
+            block = blocks[-1][0] + 1 if blocks else None
+
+    async def acquire(self, rollout: str, *, steal: bool = False) -> Driver:
+        """Become the driver of a rollout, with a new epoch, and renew the lease from now on.
+
+        Args:
+            rollout: Its id.
+            steal: Take over from a living driver, which then can send nothing more.
+
+        Raises:
+            LeaseHeld: Another process drives it.
+            InvalidRequest: There is no such rollout.
+            JournalError: It could not be written.
+        """
+        at = to_micros(self._now())
+        driver = await self._writer.write(partial(self._acquire, steal=steal), rollout, at)
+        self._drivers = [known for known in self._drivers if known.is_renewing] + [driver]
+        driver.start_renewing()
+        return driver
+
+    def _acquire(self, database: Database, rollout: str, at: int, *, steal: bool) -> Driver:
+        record = history.find(database, self._leases, rollout)
+        before, lease = self._leases.acquire(database, record.id, steal=steal)
+        if before.holder is not None:
+            details = {"from": f"{before.holder.user}@{before.holder.host}", "pid": before.holder.pid}
+            self._log(database, record.id, at, "take-over", details)
+        return Driver(
+            record,
+            queries.chunks(database, record.id),
+            self._writer,
+            FencedWriter(record.id, lease.epoch, self.actor, OutputStore(keep=record.keep_output)),
+            self._now,
+            self._lease_clock,
+            *queries.last_numbers(database, record.id),
+        )
+
+    async def request(
+        self, rollout: str, kind: RequestKind, *, wave: int | None = None, by: Actor | None = None
+    ) -> bool:
+        """Ask the driver of a rollout for something.
+
+        Returns:
+            Whether a living process drives it. Otherwise the next driver will find the request.
+
+        Raises:
+            InvalidRequest: There is no such rollout.
+            JournalError: It could not be written.
+        """
+        at, actor = to_micros(self._now()), queries.ACTOR.encode(by or self.actor)
+
+        def work(database: Database) -> bool:
+            record = history.find(database, self._leases, rollout)
+            database.execute(changes.REQUEST, (record.id, kind.value, wave, None, None, at, actor))
+            return record.driver is not None
+
+        return await self._writer.write(work)
+
+    async def log(self, rollout: str, what: str, details: Mapping[str, object] | None = None) -> None:
+        """Add an entry to the log of a rollout."""
+        at = to_micros(self._now())
+        await self._writer.write(self._log, rollout, at, what, details or {})
+
+    def _log(
+        self, database: Database, rollout: str, at: int, what: str, details: Mapping[str, object]
+    ) -> None:
+        actor = queries.ACTOR.encode(self.actor)
+        database.execute(changes.LOG, (rollout, at, actor, what, DETAILS.encode(details)))
+
+    async def read_log(self, rollout: str) -> list[LogEntry]:
+        """Return the log of a rollout, the first entry first."""
+        return await self._writer.read(queries.log_of, rollout)
+
+    async def prune(
+        self, before: datetime | None = None, *, kind: Kind | None = None, keep: int | None = None
+    ) -> list[RolloutRecord]:
+        """Delete old rollouts, and return them.
+
+        Those that have not ended, or with phones that are unknown or unfinished, are kept.
+
+        Args:
+            before: Those created before this time.
+            kind: Only plans, or only commands.
+            keep: Those beyond this number of the newest ones.
+        """
+        retention = Retention(0 if before is None else to_micros(before), kind, keep)
+        now = to_micros(self._now())
+        deleted = await self._writer.write(history.prune, self._leases, retention, now)
+        if deleted:
+            await self._writer.read(_shrink)
+        return deleted
+
+
+def _shrink(database: Database) -> None:
+    database.shrink()

@@ -1,0 +1,152 @@
+"""Leases: one process drives a rollout at a time, and those that drove it before can change nothing more.
+
+A driver renews its lease; living means that it does. Each new driver has a higher epoch, and every
+transaction of a driver checks that its epoch is the current one. So a process that was stopped for longer
+than its lease and wakes up finds itself locked out, however late its clock lets it notice.
+
+The end of a lease is a time of the boot-time clock, which no one can set. A process that does not share that
+clock (another machine, or a container with a clock of its own) watches instead: a lease that is not renewed
+for its length by the watcher's own clock has ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field, frozen
+
+from koophone_async.rollouts.journal.encoding import Codec
+from koophone_async.rollouts.journal.errors import LeaseHeld, LeaseLost
+from koophone_async.rollouts.journal.machine import Process
+from koophone_async.rollouts.journal.records import Actor, Holder
+
+if TYPE_CHECKING:
+    from koophone_async.rollouts.journal.database import Database
+
+LENGTH: Final = 15.0
+"""Seconds that a lease lasts."""
+
+RENEWAL: Final = 5.0
+"""Seconds between two renewals."""
+
+_HOLDER: Final = Codec[Holder](Holder)
+
+_READ: Final = "SELECT epoch, renewals, expires_at, holder FROM leases WHERE rollout = ?"
+_CREATE: Final = "INSERT INTO leases (rollout, epoch, renewals, expires_at, holder) VALUES (?, 0, 0, 0, NULL)"
+_ACQUIRE: Final = (
+    "UPDATE leases SET epoch = epoch + 1, renewals = renewals + 1, expires_at = ?, holder = ?"
+    " WHERE rollout = ? AND epoch = ?"
+)
+_RENEW: Final = "UPDATE leases SET renewals = renewals + 1, expires_at = ? WHERE rollout = ? AND epoch = ?"
+_RELEASE: Final = "UPDATE leases SET expires_at = 0, holder = NULL WHERE rollout = ? AND epoch = ?"
+
+
+@frozen
+class Lease:
+    """A lease, as it was when it was read."""
+
+    rollout: str
+    epoch: int
+    renewals: int
+    expires_at: float
+    holder: Holder | None
+
+    @classmethod
+    def of_row(cls, rollout: str, row: tuple[Any, ...]) -> Lease:
+        """Return the lease of a row of `epoch, renewals, expires_at, holder`."""
+        epoch, renewals, expires_at, holder = row
+        return cls(rollout, epoch, renewals, expires_at, None if holder is None else _HOLDER.decode(holder))
+
+
+@define
+class Leases:
+    """The leases of a journal, as one process sees them."""
+
+    me: Holder
+    is_local: bool = True
+    """Whether only this machine uses the journal."""
+
+    _watched: dict[str, tuple[int, float]] = field(factory=dict[str, tuple[int, float]], init=False)
+    """For leases by another clock: the number of renewals, and when it was first seen, by rollout."""
+
+    @classmethod
+    def of_this_process(cls, actor: Actor, *, is_local: bool = True) -> Leases:
+        """Return the leases as this process sees them."""
+        return cls(Holder(actor.user, actor.host, Process.current()), is_local)
+
+    def create(self, database: Database, rollout: str) -> None:
+        """Create the lease of a new rollout, which nobody holds."""
+        database.execute(_CREATE, (rollout,))
+
+    def acquire(self, database: Database, rollout: str, *, steal: bool) -> tuple[Lease, Lease]:
+        """Take a lease that has ended, or any if `steal`; return it as it was before and as it is now.
+
+        Raises:
+            LeaseHeld: A living process holds it.
+        """
+        before = self.read(database, rollout)
+        if before.holder is not None and not steal:
+            seconds = self.remaining(database, before)
+            if seconds > 0:
+                raise LeaseHeld("", rollout, seconds, before.holder)
+        expires_at = database.lease_clock() + LENGTH
+        holder = _HOLDER.encode(self.me)
+        if not database.execute(_ACQUIRE, (expires_at, holder, rollout, before.epoch)):
+            raise LeaseLost("", rollout)  # by a database whose transactions run side by side
+        return before, Lease(rollout, before.epoch + 1, before.renewals + 1, expires_at, self.me)
+
+    def read(self, database: Database, rollout: str) -> Lease:
+        """Return a lease."""
+        (row,) = database.query(_READ, (rollout,))
+        return Lease.of_row(rollout, row)
+
+    def living_holder(self, database: Database, lease: Lease) -> Holder | None:
+        """Return who holds a lease that has not ended."""
+        return lease.holder if self.remaining(database, lease) > 0 else None
+
+    def remaining(self, database: Database, lease: Lease) -> float:
+        """Return the seconds that a lease still lasts, unless it is renewed; 0 if it has ended."""
+        if lease.holder is None or self._is_gone(lease.holder.process):
+            return 0.0
+        now = database.lease_clock()
+        if self.me.process.shares_clock_with(lease.holder.process):
+            ends_at = lease.expires_at
+        else:
+            renewals, seen_at = self._watched.get(lease.rollout, (-1, now))
+            if renewals != lease.renewals:
+                seen_at = now
+                self._watched[lease.rollout] = lease.renewals, now
+            ends_at = seen_at + LENGTH
+        return min(max(0.0, ends_at - now), LENGTH)
+
+    def _is_gone(self, process: Process) -> bool:
+        """Return whether the process of a holder has certainly ended."""
+        if self.is_local and process.is_of_another_boot_than(self.me.process):
+            return True
+        return process.is_visible_to(self.me.process) and process.has_ended()
+
+
+def check(database: Database, rollout: str, epoch: int) -> None:
+    """Raise if another process has taken over.
+
+    Raises:
+        LeaseLost: It has.
+    """
+    rows = database.query(_READ, (rollout,))
+    if not rows or rows[0][0] != epoch:
+        raise LeaseLost("", rollout)
+
+
+def renew(database: Database, rollout: str, epoch: int) -> None:
+    """Extend a lease by its length from now.
+
+    Raises:
+        LeaseLost: Another process has taken over.
+    """
+    if not database.execute(_RENEW, (database.lease_clock() + LENGTH, rollout, epoch)):
+        raise LeaseLost("", rollout)
+
+
+def release(database: Database, rollout: str, epoch: int) -> None:
+    """End a lease, so that another process can take it at once."""
+    database.execute(_RELEASE, (rollout, epoch))

@@ -1,0 +1,279 @@
+"""What is read from a journal, and how rows become records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from koophone_async.batches import State
+from koophone_async.rollouts.journal.encoding import (
+    BLOCK,
+    COUNTS,
+    DETAILS,
+    NUMBERS,
+    OUTPUT,
+    PAIRS,
+    STRINGS,
+    Codec,
+    EncodedResults,
+    decode_targets,
+    from_micros,
+)
+from koophone_async.rollouts.journal.lease import Lease, Leases
+from koophone_async.rollouts.journal.records import (
+    Actor,
+    AttemptRecord,
+    ChunkRecord,
+    ChunkState,
+    Kind,
+    LogEntry,
+    Request,
+    RequestKind,
+    Result,
+    RolloutRecord,
+    RolloutState,
+    Target,
+    WaitingFor,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    from koophone_async.rollouts.journal.database import Database, Value
+
+ACTOR: Final = Codec[Actor](Actor)
+
+_ROLLOUTS: Final = """
+SELECT r.id, r.name, r.kind, r.service, r.state, r.waiting_for, r.reason, r.targets, r.counts, r.attempt,
+    r.wave, r.waves, r.created_at, r.created_by, r.began_at, r.ended_at, r.account, r.edition, r.projects,
+    r.keep_output, r.plan, r.forecast, l.epoch, l.renewals, l.expires_at, l.holder
+FROM rollouts r JOIN leases l ON l.rollout = r.id
+"""
+# A rollout is "creating" while its targets are written; nobody sees it.
+_NEWEST: Final = " AND r.state <> 'creating' ORDER BY r.created_at DESC, r.id"
+_BY_ID: Final = _ROLLOUTS + "WHERE r.id = ? AND r.state <> 'creating'"
+_BY_NAME: Final = _ROLLOUTS + "WHERE r.name = ?" + _NEWEST + " LIMIT 1"
+_SINCE: Final = _ROLLOUTS + "WHERE r.created_at >= ?" + _NEWEST
+_IDS: Final = "SELECT id, name FROM rollouts WHERE state <> 'creating' ORDER BY created_at DESC, id"
+
+_CHUNKS: Final = """
+SELECT chunk, attempt, step, wave, selection, state, positions, epoch, parent, handle, jobs, has_jobs,
+    called_at
+FROM chunks WHERE rollout = ?
+"""
+_LAST_CHUNK: Final = "SELECT max(chunk) FROM chunks WHERE rollout = ?"
+_LAST_REQUEST: Final = "SELECT last_request FROM rollouts WHERE id = ?"
+_OPEN: Final = " AND state <> 'settled'"
+
+_TARGETS: Final = "SELECT block, body FROM targets WHERE rollout = ? AND block >= ? ORDER BY block LIMIT ?"
+_STARTS: Final = """
+SELECT block, body FROM attempt_starts WHERE rollout = ? AND attempt = ? AND block >= ? ORDER BY block LIMIT ?
+"""
+_RESULTS: Final = """
+SELECT number, attempt, step, chunk, body FROM results WHERE rollout = ? AND number > ?
+ORDER BY number LIMIT ?
+"""
+_CHUNK_OF_RESULTS: Final = "SELECT number, chunk FROM results WHERE rollout = ? AND number > ?"
+_RESULT: Final = "SELECT attempt, step, body FROM results WHERE number = ?"
+_OUTPUTS: Final = "SELECT hash, body FROM outputs WHERE rollout = ? AND hash IN ({})"
+_ATTEMPTS: Final = (
+    "SELECT attempt, kind, targets, waves, created_at FROM attempts WHERE rollout = ? ORDER BY attempt"
+)
+_REQUESTS: Final = (
+    "SELECT number, kind, wave, sent, at, actor FROM requests WHERE rollout = ? AND number > ?"
+    " ORDER BY number"
+)
+_LOG: Final = "SELECT number, at, actor, what, details FROM log WHERE rollout = ? ORDER BY number"
+
+_REOPENED: Final = frozenset({State.UNKNOWN, State.UNFINISHED})
+"""Results that are not final in a chunk that is SENT: its jobs can tell."""
+
+
+def rollout_by_id(database: Database, leases: Leases, id: str) -> RolloutRecord | None:
+    """Return the rollout with this id."""
+    rows = database.query(_BY_ID, (id,))
+    return _to_rollout(database, leases, rows[0]) if rows else None
+
+
+def newest_with_name(database: Database, leases: Leases, name: str) -> RolloutRecord | None:
+    """Return the newest rollout with this name."""
+    rows = database.query(_BY_NAME, (name,))
+    return _to_rollout(database, leases, rows[0]) if rows else None
+
+
+def rollouts_since(database: Database, leases: Leases, since: int) -> list[RolloutRecord]:
+    """Return the rollouts created since a time, the newest first."""
+    return [_to_rollout(database, leases, row) for row in database.query(_SINCE, (since,))]
+
+
+def ids_and_names(database: Database) -> list[tuple[str, str]]:
+    """Return ids and names of all rollouts, the newest first."""
+    return [(id, name) for id, name in database.query(_IDS)]
+
+
+def _to_rollout(database: Database, leases: Leases, row: tuple[Any, ...]) -> RolloutRecord:
+    (id, name, kind, service, state, waiting_for, reason, targets, counts, attempt, wave, waves, *rest) = row
+    created_at, created_by, began_at, ended_at, account, edition, projects, keep_output, *rest = rest
+    plan, forecast, *lease_row = rest
+    lease = Lease.of_row(id, tuple(lease_row))
+    driver = leases.living_holder(database, lease)
+    return RolloutRecord(
+        id=id,
+        name=name,
+        kind=Kind(kind),
+        service=service,
+        state=_visible_state(RolloutState(state), has_driver=driver is not None),
+        waiting_for=None if waiting_for is None else WaitingFor(waiting_for),
+        reason=reason,
+        targets=targets,
+        counts=COUNTS.decode(counts),
+        attempt=attempt,
+        wave=wave,
+        waves=NUMBERS.decode(waves),
+        epoch=lease.epoch,
+        driver=driver,
+        created_at=from_micros(created_at),
+        created_by=ACTOR.decode(created_by),
+        began_at=_time(began_at),
+        ended_at=_time(ended_at),
+        account=account,
+        edition=edition,
+        projects=STRINGS.decode(projects),
+        keep_output=bool(keep_output),
+        plan=plan,
+        forecast=forecast,
+    )
+
+
+def _visible_state(state: RolloutState, *, has_driver: bool) -> RolloutState:
+    """Return the state of a rollout; one that nobody runs any more is interrupted."""
+    if state is RolloutState.RUNNING and not has_driver:
+        return RolloutState.INTERRUPTED
+    return state
+
+
+def _time(micros: int | None) -> datetime | None:
+    return None if micros is None else from_micros(micros)
+
+
+def targets_from(database: Database, rollout: str, block: int, limit: int) -> list[tuple[int, list[Target]]]:
+    """Return some blocks of targets, with their numbers."""
+    rows = database.query(_TARGETS, (rollout, block, limit))
+    return [(number, decode_targets(number * BLOCK, body)) for number, body in rows]
+
+
+def starts_from(
+    database: Database, rollout: str, attempt: int, block: int, limit: int
+) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Return some blocks of the starts of an attempt, with their numbers."""
+    rows = database.query(_STARTS, (rollout, attempt, block, limit))
+    return [(number, PAIRS.decode(body)) for number, body in rows]
+
+
+def attempts(database: Database, rollout: str) -> list[AttemptRecord]:
+    """Return the attempts of a rollout, the first one first."""
+    return [
+        AttemptRecord(attempt, kind, targets, NUMBERS.decode(waves), from_micros(created_at))
+        for attempt, kind, targets, waves, created_at in database.query(_ATTEMPTS, (rollout,))
+    ]
+
+
+def chunks(
+    database: Database, rollout: str, attempt: int | None = None, *, open_only: bool = True
+) -> list[ChunkRecord]:
+    """Return the chunks of a rollout, or of one attempt, in the order in which they were planned."""
+    condition = (_OPEN if open_only else "") + ("" if attempt is None else " AND attempt = ?")
+    values = (rollout,) if attempt is None else (rollout, attempt)
+    return _chunks(database, condition, values)
+
+
+def chunk(database: Database, rollout: str, number: int) -> ChunkRecord:
+    """Return a chunk."""
+    (found,) = _chunks(database, " AND chunk = ?", (rollout, number))
+    return found
+
+
+def last_numbers(database: Database, rollout: str) -> tuple[int, int]:
+    """Return the numbers of the last chunk and of the last request that a driver has read."""
+    ((last_chunk,),) = database.query(_LAST_CHUNK, (rollout,))
+    ((last_request,),) = database.query(_LAST_REQUEST, (rollout,))
+    return last_chunk or 0, last_request
+
+
+def _chunks(database: Database, condition: str, values: tuple[Value, ...]) -> list[ChunkRecord]:
+    rows = database.query(f"{_CHUNKS}{condition} ORDER BY chunk", values)
+    rollout = str(values[0])
+    sent = {row[0] for row in rows if row[5] == ChunkState.SENT}
+    settled = _settled(database, rollout, sent) if sent else {}
+    return [_to_chunk(row, settled.get(row[0], {})) for row in rows]
+
+
+def _settled(database: Database, rollout: str, sent: Collection[int]) -> dict[int, dict[int, State]]:
+    """Return the last state of each position, by chunk."""
+    found: dict[int, dict[int, State]] = {}
+    for number, chunk in database.query(_CHUNK_OF_RESULTS, (rollout, 0)):
+        if chunk in sent:
+            ((attempt, step, body),) = database.query(_RESULT, (number,))
+            found.setdefault(chunk, {}).update(EncodedResults.decode(attempt, step, body).states())
+    return found
+
+
+def _to_chunk(row: tuple[Any, ...], states: Mapping[int, State]) -> ChunkRecord:
+    chunk, attempt, step, wave, selection, state, positions, epoch, parent, handle, *rest = row
+    jobs, has_jobs, called_at = rest
+    return ChunkRecord(
+        chunk=chunk,
+        attempt=attempt,
+        step=step,
+        wave=wave,
+        selection=selection,
+        state=ChunkState(state),
+        positions=NUMBERS.decode(positions),
+        epoch=epoch,
+        parent=parent,
+        handle=handle,
+        jobs=None if jobs is None else COUNTS.decode(jobs),
+        has_jobs=bool(has_jobs),
+        called_at=_time(called_at),
+        settled=frozenset(position for position, state in states.items() if state not in _REOPENED),
+    )
+
+
+def results_after(
+    database: Database, rollout: str, attempt: int | None, number: int, limit: int
+) -> tuple[int | None, list[Result]]:
+    """Return results after a row, and the number of the last row; None if there are no more."""
+    rows = database.query(_RESULTS, (rollout, number, limit))
+    blocks = [
+        EncodedResults.decode(of, step, body)
+        for _, of, step, _, body in rows
+        if attempt is None or of == attempt
+    ]
+    outputs = _outputs(database, rollout, {hash_ for block in blocks for hash_ in block.hashes()})
+    found = [result for block in blocks for result in block.resolve(outputs)]
+    return (rows[-1][0] if rows else None), found
+
+
+def _outputs(database: Database, rollout: str, hashes: Collection[str]) -> dict[str, str]:
+    wanted, found = sorted(hashes), dict[str, str]()
+    for first in range(0, len(wanted), BLOCK):
+        part = wanted[first : first + BLOCK]
+        statement = _OUTPUTS.format(",".join("?" * len(part)))
+        found |= {hash_: OUTPUT.decode(body) for hash_, body in database.query(statement, (rollout, *part))}
+    return found
+
+
+def requests_after(database: Database, rollout: str, number: int) -> list[tuple[Request, str | None]]:
+    """Return the requests after one, and the call of those that report a late handle."""
+    return [
+        (Request(number, RequestKind(kind), ACTOR.decode(actor), from_micros(at), wave), late)
+        for number, kind, wave, late, at, actor in database.query(_REQUESTS, (rollout, number))
+    ]
+
+
+def log_of(database: Database, rollout: str) -> list[LogEntry]:
+    """Return the log of a rollout."""
+    return [
+        LogEntry(number, from_micros(at), ACTOR.decode(actor), what, DETAILS.decode(details))
+        for number, at, actor, what, details in database.query(_LOG, (rollout,))
+    ]

@@ -1,0 +1,95 @@
+"""Tables of the journal, in the common subset of SQLite and PostgreSQL, and their migrations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MIGRATIONS: Final = (
+    (
+        """
+CREATE TABLE rollouts (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, service TEXT NOT NULL, account TEXT,
+    edition TEXT,
+    projects TEXT NOT NULL, plan TEXT NOT NULL, forecast TEXT, waves TEXT NOT NULL, keep_output INTEGER
+    NOT NULL,
+    targets BIGINT NOT NULL, state TEXT NOT NULL, waiting_for TEXT, reason TEXT, counts TEXT NOT NULL,
+    attempt BIGINT NOT NULL, wave BIGINT NOT NULL, last_request BIGINT NOT NULL,
+    created_at BIGINT NOT NULL, created_by TEXT NOT NULL, began_at BIGINT, ended_at BIGINT)
+""",
+        "CREATE INDEX rollouts_by_name ON rollouts (name)",
+        "CREATE INDEX rollouts_by_time ON rollouts (created_at)",
+        # Apart from the row of the rollout, which is large and read by everybody.
+        """
+CREATE TABLE leases (
+    rollout TEXT PRIMARY KEY, epoch BIGINT NOT NULL, renewals BIGINT NOT NULL, expires_at DOUBLE
+    PRECISION NOT NULL,
+    holder TEXT)
+""",
+        # A block is the JSON of up to 1,000 targets: a row for each would take ten times as long.
+        "CREATE TABLE targets (rollout TEXT, block BIGINT, body TEXT NOT NULL, PRIMARY KEY (rollout, block))",
+        """
+CREATE TABLE attempts (
+    rollout TEXT, attempt BIGINT, kind TEXT NOT NULL, targets BIGINT NOT NULL, waves TEXT NOT NULL,
+    created_at BIGINT NOT NULL, PRIMARY KEY (rollout, attempt))
+""",
+        """
+CREATE TABLE attempt_starts (
+    rollout TEXT, attempt BIGINT, block BIGINT, body TEXT NOT NULL, PRIMARY KEY (rollout, attempt, block))
+""",
+        """
+CREATE TABLE chunks (
+    rollout TEXT, chunk BIGINT, attempt BIGINT NOT NULL, step BIGINT NOT NULL, wave BIGINT NOT NULL,
+    selection BIGINT NOT NULL, state TEXT NOT NULL, positions TEXT NOT NULL, epoch BIGINT NOT NULL,
+    parent BIGINT,
+    handle TEXT, jobs TEXT, has_jobs INTEGER NOT NULL, called_at BIGINT, PRIMARY KEY (rollout, chunk))
+""",
+        # One row for the results of a chunk that one transaction writes.
+        """
+CREATE TABLE results (
+    number {serial}, rollout TEXT NOT NULL, attempt BIGINT NOT NULL, chunk BIGINT, step BIGINT NOT NULL,
+    body TEXT NOT NULL)
+""",
+        "CREATE INDEX results_by_rollout ON results (rollout, number)",
+        "CREATE TABLE outputs (rollout TEXT, hash TEXT, body TEXT NOT NULL, PRIMARY KEY (rollout, hash))",
+        """
+CREATE TABLE requests (
+    number {serial}, rollout TEXT NOT NULL, kind TEXT NOT NULL, wave BIGINT, chunk BIGINT, sent TEXT,
+    at BIGINT NOT NULL, actor TEXT NOT NULL)
+""",
+        "CREATE INDEX requests_by_rollout ON requests (rollout, number)",
+        """
+CREATE TABLE log (
+    number {serial}, rollout TEXT NOT NULL, at BIGINT NOT NULL, actor TEXT NOT NULL, what TEXT NOT NULL,
+    details TEXT NOT NULL)
+""",
+        "CREATE INDEX log_by_rollout ON log (rollout, number)",
+    ),
+)
+"""Statements that bring a journal from each version to the next; the first create it.
+
+`{serial}` is a number that the database assigns in ascending order.
+"""
+
+VERSION: Final = len(MIGRATIONS)
+
+COLUMNS: Final = {
+    table: frozenset(columns.split())
+    for table, columns in {
+        "rollouts": "id name kind service account edition projects plan forecast waves keep_output targets"
+        " state waiting_for reason counts attempt wave last_request created_at created_by began_at ended_at",
+        "leases": "rollout epoch renewals expires_at holder",
+        "targets": "rollout block body",
+        "attempts": "rollout attempt kind targets waves created_at",
+        "attempt_starts": "rollout attempt block body",
+        "chunks": "rollout chunk attempt step wave selection state positions epoch parent handle jobs"
+        " has_jobs called_at",
+        "results": "number rollout attempt chunk step body",
+        "outputs": "rollout hash body",
+        "requests": "number rollout kind wave chunk sent at actor",
+        "log": "number rollout at actor what details",
+    }.items()
+}
+"""Columns of each table of the current version."""
+
+OWNED_TABLES: Final = tuple(table for table in COLUMNS if table != "rollouts")
+"""Tables whose rows belong to the rollout that they name."""

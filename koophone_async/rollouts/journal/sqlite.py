@@ -1,0 +1,206 @@
+"""A journal in a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+
+from koophone_async.errors import KooPhoneError
+from koophone_async.rollouts.journal import schema
+from koophone_async.rollouts.journal.errors import JournalError
+from koophone_async.rollouts.journal.location import NETWORK_FILE_SYSTEMS, Location, file_system_of
+from koophone_async.sqlite_files import FileFormat, create_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from koophone_async.rollouts.journal.database import Value
+
+FORMAT: Final = FileFormat(
+    application_id=int.from_bytes(b"KPro"), version=schema.VERSION, columns=schema.COLUMNS
+)
+LOCK_TIMEOUT: Final = 8.0
+"""Seconds to wait for other processes; shorter than a lease, so that a driver notices before it ends."""
+
+_RETRY_DELAY: Final = 0.02
+_FULLY_CHECKED: Final = 8 * 1024 * 1024
+"""Files up to this size are checked completely when they are opened, which takes about 10 ms."""
+
+_SMALL_TABLES: Final = ("rollouts", "leases", "attempts")
+"""What is checked in a larger file. Damage elsewhere is found when it is read."""
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+
+_PROBLEMS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full, or the file has reached its maximum size",
+    sqlite3.SQLITE_READONLY: "is read-only",
+    sqlite3.SQLITE_PERM: "is read-only",
+    sqlite3.SQLITE_BUSY: "is locked by another program",
+    sqlite3.SQLITE_LOCKED: "is locked by another program",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is damaged, or no journal",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the operating system reports an input/output error",
+}
+"""By the primary code of the error."""
+
+
+@define(eq=False)
+class SqliteDatabase:
+    """A SQLite file, used by the thread that opened it."""
+
+    path: Path
+    lease_clock: Callable[[], float]
+    _db: sqlite3.Connection = field(init=False)
+
+    @classmethod
+    def open(
+        cls, location: Location, lease_clock: Callable[[], float], lock_timeout: float = LOCK_TIMEOUT
+    ) -> SqliteDatabase:
+        """Open a journal; create or migrate it if necessary.
+
+        Raises:
+            JournalError: It cannot be used; nothing was written to it, unless it was being created.
+        """
+        database = cls(location.path.absolute(), lease_clock)
+        try:
+            database._open(location, lock_timeout)
+        except ValueError as error:
+            raise JournalError("", str(database.path), str(error)) from error
+        except (sqlite3.Error, OSError) as error:
+            raise database.describe(error) or error from error
+        return database
+
+    def _open(self, location: Location, lock_timeout: float) -> None:
+        if not location.single_machine:
+            self._refuse_network_file_system()
+        is_new = not self.path.exists()
+        if is_new:
+            self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
+            create_private(self.path)
+        self._db = sqlite3.connect(
+            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=lock_timeout, isolation_level=None
+        )
+        try:
+            self._prepare(lock_timeout)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _refuse_network_file_system(self) -> None:
+        try:
+            mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
+        except OSError:
+            return  # no Linux
+        kind = file_system_of(self.path.parent.resolve(), mounts)
+        if kind in NETWORK_FILE_SYSTEMS:
+            raise ValueError(
+                f"is on a network file system ({kind}), where SQLite's locks are not reliable; if only one"
+                f" machine uses it, open sqlite:///{self.path}?network=single"
+            )
+
+    def _prepare(self, lock_timeout: float) -> None:
+        deadline = time.monotonic() + lock_timeout
+        version = FORMAT.check_connection(self._db)
+        self._db.execute("PRAGMA synchronous = FULL")
+        if version == 0:
+            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._turn_on_wal(deadline)
+        if version < schema.VERSION:
+            self.migrate()
+        else:
+            self._check_pages()
+        self._make_private()
+
+    def _turn_on_wal(self, deadline: float) -> None:
+        """Turn on the write-ahead log. SQLite does not wait for others that do the same."""
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_DELAY)
+            else:
+                return
+
+    def _check_pages(self) -> None:
+        (pages,), (size,) = (
+            self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
+        )
+        if pages * size <= _FULLY_CHECKED:
+            checks = ["PRAGMA quick_check(1)"]
+        else:
+            checks = [f"PRAGMA quick_check({table})" for table in _SMALL_TABLES]
+        for check in checks:
+            if self._db.execute(check).fetchone() != ("ok",):
+                raise ValueError("is damaged")
+
+    def _make_private(self) -> None:
+        """Take the file from others whom a copy or a restored backup lets read it."""
+        if self.path.stat().st_mode & 0o077:
+            with suppress(PermissionError):  # it is another user's
+                self.path.chmod(0o600)
+
+    def migrate(self, migrations: Sequence[Sequence[str]] = schema.MIGRATIONS) -> None:
+        """Create the tables, or bring those of an earlier version up to date, in one transaction."""
+        with self.transaction():
+            version = FORMAT.check_connection(self._db)  # another process may have been faster
+            for statement in chain.from_iterable(migrations[version:]):
+                self._db.execute(statement.format(serial="INTEGER PRIMARY KEY AUTOINCREMENT"))
+            FORMAT.stamp(self._db)
+
+    def query(self, statement: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT."""
+        return self._db.execute(statement, values).fetchall()
+
+    def execute(self, statement: str, values: Sequence[Value] = ()) -> int:
+        """Execute a statement and return the number of rows that it changed."""
+        return self._db.execute(statement, values).rowcount
+
+    def execute_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Execute a statement for each row of values."""
+        self._db.executemany(statement, rows)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Commit to disk at the end, or undo everything if it raises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def shrink(self) -> None:
+        """Return the space of deleted rows to the operating system."""
+        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def describe(self, error: Exception) -> JournalError | None:
+        """Return what an exception of SQLite or of the file system means to a person."""
+        match error:
+            case sqlite3.Error():
+                problem = _PROBLEMS.get(_primary_code(error), "cannot be used")
+                return JournalError("", str(self.path), f"{problem} ({error})")
+            case OSError():
+                return JournalError("", str(self.path), f"cannot be opened: {error.strerror or error}")
+            case ValueError() if not isinstance(error, KooPhoneError):
+                return JournalError("", str(self.path), f"is damaged ({error})")
+            case _:
+                return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -1,0 +1,125 @@
+"""Group commit: what is to be written while one transaction runs is written together in the next.
+
+The database has one thread. A commit to disk takes about a millisecond and a chunk needs three, so that runs
+with many chunks at once would otherwise wait for the disk and not for the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple
+
+from attrs import define, field
+
+from koophone_async.errors import KooPhoneError
+from koophone_async.rollouts.journal.errors import JournalError
+
+if TYPE_CHECKING:
+    from asyncio import Future, Task
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
+
+    from koophone_async.rollouts.journal.database import Database
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+Work: TypeAlias = "Callable[[Database], Any]"
+
+
+@define(eq=False)
+class GroupWriter:
+    """Runs functions on a database in its own thread, those that write in transactions of groups.
+
+    If a function raises a `KooPhoneError` other than a `JournalError`, what it and the others of its group
+    have written is committed all the same; if it raises anything else, nothing of the group is.
+    """
+
+    _database: Database
+    _thread: Executor
+    _queue: list[tuple[Callable[[], Work], Future[Any]]] = field(
+        factory=list["tuple[Callable[[], Work], Future[Any]]"], init=False
+    )
+    _task: Task[None] | None = field(default=None, init=False)
+
+    async def read(self, work: Callable[[Database, *Arguments], Result], *arguments: *Arguments) -> Result:
+        """Run a function that only reads.
+
+        Raises:
+            JournalError: The database could not be read.
+        """
+        return await self._in_thread(self._read, work, arguments)
+
+    async def write(self, work: Callable[[Database, *Arguments], Result], *arguments: *Arguments) -> Result:
+        """Run a function in the next transaction; its result is on disk when this returns.
+
+        Raises:
+            JournalError: The group could not be written.
+        """
+        result: Result = await self.submit(lambda: lambda database: work(database, *arguments))
+        return result
+
+    def submit(self, prepare: Callable[[], Work]) -> Future[Any]:
+        """Add work to the next transaction; it is prepared right before, with all that came meanwhile."""
+        future = asyncio.get_running_loop().create_future()
+        self._queue.append((prepare, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._write_all())
+        return future
+
+    async def finish(self) -> None:
+        """Wait until everything was written, or could not be."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _write_all(self) -> None:
+        try:
+            while self._queue:
+                group, self._queue = self._queue, []
+                await self._write_group(group)
+        finally:
+            self._task = None
+
+    async def _write_group(self, group: Sequence[tuple[Callable[[], Work], Future[Any]]]) -> None:
+        results: list[object]
+        try:
+            results = await self._in_thread(self._commit, [prepare() for prepare, _ in group])
+        except Exception as error:  # noqa: BLE001 - whoever waits for the group raises it
+            results = [error] * len(group)
+        for (_, future), result in zip(group, results, strict=True):
+            if future.done():
+                continue  # its caller was cancelled
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _commit(self, group: Sequence[Work]) -> list[object]:
+        try:
+            with self._database.transaction():
+                return [_result_of(work, self._database) for work in group]
+        except Exception as error:
+            raise self._described(error) from error
+
+    def _read(self, work: Callable[[Database, *Arguments], Result], arguments: tuple[*Arguments]) -> Result:
+        try:
+            return work(self._database, *arguments)
+        except Exception as error:
+            raise self._described(error) from error
+
+    def _described(self, error: Exception) -> Exception:
+        return self._database.describe(error) or error
+
+    def _in_thread(
+        self, work: Callable[[*Arguments], Result], *arguments: *Arguments
+    ) -> asyncio.Future[Result]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+def _result_of(work: Work, database: Database) -> object:
+    """Return the result of a function, or the error with which it refused to write."""
+    try:
+        return work(database)
+    except JournalError:
+        raise
+    except KooPhoneError as error:
+        return error

@@ -1,0 +1,48 @@
+"""Targets and results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from koophone_async.batches import Outcome, State
+from koophone_async.rollouts.journal import ChunkRecord, Journal, Result, Target
+from koophone_async.virtual_time import EPOCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from koophone_async.rollouts.journal import Driver
+
+
+def targets(count: int) -> Iterator[Target]:
+    return (Target(position, f"phone-{position}", "cn-north-4") for position in range(count))
+
+
+def result(position: int, state: State = State.SUCCEEDED, output: str | None = None) -> Result:
+    return Result(position, 1, 0, Outcome(f"phone-{position}", state, output=output))
+
+
+def jobs(chunk: range) -> Mapping[str, int]:
+    return {f"job-{position}": position for position in chunk}
+
+
+async def send(driver: Driver, positions: range) -> int:
+    """Send a chunk, and return its number."""
+    chunk = driver.plan_chunk(0, positions)
+    await driver.mark_sending(chunk)
+    driver.mark_sent(chunk, f"task-{chunk}", jobs(positions), has_jobs=True, called_at=EPOCH)
+    return chunk
+
+
+async def all_results(journal: Journal, rollout: str, attempt: int | None = None) -> list[Result]:
+    return [result async for block in journal.results(rollout, attempt) for result in block]
+
+
+async def states(journal: Journal, rollout: str) -> dict[int, State]:
+    """Return the last state of each position."""
+    return {result.position: result.outcome.state for result in await all_results(journal, rollout)}
+
+
+async def only_chunk(journal: Journal, rollout: str) -> ChunkRecord:
+    (chunk,) = await journal.chunks(rollout, open_only=False)
+    return chunk
