@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +15,12 @@ from koophone_async import Quota, State
 from koophone_async.cph import JobEntry, Started
 from koophone_async.polling import PollLimiter, PollScheduler
 from koophone_async.services.cph.completion import JobPoller, find_jobs
-from tests.fake_server import Reply
+from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
     from koophone_async import CloudPhone
     from tests.batches.cph_service import CloudPhoneService
+    from tests.fake_server import ReceivedRequest
 
 pytestmark = pytest.mark.virtual_time
 
@@ -142,3 +143,24 @@ async def test_an_entry_without_an_id_is_of_the_only_phone(cph: CloudPhone) -> N
     assert two.wait is not None
     assert (dict(one.wait.jobs), [end.id for end in one.outcomes]) == ({"j": "p"}, ["p"])
     assert (dict(two.wait.jobs), [end.id for end in two.outcomes]) == ({"j": ""}, ["", "p", "q"])
+
+
+@pytest.mark.parametrize("total", [None, 1, 1000])
+@pytest.mark.parametrize("period", [1, 2, 5])
+@pytest.mark.parametrize("odd", [{}, {"job_id": None}, {"job_id": "j9", "status": None}], ids=str)
+async def test_a_poll_ends_where_pages_come_round_again(
+    odd: dict[str, object], period: int, total: int | None
+) -> None:
+    polls = count()
+
+    def handle(_: ReceivedRequest) -> Reply:
+        number = next(polls)
+        rows: list[dict[str, object]] = [{"job_id": f"j{number % period}", "status": number % 3 or -1}]
+        return Reply({"jobs": [*rows, *([odd] if odd else [])], "count": total})
+
+    async with FakeServer.handling(handle) as server, server.session() as session:
+        bound = session.bind(project_id="P")
+        jobs = await find_jobs(bound, PollLimiter(Quota(60, 60)), ["r1"], ["missing", "j0"])
+
+    assert "j0" in jobs
+    assert server.request_count <= period + 1

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import fields_dict, frozen
+from attrs import evolve, fields_dict, frozen
 
 from koophone_async import CloudPhone, KooPhone
 from koophone_async.catalogue import OPERATIONS
@@ -227,3 +227,50 @@ async def test_pages_without_rows_do_not_follow_for_ever() -> None:
     async with FakeServer.handling(handle) as server, server.session() as session:
         with pytest.raises(UnreadableAnswer, match="101 pages in a row have no rows"):
             await read(session, LISTS["cph.phone_images.list"])
+
+
+@pytest.mark.parametrize("period", [1, 2, 3, 7])
+@pytest.mark.parametrize("lead", [0, 1, 2])
+@pytest.mark.parametrize("is_odd", [False, True], ids=["readable", "with unreadable rows"])
+@pytest.mark.parametrize("name", LISTS)
+async def test_pages_that_come_round_again_end_the_list(
+    name: str, period: int, lead: int, *, is_odd: bool
+) -> None:
+    case, numbers = LISTS[name], count()
+
+    def handle(_: ReceivedRequest) -> Reply:
+        number = next(numbers)
+        page = number if number < lead else lead + (number - lead) % period
+        rows: list[Json] = [{case.id: f"r{page:02}{row}", **case.row} for row in range(3)]
+        rows += [{case.id: None}] if is_odd else []
+        body = {case.rows: rows, "page_info": {"next_marker": f"m{number}"}}
+        return Reply({"error_code": "0", "data": body} if name in BY_NUMBER else body)
+
+    async with FakeServer.handling(handle) as server, server.session() as session:
+        found = await read(session, case)
+
+    assert found == [f"r{page:02}{row}" for page in range(lead + period) for row in range(3)]
+    assert server.request_count == lead + period + 1
+
+
+@pytest.mark.parametrize("totals", [(120, 40), (120, 110), (40, 120), (120, 0), (200, 120)])
+@pytest.mark.parametrize("name", BY_NUMBER | BY_OFFSET)
+async def test_a_total_that_changes_loses_no_row(name: str, totals: tuple[int, int]) -> None:
+    service, numbers = Service(LISTS[name]), count()
+
+    def handle(request: ReceivedRequest) -> Reply:
+        return evolve(service, total=totals[min(next(numbers), 1)]).handle(request)
+
+    async with FakeServer.handling(handle) as server, server.session() as session:
+        assert await read(session, LISTS[name]) == ids()
+        assert server.request_count <= 4
+
+
+@pytest.mark.parametrize("name", BY_NUMBER | BY_OFFSET)
+async def test_an_empty_page_before_the_total_is_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(LISTS[name], total=200)
+    async with FakeServer.handling(service.handle) as server, server.session() as session:
+        assert await read(session, LISTS[name]) == ids()
+
+    has_total = name != "cph.images.list"
+    assert ("the list ends after 120 of 200 rows" in caplog.text) is has_total

@@ -38,6 +38,7 @@ from koophone_async.services.cph.jobs import (
     JobState,
 )
 from koophone_async.services.cph.started_jobs import NO_ERROR, JobEntry, Started
+from koophone_async.services.page_reader import PageReader
 
 POLL_QUOTA: Final = Quota(60, 60)
 """Default maximum rate of job polls. No document states a quota."""
@@ -111,19 +112,17 @@ async def find_jobs(
     requested and not be the last one, so a job is missing only if no page has it.
     """
     missing, jobs, dropped = set(wanted), dict[str, Job](), list[UnreadableValue]()
-    offset, before = 0, (tuple[Job, ...](), tuple[UnreadableValue, ...]())
+    pages = PageReader(LIST.name, [])
     while True:
-        page = await _page(session, handles, offset)
-        unreadable = tuple(dropped_rows(page.items))
-        if (page.items, unreadable) == before:
-            break  # empty, or the previous page again by a service that does not page
-        for job in page.items:
+        page = await _page(session, handles, pages.received)
+        for job in pages.read(page.items):
             if job.id in missing:
                 missing.remove(job.id)
                 jobs[job.id] = job
-        dropped += unreadable
-        offset, before = offset + len(page.items) + len(unreadable), (page.items, unreadable)
-        if not missing or (page.total is not None and offset >= page.total):
+        if not pages.size or pages.is_repeated:
+            break  # by a service that does not page
+        dropped += dropped_rows(page.items)
+        if not missing or (page.total is not None and pages.received >= page.total):
             break
         limiter.record(asyncio.get_running_loop().time())  # one more page
     return {**jobs, **unreadable_jobs(dropped, missing, ())}
