@@ -10,7 +10,6 @@ from attrs import define, field
 
 from koophone_async.batches.call_log import settled
 from koophone_async.batches.outcome_mapping import OutcomeMerger, job_outcome, jobs_by_id, unfinished
-from koophone_async.errors import InvalidRequest
 from koophone_async.polling import PendingJobs, ResumeToken
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from koophone_async.batches.call_log import LoggedCall, StartedCall
     from koophone_async.batches.outcomes import Outcome
-    from koophone_async.batches.verb import EndedJob, Verb, Wait
+    from koophone_async.batches.verb import EndedJob, Wait
     from koophone_async.operation import Sender
     from koophone_async.polling import LostJob
 
@@ -48,7 +47,7 @@ class PendingCalls:
     """Waits for the jobs of calls, and records the outcome of each id once all its jobs have one."""
 
     _session: Sender
-    _verb: Verb[Any, Any]
+    _operation: str
     _record: Callable[[Outcome], None]
     _max_wait: float | None = None
     """Seconds after which the jobs of a call are left running."""
@@ -60,16 +59,10 @@ class PendingCalls:
         call = _PendingCall(wait, jobs, entry, _now() - seconds)
         self._subscribe(call, None if self._max_wait is None else call.started + self._max_wait)
 
-    def resume(self, call: StartedCall) -> None:
-        """Wait for the jobs of a call that an earlier process has started.
-
-        Raises:
-            InvalidRequest: The operation starts no jobs, and changes no state that can be awaited.
-        """
-        if self._verb.resume is None:
-            raise InvalidRequest(self._verb.operation.name, "resumed", "has nothing to wait for")
-        wait, age = self._verb.resume(call), call.age(self._session.now())
-        pending = _PendingCall(wait, dict(call.jobs), call.entry, _now() - age)
+    def resume(self, wait: Wait, call: StartedCall) -> None:
+        """Wait for the jobs of a call that an earlier process has started."""
+        age = call.age(self._session.now())
+        pending = _PendingCall(wait, dict(wait.jobs), call.entry, _now() - age)
         self._subscribe(pending, None if self._max_wait is None else _now() + self._max_wait, age)
 
     def leave_running(self) -> None:
@@ -100,7 +93,7 @@ class PendingCalls:
             call.wait.poller,
             call.wait.handle,
             tuple(call.jobs),
-            operation=self._verb.operation.name,
+            operation=self._operation,
             on_end=on_end,
             on_done=on_done,
             deadline=deadline,
@@ -114,7 +107,7 @@ class PendingCalls:
         seconds = _now() - call.started
         started_at = self._session.now() - timedelta(seconds=seconds)
         for jobs in jobs_by_id(call.jobs, call.jobs):
-            token = ResumeToken(self._verb.operation.name, call.wait.handle, jobs, started_at)
+            token = ResumeToken(self._operation, call.wait.handle, jobs, started_at)
             reason = call.pending.reason(next(iter(jobs))) if call.pending else "still running"
             self._merge(call, unfinished(token, seconds, reason, resumable=call.wait.has_jobs), len(jobs))
 

@@ -14,6 +14,7 @@ import asyncio
 import sys
 import traceback
 import warnings
+from collections import Counter
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
@@ -102,14 +103,12 @@ class Run(Generic[Request, Answer]):
                 Their ids are not sent, even if the input has them too.
 
         Raises:
-            InvalidRequest: The operation has nothing to wait for.
+            InvalidRequest: The operation has nothing to wait for, or two of these calls are for the same id.
         """
         self._log, self._resumed = log, tuple(resumed)
         self._intake.log = log
-        if self._resumed and self._verb.resume is None:
-            raise InvalidRequest(
-                self._verb.operation.name, "resumed", "cannot be awaited: the call has no jobs"
-            )
+        if problem := self._resume_problem():
+            raise InvalidRequest(self._verb.operation.name, "resumed", problem, Rule.CONFLICT)
         return self
 
     def estimate(self) -> Estimate:
@@ -184,8 +183,8 @@ class Run(Generic[Request, Answer]):
     @cached_property
     def _pending(self) -> PendingCalls:
         """The calls whose jobs are awaited, created when needed for the same reason."""
-        max_wait = self._options.max_wait(self._verb.operation.name)
-        return PendingCalls(self._session, self._verb, self._record, max_wait)
+        operation = self._verb.operation.name
+        return PendingCalls(self._session, operation, self._record, self._options.max_wait(operation))
 
     @property
     def _is_over(self) -> bool:
@@ -247,13 +246,23 @@ class Run(Generic[Request, Answer]):
             await self._dispatcher.send(chunk)
             self._intake.end_probe()
 
+    def _resume_problem(self) -> str | None:
+        """Return why the resumed calls cannot be awaited, if they cannot."""
+        if self._resumed and self._verb.resume is None:
+            return "cannot be awaited: the operation starts no jobs"
+        calls = Counter(id for call in self._resumed for id in set(call.jobs.values()))
+        return next((f"has {count} calls for {id}" for id, count in calls.items() if count > 1), None)
+
     def _resume_calls(self) -> None:
         """Wait for the jobs of the resumed calls, once."""
-        calls, self._resumed = self._resumed, ()
+        calls, self._resumed, resume = self._resumed, (), self._verb.resume
+        if resume is None:
+            return
         for call in calls:
-            for id in dict.fromkeys(call.jobs.values()):
+            wait = resume(call)
+            for id in dict.fromkeys(wait.jobs.values()):
                 self._recorder.begin(id)
-            self._pending.resume(call)
+            self._pending.resume(wait, call)
 
     def _finish(self) -> None:
         """Record an outcome for every id of the input that has none, once."""

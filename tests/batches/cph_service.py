@@ -174,6 +174,8 @@ def _targets(body: Json) -> list[tuple[str, str]]:
         if field_ in body:
             ids = body[field_]
             return [(kind, id) for id in (ids.split(",") if isinstance(ids, str) else ids)]
+    if "migrate_infos" in body:
+        return [("phone_id", pair["target_phone_id"]) for pair in body["migrate_infos"]]
     for field_ in ("phones", "servers", "storage_infos", "restore_infos"):
         for one in body.get(field_, ()):
             kind = "phone_id" if "phone_id" in one else "server_id"

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import define, evolve, field
 
 from koophone_async import Outcome, State
-from koophone_async.batches import SendingHeld, SendingStopped
+from koophone_async.batches import SendingHeld, SendingStopped, StartedCall
+from koophone_async.virtual_time import EPOCH, VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from koophone_async.emulator import Emulator
 
@@ -30,6 +32,11 @@ class RecordedCall:
     handle: str = ""
     jobs: Mapping[str, str] = field(factory=dict[str, str])
     has_jobs: bool = False
+    started_at: datetime = EPOCH
+
+    @property
+    def open_jobs(self) -> dict[str, str]:
+        return {job: id for job, id in self.jobs.items() if self.outcomes[id].state is State.UNFINISHED}
 
     @property
     def last(self) -> str:
@@ -39,6 +46,7 @@ class RecordedCall:
         self.log.check(self.last in {"planned", "sending", "not executed"}, self, "sent")
         await self.log.write("before_send")
         self.events.append("sending")
+        self.started_at = VirtualTimeLoop.running().now()
         self.log.may_send += 1
 
     async def not_executed(self) -> None:
@@ -136,6 +144,23 @@ class RecordingLog:
             is_closed = call.last in {"split", "dissolved"}
             self.check(is_closed or call.outcomes.keys() == {*call.ids}, call, "the end")
         assert not self.mistakes
+
+    def resume(self, calls: Iterable[RecordedCall]) -> list[StartedCall]:
+        """Return what another log has of calls whose jobs have not all ended, with entries of this one."""
+        return [
+            StartedCall(self._resumed(call), call.handle, call.open_jobs, call.has_jobs, call.started_at)
+            for call in calls
+            if call.open_jobs
+        ]
+
+    def _resumed(self, call: RecordedCall) -> RecordedCall:
+        entry = self.plan([*dict.fromkeys(call.open_jobs.values())])
+        entry.events += call.events
+        return entry
+
+    @property
+    def open_ids(self) -> list[str]:
+        return [id for id, outcome in self.outcomes.items() if outcome.state is State.UNFINISHED]
 
     @property
     def outcomes(self) -> dict[str, Outcome]:

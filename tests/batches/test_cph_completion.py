@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from koophone_async import CloudPhone, Quota, ResumeToken, State
-from koophone_async.batches import NOT_IN_ANSWER
+from koophone_async.batches import NOT_IN_ANSWER, StartedCall
 from koophone_async.cph import Access, ClientType, JobEntry, Listing, Started, StartedOne
 from koophone_async.errors import InvalidRequest
+from koophone_async.virtual_time import EPOCH
+from tests.batches.recording_log import RecordedCall, RecordingLog
 from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
@@ -179,6 +181,18 @@ async def test_a_command_that_outlasts_a_synchronous_call_is_polled() -> None:
         report = await cph.fleet(["p"]).run_sync("sleep 3")
 
     assert (report["p"].state, report["p"].output) == (State.SUCCEEDED, "late")
+
+
+async def test_a_synchronous_call_of_another_process_is_polled() -> None:
+    later = {"jobs": [{"job_id": "j", "status": 2, "execute_msg": "late", "phone_id": "p"}]}
+    log = RecordingLog()
+    entry = RecordedCall(log, ("p",), ["sending", "started"])
+    call = StartedCall(entry, "r", {"j": "p"}, has_jobs=True, started_at=EPOCH)
+    async with replying({}, later) as cph:
+        report = await cph.fleet([]).run_sync("sleep 3").log_calls_to(log, [call])
+
+    assert (report["p"].state, report["p"].output) == (State.SUCCEEDED, "late")
+    assert entry.outcomes == report.outcomes
 
 
 @pytest.mark.parametrize("entry", [{"phone_id": "p"}, {"phone_id": "q", "job_id": "j"}])

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import CallResult, Run, RunOptions, Verb
+from koophone_async.batches import CallResult, Run, RunOptions, StartedCall, Verb, Wait
 from koophone_async.batches.chunks import Item, Source, id_and_region
 from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest, Rule
@@ -73,16 +73,7 @@ class Fleet:
     _ids: Source
     _options: RunOptions
 
-    def _run(
-        self,
-        operation: Operation[Request, Answer],
-        request: Callable[[Sequence[str]], Request],
-        read: Callable[[Answer, Sequence[str]], CallResult],
-        *,
-        sample: Sequence[str] = _ANY_ID,
-        is_single: bool = False,
-    ) -> Run[Request, Answer]:
-        verb = Verb(operation, request, read, sample=sample, is_single=is_single)
+    def _run(self, verb: Verb[Request, Answer]) -> Run[Request, Answer]:
         return Run(self._session, verb, self._ids, self._options)
 
     def _start(
@@ -97,8 +88,13 @@ class Fleet:
         def read(started: Started, ids: Sequence[str]) -> CallResult:
             return self._poller.read_started(started, ids, value)
 
-        verb = Verb(operation, request, read, sample=sample, partition=partition)
-        return Run(self._session, verb, self._ids, self._options)
+        def resume(call: StartedCall) -> Wait:
+            return self._resume(call, value)
+
+        return self._run(Verb(operation, request, read, sample=sample, partition=partition, resume=resume))
+
+    def _resume(self, call: StartedCall, value: Callable[[Job], object] | None = None) -> Wait:
+        return Wait(self._poller, call.handle, call.jobs, value=value)
 
 
 @frozen
@@ -129,9 +125,12 @@ class PhoneFleet(Fleet):
             command: At most 1,024 bytes of UTF-8; its time limit is 2 s on each phone.
         """
         return self._run(
-            commands.RUN_SYNC,
-            lambda phones: RunCommand.on(phones, command),
-            self._poller.read_results,
+            Verb(
+                commands.RUN_SYNC,
+                lambda phones: RunCommand.on(phones, command),
+                self._poller.read_results,
+                resume=self._resume,
+            )
         )
 
     def push(self, tar: str) -> Run[PushFile, Started]:
@@ -230,7 +229,7 @@ class PhoneFleet(Fleet):
         def read(started: Started, targets: Sequence[str]) -> CallResult:
             return self._poller.read_started(by_target(started, targets, sources), targets)
 
-        return self._run(MIGRATE, request, read, sample=_sample_ids(sources))
+        return self._run(Verb(MIGRATE, request, read, sample=_sample_ids(sources), resume=self._resume))
 
     def update_properties(
         self, properties: PropertyValues, custom: Mapping[str, str] | None = None
@@ -328,7 +327,9 @@ class PhoneFleet(Fleet):
         Args:
             client: Kind of the streaming client.
         """
-        return self._run(CONNECTIONS, lambda phones: ConnectionRequest(phones, client), read_connections)
+        return self._run(
+            Verb(CONNECTIONS, lambda phones: ConnectionRequest(phones, client), read_connections)
+        )
 
     def _adb(self, operation: Operation[Adb, Started], command: type[Adb], content: str) -> Run[Adb, Started]:
         return self._start(operation, lambda phones: command.on(phones, content), partition=self._server)

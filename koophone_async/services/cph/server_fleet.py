@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import frozen
 
-from koophone_async.batches import Run
+from koophone_async.batches import Run, Verb
 from koophone_async.checks import ids
 from koophone_async.services.cph import encoding_servers, keypairs, servers, shared_apps, shared_files
 from koophone_async.services.cph.completion import read_accepted, read_listing
@@ -105,7 +105,7 @@ class ServerFleet(Fleet):
             tags: Keys of at most 127 characters, and values of at most 255.
         """
         pairs = _tags(tags)
-        return self._run(ADD, lambda servers: AddTags(servers[0], pairs), read_accepted, is_single=True)
+        return self._run(Verb(ADD, lambda servers: AddTags(servers[0], pairs), read_accepted, is_single=True))
 
     def remove_tags(self, tags: Mapping[str, str]) -> Run[RemoveTags, Accepted]:
         """Remove tags from each server, in calls of one server.
@@ -114,7 +114,9 @@ class ServerFleet(Fleet):
             tags: Keys and values; the service requires the values too.
         """
         pairs = _tags(tags)
-        return self._run(REMOVE, lambda servers: RemoveTags(servers[0], pairs), read_accepted, is_single=True)
+        return self._run(
+            Verb(REMOVE, lambda servers: RemoveTags(servers[0], pairs), read_accepted, is_single=True)
+        )
 
 
 @frozen

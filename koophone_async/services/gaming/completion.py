@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from koophone_async.batches import Outcome, State, UnreadableJob, Wait
 from koophone_async.operation import Sender
@@ -105,7 +105,8 @@ class _JobGroup:
     @property
     def deployment(self) -> Deployment:
         """Results so far."""
-        return Deployment(tuple(JobResult(job, self.ended.get(job.id or "")) for job in self.jobs))
+        ended = [self.ended.get(job.id or "") for job in self.jobs]
+        return Deployment(tuple(map(_result, self.jobs, ended)))
 
     @property
     def result(self) -> Deployment | UnreadableJob:
@@ -120,6 +121,13 @@ class _JobGroup:
         has_all = listed == self.open
         self.ended |= {id: seen[id] for id in listed if seen[id].ended}
         return has_all
+
+
+def _result(started: StartedJob, job: Job | UnreadableJob | None) -> JobResult:
+    """Return the result of a job; a poll names the target of one of which only the id was known."""
+    if isinstance(job, Job) and not started.description:
+        started = evolve(started, server=job.server, phone=job.phone)
+    return JobResult(started, job)
 
 
 @define(eq=False)

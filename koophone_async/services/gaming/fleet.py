@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
-from koophone_async.batches import CallResult, Run, RunOptions, Verb
+from koophone_async.batches import CallResult, Run, RunOptions, StartedCall, Verb, Wait
 from koophone_async.batches.chunks import Source
 from koophone_async.call import SendTracker
 from koophone_async.checks import ids
@@ -101,7 +101,11 @@ class Fleet:
                     raise
                 return _by_server(error)
 
-        return Run(self._session, Verb(operation, request, read, send), self._ids, self._options)
+        def resume(call: StartedCall) -> Wait:
+            return self._poller.resume(call.handle, call.jobs)
+
+        verb = Verb(operation, request, read, send, resume=resume)
+        return Run(self._session, verb, self._ids, self._options)
 
 
 def _by_server(error: Refused) -> Started:

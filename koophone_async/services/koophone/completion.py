@@ -84,12 +84,12 @@ class StatePoller:
 
     _started_at: dict[str, float] = field(factory=dict[str, float], init=False)
 
-    def wait(self, ids: Iterable[str]) -> Wait:
-        """Return a wait for these instances together."""
+    def wait(self, ids: Iterable[str], age: float = 0.0) -> Wait:
+        """Return a wait for these instances together, whose call was `age` seconds ago."""
         pending = set(ids)
         handle = min(pending)
         self._pending[handle] = pending
-        self._started_at[handle] = asyncio.get_running_loop().time()
+        self._started_at[handle] = asyncio.get_running_loop().time() - age
         return Wait(self, handle, {id: id for id in pending}, has_jobs=False)
 
     async def poll(self, handles: Sequence[str]) -> PollResult[ReachedState | UnreadableJob]:
@@ -154,9 +154,12 @@ class TaskOrStatePoller:
     )
     """By task: the handle of its instances at the state poller, and instance ids by job id."""
 
-    def wait(self, handle: str, instance_of: Mapping[str, str]) -> Wait:
-        """Return a wait for the jobs of a task; `instance_of` maps each job to its instance."""
-        self._pending[handle] = self._states.wait(instance_of.values()).handle, instance_of
+    def wait(self, handle: str, instance_of: Mapping[str, str], age: float = 0.0) -> Wait:
+        """Return a wait for the jobs of a task, which was started `age` seconds ago.
+
+        `instance_of` maps each job to its instance.
+        """
+        self._pending[handle] = self._states.wait(instance_of.values(), age).handle, instance_of
         return Wait(self, handle, instance_of)
 
     async def poll(self, handles: Sequence[str]) -> PollResult[Job | UnreadableJob | ReachedState]:

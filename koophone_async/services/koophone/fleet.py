@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from koophone_async.batches import (
     CallResult,
     Outcome,
     Run,
     RunOptions,
+    StartedCall,
     State,
     Verb,
     Wait,
@@ -78,7 +80,11 @@ class Fleet:
         Args:
             command: At most 1,024 bytes of UTF-8.
         """
-        return self._run(commands.RUN, lambda ids: RunCommand(ids, command), self._read_task)
+        return self._run(
+            Verb(
+                commands.RUN, lambda ids: RunCommand(ids, command), self._read_task, resume=self._resume_task
+            )
+        )
 
     def run_sync(self, command: str) -> Run[RunCommand, CommandResults]:
         """Run a short shell command in synchronous calls, without polling jobs.
@@ -86,7 +92,7 @@ class Fleet:
         Args:
             command: At most 1,024 bytes of UTF-8.
         """
-        return self._run(commands.RUN_SYNC, lambda ids: RunCommand(ids, command), _read_results)
+        return self._run(Verb(commands.RUN_SYNC, lambda ids: RunCommand(ids, command), _read_results))
 
     def install(self, package: Package) -> Run[InstallApp, StartedTask]:
         """Install a package from object storage.
@@ -94,7 +100,14 @@ class Fleet:
         Args:
             package: At most 2,048 MB, behind a signed download link.
         """
-        return self._run(apps.INSTALL, lambda ids: InstallApp.of(package, ids), self._read_task)
+        return self._run(
+            Verb(
+                apps.INSTALL,
+                lambda ids: InstallApp.of(package, ids),
+                self._read_task,
+                resume=self._resume_task,
+            )
+        )
 
     def apps(self, type: AppType | None = None) -> Run[AppQuery, AppPage]:
         """List the apps on each instance; the outcome's `value` is a tuple of `App`.
@@ -106,11 +119,11 @@ class Fleet:
         async def every_page(session: Sender, query: AppQuery, tracker: SendTracker) -> AppPage:
             return AppPage(tuple([app async for app in items(session, apps.LIST, query, tracker)]))
 
-        return self._run(apps.LIST, lambda ids: AppQuery(ids[0], type), _read_value(_apps), every_page)
+        return self._run(Verb(apps.LIST, lambda ids: AppQuery(ids[0], type), _read_value(_apps), every_page))
 
     def status(self) -> Run[InstancesRequest, InstanceStatuses]:
         """Return the state of each instance as the `value` of its outcome."""
-        return self._run(instances.STATUS, InstancesRequest, _read_statuses)
+        return self._run(Verb(instances.STATUS, InstancesRequest, _read_statuses))
 
     def reset(self) -> Run[InstancesRequest, StartedTask]:
         """Reset instances to their initial state, and wait until they run again."""
@@ -119,12 +132,20 @@ class Fleet:
     def reboot(self) -> Run[InstancesRequest, Accepted]:
         """Restart instances, and wait until they run again."""
         states = until_running(self._session)
-        return self._run(instances.REBOOT, InstancesRequest, lambda _, ids: CallResult(wait=states.wait(ids)))
+        return self._run(
+            Verb(
+                instances.REBOOT,
+                InstancesRequest,
+                lambda _, ids: CallResult(wait=states.wait(ids)),
+                resume=self._resume_states(states),
+            )
+        )
 
     def backup(self) -> Run[InstancesRequest, StartedTask]:
         """Back up instances to object storage, release their machines, and wait until it is done."""
-        states = list_poller(self._session, NewBackup(self._session.now))
-        return self._run_with_task(instances.BACKUP, InstancesRequest, states)
+        backup = NewBackup(self._session.now)
+        states = list_poller(self._session, backup)
+        return self._run_with_task(instances.BACKUP, InstancesRequest, states, on_resume=backup.resume)
 
     def assign(self, user: str | Mapping[str, str]) -> Run[Assignments, Accepted]:
         """Assign instances to users.
@@ -132,7 +153,7 @@ class Fleet:
         Args:
             user: The user of all instances, or a user for each instance id.
         """
-        return self._run(users.ASSIGN, _assignments(user), _accepted, sample=_sample(user))
+        return self._run(Verb(users.ASSIGN, _assignments(user), _accepted, sample=_sample(user)))
 
     def unassign(self, user: str | Mapping[str, str]) -> Run[Assignments, StartedTask]:
         """Unassign instances, which erases the data of their users, and wait until it is done.
@@ -151,7 +172,7 @@ class Fleet:
                 100, 30 or 60 frames a second.
         """
         fixed = tuple(settings)
-        return self._run(video.SET, lambda ids: SetVideo(ids, fixed), _accepted)
+        return self._run(Verb(video.SET, lambda ids: SetVideo(ids, fixed), _accepted))
 
     def prepare(self, user: str) -> Run[PrepareInstances, PreparedInstances]:
         """Prepare instances for streaming, and wait until they can stream.
@@ -193,41 +214,44 @@ class Fleet:
             states = by_list if needs_list else by_status
             return CallResult(outcomes, states.wait(pending) if pending else None)
 
-        return self._run(streaming.PREPARE, lambda ids: PrepareInstances(user, ids), read, send)
+        return self._run(
+            Verb(
+                streaming.PREPARE,
+                lambda ids: PrepareInstances(user, ids),
+                read,
+                send,
+                # The answer to the call is lost: the list shows every state that it may have had.
+                resume=self._resume_states(by_list),
+            )
+        )
 
     def authorize(self) -> Run[InstanceRequest, StreamAccess]:
         """Create the token of each stream, one per call; the outcome's `value` is a `StreamAccess`."""
-        return self._run(streaming.AUTHORIZE, _single, _read_value(_unchanged))
+        return self._run(Verb(streaming.AUTHORIZE, _single, _read_value(_unchanged)))
 
     def stop_streaming(self) -> Run[InstanceRequest, Accepted]:
         """Stop the stream of each instance, one per call (KooPhone 4.3.4; in China since 2026)."""
-        return self._run(streaming.STOP, _single, _accepted)
+        return self._run(Verb(streaming.STOP, _single, _accepted))
 
     def release_session(self) -> Run[InstanceRequest, Accepted]:
         """Release the session of each stopped stream, one per call (KooPhone 4.3.5; in China since 2026)."""
-        return self._run(streaming.RELEASE, _single, _accepted)
+        return self._run(Verb(streaming.RELEASE, _single, _accepted))
 
     def unsubscribe(self) -> Run[DeleteInstances, Accepted]:
         """End the subscriptions of instances, which deletes them for good."""
-        return self._run(orders.UNSUBSCRIBE, DeleteInstances, _accepted)
+        return self._run(Verb(orders.UNSUBSCRIBE, DeleteInstances, _accepted))
 
-    def _run(
-        self,
-        operation: Operation[Request, Answer],
-        request: Callable[[Sequence[str]], Request],
-        read: Callable[[Answer, Sequence[str]], CallResult],
-        send: Callable[[Sender, Request, SendTracker], Awaitable[Answer]] | None = None,
-        sample: Sequence[str] = ("any",),
-    ) -> Run[Request, Answer]:
-        verb = Verb(operation, request, read, send, sample, regions=self._regions)
-        return Run(self._session, verb, self._ids, self._options)
+    def _run(self, verb: Verb[Request, Answer]) -> Run[Request, Answer]:
+        return Run(self._session, evolve(verb, regions=self._regions), self._ids, self._options)
 
     def _run_with_task(
         self,
         operation: Operation[Request, StartedTask],
         request: Callable[[Sequence[str]], Request],
         states: StatePoller,
+        *,
         sample: Sequence[str] = ("any",),
+        on_resume: Callable[[Iterable[str], datetime], None] | None = None,
     ) -> Run[Request, StartedTask]:
         """Run an operation that starts a task in one edition, and in the other only changes a state."""
         tasks = TaskOrStatePoller(self._tasks, states)
@@ -238,7 +262,21 @@ class Fleet:
                 return CallResult(wait=states.wait(ids))
             return CallResult(_without_job(started, ids), tasks.wait(started.id, jobs))
 
-        return self._run(operation, request, read, sample=sample)
+        def resume(call: StartedCall) -> Wait:
+            if on_resume is not None:
+                on_resume(call.jobs.values(), call.started_at)
+            if not call.has_jobs:
+                return resume_states(call)
+            return tasks.wait(call.handle, call.jobs, call.age(self._session.now()))
+
+        resume_states = self._resume_states(states)
+        return self._run(Verb(operation, request, read, sample=sample, resume=resume))
+
+    def _resume_task(self, call: StartedCall) -> Wait:
+        return Wait(self._tasks, call.handle, call.jobs)
+
+    def _resume_states(self, states: StatePoller) -> Callable[[StartedCall], Wait]:
+        return lambda call: states.wait(call.jobs.values(), call.age(self._session.now()))
 
     def _read_task(self, started: StartedTask, ids: Sequence[str]) -> CallResult:
         jobs = started.instances_by_job

@@ -6,7 +6,7 @@ ends only if they last: an instance that is restarted is shut down for a while.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, TypeAlias
@@ -100,15 +100,19 @@ class NewBackup:
     """
 
     _now: Callable[[], datetime]
-    _started_at: datetime | None = None
-    """When the backup was started, if that was before this object was created."""
+    _created_at: datetime = field(init=False)
+    _started_at: dict[str, datetime] = field(factory=dict[str, datetime], init=False)
+    """When the backups of instances were started, where that was before this object was created."""
 
-    _called_at: datetime = field(init=False)
     _earlier: dict[str, datetime] = field(factory=dict[str, datetime], init=False)
     """Time of the backup that each instance was first seen with."""
 
     def __attrs_post_init__(self) -> None:
-        self._called_at = self._started_at or self._now()
+        self._created_at = self._now()
+
+    def resume(self, ids: Iterable[str], started_at: datetime) -> None:
+        """Judge the backups of these instances, which were started at some earlier time."""
+        self._started_at |= dict.fromkeys(ids, started_at)
 
     def __call__(self, instance: Instance) -> Verdict:
         """Judge an instance."""
@@ -119,7 +123,8 @@ class NewBackup:
         earlier = self._earlier.setdefault(instance.id, instance.backup_at)
         ahead = instance.backup_at - self._now()
         is_local_time = CLOCK_TOLERANCE < ahead <= _MAX_ZONE + CLOCK_TOLERANCE
-        is_after_call = instance.backup_at >= self._called_at - CLOCK_TOLERANCE and not is_local_time
+        started_at = self._started_at.get(instance.id, self._created_at)
+        is_after_call = instance.backup_at >= started_at - CLOCK_TOLERANCE and not is_local_time
         return True if is_after_call or instance.backup_at > earlier else None
 
 

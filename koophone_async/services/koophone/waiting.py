@@ -130,7 +130,8 @@ class Jobs:
         if states is None:
             return self._tasks
         poller = TaskOrStatePoller(self._tasks, states)
-        poller.wait(resume_token.handle, resume_token.jobs)
+        age = resume_token.age(self._session.now())
+        poller.wait(resume_token.handle, resume_token.jobs, age)
         return poller
 
 
@@ -153,7 +154,10 @@ def _states_after(session: Sender, resume_token: ResumeToken) -> StatePoller | N
         case instances.RESET.name:
             return until_running(session)
         case instances.BACKUP.name:
-            return list_poller(session, NewBackup(session.now, resume_token.started_at))
+            backup = NewBackup(session.now)
+            if resume_token.started_at is not None:
+                backup.resume(resume_token.jobs.values(), resume_token.started_at)
+            return list_poller(session, backup)
         case users.UNASSIGN.name:
             return list_poller(session, unassigned)
         case _:
