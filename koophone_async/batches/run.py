@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
 
 import anyio
+from attrs import evolve
 
 from koophone_async.batches.chunks import ids_without_region
 from koophone_async.batches.dispatcher import Dispatcher
@@ -33,7 +34,7 @@ from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Answer, Request, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 
     from koophone_async.batches.call_log import CallLog, StartedCall
     from koophone_async.batches.chunks import Source
@@ -109,6 +110,22 @@ class Run(Generic[Request, Answer]):
         self._intake.log = log
         if problem := self._resume_problem():
             raise InvalidRequest(self._verb.operation.name, "resumed", problem, Rule.CONFLICT)
+        return self
+
+    def request(self, ids: Sequence[str]) -> Request:
+        """Return the request for a chunk of ids."""
+        return self._verb.request(ids)
+
+    def discard(self) -> None:
+        """Drop the run without a warning: it was created only to check its arguments, or for its requests."""
+        self._is_unused = False
+
+    def build_requests(self, build: Callable[[Sequence[str]], Request]) -> Self:
+        """Build the request of each chunk by a function, when it is about to be sent; return the run.
+
+        Call it before the run starts.
+        """
+        self._verb = evolve(self._verb, request=build)
         return self
 
     def estimate(self) -> Estimate:

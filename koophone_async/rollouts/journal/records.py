@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from koophone_async.rollouts.journal.machine import Process  # noqa: TC001 - msgspec reads the annotation
+from koophone_async.rollouts.journal.machine import Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,63 @@
+"""Numbers of phones, absolute or as a percentage."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Final, Self
+
+from attrs import frozen
+
+from koophone_async.errors import InvalidRequest, Rule
+
+AMOUNT_PATTERN: Final = r"^([1-9][0-9]*|[0-9]+(\.[0-9]+)?%)$"
+
+
+@frozen(order=False)
+class Amount:
+    """A number of phones, such as `5`, or a percentage of them, such as `2.5%`."""
+
+    value: Fraction
+    is_percentage: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse zero, fractions of a phone, and more than 100 %.
+
+        Raises:
+            InvalidRequest: The amount is out of range.
+        """
+        if self.value <= 0 or (not self.is_percentage and self.value.denominator != 1):
+            raise InvalidRequest(
+                "", "amount", f"is {self}; it must be at least 1, or more than 0 %", Rule.OUT_OF_RANGE
+            )
+        if self.is_percentage and self.value > 100:
+            raise InvalidRequest("", "amount", f"is {self}; at most 100 %", Rule.OUT_OF_RANGE, 100)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the amount that a text such as `5` or `2.5%` states.
+
+        Raises:
+            InvalidRequest: The text states no amount, or one out of range.
+        """
+        match = re.fullmatch(r"(0|[1-9][0-9]*)(?:(\.[0-9]+)?(%))?", text)
+        if match is None:
+            raise InvalidRequest(
+                "",
+                "amount",
+                f"is {text!r}; expected a number such as 5, or a percentage such as 2.5%",
+                Rule.BAD_FORMAT,
+            )
+        return cls(Fraction(match[1] + (match[2] or "")), match[3] is not None)
+
+    def __str__(self) -> str:
+        """Return the amount as `parse` reads it."""
+        if self.value.denominator == 1:
+            number = str(self.value.numerator)
+        else:
+            number = f"{float(self.value):f}".rstrip("0")
+        return f"{number}%" if self.is_percentage else number
+
+    def of(self, total: int) -> Fraction:
+        """Return the amount of a total, as a number that may have a fraction."""
+        return self.value * total / 100 if self.is_percentage else self.value

@@ -1,0 +1,435 @@
+"""Plans of rollouts: which phones, what is done on them, in which waves, and when it must stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
+
+from attrs import evolve, field, frozen
+
+from koophone_async.checks import ids
+from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.rollouts.context import Context
+from koophone_async.rollouts.durations import Duration, parse_duration
+from koophone_async.rollouts.expectations import Expect
+from koophone_async.rollouts.fleets import RESOURCES, TAGGED, AnyFleet, open_fleet
+from koophone_async.rollouts.model_types import ListType, ModelType, OneOrManyType, WrongKey
+from koophone_async.rollouts.steps import Step, StepType, check_step
+from koophone_async.rollouts.stop_rule import StopRule, StopText
+from koophone_async.rollouts.value_types import Json, PathType, TextType
+from koophone_async.rollouts.verbs import FleetVerb, verbs_of
+from koophone_async.rollouts.waves import ALL, Wave, WaveText, parse_waves
+from koophone_async.rollouts.windows import Window, WindowText
+from koophone_async.selection import parse as parse_where
+from koophone_async.wire import Edition, decode, doc, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from koophone_async.batches.chunks import Source
+    from koophone_async.rollouts.fleets import Client
+
+__all__ = [
+    "Between",
+    "Expect",
+    "Order",
+    "Plan",
+    "Selection",
+    "Service",
+    "Spread",
+    "Step",
+    "StopRule",
+    "Wave",
+    "Window",
+]
+
+
+class Service(StrEnum):
+    """Services whose phones and servers a plan can change."""
+
+    KOOPHONE = "koophone"
+    CPH = "cph"
+    GAMING = "gaming"
+
+
+class Spread(StrEnum):
+    """What phones are taken from in turn."""
+
+    SERVER = "server"
+    REGION = "region"
+
+
+def _ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else ids(values)
+
+
+def _tags(tags: Mapping[str, str | Iterable[str]] | None) -> dict[str, tuple[str, ...]] | None:
+    if tags is None:
+        return None
+    return {key: (values,) if isinstance(values, str) else tuple(values) for key, values in tags.items()}
+
+
+def _check_where(_: object, __: object, where: str | None) -> None:
+    if where is not None:
+        try:
+            parse_where(where)
+        except InvalidRequest as error:
+            error.field = "where"
+            raise
+
+
+@frozen(kw_only=True)
+class Selection:
+    """Phones or servers of one account, project and region, selected in one way.
+
+    Only `where` and `tag` go together.
+    """
+
+    ids: tuple[str, ...] | None = field(
+        default=None, converter=_ids, repr=lambda ids: f"<{len(ids or ()):,}>"
+    )
+    ids_file: Annotated[str, PathType()] | None = field(
+        default=None, metadata=doc("A file with ids: one a line, CSV or JSON.")
+    )
+    all: bool = field(default=False, metadata=doc("Whether all are selected."))
+    where: str | None = field(
+        default=None,
+        validator=_check_where,
+        metadata=doc("An expression over the fields of the list, such as `running == running`."),
+    )
+    tag: Mapping[str, Annotated[tuple[str, ...], OneOrManyType(TextType())]] | None = field(
+        default=None, converter=_tags, metadata=doc("Tags of servers, with one value or several.")
+    )
+    profile: str | None = field(
+        default=None, metadata=doc("Profile of the credentials; default: that of the plan.")
+    )
+    project_id: str | None = field(default=None, metadata=doc("Default: that of the plan."))
+    region: str | None = field(default=None, metadata=doc("Default: that of the plan."))
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a selection that is made in no way, or in more than one.
+
+        Raises:
+            InvalidRequest: It is.
+        """
+        ways = {
+            "ids": self.ids is not None,
+            "ids_file": self.ids_file is not None,
+            "all": self.all,
+            "where": self.where is not None or self.tag is not None,
+        }
+        chosen = [way for way, is_used in ways.items() if is_used]
+        if len(chosen) != 1:
+            problem = f"selects by {' and by '.join(chosen)}" if chosen else "selects nothing"
+            raise InvalidRequest(
+                "", "", f"{problem}; use one of ids, ids_file, all, where, tag", Rule.CONFLICT
+            )
+        if self.ids is not None and not self.ids:
+            raise InvalidRequest("", "ids", "is empty", Rule.TOO_FEW, 1)
+
+
+def _duration(value: float | str) -> float:
+    seconds = parse_duration(value) if isinstance(value, str) else float(value)
+    if not 0 <= seconds < float("inf"):
+        raise InvalidRequest("", "duration", f"is {value}; it must be at least 0", Rule.OUT_OF_RANGE, 0)
+    return seconds
+
+
+def _optional_duration(value: float | str | None) -> float | None:
+    return None if value is None else _duration(value)
+
+
+@frozen(kw_only=True)
+class Between:
+    """What happens after each wave but the last."""
+
+    pause: Duration = field(
+        default=0.0, converter=_duration, metadata=doc("Time without calls, such as `10m`.")
+    )
+    approve: bool = field(default=False, metadata=doc("Whether a person must approve the next wave."))
+
+
+Steps: TypeAlias = Annotated[tuple[Step, ...], ListType(StepType())]
+
+
+def _window(value: Window | str | None) -> Window | None:
+    return Window.parse(value) if isinstance(value, str) else value
+
+
+def _stop(value: StopRule | str | None) -> StopRule | None:
+    return StopRule.parse(value) if isinstance(value, str) else value
+
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+def _member(enum: type[Member], value: str) -> Member:
+    try:
+        return enum(value)
+    except ValueError:
+        problem = f"is {value!r}; it must be {' or '.join(enum)}"
+        raise InvalidRequest("", enum.__name__.lower(), problem, Rule.NOT_A_CHOICE) from None
+
+
+def _service(value: Service | str) -> Service:
+    return _member(Service, value)
+
+
+def _spread(value: Spread | str | None) -> Spread | None:
+    return None if value is None else _member(Spread, value)
+
+
+def _edition(value: Edition | str | None) -> Edition | None:
+    return None if value is None else _member(Edition, value)
+
+
+@frozen(kw_only=True)
+class Order:
+    """The order in which phones are reached."""
+
+    seed: int | None = field(default=None, metadata=doc("Shuffles them, always in the same way."))
+    spread: Spread | None = field(
+        default=None, converter=_spread, metadata=doc("Takes them from servers or regions in turn.")
+    )
+    first: tuple[str, ...] = field(
+        default=(), converter=ids, metadata=doc("Ids that come first: the canaries.")
+    )
+
+
+def _targets(value: Selection | Iterable[Selection]) -> tuple[Selection, ...]:
+    return (value,) if isinstance(value, Selection) else tuple(value)
+
+
+def _steps(value: Step | Iterable[Step]) -> tuple[Step, ...]:
+    return (value,) if isinstance(value, Step) else tuple(value)
+
+
+def _at_least_one(_: object, attribute: Any, value: int | None) -> None:  # noqa: ANN401 - an attrs attribute
+    if value is not None and value < 1:
+        raise InvalidRequest("", attribute.name, f"is {value}; it must be at least 1", Rule.OUT_OF_RANGE, 1)
+
+
+def _check_name(_: object, __: object, name: str) -> None:
+    if name == LAST:
+        raise InvalidRequest(
+            "", "name", f"is {name!r}, which stands for the newest rollout", Rule.NOT_A_CHOICE
+        )
+    if name and (not name.isprintable() or name != name.strip() or len(name) > _MAX_NAME):
+        limit = f"it must be at most {_MAX_NAME} printable characters, without spaces around them"
+        problem = f"is {name[:40]!r}; {limit}"
+        raise InvalidRequest("", "name", problem, Rule.BAD_FORMAT)
+
+
+LAST: Final = "last"
+"""The name that stands for the newest rollout."""
+
+_MAX_NAME: Final = 100
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What a rollout does. All but targets and steps may be left out."""
+
+    targets: Annotated[tuple[Selection, ...], OneOrManyType(ModelType(Selection))] = field(converter=_targets)
+    steps: Steps = field(converter=_steps)
+    name: str = field(
+        default="", validator=_check_name, metadata=doc("A name for the rollout; its newest has it.")
+    )
+    service: Service = field(default=Service.KOOPHONE, converter=_service)
+    resource: str = field(
+        default="",
+        metadata=doc(
+            "What the targets are: phones, servers, encoding_servers; default: what all steps apply to."
+        ),
+    )
+    edition: Edition | None = field(
+        default=None, converter=_edition, metadata=doc("Edition of KooPhone; default: that of the session.")
+    )
+    profile: str | None = field(default=None, metadata=doc("Profile of the credentials."))
+    project_id: str | None = field(default=None, metadata=doc("Project of CPH."))
+    region: str | None = field(default=None, metadata=doc("Region of CPH."))
+    waves: tuple[WaveText, ...] = field(
+        default=(ALL,),
+        converter=parse_waves,
+        metadata=doc("How many targets are reached after each wave: numbers such as 5, or percentages."),
+    )
+    order: Order = field(factory=Order)
+    between: Between = field(factory=Between)
+    stop: StopText | None = field(default=None, converter=_stop, metadata=doc("When nothing more is sent."))
+    window: WindowText | None = field(
+        default=None,
+        converter=_window,
+        metadata=doc("When calls may be sent, such as `Mon-Fri 01:00-05:00 Asia/Shanghai`."),
+    )
+    deadline: Duration | None = field(
+        default=None,
+        converter=_optional_duration,
+        metadata=doc(
+            "Time such as `4h` after which nothing more is sent; gates and closed windows do not count."
+        ),
+    )
+    concurrency: int = field(
+        default=32, validator=_at_least_one, metadata=doc("Maximum of concurrent calls.")
+    )
+    max_per_server: int = field(
+        default=30,
+        validator=_at_least_one,
+        metadata=doc("Maximum of phones of one server with ADB jobs pending."),
+    )
+    undo: Steps = field(default=(), converter=_steps)
+
+    def __attrs_post_init__(self) -> None:
+        """Check everything that can be known without the service.
+
+        Raises:
+            InvalidRequest: There are no targets or no steps, or a step is none of the service's.
+        """
+        for name in ("targets", "steps"):
+            if not getattr(self, name):
+                raise InvalidRequest("", name, "is empty", Rule.TOO_FEW, 1)
+        set_field: Callable[[Plan, str, object], None] = object.__setattr__  # while the plan is made
+        set_field(self, "resource", self._find_resource())
+        for name in ("steps", "undo"):
+            set_field(self, name, self._checked(name, getattr(self, name)))
+        if self.edition is not None:
+            self.check_edition(self.edition)
+        self._check_targets()
+        self._check_stop()
+
+    def _find_resource(self) -> str:
+        """Return the resource that is stated, else the first that has all verbs and can be selected so."""
+        resources = RESOURCES[self.service]
+        if self.resource:
+            if self.resource not in resources:
+                problem = f"is {self.resource!r}; {self.service} has {', '.join(resources)}"
+                raise InvalidRequest("", "resource", problem, Rule.NOT_A_CHOICE)
+            return self.resource
+        has_tags = any(selection.tag is not None for selection in self.targets)
+        candidates = [name for name in resources if name in TAGGED or not has_tags] or list(resources)
+        verbs = {step.verb for step in (*self.steps, *self.undo)}
+        return next(
+            (name for name in candidates if verbs <= verbs_of(self.service, name).keys()), candidates[0]
+        )
+
+    def _checked(self, name: str, steps: Sequence[Step]) -> tuple[Step, ...]:
+        return tuple(
+            check_step(step, self.service, self.resource, Context(name).item(index))
+            for index, step in enumerate(steps)
+        )
+
+    def _check_stop(self) -> None:
+        """Check the stop rule against the number of targets, where the plan lists them."""
+        listed = [selection.ids for selection in self.targets]
+        if self.stop is not None and None not in listed:
+            self.stop.check_total(sum(len(set(ids or ())) for ids in listed))
+
+    def check_edition(self, edition: Edition) -> None:
+        """Check that an edition has every step.
+
+        Raises:
+            InvalidRequest: It has not.
+        """
+        for name in ("steps", "undo"):
+            for index, step in enumerate(getattr(self, name)):
+                only = self.verb(step).edition
+                if only not in (None, edition):
+                    problem = f"is no operation of the edition {edition}, only of {only}"
+                    raise WrongKey("", f"{name}[{index}].{step.verb}", problem, Rule.NOT_A_CHOICE)
+
+    def verb(self, step: Step) -> FleetVerb:
+        """Return what the verb of a step is."""
+        return verbs_of(self.service, self.resource)[step.verb]
+
+    def open_fleet(self, client: Client, ids: Source, **options: object) -> AnyFleet:
+        """Return a fleet of the plan's resource, to `bind` its steps to.
+
+        Args:
+            client: Client of the plan's service.
+            ids: Ids, or listed items.
+            options: Other options of the client's method; concurrency and bound per server are the plan's.
+        """
+        bound = (
+            {"max_per_server": self.max_per_server}
+            if self.resource == "phones" and self.service == "cph"
+            else {}
+        )
+        options = {"concurrency": self.concurrency, **bound, **options}
+        return open_fleet(self.service, self.resource, client, ids, **options)
+
+    def _check_targets(self) -> None:
+        for index, selection in enumerate(self.targets):
+            if selection.where is not None:
+                with Context("targets").item(index).key("where").located():
+                    parse_where(selection.where).predicate(
+                        RESOURCES[self.service][self.resource].model.load()
+                    )
+            if selection.tag is not None and self.resource not in TAGGED:
+                problem = f"selects servers, and the targets are {self.resource}; only servers have tags"
+                raise InvalidRequest("", f"targets[{index}].tag", problem, Rule.CONFLICT)
+
+    @classmethod
+    def single(
+        cls,
+        verb: str,
+        arguments: object = None,
+        *,
+        targets: Selection | Iterable[Selection],
+        **options: object,
+    ) -> Plan:
+        """Return the plan of a single command: one step, and by default one wave.
+
+        Args:
+            verb: Name of the fleet verb.
+            arguments: A mapping of arguments, or the first one alone.
+            targets: Which phones or servers.
+            options: Other fields of the plan.
+        """
+        fields: dict[str, Any] = {"targets": targets, "steps": Step(verb, arguments), **options}
+        return cls(**fields)
+
+    @property
+    def selections(self) -> tuple[Selection, ...]:
+        """The targets, each with its profile, project and region, or those of the plan."""
+        return tuple(
+            evolve(
+                selection,
+                profile=selection.profile or self.profile,
+                project_id=selection.project_id or self.project_id,
+                region=selection.region or self.region,
+            )
+            for selection in self.targets
+        )
+
+    @classmethod
+    def from_data(cls, raw: object, *, base: Path | None = None) -> Plan:
+        """Return the plan that plain data describes, as YAML and JSON have it.
+
+        Args:
+            raw: Dictionaries, lists and single values.
+            base: Directory that relative paths of files start from.
+
+        Raises:
+            InvalidRequest: A key is unknown, or a value is missing or wrong; `field` is its path.
+        """
+        plan: Plan = ModelType(cls).read(raw, Context(base=base))
+        return plan
+
+    def to_data(self) -> dict[str, Json]:
+        """Return the plan as plain data, with its secrets; `from_data` reads it."""
+        data: dict[str, Json] = ModelType(Plan).dump(self)
+        return data
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Plan:
+        """Return the plan that `to_json` wrote.
+
+        Raises:
+            InvalidRequest: The text is no plan.
+        """
+        return cls.from_data(decode(text))
+
+    def to_json(self) -> str:
+        """Return the plan as JSON, with its secrets, but without what references stand for."""
+        return encode(self.to_data()).decode()
