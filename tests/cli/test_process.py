@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import COMMAND, Process, started
+from tests.cli.conftest import COMMAND, Process, settings_of, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,19 @@ def test_the_emulator_prints_one_json_line_and_stops_on_sigint(tmp_path: Path) -
     assert list(banner) == BANNER
     assert (result.code, result.out, result.err) == (0, "", "")
     assert state.stat().st_size > 0
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_newer_serves_what_the_document_of_china_lacks(run_main: RunMain, *, newer: bool) -> None:
+    with started("emulator", "--phones", "1", *(["--newer"] if newer else [])) as process:
+        assert process.stdout
+        environ = settings_of(json.loads(process.stdout.readline()))
+        stopped = run_main("streaming", "stop", "phone0001", "--output", "jsonl", environ=environ)
+        process.send_signal(signal.SIGINT)
+        ended = process.end()
+
+    assert (ended.code, ended.err) == (0, "")
+    assert (stopped.code == 0, "accepted" in stopped.out) == (newer, newer)
 
 
 def test_a_state_that_cannot_be_saved_is_reported(tmp_path: Path) -> None:

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 DOCUMENTED: Final = Path(__file__).with_name("documented-errors.json")
 """Statuses and messages of each code in the documents' tables, which the package does not have."""
 
+IN_CHINA: Final = Path(__file__).with_name("documented-errors-china.json")
+"""The same of the China edition (KooPhone 5.2 of 2025-08-27), without the spaces at which columns break."""
+
 OURS: Final = {
     "APIGW.0101": "the gateway's, in no document",
     "APIGW.0301": "the gateway's, in no document",
@@ -185,6 +188,23 @@ def test_every_code_has_its_documented_status_and_message() -> None:
         # A code without a status in the documents is a bad request like its neighbours.
         rows = [(statuses or [400], _words(text)) for statuses, text in documented[name]]
         assert any(status in statuses and _words(message) == text for statuses, text in rows), name
+
+
+def test_messages_in_china_are_those_of_its_document() -> None:
+    in_china: dict[str, list[tuple[list[int], str]]] = json.loads(IN_CHINA.read_text("utf-8"))
+    served = [code for code in errors.ERRORS if code.startswith("KOOPHONE.")]
+    # The pages of operations list these; the table of the China edition lacks them.
+    assert {*served} - in_china.keys() == {f"KOOPHONE.API.{n}" for n in (1323, 2210, 5002, 5004, 5005)}
+    for code in served:
+        status, message = errors.ERRORS[code][0], errors.message_of(code, Edition.CHINA)
+        rows = in_china.get(code, [([status], errors.message_of(code))])
+        assert any(status in statuses and _letters(message) == _letters(text) for statuses, text in rows), (
+            code
+        )
+
+
+def _letters(message: str) -> str:
+    return "".join(message.split())
 
 
 def _words(message: str) -> str:
