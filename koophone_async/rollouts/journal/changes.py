@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypedDict, cast
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, cast
 
 from attrs import define, field
 
@@ -49,10 +51,6 @@ REQUEST: Final = (
     "INSERT INTO requests (rollout, kind, wave, chunk, sent, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 LOG: Final = "INSERT INTO log (rollout, at, actor, what, details) VALUES (?, ?, ?, ?, ?)"
-
-
-ResultKey: TypeAlias = tuple[int | None, int, int]
-"""Chunk, attempt and step."""
 
 
 class Sent(NamedTuple):
@@ -111,7 +109,9 @@ class Changes:
     planned: list[Planned] = field(factory=list[Planned])
     sending: list[int] = field(factory=list[int])
     sent: list[Sent] = field(factory=list[Sent])
-    results: dict[ResultKey, list[Result]] = field(factory=dict["ResultKey", "list[Result]"])
+    results: dict[int | None, list[Result]] = field(factory=dict[int | None, "list[Result]"])
+    """By chunk."""
+
     closed: list[int] = field(factory=list[int])
     rollout: RolloutChanges = field(factory=RolloutChanges)
     last_request: int | None = None
@@ -178,11 +178,12 @@ class FencedWriter:
             values = (self.rollout, kind, None, sent.chunk, SENT.encode(sent), sent.called_at, actor)
             database.execute(REQUEST, values)
 
-    def _write_results(self, database: Database, results: Mapping[ResultKey, Sequence[Result]]) -> None:
+    def _write_results(self, database: Database, results: Mapping[int | None, Sequence[Result]]) -> None:
         outputs: dict[str, str] = {}
         rows = [
-            (self.rollout, attempt, chunk, step, encode_results(some, self._outputs, outputs))
-            for (chunk, attempt, step), some in results.items()
+            (self.rollout, attempt, chunk, step, encode_results(list(some), self._outputs, outputs))
+            for chunk, of_chunk in results.items()
+            for (attempt, step), some in groupby(of_chunk, attrgetter("attempt", "step"))
         ]
         database.execute_many(_RESULT, rows)
         database.execute_many(

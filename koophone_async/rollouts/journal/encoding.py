@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -13,7 +13,7 @@ from koophone_async.batches import Outcome, State
 from koophone_async.rollouts.journal.records import Result, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Content = TypeVar("Content")
 
@@ -69,23 +69,28 @@ class _Targets(msgspec.Struct, array_like=True):
     selections: list[int] | int
 
 
-_OutputReference = tuple[str, int]
+_OutputReference: TypeAlias = tuple[str, int]
 """Hash and size of an output."""
 
+_Output: TypeAlias = str | _OutputReference | None
 
-class _Outcome(msgspec.Struct, array_like=True):
-    """A result in a block of results of one chunk and step."""
 
-    position: int
-    id: str
-    state: State
-    seconds: float
-    job_id: str | None
-    error_code: str | None
-    error_message: str | None
-    output: str | _OutputReference | None
-    value: Any
-    resume_token: str | None
+class _Outcomes(msgspec.Struct, array_like=True):
+    """Outcomes of one chunk in one step, column by column; None is a column of nothing but None.
+
+    Half as long as row by row, and encoded in half the time.
+    """
+
+    positions: list[int]
+    ids: list[str]
+    states: list[State]
+    seconds: list[float]
+    job_ids: list[str | None] | None
+    error_codes: list[str | None] | None
+    error_messages: list[str | None] | None
+    outputs: list[_Output] | None
+    values: list[Any] | None
+    resume_tokens: list[str | None] | None
 
 
 STRINGS: Final = Codec[tuple[str, ...]](tuple[str, ...])
@@ -95,7 +100,7 @@ COUNTS: Final = Codec["Mapping[str, int]"](dict[str, int])
 DETAILS: Final = Codec["Mapping[str, object]"](dict[str, Any])
 OUTPUT: Final = Codec[str](str)
 _TARGETS: Final = Codec[_Targets](_Targets)
-_OUTCOMES: Final = Codec["list[_Outcome]"](list[_Outcome])
+_OUTCOMES: Final = Codec[_Outcomes](_Outcomes)
 
 
 def to_micros(at: datetime) -> int:
@@ -149,10 +154,15 @@ class OutputStore:
         self._references: dict[str, _OutputReference] = {}
         """Of outputs that were stored already."""
 
-    def refer(self, output: str | None, new: dict[str, str]) -> str | _OutputReference | None:
-        """Return what stands for an output in its row; add it to `new` if it is to be stored."""
-        if output is None or (self._keep and len(output) <= MAX_INLINE_OUTPUT):
-            return output
+    def refer(self, outputs: Iterable[str | None], new: dict[str, str]) -> list[_Output]:
+        """Return what stands for each output in its row; add those to be stored to `new`, by hash."""
+        inline = MAX_INLINE_OUTPUT if self._keep else -1
+        return [
+            output if output is None or len(output) <= inline else self._reference(output, new)
+            for output in outputs
+        ]
+
+    def _reference(self, output: str, new: dict[str, str]) -> _OutputReference:
         if (known := self._references.get(output)) is not None:
             return known
         data = output.encode("utf-8", "surrogatepass")
@@ -172,62 +182,67 @@ _MAX_REMEMBERED: Final = 1_000
 """Outputs of a rollout that are known to be stored; each may have several kilobytes."""
 
 
-def encode_results(results: Iterable[Result], store: OutputStore, new_outputs: dict[str, str]) -> str:
-    """Return the JSON of results of one chunk and step."""
-    return _OUTCOMES.encode([_to_row(result, store, new_outputs) for result in results])
-
-
-def _to_row(result: Result, store: OutputStore, new_outputs: dict[str, str]) -> _Outcome:
-    outcome = result.outcome
-    return _Outcome(
-        result.position,
-        outcome.id,
-        outcome.state,
-        round(outcome.seconds, 3),
-        outcome.job_id,
-        outcome.error_code,
-        outcome.error_message,
-        store.refer(outcome.output, new_outputs),
-        outcome.value,
-        outcome.resume_token,
+def encode_results(results: Sequence[Result], store: OutputStore, new_outputs: dict[str, str]) -> str:
+    """Return the JSON of results of one chunk and step; add the outputs that are to be stored."""
+    outcomes = [result.outcome for result in results]
+    return _OUTCOMES.encode(
+        _Outcomes(
+            [result.position for result in results],
+            [outcome.id for outcome in outcomes],
+            [outcome.state for outcome in outcomes],
+            [outcome.seconds for outcome in outcomes],
+            _sparse([outcome.job_id for outcome in outcomes]),
+            _sparse([outcome.error_code for outcome in outcomes]),
+            _sparse([outcome.error_message for outcome in outcomes]),
+            _sparse(store.refer([outcome.output for outcome in outcomes], new_outputs)),
+            _sparse([outcome.value for outcome in outcomes]),
+            _sparse([outcome.resume_token for outcome in outcomes]),
+        )
     )
 
 
-class EncodedResults(msgspec.Struct):
+def _sparse(values: list[Content]) -> list[Content] | None:
+    return None if values.count(cast("Content", None)) == len(values) else values
+
+
+class EncodedResults:
     """A row of results, whose outputs may be stored apart."""
 
-    attempt: int
-    step: int
-    rows: list[_Outcome]
-
-    @classmethod
-    def decode(cls, attempt: int, step: int, body: str) -> EncodedResults:
+    def __init__(self, attempt: int, step: int, body: str) -> None:
         """Decode the body of a row."""
-        return cls(attempt, step, _OUTCOMES.decode(body))
+        self._attempt, self._step = attempt, step
+        self._columns = _OUTCOMES.decode(body)
+        self._outputs: Sequence[_Output] = self._column(self._columns.outputs)
 
-    def hashes(self) -> set[str]:
-        """Return the hashes of the outputs that are stored apart."""
-        return {row.output[0] for row in self.rows if isinstance(row.output, tuple)}
+    def hashes(self) -> Iterator[str]:
+        """Yield the hashes of the outputs that are stored apart."""
+        return (output[0] for output in self._outputs if isinstance(output, tuple))
 
-    def states(self) -> Iterable[tuple[int, State]]:
-        """Return the state of each position."""
-        return ((row.position, row.state) for row in self.rows)
+    def states(self) -> Iterator[tuple[int, State]]:
+        """Yield the state of each position."""
+        return zip(self._columns.positions, self._columns.states, strict=True)
 
     def resolve(self, outputs: Mapping[str, str]) -> list[Result]:
         """Return the results, with these outputs by hash."""
-        return [self._resolve(row, outputs) for row in self.rows]
-
-    def _resolve(self, row: _Outcome, outputs: Mapping[str, str]) -> Result:
-        hash_, size = row.output if isinstance(row.output, tuple) else (None, None)
-        outcome = Outcome(
-            row.id,
-            row.state,
-            row.job_id,
-            row.error_code,
-            row.error_message,
-            row.output if not isinstance(row.output, tuple) else outputs.get(row.output[0]),
-            row.seconds,
-            row.value,
-            row.resume_token,
+        columns = self._columns
+        outcomes = map(
+            Outcome,
+            columns.ids,
+            columns.states,
+            self._column(columns.job_ids),
+            self._column(columns.error_codes),
+            self._column(columns.error_messages),
+            [outputs.get(one[0]) if isinstance(one, tuple) else one for one in self._outputs],
+            columns.seconds,
+            self._column(columns.values),
+            self._column(columns.resume_tokens),
         )
-        return Result(row.position, self.attempt, self.step, outcome, size, hash_)
+        rows = zip(columns.positions, outcomes, self._outputs, strict=True)
+        return [self._result(position, outcome, output) for position, outcome, output in rows]
+
+    def _result(self, position: int, outcome: Outcome, output: _Output) -> Result:
+        hash_, size = output if isinstance(output, tuple) else (None, None)
+        return Result(position, self._attempt, self._step, outcome, size, hash_)
+
+    def _column(self, values: list[Content] | None) -> Sequence[Content | None]:
+        return values if values is not None else [None] * len(self._columns.positions)

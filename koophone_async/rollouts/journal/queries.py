@@ -214,7 +214,7 @@ def _settled(database: Database, rollout: str, sent: Collection[int]) -> dict[in
     for number, chunk in database.query(_CHUNK_OF_RESULTS, (rollout, 0)):
         if chunk in sent:
             ((attempt, step, body),) = database.query(_RESULT, (number,))
-            found.setdefault(chunk, {}).update(EncodedResults.decode(attempt, step, body).states())
+            found.setdefault(chunk, {}).update(EncodedResults(attempt, step, body).states())
     return found
 
 
@@ -245,9 +245,7 @@ def results_after(
     """Return results after a row, and the number of the last row; None if there are no more."""
     rows = database.query(_RESULTS, (rollout, number, limit))
     blocks = [
-        EncodedResults.decode(of, step, body)
-        for _, of, step, _, body in rows
-        if attempt is None or of == attempt
+        EncodedResults(of, step, body) for _, of, step, _, body in rows if attempt is None or of == attempt
     ]
     outputs = _outputs(database, rollout, {hash_ for block in blocks for hash_ in block.hashes()})
     found = [result for block in blocks for result in block.resolve(outputs)]

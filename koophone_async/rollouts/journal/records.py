@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attrs import field, frozen
 
@@ -235,9 +235,8 @@ class ChunkRecord:
     """Positions that have a final result already."""
 
 
-@frozen
-class Result:
-    """Outcome of one phone in one step."""
+class Result(NamedTuple):
+    """Outcome of one phone in one step. A tuple, since it is made for each of a million phones."""
 
     position: int
     attempt: int
