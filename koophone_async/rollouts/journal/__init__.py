@@ -8,6 +8,7 @@ and a command on one phone may cost 1.2 times as much with a journal as without.
 common subset of SQLite and PostgreSQL, behind the small protocol `Database`.
 """
 
+from koophone_async.rollouts.journal.database import Database
 from koophone_async.rollouts.journal.driver import Driver
 from koophone_async.rollouts.journal.errors import JournalError, LeaseHeld, LeaseLost
 from koophone_async.rollouts.journal.journal import Journal
@@ -35,6 +36,7 @@ __all__ = [
     "AttemptRecord",
     "ChunkRecord",
     "ChunkState",
+    "Database",
     "Driver",
     "Holder",
     "Journal",

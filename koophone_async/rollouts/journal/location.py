@@ -39,6 +39,23 @@ class Location:
     single_machine: bool = False
     """Whether the caller states that no other machine uses a file on a network file system."""
 
+    def check_file_system(self, mounts: str) -> None:
+        """Check that SQLite's locks are reliable where the file is.
+
+        Args:
+            mounts: The text of `/proc/self/mountinfo`.
+
+        Raises:
+            ValueError: It is on a network file system.
+        """
+        path = self.path.absolute()
+        kind = file_system_of(path.parent.resolve(), mounts)
+        if kind in NETWORK_FILE_SYSTEMS and not self.single_machine:
+            raise ValueError(
+                f"is on a network file system ({kind}), where SQLite's locks are not reliable; if only one"
+                f" machine uses it, open sqlite:///{path}?network=single"
+            )
+
 
 def default_location(environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the location that the environment names, else the default; None if journals are turned off."""

@@ -14,13 +14,13 @@ from attrs import define, field
 from koophone_async.errors import KooPhoneError
 from koophone_async.rollouts.journal import schema
 from koophone_async.rollouts.journal.errors import JournalError
-from koophone_async.rollouts.journal.location import NETWORK_FILE_SYSTEMS, Location, file_system_of
 from koophone_async.sqlite_files import FileFormat, create_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from koophone_async.rollouts.journal.database import Value
+    from koophone_async.rollouts.journal.location import Location
 
 FORMAT: Final = FileFormat(
     application_id=int.from_bytes(b"KPro"), version=schema.VERSION, columns=schema.COLUMNS
@@ -78,8 +78,8 @@ class SqliteDatabase:
         return database
 
     def _open(self, location: Location, lock_timeout: float) -> None:
-        if not location.single_machine:
-            self._refuse_network_file_system()
+        with suppress(FileNotFoundError):  # no Linux
+            location.check_file_system(_MOUNTS.read_text("utf-8", "surrogateescape"))
         is_new = not self.path.exists()
         if is_new:
             self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
@@ -93,18 +93,6 @@ class SqliteDatabase:
             self._db.close()
             raise
 
-    def _refuse_network_file_system(self) -> None:
-        try:
-            mounts = _MOUNTS.read_text("utf-8", "surrogateescape")
-        except OSError:
-            return  # no Linux
-        kind = file_system_of(self.path.parent.resolve(), mounts)
-        if kind in NETWORK_FILE_SYSTEMS:
-            raise ValueError(
-                f"is on a network file system ({kind}), where SQLite's locks are not reliable; if only one"
-                f" machine uses it, open sqlite:///{self.path}?network=single"
-            )
-
     def _prepare(self, lock_timeout: float) -> None:
         deadline = time.monotonic() + lock_timeout
         version = FORMAT.check_connection(self._db)
@@ -113,7 +101,7 @@ class SqliteDatabase:
             self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._turn_on_wal(deadline)
         if version < schema.VERSION:
-            self.migrate()
+            self._migrate()
         else:
             self._check_pages()
         self._make_private()
@@ -148,11 +136,11 @@ class SqliteDatabase:
             with suppress(PermissionError):  # it is another user's
                 self.path.chmod(0o600)
 
-    def migrate(self, migrations: Sequence[Sequence[str]] = schema.MIGRATIONS) -> None:
+    def _migrate(self) -> None:
         """Create the tables, or bring those of an earlier version up to date, in one transaction."""
         with self.transaction():
             version = FORMAT.check_connection(self._db)  # another process may have been faster
-            for statement in chain.from_iterable(migrations[version:]):
+            for statement in chain.from_iterable(schema.MIGRATIONS[version:]):
                 self._db.execute(statement.format(serial="INTEGER PRIMARY KEY AUTOINCREMENT"))
             FORMAT.stamp(self._db)
 
@@ -182,7 +170,7 @@ class SqliteDatabase:
 
     def shrink(self) -> None:
         """Return the space of deleted rows to the operating system."""
-        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
 
     def describe(self, error: Exception) -> JournalError | None:
         """Return what an exception of SQLite or of the file system means to a person."""

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 from attrs import asdict
 
+from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.journal import (
     Actor,
     Journal,
     Kind,
     NewRollout,
+    RequestKind,
     RolloutState,
     Target,
 )
+from koophone_async.rollouts.journal.schema import OWNED_TABLES
 from koophone_async.virtual_time import EPOCH
-from tests.rollouts.journal.samples import targets
+from tests.rollouts.journal.samples import result, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,3 +187,92 @@ async def test_the_history_is_filtered(
 ) -> None:
     async with history:
         assert [one.name for one in await history.rollouts(**filters)] == names  # type: ignore[arg-type]
+
+
+async def test_old_rollouts_are_deleted_with_everything_of_them(history: Journal, path: Path) -> None:
+    async with history:
+        deleted = await history.prune(before=EPOCH + timedelta(days=99))
+
+        assert [one.name for one in deleted] == ["shop-2", "exec"]
+        assert [one.name for one in await history.rollouts()] == ["shop-3", "shop-1"]
+        kept = {one.id for one in await history.rollouts()}
+    with closing(sqlite3.connect(path)) as db:
+        for table in OWNED_TABLES:
+            owners = {id for (id,) in db.execute(f"SELECT DISTINCT rollout FROM {table}")}  # noqa: S608 - ours
+            assert owners <= kept
+
+
+@pytest.mark.parametrize(
+    "before, kind, keep, names",
+    [
+        (None, None, None, []),
+        (EPOCH, None, None, []),
+        (EPOCH + timedelta(days=3), None, None, ["exec"]),
+        (EPOCH + timedelta(days=99), Kind.COMMAND, None, ["exec"]),
+        (EPOCH + timedelta(days=99), Kind.PLAN, None, ["shop-2"]),
+        (None, None, 3, []),
+        (None, None, 2, ["exec"]),
+        (None, Kind.COMMAND, 0, ["exec"]),
+        (None, None, 0, ["shop-2", "exec"]),
+    ],
+)
+async def test_only_rollouts_beyond_the_limits_are_deleted(
+    history: Journal, before: datetime | None, kind: Kind | None, keep: int | None, names: list[str]
+) -> None:
+    async with history:
+        assert [one.name for one in await history.prune(before, kind=kind, keep=keep)] == names
+
+
+@pytest.mark.parametrize("state", [State.UNKNOWN, State.UNFINISHED])
+async def test_a_rollout_that_somebody_must_look_into_is_kept(journal: Journal, state: State) -> None:
+    driver = await journal.acquire((await journal.create(NEW, targets(1))).id)
+    driver.settle(None, [result(0, state)], {state: 1})
+    await driver.release(state=RolloutState.FINISHED)
+
+    assert await journal.prune(keep=0) == []
+
+
+async def test_a_rollout_that_has_a_driver_is_kept(journal: Journal) -> None:
+    driver = await journal.acquire((await journal.create(NEW, targets(1))).id)
+    driver.update(state=RolloutState.STOPPED)
+    await driver.flush()
+
+    assert await journal.prune(keep=0) == []
+    await driver.release()
+    assert [one.name for one in await journal.prune(keep=0)] == ["shop"]
+
+
+async def test_targets_of_a_creation_that_was_killed_are_deleted_after_a_day(path: Path) -> None:
+    days = iter((EPOCH, EPOCH + timedelta(hours=23), EPOCH + timedelta(hours=25)))
+    async with await Journal.open(path, now=lambda: next(days)) as journal:
+
+        def failing() -> Iterator[Target]:
+            yield from targets(10_000)
+            raise TimeoutError
+
+        with pytest.raises(TimeoutError):
+            await journal.create(NEW, failing())
+        for expected in (10, 0):
+            await journal.prune()
+            with closing(sqlite3.connect(path)) as db:
+                assert db.execute("SELECT count(*) FROM targets").fetchone() == (expected,)
+
+
+async def test_a_pruned_journal_is_smaller(journal: Journal, path: Path) -> None:
+    driver = await journal.acquire((await journal.create(NEW, targets(50_000))).id)
+    await driver.release(state=RolloutState.FINISHED)
+
+    def pages() -> int:
+        with closing(sqlite3.connect(path)) as db:
+            return int(db.execute("PRAGMA page_count").fetchone()[0])
+
+    before = pages()
+    await journal.prune(keep=0)
+    assert pages() < before / 2
+
+
+async def test_requests_for_an_unknown_rollout_are_refused(journal: Journal) -> None:
+    with pytest.raises(InvalidRequest, match="there is no rollout 'nothing'"):
+        await journal.request("nothing", RequestKind.PAUSE)
+    with pytest.raises(InvalidRequest, match="there is no rollout 'nothing'"):
+        await journal.acquire("nothing")
