@@ -1,4 +1,4 @@
-"""Import time, each time in a new interpreter.
+"""Import time, and the start of the command line, each time in a new interpreter.
 
 Bytecode is cached between the runs for all: in an environment that forbids writing it, only the package under
 development would be compiled each time.
@@ -23,12 +23,23 @@ SDK: Final = "import huaweicloudsdkcph.v1"
 
 def _milliseconds(statement: str) -> float:
     code = (
-        f"import time; started_at = time.process_time(); {statement}; print(time.process_time() - started_at)"
+        "import sys, time; started_at = time.process_time()\n"
+        f"try: {statement}\n"
+        "finally: sys.stderr.write(str(time.process_time() - started_at))"
     )
     command = [sys.executable, "-c", code]
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": "build/bytecode"}
     process = subprocess.run(command, capture_output=True, check=True, text=True, env=environ)  # noqa: S603 - our own module
-    return float(process.stdout) * 1e3
+    return float(process.stderr) * 1e3
+
+
+def _start(*line: str, **environ: str) -> str:
+    """Return the statement that runs `koophone` with some arguments and variables."""
+    setup = f"import os, sys; sys.argv[1:] = {list(line)}; os.environ.update({environ})"
+    return f"{setup}; from koophone_async.cli import main; main()"
+
+
+_TAB: Final = _start(_KOOPHONE_COMPLETE="complete_bash", COMP_WORDS="koophone instances ", COMP_CWORD="2")
 
 
 def _measure_imports(statements: Mapping[str, str]) -> Mapping[str, Sequence[float]]:
@@ -42,7 +53,7 @@ def _measure_imports(statements: Mapping[str, str]) -> Mapping[str, Sequence[flo
 
 
 def results() -> Sequence[Result]:
-    """Measure the package alone, and the names that every user needs, which import aiohttp."""
+    """Measure the package alone, the names that every user needs, and the start of the command line."""
     package = {FLOOR: AIOHTTP, VENDOR: SDK, OURS: f"{AIOHTTP}; import koophone_async"}
     names = {FLOOR: AIOHTTP, VENDOR: SDK, OURS: "from koophone_async import KooPhone, Session"}
     return [
@@ -56,6 +67,21 @@ def results() -> Sequence[Result]:
         ),
         Result(
             "import", "Session and KooPhone", "ms CPU", _measure_imports(names), max_ratio=1.15, guarded=True
+        ),
+        *(
+            Result(
+                "import",
+                f"koophone: {what}",
+                "ms CPU",
+                _measure_imports({FLOOR: "import typer", OURS: statement}),
+                max_ratio=1.5,
+                guarded=True,
+            )
+            for what, statement in {
+                "--version": _start("--version"),
+                "--help": _start("--help"),
+                "a TAB": _TAB,
+            }.items()
         ),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import NoReturn
 
 from koophone_async.cli.encoding import escape_unencodable
@@ -19,20 +20,29 @@ def main() -> None:
     _replace_closed_streams()
     escape_unencodable(sys.stdout, sys.stderr)
     try:
+        _complete()
+        if not all(map(find_spec, ("typer", "rich"))):
+            sys.stderr.write(f"{MISSING_EXTRA}\n")
+            sys.exit(USAGE)
         from koophone_async.cli.app import app  # noqa: PLC0415 - typer may not be installed
 
         app(prog_name="koophone")
-    except ModuleNotFoundError as missing:
-        if missing.name not in ("typer", "rich"):
-            raise
-        sys.stderr.write(f"{MISSING_EXTRA}\n")
-        sys.exit(USAGE)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:
         _exit_with(error)
     finally:
         _flush()
+
+
+def _complete() -> None:
+    """Answer a shell that completes a line, and exit; a TAB does not wait for the import of typer."""
+    if "_KOOPHONE_COMPLETE" in os.environ:
+        from koophone_async.cli.completion import complete  # noqa: PLC0415 - only needed here
+
+        if (answer := complete(os.environ)) is not None:
+            sys.stdout.write(answer)
+            sys.exit()
 
 
 def _replace_closed_streams() -> None:

@@ -1,29 +1,19 @@
-"""The commands of `koophone`."""
+"""The commands of `koophone`. What a command calls is imported when it runs: the start stays quick."""
 
 from __future__ import annotations
 
-import logging
-import os
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any, Final, Literal
 
 import typer
+from typer.main import get_command_from_info, get_group
+from typer.models import CommandInfo
 
 from koophone_async import __version__
-from koophone_async.cli import (
-    api,
-    config,
-    cph_options,
-    demo,
-    emulator,
-    events,
-    exec_command,
-    help_text,
-)
-from koophone_async.cli.operation_commands import add_operations, group, groups
-from koophone_async.cli.settings import Settings
-from koophone_async.errors import InvalidRequest
-from koophone_async.proxies import Proxy
-from koophone_async.wire import Edition
+from koophone_async.cli import help_text
+from koophone_async.cli.lazy_groups import Builders, Click, group
 
 
 def _show_version(requested: bool) -> None:
@@ -34,6 +24,9 @@ def _show_version(requested: bool) -> None:
 
 def _check_proxy(address: str | None) -> str | None:
     if address:
+        from koophone_async.errors import InvalidRequest  # noqa: PLC0415 - slow to import
+        from koophone_async.proxies import Proxy  # noqa: PLC0415 - as above
+
         try:
             Proxy.parse(address)
         except InvalidRequest as error:
@@ -48,7 +41,8 @@ def start(
         str | None, typer.Option(help="Region, such as cn-north-4. Default: KOOPHONE_REGION.")
     ] = None,
     edition: Annotated[
-        Edition | None, typer.Option(help="Edition of the service. Default: KOOPHONE_EDITION, else china.")
+        Literal["china", "international"] | None,
+        typer.Option(help="Edition of the service. Default: KOOPHONE_EDITION, else china."),
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Section of ~/.huaweicloud/credentials. Default: KOOPHONE_PROFILE.")
@@ -74,36 +68,68 @@ def start(
     Credentials are read from HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, from the profile file, or from the
     metadata service of a cloud server; `koophone config` shows which are used. `koophone demo` needs none.
     """
-    if verbose:
-        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
-        logging.getLogger("koophone_async").setLevel(logging.DEBUG)
-    context.obj = Settings.of(
-        os.environ,
-        KOOPHONE_REGION=region,
-        KOOPHONE_EDITION=edition,
-        KOOPHONE_PROFILE=profile,
-        https_proxy=proxy,
-        http_proxy=proxy,
-    )
+    context.obj = {
+        "verbose": verbose,
+        "KOOPHONE_REGION": region,
+        "KOOPHONE_EDITION": edition,
+        "KOOPHONE_PROFILE": profile,
+        "https_proxy": proxy,
+        "http_proxy": proxy,
+    }
 
 
-app: typer.Typer = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
-app.callback(help=help_text.unwrap(start.__doc__))(start)
-app.command("demo", help=help_text.unwrap(demo.run.__doc__))(demo.run)
-app.command("exec", cls=exec_command.CommandAfterDashes, help=help_text.unwrap(exec_command.run.__doc__))(
-    exec_command.run
+def _module(name: str) -> Any:  # noqa: ANN401 - each has a function `run`
+    return import_module(f"koophone_async.cli.{name}")
+
+
+def _command(name: str, module: str) -> Click:
+    """Build the command of a module: its function `run`, as the class `Command` if there is one."""
+    loaded = _module(module)
+    info = CommandInfo(name, cls=getattr(loaded, "Command", None), callback=loaded.run)
+    info.help = help_text.unwrap(loaded.run.__doc__)
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+
+
+def _events() -> Click:
+    text = "Receive game events: players entering and quitting games, heartbeats."
+    return get_group(group(("events",), text, dict, {"serve": partial(_command, "serve", "events")}))
+
+
+def _operations(*services: str) -> Callable[[], Builders]:
+    return lambda: _module("operation_commands").groups(*services)
+
+
+def _cph() -> Click:
+    options = _module("cph_options").start
+    cph = group(("cph",), None, _operations("cph", "gaming"))
+    cph.callback(help=help_text.unwrap(options.__doc__))(options)
+    return get_group(cph)
+
+
+def _iam() -> Click:
+    return get_group(group(("iam",), "IAM: tokens and projects.", _operations("iam")))
+
+
+_COMMANDS: Final = {
+    "demo": "demo",
+    "exec": "exec_command",
+    "emulator": "emulator",
+    "api": "api",
+    "config": "config",
+}
+"""Modules of commands with a name of their own."""
+
+app: typer.Typer = group(
+    (),
+    None,
+    _operations("koophone"),
+    {
+        **{name: partial(_command, name, module) for name, module in _COMMANDS.items()},
+        "events": _events,
+        "cph": _cph,
+        "iam": _iam,
+    },
 )
-app.command("emulator", help=help_text.unwrap(emulator.run.__doc__))(emulator.run)
-app.command("api", help=help_text.unwrap(api.run.__doc__))(api.run)
-app.command("config", help=help_text.unwrap(config.run.__doc__))(config.run)
-receiver: typer.Typer = typer.Typer(
-    help="Receive game events: players entering and quitting games, heartbeats."
-)
-receiver.callback(no_args_is_help=True)(lambda: None)
-receiver.command("serve", help=help_text.unwrap(events.run.__doc__))(events.run)
-app.add_typer(receiver, name="events")
-add_operations(app, "koophone")
-cph: typer.Typer = group(None, lambda: groups("cph", "gaming"))
-cph.callback(help=help_text.unwrap(cph_options.start.__doc__))(cph_options.start)
-app.add_typer(cph, name="cph")
-app.add_typer(group("IAM: tokens and projects.", lambda: groups("iam")), name="iam")
+app.pretty_exceptions_enable = False
+app.info.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+app.callback(help=help_text.unwrap(start.__doc__), no_args_is_help=True)(start)

@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from koophone_async.cli.settings import current_settings
-
 
 def start(
     context: typer.Context,
@@ -26,5 +24,5 @@ def start(
 
     Commands for phones or servers select them by ID..., --ids-file, --where, --tag (servers) or --all.
     """
-    settings = current_settings(context)
-    context.find_root().obj = settings.override(HUAWEICLOUD_SDK_PROJECT_ID=project_id, KOOPHONE_REGION=region)
+    options = {"HUAWEICLOUD_SDK_PROJECT_ID": project_id, "KOOPHONE_REGION": region}
+    context.find_root().obj |= {name: value for name, value in options.items() if value is not None}

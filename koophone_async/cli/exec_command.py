@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.koophone import INSTANCES
+from koophone_async.cli.lazy_groups import Click
 from koophone_async.cli.output import Format
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
@@ -18,9 +19,6 @@ from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Deadline
 from koophone_async.services.koophone.client import KooPhone
-
-Click: TypeAlias = Any
-"""A command or context of click; newer versions of typer vendor click, so no import works with all."""
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.")]
 
@@ -57,7 +55,7 @@ Group = Annotated[
 _COMMAND_WORDS = "koophone.exec"
 
 
-class CommandAfterDashes(TyperCommand):
+class Command(TyperCommand):
     """A typer command whose arguments end at `--`; the words after it are the shell command."""
 
     def parse_args(self, ctx: Click, args: list[str]) -> list[str]:

@@ -6,9 +6,10 @@ import inspect
 import re
 from collections.abc import Callable
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import attrs
+if TYPE_CHECKING:
+    import attrs
 
 
 def about(method: Callable[..., Any], verb: Callable[..., Any] | None = None) -> str:
@@ -72,9 +73,4 @@ def sentence(*parts: str) -> str:
     for part in filter(None, (part.strip().rstrip(".") for part in parts)):
         if not any(part.lower() in earlier.lower() for earlier in sentences):
             sentences.append(part[0].upper() + part[1:])
-    return escaped(". ".join(sentences))
-
-
-def escaped(text: str) -> str:
-    """Escape brackets, which rich would interpret as markup."""
-    return text.replace("[", r"\[")
+    return ". ".join(sentences)

@@ -8,18 +8,16 @@ from collections.abc import (
     AsyncIterable,
     Awaitable,
     Callable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from functools import cached_property, partial
+from functools import partial
 from inspect import Parameter, Signature
 from itertools import groupby
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, cast
 
 import typer
 from attrs import frozen
-from typer.core import TyperGroup
 from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
@@ -27,8 +25,9 @@ from koophone_async.batches import Run
 from koophone_async.cli import help_text, wait
 from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import Exit, print_stderr, report_unknown
-from koophone_async.cli.exec_command import Click, Concurrency, Group, Output, Timeout, deadline
+from koophone_async.cli.exec_command import Concurrency, Group, Output, Timeout, deadline
 from koophone_async.cli.fleet_commands import Verb
+from koophone_async.cli.lazy_groups import Builders, Click, group
 from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.orders import unpaid
 from koophone_async.cli.output import Format, printer
@@ -49,76 +48,30 @@ NoWait = Annotated[
 ]
 
 
-Builders: TypeAlias = Mapping[str, Callable[[], Click]]
-"""Functions that build commands, by command name."""
-
-
-class LazyCommands(Mapping[str, Any]):
-    """Commands of a group by name, each built on first access."""
-
-    def __init__(self, built: Mapping[str, Any], load: Callable[[], Builders]) -> None:
-        """Start with commands that are built already; `load` is called once, for the builders of the rest."""
-        self._built = dict(built)
-        self._load = load
-
-    @cached_property
-    def _builders(self) -> dict[str, Callable[[], Click]]:
-        return {name: builder for name, builder in self._load().items() if name not in self._built}
-
-    def __getitem__(self, name: str) -> Click:
-        if name not in self._built:
-            self._built[name] = self._builders[name]()
-        return self._built[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._builders, **self._built})
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def group(help: str | None, load: Callable[[], Builders]) -> typer.Typer:  # noqa: A002 - typer's parameter
-    """Create a group of commands, whose names may be typed with `_` too, like those of operations.
-
-    Args:
-        help: Help of the group.
-        load: Returns the builders of its commands; called on first access.
-    """
-
-    class LazyGroup(TyperGroup):
-        def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
-            super().__init__(**options)
-            self.commands: Click = LazyCommands(self.commands, load)
-
-        def get_command(self, ctx: Click, cmd_name: str) -> Click:
-            """Return a command by name."""
-            return super().get_command(ctx, cmd_name.replace("_", "-"))
-
-    return typer.Typer(cls=LazyGroup, help=help, no_args_is_help=True)
-
-
 def groups(*services: str) -> Builders:
-    """Return the builders of the groups of some services; only those of the first are at the top level."""
-    app = typer.Typer()
-    add_operations(app, *services)
-    commands = get_group(app).commands
-    return {name: partial(commands.__getitem__, name) for name in commands}
+    """Return the builders of the groups of some services; those after the first get a group of their own."""
+    first, *others = services
+    return {
+        **{name: partial(get_group, resource) for name, resource in _resources(first).items()},
+        **{service(name).path[-1]: partial(_service_group, name) for name in others},
+    }
 
 
-def add_operations(app: typer.Typer, *services: str) -> None:
-    """Add a group for each resource; services after the first get a group of their own."""
-    for name in services:
-        parent, current = app, service(name)
-        if name != services[0]:
-            parent = typer.Typer(help=current.about, no_args_is_help=True)
-            app.add_typer(parent, name=current.path[-1])
-        for resource, group_entries in groupby(entries(name), lambda entry: entry.words[-2]):
-            parent.add_typer(_resource_group(tuple(group_entries)), name=resource)
+def _service_group(name: str) -> Click:
+    current = service(name)
+    return get_group(group(current.path, current.about, partial(groups, name)))
+
+
+def _resources(name: str) -> dict[str, typer.Typer]:
+    """Return the groups of a service by resource."""
+    by_resource = groupby(entries(name), lambda entry: entry.words[-2])
+    return {resource: _resource_group(tuple(group_entries)) for resource, group_entries in by_resource}
 
 
 def _resource_group(resource_entries: tuple[Entry, ...]) -> typer.Typer:
     first = resource_entries[0]
     resource = group(
+        first.words[:-1],
         first.resource_class.__doc__,
         lambda: {entry.words[-1]: partial(_build, entry) for entry in resource_entries},
     )
@@ -129,7 +82,7 @@ def _resource_group(resource_entries: tuple[Entry, ...]) -> typer.Typer:
 
 def _build(entry: Entry) -> Click:
     info = CommandInfo(entry.words[-1], callback=command(entry))
-    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode="rich")
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 
 
 def command(entry: Entry) -> Callable[..., None]:
@@ -146,7 +99,7 @@ def command(entry: Entry) -> Callable[..., None]:
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     verb = entry.verb.run if entry.verb and entry.verb.waits else None
-    run.__doc__ = help_text.escaped(help_text.about(entry.method, verb))
+    run.__doc__ = help_text.about(entry.method, verb)
     return run
 
 

@@ -257,7 +257,7 @@ def _describe_list(attribute: Attribute) -> str:
         spelling(a).name + (f" ({limit})" if (limit := help_text.limit(a)) else "")
         for a in attrs.fields(attrs.resolve_types(item))
     ]
-    return help_text.escaped(f"{spelling(attribute).name}, each with {', '.join(item_fields)}")
+    return f"{spelling(attribute).name}, each with {', '.join(item_fields)}"
 
 
 def _default(path: Sequence[Attribute], hint: Hint) -> str:

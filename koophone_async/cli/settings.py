@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import typer
 from attrs import field, frozen
@@ -75,12 +77,8 @@ class Settings:
     @classmethod
     def of(cls, environ: Mapping[str, str], **options: str | None) -> Settings:
         """Return the environment overridden by options, which are named like its variables."""
-        return cls(environ).override(**options)
-
-    def override(self, **options: str | None) -> Settings:
-        """Return the settings overridden by further options."""
         overridden = {name: value for name, value in options.items() if value is not None}
-        return Settings(dict(self.environ) | overridden, self.overridden | overridden.keys())
+        return cls(dict(environ) | overridden, frozenset(overridden))
 
     @property
     def chain(self) -> Chain:
@@ -180,6 +178,9 @@ async def credentials(chain: Chain) -> Credentials:
 
 
 def current_settings(context: typer.Context) -> Settings:
-    """Return the settings of the running command."""
-    current: Settings = context.find_root().obj
-    return current
+    """Return the settings of the running command, and start its log; `context.obj` has the global options."""
+    options: dict[str, Any] = dict(context.find_root().obj)
+    if options.pop("verbose"):
+        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+        logging.getLogger("koophone_async").setLevel(logging.DEBUG)
+    return Settings.of(os.environ, **options)

@@ -393,13 +393,3 @@ def test_config_without_credentials_exits_3_with_advice(run_main: RunMain) -> No
 
     assert result.code == 3
     assert "Set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK" in result.err
-
-
-def test_the_app_is_imported_without_emulator_cph_and_rich() -> None:
-    program = "import sys, koophone_async.cli.app; print(*sys.modules)"
-    with Process([sys.executable, "-c", program], stdout=PIPE, stderr=PIPE, text=True) as process:
-        loaded = process.end().out.split()
-
-    assert "koophone_async.cli.app" in loaded
-    unneeded = ("koophone_async.emulator", "koophone_async.services.cph.client", "rich")
-    assert [name for name in loaded if name.startswith(unneeded)] == []

@@ -1,0 +1,82 @@
+"""Groups of commands that are known, with their help, before what they call is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import typer
+from typer.core import TyperGroup
+
+from koophone_async.cli.command_table import commands_of
+
+Click: TypeAlias = Any
+"""A command or context of click; newer versions of typer vendor click, so no import works with all."""
+
+Builders: TypeAlias = Mapping[str, Callable[[], Click]]
+"""Functions that build commands, by command name."""
+
+
+class LazyCommands(Mapping[str, Any]):
+    """Commands of a group by name, each built on first access."""
+
+    def __init__(self, built: Mapping[str, Any], light: Builders, load: Callable[[], Builders]) -> None:
+        """Start with commands that are built already.
+
+        Args:
+            built: The commands.
+            light: Builders of commands that import only what their own command needs.
+            load: Returns the builders of the rest; called once, when one of them is built.
+        """
+        self._built = dict(built)
+        self._light = light
+        self._load = load
+
+    @cached_property
+    def _builders(self) -> Builders:
+        return {**self._light, **self._load()}
+
+    def __getitem__(self, name: str) -> Click:
+        if name not in self._built:
+            builders = self._light if name in self._light else self._builders
+            self._built[name] = builders[name]()
+        return self._built[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._builders, *self._built)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def group(
+    path: tuple[str, ...],
+    help: str | None,  # noqa: A002 - typer's parameter
+    load: Callable[[], Builders],
+    light: Builders | None = None,
+) -> typer.Typer:
+    """Create a group of commands, whose names may be typed with `_` too, like those of operations.
+
+    Args:
+        path: The words that lead to it.
+        help: Help of the group.
+        load: Returns the builders of its commands; called when one of them is built.
+        light: Builders of commands that are built without `load`.
+    """
+
+    class LazyGroup(TyperGroup):
+        def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
+            super().__init__(**options)
+            self.commands: Click = LazyCommands(self.commands, light or {}, load)
+
+        def get_command(self, ctx: Click, cmd_name: str) -> Click:
+            """Return a command by name."""
+            return super().get_command(ctx, cmd_name.replace("_", "-"))
+
+        def format_commands(self, ctx: Click, formatter: Any) -> None:  # noqa: ANN401 - click's, as above
+            """Write the names and the help of the commands, from the table."""
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, entry["help"]) for name, entry in commands_of(path).items()])
+
+    return typer.Typer(cls=LazyGroup, help=help, no_args_is_help=True, rich_markup_mode=None)
