@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import math
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Final, NoReturn, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from _typeshed import WriteableBuffer
 
 _ENCODINGS: Final = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -19,6 +22,12 @@ _ENCODINGS: Final = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Encodings by the byte order mark at the start, as spreadsheets and PowerShell write it."""
+
+_MARK_SIZE: Final = 4
+"""Bytes of the longest byte order mark."""
+
+_LONG_LINE: Final = 2**16
+"""Characters within which a first line without NUL characters is expected to show that it is text."""
 
 MAX_DEPTH: Final = 100
 """Levels of nested lists and objects; the deepest documented body has six."""
@@ -36,15 +45,60 @@ def decode_text(data: bytes) -> str:
     Raises:
         ValueError: The bytes are not text in that encoding.
     """
-    encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
+    encoding = _encoding_of(data)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        bad = error.object[error.start]
-        raise ValueError(
-            f"is not {encoding.upper().removesuffix('-SIG')}: byte 0x{bad:02x} in line {line}"
-        ) from None
+        raise _undecodable(error, encoding, 1) from None
+
+
+def decode_lines(stream: IO[bytes]) -> Iterator[str]:
+    """Yield the lines of a stream with their ends, decoded like `decode_text` while they are read.
+
+    Raises:
+        ValueError: The bytes are not text in that encoding.
+    """
+    head = stream.read(_MARK_SIZE)
+    encoding, number = _encoding_of(head), 1
+    text = io.TextIOWrapper(io.BufferedReader(_Joined(head, stream)), encoding, newline="")
+    try:
+        # What is no text, such as a device that never ends, need not have a line end.
+        if first := text.readline(_LONG_LINE):
+            is_cut = not first.endswith(("\r", "\n")) and "\0" not in first
+            yield first + text.readline() if is_cut else first
+            number += 1
+        for line in text:
+            yield line
+            number += 1
+    except UnicodeDecodeError as error:
+        raise _undecodable(error, encoding, number) from None
+
+
+class _Joined(io.RawIOBase):
+    """What was read of a stream, and then the rest of it."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data, self._head = self._head or self._rest.read(len(view)), b""
+        view[: len(data)] = data
+        return len(data)
+
+
+def _encoding_of(data: bytes) -> str:
+    return next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
+
+
+def _undecodable(error: UnicodeDecodeError, encoding: str, first_line: int) -> ValueError:
+    line = first_line + error.object.count(b"\n", 0, error.start)
+    bad = error.object[error.start]
+    return ValueError(f"is not {encoding.upper().removesuffix('-SIG')}: byte 0x{bad:02x} in line {line}")
 
 
 def parse_json(text: bytes | str) -> object:

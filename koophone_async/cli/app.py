@@ -24,10 +24,12 @@ def _show_version(requested: bool) -> None:
 
 def _check_proxy(address: str | None) -> str | None:
     if address:
-        from koophone_async.errors import InvalidRequest  # noqa: PLC0415 - slow to import
+        from koophone_async.cli.input_files import secret_value  # noqa: PLC0415 - slow to import
+        from koophone_async.errors import InvalidRequest  # noqa: PLC0415 - as above
         from koophone_async.proxies import Proxy  # noqa: PLC0415 - as above
 
         try:
+            address = secret_value(address, "--proxy")
             Proxy.parse(address)
         except InvalidRequest as error:
             raise typer.BadParameter(error.problem) from None
@@ -52,7 +54,8 @@ def start(
         typer.Option(
             metavar="URL",
             callback=_check_proxy,
-            help="HTTP proxy; empty for none. Default: HTTPS_PROXY, except for the hosts in NO_PROXY.",
+            help="HTTP proxy; empty for none. Default: HTTPS_PROXY, except for the hosts in NO_PROXY. "
+            f"{help_text.SECRET}.",
         ),
     ] = None,
     verbose: Annotated[

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from math import inf
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import typer
-from attrs import field, frozen
+from attrs import frozen
 
 from koophone_async.cli.emulator import stop_signal
 from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.input_files import read_json
+from koophone_async.cli.event_secrets import Secrets
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import current_settings
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from koophone_async.events import Access, Event, Grant, Receiver
-
-KEY: Final = "KOOPHONE_EVENTS_KEY"
-"""Environment variable with the AES key of all sessions, in base64."""
+    from koophone_async.events import Event, Receiver
 
 _PIPE_WRITE_SIZE: Final = 512
 """Bytes that a writable pipe accepts without blocking, guaranteed by POSIX."""
-
-ANY_SESSION: Final = "*"
-"""Key in the secrets file for all sessions that it does not list."""
 
 
 def run(
@@ -56,8 +49,9 @@ def run(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help='AES keys in base64 to verify accesses with: {"SESSION": "KEY", "*": "KEY of all others"}. '
-            'With a ticket: {"SESSION": {"key": "KEY", "ticket": "TICKET"}}. Read again at each access.',
+            help="AES keys in base64 to verify accesses with, and what stops their replay: "
+            '{"SESSION": {"key": "KEY", "ticket": "TICKET", "until": "TIME", "auth_ts": MILLISECONDS}}. '
+            'Weaker: {"SESSION": "KEY", "*": "KEY of all others"}. Read again at each access.',
         ),
     ] = None,
 ) -> None:
@@ -68,75 +62,17 @@ def run(
     The address is printed to stderr.
 
     Accesses are verified with AES-GCM, using the keys in --secrets-file or the one key in
-    KOOPHONE_EVENTS_KEY; without either, they are refused. Tickets are never printed.
+    KOOPHONE_EVENTS_KEY; without either, they are refused. What cannot stop a replay is reported at the start.
+    Tickets are never printed.
 
     CPH 6.1 to 6.4 (2020-07-30)
     """
     environ = current_settings(context).environ
 
     async def work() -> Exit:
-        return await _serve(host, port, log, database, _load_secrets(secrets_file, environ))
+        return await _serve(host, port, log, database, Secrets.of(secrets_file, environ))
 
     execute(work(), is_server=True)
-
-
-@frozen
-class Secrets:
-    """AES keys by session, from a file or from the environment."""
-
-    file: Path | None
-    key: str | None = field(repr=False)
-
-    def all(self) -> Mapping[str, Any]:
-        """Return the secrets of all sessions.
-
-        Raises:
-            InvalidRequest: The file cannot be read or is not a JSON object.
-        """
-        if self.file is None:
-            return {ANY_SESSION: self.key}
-        option = f"--secrets-file {self.file}"
-        content = read_json(str(self.file), option)
-        if not isinstance(content, dict):
-            raise InvalidRequest("", option, "is not a JSON object")
-        return cast("dict[str, Any]", content)
-
-    async def lookup(self, access: Access) -> Grant | None:
-        """Return the grant of a session."""
-        secrets = self.all()
-        return _grant(secrets.get(access.session, secrets.get(ANY_SESSION)))
-
-
-def _load_secrets(file: Path | None, environ: Mapping[str, str]) -> Secrets | None:
-    """Load the secrets and check each of them.
-
-    Raises:
-        InvalidRequest: A key is malformed; the message names its session but not the key.
-    """
-    secrets = Secrets(file, environ.get(KEY))
-    if file is None and secrets.key is None:
-        return None
-    for session, secret in secrets.all().items():
-        try:
-            _grant(secret)
-        except (ValueError, TypeError, KeyError, InvalidRequest):
-            source = KEY if file is None else f"--secrets-file {file}"
-            raise InvalidRequest(
-                "", source, f"has no valid AES key in base64 for session {session}"
-            ) from None
-    return secrets
-
-
-def _grant(secret: object) -> Grant | None:
-    from koophone_async.events import Grant  # noqa: PLC0415 - slow to import
-
-    if secret is None:
-        return None
-    fields = cast("dict[str, object]", secret) if isinstance(secret, dict) else {"key": secret}
-    key, ticket = fields["key"], fields.get("ticket")
-    if not (isinstance(key, str) and isinstance(ticket, str | None)):
-        raise TypeError("the key or the ticket is not text")
-    return Grant(base64.b64decode(key, validate=True), ticket)
 
 
 @frozen
@@ -200,6 +136,8 @@ async def _serve(
         try:
             async with serve(receiver, host, port) as address:
                 print_stderr(f"koophone: listening at {address}")
+                for warning in secrets.warnings() if secrets else ():
+                    print_stderr(f"koophone: {warning}")
                 await output.stopped.wait()
         except OSError as error:
             raise InvalidRequest("", "events serve", f"cannot start: {error.strerror or error}") from None

@@ -6,10 +6,13 @@ import inspect
 import re
 from collections.abc import Callable
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import attrs
+
+SECRET: Final = "`-` reads it from stdin, `@FILE` from a file, so that no list of processes shows it"
+"""Help of every option that takes a secret."""
 
 
 def about(method: Callable[..., Any], verb: Callable[..., Any] | None = None) -> str:

@@ -12,18 +12,21 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, TypeAlias, cast
+from itertools import chain, islice
+from typing import IO, Final, TypeAlias, cast
 
-from koophone_async.cli.input_files import read_bytes
+from koophone_async.cli.input_files import opened
 from koophone_async.errors import InvalidRequest
-from koophone_async.text_input import decode_text, parse_json
+from koophone_async.text_input import decode_lines, parse_json
 
 Numbered: TypeAlias = tuple[int, str]
-"""The number of a line, counted from 1, and its text."""
+"""The number of a line, counted from 1, and its text with its end."""
 
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _MARK: Final = "\ufeff"
 """A byte order mark, which stays in the middle when files are joined."""
+
+_MAX_IDS: Final = 4_000_000
+"""More than the fleets that there are, and an end for a stream that has none."""
 
 _ID: Final = "id"
 _OTHER_NAMES: Final = frozenset(
@@ -35,6 +38,9 @@ _FOLDED: Final = "ids"
 
 _TABLE_HEADER: Final = re.compile(r"ID(  +[A-Z_]+)+$")
 """The header of a table that this command line printed; the id has no blanks and comes first."""
+
+_ORDINARY: Final = re.compile(r"[\w.:-]+", re.ASCII)
+"""An id in which no character needs to be looked at."""
 
 _QUOTES: Final = ("'", '"')
 _SEPARATORS: Final = ("\t", ";", ",")
@@ -48,13 +54,13 @@ def read_ids(file: str) -> list[str]:
         InvalidRequest: The file cannot be read, has no ids, or has a line that is none.
     """
     option = f"--ids-file {file}"
-    data = read_bytes(file, option)
-    try:
-        ids = parse_ids(data)
-    except InvalidRequest:
-        raise
-    except ValueError as error:
-        raise InvalidRequest("", option, str(error)) from None
+    with opened(file, option) as stream:
+        try:
+            ids = list(islice(parse_stream(stream), _MAX_IDS + 1))
+        except ValueError as error:
+            raise InvalidRequest("", option, str(error)) from None
+    if len(ids) > _MAX_IDS:
+        raise InvalidRequest("", option, f"contains more than {_MAX_IDS:,} ids")
     if not ids:
         raise InvalidRequest("", option, "contains no ids")
     return ids
@@ -66,19 +72,47 @@ def parse_ids(data: bytes) -> list[str]:
     Raises:
         ValueError: A line is no id, or the form is unknown; the message has the number of the line.
     """
-    text = decode_text(data).replace(_MARK, "").rstrip("\x1a")  # Ctrl-Z ended files of DOS
-    if "\0" in _LINE_END.split(text, 1)[0]:
-        raise ValueError("contains NUL characters, like UTF-16 without a byte order mark")
-    if text.lstrip()[:1] in ("[", "{"):
-        return [_text(where, id) for where, id in _of_json(text)]
-    lines = [(number, line) for number, line in enumerate(_LINE_END.split(text), 1) if _content(line)]
-    if not lines:
-        return []
-    if _TABLE_HEADER.fullmatch(lines[0][1].rstrip()):
-        return [line.split()[0] for _, line in lines[1:]]
-    if separator := _separator_of_table(lines):
-        return [_text(f"line {number}", id.strip()) for number, id in _of_csv(text, separator)]
-    return [_plain(f"line {number}", id) for number, id in _of_list(lines)]
+    return list(parse_stream(io.BytesIO(data)))
+
+
+def parse_stream(stream: IO[bytes]) -> Iterator[str]:
+    """Return the ids of a file, which is read as they are taken; only a JSON list is read as a whole."""
+    lines = _numbered(stream)
+    above: list[Numbered] = []
+    is_blank = True
+    for number, line in lines:
+        above.append((number, line))
+        if is_blank and line.lstrip()[:1] in ("[", "{"):
+            return _of_json(above, lines)
+        if _content(line):
+            return _of_lines(above, lines)
+        is_blank = is_blank and not line.strip()
+    return iter(())
+
+
+def _numbered(stream: IO[bytes]) -> Iterator[Numbered]:
+    """Yield the lines with their ends, without byte order marks and the Ctrl-Z that ended files of DOS."""
+    before: Numbered | None = None
+    for number, line in enumerate(decode_lines(stream), 1):
+        if number == 1 and "\0" in line:
+            raise ValueError("contains NUL characters, like UTF-16 without a byte order mark")
+        if before:
+            yield before
+        before = number, line.replace(_MARK, "")
+    if before:
+        number, line = before
+        yield number, line.rstrip("\x1a")
+
+
+def _of_lines(above: list[Numbered], lines: Iterable[Numbered]) -> Iterator[str]:
+    """Yield the ids of a file whose first line with content is the last one of `above`."""
+    number, first = above[-1]
+    if _TABLE_HEADER.fullmatch(first.rstrip()):
+        return (line.split()[0] for _, line in lines if _content(line))
+    if separator := _separator_of_table(number, first):
+        rows = (line for _, line in chain(above, lines))
+        return (_text(f"line {number}", id.strip()) for number, id in _of_csv(rows, separator))
+    return (_plain(f"line {number}", id) for number, id in _of_list(chain(above[-1:], lines)))
 
 
 def _content(line: str) -> str:
@@ -96,6 +130,8 @@ def _text(where: str, id: object) -> str:
 def _plain(where: str, text: str) -> str:
     """Refuse what no id of a list has, since the file is in another form then."""
     id = _text(where, text.strip())
+    if _ORDINARY.fullmatch(id):
+        return id
     for character in id:
         if character.isspace():
             raise ValueError(f"{where}: {id[:_SHOWN]!r} contains white space; expected one id per line")
@@ -106,35 +142,47 @@ def _plain(where: str, text: str) -> str:
     return id
 
 
-def _of_json(text: str) -> Iterator[tuple[str, object]]:
+def _of_json(above: list[Numbered], lines: Iterable[Numbered]) -> Iterator[str]:
+    """Yield the ids of JSON: one value, or one object per line."""
+    _, first = above[-1]
+    if first.lstrip().startswith("{") and _is_json(first):
+        return _of_json_lines(chain(above, lines))
+    all_lines = [*above, *lines]
+    text = "".join(line for _, line in all_lines)
     try:
         value = parse_json(text)
     except ValueError:
         if text.lstrip().startswith("["):
             raise
-        yield from _of_json_lines(text)
-        return
+        return _of_json_lines(all_lines)
     items = cast("list[object]", value) if isinstance(value, list) else [value]
-    for number, item in enumerate(items, 1):
-        yield f"entry {number}", _id_of(f"entry {number}", item)
+    return (_id_of(f"entry {number}", item) for number, item in enumerate(items, 1))
 
 
-def _of_json_lines(text: str) -> Iterator[tuple[str, object]]:
-    for number, line in enumerate(_LINE_END.split(text), 1):
+def _is_json(text: str) -> bool:
+    try:
+        parse_json(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_json_lines(lines: Iterable[Numbered]) -> Iterator[str]:
+    for number, line in lines:
         if line.strip():
             where = f"line {number}"
             try:
                 item = parse_json(line)
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from None
-            yield where, _id_of(where, item)
+            yield _id_of(where, item)
 
 
-def _id_of(where: str, item: object) -> object:
+def _id_of(where: str, item: object) -> str:
     if not isinstance(item, dict):
-        return item
+        return _text(where, item)
     row = cast("dict[str, object]", item)
-    return row[_column(where, list(row))]
+    return _text(where, row[_column(where, list(row))])
 
 
 def _column(where: str, names: Sequence[str]) -> str:
@@ -155,13 +203,8 @@ def _normal(name: str) -> str:
     return re.sub("[ -]", "_", name.strip().lower())
 
 
-def _separator_of_table(lines: Sequence[Numbered]) -> str | None:
-    """Return the separator if the lines are a table with a header; a list has neither.
-
-    Raises:
-        ValueError: Several lines have several values each, and none of them is a header.
-    """
-    number, first = lines[0]
+def _separator_of_table(number: int, first: str) -> str | None:
+    """Return the separator if the first line is the header of a table; None if the lines are a list."""
     named = re.fullmatch("sep=(.)", first.strip(), re.IGNORECASE)  # as Excel writes it above the header
     if named:
         return named[1]
@@ -170,16 +213,12 @@ def _separator_of_table(lines: Sequence[Numbered]) -> str | None:
         if {_normal(cell) for cell in cells} & {_ID, _FOLDED, *_OTHER_NAMES}:
             _column(f"line {number}", cells)
             return separator
-    several = [number for number, line in lines if len(_values(line)) > 1]
-    if several and len(lines) > 1:
-        problem = "has several values, and the first line does not name a column id"
-        raise ValueError(f"line {several[0]}: {problem}")
     return None
 
 
-def _of_csv(text: str, separator: str) -> Iterator[Numbered]:
+def _of_csv(lines: Iterable[str], separator: str) -> Iterator[tuple[int, str]]:
     """Return the ids of a table; its cells may contain line ends and `#`."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     index = None
     try:
         for row in reader:
@@ -201,9 +240,22 @@ def _is_separator_line(row: Sequence[str]) -> bool:
     return row[0].lower() == "sep=" or re.fullmatch("sep=.", row[0], re.IGNORECASE) is not None
 
 
-def _of_list(lines: Iterable[Numbered]) -> Iterator[Numbered]:
+def _of_list(lines: Iterable[Numbered]) -> Iterator[tuple[int, str]]:
+    """Yield the values of a list: one on each line, or several on its only line.
+
+    Raises:
+        ValueError: There are several lines with several values, and no header that names them.
+    """
+    several, count = 0, 0
     for number, line in lines:
-        for value in _values(line):
+        if not _content(line):
+            continue
+        values, count = _values(line), count + 1
+        several = several or (number if len(values) > 1 else 0)
+        if several and count > 1:
+            problem = "has several values, and the first line does not name a column id"
+            raise ValueError(f"line {several}: {problem}")
+        for value in values:
             yield number, value
 
 

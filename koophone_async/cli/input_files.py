@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
-from typing import Final
+from collections.abc import Generator
+from contextlib import contextmanager
+from io import BufferedReader
+from typing import Final, cast
 
 from koophone_async.cli.interruption import raising
 from koophone_async.errors import InvalidRequest
-from koophone_async.text_input import parse_json
+from koophone_async.file_access import UnusableFile, bounded, exposure, open_bounded
+from koophone_async.text_input import decode_text, parse_json
 
 MAX_SIZE: Final = 256 * 2**20
-"""Bytes; more than a million ids need, and an end for a device that never ends, such as /dev/zero."""
+"""Maximum size in bytes of a file with ids; a million of them need a sixth of it."""
+
+_MAX_JSON: Final = 16 * 2**20
+"""Maximum size in bytes of a file with JSON; a request of more could not be signed."""
+
+_MAX_SECRET: Final = 2**16
+"""Maximum size in bytes of a file with one secret."""
+
+FILE_OR_STDIN: Final = "@FILE, or `-` for stdin"
 
 
-def read_bytes(file: str, option: str) -> bytes:
-    """Return the content of a file; `-` is stdin.
+@contextmanager
+def opened(file: str, option: str, max_bytes: int = MAX_SIZE) -> Generator[BufferedReader]:
+    """Open a file to read; `-` is stdin. A signal ends reading.
 
     Raises:
         InvalidRequest: The file cannot be read, or is too large.
     """
     try:
-        if file == "-":
-            with raising():
-                data = sys.stdin.buffer.read(MAX_SIZE + 1)
-        else:
-            with raising(), Path(file).open("rb") as opened:
-                data = opened.read(MAX_SIZE + 1)
+        with raising(), _open(file, max_bytes) as stream:
+            yield stream
+    except UnusableFile as error:
+        raise InvalidRequest("", option, str(error)) from None
     except OSError as error:
         raise InvalidRequest("", option, f"cannot be read: {error.strerror or error}") from None
-    if len(data) > MAX_SIZE:
-        raise InvalidRequest("", option, f"is larger than {MAX_SIZE // 2**20} MB")
-    return data
+
+
+def _open(file: str, max_bytes: int) -> BufferedReader:
+    return (
+        bounded(cast("BufferedReader", sys.stdin.buffer).read1, max_bytes)
+        if file == "-"
+        else open_bounded(file, max_bytes)
+    )
+
+
+def read_bytes(file: str, option: str, max_bytes: int) -> bytes:
+    """Return the content of a file; `-` is stdin.
+
+    Raises:
+        InvalidRequest: The file cannot be read, or is too large.
+    """
+    with opened(file, option, max_bytes) as stream:
+        return stream.read()
+
+
+def read_secrets(file: str, option: str, max_bytes: int = _MAX_JSON) -> tuple[bytes, str | None]:
+    """Return the content of a file with secrets, and a warning if others can read it.
+
+    Raises:
+        InvalidRequest: The file cannot be read, is too large, or can be changed by others.
+    """
+    with opened(file, option, max_bytes) as stream:
+        warning = None if file == "-" else exposure(os.fstat(stream.fileno()))
+        return stream.read(), warning
 
 
 def read_json(file: str, option: str) -> object:
@@ -40,9 +77,35 @@ def read_json(file: str, option: str) -> object:
     Raises:
         InvalidRequest: The file cannot be read, or is not JSON.
     """
+    return json_value(read_bytes(file, option, _MAX_JSON), option)
+
+
+def json_value(data: bytes, option: str) -> object:
+    """Return the JSON value in the content of a file.
+
+    Raises:
+        InvalidRequest: It is not JSON.
+    """
     try:
-        return parse_json(read_bytes(file, option))
-    except InvalidRequest:
-        raise
+        return parse_json(data)
     except ValueError as error:
         raise InvalidRequest("", option, str(error)) from None
+
+
+def secret_value(arg: str, option: str) -> str:
+    """Return the value of an option for a secret: `-` and `@FILE` read it, without its line end.
+
+    Raises:
+        InvalidRequest: It cannot be read, is empty, or can be changed by others.
+    """
+    if arg != "-" and not arg.startswith("@"):
+        return arg
+    name = f"{option} {arg}"
+    data, _ = read_secrets(arg.removeprefix("@"), name, _MAX_SECRET)
+    try:
+        value = decode_text(data).removesuffix("\n").removesuffix("\r")
+    except ValueError as error:
+        raise InvalidRequest("", name, str(error)) from None
+    if not value:
+        raise InvalidRequest("", name, "is empty")
+    return value

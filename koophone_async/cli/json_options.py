@@ -51,13 +51,13 @@ def origin(hint: Hint) -> object:
 
 
 def parse_json(text: str, option: str = "--body") -> object:
-    """Parse the value of an option: JSON, or @FILE.
+    """Parse the value of an option: JSON, `-` for stdin, or @FILE.
 
     Raises:
         InvalidRequest: The value is not JSON, or the file cannot be read.
     """
-    if text.startswith("@"):
-        return read_json(text[1:], f"{option} {text}")
+    if text == "-" or text.startswith("@"):
+        return read_json(text.removeprefix("@"), f"{option} {text}")
     try:
         return text_input.parse_json(text)
     except ValueError as error:

@@ -14,6 +14,7 @@ import typer
 from attrs import frozen
 
 from koophone_async.cli import help_text
+from koophone_async.cli.input_files import secret_value
 from koophone_async.cli.json_options import (
     Attribute,
     Hint,
@@ -43,7 +44,7 @@ from koophone_async.wire import doc_of, spelling
 _INTERNAL_FIELDS: Final = ("page", "request_id")
 """Fields that the library fills in."""
 
-BODY_HELP: Final = "Fields with the names of the API, as JSON or @FILE; options override them."
+BODY_HELP: Final = f"Fields with the names of the API, as JSON, {FILE_OR_STDIN}; options override them."
 
 
 @frozen
@@ -84,12 +85,23 @@ class FieldOption:
             wire = wire.setdefault(name, {})
         wire[last] = value.value if isinstance(value, Enum) else value
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value is a secret, which the list of processes should not show."""
+        return self.path[-1].repr is False
+
     def read(self, args: Arguments) -> object:
-        """Return the value of the option; None if it was not used."""
+        """Return the value of the option; None if it was not used.
+
+        Raises:
+            InvalidRequest: The file with a secret cannot be read.
+        """
         value = args[self.name]
         if self.is_list:
             return value or None
-        return None if value is None else self.value_type.value(value)
+        if value is None:
+            return None
+        return secret_value(value, self.option) if self.is_secret else self.value_type.value(value)
 
 
 @frozen
@@ -153,7 +165,9 @@ class ModelListOption:
         """The option."""
         return (
             _body(
-                help_text.sentence(self.help, "A JSON list with the field names of the API, or @FILE"),
+                help_text.sentence(
+                    self.help, "A JSON list with the field names of the API, @FILE, or `-` for stdin"
+                ),
                 required=True,
             ),
         )
@@ -240,7 +254,8 @@ def _field_option(path: tuple[Attribute, ...], hint: Hint) -> Iterator[FieldOpti
     if len(value_type.values) != 1:
         description = doc_of(attribute)
         limit = "" if value_type.values else help_text.limit(attribute, description)
-        text = help_text.sentence(description, limit, _default(path, hint))
+        secret = help_text.SECRET if attribute.repr is False else ""
+        text = help_text.sentence(description, limit, secret, _default(path, hint))
         yield FieldOption(path, value_type, text, is_list)
 
 

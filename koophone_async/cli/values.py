@@ -15,6 +15,7 @@ from typer.models import ArgumentInfo
 
 from koophone_async.checks import OneOf
 from koophone_async.cli import help_text, key_value
+from koophone_async.cli.input_files import secret_value
 from koophone_async.cli.json_options import (
     TIME_FORMAT,
     Attribute,
@@ -90,6 +91,7 @@ class SingleOption:
     value_type: ValueType
     parameters: tuple[Parameter, ...]
     is_time: bool = False
+    is_secret: bool = False
 
     @classmethod
     def of(cls, parameter: Parameter, hint: Hint, help: str, operation: AnyOperation) -> SingleOption:  # noqa: A002 - typer's parameter
@@ -101,28 +103,34 @@ class SingleOption:
         text = help_text.sentence(
             help, help_text.limit(attribute, help) if attribute and not value_type.values else ""
         )
+        is_secret = name == "password" or (attribute is not None and attribute.repr is False)
+        if is_secret:
+            text = help_text.sentence(text, help_text.SECRET)
         is_in_path = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
         if is_in_path or name == "instance":
             info: Any = typer.Argument(metavar="ID" if name == "instance" else name.upper(), help=text)
         else:
-            is_secret = name == "password"
-            info = typer.Option(option(name), help=text, prompt=is_secret, hide_input=is_secret)
+            is_typed = name == "password"
+            info = typer.Option(option(name), help=text, prompt=is_typed, hide_input=is_typed)
         is_required = parameter.default is Parameter.empty
         created = create_parameter(name, value_type.type, info, required=is_required)
-        return cls(name, value_type, (created,), is_time=first_type(hint) is datetime)
+        return cls(name, value_type, (created,), first_type(hint) is datetime, is_secret)
 
     def read(self, args: Arguments) -> Iterator[tuple[str, object]]:
         """Yield the parameter and its value, if there is one.
 
         Raises:
-            InvalidRequest: A time is malformed.
+            InvalidRequest: A time is malformed, or the file with a secret cannot be read.
         """
         value = args[self.name]
-        if value is not None:
-            yield (
-                self.name,
-                _parse_time(option(self.name), value) if self.is_time else self.value_type.value(value),
-            )
+        if value is None:
+            return
+        if self.is_secret:
+            yield self.name, secret_value(value, option(self.name))
+        elif self.is_time:
+            yield self.name, _parse_time(option(self.name), value)
+        else:
+            yield self.name, self.value_type.value(value)
 
 
 def _is_field_of(attribute: Attribute, name: str) -> bool:
@@ -179,7 +187,9 @@ class JsonOption:
     @classmethod
     def of(cls, parameter: Parameter) -> JsonOption:
         """Create the option."""
-        info = typer.Option(option(parameter.name), metavar="JSON", help="A JSON object, or @FILE.")
+        info = typer.Option(
+            option(parameter.name), metavar="JSON", help="A JSON object, @FILE, or `-` for stdin."
+        )
         required = parameter.default is Parameter.empty
         return cls(parameter.name, (create_parameter(parameter.name, str, info, required=required),))
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import codecs
 import io
 from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.id_files import parse_ids, read_ids
+from koophone_async.cli import id_files
+from koophone_async.cli.id_files import parse_ids, parse_stream, read_ids
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.errors import InvalidRequest
+from koophone_async.file_access import bounded
+from koophone_async.text_input import decode_lines, decode_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 THREE = ["phone0001", "phone0002", "phone0003"]
 ENCODINGS = {
@@ -124,6 +131,54 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     except ValueError:
         return
     assert all(ids)
+
+
+def test_a_file_is_read_no_further_than_its_first_error(tmp_path: Path) -> None:
+    """A line is checked while it is read: a file of a million ids is not held in memory for it."""
+    file = tmp_path / "ids"
+    file.write_bytes(b"phone0001\nphone 2\n" + b"phone0003\n" * 100_000)
+    with file.open("rb") as stream:
+        with pytest.raises(ValueError, match="line 2: 'phone 2' contains white space"):
+            list(parse_stream(stream))
+
+        assert stream.tell() < 50_000
+
+
+@pytest.mark.parametrize("content", [b"\0" * 70_000, b"\0\n"], ids=["without end", "with end"])
+def test_what_is_no_text_is_refused_by_its_beginning(content: bytes) -> None:
+    with pytest.raises(ValueError, match="contains NUL characters"):
+        parse_ids(content)
+
+
+def test_a_long_first_line_is_read() -> None:
+    assert len(parse_ids(b",".join(b"phone%05d" % number for number in range(20_000)))) == 20_000
+
+
+def test_ids_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(id_files, "_MAX_IDS", 10)
+    (tmp_path / "ids").write_text("a\n" * 11)
+
+    with pytest.raises(InvalidRequest, match="contains more than 10 ids"):
+        read_ids(str(tmp_path / "ids"))
+
+
+def in_pieces(data: bytes, size: int) -> io.BufferedReader:
+    source = io.BytesIO(data)
+    return bounded(lambda _: source.read(size), len(data))
+
+
+@given(st.lists(st.text(min_size=1), min_size=1), st.sampled_from(sorted(ENCODINGS)), st.integers(1, 7))
+def test_lines_are_decoded_as_the_text_is(lines: list[str], encoding: str, size: int) -> None:
+    """In whatever pieces a pipe delivers it."""
+
+    data = ENCODINGS[encoding] + "\n".join(lines).encode(encoding, "surrogatepass")
+    try:
+        text = decode_text(data)
+    except ValueError:
+        with pytest.raises(ValueError, match="is not UTF"):
+            list(decode_lines(in_pieces(data, size)))
+    else:
+        assert "".join(decode_lines(in_pieces(data, size))) == text
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"# none\n", b"id,name\n", b"[]", codecs.BOM_UTF8])

@@ -1,0 +1,135 @@
+"""Open files that people name: without end, without a writer, or open to others, they get a clear error.
+
+A path may lead to anything: `/dev/zero` has no end, and a FIFO without a writer makes `open` wait for ever.
+Files with secrets are checked as ssh checks keys.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from io import DEFAULT_BUFFER_SIZE, BufferedReader, RawIOBase
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from _typeshed import WriteableBuffer
+
+WRITER_TIMEOUT: Final = 10.0
+"""Seconds that a FIFO may be without a writer."""
+
+
+class UnusableFile(OSError):
+    """A file can be opened, but not used; the text of the error completes a sentence about it."""
+
+
+class _Bounded(RawIOBase):
+    """Reads with a function, and raises `UnusableFile` after a number of bytes."""
+
+    def __init__(self, read: Callable[[int], bytes], max_bytes: int) -> None:
+        self._read = read
+        self._left = max_bytes
+        self._problem = f"is larger than {_describe_size(max_bytes)}"
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._read(len(view))
+        self._left -= len(data)
+        if self._left < 0:
+            raise UnusableFile(self._problem)
+        view[: len(data)] = data
+        return len(data)
+
+
+class _File(_Bounded):
+    """A file that is closed with its descriptor."""
+
+    def __init__(self, descriptor: int, first: bytes, max_bytes: int) -> None:
+        super().__init__(self._next, max_bytes)
+        self._descriptor = descriptor
+        self._first = first
+
+    def _next(self, size: int) -> bytes:
+        data, self._first = self._first[:size], self._first[size:]
+        return data or os.read(self._descriptor, size)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _describe_size(size: int) -> str:
+    for unit, name in ((2**20, "MiB"), (2**10, "KiB")):
+        if size % unit == 0:
+            return f"{size // unit:,} {name}"
+    return f"{size:,} bytes"
+
+
+def bounded(read: Callable[[int], bytes], max_bytes: int) -> BufferedReader:
+    """Return a stream of what a function such as `sys.stdin.buffer.read1` reads, but of `max_bytes` at most.
+
+    Reading more raises `UnusableFile`.
+    """
+    return BufferedReader(_Bounded(read, max_bytes))
+
+
+def open_bounded(path: Path | str, max_bytes: int) -> BufferedReader:
+    """Open a file to read `max_bytes` at most. Reading more raises `UnusableFile`.
+
+    Raises:
+        UnusableFile: It is a FIFO that nobody opened to write for 10 s.
+        OSError: It cannot be opened.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for its writer.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        is_fifo = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        first = _first_of_fifo(descriptor) if is_fifo else b""
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return BufferedReader(_File(descriptor, first, max_bytes))
+
+
+def _first_of_fifo(descriptor: int) -> bytes:
+    """Return the first bytes of a FIFO, or nothing if it has a writer that has not written yet."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    ready = poll.poll(WRITER_TIMEOUT * 1000)
+    try:
+        first = os.read(descriptor, DEFAULT_BUFFER_SIZE)
+    except BlockingIOError:
+        return b""
+    if not (ready or first):
+        raise UnusableFile(f"is a FIFO that nobody opened to write for {WRITER_TIMEOUT:g} s")
+    return first
+
+
+def exposure(status: os.stat_result) -> str | None:
+    """Return a warning if others can read a regular file with secrets.
+
+    Raises:
+        UnusableFile: Others can change it.
+    """
+    if os.name == "nt" or not stat.S_ISREG(status.st_mode):
+        return None
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid not in (0, os.geteuid()):
+        raise UnusableFile("belongs to another user, who can change it")
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnusableFile(f"can be changed by others (mode {mode:04o}); set it to 0600")
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return f"can be read by others (mode {mode:04o}); set it to 0600"
+    return None
