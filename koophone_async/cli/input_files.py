@@ -23,8 +23,6 @@ _MAX_JSON: Final = 16 * 2**20
 _MAX_SECRET: Final = 2**16
 """Maximum size in bytes of a file with one secret."""
 
-FILE_OR_STDIN: Final = "@FILE, or `-` for stdin"
-
 
 @contextmanager
 def opened(file: str, option: str, max_bytes: int = MAX_SIZE) -> Generator[BufferedReader]:

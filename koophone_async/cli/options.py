@@ -44,7 +44,7 @@ from koophone_async.wire import doc_of, spelling
 _INTERNAL_FIELDS: Final = ("page", "request_id")
 """Fields that the library fills in."""
 
-BODY_HELP: Final = f"Fields with the names of the API, as JSON, {FILE_OR_STDIN}; options override them."
+BODY_HELP: Final = "Fields with the names of the API, as JSON or @FILE; options override them. `-` is stdin."
 
 
 @frozen
@@ -166,7 +166,7 @@ class ModelListOption:
         return (
             _body(
                 help_text.sentence(
-                    self.help, "A JSON list with the field names of the API, @FILE, or `-` for stdin"
+                    self.help, "A JSON list with the field names of the API, or @FILE. `-` is stdin"
                 ),
                 required=True,
             ),

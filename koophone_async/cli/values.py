@@ -188,7 +188,7 @@ class JsonOption:
     def of(cls, parameter: Parameter) -> JsonOption:
         """Create the option."""
         info = typer.Option(
-            option(parameter.name), metavar="JSON", help="A JSON object, @FILE, or `-` for stdin."
+            option(parameter.name), metavar="JSON", help="A JSON object, or @FILE. `-` is stdin."
         )
         required = parameter.default is Parameter.empty
         return cls(parameter.name, (create_parameter(parameter.name, str, info, required=required),))
