@@ -55,7 +55,7 @@ def start(
             metavar="URL",
             callback=_check_proxy,
             help="HTTP proxy; empty for none. Default: HTTPS_PROXY, except for the hosts in NO_PROXY. "
-            f"{help_text.SECRET}.",
+            f"{help_text.HIDING}.",
         ),
     ] = None,
     verbose: Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import attrs
 
-SECRET: Final = "`-` reads it from stdin, `@FILE` from a file, so that no list of processes shows it"
+HIDING: Final = "`-` reads it from stdin, `@FILE` from a file, so that no list of processes shows it"
 """Help of every option that takes a secret."""
 
 

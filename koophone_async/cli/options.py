@@ -254,7 +254,7 @@ def _field_option(path: tuple[Attribute, ...], hint: Hint) -> Iterator[FieldOpti
     if len(value_type.values) != 1:
         description = doc_of(attribute)
         limit = "" if value_type.values else help_text.limit(attribute, description)
-        secret = help_text.SECRET if attribute.repr is False else ""
+        secret = help_text.HIDING if attribute.repr is False else ""
         text = help_text.sentence(description, limit, secret, _default(path, hint))
         yield FieldOption(path, value_type, text, is_list)
 

@@ -105,7 +105,7 @@ class SingleOption:
         )
         is_secret = name == "password" or (attribute is not None and attribute.repr is False)
         if is_secret:
-            text = help_text.sentence(text, help_text.SECRET)
+            text = help_text.sentence(text, help_text.HIDING)
         is_in_path = attribute is not None and f"{{{spelling(attribute).name}}}" in operation.path
         if is_in_path or name == "instance":
             info: Any = typer.Argument(metavar="ID" if name == "instance" else name.upper(), help=text)
