@@ -17,7 +17,7 @@ import warnings
 from collections import Counter
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
 import anyio
 from attrs import evolve
@@ -31,6 +31,7 @@ from koophone_async.batches.recorder import OutcomeRecorder
 from koophone_async.batches.regions import RegionLookup
 from koophone_async.checks import list_problem
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.exception_groups import first_error
 from koophone_async.operation import Answer, Request, Sender
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class Run(Generic[Request, Answer]):
                         group.start_soon(self._work)
                 await self._recorder.wait_until(lambda: not self._recorder.open)
         except BaseExceptionGroup as raised:
-            raise _first(raised) from None
+            raise first_error(raised) from None
         finally:
             self._finish()
 
@@ -300,10 +301,3 @@ def _origin() -> str:
         return ""
     frames = [frame for frame in traceback.extract_stack() if not frame.filename.startswith(_PACKAGE)]
     return "\nRun created at (most recent call last)\n" + "".join(traceback.format_list(frames[-depth:]))
-
-
-def _first(raised: BaseException) -> BaseException:
-    """Return the first error in the groups that task groups wrap around it."""
-    while isinstance(raised, BaseExceptionGroup):
-        raised = cast("BaseExceptionGroup[BaseException]", raised).exceptions[0]
-    return raised

@@ -1,0 +1,88 @@
+"""The state of every phone of a rollout, in two bytes each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+
+from koophone_async.batches import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PENDING: Final = "pending"
+IN_FLIGHT: Final = "in_flight"
+
+_NAMES: Final = (PENDING, IN_FLIGHT, *(state.value for state in State))
+"""Names in `counts`, in the order of their codes."""
+
+_PENDING: Final = 0
+_IN_FLIGHT: Final = 1
+_CODES: Final[Mapping[State, int]] = {state: code for code, state in enumerate(State, start=2)}
+_STATES: Final = {code: state for state, code in _CODES.items()}
+
+
+@define(eq=False)
+class PhoneTable:
+    """The step that each phone has reached, and its state there, by position."""
+
+    size: int
+    _steps: bytearray = field(init=False)
+    _codes: bytearray = field(init=False)
+    _counts: list[int] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._steps, self._codes = bytearray(self.size), bytearray(self.size)
+        self._counts = [self.size, *[0] * (len(_NAMES) - 1)]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of phones by state; a phone between two steps is in flight."""
+        return {name: count for name, count in zip(_NAMES, self._counts, strict=True) if count}
+
+    def step(self, position: int) -> int:
+        """Return the step that a phone has reached."""
+        return self._steps[position]
+
+    def state(self, position: int) -> State | None:
+        """Return the outcome's state of a phone; None if it is pending or in flight."""
+        return _STATES.get(self._codes[position])
+
+    def is_pending(self, position: int) -> bool:
+        """Return whether a phone waits to be sent."""
+        return self._codes[position] == _PENDING
+
+    def pending(self, first: int, end: int) -> Iterator[int]:
+        """Iterate over the positions of a range that wait to be sent."""
+        position = self._codes.find(_PENDING, first, end)
+        while position >= 0:
+            yield position
+            position = self._codes.find(_PENDING, position + 1, end)
+
+    def place(self, position: int, step: int) -> None:
+        """Put a phone before a step, where it waits to be sent."""
+        self._steps[position] = step
+        self._set(position, _PENDING)
+
+    def begin(self, position: int, step: int) -> None:
+        """Record that a phone is in a call, or between two steps."""
+        self._steps[position] = step
+        self._set(position, _IN_FLIGHT)
+
+    def end(self, position: int, step: int, state: State) -> None:
+        """Record the outcome of a phone."""
+        self._steps[position] = step
+        self._set(position, _CODES[state])
+
+    def end_pending(self, state: State) -> None:
+        """Record the same outcome for every phone that waits to be sent."""
+        code = _CODES[state]
+        self._counts[code] += self._counts[_PENDING]
+        self._counts[_PENDING] = 0
+        self._codes = self._codes.replace(bytes([_PENDING]), bytes([code]))
+
+    def _set(self, position: int, code: int) -> None:
+        self._counts[self._codes[position]] -= 1
+        self._counts[code] += 1
+        self._codes[position] = code

@@ -1,0 +1,88 @@
+"""Requests to a rollout from another terminal or machine: pause, go on, approve, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
+from koophone_async.rollouts.runner import APPROVE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from koophone_async.rollouts.journal import Journal, RolloutRecord
+
+
+async def pause(journal: Journal, name: str) -> RolloutRecord:
+    """Send nothing more until somebody resumes the rollout; jobs that run are awaited meanwhile.
+
+    Raises:
+        InvalidRequest: No process drives it.
+    """
+    record = await _driven(journal, name)
+    await journal.request(record.id, RequestKind.PAUSE)
+    return record
+
+
+async def go_on(journal: Journal, name: str) -> RolloutRecord:
+    """Resume a rollout that is paused, in the process that drives it.
+
+    Raises:
+        InvalidRequest: No process drives it.
+    """
+    record = await _driven(journal, name)
+    await journal.request(record.id, RequestKind.RESUME)
+    return record
+
+
+async def approve(journal: Journal, name: str, wave: int | None = None) -> RolloutRecord:
+    """Open the gate at which a rollout stands.
+
+    Args:
+        journal: Its journal.
+        name: Its id, name, or `last`.
+        wave: The wave after which the gate is; None for the present one.
+
+    Raises:
+        InvalidRequest: The rollout does not stand at that gate.
+    """
+    record = await journal.find(name)
+    if record.waiting_for is not WaitingFor.APPROVAL:
+        problem = f"of rollout {record.id} is not awaited: it is {_describe(record)}"
+        raise InvalidRequest("", "approval", problem, Rule.CONFLICT)
+    if wave is not None and wave != record.wave:
+        problem = f"is {wave}, and the rollout stands at the gate after wave {record.wave}"
+        raise InvalidRequest("", "wave", problem, Rule.CONFLICT)
+    await journal.request(record.id, RequestKind.APPROVE, wave=record.wave)
+    await journal.log(record.id, APPROVE, {"attempt": record.attempt, "wave": record.wave})
+    return record
+
+
+async def cancel(journal: Journal, name: str, now: datetime) -> RolloutRecord:
+    """End a rollout: nothing more is sent, and what is on the wire is awaited by the process that drives it.
+
+    Raises:
+        InvalidRequest: It has ended.
+    """
+    record = await journal.find(name)
+    if record.has_ended:
+        raise InvalidRequest("", "rollout", f"{record.id} is {record.state} already", Rule.CONFLICT)
+    await journal.log(record.id, "cancel")
+    if not await journal.request(record.id, RequestKind.CANCEL):
+        driver = await journal.acquire(record.id)
+        await driver.requests()
+        await driver.release(state=RolloutState.CANCELLED, waiting_for=None, reason="cancelled", ended_at=now)
+    return record
+
+
+async def _driven(journal: Journal, name: str) -> RolloutRecord:
+    record = await journal.find(name)
+    if record.driver is None:
+        problem = f"{record.id} is {_describe(record)}, and no process drives it"
+        raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
+    return record
+
+
+def _describe(record: RolloutRecord) -> str:
+    return f"{record.state} for {record.waiting_for}" if record.waiting_for else record.state

@@ -1,0 +1,102 @@
+"""Restore an attempt from the journal: which phones wait, which calls are awaited, which are unknown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from koophone_async.batches import Outcome, State
+from koophone_async.rollouts.journal import ChunkRecord, ChunkState, Result, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from koophone_async.rollouts.attempt import Attempt
+    from koophone_async.rollouts.journal import Journal
+
+CRASHED: Final = "the process ended while it was being sent; it may have been executed"
+_NO_JOB: Final = "the answer to its call has no job for it, as far as an earlier process has written it down"
+
+SentChunk: TypeAlias = tuple[ChunkRecord, "Sequence[Target]"]
+"""A chunk that the service has taken, and its phones that have no final result."""
+
+
+async def restore(journal: Journal, attempt: Attempt) -> Sequence[SentChunk]:
+    """Restore the phones of an attempt as the journal has them, and end what a crash left unknown.
+
+    Returns:
+        The chunks whose jobs are awaited again.
+    """
+    rollout = attempt.driver.rollout.id
+    for number in range(1, attempt.number + 1):
+        if number > 1:
+            attempt.phones.end_pending(State.NOT_SENT)  # no later attempt sends what an earlier one left
+        async for starts in journal.attempt_starts(rollout, number):
+            for position, step in starts:
+                attempt.phones.place(position, step)
+        async for results in journal.results(rollout, number):
+            for result in results:
+                _replay(attempt, result)
+    chunks = [chunk for chunk in attempt.driver.open_chunks if chunk.attempt == attempt.number]
+    return await resume_chunks(journal, attempt, chunks)
+
+
+async def resume_chunks(
+    journal: Journal, attempt: Attempt, chunks: Iterable[ChunkRecord]
+) -> Sequence[SentChunk]:
+    """Return the chunks that were sent, with their phones, and close the others."""
+    sent: list[SentChunk] = []
+    for chunk in chunks:
+        open_positions = [position for position in chunk.positions if position not in chunk.settled]
+        if chunk.state is ChunkState.PLANNED:
+            attempt.driver.replan_chunk(chunk.chunk, [])
+            continue
+        targets = await targets_at(journal, attempt.driver.rollout.id, open_positions)
+        if chunk.state is ChunkState.SENDING:
+            _end_unknown(attempt, chunk, targets, CRASHED)
+            continue
+        awaited = set((chunk.jobs or {}).values())
+        _end_unknown(attempt, chunk, [t for t in targets if t.position not in awaited], _NO_JOB)
+        targets = [target for target in targets if target.position in awaited]
+        for target in targets:
+            attempt.phones.begin(target.position, chunk.step)
+        attempt.tally.taken(chunk.step, len(targets), wave=chunk.wave)
+        if targets:
+            sent.append((chunk, targets))
+    return sent
+
+
+async def targets_at(journal: Journal, rollout: str, positions: Iterable[int]) -> list[Target]:
+    """Return the targets at some positions."""
+    wanted = sorted(positions)
+    if not wanted:
+        return []
+    found: Mapping[int, Target] = {
+        target.position: target
+        async for block in journal.targets(rollout, wanted[0], wanted[-1] + 1)
+        for target in block
+    }
+    return [found[position] for position in wanted]
+
+
+def _replay(attempt: Attempt, result: Result) -> None:
+    """Bring a phone to where a result of this or an earlier attempt left it."""
+    is_current, outcome = result.attempt == attempt.number, result.outcome
+    following = attempt.next_step(outcome.id, result.step + 1) if is_current and outcome.ok else None
+    if following is not None:
+        attempt.phones.place(result.position, following)
+    else:
+        attempt.phones.end(result.position, result.step, outcome.state)
+    if is_current and outcome.state is not State.UNFINISHED:  # that phone is awaited again
+        wave = attempt.wave_of(result.position)
+        attempt.tally.ended(outcome.id, result.step, outcome.state, taken=False, wave=wave)
+
+
+def _end_unknown(attempt: Attempt, chunk: ChunkRecord, targets: Iterable[Target], reason: str) -> None:
+    results: list[Result] = []
+    for target in targets:
+        outcome = Outcome(target.id, State.UNKNOWN, error_message=reason)
+        attempt.phones.end(target.position, chunk.step, State.UNKNOWN)
+        attempt.tally.ended(target.id, chunk.step, State.UNKNOWN, taken=False, wave=chunk.wave)
+        results.append(Result(target.position, chunk.attempt, chunk.step, outcome))
+    if results:
+        attempt.driver.settle(chunk.chunk, results, attempt.phones.counts)

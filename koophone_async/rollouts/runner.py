@@ -1,0 +1,311 @@
+"""Drive an attempt of a rollout: its waves, and what may hold, stop or end it.
+
+The runner has the lease of the rollout while it drives. Everything that it knows is in the journal too, so
+that another process can resume the rollout wherever this one ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from attrs import define, field
+
+from koophone_async.batches import State
+from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
+from koophone_async.rollouts.pipeline import Pipeline
+from koophone_async.rollouts.restore import resume_chunks
+from koophone_async.rollouts.steps import bind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from koophone_async.batches import Outcome, Run
+    from koophone_async.batches.chunks import Source
+    from koophone_async.rollouts.attempt import Attempt
+    from koophone_async.rollouts.clients import Clients
+    from koophone_async.rollouts.journal import Journal, Request, Target
+    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.restore import SentChunk
+
+_REQUEST_INTERVAL: Final = 1.0
+"""Seconds between polls for what other terminals request."""
+
+_ANSWER_SECONDS: Final = 10.0
+"""Seconds for which the answers to calls on the wire are awaited when the rollout is left."""
+
+_MAX_WINDOW_SLEEP: Final = 30.0
+"""Seconds after which the wall clock is read again: it may have been set meanwhile."""
+
+APPROVE: Final = "approve"
+"""What the log has of an approval."""
+
+INTERRUPTED: Final = "interrupted"
+CANCELLED_BY_REQUEST: Final = "cancelled"
+DEADLINE: Final = "deadline"
+
+
+@define(eq=False)
+class Runner:
+    """Drives one attempt, from the wave that was reached to the end."""
+
+    _journal: Journal
+    _plan: Plan
+    _attempt: Attempt
+    _clients: Clients
+    _on_end: Callable[[Target, int, int, Outcome], None]
+    """Called with a phone, its step, its wave and its outcome, when it takes no further step."""
+
+    _waits_at_gates: bool = True
+    """Whether to wait where approval is needed; otherwise the rollout is left there."""
+
+    _wave: int = field(default=1, init=False)
+    _end: RolloutState = field(default=RolloutState.FINISHED, init=False)
+    _pipelines: list[Pipeline] = field(factory=list[Pipeline], init=False)
+    _reasons: set[WaitingFor] = field(factory=set[WaitingFor], init=False)
+    """What is waited for before anything is sent."""
+
+    _is_paused: bool = field(default=False, init=False)
+    _approved: int = field(default=0, init=False)
+    """The last wave after which the next one was approved."""
+
+    _late: list[SentChunk] = field(factory=list["SentChunk"], init=False)
+    """Calls of an earlier process that was stopped, whose handles it has written down after all."""
+
+    _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    async def drive(self, chunks: Sequence[SentChunk]) -> RolloutState:
+        """Run the remaining waves.
+
+        Args:
+            chunks: Calls that an earlier process sent, whose jobs are awaited.
+
+        Returns:
+            The state in which the rollout is left.
+
+        Raises:
+            JournalError: The journal cannot be written.
+            LeaseLost: Another process has taken the rollout over.
+        """
+        driver = self._attempt.driver
+        self._wave = max(1, driver.rollout.wave)
+        approvals = [
+            entry.details
+            for entry in await self._journal.read_log(driver.rollout.id)
+            if entry.what == APPROVE
+        ]
+        if {"attempt": self._attempt.number, "wave": self._wave} in approvals:
+            self._approved = self._wave  # an earlier process has not passed the gate
+        await self._poll_requests()
+        async with anyio.create_task_group() as group:
+            for watch in (self._watch_requests, self._watch_window, self._watch_deadline, self._watch_lease):
+                group.start_soon(watch)
+            try:
+                await self._run_waves(chunks)
+            finally:
+                group.cancel_scope.cancel()
+        if driver.error is not None:
+            raise driver.error
+        return self._end
+
+    async def interrupt(self) -> None:
+        """Leave the rollout to another process: send nothing more, and leave jobs running."""
+        self._attempt.is_interrupted = True
+        await self._leave(RolloutState.INTERRUPTED, INTERRUPTED)
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing more is sent; None if everything was."""
+        return self._attempt.admission.stopped
+
+    # Waves
+
+    async def _run_waves(self, chunks: Sequence[SentChunk]) -> None:
+        while True:
+            self._attempt.driver.update(wave=self._wave)
+            await self._run_wave(self._wave, chunks)
+            chunks, self._late = self._late, []
+            if chunks and not self._is_stopped:
+                continue
+            if not self._is_stopped and (reason := self._attempt.tally.end_wave()) is not None:
+                self._stop(RolloutState.STOPPED, reason)
+            if self._is_stopped or self._wave >= len(self._attempt.waves):
+                return
+            if self._has_pending(self._wave) and not await self._pass_gate():
+                return
+            self._wave += 1
+
+    async def _run_wave(self, wave: int, chunks: Sequence[SentChunk]) -> None:
+        async with anyio.create_task_group() as group:
+            for selection in range(len(self._plan.targets)):
+                open_run = await self._opener(selection)
+                pipeline = Pipeline(self._attempt, wave, selection, open_run, self._report(wave))
+                self._pipelines.append(pipeline)
+                own = [chunk for chunk in chunks if chunk[0].selection == selection]
+                group.start_soon(pipeline.run, self._targets(wave, selection), own)
+        self._pipelines.clear()
+        self._attempt.write()
+
+    async def _opener(self, selection: int) -> Callable[[int, Source], Run[Any, Any]]:
+        fleet = await self._clients.fleet(selection)
+        steps = self._attempt.steps
+        return lambda step, source: bind(steps[step], fleet(source), path=f"steps[{step}]")
+
+    async def _targets(self, wave: int, selection: int) -> AsyncIterator[Target]:
+        """Read the phones of a wave that wait to be sent, in their order."""
+        waves, phones = self._attempt.waves, self._attempt.phones
+        first = waves[wave - 2] if wave > 1 else 0
+        async for block in self._journal.targets(self._attempt.driver.rollout.id, first, waves[wave - 1]):
+            for target in block:
+                if target.selection == selection and phones.is_pending(target.position):
+                    yield target
+
+    def _has_pending(self, wave: int) -> bool:
+        """Return whether any phone after a wave waits to be sent."""
+        waves = self._attempt.waves
+        return any(True for _ in self._attempt.phones.pending(waves[wave - 1], waves[-1]))
+
+    def _report(self, wave: int) -> Callable[[Target, int, Outcome], None]:
+        def on_end(target: Target, step: int, outcome: Outcome) -> None:
+            # Whatever is left to a resume is reported when the rollout has ended.
+            if outcome.state is not State.NOT_SENT or not self._attempt.is_left_to_resume(outcome):
+                self._on_end(target, step, wave, outcome)
+
+        return on_end
+
+    # Ends
+
+    @property
+    def _is_stopped(self) -> bool:
+        if self.reason is not None and self._end is RolloutState.FINISHED:
+            self._end = RolloutState.STOPPED  # by the stop rule, which knows only the admission
+        return self.reason is not None
+
+    def _stop(self, state: RolloutState, reason: str) -> None:
+        """Send nothing more, and wait for what is on the wire. The first reason remains."""
+        if not self._is_stopped:
+            self._end = state
+            self._attempt.admission.stop(reason)
+        self._changed.set()
+
+    async def _leave(self, state: RolloutState, reason: str) -> None:
+        """Send nothing more, and wait only for the answers to calls on the wire, not for jobs."""
+        self._stop(state, reason)
+        with anyio.move_on_after(_ANSWER_SECONDS):
+            await self._attempt.admission.wait_until_answered()
+        for pipeline in self._pipelines:
+            await pipeline.cancel()
+
+    # Gates
+
+    async def _pass_gate(self) -> bool:
+        """Wait until the next wave may start; return False if the rollout is left or stopped here."""
+        between, now = self._plan.between, asyncio.get_running_loop().time
+        opens_at = now() + between.pause
+        try:
+            while not self._is_stopped:
+                pause = max(0.0, opens_at - now())
+                if between.approve and self._approved < self._wave:
+                    self._wait_for(WaitingFor.APPROVAL)
+                    if not self._waits_at_gates:
+                        await self._poll_requests()
+                        if self._approved < self._wave:
+                            self._stop(RolloutState.WAITING, f"wave {self._wave + 1} needs approval")
+                        continue
+                elif pause or self._is_paused:
+                    self._go_on(WaitingFor.APPROVAL)
+                    if pause:
+                        self._wait_for(WaitingFor.PAUSE)
+                else:
+                    return True
+                await self._wait_for_change(pause or None)
+            return False
+        finally:
+            self._go_on(WaitingFor.APPROVAL, WaitingFor.PAUSE)
+
+    async def _wait_for_change(self, seconds: float | None) -> None:
+        self._changed.clear()
+        with anyio.move_on_after(seconds):
+            await self._changed.wait()
+
+    def _wait_for(self, reason: WaitingFor) -> None:
+        self._reasons.add(reason)
+        self._write_state()
+
+    def _go_on(self, *reasons: WaitingFor) -> None:
+        self._reasons.difference_update(reasons)
+        self._write_state()
+
+    def _write_state(self) -> None:
+        """Write what is waited for: a person's pause goes before a gate, a gate before the window."""
+        waiting_for = next((reason for reason in WaitingFor if reason in self._reasons), None)
+        state = RolloutState.WAITING if waiting_for else RolloutState.RUNNING
+        self._attempt.driver.update(
+            state=RolloutState.PAUSED if self._is_paused else state, waiting_for=waiting_for
+        )
+
+    # What happens meanwhile
+
+    async def _watch_requests(self) -> None:
+        while True:
+            await asyncio.sleep(_REQUEST_INTERVAL)
+            await self._poll_requests()
+
+    async def _poll_requests(self) -> None:
+        """Obey what other terminals requested since the last poll."""
+        for request in await self._attempt.driver.requests():
+            await self._obey(request)
+            self._changed.set()
+
+    async def _obey(self, request: Request) -> None:
+        match request.kind:
+            case RequestKind.PAUSE | RequestKind.RESUME:
+                self._is_paused = request.kind is RequestKind.PAUSE
+                if self._is_paused:
+                    self._attempt.admission.hold(RequestKind.PAUSE)
+                else:
+                    self._attempt.admission.release(RequestKind.PAUSE)
+                self._write_state()
+            case RequestKind.CANCEL:
+                self._stop(RolloutState.CANCELLED, CANCELLED_BY_REQUEST)
+            case RequestKind.APPROVE:
+                self._approved = max(self._approved, request.wave or self._wave)
+            case RequestKind.AWAIT if request.chunk is not None:
+                self._late += await resume_chunks(self._journal, self._attempt, [request.chunk])
+            case _:
+                pass
+
+    async def _watch_window(self) -> None:
+        """Hold calls while the window is closed."""
+        window = self._plan.window
+        while window is not None:
+            now = self._attempt.now()
+            opening = window.next_opening(now)
+            if opening > now:
+                self._attempt.admission.hold(WaitingFor.WINDOW)
+                self._wait_for(WaitingFor.WINDOW)
+            else:
+                self._attempt.admission.release(WaitingFor.WINDOW)
+                self._go_on(WaitingFor.WINDOW)
+            change = opening if opening > now else window.closes_at(now)
+            await asyncio.sleep(min(_MAX_WINDOW_SLEEP, (change - now).total_seconds()))
+
+    async def _watch_deadline(self) -> None:
+        """Stop at the deadline. Time at gates and outside of the window does not count."""
+        if self._plan.deadline is None:
+            return
+        left, now = self._plan.deadline, asyncio.get_running_loop().time
+        while left > 0:
+            before = now()
+            await asyncio.sleep(min(1.0, left))
+            if not self._reasons:
+                left -= now() - before
+        await self._leave(RolloutState.STOPPED, DEADLINE)
+
+    async def _watch_lease(self) -> None:
+        """Leave the rollout when the journal cannot be written, or another process has taken it over."""
+        driver = self._attempt.driver
+        await driver.lost.wait()
+        self._attempt.is_interrupted = True
+        await self._leave(RolloutState.INTERRUPTED, str(driver.error))

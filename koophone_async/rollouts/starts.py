@@ -1,0 +1,270 @@
+"""Ways to begin driving a rollout: create it, resume it, retry what failed, undo what was done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve, frozen
+
+from koophone_async.batches import State
+from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.rollouts.clients import Clients
+from koophone_async.rollouts.journal import Kind, NewRollout, RolloutRecord, RolloutState
+from koophone_async.rollouts.plan import Between, Plan
+from koophone_async.rollouts.runner import DEADLINE
+from koophone_async.rollouts.stop_rule import StopRule
+from koophone_async.rollouts.targets import resolve
+from koophone_async.rollouts.verbs import verbs_of
+from koophone_async.rollouts.waves import ALL, WavePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from koophone_async.rollouts.journal import Driver, Journal
+    from koophone_async.session import Session
+
+RETRIED: Final = frozenset({State.FAILED, State.REFUSED})
+"""States that a retry takes unless others are named."""
+
+UNDO: Final = "undo"
+RETRY: Final = "retry"
+
+_RETRYING: Final = "a retry of the stopped rollout would send to the phones that the rule protects"
+
+
+@frozen
+class Start:
+    """A rollout that this process drives from now on."""
+
+    driver: Driver
+    plan: Plan
+    """Of the attempt: an undo has other steps than the rollout, and no gates."""
+
+    attempt: int
+    waves: Sequence[int]
+    """How many phones are reached after each wave."""
+
+    ignores_stop: bool = False
+    """Whether what was counted before this process does not stop it."""
+
+
+@frozen
+class NewOptions:
+    """How a new rollout is written down."""
+
+    again: bool = False
+    """Whether it may start though the newest rollout of the same name has not ended."""
+
+    kind: Kind = Kind.PLAN
+    keeps_output: bool = True
+    """Whether outputs are kept, or only their size and hash."""
+
+    may_be_empty: bool = False
+    """Whether a selection may fit no phone."""
+
+
+async def create(
+    journal: Journal, plan: Plan, session: Session | None = None, options: NewOptions = NewOptions()
+) -> Start:
+    """Write a new rollout with its phones down, and become its driver.
+
+    Raises:
+        InvalidRequest: The selection is empty; or the newest rollout of the same name has not ended.
+    """
+    if plan.name and not options.again:
+        await _refuse_unended(journal, plan.name)
+    async with Clients(plan, session) as clients:
+        account, edition = await clients.account(), await clients.edition()
+        targets = await resolve(plan, clients)
+    if not targets and not options.may_be_empty:
+        raise InvalidRequest("", "targets", "select no phone; nothing was sent", Rule.TOO_FEW, 1)
+    if plan.stop is not None:
+        plan.stop.check_total(len(targets))
+    new = NewRollout(
+        plan.name or plan.steps[0].verb,
+        plan.service,
+        options.kind,
+        plan.to_json(),
+        account,
+        edition,
+        tuple(selection.project_id for selection in plan.selections if selection.project_id),
+        waves=WavePlan.of(plan.waves, len(targets)).ends,
+        keep_output=options.keeps_output,
+    )
+    record = await journal.create(new, targets)
+    driver = await journal.acquire(record.id)
+    driver.log("start", {"targets": record.targets})
+    return Start(driver, plan, 1, record.waves)
+
+
+async def _check_account(record: RolloutRecord, plan: Plan, session: Session | None) -> None:
+    """Refuse to go on with other credentials: ids mean other phones there, or none."""
+    async with Clients(plan, session) as clients:
+        present = {"account": await clients.account(), "edition": await clients.edition()}
+    for field, value in present.items():
+        recorded = getattr(record, field)
+        if recorded is not None and recorded != value:
+            problem = f"is {value}, and rollout {record.id} was started with {recorded}"
+            raise InvalidRequest("", field, problem, Rule.CONFLICT)
+
+
+async def _refuse_unended(journal: Journal, name: str) -> None:
+    for record in await journal.rollouts(limit=1, name=name):
+        if not record.has_ended:
+            problem = f"is that of rollout {record.id}, which is {record.state} and has not ended"
+            raise InvalidRequest("", "name", problem, Rule.NOT_UNIQUE)
+
+
+async def resume(
+    journal: Journal,
+    name: str,
+    session: Session | None = None,
+    *,
+    despite_stop: bool = False,
+    deadline: float | None = None,
+) -> Start:
+    """Become the driver of a rollout that was left, stopped, or has unfinished phones.
+
+    Args:
+        journal: Its journal.
+        name: Its id, name, or `last`.
+        session: The session that it goes on with.
+        despite_stop: Whether to go on though its rule has stopped it, or somebody has cancelled it.
+        deadline: Seconds from now, for one that has reached its deadline.
+
+    Raises:
+        InvalidRequest: It was stopped or cancelled, or is of another account or edition.
+        LeaseHeld: Another process drives it.
+    """
+    record = await journal.find(name)
+    is_late = record.state is RolloutState.STOPPED and record.reason == DEADLINE
+    if record.state is RolloutState.STOPPED and not despite_stop and not (is_late and deadline is not None):
+        option = "--deadline" if is_late else "--despite-stop"
+        problem = f"was stopped: {record.reason}; {option} goes on"
+        raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
+    if record.state is RolloutState.CANCELLED and not despite_stop:
+        raise InvalidRequest("", "rollout", "was cancelled; --despite-stop goes on", Rule.CONFLICT)
+    await _check_account(record, Plan.from_json(record.plan), session)
+    driver = await journal.acquire(record.id)
+    last = (await journal.attempts(record.id))[-1]
+    plan = _plan_of(Plan.from_json(record.plan), last.kind)
+    if deadline is not None:
+        plan = evolve(plan, deadline=deadline)
+    driver.log("resume", {"despite_stop": despite_stop} if despite_stop else None)
+    waves = last.waves or record.waves
+    return Start(driver, plan, record.attempt, waves, ignores_stop=despite_stop)
+
+
+async def retry(
+    journal: Journal,
+    name: str,
+    session: Session | None = None,
+    *,
+    only: Collection[State] = RETRIED,
+    despite_stop: bool = False,
+) -> Start | None:
+    """Begin a new attempt on the phones that ended in some states, from the step at which they did.
+
+    Returns:
+        The start; None if no phone ended so.
+
+    Raises:
+        InvalidRequest: The rollout has not ended; or the states include `not_sent`, and a rule or a person
+            has stopped the rollout.
+        LeaseHeld: Another process drives it.
+    """
+    record = await _ended(journal, name, RETRY)
+    is_stopped = record.state in (RolloutState.STOPPED, RolloutState.CANCELLED)
+    if State.NOT_SENT in only and is_stopped and not despite_stop:
+        raise InvalidRequest("", "only", f"has not_sent, and {_RETRYING}; use --despite-stop", Rule.CONFLICT)
+    plan = Plan.from_json(record.plan)
+    await _check_account(record, plan, session)
+    verbs = verbs_of(plan.service, plan.resource)
+    orders = frozenset(index for index, step in enumerate(plan.steps) if verbs[step.verb].costs_money)
+    last = await _last_results(journal, record)
+    starts = [
+        (position, step)
+        for position, (step, state) in enumerate(last)
+        if state in only and not (step in orders and state is not State.REFUSED)
+    ]
+    return await _begin(journal, record, plan, RETRY, starts)
+
+
+async def undo(journal: Journal, name: str, session: Session | None = None) -> Start | None:
+    """Begin an attempt that runs the undo steps on every phone that a step may have reached.
+
+    Returns:
+        The start; None if there is no such phone, or all were undone.
+
+    Raises:
+        InvalidRequest: The rollout has not ended, or its plan has no undo steps.
+        LeaseHeld: Another process drives it.
+    """
+    record = await _ended(journal, name, UNDO)
+    plan = Plan.from_json(record.plan)
+    if not plan.undo:
+        raise InvalidRequest("", "rollout", "has no undo steps in its plan", Rule.MISSING)
+    await _check_account(record, plan, session)
+    reached, undone = bytearray(record.targets), set[int]()
+    kinds = {attempt.attempt: attempt.kind for attempt in await journal.attempts(record.id)}
+    async for results in journal.results(record.id):
+        for result in results:
+            if kinds[result.attempt] != UNDO:
+                reached[result.position] |= result.outcome.state not in _NOT_EXECUTED
+                undone.discard(result.position)
+            elif result.outcome.ok and result.step == len(plan.undo) - 1:
+                undone.add(result.position)
+    for chunk in await journal.chunks(record.id):
+        for position in chunk.positions:
+            reached[position] = True
+    starts = [(position, 0) for position, was in enumerate(reached) if was and position not in undone]
+    return await _begin(journal, record, _plan_of(plan, UNDO), UNDO, starts)
+
+
+_NOT_EXECUTED: Final = frozenset({State.REFUSED, State.NOT_SENT})
+
+
+def _plan_of(plan: Plan, kind: str) -> Plan:
+    """Return the plan of an attempt: an undo is one wave, without gates, window and rule."""
+    if kind != UNDO:
+        return plan
+    return evolve(
+        plan,
+        steps=plan.undo,
+        waves=(ALL,),
+        between=Between(),
+        stop=StopRule(never=True),
+        window=None,
+        deadline=None,
+    )
+
+
+async def _ended(journal: Journal, name: str, action: str) -> RolloutRecord:
+    record = await journal.find(name)
+    if not record.has_ended:
+        problem = f"is {record.state}; {action} needs one that has ended: cancel it first, or resume it"
+        raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
+    return record
+
+
+async def _last_results(journal: Journal, record: RolloutRecord) -> list[tuple[int, State]]:
+    """Return the last step and state of every phone; one without a result was not sent."""
+    last = [(0, State.NOT_SENT)] * record.targets
+    async for results in journal.results(record.id):
+        for result in results:
+            last[result.position] = result.step, result.outcome.state
+    return last
+
+
+async def _begin(
+    journal: Journal, record: RolloutRecord, plan: Plan, kind: str, starts: Sequence[tuple[int, int]]
+) -> Start | None:
+    """Begin a new attempt on some phones, at their steps."""
+    if not starts:
+        return None
+    waves = (record.targets,) if kind == UNDO else record.waves
+    driver = await journal.acquire(record.id)
+    number = await driver.add_attempt(kind, starts, waves)
+    driver.log(kind, {"targets": len(starts)})
+    driver.update(wave=1, attempt=number)
+    return Start(driver, plan, number, waves)
