@@ -37,6 +37,13 @@ class Unwrapped:
     """The servers for which cloud mobile gaming refused a call, and why (CPH 7.1.1, 2020-07-30)."""
 
 
+class NotAnEnvelopeError(ValueError):
+    """An answer is JSON, but not what the service answers with. The text quotes nothing of it."""
+
+
+_KINDS: Final = {"NoneType": "null", "bool": "a boolean", "str": "a text", "list": "a list"}
+
+
 class Dialect(Protocol):
     """One service's envelope."""
 
@@ -44,7 +51,7 @@ class Dialect(Protocol):
         """Return payload or error of a decoded answer; `code` is None unless it is an error.
 
         Raises:
-            ValueError: The answer is not an envelope of this service.
+            NotAnEnvelopeError: The answer is not an envelope of this service.
         """
         ...
 
@@ -78,7 +85,7 @@ def _failures(answer: Json) -> tuple[Json, ...]:
 
 def _envelope(answer: Any) -> Json:
     if not isinstance(answer, dict):
-        raise ValueError(f"expected a JSON object, not {type(answer).__name__}")  # noqa: TRY004 - as documented
+        raise NotAnEnvelopeError(f"it is {_KINDS.get(type(answer).__name__, 'a number')}, not a JSON object")
     return cast("Json", answer)
 
 
@@ -97,7 +104,7 @@ class _KooPhone:
             message = _message(answer) or _message(inside)
             return Unwrapped(code=str(code), message=message, request_id=_request_id(answer))
         if code is None and data is None:
-            raise ValueError("neither error_code nor data")
+            raise NotAnEnvelopeError("it has neither error_code nor data")
         if isinstance(data, list):
             return Unwrapped({"data": data} | _paging(answer))
         nested = inside.get("data")

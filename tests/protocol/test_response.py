@@ -70,7 +70,7 @@ def test_a_failure_without_a_code_says_what_the_answer_was(
 @pytest.mark.parametrize(
     "body, kind, words",
     [
-        (PAGE, "text/html", "DecodeError, the answer is text/html"),
+        (PAGE, "text/html", "it is not JSON, the answer is text/html"),
         (b"hunter2", "text/plain", "the answer is text/plain"),
         (b"", "application/json", "the answer is empty"),
     ],

@@ -158,6 +158,22 @@ def test_a_senseless_answer_is_unreadable_and_kept(operation: AnyOperation, body
     )
 
 
+@pytest.mark.parametrize(
+    "body, reason",
+    [
+        (["j"], "it is a list, not a JSON object"),
+        ("OK", "it is a text, not a JSON object"),
+        (True, "it is a boolean, not a JSON object"),
+        (5, "it is a number, not a JSON object"),
+        (None, "it is null, not a JSON object"),
+        ({"trace": 1}, "it has neither error_code nor data"),
+    ],
+)
+def test_an_answer_that_is_no_envelope_is_described(body: object, reason: str) -> None:
+    with pytest.raises(UnreadableAnswer, match=reason):
+        answer(jobs.LIST, body)
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -320,7 +336,7 @@ def test_an_unknown_value_of_a_closed_enum_is_refused() -> None:
 def test_a_deeply_nested_answer_is_unreadable() -> None:
     deep = RawResponse(200, {}, b'{"data":' + b"[" * 100_000)
 
-    with pytest.raises(UnreadableAnswer, match="RecursionError"):
+    with pytest.raises(UnreadableAnswer, match="it is nested too deeply"):
         read(jobs.LIST, deep, Edition.CHINA, None)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from koophone_async import wire
 from koophone_async.errors import UnreadableAnswer
 from koophone_async.protocol.decoders import rows
-from koophone_async.protocol.dialect import DIALECTS, Unwrapped
+from koophone_async.protocol.dialect import DIALECTS, NotAnEnvelopeError, Unwrapped
 from koophone_async.protocol.refusals import refusal
 
 if TYPE_CHECKING:
@@ -92,13 +92,20 @@ def _without_surrogates(value: object) -> object:
     return value
 
 
+def _problem(error: Exception) -> str:
+    if isinstance(error, NotAnEnvelopeError):
+        return str(error)
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "it is not JSON"
+
+
 def _unreadable(
     operation: AnyOperation, response: RawResponse, error: Exception, request_id: str | None
 ) -> UnreadableAnswer:
-    # The cause may quote the answer, which may contain a secret: only its type is reported, also in
-    # tracebacks. The value of an unreadable row has no secret.
+    # The error of a decoder may quote the answer, which may contain a secret: its text is not reported, also
+    # not in tracebacks. The value of an unreadable row has no secret.
     if isinstance(error, rows.UnreadableRow):
         reason = str(error)
     else:
-        reason = ", ".join(filter(None, (type(error).__name__, response.peculiarity)))
+        problem = _problem(error) if response.body else None
+        reason = ", ".join(filter(None, (problem, response.peculiarity)))
     return UnreadableAnswer(operation.name, response.status, reason, response.body, request_id)

@@ -24,7 +24,7 @@ from koophone_async.batches.chunks import Source
 from koophone_async.batches.regions import RegionMap
 from koophone_async.call import SendTracker
 from koophone_async.operation import Operation, Sender
-from koophone_async.rows import dropped_rows
+from koophone_async.rows import Rows, dropped_rows
 from koophone_async.services.koophone import apps, commands, instances, orders, streaming, users, video
 from koophone_async.services.koophone.apps import AppPage, AppQuery, AppType, InstallApp, Package
 from koophone_async.services.koophone.commands import CommandResult, CommandResults, RunCommand
@@ -117,7 +117,8 @@ class Fleet:
         """
 
         async def every_page(session: Sender, query: AppQuery, tracker: SendTracker) -> AppPage:
-            return AppPage(tuple([app async for app in items(session, apps.LIST, query, tracker)]))
+            listed = items(session, apps.LIST, query, tracker)
+            return AppPage(Rows([app async for app in listed], listed.unreadable))
 
         return self._run(Verb(apps.LIST, lambda ids: AppQuery(ids[0], type), _read_value(_apps), every_page))
 
