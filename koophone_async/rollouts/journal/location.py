@@ -57,8 +57,9 @@ class Location:
             )
 
 
-def default_location(environment: Mapping[str, str] = os.environ) -> str | None:
+def default_location(environment: Mapping[str, str] | None = None) -> str | None:
     """Return the location that the environment names, else the default; None if journals are turned off."""
+    environment = os.environ if environment is None else environment  # no default value: help would show it
     value = environment.get(VARIABLE, "").strip()
     if value.lower() == OFF:
         return None
