@@ -119,6 +119,7 @@ _COMMANDS: Final = {
     "emulator": "emulator",
     "api": "api",
     "config": "config",
+    "doctor": "doctor",
 }
 """Modules of commands with a name of their own."""
 

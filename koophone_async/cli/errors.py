@@ -109,12 +109,12 @@ def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
     if isinstance(error, InvalidRequest) and not (isinstance(error, NoCredentials) or is_server):
         text += f"{'' if text.endswith('?') else '.'} Nothing was sent."
     print_stderr(f"koophone: {_one_line(text)}")
-    if advice := _advice(error):
+    if advice := advice_for(error):
         print_stderr(f"  {advice}")
     return _exit(error)
 
 
-def _advice(error: KooPhoneError) -> str | None:
+def advice_for(error: KooPhoneError) -> str | None:
     """Return whether anything was done, and one next step."""
     advice = next((_ADVICE[kind] for kind in type(error).__mro__ if kind in _ADVICE), None)
     if not isinstance(error, Refused):

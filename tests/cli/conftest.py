@@ -15,7 +15,7 @@ import attrs
 import pytest
 from typer.testing import CliRunner
 
-from koophone_async.cli import api, config, exec_command, main, operation_commands, wait
+from koophone_async.cli import api, config, doctor, exec_command, main, operation_commands, wait
 from koophone_async.cli.app import app
 from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "koophone_async.cli")
-_MODULES = (api, wait, config, exec_command, operation_commands)
+_MODULES = (api, wait, config, doctor, exec_command, operation_commands)
 _PREFIXES = ("HUAWEICLOUD_", "KOOPHONE_")
 
 

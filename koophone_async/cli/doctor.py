@@ -1,0 +1,47 @@
+"""`koophone doctor`: find out why commands fail, and what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import attrs
+import typer
+
+from koophone_async.cli.checkup import Check, Verdict, examine
+from koophone_async.cli.errors import CONTROL_ESCAPES, Exit, print_stderr
+from koophone_async.cli.exec_command import Output
+from koophone_async.cli.output import Format, printer
+from koophone_async.cli.runner import execute
+from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.session import utc_now
+
+
+def run(context: typer.Context, output: Output = Format.TABLE) -> None:
+    """Check credentials, region, proxy, DNS, TLS, clock, permissions and quota, and advise what to do.
+
+    Changes nothing. It needs no account: what needs one is skipped then. The exit code is 0 only if all is
+    well.
+    """
+    execute(diagnose(current_settings(context), output))
+
+
+async def diagnose(settings: Settings, output: Format) -> Exit:
+    """Print a row for each check, as lines for people if the output is a table."""
+    counts = Counter[Verdict]()
+    with printer(output) as out:
+        async for check in examine(settings, utc_now):
+            counts[check.verdict] += 1
+            if output is Format.TABLE:
+                _print(check)
+            else:
+                out.row(attrs.asdict(check) | {"verdict": check.verdict.value})
+    if not counts[Verdict.FAILED]:
+        return Exit.DONE
+    print_stderr(f"koophone: {counts[Verdict.FAILED]} of {counts.total()} checks failed")
+    return Exit.SOME_FAILED
+
+
+def _print(check: Check) -> None:
+    typer.echo(f"{check.verdict:8} {check.check:20} {check.found.translate(CONTROL_ESCAPES)}")
+    if check.advice:
+        typer.echo(f"{'':8} {'':20} -> {check.advice}")
