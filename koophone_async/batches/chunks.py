@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, deque
-from collections.abc import AsyncIterable, Collection, Iterable
+from collections.abc import AsyncIterable, Callable, Collection, Iterable
+from math import inf
 from typing import Final, Protocol, TypeAlias
 
 from attrs import define, field
@@ -90,32 +91,49 @@ class Chunker:
 
     size: int
     by_region: bool
+    _clock: Callable[[], float] | None = field(default=None, alias="clock")
+    """The time, if `oldest` is needed."""
+
     waiting: int = field(default=0, init=False)
     """Ids in incomplete chunks."""
 
     _open: dict[str | None, list[str]] = field(factory=dict[str | None, list[str]], init=False)
+    """Incomplete chunks, the oldest first."""
+
+    _opened_at: dict[str | None, float] = field(factory=dict[str | None, float], init=False)
 
     def add(self, id: str, region: str | None) -> list[str] | None:
         """Add an id; return a chunk if this completes one."""
         key = region if self.by_region else None
-        chunk = self._open.setdefault(key, [])
+        chunk = self._open.get(key)
+        if chunk is None:
+            chunk = self._open[key] = []
+            if self._clock is not None:
+                self._opened_at[key] = self._clock()
         chunk.append(id)
         self.waiting += 1
         return self._close(key) if len(chunk) >= self.size else None
 
+    @property
+    def oldest(self) -> float:
+        """When the oldest incomplete chunk was opened; infinite if there is none."""
+        return next(iter(self._opened_at.values()), inf)
+
     def flush(self) -> list[str] | None:
-        """Return an incomplete chunk once there are no more ids, or None when all chunks were returned."""
+        """Return the oldest incomplete chunk, or None when all chunks were returned."""
         return self._close(next(iter(self._open))) if self._open else None
 
     def reopen(self) -> list[str]:
         """Return the ids of all incomplete chunks, to be added anew."""
         ids = [id for chunk in self._open.values() for id in chunk]
         self._open.clear()
+        self._opened_at.clear()
         self.waiting = 0
         return ids
 
     def _close(self, key: str | None) -> list[str]:
         chunk = self._open.pop(key)
+        self._opened_at.pop(key, None)
         self.waiting -= len(chunk)
         return chunk
 
@@ -134,10 +152,16 @@ class Partitions:
     chunk_size: int
     """Ids per chunk; at most `max_in_flight`."""
 
+    _clock: Callable[[], float] | None = field(default=None, alias="clock")
+    """The time, if `oldest` is needed."""
+
     waiting: int = field(default=0, init=False)
     """Ids that were added and are in no chunk yet."""
 
     _queues: dict[str, deque[str]] = field(factory=dict[str, deque[str]], init=False)
+    _came_at: dict[str, deque[float]] = field(factory=dict[str, deque[float]], init=False)
+    """When each id of a queue was added."""
+
     _in_flight: Counter[str] = field(factory=Counter[str], init=False)
     _partition_of: dict[str, str] = field(factory=dict[str, str], init=False)
     """Of each id in flight."""
@@ -151,21 +175,24 @@ class Partitions:
     def add(self, id: str, partition: str) -> None:
         """Add an id."""
         self._queues.setdefault(partition, deque()).append(id)
+        if self._clock is not None:
+            self._came_at.setdefault(partition, deque()).append(self._clock())
         self.waiting += 1
         self._update_turns(partition)
 
     def next_chunk(self, *, partial: bool = False) -> list[str] | None:
         """Return a chunk of the partition whose turn it is, or None; partial chunks only if allowed."""
         turns = self._full or (self._partial if partial else {})
-        for partition in turns:
-            ids = self._take(partition, self.chunk_size)
-            before = len(self._partition_of)
-            self._partition_of |= dict.fromkeys(ids, partition)
-            self._in_flight[partition] += len(self._partition_of) - before
-            self._full.pop(partition, None)  # to the end of the queue
-            self._update_turns(partition)
-            return ids
-        return None
+        return next(map(self._next_chunk_of, turns), None)
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest id was added of those that could leave in an incomplete chunk; infinite if none."""
+        return min((self._came_at[partition][0] for partition in self._partial), default=inf)
+
+    def oldest_chunk(self) -> list[str]:
+        """Return the incomplete chunk with the oldest id of those that could leave in one."""
+        return self._next_chunk_of(min(self._partial, key=lambda partition: self._came_at[partition][0]))
 
     def release(self, id: str) -> None:
         """Free the capacity that an id in flight has used; other ids are ignored."""
@@ -184,12 +211,26 @@ class Partitions:
             return ids
         return None
 
+    def _next_chunk_of(self, partition: str) -> list[str]:
+        ids = self._take(partition, self.chunk_size)
+        before = len(self._partition_of)
+        self._partition_of |= dict.fromkeys(ids, partition)
+        self._in_flight[partition] += len(self._partition_of) - before
+        self._full.pop(partition, None)  # to the end of the queue
+        self._update_turns(partition)
+        return ids
+
     def _take(self, partition: str, count: int) -> list[str]:
         queue = self._queues[partition]
         ids = [queue.popleft() for _ in range(min(count, len(queue)))]
         self.waiting -= len(ids)
         if not queue:
             del self._queues[partition]
+            self._came_at.pop(partition, None)
+        elif self._clock is not None:
+            came_at = self._came_at[partition]
+            for _ in ids:
+                came_at.popleft()
         return ids
 
     def _update_turns(self, partition: str) -> None:

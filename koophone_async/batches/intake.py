@@ -7,7 +7,8 @@ lock), because an async iterator must not be advanced by two of them at once.
 A chunk leaves as soon as it is full. An incomplete one leaves only when nothing more can be added to it: the
 input has ended, or the limit of ids in flight is reached. Ids that wait in incomplete chunks do not count
 towards that limit: only ids in flight make room, by ending, and a limit used up by waiting ids would never be
-freed.
+freed. With `linger`, an incomplete chunk also leaves some seconds after its oldest id came. An asynchronous
+input, whose next id may take longer than that, is then read by a task of its own (`read_ahead`).
 
 If all ids of a call must be of one region and the regions are unknown, the first chunk is a probe: the
 others wait for its answer, for a second at most. If it is refused because of its regions, these are looked up
@@ -21,6 +22,7 @@ import math
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Sized
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -58,13 +60,18 @@ class Intake:
         self._items = aiter(source) if isinstance(source, AsyncIterable) else self._until_end(iter(source))
         self._max_in_flight = options.in_flight
         self._recorder = recorder
-        self._chunker = Chunker(verb.max_ids, verb.by_region)
+        self._linger = options.linger
+        self.needs_read_ahead: bool = options.linger is not None and isinstance(source, AsyncIterable)
+        """Whether chunks may have to leave while the input is waited for."""
+
+        clock = None if options.linger is None else _now
+        self._chunker = Chunker(verb.max_ids, verb.by_region, clock)
         chunk_size = min(verb.max_ids, max(1, options.max_per_partition // 3))
-        self._partitions = Partitions(options.max_per_partition, chunk_size)
+        self._partitions = Partitions(options.max_per_partition, chunk_size, clock)
         self._partition_of = verb.partition
         self._chunk_size = chunk_size if verb.partition else verb.max_ids
         self._regions = regions
-        self._regrouped: deque[list[str]] = deque()
+        self._complete: deque[list[str]] = deque()
         self._probed: asyncio.Event | None = None
         self._reading = asyncio.Lock()
         self._has_ended = False
@@ -96,7 +103,7 @@ class Intake:
                 with anyio.move_on_after(_MAX_PROBE):
                     await self._probed.wait()
             while True:
-                if chunk := self._complete_chunk() or await self._read() or self._incomplete_chunk():
+                if chunk := await self._ready_chunk():
                     if self._regions is not None and self._probed is None:
                         self._probed = asyncio.Event()
                         if self._regions.get(chunk[0]) is not None:
@@ -104,8 +111,17 @@ class Intake:
                     return chunk
                 if self._has_ended and not self._partitions.waiting:
                     return None
-                if not self._may_read:
-                    await self._recorder.wait_for_change()
+                if not self._may_read or self.needs_read_ahead:
+                    with anyio.CancelScope(deadline=self._due):
+                        await self._recorder.wait_for_change()
+
+    async def read_ahead(self) -> None:
+        """Read the input to its end, no faster than chunks are taken."""
+        while not self._has_ended:
+            await self._recorder.wait_until(lambda: self._may_read and not self._complete)
+            if chunk := await self._read():
+                self._complete.append(chunk)
+            self._recorder.notify()
 
     def end_probe(self) -> None:
         """Release the other chunks: a call has been answered."""
@@ -116,14 +132,24 @@ class Intake:
         """Put ids back that were not executed; they leave again in chunks of the regions known by now."""
         for id in (*self._chunker.reopen(), *ids):
             if chunk := self._chunker.add(id, self._region_of(id)):
-                self._regrouped.append(chunk)
+                self._complete.append(chunk)
         self._recorder.notify()  # a worker may wait for room, which these ids have left
 
     def _region_of(self, id: str) -> str | None:
         return self._regions.get(id) if self._regions is not None else None
 
+    async def _ready_chunk(self) -> list[str] | None:
+        """Return a chunk that may leave now; read more of the input if there is none."""
+        chunk = self._complete_chunk()
+        if chunk is None and not self.needs_read_ahead:
+            chunk = await self._read()
+        return chunk or self._incomplete_chunk() or self._overdue_chunk()
+
     def _complete_chunk(self) -> list[str] | None:
-        return self._regrouped.popleft() if self._regrouped else self._partitions.next_chunk()
+        if not self._complete:
+            return self._partitions.next_chunk()
+        self._recorder.notify()  # more may be read ahead
+        return self._complete.popleft()
 
     def release(self, id: str) -> None:
         """Make room for another id in the partition of one that has ended."""
@@ -157,12 +183,26 @@ class Intake:
             self._chunker.flush() if self._has_ended else None
         )
 
+    @property
+    def _due(self) -> float:
+        """When the oldest incomplete chunk leaves although more ids may come; infinite if none does."""
+        return (
+            inf if self._linger is None else self._linger + min(self._chunker.oldest, self._partitions.oldest)
+        )
+
+    def _overdue_chunk(self) -> list[str] | None:
+        if self._linger is None or self._due > _now():
+            return None
+        if self._chunker.oldest <= self._partitions.oldest:
+            return self._chunker.flush()
+        return self._partitions.oldest_chunk()
+
     def _flush(self) -> Iterable[list[str]]:
         while chunk := self._complete_chunk() or self._chunker.flush() or self._partitions.flush():
             yield chunk
 
     async def _read(self) -> list[str] | None:
-        """Read until a chunk is full, or until no more may be read."""
+        """Read until a chunk is full, or until no more may be read; ahead only one id."""
         if not self._may_read:
             return None
         try:
@@ -171,7 +211,7 @@ class Intake:
                 return next(filter(None, map(self._add, islice(self._items, room))), None)
             async for item in self._items:
                 chunk = self._add(item)
-                if chunk or not self._may_read:
+                if chunk or self.needs_read_ahead or not self._may_read:
                     return chunk
         except Exception as error:  # noqa: BLE001 - of the caller's input; raised after the ids before it
             self.error = error
@@ -207,3 +247,7 @@ class Intake:
         """Record that no call can have an id."""
         outcome = Outcome(id, State.NOT_SENT, error_message=problem)
         self._recorder.record(outcome if self.log is None else self.log.unsendable(outcome))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

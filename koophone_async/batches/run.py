@@ -251,6 +251,8 @@ class Run(Generic[Request, Answer]):
             with anyio.move_on_after(self._options.seconds) as self._limit:
                 self._resume_calls()
                 async with anyio.create_task_group() as group:
+                    if self._intake.needs_read_ahead:
+                        group.start_soon(self._intake.read_ahead)
                     for _ in range(self._options.concurrency):
                         group.start_soon(self._work)
                 await self._recorder.wait_until(lambda: not self._recorder.open)

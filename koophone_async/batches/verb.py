@@ -131,6 +131,9 @@ class RunOptions:
     """Maximum of ids in flight for one partition. They are sent in three calls, so that the next ids arrive
     before the partition has finished."""
 
+    linger: float | None = None
+    """Seconds after which an incomplete call is sent although the input may have more ids; None: never."""
+
     @property
     def seconds(self) -> float | None:
         """The deadline of the run as a whole; None if it has none."""

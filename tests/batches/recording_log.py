@@ -33,6 +33,7 @@ class RecordedCall:
     jobs: Mapping[str, str] = field(factory=dict[str, str])
     has_jobs: bool = False
     started_at: datetime = EPOCH
+    planned_at: float = field(factory=lambda: asyncio.get_running_loop().time())
 
     @property
     def open_jobs(self) -> dict[str, str]:
@@ -90,6 +91,9 @@ class RecordingLog:
     """What the next awaited methods do: `hold` or `stop` sending, or anything else to let it go on."""
 
     slots: int = 32
+    delay: float = 0.001
+    """Seconds that an awaited method takes."""
+
     is_stopped: bool = False
     may_send: int = 0
     """How many attempts may have been sent."""
@@ -109,7 +113,7 @@ class RecordingLog:
 
     async def write(self, method: str) -> None:
         """Take some time, in which nothing may be sent, and then do what the next verdict says."""
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self.delay)
         if self.emulator is not None:
             requests = [
                 one for one in self.emulator.ledger.recent_requests if one.operation == self.operation

@@ -127,6 +127,7 @@ class CloudPhone:
         in_flight: int = 100_000,
         deadline: float | Deadline | None = Deadline.DEFAULT,
         assume_unique: bool = False,
+        linger: float | None = None,
     ) -> PhoneFleet:
         """Return a fleet of any number of phones, to run one operation on all of them.
 
@@ -144,12 +145,19 @@ class CloudPhone:
                 deadline. By default each call's jobs are awaited for a time that depends on the operation.
             assume_unique: Skip the detection of duplicates, which costs about 100 bytes an id. Without it,
                 every id is processed once.
+            linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
+                queue may; None: it waits for a full one.
         """
-        options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server)
+        options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server, linger)
         return PhoneFleet(self._sender, self._poller, phones, options, server_of)
 
     def server_fleet(
-        self, servers: Source, *, concurrency: int = 32, deadline: float | Deadline | None = Deadline.DEFAULT
+        self,
+        servers: Source,
+        *,
+        concurrency: int = 32,
+        deadline: float | Deadline | None = Deadline.DEFAULT,
+        linger: float | None = None,
     ) -> ServerFleet:
         """Return a fleet of any number of servers, to run one operation on all of them.
 
@@ -158,8 +166,10 @@ class CloudPhone:
             concurrency: Maximum number of concurrent calls.
             deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
                 deadline. By default each call's jobs are awaited for a time that depends on the operation.
+            linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
+                queue may; None: it waits for a full one.
         """
-        options = RunOptions(concurrency, deadline=deadline)
+        options = RunOptions(concurrency, deadline=deadline, linger=linger)
         return ServerFleet(self._sender, self._poller, servers, options)
 
     def encoding_fleet(
@@ -168,6 +178,7 @@ class CloudPhone:
         *,
         concurrency: int = 32,
         deadline: float | Deadline | None = Deadline.DEFAULT,
+        linger: float | None = None,
     ) -> EncodingFleet:
         """Return a fleet of any number of encoding servers.
 
@@ -176,6 +187,8 @@ class CloudPhone:
             concurrency: Maximum number of concurrent calls.
             deadline: Seconds after which nothing more is sent and running jobs are left running; None for no
                 deadline. By default each call's jobs are awaited for a time that depends on the operation.
+            linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
+                queue may; None: it waits for a full one.
         """
-        options = RunOptions(concurrency, deadline=deadline)
+        options = RunOptions(concurrency, deadline=deadline, linger=linger)
         return EncodingFleet(self._sender, self._poller, encoding_servers, options)

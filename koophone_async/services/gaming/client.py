@@ -41,7 +41,7 @@ class Gaming:
         self.deployments: Deployments = Deployments(session, self._poller, single)
         self.versions: Versions = Versions(session)
 
-    def fleet(
+    def fleet(  # noqa: PLR0913 - all but one are named, and have defaults
         self,
         ids: Source,
         *,
@@ -49,6 +49,7 @@ class Gaming:
         in_flight: int = 100_000,
         deadline: float | Deadline | None = Deadline.DEFAULT,
         assume_unique: bool = False,
+        linger: float | None = None,
     ) -> Fleet:
         """Return a fleet of any number of servers, or of phones for `update`, to run one operation on.
 
@@ -60,7 +61,8 @@ class Gaming:
                 deadline. By default each call's jobs are awaited for a time that depends on the operation.
             assume_unique: Skip the detection of duplicates, which costs about 100 bytes an id. Without it,
                 every id is processed once.
+            linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
+                queue may; None: it waits for a full one.
         """
-        return Fleet(
-            self._session, self._poller, ids, RunOptions(concurrency, in_flight, deadline, assume_unique)
-        )
+        options = RunOptions(concurrency, in_flight, deadline, assume_unique, linger=linger)
+        return Fleet(self._session, self._poller, ids, options)

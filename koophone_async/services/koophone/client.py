@@ -67,7 +67,7 @@ class KooPhone:
         """The edition whose states are used."""
         return self._sender.edition
 
-    def fleet(
+    def fleet(  # noqa: PLR0913 - all but one are named, and have defaults
         self,
         ids: Source,
         *,
@@ -75,6 +75,7 @@ class KooPhone:
         in_flight: int = 100_000,
         deadline: float | Deadline | None = Deadline.DEFAULT,
         assume_unique: bool = False,
+        linger: float | None = None,
     ) -> Fleet:
         """Return a fleet: any number of instances, for operations on all of them.
 
@@ -87,6 +88,8 @@ class KooPhone:
                 deadline. By default each call's jobs are awaited for a time that depends on the operation.
             assume_unique: Skip the check for duplicates, which needs about 100 bytes an id. An id that is
                 listed twice is then sent twice.
+            linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
+                queue may; None: it waits for a full one.
         """
-        options = RunOptions(concurrency, in_flight, deadline, assume_unique)
+        options = RunOptions(concurrency, in_flight, deadline, assume_unique, linger=linger)
         return Fleet(self._sender, self._tasks, ids, options, self._regions)
