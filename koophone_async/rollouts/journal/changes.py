@@ -127,18 +127,17 @@ class FencedWriter:
     actor: Actor
     _outputs: OutputStore
 
-    def write(self, database: Database, changes: Changes) -> frozenset[int]:
+    def write(self, database: Database, changes: Changes) -> frozenset[int] | LeaseLost:
         """Write changes, and return the chunks that must not be sent, because they were not planned.
 
-        Raises:
-            LeaseLost: Another process has taken over. Only handles of chunks were written, for its driver.
+        If another process has taken over, write only the handles of chunks, for its driver.
         """
         try:
             lease.check(database, self.rollout, self.epoch)
-        except LeaseLost:
+        except LeaseLost as error:
             for sent in changes.sent:
                 self._write_late(database, sent)
-            raise
+            return error
         self._write_planned(database, changes.planned)
         refused = [chunk for chunk in changes.sending if not self._mark_sending(database, chunk)]
         self._write_sent(database, changes.sent)

@@ -20,6 +20,11 @@ Value: TypeAlias = str | int | float | None
 class Database(Protocol):
     """An open database."""
 
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """The exceptions of the database itself."""
+        ...
+
     def query(self, statement: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT."""
         ...
@@ -34,6 +39,10 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context that commits to disk at its end, or undoes everything if it raises."""
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Return a context, in a transaction, of which everything is undone if it raises."""
         ...
 
     def lease_clock(self) -> float:

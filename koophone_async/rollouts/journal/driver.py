@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from attrs import define, evolve, field
 
@@ -83,7 +85,7 @@ class Driver:
     _open: dict[int, _OpenChunk] = field(factory=dict[int, _OpenChunk], init=False)
     _changes: Changes = field(factory=Changes, init=False)
     _unwritten: list[Changes] = field(factory=list[Changes], init=False)
-    """Changes whose transaction failed; `flush` and `release` try them again."""
+    """Changes of the transaction that is running, or that failed; `flush` and `release` try these again."""
 
     _commit: Future[Any] | None = field(default=None, init=False)
     _timer: TimerHandle | None = field(default=None, init=False)
@@ -120,9 +122,8 @@ class Driver:
         if self.error is not None:
             raise self.error
         self._changes.sending.append(chunk)
-        refused: frozenset[int] = await asyncio.shield(self._write_now())
-        if chunk in refused:
-            raise JournalError("", self.rollout.id, f"chunk {chunk} is not planned, and must not be sent")
+        if chunk in await self._write_now():
+            self._refuse(chunk)
 
     def replan_chunk(self, chunk: int, parts: Sequence[Sequence[int]]) -> list[int]:
         """Close a chunk that was certainly not executed, plan its parts, and return their numbers."""
@@ -142,7 +143,7 @@ class Driver:
         if (known := self._open.get(chunk)) is not None:
             known.is_sent = True
         self._changes.sent.append(Sent(chunk, handle, jobs, has_jobs, to_micros(called_at)))
-        self._write_soon()
+        self._start_commit()  # even if the lease is lost
 
     def settle(self, chunk: int | None, results: Sequence[Result], counts: Mapping[str, int]) -> None:
         """Write results, and the counts after them.
@@ -221,7 +222,7 @@ class Driver:
             LeaseLost: Another process has taken over.
             JournalError: It could not be written.
         """
-        await asyncio.shield(self._write_now())
+        await self._write_now()
 
     async def renew(self) -> None:
         """Renew the lease; a task of the driver does it regularly.
@@ -241,31 +242,38 @@ class Driver:
             LeaseLost: Another process has taken over.
             JournalError: It could not be written.
         """
-        self.stop_renewing()
+        self._stop_renewing()
         if changes:
             self.update(**changes)
         await self.flush()
         await self._writer.write(lease.release, self.rollout.id, self.epoch)
 
     @property
-    def is_renewing(self) -> bool:
+    def is_active(self) -> bool:
         """Whether the lease is renewed."""
         return self._renewing is not None and not self._renewing.done()
 
-    def stop_renewing(self) -> None:
-        """Stop the task that renews the lease."""
+    async def close(self) -> None:
+        """Write what is queued, as far as that is possible, and no longer renew the lease."""
+        self._stop_renewing()
+        if self._changes != Changes():
+            with suppress(KooPhoneError):
+                await self.flush()
+
+    def _stop_renewing(self) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
 
     async def _keep_renewing(self) -> None:
         """Renew the lease whenever it is time; in virtual time the loop's timers are ahead of that clock."""
-        while self.error is None:
-            await asyncio.sleep(lease.RENEWAL)
-            if self._clock() - self._renewed_at >= lease.RENEWAL / 2:
-                try:
+        with suppress(KooPhoneError):  # `lost` is set then
+            while True:
+                await asyncio.sleep(lease.RENEWAL)
+                if self._clock() - self._renewed_at >= lease.RENEWAL / 2:
                     await self.renew()
-                except KooPhoneError:
-                    return  # `lost` is set
+
+    def _refuse(self, chunk: int) -> NoReturn:
+        raise self.error or JournalError("", self.rollout.id, f"chunk {chunk} is not planned")
 
     def _next_chunk(self) -> int:
         self._last_chunk += 1
@@ -307,44 +315,52 @@ class Driver:
             self._timer = asyncio.get_running_loop().call_later(_RESULTS_DELAY, self._write_soon)
 
     def _write_soon(self) -> None:
-        if self.error is None and self._commit is None:
-            self._commit = self._submit()
+        if self.error is None:
+            self._start_commit()
 
-    def _write_now(self) -> Future[Any]:
-        if self._commit is None:
-            self._commit = self._submit()
-        return self._commit
+    async def _write_now(self) -> frozenset[int]:
+        """Write everything, and return the chunks that must not be sent."""
+        self._start_commit()
+        return await asyncio.shield(cast("Future[frozenset[int]]", self._commit))
 
-    def _submit(self) -> Future[Any]:
+    def _start_commit(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        commit = self._writer.submit(self._prepare)
-        commit.add_done_callback(_retrieve)
-        return commit
+        if self._commit is None:
+            self._commit = self._writer.submit(self._prepare)
+            self._commit.add_done_callback(self._committed)
 
-    def _prepare(self) -> Callable[[Database], frozenset[int]]:
+    def _prepare(self) -> Callable[[Database], frozenset[int] | LeaseLost]:
         """Collect what the next transaction writes."""
-        changes, self._changes, commit, self._commit = self._changes, Changes(), self._commit, None
+        changes, self._changes, self._commit = self._changes, Changes(), None
         if "counts" in changes.rollout:
             changes.rollout["counts"] = dict(changes.rollout["counts"])  # the caller goes on counting
-        group, self._unwritten = [*self._unwritten, changes], []
-        if commit is not None:
-            commit.add_done_callback(lambda future: self._committed(future, group))
-        return lambda database: self._write(database, group)
+        refused = frozenset[int]()
+        if self.error is not None:
+            refused = frozenset(changes.sending)
+            changes.sending.clear()
+        self._unwritten.append(changes)
+        return partial(self._write, group=tuple(self._unwritten), refused=refused)
 
-    def _write(self, database: Database, group: Sequence[Changes]) -> frozenset[int]:
-        return frozenset(chunk for changes in group for chunk in self._fenced.write(database, changes))
+    def _write(
+        self, database: Database, group: Iterable[Changes], refused: frozenset[int]
+    ) -> frozenset[int] | LeaseLost:
+        for changes in group:
+            result = self._fenced.write(database, changes)
+            if isinstance(result, LeaseLost):
+                return result
+            refused |= result
+        return refused
 
-    def _committed(self, future: Future[Any], group: Sequence[Changes]) -> None:
-        error = None if future.cancelled() else future.exception()
-        if isinstance(error, LeaseLost):
-            self._fail(error)
-        elif error is not None:
+    def _committed(self, commit: Future[Any]) -> None:
+        error = None if commit.cancelled() else commit.exception()
+        if error is None or isinstance(error, LeaseLost):
+            self._unwritten.clear()
+        for changes in self._unwritten:
+            changes.sending.clear()  # they are not sent
+        if error is not None:
             self._fenced.forget_outputs()
-            for changes in group:
-                changes.sending.clear()  # they were not sent
-            self._unwritten = [*group, *self._unwritten]
             self._fail(error)
 
     async def _checked(self, writing: Awaitable[Returned]) -> Returned:
@@ -360,9 +376,3 @@ class Driver:
                 error = JournalError("", self.rollout.id, f"cannot be written: {error!r}")
             self.error = error
             self.lost.set()
-
-
-def _retrieve(future: Future[Any]) -> None:
-    """Retrieve the exception of a commit that nobody may be waiting for; `Driver.error` has it."""
-    if not future.cancelled():
-        future.exception()

@@ -133,7 +133,7 @@ class Journal:
     async def close(self) -> None:
         """Write what is queued and close the journal. Leases that were not released end by themselves."""
         for driver in self._drivers:
-            driver.stop_renewing()
+            await driver.close()
         await self._writer.finish()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
@@ -252,7 +252,7 @@ class Journal:
         """
         at = to_micros(self._now())
         driver = await self._writer.write(partial(self._acquire, steal=steal), rollout, at)
-        self._drivers = [known for known in self._drivers if known.is_renewing] + [driver]
+        self._drivers = [known for known in self._drivers if known.is_active] + [driver]
         driver.start_renewing()
         return driver
 

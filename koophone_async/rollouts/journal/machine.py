@@ -60,10 +60,8 @@ class Process:
         """Return whether a process that is visible to this one has certainly ended."""
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False  # another user's, and alive
+        except OSError as error:
+            return isinstance(error, ProcessLookupError)  # otherwise it is another user's, and alive
         fields = _stat(self.pid, proc)
         if fields is None:
             return False

@@ -57,6 +57,7 @@ class SqliteDatabase:
 
     path: Path
     lease_clock: Callable[[], float]
+    failures: tuple[type[Exception], ...] = field(default=(sqlite3.Error,), init=False)
     _db: sqlite3.Connection = field(init=False)
 
     @classmethod
@@ -167,6 +168,21 @@ class SqliteDatabase:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Undo everything since its beginning if it raises; the database itself undoes more when it fails."""
+        self._db.execute("SAVEPOINT work")
+        try:
+            yield
+        except self.failures:
+            raise
+        except BaseException:
+            self._db.execute("ROLLBACK TO work")
+            self._db.execute("RELEASE work")
+            raise
+        else:
+            self._db.execute("RELEASE work")
 
     def shrink(self) -> None:
         """Return the space of deleted rows to the operating system."""

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, TypeVarTuple
 
 from attrs import define, field
 
-from koophone_async.errors import KooPhoneError
-from koophone_async.rollouts.journal.errors import JournalError
-
 if TYPE_CHECKING:
     from asyncio import Future, Task
     from collections.abc import Callable, Sequence
@@ -30,8 +27,9 @@ Work: TypeAlias = "Callable[[Database], Any]"
 class GroupWriter:
     """Runs functions on a database in its own thread, those that write in transactions of groups.
 
-    If a function raises a `KooPhoneError` other than a `JournalError`, what it and the others of its group
-    have written is committed all the same; if it raises anything else, nothing of the group is.
+    What a function has written before it raises is undone, and the others of its group are committed all the
+    same. To have it committed, the function returns the exception. If the database fails, nothing of the
+    group is committed, and all functions fail.
     """
 
     _database: Database
@@ -76,6 +74,7 @@ class GroupWriter:
             while self._queue:
                 group, self._queue = self._queue, []
                 await self._write_group(group)
+                await asyncio.sleep(0)  # a driver prepares its next changes only when it knows of these
         finally:
             self._task = None
 
@@ -96,9 +95,19 @@ class GroupWriter:
     def _commit(self, group: Sequence[Work]) -> list[object]:
         try:
             with self._database.transaction():
-                return [_result_of(work, self._database) for work in group]
+                return [self._result_of(work) for work in group]
         except Exception as error:
             raise self._described(error) from error
+
+    def _result_of(self, work: Work) -> object:
+        """Return the result of a function, or the exception that it raised."""
+        try:
+            with self._database.savepoint():
+                return work(self._database)
+        except self._database.failures:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever waits for the function raises it
+            return self._described(error)
 
     def _read(self, work: Callable[[Database, *Arguments], Result], arguments: tuple[*Arguments]) -> Result:
         try:
@@ -113,13 +122,3 @@ class GroupWriter:
         self, work: Callable[[*Arguments], Result], *arguments: *Arguments
     ) -> asyncio.Future[Result]:
         return asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-
-def _result_of(work: Work, database: Database) -> object:
-    """Return the result of a function, or the error with which it refused to write."""
-    try:
-        return work(database)
-    except JournalError:
-        raise
-    except KooPhoneError as error:
-        return error

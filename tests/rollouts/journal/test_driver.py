@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from attrs import evolve
 
 from koophone_async.batches import Outcome, State
 from koophone_async.rollouts.journal import (
+    Actor,
     ChunkRecord,
     ChunkState,
     Journal,
@@ -21,7 +25,7 @@ from koophone_async.rollouts.journal import (
     RolloutState,
     WaitingFor,
 )
-from koophone_async.virtual_time import EPOCH
+from koophone_async.virtual_time import EPOCH, run_virtually
 from tests.rollouts.journal.samples import all_results, jobs, only_chunk, result, send, states, targets
 
 if TYPE_CHECKING:
@@ -74,6 +78,8 @@ async def test_a_chunk_is_settled_with_its_last_phone(journal: Journal, driver: 
 
 
 async def test_an_unfinished_phone_keeps_its_chunk_open(journal: Journal, driver: Driver) -> None:
+    settled = await send(driver, range(2, 3))
+    driver.settle(settled, [result(2)], {"succeeded": 1})
     chunk = await send(driver, range(2))
     driver.settle(chunk, [result(0), result(1, State.UNFINISHED)], {"succeeded": 1, "unfinished": 1})
     await driver.release(state=RolloutState.FINISHED)
@@ -85,7 +91,7 @@ async def test_an_unfinished_phone_keeps_its_chunk_open(journal: Journal, driver
     resumed.settle(chunk, [result(1)], {"succeeded": 2})
     await resumed.flush()
     assert await journal.chunks(driver.rollout.id) == []
-    assert await states(journal, driver.rollout.id) == {0: State.SUCCEEDED, 1: State.SUCCEEDED}
+    assert await states(journal, driver.rollout.id) == dict.fromkeys(range(3), State.SUCCEEDED)
 
 
 async def test_a_chunk_that_was_not_executed_gives_its_phones_to_others(
@@ -153,6 +159,21 @@ async def test_results_are_read_in_the_order_in_which_they_were_written(
     await driver.flush()
 
     assert [read.position for read in await all_results(journal, driver.rollout.id)] == order
+
+
+async def test_equal_outputs_are_stored_once(journal: Journal, driver: Driver, path: Path) -> None:
+    outputs = [f"{position % 1_500:0100}" for position in range(3_000)]
+    for position, output in enumerate(outputs):
+        driver.settle(None, [result(position, output=output)], {})
+        if position == 1_400:
+            await driver.flush()
+    await driver.flush()
+
+    read = await all_results(journal, driver.rollout.id)
+    assert [one.outcome.output for one in read] == outputs
+    assert {one.output_size for one in read} == {100}
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM outputs").fetchone() == (1_500,)
 
 
 async def test_results_of_phones_without_a_chunk_are_kept(journal: Journal, driver: Driver) -> None:
@@ -251,3 +272,81 @@ async def test_many_chunks_at_once_share_transactions(journal: Journal, driver: 
     chunks = await journal.chunks(driver.rollout.id)
     assert {chunk.positions for chunk in chunks} == {(position,) for position in range(200)}
     assert {chunk.state for chunk in chunks} == {ChunkState.SENT}
+
+
+async def test_closing_a_journal_writes_what_is_queued(path: Path) -> None:
+    async with await Journal.open(path) as journal:
+        driver = await journal.acquire((await journal.create(NewRollout("shop", "cph"), targets(2))).id)
+        chunk = await send(driver, range(2))
+        await driver.flush()
+        driver.settle(chunk, [result(0)], {"succeeded": 1})
+
+    async with await Journal.open(path) as journal:
+        assert await states(journal, driver.rollout.id) == {0: State.SUCCEEDED}
+
+
+async def test_closing_a_journal_leaves_what_another_driver_has(path: Path) -> None:
+    async with await Journal.open(path) as journal:
+        rollout = await journal.create(NewRollout("shop", "cph"), targets(2))
+        driver = await journal.acquire(rollout.id)
+        await journal.acquire(rollout.id, steal=True)
+        driver.update(reason="late")
+
+    async with await Journal.open(path) as journal:
+        assert (await journal.find(rollout.id)).reason is None
+
+
+async def test_a_cancelled_send_does_not_disturb_others(journal: Journal, driver: Driver) -> None:
+    first, second = driver.plan_chunk(0, [0]), driver.plan_chunk(0, [1])
+    cancelled = asyncio.create_task(driver.mark_sending(first))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await driver.mark_sending(second)
+
+    assert cancelled.cancelled()
+    assert {chunk.state for chunk in await journal.chunks(driver.rollout.id)} == {ChunkState.SENDING}
+
+
+async def test_a_cancelled_request_does_not_disturb_others(journal: Journal, driver: Driver) -> None:
+    cancelled = asyncio.create_task(journal.request(driver.rollout.id, RequestKind.PAUSE))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await driver.flush()
+
+    assert [one.kind for one in await driver.requests()] == [RequestKind.PAUSE]
+
+
+async def test_a_mistake_of_one_rollout_does_not_disturb_others(journal: Journal, driver: Driver) -> None:
+    other = await journal.acquire((await journal.create(NewRollout("b", "cph"), targets(1))).id)
+    wrong = cast("str", 5)
+    driver.settle(None, [result(0, output=wrong)], {"succeeded": 1})
+    chunk = other.plan_chunk(0, [0])
+    outcomes = await asyncio.gather(driver.flush(), other.mark_sending(chunk), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [TypeError, type(None)]
+    assert isinstance(driver.error, JournalError)
+    assert (await only_chunk(journal, other.rollout.id)).state is ChunkState.SENDING
+    assert (await journal.find(driver.rollout.id)).counts == {}
+
+
+def test_who_acts_is_known_even_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unnamed() -> str:
+        raise KeyError
+
+    monkeypatch.setattr(getpass, "getuser", unnamed)
+
+    assert Actor.current().user == "unknown"
+
+
+def test_results_are_written_soon_without_a_flush(path: Path) -> None:
+    async def main() -> None:
+        async with await Journal.open(path) as journal:
+            driver = await journal.acquire((await journal.create(NewRollout("a", "cph"), targets(3))).id)
+            chunk = await send(driver, range(3))
+            await driver.flush()
+            driver.settle(chunk, [result(0)], {"succeeded": 1})
+            driver.settle(chunk, [result(1), result(2)], {"succeeded": 3})
+            await asyncio.sleep(1)
+            assert await journal.chunks(driver.rollout.id) == []
+
+    run_virtually(main())

@@ -269,6 +269,13 @@ async def test_a_damaged_page_is_found_when_a_journal_is_opened(path: Path) -> N
     assert "damaged" in await refusal(path)
 
 
+async def test_a_damaged_list_of_free_pages_is_found(path: Path) -> None:
+    await create(path)
+    damage(path, 36, 40)
+
+    assert await refusal(path) == "is damaged"
+
+
 async def test_a_damaged_page_of_a_large_journal_is_found_when_it_is_read(path: Path) -> None:
     await create(path, size=9 * MEGABYTE)
     with closing(sqlite3.connect(path)) as db:
@@ -306,6 +313,17 @@ async def test_a_file_that_is_locked_for_good_cannot_be_opened(path: Path) -> No
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(JournalError, match="is locked by another program"):
+            await Journal.open(path, lock_timeout=0.05)
+
+
+async def test_a_file_that_is_being_read_without_a_log_cannot_be_opened(path: Path) -> None:
+    await create(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("BEGIN")
+        db.execute("SELECT * FROM rollouts").fetchall()
 
         with pytest.raises(JournalError, match="is locked by another program"):
             await Journal.open(path, lock_timeout=0.05)
@@ -392,3 +410,13 @@ async def test_requests_are_not_read_from_a_damaged_table(
     with pytest.raises(JournalError, match="no such table"):
         await driver.requests()
     assert (await journal.find(rollout.id)).id == rollout.id
+
+
+async def test_a_transaction_that_fails_is_undone(journal: Journal, driver: Driver) -> None:
+    await run_in_journal(journal, "DROP TABLE log")
+    driver.update(reason="x")
+    driver.log("stop")
+
+    with pytest.raises(JournalError, match="no such table: log"):
+        await driver.flush()
+    assert (await journal.find(driver.rollout.id)).reason is None
