@@ -163,6 +163,8 @@ class Call(Generic[Answer]):
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
+    if "content-encoding" in str(error):  # the text of aiohttp's ContentEncodingError, in either wrapper
+        return "the body of the answer is not in the encoding that its header names"
     if isinstance(error, aiohttp.ClientResponseError):
         return "the answer is not HTTP"  # the text of the exception would quote it
     return redact(str(error)) or type(error).__name__

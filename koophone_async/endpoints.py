@@ -131,11 +131,11 @@ def parse_origin(where: str, address: str, environ: Mapping[str, str]) -> URL:
     try:
         url = URL(address)
         origin = url.origin()
+        host = origin.host or ""  # decodes names such as xn--
     except ValueError:
         raise InvalidRequest("", where, f"is {redact(address)!r}, which is not a URL") from None
-    if not _is_host(origin.host or ""):
+    if not _is_host(host):
         raise InvalidRequest("", where, f"is {redact(address)!r}, whose host is not valid")
-    host = origin.host or ""
     if url.scheme != "https" and not (url.scheme == "http" and (is_loopback(host) or host in http_hosts)):
         problem = (
             f"is {redact(address)!r}; it must be https (http on loopback, and for hosts in {ALLOW_HTTP})"

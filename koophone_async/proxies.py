@@ -48,7 +48,7 @@ class Proxy:
         ADDRESS.check(where, address)
         try:
             url = URL(address if "://" in address else f"http://{address}")
-            url.origin()
+            _ = url.origin().host  # decodes names such as xn--
         except ValueError:
             url = URL()
         if url.scheme not in ("http", "https"):

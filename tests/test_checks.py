@@ -280,6 +280,8 @@ def test_requests_at_their_limits_are_accepted() -> None:
         ("koophone.example", "which is not a URL"),
         ("https://", "which is not a URL"),
         ("https://[::1", "which is not a URL"),
+        ("https://xn--", "which is not a URL"),
+        ("https://a.xn--b.example", "which is not a URL"),
         ("https://host:99999", "which is not a URL"),
         ("https://host%0d%0a", "whose host is not valid"),
         ("https://host/path", "it must have no path, query or fragment"),

@@ -299,3 +299,17 @@ async def test_a_duplicate_between_taking_a_connection_and_the_write_is_not_read
         assert await ours.send(operation, Note()) == Answer("done")
 
     assert (len(server.connections), server.executions) == (2, 2)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+async def test_a_body_in_another_encoding_than_stated_leaves_doubt(encoding: str) -> None:
+    async def reply(connection: Connection) -> bool:
+        await connection.request(executed=True)
+        await connection.reply(200, b"neither of them", Content_Encoding=encoding)
+        return False
+
+    async with FakeServer([reply]) as server, session(server.url) as ours:
+        with pytest.raises(NoAnswer, match="is not in the encoding that its header names") as caught:
+            await ours.send(RUN, Note())
+
+    assert "\n" not in str(caught.value)

@@ -132,7 +132,8 @@ async def test_an_absent_proxy_is_not_connected() -> None:
 
 
 @pytest.mark.parametrize(
-    "proxy", ["socks5://127.0.0.1:1080", "http://", "http://[::1", "http://host:99999", "//host"]
+    "proxy",
+    ["socks5://127.0.0.1:1080", "http://", "http://[::1", "http://host:99999", "//host", "http://xn--"],
 )
 async def test_an_invalid_proxy_is_an_invalid_request(proxy: str) -> None:
     with pytest.raises(InvalidRequest, match=r"proxy: is .* it must be http"):
