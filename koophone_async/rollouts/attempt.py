@@ -10,6 +10,7 @@ from attrs import define, field
 
 from koophone_async.batches import State
 from koophone_async.batches.outcomes import CANCELLED
+from koophone_async.rollouts.steps import next_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,8 +50,7 @@ class Attempt:
 
     def next_step(self, id: str, step: int) -> int | None:
         """Return the first step from `step` on that applies to a phone; None if there is none."""
-        applying = (index for index in range(step, len(self.steps)) if self.steps[index].applies_to(id))
-        return next(applying, None)
+        return next_step(self.steps, id, step)
 
     def is_left_to_resume(self, outcome: Outcome) -> bool:
         """Return whether an outcome is only that of this process, because the rollout stops or is left."""

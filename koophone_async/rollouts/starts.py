@@ -147,7 +147,7 @@ async def resume(
     await _check_account(record, Plan.from_json(record.plan), session)
     driver = await journal.acquire(record.id)
     last = (await journal.attempts(record.id))[-1]
-    plan = _plan_of(Plan.from_json(record.plan), last.kind)
+    plan = plan_of(Plan.from_json(record.plan), last.kind)
     if deadline is not None:
         plan = evolve(plan, deadline=deadline)
     driver.log("resume", {"despite_stop": despite_stop} if despite_stop else None)
@@ -218,13 +218,13 @@ async def undo(journal: Journal, name: str, session: Session | None = None) -> S
         for position in chunk.positions:
             reached[position] = True
     starts = [(position, 0) for position, was in enumerate(reached) if was and position not in undone]
-    return await _begin(journal, record, _plan_of(plan, UNDO), UNDO, starts)
+    return await _begin(journal, record, plan_of(plan, UNDO), UNDO, starts)
 
 
 _NOT_EXECUTED: Final = frozenset({State.REFUSED, State.NOT_SENT})
 
 
-def _plan_of(plan: Plan, kind: str) -> Plan:
+def plan_of(plan: Plan, kind: str) -> Plan:
     """Return the plan of an attempt: an undo is one wave, without gates, window and rule."""
     if kind != UNDO:
         return plan

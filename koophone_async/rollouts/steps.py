@@ -66,6 +66,11 @@ class Step:
         return any(True for _ in references(self.arguments))
 
 
+def next_step(steps: Sequence[Step], id: str, first: int) -> int | None:
+    """Return the index of the first step, from `first` on, that applies to a phone; None if there is none."""
+    return next((index for index in range(first, len(steps)) if steps[index].applies_to(id)), None)
+
+
 def references(arguments: object, path: str = "") -> Iterable[tuple[str, Reference]]:
     """Yield the references in arguments with their paths."""
     if isinstance(arguments, Reference):
