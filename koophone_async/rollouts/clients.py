@@ -74,9 +74,11 @@ class Clients:
     async def fleet(self, selection: int) -> Callable[[Source], AnyFleet]:
         """Return a function that creates the fleet of a selection, for phones of it."""
         plan, client = self._plan, await self.get(selection)
-        options: dict[str, Any] = {"concurrency": plan.concurrency, "assume_unique": True}
-        if plan.service == "cph":
+        options: dict[str, Any] = {"concurrency": plan.concurrency, "linger": LINGER}
+        if (plan.service, plan.resource) == ("cph", "phones"):
             options["max_per_server"] = plan.max_per_server
+        if plan.resource in ("instances", "phones"):
+            options["assume_unique"] = True  # targets are; a million ids would have to be remembered
         return lambda ids: open_fleet(plan.service, plan.resource, client, ids, **options)
 
     async def _create(self, selection: Selection) -> Client:
