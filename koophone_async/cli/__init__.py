@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
+from types import TracebackType
 from typing import NoReturn
 
 from koophone_async.cli.encoding import escape_unencodable
+from koophone_async.cli.terminal import visible
 
 MISSING_EXTRA = "koophone: the command line needs typer and rich: pip install 'koophone-async[cli]'"
 FAILED = 1
@@ -19,6 +21,7 @@ def main() -> None:
     """Run `koophone` with the arguments of this process, and exit with its exit code."""
     _replace_closed_streams()
     escape_unencodable(sys.stdout, sys.stderr)
+    sys.excepthook = _print_traceback
     try:
         _complete()
         if not all(map(find_spec, ("typer", "rich"))):
@@ -35,13 +38,19 @@ def main() -> None:
         _flush()
 
 
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    from koophone_async.cli.logs import print_traceback  # noqa: PLC0415 - slow to import
+
+    print_traceback(kind, error, trace)
+
+
 def _complete() -> None:
     """Answer a shell that completes a line, and exit; a TAB does not wait for the import of typer."""
     if "_KOOPHONE_COMPLETE" in os.environ:
         from koophone_async.cli.completion import complete  # noqa: PLC0415 - only needed here
 
         if (answer := complete(os.environ)) is not None:
-            sys.stdout.write(answer)
+            sys.stdout.write(visible(answer, keep_lines=True))
             sys.exit()
 
 
@@ -65,7 +74,7 @@ def _flush() -> None:
 def _exit_with(error: OSError) -> NoReturn:
     """Print why stdout cannot be written, such as a full disk, and exit."""
     discard_stdout()
-    sys.stderr.write(f"koophone: {error}\n")
+    sys.stderr.write(f"koophone: {visible(str(error))}\n")
     sys.exit(FAILED)
 
 

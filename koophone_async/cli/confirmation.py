@@ -14,6 +14,7 @@ from koophone_async.cli.interruption import Interrupted, raising
 from koophone_async.cli.orders import ordered
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings
+from koophone_async.cli.terminal import visible
 from koophone_async.errors import InvalidRequest
 
 Yes = Annotated[
@@ -129,6 +130,6 @@ def _counted(noun: str, ids: Sequence[str]) -> str:
 def _ask(question: str) -> str:
     """Read a line from the terminal."""
     with raising():
-        sys.stderr.write(question)
+        sys.stderr.write(visible(question))
         sys.stderr.flush()
         return sys.stdin.readline()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from koophone_async.batches import Outcome
-from koophone_async.cli.errors import STOPPED, Exit, Tally, print_stderr
+from koophone_async.cli.errors import STOPPED, Exit, print_stderr
 from koophone_async.cli.exec_command import Output
-from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME_COLUMNS, Row, grouped
-from koophone_async.cli.runner import abbreviate, execute, follow
+from koophone_async.cli.groups import group, group_lines
+from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.rows import OUTCOME_COLUMNS
+from koophone_async.cli.runner import execute, follow
+from koophone_async.cli.summary import Tally
+from koophone_async.cli.terminal import terminal_width
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import RUN
 
@@ -49,21 +53,15 @@ async def _demonstrate(phones: int, command: str, output: Format) -> Exit:
         started_at = loop.time()
         if output is Format.TABLE:
             tally, code = await follow(run, outcomes.append, label=command, total=phones)
-            for row in grouped(outcomes):
-                typer.echo(_line(row))
+            print_lines(group_lines(group(outcomes), terminal_width(sys.stdout)))
         else:
             with printer(output, OUTCOME_COLUMNS) as out:
                 tally, code = await follow(run, lambda o: out.row(o.to_row()), label=command, total=phones)
         for line in (_summary(tally, loop.time() - started_at, emulator), check_ledger(emulator, ids)):
-            typer.echo(line) if output is Format.TABLE else print_stderr(line)
+            print_lines([line]) if output is Format.TABLE else print_stderr(line)
         if code in STOPPED:
             print_stderr(f"koophone: {STOPPED[code]}: the emulator has ended, and its jobs with it")
         return code
-
-
-def _line(row: Row) -> str:
-    text = row["output"] if row["output"] is not None else row["error_message"]
-    return f"{abbreviate(row['ids'], 4)}  x{row['count']:,} {row['state']}: {(text or '').rstrip()}"
 
 
 def _summary(tally: Tally, seconds: float, emulator: Emulator) -> str:

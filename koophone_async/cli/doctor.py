@@ -8,11 +8,12 @@ import attrs
 import typer
 
 from koophone_async.cli.checkup import Check, Verdict, examine
-from koophone_async.cli.errors import CONTROL_ESCAPES, Exit, print_stderr
+from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.exec_command import Output
-from koophone_async.cli.output import Format, printer
+from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.terminal import visible
 from koophone_async.session import utc_now
 
 
@@ -42,6 +43,6 @@ async def diagnose(settings: Settings, output: Format) -> Exit:
 
 
 def _print(check: Check) -> None:
-    typer.echo(f"{check.verdict:8} {check.check:20} {check.found.translate(CONTROL_ESCAPES)}")
+    print_lines([visible(f"{check.verdict:8} {check.check:20} {check.found}")])
     if check.advice:
-        typer.echo(f"{'':8} {'':20} -> {check.advice}")
+        print_lines([visible(f"{'':8} {'':20} -> {check.advice}")])

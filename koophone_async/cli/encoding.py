@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Final, TextIO
 
+from koophone_async.cli.terminal import is_visible
+
 _ESCAPE: Final = "backslashreplace"
 
 
@@ -19,19 +21,32 @@ def escape_unencodable(*streams: TextIO) -> None:
 
 
 def dump_json(value: object, encoding: str | None = None, *, indent: int | None = None) -> str:
-    """Return JSON with the characters of an encoding, by default that of stdout; all others are escaped.
+    """Return JSON with the visible characters of an encoding, by default stdout's; escape all others.
 
     Every character beyond ASCII stands in a string, so that what is escaped stays valid JSON.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _fitted(text, encoding or sys.stdout.encoding, lambda character: json.dumps(character)[1:-1])
+    # DEL is the only control character of ASCII that json leaves as it is.
+    text = json.dumps(value, ensure_ascii=False, indent=indent).replace("\x7f", r"\u007f")
+    if text.isascii():
+        return text
+    shown = "".join(c if c.isascii() or is_visible(c) else _json_escape(c) for c in text)
+    return _fitted(shown, encoding or sys.stdout.encoding, _json_escape)
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def printable(text: str) -> str:
-    """Return a text as stdout prints it, to measure its width."""
+    """Return a text as stdout encodes it, to measure its width."""
     return _fitted(
         text, sys.stdout.encoding, lambda character: character.encode("ascii", _ESCAPE).decode("ascii")
     )
+
+
+def encodable(text: str, stream: TextIO, otherwise: str) -> str:
+    """Return a text if a stream can encode it, else another."""
+    return text if _has(stream.encoding or "utf-8", text) else otherwise
 
 
 def _fitted(text: str, encoding: str | None, escape: Callable[[str], str]) -> str:

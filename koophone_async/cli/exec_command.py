@@ -12,10 +12,12 @@ from typer.core import TyperCommand
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.lazy_groups import Click
+from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.output import Format
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
 from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.view import OUTCOMES, View, with_view
 from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Deadline
 from koophone_async.services.koophone.client import KooPhone
@@ -48,9 +50,6 @@ Timeout = Annotated[
     ),
 ]
 Concurrency = Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")]
-Group = Annotated[
-    bool, typer.Option("--group", help="Print one row for all ids with the same result: phone[0001-0480].")
-]
 
 _COMMAND_WORDS = "koophone.exec"
 
@@ -70,6 +69,7 @@ class Command(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "-- COMMAND"]
 
 
+@with_view(OUTCOMES)
 def run(
     context: typer.Context,
     *,
@@ -80,10 +80,9 @@ def run(
     sync: Annotated[
         bool, typer.Option("--sync", help="Use the synchronous operation; for short commands.")
     ] = False,
-    output: Output = Format.TABLE,
-    group: Group = False,
     timeout: Timeout = None,
     concurrency: Concurrency = 32,
+    view: View,
 ) -> None:
     """Run a shell command on phones, wait for it, and print a row for each.
 
@@ -100,14 +99,14 @@ def run(
         selection = Selection.of(INSTANCES, args)
         if not words:
             raise InvalidRequest("", "COMMAND", "is missing; usage: koophone exec ID... -- COMMAND")
-        command = " ".join(words)
+        command, out = " ".join(words), OutcomePrinter.of(view, selection.names)
         async with settings.session() as session:
             koophone = KooPhone(session)
             fleet = koophone.fleet(
                 selection.source(koophone), concurrency=concurrency, deadline=deadline(timeout)
             )
             run = fleet.run_sync(command) if sync else fleet.run(command)
-            return await print_outcomes(run, output, label="exec", total=selection.total, group=group)
+            return await print_outcomes(run, out, label="exec", total=selection.total)
 
     names = {"where": "--where", "command": "COMMAND"}
     words = context.meta.get(_COMMAND_WORDS, ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import (
     AsyncIterable,
     Awaitable,
@@ -21,16 +20,17 @@ from attrs import frozen
 from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
-from koophone_async.batches import Run
 from koophone_async.cli import help_text, wait
+from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
-from koophone_async.cli.errors import Exit, print_stderr, report_unknown
-from koophone_async.cli.exec_command import Concurrency, Group, Output, Timeout, deadline
+from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
+from koophone_async.cli.exec_command import Concurrency, Timeout, deadline
 from koophone_async.cli.fleet_commands import Verb
 from koophone_async.cli.lazy_groups import Builders, Click, group
 from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.orders import unpaid
-from koophone_async.cli.output import Format, printer
+from koophone_async.cli.outcome_printer import OutcomePrinter
+from koophone_async.cli.output import print_bytes
 from koophone_async.cli.resume_tokens import wait_command
 from koophone_async.cli.rows import rows
 from koophone_async.cli.runner import execute, print_outcomes, print_values, with_option_names
@@ -38,6 +38,7 @@ from koophone_async.cli.selection import Selection, filter_parameters, option, s
 from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.values import Arguments
+from koophone_async.cli.view import LIST, OUTCOMES, ROWS, Arranged, View, view_of, view_parameters
 from koophone_async.services.cph.undocumented import RawAnswer
 
 NoWait = Annotated[
@@ -115,6 +116,11 @@ class CallCommand:
         return MethodOptions.of(self.entry.method, self.entry.operation)
 
     @property
+    def columns(self) -> Columns:
+        """Columns of the rows, if it lists any."""
+        return Columns.of(self.entry.operation)
+
+    @property
     def parameters(self) -> Sequence[Parameter]:
         """Parameters of the command."""
         filtering = filter_parameters(self.entry.lists) if self.entry.lists else []
@@ -122,7 +128,7 @@ class CallCommand:
             *self.options.parameters,
             *filtering,
             *_confirmation_parameters(self.entry),
-            option("output", Output, Format.TABLE),
+            *view_parameters(LIST if self.columns.is_list else ROWS),
         ]
 
     @property
@@ -137,6 +143,7 @@ class CallCommand:
         selection = Selection.filtered(inventory, args) if inventory else None
         batch = self.entry.operation.batch
         ids = cast("tuple[str, ...]", arguments.get(batch.field, ())) if batch else ()
+        out = view_of(args).printer(self.columns)
         async with settings.session(anonymous=self.entry.operation.anonymous) as session:
             if self.entry.is_confirmed:
                 code = await confirm_entry(self.entry, settings, arguments, ids, yes=args["yes"])
@@ -144,8 +151,8 @@ class CallCommand:
                     return code
             client = self.entry.service.client(session)
             if selection is not None:
-                return await _print(self.entry, selection.items(client, *arguments.values()), args["output"])
-            code = await _print(self.entry, self.entry.bound(client)(**arguments), args["output"])
+                return await _print(self.entry, selection.items(client, *arguments.values()), out)
+            code = await _print(self.entry, self.entry.bound(client)(**arguments), out)
             if self.entry.operation.order and (note := unpaid(arguments)):
                 print_stderr(f"koophone: {note}")
             return code
@@ -167,14 +174,12 @@ class FleetCommand:
     def parameters(self) -> Sequence[Parameter]:
         """Parameters of the command."""
         waiting = [option("no_wait", NoWait, default=False)] if self.verb.waits else []
-        grouping = [] if self.verb.reads else [option("group", Group, default=False)]
         return [
             *selection_parameters(self.verb.inventory),
             *self.options.parameters,
             *waiting,
             *_confirmation_parameters(self.entry),
-            option("output", Output, Format.TABLE),
-            *grouping,
+            *view_parameters(ROWS if self.verb.reads else OUTCOMES),
             option("timeout", Timeout),
             option("concurrency", Concurrency, 32),
         ]
@@ -189,7 +194,8 @@ class FleetCommand:
     async def work(self, settings: Settings, args: Arguments) -> Exit:
         """Run the verb on the selection and print the outcomes."""
         selection = Selection.of(self.verb.inventory, args)
-        arguments = self.options.read(args)
+        arguments, view = self.options.read(args), view_of(args)
+        print_run = self._run_printer(view, selection)
         async with settings.session() as session:
             client = self.entry.service.client(session)
             if self.entry.is_confirmed:
@@ -202,29 +208,32 @@ class FleetCommand:
                     return code
             if args.get("no_wait"):
                 answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
-                return await _print(self.entry, answer, args["output"])
+                return await _print(self.entry, answer, view.printer(Columns()))
             fleet = self.verb.inventory.fleet(
                 client,
                 selection.source(client),
                 concurrency=args["concurrency"],
                 deadline=deadline(args["timeout"]),
             )
-            return await self._follow(self.verb.run(fleet, **arguments), selection.total, args)
+            return await print_run(self.verb.run(fleet, **arguments), total=selection.total)
 
-    async def _follow(self, run: Run[Any, Any], total: int | None, args: Arguments) -> Exit:
-        label, output, noun = " ".join(self.entry.words), args["output"], self.verb.inventory.noun
+    def _run_printer(self, view: View, selection: Selection) -> Callable[..., Awaitable[Exit]]:
+        """Return the function that prints a run, before there is one: the view may be wrong."""
+        label, noun = " ".join(self.entry.words), self.verb.inventory.noun
         if self.verb.reads:
-            return await print_values(run, output, label=label, total=total, noun=noun)
-        return await print_outcomes(run, output, label=label, total=total, group=args["group"], noun=noun)
+            values = view.printer(Columns.of_values(self.entry.operation))
+            return partial(print_values, out=values, label=label, noun=noun)
+        outcomes = OutcomePrinter.of(view, selection.names)
+        return partial(print_outcomes, out=outcomes, label=label, noun=noun)
 
 
 def _confirmation_parameters(entry: Entry) -> list[Parameter]:
     return [option("yes", Yes, default=False)] if entry.is_confirmed else []
 
 
-async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], output: Format) -> Exit:
+async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], out: Arranged) -> Exit:
     if isinstance(answer, AsyncIterable):
-        await _print_list(answer, output)
+        await _print_list(answer, out)
         return Exit.DONE
     try:
         result = await answer
@@ -232,22 +241,24 @@ async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object]
         report_unknown(entry.operation)
         raise
     if isinstance(result, bytes) and not isinstance(result, RawAnswer):
-        sys.stdout.buffer.write(result)
+        print_bytes(result)
         return Exit.DONE
-    with printer(output) as out:
+    with out:
         for row in rows(result):
             out.row(row)
     if hint := wait_command(entry, result):
         print_stderr(f"koophone: to wait for the end: {hint}")
+    elif not out.count:
+        print_stderr(NO_RESULTS)
     return Exit.DONE
 
 
-async def _print_list(answer: AsyncIterable[object], output: Format) -> None:
-    is_empty = True
-    with printer(output) as out:
+async def _print_list(answer: AsyncIterable[object], out: Arranged) -> None:
+    with out:
         async for item in answer:
             for row in rows(item):
-                is_empty = False
                 out.row(row)
-    if is_empty and output is Format.TABLE:
-        print_stderr("koophone: no results")
+            if out.is_full:
+                break
+    if not out.count:
+        print_stderr(NO_RESULTS)

@@ -44,6 +44,9 @@ from koophone_async.wire import doc_of, spelling
 _INTERNAL_FIELDS: Final = ("page", "request_id")
 """Fields that the library fills in."""
 
+_RENAMED: Final = {"limit": "page_size"}
+"""Fields whose options would have the names of others: `--limit` is the number of rows to print."""
+
 BODY_HELP: Final = "Fields with the names of the API, as JSON or @FILE; options override them. `-` is stdin."
 
 
@@ -59,7 +62,8 @@ class FieldOption:
     @property
     def name(self) -> str:
         """Name of the parameter: `charge_period` is the field `period` of the field `charge`."""
-        return "_".join(attribute.name.removeprefix("is_") for attribute in self.path)
+        name = "_".join(attribute.name.removeprefix("is_") for attribute in self.path)
+        return _RENAMED.get(name, name)
 
     @property
     def option(self) -> str:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import csv
 import sys
+import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Self
 
 from koophone_async.cli.encoding import dump_json, printable
 from koophone_async.cli.rows import JsonValue, Row
+from koophone_async.cli.tables import table_lines
+from koophone_async.cli.terminal import terminal_width, visible
 
-_ESCAPES: Final = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
-}
-"""Escapes of control codes, which a phone's output may contain and which must not reach the terminal."""
-
-_MIN_COLUMN_WIDTH: Final = 16
-"""Characters to which a column can be narrowed before the table becomes hard to read."""
+_FORMULA_STARTS: Final = frozenset("=+-@")
+"""How a text starts that a spreadsheet runs as a formula, also after spaces and in wide forms."""
 
 
 class Format(StrEnum):
@@ -37,17 +35,23 @@ class Printer(ABC):
     streams = True
     """Whether rows are printed as they arrive."""
 
-    def __init__(self, columns: Sequence[str] = ()) -> None:
+    def __init__(self, columns: Sequence[str] = (), *, is_chosen: bool = False) -> None:
         """Create a printer.
 
         Args:
             columns: Columns of a table or CSV; by default those of the rows.
+            is_chosen: Whether the user chose the columns: then JSON has only these, too, and a table all.
         """
         self.columns: tuple[str, ...] = tuple(columns)
+        self._is_chosen = is_chosen
 
     @abstractmethod
     def row(self, row: Row) -> None:
         """Print one row."""
+
+    def _selected(self, row: Row) -> Row:
+        """Return the fields of a row that the user chose."""
+        return {name: row.get(name) for name in self.columns} if self._is_chosen else row
 
     def close(self) -> None:  # noqa: B027 - optional hook
         """Complete the output."""
@@ -67,7 +71,7 @@ class JsonLines(Printer):
 
     def row(self, row: Row) -> None:
         """Print one row."""
-        sys.stdout.write(dump_json(row) + "\n")
+        sys.stdout.write(dump_json(self._selected(row)) + "\n")
         sys.stdout.flush()
 
 
@@ -78,7 +82,7 @@ class JsonArray(Printer):
 
     def row(self, row: Row) -> None:
         """Print one row."""
-        sys.stdout.write(f"{self._separator}\n{dump_json(row)}")
+        sys.stdout.write(f"{self._separator}\n{dump_json(self._selected(row))}")
         self._separator = ","
         sys.stdout.flush()
 
@@ -91,10 +95,11 @@ class JsonArray(Printer):
 class Csv(Printer):
     """Comma-separated values with a header; lists and objects are JSON in their cell."""
 
-    columns: tuple[str, ...]
+    is_safe = False
+    """Whether cells that a spreadsheet would run as formulas are made text."""
 
-    def __init__(self, columns: Sequence[str] = ()) -> None:
-        super().__init__(columns)
+    def __init__(self, columns: Sequence[str] = (), *, is_chosen: bool = False) -> None:
+        super().__init__(columns, is_chosen=is_chosen)
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
         self._quoting = csv.writer(sys.stdout, lineterminator="\n", quoting=csv.QUOTE_ALL)
         self._has_header = False
@@ -102,10 +107,7 @@ class Csv(Printer):
     def row(self, row: Row) -> None:
         """Print one row."""
         self._write_header(row)
-        cells = [printable(_cell(row.get(column))) for column in self.columns]
-        # The csv module does not quote a carriage return when writing, but ends the row at it when reading.
-        writer = self._quoting if any("\r" in cell for cell in cells) else self._writer
-        writer.writerow(cells)
+        self._write([self._text(row.get(column)) for column in self.columns])
         sys.stdout.flush()
 
     def close(self) -> None:
@@ -116,20 +118,39 @@ class Csv(Printer):
     def _write_header(self, row: Row) -> None:
         if not self._has_header:
             self.columns = self.columns or tuple(row)
-            self._writer.writerow(self.columns)
+            self._write([self._text(column) for column in self.columns])
             self._has_header = True
+
+    def _write(self, cells: Sequence[str]) -> None:
+        # The csv module does not quote a carriage return when writing, but ends the row at it when reading.
+        writer = self._quoting if any("\r" in cell for cell in cells) else self._writer
+        writer.writerow(cells)
+
+    def _text(self, value: JsonValue) -> str:
+        """Return the text of a cell: as a terminal may show it, and unchanged in files and pipes."""
+        text = value if isinstance(value, str) else "" if value is None else dump_json(value)
+        if self.is_safe and isinstance(value, str) and _is_formula(text):
+            text = f"'{text}"
+        return printable(visible(text, keep_lines=True) if sys.stdout.isatty() else text)
+
+
+def _is_formula(text: str) -> bool:
+    return unicodedata.normalize("NFKC", text.lstrip()[:1]) in _FORMULA_STARTS
+
+
+class SafeCsv(Csv):
+    """CSV for spreadsheets: a text that one would run as a formula starts with an apostrophe."""
+
+    is_safe = True
 
 
 class Table(Printer):
-    """A table, printed at the end.
-
-    If stdout is not a terminal, it is plain text with one line per row, as wide as necessary.
-    """
+    """A table, printed at the end."""
 
     streams = False
 
-    def __init__(self, columns: Sequence[str] = ()) -> None:
-        super().__init__(columns)
+    def __init__(self, columns: Sequence[str] = (), *, is_chosen: bool = False) -> None:
+        super().__init__(columns, is_chosen=is_chosen)
         self._rows: list[Row] = []
 
     def row(self, row: Row) -> None:
@@ -138,71 +159,16 @@ class Table(Printer):
 
     def close(self) -> None:
         """Complete the output."""
-        names = [*self.columns] if self.columns else list(dict.fromkeys(n for row in self._rows for n in row))
-        used = [name for name in names if any(row.get(name) not in (None, "", []) for row in self._rows)]
-        cells = [
-            [printable(_cell(row.get(name)).rstrip("\n").translate(_ESCAPES)) for name in used]
-            for row in self._rows
-        ]
-        if cells:
-            (_draw if sys.stdout.isatty() else _align)(used, cells)
-            sys.stdout.flush()
+        if self._rows:
+            names = self.columns or tuple(dict.fromkeys(name for row in self._rows for name in row))
+            width = terminal_width(sys.stdout)
+            print_lines(table_lines(names, self._rows, width, is_chosen=self._is_chosen))
 
 
-def _cell(value: JsonValue) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else dump_json(value)
-
-
-Cells: TypeAlias = Sequence[Sequence[str]]
-
-
-def _draw(names: Sequence[str], cells: Cells) -> None:
-    """Draw a table that fits the terminal, or print one field per line if the terminal is too narrow."""
-    from rich import box  # noqa: PLC0415 - rich is slow to import, and only terminals need it
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table as RichTable  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    console = Console()
-    if sum(min(width, _MIN_COLUMN_WIDTH) + 3 for width in _widths([names, *cells])) > console.width:
-        console.print(Text("\n\n".join(_fields(names, row) for row in cells)))
-        return
-    table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name.upper(), overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
-
-
-def _fields(names: Sequence[str], row: Sequence[str]) -> str:
-    width = max(map(len, names))
-    return "\n".join(f"{name:<{width}}  {cell}" for name, cell in zip(names, row, strict=True) if cell)
-
-
-def _align(names: Sequence[str], cells: Cells) -> None:
-    """Print one line per row, with columns as wide as their widest cell."""
-    lines = [
-        [name.upper() for name in names],
-        *([cell.replace("\n", "\\n").replace("\t", "\\t") for cell in row] for row in cells),
-    ]
-    widths = _widths(lines)
-    for line in lines:
-        padded = (cell + " " * (width - _len(cell)) for cell, width in zip(line, widths, strict=True))
-        sys.stdout.write("  ".join(padded).rstrip() + "\n")
-
-
-def _widths(lines: Cells) -> list[int]:
-    return [max(map(_len, column)) for column in zip(*lines, strict=True)]
-
-
-def _len(cell: str) -> int:
-    """Return the width of a text in terminal columns."""
-    from rich.cells import cell_len  # noqa: PLC0415 - slow to import
-
-    return cell_len(cell)
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines that a terminal may show."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 _PRINTERS: Final[dict[Format, type[Printer]]] = {
@@ -213,6 +179,17 @@ _PRINTERS: Final[dict[Format, type[Printer]]] = {
 }
 
 
-def printer(output: Format, columns: Sequence[str] = ()) -> Printer:
+def printer(
+    output: Format, columns: Sequence[str] = (), *, is_chosen: bool = False, csv_safe: bool = False
+) -> Printer:
     """Create the printer of a format."""
-    return _PRINTERS[output](columns)
+    kind = SafeCsv if csv_safe and output is Format.CSV else _PRINTERS[output]
+    return kind(columns, is_chosen=is_chosen)
+
+
+def print_bytes(content: bytes) -> None:
+    """Print the bytes of an answer: unchanged, or to a terminal as text."""
+    if sys.stdout.isatty():
+        sys.stdout.write(visible(content.decode(errors="backslashreplace"), keep_lines=True))
+    else:
+        sys.stdout.buffer.write(content)

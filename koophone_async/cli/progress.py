@@ -7,7 +7,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from koophone_async.cli.errors import Tally
+from koophone_async.cli.summary import Tally
+from koophone_async.cli.terminal import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -25,7 +26,7 @@ class Progress:
             total: Number of ids, if known.
             shown: False if rows are printed to the same terminal meanwhile.
         """
-        self._label = label
+        self._label = visible(label)
         self._total = total
         self._bar = _create_bar() if shown and sys.stderr.isatty() else None
         self._task: TaskID | None = None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import Enum, IntEnum
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast, get_args, get_origin
 
 import attrs
 
 from koophone_async.batches import Outcome
-from koophone_async.cli.id_ranges import fold
 from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.wire import spelling
 
@@ -18,6 +17,16 @@ JsonValue: TypeAlias = Any
 """A JSON value."""
 
 Row: TypeAlias = dict[str, JsonValue]
+
+
+class EnumName(str):
+    """Name of a member of an enum, such as `GOING_OFFLINE`, which tables show in words."""
+
+    __slots__ = ()
+
+
+_MAX_UNWRAPPED: Final = 2
+"""Fields of an answer that is shown as the rows of its list, each with the other field."""
 
 OUTCOME_COLUMNS: Final = (*Outcome.COLUMNS, "resume_token")
 """Columns of an outcome, in order."""
@@ -27,7 +36,7 @@ def plain(value: object) -> JsonValue:  # noqa: PLR0911 - one per type
     """Convert a model to a JSON value with the library's field names; enums become their names or values."""
     match value:
         case IntEnum():
-            return value.name
+            return EnumName(value.name)
         case Enum():
             return value.value
         case datetime():
@@ -71,12 +80,28 @@ def _raw(value: JsonValue) -> Iterator[Row]:
 
 def _unwrap_list(answer: object) -> tuple[tuple[object, ...], list[tuple[str, str, object]]] | None:
     """Split an answer of one list of models and at most one other field; None for any other answer."""
-    fields = attrs.fields(cast("type[attrs.AttrsInstance]", type(answer))) if attrs.has(type(answer)) else ()
-    values = [(field.name, spelling(field).name, getattr(answer, field.name)) for field in fields]
-    lists = [cast("tuple[object, ...]", value) for _, _, value in values if isinstance(value, tuple)]
-    if len(lists) != 1 or len(values) > 2 or not all(attrs.has(type(item)) for item in lists[0]):
+    fields = model_fields(type(answer))
+    lists = [field for field in fields if item_model(field.type) is not None]
+    if len(lists) != 1 or len(fields) > _MAX_UNWRAPPED:
         return None
-    return lists[0], [entry for entry in values if entry[2] is not lists[0]]
+    (items,) = lists
+    siblings = [field for field in fields if field is not items]
+    return getattr(answer, items.name), [
+        (field.name, spelling(field).name, getattr(answer, field.name)) for field in siblings
+    ]
+
+
+def model_fields(model: object) -> tuple[attrs.Attribute[Any], ...]:
+    """Return the fields of a model with their types; none if it is no model."""
+    if not (isinstance(model, type) and attrs.has(model)):
+        return ()
+    return tuple(attrs.fields(attrs.resolve_types(model)))
+
+
+def item_model(hint: object) -> type | None:
+    """Return the model of the items of a list; None if it is no list of models."""
+    item = next(iter(get_args(hint)), None) if get_origin(hint) is tuple else None
+    return cast("type", item) if isinstance(item, type) and attrs.has(item) else None
 
 
 def value_rows(outcome: Outcome) -> Iterator[Row]:
@@ -85,16 +110,3 @@ def value_rows(outcome: Outcome) -> Iterator[Row]:
     for item in cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,):
         content = plain(item)
         yield {"id": outcome.id} | (content if isinstance(content, dict) else {"state": content})
-
-
-def grouped(outcomes: Iterable[Outcome]) -> list[Row]:
-    """Group the ids with the same result, the largest group first."""
-    groups: dict[tuple[Any, ...], list[str]] = {}
-    for outcome in outcomes:
-        result = (outcome.state.value, outcome.error_code, outcome.error_message, outcome.output)
-        groups.setdefault(result, []).append(outcome.id)
-    return [
-        {"ids": ",".join(fold(ids)), "count": len(ids)}
-        | dict(zip(("state", "error_code", "error_message", "output"), result, strict=True))
-        for result, ids in sorted(groups.items(), key=lambda group: -len(group[1]))
-    ]

@@ -13,13 +13,14 @@ import typer
 
 from koophone_async.batches import Outcome
 from koophone_async.cli import discard_stdout
-from koophone_async.cli.errors import STOPPED, Exit, Tally, print_stderr, print_summary, report_error
-from koophone_async.cli.id_ranges import by_number
+from koophone_async.cli.errors import NO_RESULTS, STOPPED, Exit, print_stderr, report_error
 from koophone_async.cli.interruption import Interrupted, interruptible
-from koophone_async.cli.output import Format, Printer, printer
+from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.progress import Progress
 from koophone_async.cli.resume_tokens import wait_commands
-from koophone_async.cli.rows import OUTCOME_COLUMNS, grouped, value_rows
+from koophone_async.cli.rows import value_rows
+from koophone_async.cli.summary import Tally, print_summary
+from koophone_async.cli.view import Arranged
 from koophone_async.errors import InvalidRequest, KooPhoneError
 
 
@@ -168,79 +169,43 @@ def report_lost(outcomes: Iterable[Outcome]) -> None:
 
 
 async def print_outcomes(
-    run: Outcomes,
-    output: Format,
-    *,
-    label: str,
-    total: int | None,
-    group: bool = False,
-    noun: str = "phones",
+    run: Outcomes, out: OutcomePrinter, *, label: str, total: int | None, noun: str = "phones"
 ) -> Exit:
-    """Print a row for each id, or for each group of ids with the same result; print the counts to stderr."""
-    collected: list[Outcome] = []
+    """Print the outcomes of a run to stdout, and their summary to stderr."""
     try:
-        with printer(output, () if group else OUTCOME_COLUMNS) as out:
-            is_buffered = group or not out.streams
-            on_outcome: Callable[[Outcome], None] = (
-                collected.append if is_buffered else lambda outcome: out.row(outcome.to_row())
+        with out:
+            tally, code = await follow(
+                run, out.add, label=label, total=total, shown=_can_draw_progress(not out.streams)
             )
-            try:
-                tally, code = await follow(
-                    run, on_outcome, label=label, total=total, shown=_can_draw_progress(is_buffered)
-                )
-            finally:
-                print_sorted(out, collected, group=group)
     except OSError:
-        report_lost(collected)
+        report_lost(out.collected)
         raise
     print_summary(tally, code, noun)
-    if group:  # its rows have no resume tokens
-        for line in wait_commands(collected):
-            print_stderr(f"  {line}")
+    for line in () if out.has_tokens else wait_commands(tally.unfinished):
+        print_stderr(f"  {line}")
     return code
 
 
 async def print_values(
-    run: Outcomes, output: Format, *, label: str, total: int | None, noun: str = "phones"
+    run: Outcomes, out: Arranged, *, label: str, total: int | None, noun: str = "phones"
 ) -> Exit:
-    """Print the values that a run read; print ids that could not be read to stderr."""
-    failed: list[Outcome] = []
-    with printer(output) as out:
+    """Print the values that a run read to stdout, and which could not be read to stderr."""
+    with out:
 
         def on_outcome(outcome: Outcome) -> None:
-            if not outcome.ok:
-                failed.append(outcome)
-                return
-            for row in value_rows(outcome):
-                out.row(row)
+            if outcome.ok:
+                for row in value_rows(outcome):
+                    out.row(row)
 
         tally, code = await follow(
             run, on_outcome, label=label, total=total, shown=_can_draw_progress(not out.streams)
         )
-    for row in grouped(failed):
-        cause = " ".join(filter(None, (row["error_code"], row["error_message"])))
-        print_stderr(f"koophone: {row['state']}: {abbreviate(row['ids'])}: {cause}")
     print_summary(tally, code, noun)
+    if tally.total and not out.count and code is Exit.DONE:
+        print_stderr(f"{NO_RESULTS} from {tally.total:,} {noun}")
     return code
 
 
 def _can_draw_progress(is_buffered: bool) -> bool:
     """Whether a progress bar can be drawn: rows must not go to the same terminal meanwhile."""
     return is_buffered or not sys.stdout.isatty()
-
-
-def print_sorted(out: Printer, outcomes: Iterable[Outcome], *, group: bool) -> None:
-    """Print collected outcomes, sorted by the numbers in their ids."""
-    if group:
-        for row in grouped(outcomes):
-            out.row(row)
-        return
-    for outcome in sorted(outcomes, key=lambda outcome: by_number(outcome.id)):
-        out.row(outcome.to_row())
-
-
-def abbreviate(folded: str, max_ranges: int = 8) -> str:
-    """Return the first few ranges of folded ids, and the number of those left out."""
-    ranges = folded.split(",")
-    omitted = len(ranges) - max_ranges
-    return ",".join(ranges[:max_ranges]) + (f" and {omitted:,} more" if omitted > 0 else "")

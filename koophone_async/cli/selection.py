@@ -87,6 +87,8 @@ class Selection:
 
     where: Condition | None = None
     tags: Mapping[str, list[str]] = field(factory=dict[str, "list[str]"])
+    names: dict[str, str] = field(factory=dict[str, str], eq=False, repr=False)
+    """Names by id of what was listed so far, where it has names."""
 
     @classmethod
     def of(cls, inventory: Inventory, args: Mapping[str, Any]) -> Selection:
@@ -136,13 +138,22 @@ class Selection:
 
     def source(self, client: Client) -> Source:
         """Return the ids for a fleet; a list is read while the fleet is working."""
-        return self.items(client, self.inventory.query()) if self.ids is None else self.ids
+        if self.ids is not None:
+            return self.ids
+        return self._named(self.items(client, self.inventory.query()))
+
+    async def _named(self, items: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """Yield items, and keep their names."""
+        async for item in items:
+            if item.name:
+                self.names[item.id] = item.name
+            yield item
 
     async def list_ids(self, client: Client) -> tuple[str, ...]:
         """Return all ids, for a single call."""
         if self.ids is not None:
             return self.ids
-        return tuple([item.id async for item in self.items(client, self.inventory.query())])
+        return tuple([item.id async for item in self._named(self.items(client, self.inventory.query()))])
 
     async def resolved(self, client: Client) -> Selection:
         """Return a selection of exactly the ids that match now, each once."""

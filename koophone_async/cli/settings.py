@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ import typer
 from attrs import field, frozen
 
 from koophone_async.cli.errors import NoCredentials, print_stderr
+from koophone_async.cli.logs import log_to_stderr
 from koophone_async.credentials import Chain, Credentials, Password, ProfileFile, default_chain
 from koophone_async.errors import InvalidRequest
 from koophone_async.session import Session
@@ -180,7 +180,5 @@ async def credentials(chain: Chain) -> Credentials:
 def current_settings(context: typer.Context) -> Settings:
     """Return the settings of the running command, and start its log; `context.obj` has the global options."""
     options: dict[str, Any] = dict(context.find_root().obj)
-    if options.pop("verbose"):
-        logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
-        logging.getLogger("koophone_async").setLevel(logging.DEBUG)
+    log_to_stderr(verbose=options.pop("verbose"))
     return Settings.of(os.environ, **options)

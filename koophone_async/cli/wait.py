@@ -12,13 +12,14 @@ from attrs import define, evolve, field
 
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.exec_command import Group, Output, Timeout, deadline
+from koophone_async.cli.exec_command import Timeout, deadline
 from koophone_async.cli.id_files import read_ids
-from koophone_async.cli.output import Format
+from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.view import OUTCOMES, View, with_view
 from koophone_async.errors import InvalidRequest, KooPhoneError
 from koophone_async.polling import Deadline, ResumeToken
 
@@ -26,6 +27,7 @@ from koophone_async.polling import Deadline, ResumeToken
 def command(entry: Entry) -> Callable[..., None]:
     """Return the function of the `wait` command, for the resource of an operation."""
 
+    @with_view(OUTCOMES)
     def run(
         context: typer.Context,
         resume_tokens: Annotated[
@@ -37,38 +39,32 @@ def command(entry: Entry) -> Callable[..., None]:
         ],
         *,
         ids_file: IdsFile = None,
-        output: Output = Format.TABLE,
-        group: Group = False,
         timeout: Timeout = None,
+        view: View,
     ) -> None:
         """Wait for jobs that were started elsewhere, and print a row for each.
 
         The rows of a bare KooPhone task have the ids of its jobs, unless --ids-file has those of its phones,
         in the order of the call that started it.
         """
-        command = work(
-            current_settings(context), resume_tokens, ids_file, output, deadline(timeout), group=group
-        )
+        command = work(current_settings(context), resume_tokens, ids_file, view, deadline(timeout))
         execute(with_option_names(command, {"resume_token": "TOKEN"}))
 
     async def work(
         settings: Settings,
         tokens: list[str],
         ids_file: str | None,
-        output: Format,
+        view: View,
         timeout: float | Deadline | None,  # noqa: ASYNC109 - passed on
-        *,
-        group: bool,
     ) -> Exit:
+        out = OutcomePrinter.of(view)
         ids = () if ids_file is None else read_phones(ids_file, tokens)
         parts = [part for token in dict.fromkeys(tokens) for part in split(token)]
         async with settings.session() as session:
             wait = entry.resource(entry.service.client(session)).wait
             label = " ".join((*entry.words[:-1], "wait"))
             waits = Waits(partial(wait, ids=ids) if ids else wait, parts, timeout)
-            return await print_outcomes(
-                waits, output, label=label, total=len(parts), group=group, noun="jobs"
-            )
+            return await print_outcomes(waits, out, label=label, total=len(parts), noun="jobs")
 
     def read_phones(ids_file: str, tokens: list[str]) -> Sequence[str]:
         is_task = len(tokens) == 1 and not ResumeToken.is_token(tokens[0])

@@ -347,7 +347,7 @@ def test_jobs_running_at_the_timeout_are_unfinished(koophone: Invoke) -> None:
     assert [row["state"] for row in result.rows] == ["unfinished"] * 2
     assert all(row["resume_token"].startswith("kp1.") for row in result.rows)
     assert result.code == 1
-    assert result.err.startswith("koophone: 2 unfinished\n  unfinished: Still running.")
+    assert result.err.startswith("koophone: 2 unfinished\n  2 unfinished: still running\n")
 
 
 def test_a_raw_call_uses_the_field_names_of_the_api(koophone: Invoke) -> None:

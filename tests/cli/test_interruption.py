@@ -36,6 +36,7 @@ GO_ON = (
     "  unfinished: Still running. Go on waiting with `jobs wait TOKEN`; "
     "TOKEN is the resume_token of its row.\n"
 )
+STOPPED = "  1 unfinished: the wait was stopped\n    on phone0002\n"
 PLAN = [
     {"phone": "phone0002", "action": "stick"},
     {"operation": "koophone.instances.list", "every": 2, "action": "stall"},
@@ -133,7 +134,10 @@ def test_a_stopped_wait_prints_what_has_ended(stuck: dict[str, str]) -> None:
     assert json.loads(first)["state"] == "succeeded"
     (left,) = result.rows
     assert (left["id"], left["state"]) == ("phone0002", "unfinished")
-    assert (result.code, result.err) == (143, f"koophone: terminated: 1 succeeded, 1 unfinished\n{GO_ON}")
+    assert (result.code, result.err) == (
+        143,
+        f"koophone: terminated: 1 succeeded · 1 unfinished\n{STOPPED}{GO_ON}",
+    )
     assert ResumeToken.parse(left["resume_token"]).jobs == {left["job_id"]: "phone0002"}
 
 

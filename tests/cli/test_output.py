@@ -11,9 +11,9 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async import Outcome, State
+from koophone_async import State
 from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME_COLUMNS, grouped, plain, rows
+from koophone_async.cli.rows import OUTCOME_COLUMNS, plain, rows
 from koophone_async.koophone import Accepted, RunningState, Scene, StartedJob, StartedTask
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_a_long_cell_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
 def test_control_codes_in_outputs_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, Format.TABLE, [{"output": "\x1b[2Jgone\x9b\r"}])
 
-    assert out.splitlines()[1] == "\\x1b[2Jgone\\x9b\\x0d"
+    assert out.splitlines()[1] == "\\x1b[2Jgone\\x9b\\r"
 
 
 @given(st.lists(st.fixed_dictionaries({"id": TEXT, "output": TEXT | st.none()}), max_size=5))
@@ -147,15 +147,3 @@ def test_a_list_in_an_answer_is_printed_as_rows() -> None:
         {"task_id": "t1", "instance": "p2", "id": "j2"},
     ]
     assert [*rows(Accepted())] == [{"state": "accepted"}]
-
-
-def test_the_largest_group_comes_first() -> None:
-    outcomes = [
-        Outcome("p1", State.FAILED, error_code="X"),
-        *(Outcome(f"p{n}", State.SUCCEEDED) for n in (2, 3)),
-    ]
-
-    assert [(row["ids"], row["count"], row["error_code"]) for row in grouped(outcomes)] == [
-        ("p[2-3]", 2, None),
-        ("p1", 1, "X"),
-    ]

@@ -5,9 +5,9 @@ import pytest
 from koophone_async import AccessKey, Outcome, Password, State
 from koophone_async.batches import STOP_REASONS
 from koophone_async.cli.demo import check_ledger
-from koophone_async.cli.errors import Exit, NoCredentials, Tally, print_summary, report_error
-from koophone_async.cli.runner import abbreviate
+from koophone_async.cli.errors import Exit, NoCredentials, report_error
 from koophone_async.cli.settings import describe
+from koophone_async.cli.summary import Tally, print_summary
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (
     AnswerTimedOut,
@@ -96,12 +96,7 @@ def test_the_summary_of_unknown_outcomes_advises_to_check(capsys: pytest.Capture
     print_summary(tally, Exit.INTERRUPTED)
 
     advice = "unknown: It may have been executed. Check before you run it again."
-    assert capsys.readouterr().err == f"koophone: interrupted: 1 unknown\n  {advice}\n"
-
-
-def test_long_id_lists_are_abbreviated() -> None:
-    assert abbreviate("a,b,c", 2) == "a,b and 1 more"
-    assert abbreviate("a,b", 2) == "a,b"
+    assert capsys.readouterr().err == f"koophone: interrupted: 1 unknown\n  1 unknown\n    on p\n  {advice}\n"
 
 
 async def test_the_demo_reports_a_ledger_mismatch() -> None:

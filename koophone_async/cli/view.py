@@ -1,0 +1,167 @@
+"""Options of every command that prints rows: format, columns, order, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
+
+import attrs
+import typer
+from attrs import frozen
+
+from koophone_async.cli.columns import Columns
+from koophone_async.cli.id_ranges import by_number
+from koophone_async.cli.output import Format, Printer, printer
+from koophone_async.cli.rows import Row
+from koophone_async.cli.tables import words
+from koophone_async.errors import InvalidRequest
+
+ALL: Final = "all"
+
+_OUTPUT: Final = typer.Option("--output", "-o", help="Output format.")
+_COLUMNS: Final = typer.Option(
+    "--columns", metavar="NAMES", help="Columns to print, such as id,state; all prints every column."
+)
+_SORT: Final = typer.Option(
+    "--sort", metavar="NAMES", help="Columns to sort by, such as state,id; -id sorts in descending order."
+)
+_CSV_SAFE: Final = typer.Option(
+    "--csv-safe", help="In CSV, put an apostrophe before texts that a spreadsheet would run as formulas."
+)
+_LIMIT: Final = typer.Option("--limit", metavar="N", min=0, help="Maximum number of rows to print.")
+_GROUP: Final = typer.Option(
+    "--group", help="Print ids with the same result as one group, the largest first: phone[0001-0480,0502]."
+)
+_DIFF: Final = typer.Option(
+    "--diff", help="Print groups, and how the output of each differs from that of the largest."
+)
+_FAILED_ONLY: Final = typer.Option("--failed-only", help="Print only what did not succeed.")
+
+Hint: TypeAlias = Any
+
+
+@frozen
+class View:
+    """Which rows are printed, and how."""
+
+    output: Annotated[Format, _OUTPUT] = Format.TABLE
+    columns: Annotated[str | None, _COLUMNS] = None
+    sort: Annotated[str | None, _SORT] = None
+    csv_safe: Annotated[bool, _CSV_SAFE] = False
+    limit: Annotated[int | None, _LIMIT] = None
+    group: Annotated[bool, _GROUP] = False
+    diff: Annotated[bool, _DIFF] = False
+    failed_only: Annotated[bool, _FAILED_ONLY] = False
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether groups are printed instead of rows."""
+        return self.group or self.diff
+
+    def printer(self, columns: Columns) -> Arranged:
+        """Create the printer of these rows.
+
+        Args:
+            columns: Columns of the rows, as far as they are known.
+
+        Raises:
+            InvalidRequest: A column was chosen that the rows do not have.
+        """
+        names = _names(self.columns)
+        _check("--columns", [name for name in names if name != ALL], columns.known)
+        chosen = () if ALL in names else tuple(names)
+        default = columns.in_tables if self.output is Format.TABLE and not names else columns.known
+        base = printer(self.output, chosen or default, is_chosen=bool(chosen), csv_safe=self.csv_safe)
+        order = _names(self.sort)
+        _check("--sort", [name.removeprefix("-") for name in order], columns.known)
+        return Arranged(base, order, self.limit)
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else []
+
+
+def _check(option: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if known and name not in known:
+            raise InvalidRequest("", option, f"has no column {name!r}; the columns are {', '.join(known)}")
+
+
+class Arranged(Printer):
+    """Prints rows as they come or in another order: all, or the first of them."""
+
+    def __init__(self, inner: Printer, order: Sequence[str], limit: int | None) -> None:
+        super().__init__(inner.columns)
+        self.streams = inner.streams and not order
+        self._inner, self._order, self._limit = inner, order, limit
+        self._collected: list[Row] = []
+        self.count = 0
+        """Number of rows so far."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further row would be printed."""
+        return not self._order and self._limit is not None and self.count >= self._limit
+
+    def row(self, row: Row) -> None:
+        """Print one row, or collect it if rows are sorted."""
+        if self._order:
+            self._collected.append(row)
+        elif not self.is_full:
+            self._inner.row(row)
+        self.count += 1
+
+    def close(self) -> None:
+        """Complete the output."""
+        for name in reversed(self._order):  # each sort keeps the order of the one before among equals
+            column = name.removeprefix("-")
+            self._collected.sort(
+                key=lambda row, column=column: by_number(words(row.get(column))),  # type: ignore[misc]
+                reverse=name.startswith("-"),
+            )
+        for row in self._collected[: self._limit]:
+            self._inner.row(row)
+        self._inner.close()
+
+
+ROWS: Final = ("output", "columns", "sort", "csv_safe")
+LIST: Final = (*ROWS, "limit")
+OUTCOMES: Final = (*ROWS, "group", "diff", "failed_only")
+
+
+def view_parameters(names: Sequence[str]) -> list[Parameter]:
+    """Return the options of a view as parameters of a command."""
+    fields = attrs.fields_dict(attrs.resolve_types(View, include_extras=True))
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, annotation=fields[name].type, default=fields[name].default)
+        for name in names
+    ]
+
+
+def view_of(args: Mapping[str, Any]) -> View:
+    """Return the view of parsed arguments, which may have others, too."""
+    return View(**{name: value for name, value in args.items() if name in attrs.fields_dict(View)})
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_view(names: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace the parameter `view` of a command by options."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - typed by __signature__
+            view = View(**{name: options.pop(name) for name in names})
+            function(*args, view=view, **options)
+
+        own = signature(function, eval_str=True)
+        parameters = [parameter for parameter in own.parameters.values() if parameter.name != "view"]
+        parameters += view_parameters(names)
+        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
