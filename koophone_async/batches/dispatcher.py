@@ -104,24 +104,24 @@ class Dispatcher(Generic[Request, Answer]):
 
     async def _send_chunk(self, chunk: _Chunk) -> Sequence[_Chunk]:
         """Send a chunk, and settle its ids or wait for their jobs; return the halves that are to be sent."""
-        request = None
         try:
-            request = self._verb.request(chunk.ids)
-            result = self._verb.read(await self._admit_and_send(request, chunk), chunk.ids)
+            result = self._verb.read(await self._admit_and_send(chunk), chunk.ids)
         except SendingStopped as stopped:
             self._settle_unanswered(chunk, stopped.reason)
         except KooPhoneError as error:
             may_split = _blames_ids(error) and not self._verb.operation.order
-            if len(chunk.ids) > 1 and (request is None or may_split):
+            if len(chunk.ids) > 1 and (chunk.started is None or may_split):
                 return await self._separate(chunk, error)
             self._settle_all(chunk, chunk.ids, *error_state(error, sent=chunk.tracker.sent))
         else:
             self._read_result(chunk, result)
         return ()
 
-    async def _admit_and_send(self, request: Request, chunk: _Chunk) -> Answer:
+    async def _admit_and_send(self, chunk: _Chunk) -> Answer:
+        """Send a chunk once it may be sent; what its request reads anew is read after the wait for that."""
         while True:
             async with self._admission():
+                request = self._verb.request(chunk.ids)
                 chunk.started = _now()
                 try:
                     return await self._send(request, chunk.tracker)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Final
+
+from koophone_async.docstrings import prose
 
 if TYPE_CHECKING:
     import attrs
@@ -20,9 +21,9 @@ def about(method: Callable[..., Any], verb: Callable[..., Any] | None = None) ->
 
     If a fleet verb waits for the end of the work, the first paragraph is the one of the verb.
     """
-    first, _, more = _prose(method).partition("\n\n")
+    first, _, more = prose(method).partition("\n\n")
     if verb is not None:
-        first = _prose(verb).partition("\n\n")[0]
+        first = prose(verb).partition("\n\n")[0]
     first = re.sub("^Iterate over ", "List ", first)  # a command prints what a method iterates over
     source = re.search(r"^API: (.+)$", inspect.getdoc(method) or "", re.MULTILINE)
     return unwrap("\n\n".join(filter(None, (first, more, source and source[1]))))
@@ -32,18 +33,6 @@ def unwrap(text: str | None) -> str:
     """Join the lines of each paragraph of a docstring: rich would keep its line breaks."""
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-
-
-def _prose(method: Callable[..., Any]) -> str:
-    text = inspect.getdoc(method) or ""
-    return re.split(r"^(?:Args|Raises|Returns|API):", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
-
-
-def arguments(method: Callable[..., Any]) -> dict[str, str]:
-    """Return the descriptions in the Args section of a docstring, by parameter."""
-    section = re.search(r"^Args:\n((?: .*\n?|\n)+)", inspect.getdoc(method) or "", re.MULTILINE)
-    entries = re.findall(r"^(\w+): (.+(?:\n +.+)*)", dedent(section[1]) if section else "", re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def checks(attribute: attrs.Attribute[Any]) -> tuple[Any, ...]:

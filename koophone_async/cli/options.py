@@ -13,6 +13,7 @@ import attrs
 import typer
 from attrs import frozen
 
+from koophone_async import docstrings
 from koophone_async.cli import help_text
 from koophone_async.cli.input_files import secret_value
 from koophone_async.cli.json_options import (
@@ -196,7 +197,7 @@ class MethodOptions:
     @classmethod
     def of(cls, method: Callable[..., Any], operation: AnyOperation) -> MethodOptions:
         """Derive the options from a method's signature and docstring."""
-        hints, descriptions = get_type_hints(method), help_text.arguments(method)
+        hints, descriptions = get_type_hints(method), docstrings.arguments(method)
         return cls(
             tuple(
                 _options_of(parameter, hints[name], descriptions.get(name, ""), operation)

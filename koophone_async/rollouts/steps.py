@@ -132,13 +132,16 @@ class StepType:
     def step_schema(self, verbs: Iterable[FleetVerb]) -> Schema:
         """Return the schema of steps with these verbs."""
         options = {name: type_.schema() for name, type_ in self._options().items()}
+        verbs = tuple(verbs)
         of_verbs = {verb.name: verb.schema() | {"description": verb.about} for verb in verbs}
-        return {
+        alone: Schema = {"enum": [verb.name for verb in verbs if not verb.required]}
+        step: Schema = {
             "type": "object",
             "properties": of_verbs | options,
             "additionalProperties": False,
             "oneOf": [{"required": [name]} for name in of_verbs],
         }
+        return {"anyOf": [step, alone]}
 
 
 def check_step(step: Step, service: str, resource: str, context: Context) -> Step:

@@ -97,8 +97,8 @@ class TextType(_Scalar):
         return str(value)
 
     def schema(self) -> Schema:
-        """Return the schema of texts."""
-        return {"type": "string"}
+        """Return the schema of texts, which YAML may have without quotes."""
+        return {"type": ["string", "number", "boolean"]}
 
 
 @frozen
@@ -197,7 +197,7 @@ class FormType:
     format: Callable[[Any], str]
     pattern: str = ""
     is_number: bool = False
-    """Whether some of the texts are numbers, which JSON may have as such."""
+    """Whether some of the texts are positive numbers, which JSON may have as such."""
 
     def read(self, raw: object, context: Context) -> object:
         """Return the value that the text stands for."""
@@ -215,7 +215,8 @@ class FormType:
     def schema(self) -> Schema:
         """Return the schema of the texts."""
         pattern = {"pattern": self.pattern} if self.pattern else {}
-        return {"type": ["string", "integer"] if self.is_number else "string"} | pattern
+        number = {"type": ["string", "integer"], "minimum": 1} if self.is_number else {}
+        return {"type": "string"} | pattern | number
 
 
 @frozen

@@ -11,6 +11,7 @@ from typing import Any, Final, cast, get_args, get_origin, get_type_hints
 import attrs
 from attrs import frozen
 
+from koophone_async import docstrings
 from koophone_async.batches import Run
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import InvalidRequest
@@ -53,8 +54,8 @@ class FleetVerb:
 
     @property
     def about(self) -> str:
-        """The first sentence of its documentation."""
-        return (inspect.getdoc(self.method) or "").partition("\n")[0]
+        """The first paragraph of its documentation."""
+        return " ".join(docstrings.prose(self.method).partition("\n\n")[0].split())
 
     @cached_property
     def parameters(self) -> Mapping[str, ValueType]:
@@ -147,16 +148,25 @@ class FleetVerb:
         """Return the JSON Schema of the arguments."""
         if self.model is not None:
             return _with_references(self.model.schema())
-        properties = {name: _with_references(each.schema()) for name, each in self.parameters.items()}
-        schema: Schema = {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
-        if not self.required:
+        about = docstrings.arguments(self.method)
+        properties = {
+            name: _with_references(each.schema()) | {"description": about.get(name, "")}
+            for name, each in self.parameters.items()
+        }
+        kinds = ["object"] if self.required else ["object", "null"]
+        schema: Schema = {"type": kinds, "properties": properties, "additionalProperties": False}
+        if self.required:
+            schema["required"] = list(self.required)
+        first = next(iter(properties), None)
+        if first is None or not {*self.required} <= {first}:
             return schema
-        schema |= {"type": "object", "required": list(self.required)}
-        first, *others = self.required
-        return schema if others else {"anyOf": [schema, properties[first]]}
+        return {"anyOf": [schema, properties[first]]}
 
 
-_REFERENCE_SCHEMA: Final[Schema] = {
+_TO_REFERENCE: Final[Schema] = {"$ref": "#/$defs/reference"}
+
+REFERENCE_SCHEMA: Final[Schema] = {
+    "description": "A value that is read anew at each send: of a variable, or of a file.",
     "type": "object",
     "properties": {"env": {"type": "string"}, "file": {"type": "string"}},
     "minProperties": 1,
@@ -176,8 +186,8 @@ def _with_references(schema: Schema) -> Schema:
         return schema | {"anyOf": [_with_references(each) for each in schema["anyOf"]]}
     if schema.get("type") == "array":
         return schema | {"items": _with_references(schema["items"])}
-    description = {"description": schema["description"]} if "description" in schema else {}
-    return {"anyOf": [schema, _REFERENCE_SCHEMA]} | description
+    description = {"description": schema.pop("description")} if "description" in schema else {}
+    return {"anyOf": [schema, _TO_REFERENCE]} | description
 
 
 def _path_of(name: str, arguments: object, path: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from koophone_async import KooPhone, Password, Quota, State
 from koophone_async.emulator import Durations, Emulator, EndToken, Fault, Garble, Refuse, Reset, Throttle
 from koophone_async.services.koophone import commands, instances, users
+from koophone_async.services.koophone.commands import RunCommand
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.batches.cancelling_loop import CancellingLoop
 from tests.batches.recording_log import STOPPED, RecordingLog, failing
@@ -189,6 +190,16 @@ async def test_a_call_that_must_wait_is_sent_later(emulator: Emulator, koophone:
     assert report.ok
     assert [call.events for call in log.calls] == [["sending", "started"]]
     check(log, report, emulator)
+
+
+async def test_a_call_that_had_to_wait_has_a_new_request(emulator: Emulator, koophone: KooPhone) -> None:
+    commands = iter(["echo old", "echo older", "echo new"])
+    run = koophone.fleet(ids(emulator, 1)).run("id")
+    run = run.build_requests(lambda ids: RunCommand(ids, next(commands)))
+
+    report = await run.log_calls_to(RecordingLog(emulator, verdicts=["", "hold"] * 2))
+
+    assert report.one().output == "new\n"
 
 
 async def test_a_call_that_is_not_sent_uses_no_quota(emulator: Emulator) -> None:

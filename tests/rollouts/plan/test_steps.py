@@ -161,6 +161,7 @@ def test_a_step_for_some_phones_only() -> None:
     assert Step("reset").applies_to("b")
 
 
+@pytest.mark.virtual_time
 async def test_a_bound_step_runs_on_the_fleet(emulator: Emulator) -> None:
     ids = [phone.id for phone in emulator.phones.page(0, 3)]
     of_plan = Plan.single("run", "getprop", targets=Selection(ids=ids))
@@ -171,6 +172,7 @@ async def test_a_bound_step_runs_on_the_fleet(emulator: Emulator) -> None:
     assert emulator.ledger.executions("koophone.commands.run") == dict.fromkeys(ids, 1)
 
 
+@pytest.mark.virtual_time
 async def test_references_are_read_anew_for_each_call(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
