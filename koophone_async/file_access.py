@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+from errno import EINVAL
 from io import DEFAULT_BUFFER_SIZE, BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,12 @@ WRITER_TIMEOUT: Final = 10.0
 
 class UnusableFile(OSError):
     """A file can be opened, but not used; the text of the error completes a sentence about it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(EINVAL, problem)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class _Bounded(RawIOBase):

@@ -119,7 +119,7 @@ def parse_json(text: bytes | str) -> object:
         raise ValueError(f"is not JSON: {error}") from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    _check_depth(value)
+    check_depth(value)
     return value
 
 
@@ -145,8 +145,12 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"is not JSON: {name} is not a JSON value")
 
 
-def _check_depth(value: object) -> None:
-    """Measure the depth without recursion, level by level."""
+def check_depth(value: object) -> None:
+    """Refuse JSON that is nested too deep for what processes it with recursion.
+
+    Raises:
+        ValueError: It has more than `MAX_DEPTH` levels.
+    """
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         level = [child for parent in level for child in _children(parent) if _is_container(child)]

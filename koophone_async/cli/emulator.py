@@ -34,8 +34,12 @@ def run(
         int, typer.Option(min=1, help="Number of servers that the phones are spread over.")
     ] = 1,
     seed: Annotated[
-        int, typer.Option(help="Random seed; the same seed creates the same phones, keys and durations.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Random seed; the same seed creates the same phones, keys and durations. Default: 1, but "
+            "random keys on an address that others can reach."
+        ),
+    ] = None,
     edition: Annotated[Edition, typer.Option(help="Edition of the service to emulate.")] = Edition.CHINA,
     newer: Annotated[
         bool,
@@ -55,7 +59,7 @@ def run(
 
     When ready, prints one line of JSON with the fields endpoint, cph_endpoint, iam_endpoint, access_key,
     secret_key, project_id, user, password, domain and project. Endpoints are loopback addresses if --host is
-    0.0.0.0 or ::.
+    0.0.0.0 or ::. On an address that others can reach, it warns, and its keys are random without --seed.
     """
     from koophone_async.emulator import Emulator  # noqa: PLC0415 - slow to import
 
@@ -81,11 +85,17 @@ def run(
 
 def _check_state(file: Path) -> None:
     """Refuse a file that cannot be replaced at the end, before anything is done that it should hold."""
+    from koophone_async.emulator.snapshot import check_place  # noqa: PLC0415 - slow to import
+
     option = f"--state {file}"
     if not file.parent.is_dir():
         raise InvalidRequest("", option, f"cannot be saved: {file.parent} is not a directory")
     if file.exists() and not file.is_file():
         raise InvalidRequest("", option, "is not a regular file")
+    try:
+        check_place(file)
+    except OSError as error:
+        raise InvalidRequest("", option, f"cannot be saved: {error.strerror or error}") from None
 
 
 async def _serve(emulator: Emulator, state: Path | None) -> Exit:

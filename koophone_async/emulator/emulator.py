@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -34,11 +35,14 @@ from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.routing import Routes
 from koophone_async.emulator.server.service import MAX_BODY, MAX_HEADER, Service
 from koophone_async.emulator.world import Clock, World
+from koophone_async.endpoints import is_loopback
 from koophone_async.operation import AnyOperation, Quota
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from koophone_async.session import Session
+
+LOG: Final = logging.getLogger(__name__)
 
 REGIONS: Final = {Edition.CHINA: "cn-north-4", Edition.INTERNATIONAL: "ap-southeast-1"}
 """The default region of each edition."""
@@ -74,7 +78,7 @@ class Emulator:
         self,
         phones: int = 100,
         *,
-        seed: int = 1,
+        seed: int | None = None,
         edition: Edition | str = Edition.CHINA,
         servers: int = 1,
         regions: Iterable[str] | None = None,
@@ -93,7 +97,8 @@ class Emulator:
 
         Args:
             phones: Number of phones; the id of the first is `phone0001`.
-            seed: The same seed produces the same phones, keys, ids, durations and random faults.
+            seed: The same seed produces the same phones, keys, ids, durations and random faults. By default
+                it is 1, except that on an address that others can reach the keys are random.
             edition: `china` or `international`.
             servers: Number of CPH servers that carry the phones.
             regions: The regions of the servers, each with at least one server.
@@ -113,13 +118,16 @@ class Emulator:
         """
         self._edition = Edition(edition)
         self._regions = tuple(regions or (REGIONS[self._edition],))
+        is_private = is_loopback(host)
+        key_seed = 1 if seed is None and is_private else seed
+        seed = 1 if seed is None else seed
         self._size = (phones, servers, seed)
         self._address = (host, port)
         self._now, self._jobs, self._newer, self._strict = now, jobs, newer, strict
         self._quotas, self._quota_figures = dict(quotas or {}), quota_figures
         self._faults = tuple(faults)
         self._state = state
-        self.accounts: Accounts = Accounts.generate(seed, self._regions, now)
+        self.accounts: Accounts = Accounts.generate(key_seed, self._regions, now)
         self.plan: Plan = Plan(seed)
         self._runner: web.ServerRunner
         self._service: Service
@@ -128,6 +136,12 @@ class Emulator:
 
     async def __aenter__(self) -> Self:
         """Start serving on the running loop."""
+        if not is_loopback(self._address[0]):
+            LOG.warning(
+                "the emulator at %s can be used by others: it speaks plain HTTP, and whoever has its keys or "
+                "sends requests to /_emulator/ can change everything in it",
+                self._address[0],
+            )
         self._begin(self._faults)
         if self._state is not None and self._state.exists():
             snapshot.load(self._service.jobs, self._state)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from attrs import define, field, frozen
@@ -80,6 +81,30 @@ class Fleet(Layout):
     def page(self, first: int, limit: int) -> list[Phone]:
         """Return at most so many phones, from a position in the order, counted from 0."""
         return [Phone(self, number) for number in self._numbers[first : first + limit]]
+
+    def states(self, hidden: Collection[str] = ()) -> Counter[str]:
+        """Count the phones by state, without those with some ids, in time by the number of changed phones.
+
+        The state is that of a backup, restore or reset while it goes on, `frozen`, or else the running state.
+        """
+        changes = self.overrides
+        copying = {
+            number
+            for column in (changes.backup, changes.restore)
+            for number, state in column.items()
+            if state is CopyState.EXECUTING
+        }
+        resetting = {number for number, value in changes.resetting.items() if value} - copying
+        frozen = {number for number, value in changes.frozen.items() if value} - copying - resetting
+        others = copying | resetting | frozen
+        stopped = Counter(
+            state.name.lower() for number, state in changes.running.items() if number not in others
+        )
+        counts = Counter(copying=len(copying), resetting=len(resetting), frozen=len(frozen)) + stopped
+        counts[RunningState.RUNNING.name.lower()] += len(self) - counts.total()
+        for phone in hidden:
+            counts[state_of(self[phone])] -= 1
+        return +counts
 
     def by_cph_id(self, phone: str) -> Phone:
         """Return the phone with an id of CPH.
@@ -173,3 +198,12 @@ class Fleet(Layout):
         self._next, self._newest = snapshot.next_number, ((-1, 0), [])
         self._numbers = [number for number in range(1, self.count + 1) if number not in removed]
         self._numbers += snapshot.added
+
+
+def state_of(phone: Phone) -> str:
+    """Return the state of a phone in a word."""
+    if CopyState.EXECUTING in (phone.backup, phone.restore):
+        return "copying"
+    if phone.resetting:
+        return "resetting"
+    return "frozen" if phone.frozen else phone.running.name.lower()

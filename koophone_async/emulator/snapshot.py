@@ -12,6 +12,7 @@ from errno import EINVAL
 from functools import partial
 from pathlib import Path
 from stat import S_IMODE
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import attrs
@@ -25,6 +26,7 @@ from koophone_async.emulator.fleet import Fleet, FleetSnapshot
 from koophone_async.emulator.gaming.library import Library
 from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
 from koophone_async.emulator.world import Order
+from koophone_async.file_access import open_bounded
 from koophone_async.wire import Edition, decode, encode, from_wire, to_wire
 
 _PACKAGE: Final = "koophone_async.emulator."
@@ -49,6 +51,9 @@ class Snapshot:
     jobs: list[Job]
 
 
+MAX_SIZE: Final = 2**30
+"""Maximum size of a file in bytes; a million phones that all were changed need less."""
+
 UNREADABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What the converter and the classes of the state raise for JSON that is no snapshot."""
 
@@ -63,7 +68,8 @@ def load(jobs: Jobs, file: Path) -> None:
     if not file.is_file():
         raise OSError(EINVAL, "Not a regular file", str(file))
     try:
-        data = file.read_bytes()
+        with open_bounded(file, MAX_SIZE) as opened:
+            data = opened.read()
     except OSError as error:
         error.filename = str(file)  # missing where opening succeeded
         raise
@@ -88,6 +94,16 @@ def save(jobs: Jobs, file: Path) -> None:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def check_place(file: Path) -> None:
+    """Check that a snapshot can be saved in a place, by creating and removing an empty file beside it.
+
+    Raises:
+        OSError: It cannot.
+    """
+    with NamedTemporaryFile(dir=file.resolve().parent, prefix=f".{file.name}."):
+        pass
 
 
 def write(jobs: Jobs) -> bytes:

@@ -72,6 +72,16 @@ def test_a_state_that_cannot_be_saved_is_reported(tmp_path: Path) -> None:
     assert (result.code, result.err) == (1, f"koophone: --state {state}: {problem}\n")
 
 
+def test_a_state_in_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
+    place = Path("/proc/self") if os.geteuid() == 0 else tmp_path
+    tmp_path.chmod(0o500)
+    with started("emulator", "--phones", "3", "--state", str(place / "state")) as process:
+        result = process.end()
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"koophone: --state {place}/state: cannot be saved: ")
+
+
 @pytest.mark.parametrize(
     "line, problem",
     [

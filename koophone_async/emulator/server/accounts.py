@@ -18,7 +18,7 @@ TOKEN_LIFETIME: Final = timedelta(hours=24)
 
 @frozen
 class Account:
-    """Names and secrets, all of them generated from the seed."""
+    """Names and secrets, all of them generated, from the seed if there is one."""
 
     user: str
     password: str = field(repr=False)
@@ -50,9 +50,10 @@ class Accounts:
         )
 
     @classmethod
-    def generate(cls, seed: int, regions: Iterable[str], now: Callable[[], datetime]) -> Accounts:
-        """Generate an account from a seed."""
-        rng = random.Random(f"{seed}/accounts")  # noqa: S311 - the same seed must generate the same secrets
+    def generate(cls, seed: int | None, regions: Iterable[str], now: Callable[[], datetime]) -> Accounts:
+        """Generate an account from a seed; without one, its secrets cannot be guessed."""
+        # The same seed must generate the same secrets.
+        rng = random.SystemRandom() if seed is None else random.Random(f"{seed}/accounts")  # noqa: S311
         domain_id = rng.randbytes(16).hex()
         projects = tuple(
             Project(

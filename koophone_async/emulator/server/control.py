@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
+from koophone_async.emulator.fleet import RunningState
 from koophone_async.emulator.jobs.engine import Jobs
 from koophone_async.emulator.server import faults, page
 from koophone_async.emulator.server.same_origin import foreign
+from koophone_async.emulator.server.turns import taking_turns
+from koophone_async.emulator.world import World
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone.orders import BUY
 from koophone_async.text_input import parse_json
@@ -35,10 +38,10 @@ async def control(
         return _json({"error": problem}, 403)
     path = request.path.removeprefix(PREFIX)
     if request.method == "GET" and path in _READS:
-        return _json(_READS[path](jobs))
+        return _json(await _READS[path](jobs))
     match request.method, path:
         case "GET", "":
-            return _page(jobs, request.query.get("from", "1"))
+            return await _page(jobs, request.query.get("from", "1"))
         case "PUT", "faults":
             return await _replace_faults(jobs.world.plan, request)
         case "POST", "reset":
@@ -49,20 +52,25 @@ async def control(
             return _json({"error": problem}, 404)
 
 
-def _state(jobs: Jobs) -> dict[str, Any]:
+async def _state(jobs: Jobs) -> dict[str, Any]:
     """Return the numbers of phones, servers and jobs by state, and the orders."""
     world, now = jobs.world, jobs.world.clock()
-    tasks = [job for job in jobs.by_id.values() if job.service == "koophone"]
-    of_cph = [job for job in jobs.by_id.values() if job.service != "koophone"]
+    tasks, of_koophone, of_cph = set[str](), Counter[str](), Counter[str]()
+    async for job in taking_turns(jobs.by_id.values()):
+        if job.service == "koophone":
+            tasks.add(job.request)
+            of_koophone[job.status(now)] += 1
+        else:
+            of_cph[job.status(now)] += 1
     return {
         "edition": world.edition.value,
         "now": world.fleet.now().isoformat(),
-        "phones": Counter(phone.running.name.lower() for phone in world.phones()),
-        "tasks": len({job.request for job in tasks}),
-        "jobs": Counter(job.status(now) for job in tasks),
+        "phones": _running_states(world),
+        "tasks": len(tasks),
+        "jobs": of_koophone,
         "pending": len(jobs),
         "servers": Counter(server.state.name.lower() for server in world.cph.servers),
-        "cph_jobs": Counter(job.status(now) for job in of_cph),
+        "cph_jobs": of_cph,
         "orders": [
             {"id": o.id, "instances": len(o.resources), "cost": o.cost, "paid": o.paid}
             for o in world.orders.values()
@@ -72,11 +80,33 @@ def _state(jobs: Jobs) -> dict[str, Any]:
     }
 
 
-_READS: Final[Mapping[str, Callable[[Jobs], object]]] = {
-    "ledger": lambda jobs: jobs.world.ledger.to_json(),
-    "requests": lambda jobs: {"requests": jobs.world.ledger.requests_to_json()},
+def _running_states(world: World) -> Counter[str]:
+    """Count the phones by running state, in time by the number of those that do not run."""
+    column = world.fleet.overrides.running
+    counts = Counter(state.name.lower() for state in column.values())
+    counts[RunningState.RUNNING.name.lower()] += len(world.fleet) - len(column)
+    for phone in world.undelivered:
+        counts[world.fleet[phone].running.name.lower()] -= 1
+    return +counts
+
+
+async def _ledger(jobs: Jobs) -> object:
+    return jobs.world.ledger.to_json()
+
+
+async def _requests(jobs: Jobs) -> object:
+    return {"requests": jobs.world.ledger.requests_to_json()}
+
+
+async def _faults(jobs: Jobs) -> object:
+    return faults.to_json(jobs.world.plan.faults)
+
+
+_READS: Final[Mapping[str, Callable[[Jobs], Awaitable[object]]]] = {
+    "ledger": _ledger,
+    "requests": _requests,
     "state": _state,
-    "faults": lambda jobs: faults.to_json(jobs.world.plan.faults),
+    "faults": _faults,
 }
 
 _OPERATIONS: Final = [
@@ -86,9 +116,9 @@ _OPERATIONS: Final = [
 ]
 
 
-def _page(jobs: Jobs, first: str) -> web.Response:
+async def _page(jobs: Jobs, first: str) -> web.Response:
     number = int(first) if re.fullmatch("[1-9][0-9]{0,8}", first) else 1
-    html = page.page(jobs, number)
+    html = await page.page(jobs, number)
     return web.Response(text=html, content_type="text/html", headers=page.HEADERS)
 
 

@@ -9,19 +9,19 @@ from functools import cache
 from typing import Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
 
 import attrs
-import msgspec
 from attrs import frozen
 
 from koophone_async.emulator.cph import error_codes as cph_codes
 from koophone_async.emulator.koophone import error_codes as koophone_codes
 from koophone_async.emulator.server.errors import Refusal, cph_refusal, invalid_body, koophone_refusal
-from koophone_async.emulator.server.routing import constant_fields
+from koophone_async.emulator.server.routing import NOT_JSON, constant_fields
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import AnyOperation
 from koophone_async.services.cph import jobs, scheduled_events, servers
 from koophone_async.services.cph.commands import AdbCommand
 from koophone_async.services.cph.undocumented import RawRequest
 from koophone_async.services.koophone import apps, instances, orders, streaming
+from koophone_async.text_input import check_depth
 from koophone_async.wire import Edition, Json, decode, request_from_wire, spelling
 
 # Operations whose tables of headers lack `x-request-id`, or call it optional (KooPhone 4.1.7, 4.2, 4.3.1,
@@ -209,7 +209,8 @@ def _parse_body(operation: AnyOperation, body: bytes) -> Json:
         return {}
     try:
         decoded = decode(body)
-    except msgspec.DecodeError as error:
+        check_depth(decoded)
+    except NOT_JSON as error:
         raise _refusal(operation, InvalidRequest("", "body", "is not JSON", Rule.BAD_FORMAT)) from error
     if not isinstance(decoded, dict):
         raise _refusal(operation, InvalidRequest("", "body", "is not a JSON object", Rule.WRONG_TYPE))

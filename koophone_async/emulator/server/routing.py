@@ -23,6 +23,9 @@ from koophone_async.wire import Edition, Json, decode, spelling
 Handlers = TypeVar("Handlers")
 Method: TypeAlias = Callable[[Handlers, Request], Coroutine[Any, Any, Answer]]
 
+NOT_JSON: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding a body raises: ValueError for cut UTF-8, RecursionError for deep nesting."""
+
 
 @frozen
 class Handler(Generic[Handlers, Request, Answer]):
@@ -112,7 +115,7 @@ class Match:
             return self.routes[0]
         try:
             decoded = decode(body)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return self.routes[0]
         values = cast("Json", decoded) if isinstance(decoded, dict) else {}
         return next((route for route in self.routes if route.matches(values)), self.routes[0])
