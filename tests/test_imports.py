@@ -44,7 +44,7 @@ LAYERS: Final = (
 )
 """From top to bottom: a module imports from its own layer and from those below it."""
 
-BESIDE: Final = {"emulator", "console", "cli", "events", "testing"}
+BESIDE: Final = {"emulator", "console", "cli", "events", "mocking", "pytest_plugin", "testing"}
 """These import from any layer, and no layer imports from them."""
 
 UPWARD_TYPES: Final = {
