@@ -43,8 +43,8 @@ class Creation:
     by: Actor
 
 
-def begin_creation(database: Database, creation: Creation) -> None:
-    """Write a rollout that nobody sees until its targets are written."""
+def begin_creation(database: Database, creation: Creation, targets: Sequence[Target]) -> None:
+    """Write a rollout, which nobody sees until all its targets are written, with the first of these."""
     new = creation.new
     database.execute(
         _ROLLOUT,
@@ -65,6 +65,7 @@ def begin_creation(database: Database, creation: Creation) -> None:
             ACTOR.encode(creation.by),
         ),
     )
+    add_targets(database, creation.id, targets)
 
 
 def add_targets(database: Database, id: str, targets: Sequence[Target]) -> None:

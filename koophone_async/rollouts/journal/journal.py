@@ -152,8 +152,10 @@ class Journal:
         if new.name == history.LAST:
             raise InvalidRequest("", "name", f"{history.LAST!r} is reserved for the newest rollout")
         creation = Creation(secrets.token_hex(5), new, to_micros(self._now()), self.actor)
-        await self._writer.write(attempts.begin_creation, creation)
-        count, source = 0, iter(targets)
+        source = iter(targets)
+        some = list(islice(source, _TARGETS_WRITTEN))
+        await self._writer.write(attempts.begin_creation, creation, some)
+        count = len(some)
         while some := list(islice(source, _TARGETS_WRITTEN)):
             await self._writer.write(attempts.add_targets, creation.id, some)
             count += len(some)
