@@ -40,6 +40,7 @@ LAYERS: Final = (
     ("rows",),
     ("characters", "checks", "clock"),
     ("virtual_time",),
+    ("id_files",),
     ("docstrings", "errors", "exception_groups", "file_access", "sqlite_files", "text_input"),
 )
 """From top to bottom: a module imports from its own layer and from those below it."""

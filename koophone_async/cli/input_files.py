@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from io import BufferedReader
 from typing import Final, cast
 
+from koophone_async import id_files
 from koophone_async.cli.interruption import raising
 from koophone_async.errors import InvalidRequest
 from koophone_async.file_access import UnusableFile, bounded, exposure, open_bounded
+from koophone_async.id_files import MAX_SIZE
 from koophone_async.text_input import decode_text, parse_json
-
-MAX_SIZE: Final = 256 * 2**20
-"""Maximum size in bytes of a file with ids; a million of them need a sixth of it."""
 
 _MAX_JSON: Final = 16 * 2**20
 """Maximum size in bytes of a file with JSON; a request of more could not be signed."""
@@ -25,7 +24,7 @@ _MAX_SECRET: Final = 2**16
 
 
 @contextmanager
-def opened(file: str, option: str, max_bytes: int = MAX_SIZE) -> Generator[BufferedReader]:
+def opened(file: str, option: str, max_bytes: int) -> Generator[BufferedReader]:
     """Open a file to read; `-` is stdin. A signal ends reading.
 
     Raises:
@@ -56,6 +55,17 @@ def read_bytes(file: str, option: str, max_bytes: int) -> bytes:
     """
     with opened(file, option, max_bytes) as stream:
         return stream.read()
+
+
+def read_ids(file: str) -> list[str]:
+    """Return the ids in a file; `-` is stdin.
+
+    Raises:
+        InvalidRequest: The file cannot be read, has no ids, or has a line that is none.
+    """
+    option = f"--ids-file {file}"
+    with opened(file, option, MAX_SIZE) as stream:
+        return id_files.read_ids(stream, option)
 
 
 def read_secrets(file: str, option: str, max_bytes: int = _MAX_JSON) -> tuple[bytes, str | None]:

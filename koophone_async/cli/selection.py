@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from koophone_async.batches.chunks import Source
 from koophone_async.cli.fleet_commands import Client, Inventory
-from koophone_async.cli.id_files import read_ids
+from koophone_async.cli.input_files import read_ids
 from koophone_async.cli.json_options import Hint
 from koophone_async.cli.key_value import parse_lists
 from koophone_async.errors import InvalidRequest

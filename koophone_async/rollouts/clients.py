@@ -68,8 +68,9 @@ class Clients:
         return ", ".join(dict.fromkeys(owners))
 
     async def edition(self) -> str:
-        """Return the edition of the sessions."""
-        return (await self._session_of(self._plan.selections[0].profile)).edition.value
+        """Return the edition of the plan, else that of the sessions."""
+        session = await self._session_of(self._plan.selections[0].profile)
+        return (self._plan.edition or session.edition).value
 
     async def fleet(self, selection: int) -> Callable[[Source], AnyFleet]:
         """Return a function that creates the fleet of a selection, for phones of it."""
@@ -84,7 +85,7 @@ class Clients:
     async def _create(self, selection: Selection) -> Client:
         session = await self._session_of(selection.profile)
         if self._plan.service == "koophone":
-            return KooPhone(session)
+            return KooPhone(session, edition=self._plan.edition)
         return CloudPhone(session, project_id=selection.project_id, region=selection.region)
 
     async def _session_of(self, profile: str | None) -> Session:

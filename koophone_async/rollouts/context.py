@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, cast
 from attrs import evolve, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.file_access import UnusableFile, open_bounded
+from koophone_async.text_input import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,15 +47,21 @@ class Reference:
                 )
             return value
         try:
-            return Path(self.name).read_text("utf-8-sig").rstrip("\r\n")
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-            raise InvalidRequest("", self.kind, f"{self.name} cannot be read: {reason}") from None
+            with open_bounded(self.name, MAX_BYTES) as stream:
+                return decode_text(stream.read()).rstrip("\r\n")
+        except (UnusableFile, ValueError) as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror}"
+        raise InvalidRequest("", self.kind, f"{self.name} {problem}")
 
     def to_json(self) -> dict[str, str]:
         """Return the reference as plans write it."""
         return {self.kind: self.name}
 
+
+MAX_BYTES: Final = 2**16
+"""Maximum size of a file that holds a value."""
 
 REFERENCE_KINDS: Final = ("env", "file")
 

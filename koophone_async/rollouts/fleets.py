@@ -7,15 +7,16 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from koophone_async.credentials import AccessKey
 from koophone_async.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterable, Iterator, Mapping
 
     from koophone_async.batches.chunks import Source
+    from koophone_async.selection import Where
     from koophone_async.services.cph.client import CloudPhone
     from koophone_async.services.koophone.client import KooPhone
 
@@ -63,9 +64,24 @@ class Resource:
     """What the list has."""
 
     query: LazyClass
+    page: Mapping[str, int] = field(factory=dict[str, int], hash=False)
+    """Fields of the query that make its pages large."""
+
+    def list(self, client: Any, where: Where | None = None) -> AsyncIterable[Any]:  # noqa: ANN401 - of any service
+        """List all that there are; with a condition, at least those that meet it."""
+        query: Any = self.query.load()(**self.page)
+        if where is not None:
+            query = where.pushed_down(self.model.load(), query)
+        items: AsyncIterable[Any] = getattr(client, self.lister).list(query)
+        return items
 
 
-_CPH_PHONES: Final = ("phones", LazyClass("cph.phone", "Phone"), LazyClass("cph.phones", "PhoneQuery"))
+_CPH_PHONES: Final = (
+    "phones",
+    LazyClass("cph.phone", "Phone"),
+    LazyClass("cph.phones", "PhoneQuery"),
+    {"limit": 200},
+)
 _CPH_SERVERS: Final = ("servers", LazyClass("cph.server", "Server"), LazyClass("cph.servers", "ServerQuery"))
 _ENCODING: Final = "cph.encoding_servers"
 
@@ -77,6 +93,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Resource]]] = {
             "instances",
             LazyClass("koophone.instances", "Instance"),
             LazyClass("koophone.instances", "InstanceQuery"),
+            {"size": 10_000},
         )
     },
     "cph": {

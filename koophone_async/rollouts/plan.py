@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.context import Context
 from koophone_async.rollouts.durations import Duration, parse_duration
 from koophone_async.rollouts.expectations import Expect
 from koophone_async.rollouts.fleets import RESOURCES, TAGGED, AnyFleet, open_fleet
 from koophone_async.rollouts.model_types import ListType, ModelType, OneOrManyType, WrongKey
+from koophone_async.rollouts.order import Order, Spread
+from koophone_async.rollouts.selections import Selection
 from koophone_async.rollouts.steps import Step, StepType, check_step
 from koophone_async.rollouts.stop_rule import StopRule, StopText
-from koophone_async.rollouts.value_types import Json, PathType, TextType
+from koophone_async.rollouts.value_types import Json, choice
 from koophone_async.rollouts.verbs import FleetVerb, verbs_of
 from koophone_async.rollouts.waves import ALL, Wave, WaveText, parse_waves
 from koophone_async.rollouts.windows import Window, WindowText
@@ -54,82 +55,6 @@ class Service(StrEnum):
     GAMING = "gaming"
 
 
-class Spread(StrEnum):
-    """What phones are taken from in turn."""
-
-    SERVER = "server"
-    REGION = "region"
-
-
-def _ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else ids(values)
-
-
-def _tags(tags: Mapping[str, str | Iterable[str]] | None) -> dict[str, tuple[str, ...]] | None:
-    if tags is None:
-        return None
-    return {key: (values,) if isinstance(values, str) else tuple(values) for key, values in tags.items()}
-
-
-def _check_where(_: object, __: object, where: str | None) -> None:
-    if where is not None:
-        try:
-            parse_where(where)
-        except InvalidRequest as error:
-            error.field = "where"
-            raise
-
-
-@frozen(kw_only=True)
-class Selection:
-    """Phones or servers of one account, project and region, selected in one way.
-
-    Only `where` and `tag` go together.
-    """
-
-    ids: tuple[str, ...] | None = field(
-        default=None, converter=_ids, repr=lambda ids: f"<{len(ids or ()):,}>"
-    )
-    ids_file: Annotated[str, PathType()] | None = field(
-        default=None, metadata=doc("A file with ids: one a line, CSV or JSON.")
-    )
-    all: bool = field(default=False, metadata=doc("Whether all are selected."))
-    where: str | None = field(
-        default=None,
-        validator=_check_where,
-        metadata=doc("An expression over the fields of the list, such as `running == running`."),
-    )
-    tag: Mapping[str, Annotated[tuple[str, ...], OneOrManyType(TextType())]] | None = field(
-        default=None, converter=_tags, metadata=doc("Tags of servers, with one value or several.")
-    )
-    profile: str | None = field(
-        default=None, metadata=doc("Profile of the credentials; default: that of the plan.")
-    )
-    project_id: str | None = field(default=None, metadata=doc("Default: that of the plan."))
-    region: str | None = field(default=None, metadata=doc("Default: that of the plan."))
-
-    def __attrs_post_init__(self) -> None:
-        """Refuse a selection that is made in no way, or in more than one.
-
-        Raises:
-            InvalidRequest: It is.
-        """
-        ways = {
-            "ids": self.ids is not None,
-            "ids_file": self.ids_file is not None,
-            "all": self.all,
-            "where": self.where is not None or self.tag is not None,
-        }
-        chosen = [way for way, is_used in ways.items() if is_used]
-        if len(chosen) != 1:
-            problem = f"selects by {' and by '.join(chosen)}" if chosen else "selects nothing"
-            raise InvalidRequest(
-                "", "", f"{problem}; use one of ids, ids_file, all, where, tag", Rule.CONFLICT
-            )
-        if self.ids is not None and not self.ids:
-            raise InvalidRequest("", "ids", "is empty", Rule.TOO_FEW, 1)
-
-
 def _duration(value: float | str) -> float:
     seconds = parse_duration(value) if isinstance(value, str) else float(value)
     if not 0 <= seconds < float("inf"):
@@ -162,40 +87,12 @@ def _stop(value: StopRule | str | None) -> StopRule | None:
     return StopRule.parse(value) if isinstance(value, str) else value
 
 
-Member = TypeVar("Member", bound=StrEnum)
-
-
-def _member(enum: type[Member], value: str) -> Member:
-    try:
-        return enum(value)
-    except ValueError:
-        problem = f"is {value!r}; it must be {' or '.join(enum)}"
-        raise InvalidRequest("", enum.__name__.lower(), problem, Rule.NOT_A_CHOICE) from None
-
-
 def _service(value: Service | str) -> Service:
-    return _member(Service, value)
-
-
-def _spread(value: Spread | str | None) -> Spread | None:
-    return None if value is None else _member(Spread, value)
+    return choice(Service, value)
 
 
 def _edition(value: Edition | str | None) -> Edition | None:
-    return None if value is None else _member(Edition, value)
-
-
-@frozen(kw_only=True)
-class Order:
-    """The order in which phones are reached."""
-
-    seed: int | None = field(default=None, metadata=doc("Shuffles them, always in the same way."))
-    spread: Spread | None = field(
-        default=None, converter=_spread, metadata=doc("Takes them from servers or regions in turn.")
-    )
-    first: tuple[str, ...] = field(
-        default=(), converter=ids, metadata=doc("Ids that come first: the canaries.")
-    )
+    return None if value is None else choice(Edition, value)
 
 
 def _targets(value: Selection | Iterable[Selection]) -> tuple[Selection, ...]:

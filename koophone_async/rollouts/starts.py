@@ -16,6 +16,7 @@ from koophone_async.rollouts.stop_rule import StopRule
 from koophone_async.rollouts.targets import resolve
 from koophone_async.rollouts.verbs import verbs_of
 from koophone_async.rollouts.waves import ALL, WavePlan
+from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -75,6 +76,7 @@ async def create(
         await _refuse_unended(journal, plan.name)
     async with Clients(plan, session) as clients:
         account, edition = await clients.account(), await clients.edition()
+        plan.check_edition(Edition(edition))
         targets = await resolve(plan, clients)
     if not targets and not options.may_be_empty:
         raise InvalidRequest("", "targets", "select no phone; nothing was sent", Rule.TOO_FEW, 1)

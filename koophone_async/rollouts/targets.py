@@ -1,82 +1,164 @@
-"""Resolve the selections of a plan to phones, in the order in which they are reached."""
+"""Resolve the selections of a plan to phones, each once, in the order in which they are reached."""
 
 from __future__ import annotations
 
-import random
-from collections import defaultdict, deque
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from collections import Counter
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
+from attrs import define, field, frozen
 
-from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.id_files import load_ids
 from koophone_async.rollouts.fleets import RESOURCES
 from koophone_async.rollouts.journal import Target
+from koophone_async.rollouts.order import Spread
 from koophone_async.selection import parse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
 
     from koophone_async.rollouts.clients import Clients
     from koophone_async.rollouts.fleets import Client, Resource
-    from koophone_async.rollouts.plan import Order, Plan, Selection
-    from koophone_async.services.cph.client import CloudPhone
+    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.selections import Selection
 
 
-async def resolve(plan: Plan, clients: Clients) -> list[Target]:
-    """List the phones of all selections, each once, and put them into the order of the plan.
+@frozen
+class Place:
+    """Where a phone is, and in which state it was when it was listed; many phones share one."""
+
+    selection: int
+    region: str | None = None
+    server: str | None = None
+    state: str | None = None
+    """Such as `running`; None if it was not listed."""
+
+
+@define(eq=False)
+class Targets:
+    """The phones of a plan. Iterate over them for the targets, in the order in which they are reached."""
+
+    ids: list[str] = field(factory=list[str], repr=False)
+    places: list[Place] = field(factory=list[Place], repr=False)
+    """Place of each id, at the same index."""
+
+    duplicates: int = 0
+    """How many times a phone was selected again."""
+
+    _shared: dict[Place, Place] = field(factory=dict[Place, Place], repr=False)
+
+    def __len__(self) -> int:
+        """Return the number of phones."""
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Target]:
+        """Iterate over the targets, with positions from 0."""
+        for position, (id, place) in enumerate(zip(self.ids, self.places, strict=True)):
+            yield Target(position, id, place.region, place.server, place.selection)
+
+    def count(self, attribute: str) -> Counter[str | None]:
+        """Return the number of phones by `region`, `server` or `state`."""
+        counts = Counter[str | None]()
+        for place, count in Counter(self.places).items():
+            counts[getattr(place, attribute)] += count
+        return counts
+
+    def add(self, id: str, place: Place) -> None:
+        """Add a phone."""
+        self.ids.append(id)
+        self.places.append(self._shared.setdefault(place, place))
+
+    def arranged(self, positions: Sequence[int]) -> Targets:
+        """Return the phones in another order."""
+        ids, places = [self.ids[at] for at in positions], [self.places[at] for at in positions]
+        return Targets(ids, places, self.duplicates)
+
+
+async def resolve(plan: Plan, clients: Clients, *, with_states: bool = False) -> Targets:
+    """Return the phones that a plan selects now.
+
+    Args:
+        plan: The plan.
+        clients: The clients of its selections.
+        with_states: Whether ids that are stated are looked up in the list, for their region, server and
+            state. They are too if phones are spread over servers or regions.
 
     Raises:
-        InvalidRequest: An expression names a field that the list does not have, or an id that is to come
-            first is not selected.
+        InvalidRequest: A file of ids is wrong, or an id that is to come first is not selected.
+        KooPhoneError: A list could not be read.
     """
-    found: dict[tuple[int, str], Target] = {}
+    resource = RESOURCES[plan.service][plan.resource]
+    is_looked_up = with_states or plan.order.spread is not None
+    targets, known = Targets(), dict[tuple[str | None, ...], set[str]]()
     for index, selection in enumerate(plan.selections):
-        client = await clients.get(index)
-        async for target in _select(selection, RESOURCES[plan.service][plan.resource], client):
-            found.setdefault((index, target.id), evolve(target, selection=index))
-    ordered = _in_order(list(found.values()), plan.order)
-    return [evolve(target, position=position) for position, target in enumerate(ordered)]
+        seen = known.setdefault((selection.profile, selection.project_id, selection.region), set())
+        client = await clients.get(index) if selection.is_listed or is_looked_up else None
+        async for id, place in _found(resource, client, index, selection):
+            if id in seen:
+                targets.duplicates += 1
+            else:
+                seen.add(id)
+                targets.add(id, place)
+    return targets.arranged(plan.order.arrange(targets.ids, _group(targets, plan.order.spread)))
 
 
-async def _select(selection: Selection, resource: Resource, client: Client) -> AsyncIterator[Target]:
-    if selection.ids is not None:
-        for id in selection.ids:
-            yield Target(0, id)
+def _group(targets: Targets, spread: Spread | None) -> Callable[[int], object]:
+    """Return the function from a position to what phones are spread over there."""
+    if spread is Spread.SERVER:
+        return lambda position: targets.places[position].server
+    return lambda position: targets.places[position].region
+
+
+async def _found(
+    resource: Resource, client: Client | None, index: int, selection: Selection
+) -> AsyncIterator[tuple[str, Place]]:
+    """Yield the ids of a selection with their places; those that are stated keep their order."""
+    if selection.is_listed:
+        async for item in _matching(resource, client, selection):
+            yield item.id, _place(item, index, selection)
         return
-    where, query = parse(selection.where) if selection.where is not None else None, resource.query.load()()
-    if where is not None:
-        query = where.pushed_down(resource.model.load(), query)
-    items: AsyncIterator[Any] = getattr(client, resource.lister).list(query)
-    tagged = None
+    ids = (
+        selection.ids
+        if selection.ids is not None
+        else load_ids(str(selection.ids_file), f"targets[{index}].ids_file")
+    )
+    unlisted = Place(index, selection.region)
+    places = {} if client is None else await _places(resource, client, index, selection, set(ids))
+    for id in ids:
+        yield id, places.get(id, unlisted)
+
+
+async def _places(
+    resource: Resource, client: Client, index: int, selection: Selection, ids: set[str]
+) -> dict[str, Place]:
+    """Look up the places of ids; one that is not in the list has none."""
+    items = resource.list(client)
+    return {str(item.id): _place(item, index, selection) async for item in items if item.id in ids}
+
+
+def _place(item: Any, index: int, selection: Selection) -> Place:  # noqa: ANN401 - listed by some service
+    region = getattr(item, "region", None) or selection.region
+    return Place(index, region, getattr(item, "server", None), _state(item))
+
+
+def _state(item: Any) -> str | None:  # noqa: ANN401 - as above
+    """Return the state of a listed phone or server by its name, or its number if it is not known."""
+    state: object = getattr(item, "running" if hasattr(item, "running") else "state", None)
+    return state.name.lower() if isinstance(state, Enum) else None if state is None else str(state)
+
+
+def _matching(resource: Resource, client: Any, selection: Selection) -> AsyncIterable[Any]:  # noqa: ANN401
+    """List the items that match the expression and have the tags of a selection."""
+    where = None if selection.where is None else parse(selection.where)
+    items = resource.list(client, where)
     if selection.tag is not None:
-        tags = {key: list(values) for key, values in selection.tag.items()}
-        tagged = {item.id async for item in cast("CloudPhone", client).tags.find(tags)}
-    async for item in where.filter(items) if where is not None else items:
-        if tagged is None or item.id in tagged:
-            yield Target(0, item.id, getattr(item, "region", None), getattr(item, "server", None))
+        items = _with_tags(items, client.tags.find(selection.tag))
+    return items if where is None else where.filter(items)
 
 
-def _in_order(targets: Sequence[Target], order: Order) -> Iterable[Target]:
-    first = {id: place for place, id in enumerate(order.first)}
-    if missing := first.keys() - {target.id for target in targets}:
-        problem = f"has {min(missing)!r}, which is not selected"
-        raise InvalidRequest("", "order.first", problem, Rule.NOT_A_CHOICE)
-    canaries = sorted((t for t in targets if t.id in first), key=lambda target: first[target.id])
-    rest = [target for target in targets if target.id not in first]
-    if order.seed is not None:
-        random.Random(order.seed).shuffle(rest)  # noqa: S311 - an order, not a secret
-    return chain(canaries, rest if order.spread is None else _spread(rest, order.spread.value))
-
-
-def _spread(targets: Iterable[Target], field: str) -> Iterable[Target]:
-    """Take targets from servers or regions in turn."""
-    queues: dict[object, deque[Target]] = defaultdict(deque)
-    for target in targets:
-        queues[target.selection, getattr(target, field)].append(target)
-    turns = deque(queues.values())
-    while turns:
-        queue = turns.popleft()
-        yield queue.popleft()
-        if queue:
-            turns.append(queue)
+async def _with_tags(items: AsyncIterable[Any], tagged: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """Yield the items with the tags; the list itself does not contain tags."""
+    ids = {item.id async for item in tagged}
+    async for item in items:
+        if item.id in ids:
+            yield item

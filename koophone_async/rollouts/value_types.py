@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from enum import Enum, IntEnum
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from attrs import frozen
 
-from koophone_async.errors import Rule
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.context import Context, Plain, is_reference
 
 Json: TypeAlias = Any
@@ -187,6 +187,22 @@ class ChoiceType(_Scalar):
     def schema(self) -> Schema:
         """Return the schema of the labels."""
         return {"enum": list(self._labels())}
+
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+def choice(enum: type[Member], value: str) -> Member:
+    """Return the member of an enum with a value.
+
+    Raises:
+        InvalidRequest: There is none.
+    """
+    try:
+        return enum(value)
+    except ValueError:
+        problem = f"is {value!r}; it must be {' or '.join(enum)}"
+        raise InvalidRequest("", enum.__name__.lower(), problem, Rule.NOT_A_CHOICE) from None
 
 
 @frozen

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from koophone_async import id_files
 from koophone_async.batches import Outcome, State
-from koophone_async.cli import id_files
-from koophone_async.cli.id_files import parse_ids, parse_stream, read_ids
+from koophone_async.cli.input_files import read_ids
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.errors import InvalidRequest
 from koophone_async.file_access import bounded
+from koophone_async.id_files import parse_ids, parse_stream
 from koophone_async.text_input import decode_lines, decode_text
 
 if TYPE_CHECKING:

@@ -11,19 +11,24 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import IO, Final, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Final, TypeAlias, cast
 
-from koophone_async.cli.input_files import opened
 from koophone_async.errors import InvalidRequest
+from koophone_async.file_access import UnusableFile, open_bounded
 from koophone_async.text_input import decode_lines, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 Numbered: TypeAlias = tuple[int, str]
 """The number of a line, counted from 1, and its text with its end."""
 
 _MARK: Final = "\ufeff"
 """A byte order mark, which stays in the middle when files are joined."""
+
+MAX_SIZE: Final = 256 * 2**20
+"""Maximum size in bytes of a file with ids; a million of them need a sixth of it."""
 
 _MAX_IDS: Final = 4_000_000
 """More than the fleets that there are, and an end for a stream that has none."""
@@ -47,22 +52,39 @@ _SEPARATORS: Final = ("\t", ";", ",")
 _SHOWN: Final = 40
 
 
-def read_ids(file: str) -> list[str]:
-    """Read the ids in a file; `-` is stdin.
+def load_ids(path: str, field: str) -> list[str]:
+    """Return the ids in a file.
+
+    Args:
+        path: Path of the file.
+        field: Name of the value with the path, for errors.
 
     Raises:
         InvalidRequest: The file cannot be read, has no ids, or has a line that is none.
     """
-    option = f"--ids-file {file}"
-    with opened(file, option) as stream:
-        try:
-            ids = list(islice(parse_stream(stream), _MAX_IDS + 1))
-        except ValueError as error:
-            raise InvalidRequest("", option, str(error)) from None
+    try:
+        with open_bounded(path, MAX_SIZE) as stream:
+            return read_ids(stream, field)
+    except UnusableFile as error:
+        raise InvalidRequest("", field, f"{path} {error}") from None
+    except OSError as error:
+        raise InvalidRequest("", field, f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def read_ids(stream: IO[bytes], field: str) -> list[str]:
+    """Return the ids in a file that is open.
+
+    Raises:
+        InvalidRequest: The file has no ids, too many, or a line that is none.
+    """
+    try:
+        ids = list(islice(parse_stream(stream), _MAX_IDS + 1))
+    except ValueError as error:
+        raise InvalidRequest("", field, str(error)) from None
     if len(ids) > _MAX_IDS:
-        raise InvalidRequest("", option, f"contains more than {_MAX_IDS:,} ids")
+        raise InvalidRequest("", field, f"contains more than {_MAX_IDS:,} ids")
     if not ids:
-        raise InvalidRequest("", option, "contains no ids")
+        raise InvalidRequest("", field, "contains no ids")
     return ids
 
 
