@@ -511,7 +511,7 @@ async def test_a_file_without_end_is_not_read_to_it(variable: str, tmp_path: Pat
     (tmp_path / ".huaweicloud" / "credentials").symlink_to("/dev/zero")
     file = ProfileFile(environ={variable: "/dev/zero" if variable != "HOME" else str(tmp_path)})
 
-    with pytest.raises(InvalidRequest, match="cannot be read: longer than 1,048,576 bytes"):
+    with pytest.raises(InvalidRequest, match="is larger than 1 MiB"):
         await file()
 
 

@@ -197,7 +197,7 @@ def test_the_reason_is_one_line_without_control_codes(run_main: RunMain, tmp_pat
 
     check(result)
     assert "hunter2" not in result.err
-    assert r"session s\x0a\x1b[31m" in result.err
+    assert r"session s\n\x1b[31m" in result.err
 
 
 ini_lines = st.sampled_from(
