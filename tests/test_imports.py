@@ -20,6 +20,7 @@ LAYERS: Final = (
     ("__init__",),
     ("koophone", "cph", "gaming", "iam"),
     ("rollouts",),
+    ("fleet_methods",),
     ("catalogue",),
     ("session",),
     ("bound_session", "project_lookup"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Any, Final, TypeAlias, cast, get_args, get_origin, get_type_hints
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
 
 from koophone_async.batches import Run
-from koophone_async.catalogue import OPERATIONS
+from koophone_async.fleet_methods import fleet_methods
 from koophone_async.session import Session
 
 Client: TypeAlias = Any
@@ -91,8 +91,6 @@ def derive_verbs(
 ) -> dict[str, Verb]:
     """Return the fleet verbs of a service, by operation name without the service.
 
-    The operation of a verb is the one with the request and answer of its return annotation.
-
     Args:
         service: Name of the service.
         started: Answer of operations that start jobs; their verbs wait for the end.
@@ -101,40 +99,17 @@ def derive_verbs(
     """
     verbs = dict[str, Verb]()
     for fleet, inventory in fleets.items():
-        for run, request, answer in _runs(fleet):
-            name = _operation_name(service, run.__name__, request, answer)
+        for verb in fleet_methods(service, fleet):
+            name = verb.operation.name.partition(".")[2]
             more = details.get(name, NO_DETAILS)
             verbs[name] = Verb(
-                run,
+                verb.method,
                 more.inventory or inventory,
-                waits=more.waits or answer is started,
+                waits=more.waits or verb.operation.answer is started,
                 reads=more.reads,
                 single_call=more.single_call,
             )
     return verbs
-
-
-def _runs(fleet: type) -> Iterator[tuple[Callable[..., Run[Any, Any]], type, type]]:
-    """Yield the verbs of a fleet with the classes of their request and answer."""
-    for name, method in vars(fleet).items():
-        if name[0] != "_" and callable(method):
-            returned = get_type_hints(method).get("return")
-            if get_origin(returned) is Run:
-                request, answer = get_args(returned)
-                yield cast("Callable[..., Run[Any, Any]]", method), request, answer
-
-
-def _operation_name(service: str, verb: str, request: type, answer: type) -> str:
-    """Return the name of a verb's operation; of several, the one named by the verb's first word."""
-    names = [
-        operation.name.partition(".")[2]
-        for operation in OPERATIONS.of(service)
-        if (operation.request, operation.answer) == (request, answer)
-    ]
-    if len(names) > 1:
-        names = [name for name in names if name.partition(".")[2] == verb.partition("_")[0]]
-    (name,) = names
-    return name
 
 
 @frozen

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from typing import Final
 
 from attrs import field, frozen
 
@@ -38,7 +39,7 @@ class Order:
         default=(), converter=ids, metadata=doc("Ids that come first: the canaries.")
     )
 
-    def arrange(self, ids: Sequence[str], group: Callable[[int], Hashable]) -> list[int]:
+    def arrange(self, ids: Sequence[str], group: Callable[[int], Hashable]) -> Sequence[int]:
         """Return the positions of ids in the order in which they are reached.
 
         Args:
@@ -48,6 +49,8 @@ class Order:
         Raises:
             InvalidRequest: An id that is to come first is not among them.
         """
+        if self == _AS_SELECTED:
+            return range(len(ids))
         first = self._positions_of_first(ids)
         is_first = set(first)
         rest = [position for position in range(len(ids)) if position not in is_first]
@@ -64,6 +67,9 @@ class Order:
                     "", f"order.first[{index}]", f"{id!r} is not among the targets", Rule.MISSING
                 )
         return [found[id] for id in wanted]
+
+
+_AS_SELECTED: Final = Order()
 
 
 def take_turns(positions: Iterable[int], group: Callable[[int], Hashable]) -> Iterator[int]:

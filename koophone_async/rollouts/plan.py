@@ -17,7 +17,7 @@ from koophone_async.rollouts.fleets import RESOURCES, TAGGED, AnyFleet, open_fle
 from koophone_async.rollouts.model_types import ListType, ModelType, OneOrManyType, WrongKey
 from koophone_async.rollouts.order import Order, Spread
 from koophone_async.rollouts.selections import Selection
-from koophone_async.rollouts.steps import Step, StepType, check_step
+from koophone_async.rollouts.steps import Step, StepType, check_arguments, check_step
 from koophone_async.rollouts.stop_rule import StopRule, StopText
 from koophone_async.rollouts.value_types import Json, choice
 from koophone_async.rollouts.verbs import FleetVerb, verbs_of
@@ -234,6 +234,17 @@ class Plan:
                 if only not in (None, edition):
                     problem = f"is no operation of the edition {edition}, only of {only}"
                     raise WrongKey("", f"{name}[{index}].{step.verb}", problem, Rule.NOT_A_CHOICE)
+
+    def check_references(self) -> None:
+        """Read what references stand for now, and check the arguments with it.
+
+        Raises:
+            InvalidRequest: A reference cannot be read, or its value is invalid.
+        """
+        for name in ("steps", "undo"):
+            for index, step in enumerate(getattr(self, name)):
+                if step.has_references:
+                    check_arguments(step, self.service, self.resource, f"{name}[{index}].{step.verb}")
 
     def verb(self, step: Step) -> FleetVerb:
         """Return what the verb of a step is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -63,7 +63,7 @@ class Step:
     @property
     def has_references(self) -> bool:
         """Whether some arguments are read anew at each send."""
-        return any(True for _ in references(self.arguments))
+        return any(isinstance(value, Reference) for _, value in leaves(self.arguments))
 
 
 def next_step(steps: Sequence[Step], id: str, first: int) -> int | None:
@@ -71,16 +71,16 @@ def next_step(steps: Sequence[Step], id: str, first: int) -> int | None:
     return next((index for index in range(first, len(steps)) if steps[index].applies_to(id)), None)
 
 
-def references(arguments: object, path: str = "") -> Iterable[tuple[str, Reference]]:
-    """Yield the references in arguments with their paths."""
-    if isinstance(arguments, Reference):
-        yield path, arguments
-    elif isinstance(arguments, Mapping):
+def leaves(arguments: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the single values and references in arguments, with their paths."""
+    if isinstance(arguments, Mapping):
         for key, item in cast("Mapping[str, object]", arguments).items():
-            yield from references(item, f"{path}.{key}")
+            yield from leaves(item, f"{path}.{key}")
     elif isinstance(arguments, list | tuple):
         for index, item in enumerate(cast("Sequence[object]", arguments)):
-            yield from references(item, f"{path}[{index}]")
+            yield from leaves(item, f"{path}[{index}]")
+    else:
+        yield path, arguments
 
 
 def _dump(value: object) -> Json:
@@ -154,8 +154,17 @@ def check_step(step: Step, service: str, resource: str, context: Context) -> Ste
     place = evolve(context.key(step.verb), base=step.base)
     step = evolve(step, arguments=verb.read(step.arguments, place), base=None)
     if not step.has_references:
-        verb.check(offline_fleet(service, resource), step.arguments, place.path)
+        check_arguments(step, service, resource, place.path)
     return step
+
+
+def check_arguments(step: Step, service: str, resource: str, path: str) -> None:
+    """Check the arguments of a step as its verb does; references are read.
+
+    Raises:
+        InvalidRequest: An argument is invalid, or a reference cannot be read.
+    """
+    verbs_of(service, resource)[step.verb].check(offline_fleet(service, resource), step.arguments, path)
 
 
 def find_verb(name: str, service: str, resource: str, context: Context) -> FleetVerb:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
+from koophone_async.batches.chunks import id_and_region
 from koophone_async.id_files import load_ids
 from koophone_async.rollouts.fleets import RESOURCES
 from koophone_async.rollouts.journal import Target
@@ -15,10 +16,12 @@ from koophone_async.rollouts.order import Spread
 from koophone_async.selection import parse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
+    from koophone_async.batches.chunks import Item
     from koophone_async.rollouts.clients import Clients
     from koophone_async.rollouts.fleets import Client, Resource
+    from koophone_async.rollouts.order import Order
     from koophone_async.rollouts.plan import Plan
     from koophone_async.rollouts.selections import Selection
 
@@ -63,13 +66,25 @@ class Targets:
             counts[getattr(place, attribute)] += count
         return counts
 
-    def add(self, id: str, place: Place) -> None:
-        """Add a phone."""
+    def add(self, id: str, place: Place, seen: set[str]) -> None:
+        """Add a phone, unless it has been seen before."""
+        if id in seen:
+            self.duplicates += 1
+            return
+        seen.add(id)
         self.ids.append(id)
         self.places.append(self._shared.setdefault(place, place))
 
-    def arranged(self, positions: Sequence[int]) -> Targets:
-        """Return the phones in another order."""
+    def arranged(self, order: Order) -> Targets:
+        """Return the phones in the order in which they are reached.
+
+        Raises:
+            InvalidRequest: An id that is to come first is not among them.
+        """
+        spread = "server" if order.spread is Spread.SERVER else "region"
+        positions = order.arrange(self.ids, lambda position: getattr(self.places[position], spread))
+        if isinstance(positions, range):
+            return self
         ids, places = [self.ids[at] for at in positions], [self.places[at] for at in positions]
         return Targets(ids, places, self.duplicates)
 
@@ -94,19 +109,21 @@ async def resolve(plan: Plan, clients: Clients, *, with_states: bool = False) ->
         seen = known.setdefault((selection.profile, selection.project_id, selection.region), set())
         client = await clients.get(index) if selection.is_listed or is_looked_up else None
         async for id, place in _found(resource, client, index, selection):
-            if id in seen:
-                targets.duplicates += 1
-            else:
-                seen.add(id)
-                targets.add(id, place)
-    return targets.arranged(plan.order.arrange(targets.ids, _group(targets, plan.order.spread)))
+            targets.add(id, place, seen)
+    return targets.arranged(plan.order)
 
 
-def _group(targets: Targets, spread: Spread | None) -> Callable[[int], object]:
-    """Return the function from a position to what phones are spread over there."""
-    if spread is Spread.SERVER:
-        return lambda position: targets.places[position].server
-    return lambda position: targets.places[position].region
+def targets_of(items: Iterable[Item], order: Order) -> Targets:
+    """Return phones that were listed already, each once, in the order in which they are reached.
+
+    Raises:
+        InvalidRequest: An id that is to come first is not among them.
+    """
+    targets, seen = Targets(), set[str]()
+    for item in items:
+        id, _ = id_and_region(item)
+        targets.add(str(id), _place(item), seen)
+    return targets.arranged(order)
 
 
 async def _found(
@@ -136,12 +153,12 @@ async def _places(
     return {str(item.id): _place(item, index, selection) async for item in items if item.id in ids}
 
 
-def _place(item: Any, index: int, selection: Selection) -> Place:  # noqa: ANN401 - listed by some service
-    region = getattr(item, "region", None) or selection.region
+def _place(item: object, index: int = 0, selection: Selection | None = None) -> Place:
+    region = getattr(item, "region", None) or (None if selection is None else selection.region)
     return Place(index, region, getattr(item, "server", None), _state(item))
 
 
-def _state(item: Any) -> str | None:  # noqa: ANN401 - as above
+def _state(item: object) -> str | None:
     """Return the state of a listed phone or server by its name, or its number if it is not known."""
     state: object = getattr(item, "running" if hasattr(item, "running") else "state", None)
     return state.name.lower() if isinstance(state, Enum) else None if state is None else str(state)

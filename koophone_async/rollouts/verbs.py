@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from itertools import starmap
-from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 
 import attrs
 from attrs import frozen
 
 from koophone_async import docstrings
 from koophone_async.batches import Run
-from koophone_async.catalogue import OPERATIONS
 from koophone_async.errors import InvalidRequest
-from koophone_async.operation import AnyOperation
+from koophone_async.fleet_methods import FleetMethod, fleet_methods
 from koophone_async.rollouts.context import Context, Reference, is_reference
 from koophone_async.rollouts.fleets import RESOURCES, AnyFleet, resources_of
 from koophone_async.rollouts.model_types import ModelType, checked_mapping, type_of
@@ -33,14 +32,8 @@ _ONE_EDITION: Final = {
 
 
 @frozen(eq=False)
-class FleetVerb:
-    """A fleet verb: its name, its operation and its parameters."""
-
-    name: str
-    method: Callable[..., Run[Any, Any]]
-    """Method of the fleet, unbound."""
-
-    operation: AnyOperation
+class FleetVerb(FleetMethod):
+    """A fleet verb: a method of a fleet, with its parameters."""
 
     @property
     def edition(self) -> Edition | None:
@@ -213,7 +206,8 @@ _GAMING_PHONE_VERBS: Final = frozenset({"update"})
 @cache
 def verbs_of(service: str, resource: str) -> Mapping[str, FleetVerb]:
     """Return the verbs of a fleet that may be steps, by name."""
-    verbs = {verb.name: verb for verb in fleet_verbs(service, RESOURCES[service][resource].fleet.load())}
+    methods = fleet_methods(service, RESOURCES[service][resource].fleet.load())
+    verbs = {each.name: FleetVerb(each.name, each.method, each.operation) for each in methods}
     if service == "gaming":
         is_of_phones = resource == "phones"
         verbs = {name: verb for name, verb in verbs.items() if (name in _GAMING_PHONE_VERBS) == is_of_phones}
@@ -223,29 +217,3 @@ def verbs_of(service: str, resource: str) -> Mapping[str, FleetVerb]:
 def verb_of(fleet: AnyFleet, name: str) -> FleetVerb:
     """Return a verb of a fleet that may be a step."""
     return next(verbs[name] for verbs in starmap(verbs_of, resources_of(fleet)) if name in verbs)
-
-
-def fleet_verbs(service: str, fleet: type) -> Iterator[FleetVerb]:
-    """Yield all verbs of a class of fleets.
-
-    The operation of a verb is the one with the request and answer of its return annotation.
-    """
-    for name, method in vars(fleet).items():
-        if name[0] != "_" and callable(method):
-            returned = get_type_hints(method).get("return")
-            if get_origin(returned) is Run:
-                request, answer = get_args(returned)
-                yield FleetVerb(name, cast("Any", method), _operation(service, name, request, answer))
-
-
-def _operation(service: str, verb: str, request: type, answer: type) -> AnyOperation:
-    """Return the operation of a verb; of several, the one named by the verb's first word."""
-    operations = [
-        operation
-        for operation in OPERATIONS.of(service)
-        if (operation.request, operation.answer) == (request, answer)
-    ]
-    if len(operations) > 1:
-        operations = [each for each in operations if each.name.split(".")[2] == verb.partition("_")[0]]
-    (operation,) = operations
-    return operation

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.rollouts.links import link_expiry
+from koophone_async.errors import InvalidRequest
+from koophone_async.rollouts.links import check_links, expiring_links, link_expiry
 from koophone_async.rollouts.plan import Plan, Selection, Step
 from koophone_async.rollouts.redaction import redacted_data
 
@@ -47,6 +48,32 @@ def test_other_links_do_not(url: str) -> None:
 @given(st.text())
 def test_any_text_may_be_no_link(text: str) -> None:
     link_expiry(f"https://example.com/?{text}")
+
+
+def test_a_link_that_expires_before_the_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = {"name": "com.shop", "file": "a.apk", "version": "1", "size": "2", "url": {"env": "LINK"}}
+    plan = Plan(targets=Selection(ids=["a"]), steps=[Step("run", "x"), Step("install", package)])
+    monkeypatch.setenv("LINK", f"https://h/a.apk?Expires={int(NOON.timestamp())}")
+
+    assert list(expiring_links(plan)) == [("steps[1].install.url", NOON)]
+    check_links(plan, NOON)
+    with pytest.raises(
+        InvalidRequest, match=r"steps\[1\].install.url: is a link that expires at 2026-01-10 12:00:00"
+    ):
+        check_links(plan, NOON + timedelta(seconds=1))
+    monkeypatch.delenv("LINK")
+    with pytest.raises(InvalidRequest, match=r"steps\[1\].install.url: the environment has no variable LINK"):
+        check_links(plan, NOON)
+
+
+def test_references_are_checked_with_their_present_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(targets=Selection(ids=["a"]), steps=Step("reboot"), undo=Step("run", {"env": "COMMAND"}))
+    monkeypatch.setenv("COMMAND", "getprop")
+    plan.check_references()
+
+    monkeypatch.setenv("COMMAND", "x" * 1025)
+    with pytest.raises(InvalidRequest, match=r"undo\[0\]\.run\.command: is 1,025 bytes"):
+        plan.check_references()
 
 
 def test_a_plan_is_shown_without_secrets() -> None:

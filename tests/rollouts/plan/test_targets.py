@@ -13,7 +13,7 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.order import take_turns
 from koophone_async.rollouts.plan import Order, Plan, Selection, Step
-from koophone_async.rollouts.targets import Targets, resolve
+from koophone_async.rollouts.targets import Targets, resolve, targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,6 +154,19 @@ async def test_a_region_is_that_of_the_phone_or_of_the_selection(emulator: Emula
     found = await targets(emulator, Selection(all=True, region="cn-north-4"), **options)
 
     assert found.count("region") == {"cn-north-4": 12}
+
+
+async def test_items_that_were_listed_are_targets_without_a_request(emulator: Emulator) -> None:
+    plan = Plan(targets=ALL, steps=Step("stop"), service="cph", project_id=emulator.project_id)
+    async with emulator.session() as session, Clients(plan, session) as clients:
+        client: Any = await clients.get(0)
+        items = [phone async for phone in client.phones.list()]
+    found = targets_of([*items, "x", "x", items[0].id], Order(first=["x"]))
+
+    assert found.ids == ["x", *[phone.id for phone in items]]
+    assert found.duplicates == 2
+    assert next(iter(found)).server is None
+    assert [target.server for target in found][1:] == [phone.server for phone in items]
 
 
 @given(st.lists(st.integers(0, 4), max_size=40))
