@@ -93,6 +93,9 @@ def _values(values: list[str], incomplete: str, line: _Line) -> Iterator[Candida
         match kind:
             case "@fields":
                 yield from map(Candidate, table()["fields"][operation])
+            case "@columns":  # several, after commas
+                before = incomplete[: incomplete.rfind(",") + 1]
+                yield from (Candidate(before + name) for name in table()["fields"][operation])
             case "@operations":
                 yield from _operations(table()["root"])
             case "@profiles":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Generator
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from koophone_async.cli import background_emulator
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.input_files import read_json
 from koophone_async.cli.interruption import handled_signals
@@ -54,6 +56,16 @@ def run(
         Path | None,
         typer.Option(metavar="FILE", help="State file: loaded at the start if it exists, saved at the end."),
     ] = None,
+    env: Annotated[
+        bool,
+        typer.Option(
+            "--env", help='Go to the background, and print what eval "$(...)" sets up a shell with.'
+        ),
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the emulator that --env started for this shell.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", hidden=True)] = False,
 ) -> None:
     """Serve the documented operations on this machine until SIGINT or SIGTERM.
 
@@ -61,6 +73,13 @@ def run(
     secret_key, project_id, user, password, domain and project. Endpoints are loopback addresses if --host is
     0.0.0.0 or ::. On an address that others can reach, it warns, and its keys are random without --seed.
     """
+    options = {"host": host, "port": port, "phones": phones, "servers": servers, "seed": seed}
+    files = {"faults": faults, "state": state, "edition": edition.value}
+    if env or stop:
+        set_options = {name: value for name, value in (options | files).items() if value is not None}
+        line = [f"--{name}={value}" for name, value in set_options.items()] + ["--newer"] * newer
+        execute(_in_background(line, edition, stop=stop), is_server=True)
+        return
     from koophone_async.emulator import Emulator  # noqa: PLC0415 - slow to import
 
     async def work() -> Exit:
@@ -78,7 +97,7 @@ def run(
             faults=plan,
             state=state,
         )
-        return await _serve(emulator, state)
+        return await _serve(emulator, state, detach=detach)
 
     execute(work(), is_server=True)
 
@@ -98,10 +117,16 @@ def _check_state(file: Path) -> None:
         raise InvalidRequest("", option, f"cannot be saved: {error.strerror or error}") from None
 
 
-async def _serve(emulator: Emulator, state: Path | None) -> Exit:
+async def _in_background(options: list[str], edition: Edition, *, stop: bool) -> Exit:
+    if stop:
+        return background_emulator.stop(os.environ)
+    return background_emulator.start(options, edition.value, os.environ)
+
+
+async def _serve(emulator: Emulator, state: Path | None, *, detach: bool) -> Exit:
     option = f"--state {state}"
     try:
-        await _serve_until_stopped(emulator, option)
+        await _serve_until_stopped(emulator, option, detach=detach)
     except OSError as error:  # the emulator has served, and cannot save its state
         cause = error.strerror or error
         print_stderr(f"koophone: {option}: cannot be saved: {cause}. The file is unchanged.")
@@ -109,7 +134,7 @@ async def _serve(emulator: Emulator, state: Path | None) -> Exit:
     return Exit.DONE
 
 
-async def _serve_until_stopped(emulator: Emulator, state: str) -> None:
+async def _serve_until_stopped(emulator: Emulator, state: str, *, detach: bool) -> None:
     async with AsyncExitStack() as stack:
         stopped = stack.enter_context(stop_signal())
         try:
@@ -121,6 +146,8 @@ async def _serve_until_stopped(emulator: Emulator, state: str) -> None:
             raise InvalidRequest("", state, f"is not the state of an emulator: {error}") from None
         sys.stdout.write(json.dumps(emulator.banner()) + "\n")
         sys.stdout.flush()
+        if detach:
+            background_emulator.detach()
         await stopped.wait()
 
 

@@ -10,8 +10,10 @@ import attrs
 from typer.main import get_command
 
 from koophone_async.cli.app import app
+from koophone_async.cli.columns import Columns
 from koophone_async.cli.command_table import FILE, Entry, Table
 from koophone_async.cli.koophone import INSTANCES
+from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.services import Entry as Operation
 from koophone_async.cli.services import entries
 
@@ -32,6 +34,8 @@ def commands() -> Table:
     """Return the table, from the commands themselves."""
     lists = {entry.operation.name: entry.lists for entry in OPERATIONS.values() if entry.lists}
     fields = {name: [a.name for a in attrs.fields(inventory.model)] for name, inventory in lists.items()}
+    fields |= {entry.operation.name: list(columns(entry)) for entry in OPERATIONS.values() if columns(entry)}
+    fields |= {"outcomes": list(OUTCOME_COLUMNS)}
     return Table(fields=fields, root=describe(get_command(app), ()))
 
 
@@ -40,10 +44,16 @@ def text_of(table: Table) -> str:
     return f'{{"fields": {json.dumps(table["fields"])},\n"root": {lines(table["root"])}}}\n'
 
 
+def columns(entry: Operation) -> tuple[str, ...]:
+    """Return the columns of what an operation lists."""
+    of = Columns.of_values if entry.verb else Columns.of
+    return of(entry.operation).known if not entry.verb or entry.verb.reads else ()
+
+
 def describe(command: Any, path: tuple[str, ...]) -> Entry:  # noqa: ANN401 - click's
     operation = OPERATIONS.get(path)
     inventory = inventory_of(operation) if operation else INSTANCES if path == ("exec",) else None
-    entry = Entry(help=first_sentence(command.help), options=dict(options(command, inventory)))
+    entry = Entry(help=first_sentence(command.help), options=dict(options(command, operation, inventory)))
     if operation:
         entry["operation"] = operation.operation.name
     if argument := next((p for p in command.params if p.param_type_name == "argument"), None):
@@ -63,20 +73,33 @@ def inventory_of(operation: Operation) -> Inventory | None:
     return operation.verb.inventory if operation.verb else operation.lists
 
 
-def options(command: Any, inventory: Inventory | None) -> Iterator[tuple[str, list[str] | None]]:  # noqa: ANN401 - click's
+def options(
+    command: Any,  # noqa: ANN401 - click's
+    operation: Operation | None,
+    inventory: Inventory | None,
+) -> Iterator[tuple[str, list[str] | None]]:
     for parameter in command.params:
         if parameter.param_type_name == "option" and not parameter.hidden:
-            values = None if parameter.is_flag or parameter.count else option_values(parameter, inventory)
+            has_value = not (parameter.is_flag or parameter.count)
+            values = option_values(parameter, operation, inventory) if has_value else None
             for name in (*parameter.opts, *parameter.secondary_opts):
                 yield name, values
 
 
-def option_values(parameter: Any, inventory: Inventory | None) -> list[str]:  # noqa: ANN401 - click's
+def option_values(
+    parameter: Any,  # noqa: ANN401 - click's
+    operation: Operation | None,
+    inventory: Inventory | None,
+) -> list[str]:
     match parameter.name:
         case "profile":
             return ["@profiles"]
         case "where" if inventory:
             return [f"@fields {inventory.operation}"]
+        case "columns" | "sort":
+            return [
+                f"@columns {operation.operation.name if operation and columns(operation) else 'outcomes'}"
+            ]
         case _:
             return choices(parameter)
 
