@@ -7,7 +7,7 @@ logged.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from typing import Self, TypeVar
 
 from attrs import define, field, frozen
@@ -87,9 +87,16 @@ class Items(AsyncIterator[T_co]):
     ```
     """
 
-    _items: AsyncGenerator[T_co, None] = field(repr=False)
+    _pages: AsyncGenerator[tuple[Iterable[T_co], int | None], None] = field(repr=False)
+    """Yields the rows of each page, and how many the service counts on all pages."""
+
     unreadable: list[UnreadableValue] = field(factory=list[UnreadableValue])
     """What could not be read in the pages so far."""
+
+    total: int | None = field(default=None, init=False)
+    """Number of rows by the service's last count; None before the first page, and if it does not count."""
+
+    _rows: Iterator[T_co] = field(factory=lambda: iter(()), init=False, repr=False)
 
     def __aiter__(self) -> Self:
         """Return the iterator itself."""
@@ -97,8 +104,13 @@ class Items(AsyncIterator[T_co]):
 
     async def __anext__(self) -> T_co:
         """Return the next item, from the next page if necessary."""
-        return await anext(self._items)
+        while True:
+            for row in self._rows:
+                return row
+            rows, total = await anext(self._pages)
+            self._rows, self.total = iter(rows), total
 
     async def aclose(self) -> None:
         """Stop iterating; no further page is requested."""
-        await self._items.aclose()
+        self._rows = iter(())
+        await self._pages.aclose()

@@ -13,6 +13,7 @@ from koophone_async.cli.errors import STOPPED, Exit, print_stderr
 from koophone_async.cli.exec_command import Output
 from koophone_async.cli.groups import group, group_lines
 from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.progress import Total, Work
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute, follow
 from koophone_async.cli.summary import Tally
@@ -50,13 +51,13 @@ async def _demonstrate(phones: int, command: str, output: Format) -> Exit:
         ids = [phone.id for phone in emulator.phones]
         run = KooPhone(session).fleet(ids).run(command)
         outcomes: list[Outcome] = []
-        started_at = loop.time()
+        work, started_at = Work(command, total=lambda: Total(phones)), loop.time()
         if output is Format.TABLE:
-            tally, code = await follow(run, outcomes.append, label=command, total=phones)
+            tally, code = await follow(run, outcomes.append, work)
             print_lines(group_lines(group(outcomes), terminal_width(sys.stdout)))
         else:
             with printer(output, OUTCOME_COLUMNS) as out:
-                tally, code = await follow(run, lambda o: out.row(o.to_row()), label=command, total=phones)
+                tally, code = await follow(run, lambda o: out.row(o.to_row()), work)
         for line in (_summary(tally, loop.time() - started_at, emulator), check_ledger(emulator, ids)):
             print_lines([line]) if output is Format.TABLE else print_stderr(line)
         if code in STOPPED:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
 from attrs import define
 
+from koophone_async.cli.status_line import print_above
 from koophone_async.cli.terminal import visible
 from koophone_async.errors import (
     AuthenticationFailed,
@@ -141,6 +141,4 @@ def shortened(text: str) -> str:
 def print_stderr(text: str) -> None:
     """Print a line to stderr, after everything that was printed to stdout."""
     sys.stdout.flush()
-    with suppress(OSError):  # a terminal that was closed; the rows on stdout matter more
-        sys.stderr.write(f"{visible(text)}\n")
-        sys.stderr.flush()
+    print_above(visible(text))

@@ -14,6 +14,7 @@ from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.lazy_groups import Click
 from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.output import Format
+from koophone_async.cli.progress import Work, quota_wait
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
 from koophone_async.cli.settings import Settings, current_settings
@@ -106,7 +107,9 @@ def run(
                 selection.source(koophone), concurrency=concurrency, deadline=deadline(timeout)
             )
             run = fleet.run_sync(command) if sync else fleet.run(command)
-            return await print_outcomes(run, out, label="exec", total=selection.total)
+            return await print_outcomes(
+                run, out, Work("exec", total=selection.total, waits_for=quota_wait(session))
+            )
 
     names = {"where": "--where", "command": "COMMAND"}
     words = context.meta.get(_COMMAND_WORDS, ())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 import traceback
 from types import TracebackType
 from typing import TypeAlias
 
+from koophone_async.cli.status_line import print_above
 from koophone_async.cli.terminal import visible
 
 _ExceptionInfo: TypeAlias = (
@@ -27,18 +27,28 @@ class VisibleFormatter(logging.Formatter):
         return visible(super().formatException(ei), keep_lines=True)
 
 
+class _StderrHandler(logging.Handler):
+    """Prints records to the stderr of the moment, above the line of progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        print_above(self.format(record))
+
+
 def log_to_stderr(*, verbose: bool) -> None:
     """Print the log to stderr as a terminal may show it: warnings, or also retries and their causes."""
+    handler = _StderrHandler()
     if verbose:
-        handler = logging.StreamHandler()
         handler.setFormatter(VisibleFormatter("%(asctime)s %(name)s: %(message)s"))
         logging.basicConfig(handlers=[handler])
         logging.getLogger("koophone_async").setLevel(logging.DEBUG)
-    elif logging.lastResort is not None:
-        logging.lastResort.setFormatter(VisibleFormatter())
+    else:
+        handler.setFormatter(VisibleFormatter())
+        handler.setLevel(logging.WARNING)
+        logging.lastResort = handler
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print the traceback of an unhandled error, as `sys.excepthook`; its message may quote an answer."""
     text = "".join(traceback.format_exception(kind, error, trace))
-    sys.stderr.write(visible(text, keep_lines=True))
+    print_above(visible(text, keep_lines=True).rstrip("\n"))

@@ -31,6 +31,7 @@ from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.orders import unpaid
 from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.output import print_bytes
+from koophone_async.cli.progress import Work, quota_wait
 from koophone_async.cli.resume_tokens import wait_command
 from koophone_async.cli.rows import rows
 from koophone_async.cli.runner import execute, print_outcomes, print_values, with_option_names
@@ -215,16 +216,16 @@ class FleetCommand:
                 concurrency=args["concurrency"],
                 deadline=deadline(args["timeout"]),
             )
-            return await print_run(self.verb.run(fleet, **arguments), total=selection.total)
+            label, noun = " ".join(self.entry.words), self.verb.inventory.noun
+            work = Work(label, noun, selection.total, quota_wait(session))
+            return await print_run(self.verb.run(fleet, **arguments), work=work)
 
     def _run_printer(self, view: View, selection: Selection) -> Callable[..., Awaitable[Exit]]:
         """Return the function that prints a run, before there is one: the view may be wrong."""
-        label, noun = " ".join(self.entry.words), self.verb.inventory.noun
         if self.verb.reads:
             values = view.printer(Columns.of_values(self.entry.operation))
-            return partial(print_values, out=values, label=label, noun=noun)
-        outcomes = OutcomePrinter.of(view, selection.names)
-        return partial(print_outcomes, out=outcomes, label=label, noun=noun)
+            return partial(print_values, out=values)
+        return partial(print_outcomes, out=OutcomePrinter.of(view, selection.names))
 
 
 def _confirmation_parameters(entry: Entry) -> list[Parameter]:

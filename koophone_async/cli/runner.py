@@ -16,7 +16,7 @@ from koophone_async.cli import discard_stdout
 from koophone_async.cli.errors import NO_RESULTS, STOPPED, Exit, print_stderr, report_error
 from koophone_async.cli.interruption import Interrupted, interruptible
 from koophone_async.cli.outcome_printer import OutcomePrinter
-from koophone_async.cli.progress import Progress
+from koophone_async.cli.progress import Progress, Work
 from koophone_async.cli.resume_tokens import wait_commands
 from koophone_async.cli.rows import value_rows
 from koophone_async.cli.summary import Tally, print_summary
@@ -116,12 +116,7 @@ def _warnings_on_stderr() -> Generator[None]:
 
 
 async def follow(
-    run: Outcomes,
-    on_outcome: Callable[[Outcome], None],
-    *,
-    label: str,
-    total: int | None,
-    shown: bool = True,
+    run: Outcomes, on_outcome: Callable[[Outcome], None], work: Work, *, shown: bool = True
 ) -> tuple[Tally, Exit]:
     """Pass each outcome of a run to a callback as it arrives, until the end or a signal.
 
@@ -136,7 +131,7 @@ async def follow(
     async def consume() -> None:
         async for outcome in run:
             tally.add(outcome)
-            progress.show(tally)
+            progress.show(outcome, tally)
             if failures:
                 lost.append(outcome)
                 continue
@@ -147,7 +142,7 @@ async def follow(
                 lost.append(outcome)
                 await run.cancel()
 
-    with interruptible(run.cancel) as interruption, Progress(label, total, shown=shown) as progress:
+    with interruptible(run.cancel) as interruption, Progress(work, shown=shown) as progress:
         await interruption.wait(consume())
     if failures:
         report_lost(lost)
@@ -168,27 +163,21 @@ def report_lost(outcomes: Iterable[Outcome]) -> None:
         print_stderr(f"  {line}")
 
 
-async def print_outcomes(
-    run: Outcomes, out: OutcomePrinter, *, label: str, total: int | None, noun: str = "phones"
-) -> Exit:
+async def print_outcomes(run: Outcomes, out: OutcomePrinter, work: Work) -> Exit:
     """Print the outcomes of a run to stdout, and their summary to stderr."""
     try:
         with out:
-            tally, code = await follow(
-                run, out.add, label=label, total=total, shown=_can_draw_progress(not out.streams)
-            )
+            tally, code = await follow(run, out.add, work, shown=_can_draw_progress(not out.streams))
     except OSError:
         report_lost(out.collected)
         raise
-    print_summary(tally, code, noun)
+    print_summary(tally, code, work.noun)
     for line in () if out.has_tokens else wait_commands(tally.unfinished):
         print_stderr(f"  {line}")
     return code
 
 
-async def print_values(
-    run: Outcomes, out: Arranged, *, label: str, total: int | None, noun: str = "phones"
-) -> Exit:
+async def print_values(run: Outcomes, out: Arranged, work: Work) -> Exit:
     """Print the values that a run read to stdout, and which could not be read to stderr."""
     with out:
 
@@ -197,12 +186,10 @@ async def print_values(
                 for row in value_rows(outcome):
                     out.row(row)
 
-        tally, code = await follow(
-            run, on_outcome, label=label, total=total, shown=_can_draw_progress(not out.streams)
-        )
-    print_summary(tally, code, noun)
+        tally, code = await follow(run, on_outcome, work, shown=_can_draw_progress(not out.streams))
+    print_summary(tally, code, work.noun)
     if tally.total and not out.count and code is Exit.DONE:
-        print_stderr(f"{NO_RESULTS} from {tally.total:,} {noun}")
+        print_stderr(f"{NO_RESULTS} from {tally.total:,} {work.noun}")
     return code
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from functools import cached_property
 from inspect import Parameter
 from typing import Annotated, Any, TypeAlias
 
 import typer
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from koophone_async.batches.chunks import Source
 from koophone_async.cli.fleet_commands import Client, Inventory
 from koophone_async.cli.input_files import read_ids
 from koophone_async.cli.json_options import Hint
 from koophone_async.cli.key_value import parse_lists
+from koophone_async.cli.progress import Total
 from koophone_async.errors import InvalidRequest
+from koophone_async.rows import Items
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse
 
@@ -77,6 +80,30 @@ def selection_parameters(inventory: Inventory) -> list[Parameter]:
     ]
 
 
+@define
+class Listing:
+    """Progress of a list that a fleet reads while it is working."""
+
+    count: int = 0
+    """Number of items so far."""
+
+    total: int | None = None
+    """Number of items of the list, as far as it is known."""
+
+    names: dict[str, str] = field(factory=dict[str, str])
+    """Names by id, where there are any."""
+
+    async def follow(self, items: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """Yield items, and take note of them; a list without filters may be counted by the service."""
+        async for item in items:
+            self.count += 1
+            self.total = items.total if isinstance(items, Items) else None
+            if item.name:
+                self.names[item.id] = item.name
+            yield item
+        self.total = self.count
+
+
 @frozen
 class Selection:
     """Explicit ids, or filters on a list; without filters, the whole list."""
@@ -87,8 +114,8 @@ class Selection:
 
     where: Condition | None = None
     tags: Mapping[str, list[str]] = field(factory=dict[str, "list[str]"])
-    names: dict[str, str] = field(factory=dict[str, str], eq=False, repr=False)
-    """Names by id of what was listed so far, where it has names."""
+    listing: Listing = field(factory=Listing, eq=False, repr=False)
+    """What was listed so far."""
 
     @classmethod
     def of(cls, inventory: Inventory, args: Mapping[str, Any]) -> Selection:
@@ -132,28 +159,34 @@ class Selection:
         return bool(self.where or self.tags)
 
     @property
-    def total(self) -> int | None:
-        """Number of ids; None if they are not known before listing them."""
-        return None if self.ids is None else len(dict.fromkeys(self.ids))
+    def names(self) -> Mapping[str, str]:
+        """Names by id of what was listed so far."""
+        return self.listing.names
+
+    @cached_property
+    def _distinct(self) -> int:
+        return len(dict.fromkeys(self.ids or ()))
+
+    def total(self) -> Total | None:
+        """Return the number of ids, as far as it is known."""
+        if self.ids is not None:
+            return Total(self._distinct)
+        if self.listing.total is not None:
+            return Total(self.listing.total)
+        return Total(self.listing.count, is_final=False) if self.listing.count else None
 
     def source(self, client: Client) -> Source:
         """Return the ids for a fleet; a list is read while the fleet is working."""
         if self.ids is not None:
             return self.ids
-        return self._named(self.items(client, self.inventory.query()))
-
-    async def _named(self, items: AsyncIterable[Any]) -> AsyncIterator[Any]:
-        """Yield items, and keep their names."""
-        async for item in items:
-            if item.name:
-                self.names[item.id] = item.name
-            yield item
+        return self.listing.follow(self.items(client, self.inventory.query()))
 
     async def list_ids(self, client: Client) -> tuple[str, ...]:
         """Return all ids, for a single call."""
         if self.ids is not None:
             return self.ids
-        return tuple([item.id async for item in self._named(self.items(client, self.inventory.query()))])
+        items = self.listing.follow(self.items(client, self.inventory.query()))
+        return tuple([item.id async for item in items])
 
     async def resolved(self, client: Client) -> Selection:
         """Return a selection of exactly the ids that match now, each once."""

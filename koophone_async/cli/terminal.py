@@ -34,6 +34,9 @@ def is_visible(character: str) -> bool:
     return unicodedata.category(character) == "Zs"  # spaces, such as the ideographic one
 
 
+_DEFAULT_WIDTH: Final = 80
+
+
 class _Escapes(dict[int, str]):
     """Replacements of characters by code point, computed on first use."""
 
@@ -100,12 +103,16 @@ def _fitting(text: str, width: int) -> int:
 
 
 def terminal_width(stream: TextIO) -> int | None:
-    """Return the width of the terminal that a stream is; None if it is none."""
+    """Return the present width of the terminal that a stream is, or that of COLUMNS; None if it is none."""
     if not stream.isatty():
         return None
-    from shutil import get_terminal_size  # noqa: PLC0415 - slow to import
-
-    return get_terminal_size().columns
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH
+    except OSError:  # a terminal that was closed
+        return _DEFAULT_WIDTH
 
 
 def styled(text: str, style: Style, stream: TextIO) -> str:

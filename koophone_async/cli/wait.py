@@ -15,6 +15,7 @@ from koophone_async.cli.errors import Exit
 from koophone_async.cli.exec_command import Timeout, deadline
 from koophone_async.cli.input_files import read_ids
 from koophone_async.cli.outcome_printer import OutcomePrinter
+from koophone_async.cli.progress import Total, Work
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile
 from koophone_async.cli.services import Entry
@@ -64,7 +65,7 @@ def command(entry: Entry) -> Callable[..., None]:
             wait = entry.resource(entry.service.client(session)).wait
             label = " ".join((*entry.words[:-1], "wait"))
             waits = Waits(partial(wait, ids=ids) if ids else wait, parts, timeout)
-            return await print_outcomes(waits, out, label=label, total=len(parts), noun="jobs")
+            return await print_outcomes(waits, out, Work(label, "jobs", lambda: Total(len(parts))))
 
     def read_phones(ids_file: str, tokens: list[str]) -> Sequence[str]:
         is_task = len(tokens) == 1 and not ResumeToken.is_token(tokens[0])

@@ -89,6 +89,16 @@ class Limits:
         now = asyncio.get_running_loop().time()
         return self._delay(limiter, now, len(limiter.waiting) + calls)[0] if calls else 0.0
 
+    def seconds_to_next_call(self) -> float | None:
+        """Return in how many seconds the first waiting call can be sent; None if no call waits.
+
+        It is infinite while an answer is awaited from which a quota counts.
+        """
+        if not self._waiting:
+            return None
+        now = asyncio.get_running_loop().time()
+        return min(limiter.free_at(now) for limiter in self._waiting.values()) - now
+
     def enter_loop(self) -> None:
         """Continue in the running loop, with the quotas learned so far, after an earlier loop was closed.
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from koophone_async.cli import api, config, doctor, exec_command, main, operation_commands, wait
 from koophone_async.cli.app import app
+from koophone_async.cli.progress import CI_VARIABLES
 from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator
 from koophone_async.testing import run_virtually
@@ -64,6 +65,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in os.environ:
         if name.startswith(_PREFIXES):
             monkeypatch.delenv(name)
+    for name in CI_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
 

@@ -81,7 +81,7 @@ async def _by_offset(
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
     unreadable: list[UnreadableValue],
-) -> AsyncGenerator[Any, None]:
+) -> AsyncGenerator[tuple[tuple[Any, ...], int | None], None]:
     pages = PageReader(operation.name, unreadable, received=query.offset)
     while True:
         try:
@@ -90,8 +90,7 @@ async def _by_offset(
             if error.code == _BAD_OFFSET and pages.size:
                 return
             raise
-        for item in pages.read(page.items):
-            yield item
+        yield pages.read(page.items), page.total
         has_all_rows = page.total is None and pages.size > query.limit  # of a list that is not paged
         if has_all_rows or pages.is_over(page.total):
             return
@@ -112,12 +111,11 @@ async def _by_marker(
     operation: Operation[Any, Any],
     query: Any,  # noqa: ANN401 - evolve takes an attrs class, and no protocol is one
     unreadable: list[UnreadableValue],
-) -> AsyncGenerator[Any, None]:
+) -> AsyncGenerator[tuple[tuple[Any, ...], int | None], None]:
     pages, markers = PageReader(operation.name, unreadable), {query.marker}
     while True:
         page: MarkedPage[Any] = await session.send(operation, query)
-        for item in pages.read(page.items):
-            yield item
+        yield pages.read(page.items), None
         marker = _marker(page.next)
         if not marker or marker in markers or pages.is_repeated:
             return

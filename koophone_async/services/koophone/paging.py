@@ -38,7 +38,7 @@ def items(
 ) -> Items[Any]:
     """Request page after page, each with a new request id, until one is empty or all rows are there."""
     unreadable: list[UnreadableValue] = []
-    return Items(_items(pages(session, operation, query, tracker, unreadable)), unreadable)
+    return Items(pages(session, operation, query, tracker, unreadable), unreadable)
 
 
 async def pages(
@@ -57,9 +57,3 @@ async def pages(
         if reader.is_over(page.total):
             return
         number += 1
-
-
-async def _items(rows: AsyncGenerator[tuple[tuple[Any, ...], int | None], None]) -> AsyncGenerator[Any, None]:
-    async for page, _ in rows:
-        for item in page:
-            yield item
