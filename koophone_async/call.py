@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 import aiohttp
 from attrs import define
 
+from koophone_async.connection_errors import reason_of
 from koophone_async.errors import (
     AnswerTimedOut,
     BadEndpoint,
@@ -20,7 +21,6 @@ from koophone_async.errors import (
     UnreadableAnswer,
 )
 from koophone_async.operation import Answer, Operation
-from koophone_async.protocol.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -43,6 +43,9 @@ class SendTracker:
 
     permit: Permit | None = None
     """The permit of the current attempt."""
+
+    uses_tunnel: bool = False
+    """Whether the current attempt goes through a tunnel of a proxy."""
 
     bisects: bool = False
     """Whether the caller bisects a batch refused because of its ids, which is then not retried itself."""
@@ -146,7 +149,8 @@ class Call(Generic[Answer]):
         aiohttp's exceptions do not show whether the request was sent, but the connection pool has observed
         it.
         """
-        name, reason = self.operation.name, _reason(error)
+        name = self.operation.name
+        reason = reason_of(error, no_tunnel=self.tracker.uses_tunnel and not self.tracker.sent)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL | UnicodeError):
             return BadEndpoint(name, reason)
         if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
@@ -158,13 +162,3 @@ class Call(Generic[Answer]):
         if not self.tracker.sent:
             return NotConnected(name, reason)
         return ConnectionLost(name, reason, self.request_id, self.operation.repeatable)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return f"the proxy answered {error.status}"
-    if "content-encoding" in str(error):  # the text of aiohttp's ContentEncodingError, in either wrapper
-        return "the body of the answer is not in the encoding that its header names"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return "the answer is not HTTP"  # the text of the exception would quote it
-    return redact(str(error)) or type(error).__name__

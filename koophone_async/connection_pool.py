@@ -235,6 +235,7 @@ class ConnectionPool:
         """
         await self._close_abandoned()
         client, proxy = self._opened(), self._proxy_for(url)
+        tracker.uses_tunnel = proxy is not None and url.scheme == "https"
         if proxy is not None and url.scheme == "http":
             headers = {**headers, **proxy.headers}  # there is no tunnel, so that the proxy reads these
         while True:

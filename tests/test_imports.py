@@ -30,6 +30,7 @@ LAYERS: Final = (
     ("polling",),
     ("connection_pool",),
     ("call",),
+    ("connection_errors",),
     ("limits", "retry"),
     ("credential_cache",),
     ("credentials",),

@@ -1,0 +1,57 @@
+"""Why there is no connection or no answer: aiohttp's own texts lose the cause, or quote an answer."""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+
+from koophone_async.protocol.redaction import redact
+
+
+def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
+    """Return the reason for a failed exchange, without anything that was received.
+
+    Args:
+        error: What aiohttp raised.
+        no_tunnel: Whether it failed before a proxy had opened the tunnel, or before TLS was set up in it.
+    """
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            reason = f"the proxy answered {error.status}"
+        case aiohttp.ClientConnectorError() if _is_handshake(error.os_error):
+            where = ", in the tunnel that the proxy opened" if no_tunnel else ""
+            reason = f"{error.host}:{error.port}: {_handshake(error.os_error)}{where}"
+        case aiohttp.ClientConnectorError():
+            reason = _text(error)
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if no_tunnel:
+            reason = f"the proxy closed the connection instead of opening a tunnel ({_text(error)})"
+        case _ if "content-encoding" in str(error):  # aiohttp's ContentEncodingError, in either wrapper
+            reason = "the body of the answer is not in the encoding that its header names"
+        case aiohttp.ClientResponseError():  # its text would quote the answer
+            reason = "the proxy does not speak HTTP" if no_tunnel else "the answer is not HTTP"
+        case _:
+            reason = _text(error)
+    return reason
+
+
+def _text(error: Exception) -> str:
+    return redact(str(error)) or type(error).__name__
+
+
+def _is_handshake(error: OSError) -> bool:
+    """Whether TLS could not be set up: asyncio reports a closed connection then without a text."""
+    is_cut = isinstance(error, ConnectionError) and error.strerror is None
+    return is_cut or (isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError))
+
+
+def _handshake(error: OSError) -> str:
+    """Return why TLS could not be set up. OpenSSL's name of the cause is what people search for."""
+    if not isinstance(error, ssl.SSLError):
+        return "the connection was closed during the TLS handshake"
+    name = error.reason or type(error).__name__
+    if name in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNEXPECTED_MESSAGE"):
+        return f"what answers there does not speak TLS ({name})"
+    if "PROTOCOL" in name or "VERSION" in name:
+        return f"no common version of TLS ({name})"
+    return f"the TLS handshake failed ({name})"
