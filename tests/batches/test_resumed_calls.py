@@ -156,6 +156,20 @@ async def test_a_task_that_is_not_shown_is_awaited_by_states(verb: str) -> None:
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("verb", KOOPHONE_VERBS)
+async def test_what_ended_meanwhile_is_known_at_once(verb: str) -> None:
+    start = KOOPHONE_VERBS[verb]
+    async with phones(verb, "china", newer=False) as emulator, emulator.session() as session:
+        before = await interrupted(start(KooPhone(session).fleet(["phone0001"])), 5)
+        await asyncio.sleep(3600)
+        began = now()
+        ended = await resumed(start(KooPhone(session).fleet(["phone0001"])), before)
+
+    assert ended["phone0001"].state is State.SUCCEEDED
+    assert now() - began < 1
+
+
+@pytest.mark.virtual_time
 async def test_a_resumed_call_ends_at_the_deadline_of_its_run() -> None:
     async with phones("run", "china", newer=False) as emulator, emulator.session() as session:
         emulator.fault(Stick(), phone="phone0001")
