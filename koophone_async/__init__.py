@@ -6,7 +6,8 @@ async with Session() as session:
     report = await koophone.fleet(ids).run("getprop ro.build.version.release")
 ```
 Clients, settings, outcomes and errors are imported from here; what one service sends and answers,
-from `koophone_async.koophone`, `.cph`, `.gaming` and `.iam`.
+from `koophone_async.koophone`, `.cph`, `.gaming` and `.iam`; what plans of rollouts are made of, from
+`koophone_async.rollouts`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from koophone_async.operation import Quota
     from koophone_async.polling import ResumeToken
     from koophone_async.retry import Retries
+    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.rollout import Rollout
     from koophone_async.rows import Items, UnreadableValue, unreadable_values
     from koophone_async.services.cph.client import CloudPhone
     from koophone_async.services.iam import Iam
@@ -81,12 +84,14 @@ __all__ = [
     "Outcome",
     "PartialFailure",
     "Password",
+    "Plan",
     "Quota",
     "QuotaTooSlow",
     "Refused",
     "Report",
     "ResumeToken",
     "Retries",
+    "Rollout",
     "Rule",
     "Run",
     "Session",
@@ -111,10 +116,12 @@ _MODULE_OF: Final = {
     "KooPhone": "services.koophone.client",
     "Outcome": "batches",
     "Password": "credentials",
+    "Plan": "rollouts.plan",
     "Quota": "operation",
     "Report": "batches",
     "ResumeToken": "polling",
     "Retries": "retry",
+    "Rollout": "rollouts.rollout",
     "Run": "batches",
     "Session": "session",
     "State": "batches",

@@ -23,7 +23,7 @@ FLAT_MODULES = ("cph", "errors", "gaming", "iam", "koophone")
 PUBLIC_MODULES = {
     "koophone_async",
     *(f"koophone_async.{name}" for name in FLAT_MODULES),
-    *(f"koophone_async.{name}" for name in ("emulator", "events", "selection", "testing")),
+    *(f"koophone_async.{name}" for name in ("emulator", "events", "rollouts", "selection", "testing")),
 }
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

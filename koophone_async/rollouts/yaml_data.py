@@ -74,9 +74,11 @@ def parse_yaml(text: str) -> YamlData:
             f"is no YAML: {problem}", (mark.line + 1, mark.column + 1) if mark else (1, 1)
         ) from None
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        position = (before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise InvalidYaml(f"is no YAML: {error.reason}", position) from None
+        raise InvalidYaml(f"is no YAML: {error.reason}", _position(text, error.position)) from None
+    except UnicodeEncodeError as error:
+        raise InvalidYaml(
+            "contains a lone surrogate, which is no character", _position(text, error.start)
+        ) from None
     if not builder.documents or builder.documents[0] == "":
         raise InvalidYaml("is empty")
     return YamlData(builder.documents[0], builder.values, builder.keys)
@@ -176,6 +178,12 @@ class _Builder:
         if self._aliased > MAX_ALIASED:
             _refuse(f"has aliases for more than {MAX_ALIASED:,} values", position)
         return value
+
+
+def _position(text: str, index: int) -> Position:
+    """Return the line and column of a character."""
+    before = text[:index]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _count(value: object) -> int:

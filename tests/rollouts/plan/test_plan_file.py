@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.context import Reference
@@ -175,6 +177,7 @@ def test_an_error_has_its_line_and_column(old: str, new: str, error: str) -> Non
         ("a: [\n", "2:1: plan: is no YAML: while parsing a flow node"),
         ("a: b\n\tc: d\n", "2:1: plan: is no YAML: while scanning a plain scalar"),
         ("a: \x01\n", "1:4: plan: is no YAML: "),
+        ("a: b\nc: \ud800\n", "2:4: plan: contains a lone surrogate"),
         (f"{SHORT}---\n{SHORT}", "3:1: plan: has a second document"),
         (f"{SHORT}targets: x\n", "3:1: plan: has the key 'targets' twice"),
         (f"{SHORT}name: !!str x\n", "3:7: plan: has the tag tag:yaml.org,2002:str"),
@@ -217,6 +220,30 @@ def test_an_error_has_its_line_and_column(old: str, new: str, error: str) -> Non
 )
 def test_what_is_no_plan_is_refused_at_its_place(text: str, error: str) -> None:
     assert f"plan.yaml:{error}" in place(text)
+
+
+pieces = st.sampled_from(
+    ["~", "[]", "{}", "'", '"', ": ", "- ", "&a ", "*a", "!!x ", "0", "%", "|", "> ", "\t", "\n  ", "yes"]
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(SHOP)), st.integers(0, 9), pieces | st.text(max_size=3)), max_size=3
+    )
+)
+def test_any_text_is_a_plan_or_an_error_with_a_place(edits: list[tuple[int, int, str]]) -> None:
+    text = SHOP
+    for start, length, new in edits:
+        text = text[:start] + new + text[start + length :]
+    try:
+        plan = parse_plan(text)
+    except InvalidPlan as error:
+        place = error.line, error.column
+    else:
+        place = 1, 1
+        assert parse_plan(plan.to_json()) == plan
+    assert min(place) >= 1
 
 
 def test_an_alias_stands_for_its_value() -> None:

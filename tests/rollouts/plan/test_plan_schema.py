@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts.json_schema import json_schema
 from koophone_async.rollouts.plan import Between, Expect, Order, Plan, Selection, Step, StopRule
 from koophone_async.rollouts.plan_file import parse_plan
+from koophone_async.rollouts.plan_schema import json_schema
 from koophone_async.rollouts.verbs import SECRET_VERBS, verbs_of
 
 SCHEMA: Final = json_schema()
