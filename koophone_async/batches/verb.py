@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol
 from attrs import frozen
 
 from koophone_async.operation import Answer, Operation, Request, Sender
-from koophone_async.polling.deadlines import Deadline, default_deadline
+from koophone_async.polling.deadlines import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -141,4 +141,4 @@ class RunOptions:
 
     def max_wait(self, operation: str) -> float | None:
         """Return the seconds for which the jobs of each call are awaited; None if that is not limited."""
-        return default_deadline(operation) if isinstance(self.deadline, Deadline) else None
+        return self.deadline.seconds(operation) if isinstance(self.deadline, Deadline) else None

@@ -9,7 +9,6 @@ import typer
 from yarl import URL
 
 from koophone_async.cli.errors import Exit, NoCredentials, print_stderr, report_error
-from koophone_async.cli.exec_command import Output
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
@@ -21,6 +20,7 @@ from koophone_async.cli.settings import (
     current_settings,
     describe,
 )
+from koophone_async.cli.view import Output
 from koophone_async.endpoints import VARIABLES
 from koophone_async.errors import InvalidRequest
 from koophone_async.proxies import Proxies

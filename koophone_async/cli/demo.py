@@ -10,7 +10,6 @@ import typer
 
 from koophone_async.batches import Outcome
 from koophone_async.cli.errors import STOPPED, Exit, print_stderr
-from koophone_async.cli.exec_command import Output
 from koophone_async.cli.groups import group, group_lines
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.progress import Total, Work
@@ -18,6 +17,7 @@ from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute, follow
 from koophone_async.cli.summary import Tally
 from koophone_async.cli.terminal import terminal_width
+from koophone_async.cli.view import Output
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import RUN
 

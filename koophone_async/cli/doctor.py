@@ -9,11 +9,11 @@ import typer
 
 from koophone_async.cli.checkup import Check, Verdict, examine
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.exec_command import Output
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.terminal import visible
+from koophone_async.cli.view import Output
 from koophone_async.session import utc_now
 
 

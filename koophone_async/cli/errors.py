@@ -41,6 +41,9 @@ class Exit(IntEnum):
     NOT_STARTED = 3
     """The account was refused, or there was no connection: nothing was done."""
 
+    STOPPED = 4
+    """Stopped by a rule, or left where approval is needed."""
+
     HUNG_UP = 129
     """Stopped by SIGHUP, as when its terminal is closed."""
 

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from functools import partial
 from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
 from koophone_async.cli.errors import Exit
+from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_journalled
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.lazy_groups import Click
+from koophone_async.cli.option_classes import with_options
 from koophone_async.cli.outcome_printer import OutcomePrinter
-from koophone_async.cli.output import Format
 from koophone_async.cli.progress import Work, quota_wait
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
 from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.view import OUTCOMES, View, with_view
 from koophone_async.errors import InvalidRequest
-from koophone_async.polling import Deadline
 from koophone_async.services.koophone.client import KooPhone
-
-Output = Annotated[Format, typer.Option("--output", "-o", help="Output format.")]
-
-
-def _parse_timeout(text: str) -> float:
-    """Parse seconds, or `none` for no limit, which is infinity here: None means that the option is absent."""
-    seconds = inf if text == "none" else float(text)
-    if not seconds >= 0:
-        raise ValueError(text)
-    return seconds
-
-
-def deadline(timeout: float | None) -> float | Deadline | None:
-    """Return the deadline that an option stands for."""
-    if timeout is None:
-        return Deadline.DEFAULT
-    return None if timeout == inf else timeout
-
-
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SECONDS",
-        parser=_parse_timeout,
-        help="Seconds to wait, or none for no limit; unfinished jobs go on running. Default: 30 minutes, "
-        "1 hour for installs, 6 hours for backups, restores and purchases.",
-    ),
-]
-Concurrency = Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")]
 
 _COMMAND_WORDS = "koophone.exec"
 
@@ -70,6 +41,7 @@ class Command(TyperCommand):
         return [*super().collect_usage_pieces(ctx), "-- COMMAND"]
 
 
+@with_options("options", RunOptions, (*NAMES, "no_wait"))
 @with_view(OUTCOMES)
 def run(
     context: typer.Context,
@@ -81,9 +53,8 @@ def run(
     sync: Annotated[
         bool, typer.Option("--sync", help="Use the synchronous operation; for short commands.")
     ] = False,
-    timeout: Timeout = None,
-    concurrency: Concurrency = 32,
     view: View,
+    options: RunOptions,
 ) -> None:
     """Run a shell command on phones, wait for it, and print a row for each.
 
@@ -91,8 +62,11 @@ def run(
 
     koophone exec phone0001 -- 'ls /sdcard | wc -l'
 
-    Exit code: 0 all succeeded, 1 some did not, 2 wrong usage, 3 refused or no connection, 130 interrupted,
-    143 terminated, 129 hung up. The outcomes so far are printed in every case.
+    The phones are written to a journal before anything is sent, so that an interrupted run can be resumed
+    with `koophone rollout resume`.
+
+    Exit code: 0 all succeeded, 1 some did not, 2 wrong usage, 3 refused or no connection, 4 stopped by a
+    rule, 130 interrupted, 143 terminated, 129 hung up. The outcomes so far are printed in every case.
     """
     args = {"ids": ids, "ids_file": ids_file, "where": where, "select_all": select_all}
 
@@ -102,14 +76,18 @@ def run(
             raise InvalidRequest("", "COMMAND", "is missing; usage: koophone exec ID... -- COMMAND")
         command, out = " ".join(words), OutcomePrinter.of(view, selection.names)
         async with settings.session() as session:
+            work = Work("exec", total=selection.total, waits_for=quota_wait(session))
+            print_run = partial(print_outcomes, out=out, work=work)
             koophone = KooPhone(session)
+            verb = "run_sync" if sync else "run"
+            if options.is_journalled:
+                call = FleetCall("koophone", verb, {"command": command}, selection)
+                return await run_journalled(call, koophone, session, options, print_run)
             fleet = koophone.fleet(
-                selection.source(koophone), concurrency=concurrency, deadline=deadline(timeout)
+                selection.source(koophone), concurrency=options.concurrency, deadline=options.deadline
             )
             run = fleet.run_sync(command) if sync else fleet.run(command)
-            return await print_outcomes(
-                run, out, Work("exec", total=selection.total, waits_for=quota_wait(session))
-            )
+            return await print_run(run)
 
     names = {"where": "--where", "command": "COMMAND"}
     words = context.meta.get(_COMMAND_WORDS, ())

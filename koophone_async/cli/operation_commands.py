@@ -24,9 +24,10 @@ from koophone_async.cli import help_text, wait
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
-from koophone_async.cli.exec_command import Concurrency, Timeout, deadline
 from koophone_async.cli.fleet_commands import Verb
+from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_journalled
 from koophone_async.cli.lazy_groups import Builders, Click, group
+from koophone_async.cli.option_classes import parameters_of
 from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.orders import unpaid
 from koophone_async.cli.outcome_printer import OutcomePrinter
@@ -181,9 +182,15 @@ class FleetCommand:
             *waiting,
             *_confirmation_parameters(self.entry),
             *view_parameters(ROWS if self.verb.reads else OUTCOMES),
-            option("timeout", Timeout),
-            option("concurrency", Concurrency, 32),
+            *parameters_of(RunOptions, self._run_options),
         ]
+
+    @property
+    def _run_options(self) -> Sequence[str]:
+        if self.verb.reads:
+            return ("timeout", "concurrency")
+        per_server = ("max_per_server",) if self.verb.inventory.operation == "cph.phones.list" else ()
+        return (*NAMES, *per_server)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -195,7 +202,7 @@ class FleetCommand:
     async def work(self, settings: Settings, args: Arguments) -> Exit:
         """Run the verb on the selection and print the outcomes."""
         selection = Selection.of(self.verb.inventory, args)
-        arguments, view = self.options.read(args), view_of(args)
+        arguments, view, options = self.options.read(args), view_of(args), RunOptions.of(args)
         print_run = self._run_printer(view, selection)
         async with settings.session() as session:
             client = self.entry.service.client(session)
@@ -207,18 +214,22 @@ class FleetCommand:
                 )
                 if code is not None:
                     return code
-            if args.get("no_wait"):
+            if options.no_wait and not options.is_journalled:
                 answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
                 return await _print(self.entry, answer, view.printer(Columns()))
+            label, noun = " ".join(self.entry.words), self.verb.inventory.noun
+            print_run = partial(print_run, work=Work(label, noun, selection.total, quota_wait(session)))
+            if not self.verb.reads and options.is_journalled:
+                service = self.entry.operation.name.partition(".")[0]
+                call = FleetCall(service, self.verb.run.__name__, arguments, selection)
+                return await run_journalled(call, client, session, options, print_run)
             fleet = self.verb.inventory.fleet(
                 client,
                 selection.source(client),
-                concurrency=args["concurrency"],
-                deadline=deadline(args["timeout"]),
+                concurrency=options.concurrency,
+                deadline=options.deadline,
             )
-            label, noun = " ".join(self.entry.words), self.verb.inventory.noun
-            work = Work(label, noun, selection.total, quota_wait(session))
-            return await print_run(self.verb.run(fleet, **arguments), work=work)
+            return await print_run(self.verb.run(fleet, **arguments))
 
     def _run_printer(self, view: View, selection: Selection) -> Callable[..., Awaitable[Exit]]:
         """Return the function that prints a run, before there is one: the view may be wrong."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from functools import cached_property
 from inspect import Parameter
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 from attrs import define, evolve, field, frozen
 
-from koophone_async.batches.chunks import Source
+from koophone_async.batches.chunks import Item, Source
 from koophone_async.cli.fleet_commands import Client, Inventory
 from koophone_async.cli.input_files import read_ids
 from koophone_async.cli.json_options import Hint
@@ -20,6 +20,9 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.rows import Items
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse
+
+if TYPE_CHECKING:
+    from koophone_async.rollouts.plan import Selection as PlannedSelection
 
 _STDIN = "`-` reads them from stdin."
 
@@ -187,6 +190,21 @@ class Selection:
             return self.ids
         items = self.listing.follow(self.items(client, self.inventory.query()))
         return tuple([item.id async for item in items])
+
+    async def list_items(self, client: Client) -> list[Item]:
+        """Return all ids, or the items that match now, which know their region and server."""
+        if self.ids is not None:
+            return list(self.ids)
+        return [item async for item in self.listing.follow(self.items(client, self.inventory.query()))]
+
+    def to_plan(self) -> PlannedSelection:
+        """Return the selection as plans write it."""
+        from koophone_async.rollouts.plan import Selection as PlannedSelection  # noqa: PLC0415 - after help
+
+        if self.ids is not None:
+            return PlannedSelection(ids=self.ids)
+        where = None if self.where is None else str(self.where)
+        return PlannedSelection(all=not self.is_filtered, where=where, tag=self.tags or None)
 
     async def resolved(self, client: Client) -> Selection:
         """Return a selection of exactly the ids that match now, each once."""

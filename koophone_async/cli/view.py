@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from inspect import Parameter, signature
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from inspect import Parameter
+from typing import Annotated, Any, Final, TypeAlias
 
 import attrs
 import typer
@@ -13,6 +12,7 @@ from attrs import frozen
 
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.id_ranges import by_number
+from koophone_async.cli.option_classes import parameters_of, with_options
 from koophone_async.cli.output import Format, Printer, printer
 from koophone_async.cli.rows import Row
 from koophone_async.cli.tables import words
@@ -21,6 +21,7 @@ from koophone_async.errors import InvalidRequest
 ALL: Final = "all"
 
 _OUTPUT: Final = typer.Option("--output", "-o", help="Output format.")
+Output = Annotated[Format, _OUTPUT]
 _COLUMNS: Final = typer.Option(
     "--columns", metavar="NAMES", help="Columns to print, such as id,state; all prints every column."
 )
@@ -46,7 +47,7 @@ Hint: TypeAlias = Any
 class View:
     """Which rows are printed, and how."""
 
-    output: Annotated[Format, _OUTPUT] = Format.TABLE
+    output: Output = Format.TABLE
     columns: Annotated[str | None, _COLUMNS] = None
     sort: Annotated[str | None, _SORT] = None
     csv_safe: Annotated[bool, _CSV_SAFE] = False
@@ -133,11 +134,7 @@ OUTCOMES: Final = (*ROWS, "group", "diff", "failed_only")
 
 def view_parameters(names: Sequence[str]) -> list[Parameter]:
     """Return the options of a view as parameters of a command."""
-    fields = attrs.fields_dict(attrs.resolve_types(View, include_extras=True))
-    return [
-        Parameter(name, Parameter.KEYWORD_ONLY, annotation=fields[name].type, default=fields[name].default)
-        for name in names
-    ]
+    return parameters_of(View, names)
 
 
 def view_of(args: Mapping[str, Any]) -> View:
@@ -145,23 +142,6 @@ def view_of(args: Mapping[str, Any]) -> View:
     return View(**{name: value for name, value in args.items() if name in attrs.fields_dict(View)})
 
 
-Command = TypeVar("Command", bound=Callable[..., None])
-
-
 def with_view(names: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace the parameter `view` of a command by options."""
-
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        @wraps(function)
-        def run(*args: Any, **options: Any) -> None:  # noqa: ANN401 - typed by __signature__
-            view = View(**{name: options.pop(name) for name in names})
-            function(*args, view=view, **options)
-
-        own = signature(function, eval_str=True)
-        parameters = [parameter for parameter in own.parameters.values() if parameter.name != "view"]
-        parameters += view_parameters(names)
-        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return run
-
-    return decorate
+    return with_options("view", View, names)

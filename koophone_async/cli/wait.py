@@ -12,8 +12,8 @@ from attrs import define, evolve, field
 
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.exec_command import Timeout, deadline
 from koophone_async.cli.input_files import read_ids
+from koophone_async.cli.journalled import Timeout, deadline
 from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.progress import Total, Work
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names

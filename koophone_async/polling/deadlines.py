@@ -20,6 +20,13 @@ class Deadline(Enum):
     DEFAULT = "default"
     """Seconds from the start of the jobs, by the kind of operation that started them."""
 
+    NO_WAIT = "no wait"
+    """At once: everything is sent, and each job is left running."""
+
+    def seconds(self, operation: str) -> float:
+        """Return the seconds after which a wait for jobs of an operation ends."""
+        return 0.0 if self is Deadline.NO_WAIT else default_deadline(operation)
+
 
 DEFAULT_DEADLINES: Final = {
     # Installs: packages are downloaded first, and a server installs on its phones one after the other.
@@ -57,4 +64,4 @@ def default_deadline(operation: str) -> float:
 
 def seconds_of(deadline: float | Deadline | None, operation: str) -> float | None:
     """Return a deadline in seconds; None if there is none."""
-    return default_deadline(operation) if isinstance(deadline, Deadline) else deadline
+    return deadline.seconds(operation) if isinstance(deadline, Deadline) else deadline

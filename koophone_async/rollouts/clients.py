@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from attrs import define, field
 
 from koophone_async.credentials import Credentials, Password, ProfileFile
+from koophone_async.polling import Deadline
 from koophone_async.rollouts.fleets import open_fleet
-from koophone_async.services.cph.client import CloudPhone
-from koophone_async.services.koophone.client import KooPhone
 from koophone_async.session import Session
 
 if TYPE_CHECKING:
@@ -32,6 +31,9 @@ class Clients:
     _plan: Plan
     _session: Session | None = None
     """The session of selections that name no profile; by default one with the environment's credentials."""
+
+    _deadline: float | Deadline | None = Deadline.DEFAULT
+    """How long the jobs of a call are awaited."""
 
     _open_session: Callable[[str | None], Session] = lambda profile: Session(
         None if profile is None else ProfileFile(profile=profile)
@@ -75,7 +77,11 @@ class Clients:
     async def fleet(self, selection: int) -> Callable[[Source], AnyFleet]:
         """Return a function that creates the fleet of a selection, for phones of it."""
         plan, client = self._plan, await self.get(selection)
-        options: dict[str, Any] = {"concurrency": plan.concurrency, "linger": LINGER}
+        options: dict[str, Any] = {
+            "concurrency": plan.concurrency,
+            "linger": LINGER,
+            "deadline": self._deadline,
+        }
         if (plan.service, plan.resource) == ("cph", "phones"):
             options["max_per_server"] = plan.max_per_server
         if plan.resource in ("instances", "phones"):
@@ -84,8 +90,13 @@ class Clients:
 
     async def _create(self, selection: Selection) -> Client:
         session = await self._session_of(selection.profile)
+        # Imported when needed: a command on one service would take half as long again for both.
         if self._plan.service == "koophone":
+            from koophone_async.services.koophone.client import KooPhone  # noqa: PLC0415
+
             return KooPhone(session, edition=self._plan.edition)
+        from koophone_async.services.cph.client import CloudPhone  # noqa: PLC0415
+
         return CloudPhone(session, project_id=selection.project_id, region=selection.region)
 
     async def _session_of(self, profile: str | None) -> Session:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from attrs import frozen
 
 from koophone_async.batches import Outcome
@@ -13,13 +11,15 @@ from koophone_async.batches import Outcome
 class PhoneOutcome(Outcome):
     """Outcome of a phone at the last step that it reached in its last attempt."""
 
-    COLUMNS: ClassVar[tuple[str, ...]] = (*Outcome.COLUMNS, "step", "wave", "attempt")
-
     step: int = 1
     """The number of the step, from 1."""
 
     wave: int = 1
     attempt: int = 1
+
+    def to_rollout_row(self) -> dict[str, object]:
+        """Return the row of a run's outcome with its place in the rollout."""
+        return self.to_row() | {"step": self.step, "wave": self.wave, "attempt": self.attempt}
 
     @classmethod
     def of(cls, outcome: Outcome, *, step: int, wave: int, attempt: int) -> PhoneOutcome:

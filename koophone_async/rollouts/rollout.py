@@ -54,6 +54,7 @@ class Rollout:
     Attributes:
         id: Its id in the journal, once it has started.
         state: Its state in this process.
+        reason: Why it sends nothing more; None as long as it does, and if it has finished.
         report: The outcomes so far; those of phones that another process has ended are in the journal only.
     """
 
@@ -77,7 +78,10 @@ class Rollout:
         """
         creation = options or NewOptions()
         self._prepare(
-            lambda opened: starts.create(opened, plan, session, creation), journal, session, waits_at_gates
+            lambda opened: starts.create(opened, plan, session, creation),
+            journal,
+            session,
+            waits_at_gates,
         )
 
     @classmethod
@@ -174,6 +178,7 @@ class Rollout:
         self._waits_at_gates = waits_at_gates
         self.id: str | None = None
         self.state: RolloutState = RolloutState.RUNNING
+        self.reason: str | None = None
         self.report: Report = Report("rollout", is_complete=False)
         self._stack = AsyncExitStack()
         self._journal: Journal | None = None
@@ -206,9 +211,9 @@ class Rollout:
         """Iterate over outcomes as phones take no further step. They are counted in `report`."""
         if self._driving is None:
             self._keeps = False
-        await self.start()
-        driving = self._drive_in_task()
         try:
+            await self.start()
+            driving = self._drive_in_task()
             while self._ready or not driving.done():
                 while self._ready:
                     yield self._ready.popleft()
@@ -221,10 +226,9 @@ class Rollout:
             await self._stack.aclose()
 
     async def _run_to_end(self) -> Report:
-        await self.start()
-        driving = self._drive_in_task()
         try:
-            await asyncio.shield(driving)
+            await self.start()
+            await asyncio.shield(self._drive_in_task())
         finally:
             await self.interrupt()
             await self._stack.aclose()
@@ -325,22 +329,23 @@ class Rollout:
                 began_at=record.began_at or self._now(),
                 counts=attempt.phones.counts,
             )
-            async with Clients(start.plan, self._session) as clients:
+            async with Clients(start.plan, self._session, start.max_wait) as clients:
                 self._runner = Runner(
                     journal, start.plan, attempt, clients, self._report_end, self._waits_at_gates
                 )
                 self.state = await self._runner.drive(chunks)
-            await self._finish(journal, attempt, self._runner.reason)
+                self.reason = self._runner.reason
+            await self._finish(journal, attempt)
         except BaseException as error:  # noqa: BLE001 - raised again
             attempt.write()
             with suppress(Exception):  # the first error is raised
                 await driver.release(state=RolloutState.INTERRUPTED)
             raise first_error(error) from None
 
-    async def _finish(self, journal: Journal, attempt: Attempt, reason: str | None) -> None:
+    async def _finish(self, journal: Journal, attempt: Attempt) -> None:
         """Report what was not sent, and write how the rollout ended or was left."""
         if self.state in _LEFT:
-            await self._report_unsent(journal, attempt, reason or "")
+            await self._report_unsent(journal, attempt)
         if self.state in _ENDED_EARLY:
             attempt.phones.end_pending(State.NOT_SENT)
         attempt.write()
@@ -348,17 +353,17 @@ class Rollout:
         await attempt.driver.release(
             state=self.state,
             waiting_for=WaitingFor.APPROVAL if self.state is RolloutState.WAITING else None,
-            reason=reason,
+            reason=self.reason,
             counts=attempt.phones.counts,
             ended_at=self._now() if has_ended else None,
         )
         self.report.is_complete = has_ended
 
-    async def _report_unsent(self, journal: Journal, attempt: Attempt, reason: str) -> None:
+    async def _report_unsent(self, journal: Journal, attempt: Attempt) -> None:
         async for block in journal.targets(attempt.driver.rollout.id):
             for target in block:
                 if attempt.phones.is_pending(target.position):
-                    outcome = Outcome(target.id, State.NOT_SENT, error_message=reason)
+                    outcome = Outcome(target.id, State.NOT_SENT, error_message=self.reason)
                     step = attempt.phones.step(target.position)
                     self._report_end(target, step, attempt.wave_of(target.position), outcome)
 

@@ -8,19 +8,21 @@ from attrs import evolve, frozen
 
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.polling import Deadline
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.journal import Kind, NewRollout, RolloutRecord, RolloutState
 from koophone_async.rollouts.plan import Between, Plan
 from koophone_async.rollouts.runner import DEADLINE
 from koophone_async.rollouts.stop_rule import StopRule
-from koophone_async.rollouts.targets import resolve
+from koophone_async.rollouts.targets import resolve, targets_of
 from koophone_async.rollouts.verbs import verbs_of
 from koophone_async.rollouts.waves import ALL, WavePlan
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from koophone_async.batches.chunks import Item
     from koophone_async.rollouts.journal import Driver, Journal
     from koophone_async.session import Session
 
@@ -45,6 +47,9 @@ class Start:
     waves: Sequence[int]
     """How many phones are reached after each wave."""
 
+    max_wait: float | Deadline | None = Deadline.DEFAULT
+    """Seconds for which the jobs of each call are awaited."""
+
     ignores_stop: bool = False
     """Whether what was counted before this process does not stop it."""
 
@@ -63,9 +68,18 @@ class NewOptions:
     may_be_empty: bool = False
     """Whether a selection may fit no phone."""
 
+    max_wait: float | Deadline | None = Deadline.DEFAULT
+    """Seconds for which the jobs of each call are awaited; None for no limit."""
+
+    items: Iterable[Item] | None = None
+    """The phones that the plan selects, if they have been listed already."""
+
 
 async def create(
-    journal: Journal, plan: Plan, session: Session | None = None, options: NewOptions = NewOptions()
+    journal: Journal,
+    plan: Plan,
+    session: Session | None = None,
+    options: NewOptions = NewOptions(),
 ) -> Start:
     """Write a new rollout with its phones down, and become its driver.
 
@@ -77,7 +91,10 @@ async def create(
     async with Clients(plan, session) as clients:
         account, edition = await clients.account(), await clients.edition()
         plan.check_edition(Edition(edition))
-        targets = await resolve(plan, clients)
+        if options.items is None:
+            targets = await resolve(plan, clients)
+        else:
+            targets = targets_of(options.items, plan.order)
     if not targets and not options.may_be_empty:
         raise InvalidRequest("", "targets", "select no phone; nothing was sent", Rule.TOO_FEW, 1)
     if plan.stop is not None:
@@ -96,7 +113,7 @@ async def create(
     record = await journal.create(new, targets)
     driver = await journal.acquire(record.id)
     driver.log("start", {"targets": record.targets})
-    return Start(driver, plan, 1, record.waves)
+    return Start(driver, plan, 1, record.waves, options.max_wait)
 
 
 async def _check_account(record: RolloutRecord, plan: Plan, session: Session | None) -> None:

@@ -90,6 +90,15 @@ class FleetVerb(FleetMethod):
             if not (is_null(value) and name not in self.required)
         }
 
+    def dump(self, values: Mapping[str, object]) -> Json:
+        """Return arguments of the method as plain data, which `read` reads.
+
+        Args:
+            values: By name, with the types of the method's parameters.
+        """
+        data = {name: self.parameters[name].dump(value) for name, value in values.items()}
+        return data if self.model is None else next(iter(data.values()))
+
     def _named(self, raw: object) -> object:
         """Return arguments by name: a value that is no mapping is the first argument."""
         if self.has_names(raw) or is_null(raw) or not self.parameters:

@@ -1,0 +1,235 @@
+"""Commands that change phones, as rollouts of one wave: a closed terminal, a crash or a signal loses nothing.
+
+The phones are listed and written down before the first call. Without a journal the same verb runs in this
+process alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from math import inf
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+
+import attrs
+import typer
+from attrs import frozen
+
+from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.errors import InvalidRequest
+from koophone_async.polling import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from koophone_async.batches import Outcome
+    from koophone_async.cli.fleet_commands import Client
+    from koophone_async.cli.selection import Selection
+    from koophone_async.rollouts.rollout import Rollout
+    from koophone_async.session import Session
+
+_KEPT: Final = timedelta(days=30)
+_MAX_KEPT: Final = 1_000
+"""How long, and how many, commands are kept in the journal."""
+
+
+def _parse_timeout(text: str) -> float:
+    """Parse seconds, or `none` for no limit, which is infinity here: None means that the option is absent."""
+    seconds = inf if text == "none" else float(text)
+    if not seconds >= 0:
+        raise ValueError(text)
+    return seconds
+
+
+def deadline(timeout: float | None) -> float | Deadline | None:
+    """Return the deadline that an option stands for."""
+    if timeout is None:
+        return Deadline.DEFAULT
+    return None if timeout == inf else timeout
+
+
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        parser=_parse_timeout,
+        help="Seconds to wait, or none for no limit; unfinished jobs go on running. Default: 30 minutes, "
+        "1 hour for installs, 6 hours for backups, restores and purchases.",
+    ),
+]
+
+
+@frozen
+class RunOptions:
+    """How a command goes over its phones, and where it is written down."""
+
+    timeout: Timeout = None
+    concurrency: Annotated[int, typer.Option(min=1, help="Maximum number of concurrent calls.")] = 32
+    max_per_server: Annotated[
+        int | None,
+        typer.Option(min=1, help="Maximum number of phones of one server with pending ADB jobs."),
+    ] = None
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="Send everything, and print a resume token for each unfinished job."),
+    ] = False
+    waves: Annotated[
+        str | None,
+        typer.Option(
+            metavar="1,5%,25%",
+            help="Reach so many phones first, and go on only if some of them succeed.",
+        ),
+    ] = None
+    stop_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="Send nothing more once so many did not succeed, such as 2%,unknown=5."
+        ),
+    ] = None
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|URL",
+            help="Journal, for `rollout resume`; default: KOOPHONE_JOURNAL, else one in ~/.local/state.",
+        ),
+    ] = None
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="Write nothing down: an interrupted run cannot be resumed.")
+    ] = False
+
+    @classmethod
+    def of(cls, args: Mapping[str, Any]) -> Self:
+        """Return the options in parsed arguments, which may have others, too."""
+        return cls(**{name: value for name, value in args.items() if name in attrs.fields_dict(cls)})
+
+    @property
+    def is_journalled(self) -> bool:
+        """Whether the command is written down.
+
+        Raises:
+            InvalidRequest: The options contradict each other, or need a journal.
+        """
+        from koophone_async.rollouts.journal.location import default_location  # noqa: PLC0415 - after help
+
+        if self.no_journal and self.journal is not None:
+            raise InvalidRequest("", "--no-journal", f"contradicts --journal {self.journal}")
+        if not self.no_journal and (self.journal or default_location()) is not None:
+            return True
+        for name, value in {"--waves": self.waves, "--stop-at": self.stop_at}.items():
+            if value is not None:
+                raise InvalidRequest("", name, "needs a journal, and it is turned off")
+        return False
+
+    @property
+    def deadline(self) -> float | Deadline | None:
+        """The deadline of a run without a journal."""
+        return Deadline.NO_WAIT if self.no_wait else deadline(self.timeout)
+
+    @property
+    def plan_fields(self) -> Mapping[str, Any]:
+        """Fields of the plan of a run with one."""
+        fields = {
+            "concurrency": self.concurrency,
+            "max_per_server": self.max_per_server,
+            "waves": self.waves and [wave.strip() for wave in self.waves.split(",")],
+            "stop": self.stop_at,
+            "deadline": None if self.no_wait or self.timeout == inf else self.timeout,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+NAMES: Final = ("timeout", "concurrency", "waves", "stop_at", "journal", "no_journal")
+"""Options of every command that changes phones."""
+
+
+@frozen
+class JournalledRun:
+    """A rollout as a run that is printed."""
+
+    _rollout: Rollout
+
+    async def __aiter__(self) -> AsyncIterator[Outcome]:
+        """Iterate over the outcomes as they arrive."""
+        async for outcome in self._rollout:
+            yield outcome
+
+    async def cancel(self) -> None:
+        """Leave the rollout, so that it can be resumed; outcomes of all ids still arrive."""
+        await self._rollout.interrupt()
+
+
+@frozen
+class FleetCall:
+    """A fleet verb with its arguments, on a selection."""
+
+    service: str
+    verb: str
+    arguments: Mapping[str, object]
+    selection: Selection
+
+
+async def run_journalled(
+    call: FleetCall,
+    client: Client,
+    session: Session,
+    options: RunOptions,
+    print_run: Callable[..., Awaitable[Exit]],
+) -> Exit:
+    """Write a command and its phones down, run it, and print the outcomes.
+
+    Raises:
+        JournalError: The journal cannot be written any more.
+    """
+    # Imported here, because help, usage errors and commands without a journal need none of it.
+    from koophone_async.rollouts.journal import Journal, JournalError, Kind  # noqa: PLC0415
+    from koophone_async.rollouts.plan import Plan  # noqa: PLC0415
+    from koophone_async.rollouts.rollout import Rollout  # noqa: PLC0415
+    from koophone_async.rollouts.starts import NewOptions  # noqa: PLC0415
+    from koophone_async.rollouts.verbs import verbs_of  # noqa: PLC0415
+
+    selection, resource = call.selection, call.selection.inventory.operation.split(".")[1]
+    data = verbs_of(call.service, resource)[call.verb].dump(call.arguments)
+    async with AsyncExitStack() as stack:
+        items = await selection.list_items(client)
+        plan = Plan.single(
+            call.verb,
+            data,
+            targets=selection.to_plan(),
+            service=call.service,
+            resource=resource,
+            **options.plan_fields,
+        )
+        max_wait = Deadline.NO_WAIT if options.no_wait else None if options.timeout else Deadline.DEFAULT
+        how = NewOptions(kind=Kind.COMMAND, may_be_empty=True, max_wait=max_wait, items=items)
+        try:
+            journal = await stack.enter_async_context(await Journal.open(options.journal))
+            rollout = Rollout(plan, journal, session, options=how)
+            print_stderr(f"koophone: rollout {await rollout.start()}")
+        except JournalError as error:
+            print_stderr(f"koophone: {error}. Nothing was sent.")
+            print_stderr("  Use another journal with --journal PATH, or none with --no-journal.")
+            return Exit.NOT_STARTED
+        code = await print_run(JournalledRun(rollout))
+        await journal.prune(session.now() - _KEPT, kind=Kind.COMMAND)
+        await journal.prune(kind=Kind.COMMAND, keep=_MAX_KEPT)
+    return _exit_of(rollout, code, options)
+
+
+def _exit_of(rollout: Rollout, code: Exit, options: RunOptions) -> Exit:
+    """Return the exit code of a rollout, and print how to go on."""
+    from koophone_async.batches import State  # noqa: PLC0415
+    from koophone_async.rollouts.journal import RolloutState  # noqa: PLC0415
+    from koophone_async.rollouts.runner import DEADLINE  # noqa: PLC0415
+
+    if rollout.state is RolloutState.INTERRUPTED:
+        print_stderr(f"koophone: to go on: koophone rollout resume {rollout.id}")
+    elif rollout.state is RolloutState.STOPPED and rollout.reason != DEADLINE:
+        print_stderr(f"koophone: stopped: {rollout.reason}")
+        return Exit.STOPPED
+    elif options.no_wait and set(rollout.report.counts) <= {
+        State.UNFINISHED,
+        State.SUCCEEDED,
+        State.ACCEPTED,
+    }:
+        return Exit.DONE
+    return code

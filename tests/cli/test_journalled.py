@@ -1,0 +1,109 @@
+"""Commands that change phones are written to a journal, and can be resumed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from koophone_async.rollouts.journal import Kind, RolloutState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from koophone_async.rollouts.journal import RolloutRecord
+    from tests.cli.conftest import Invoke
+
+PHONES = ("phone0001", "phone0002", "phone0003")
+JSONL = ("--output", "jsonl")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> str:
+    return str(tmp_path / "journal.db")
+
+
+@pytest.fixture
+def newest(journal: str) -> Callable[[], RolloutRecord]:
+    """Return a function that reads the newest rollout of the journal."""
+    import asyncio  # noqa: PLC0415
+
+    from koophone_async.rollouts.journal import Journal  # noqa: PLC0415
+
+    async def find() -> RolloutRecord:
+        async with await Journal.open(journal) as opened:
+            return await opened.find("last")
+
+    return lambda: asyncio.run(find())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("exec", "--all", "--", "id"),
+        ("exec", "--sync", "--all", "--", "id"),
+        ("instances", "reboot", "--all"),
+        ("cph", "phones", "restart", "--all"),
+        ("cph", "commands", "run", "--all", "--command", "id"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_is_a_rollout(
+    koophone: Invoke, journal: str, newest: Callable[[], RolloutRecord], line: tuple[str, ...]
+) -> None:
+    at = line.index("--") if "--" in line else len(line)
+
+    result = koophone((*line[:at], "--journal", journal, *JSONL, *line[at:]))
+
+    record = newest()
+    assert result.code == 0
+    assert len(result.rows) == 250
+    assert (record.kind, record.state) == (Kind.COMMAND, RolloutState.FINISHED)
+    assert sum(record.counts.values()) == 250
+    assert f"rollout {record.id}" in result.err
+
+
+def test_a_command_without_waiting_prints_resume_tokens(
+    koophone: Invoke, journal: str, newest: Callable[[], RolloutRecord]
+) -> None:
+    result = koophone(("exec", *PHONES, "--no-wait", "--journal", journal, *JSONL, "--", "sleep 5"))
+
+    assert result.code == 0
+    assert [row["state"] for row in result.rows] == ["unfinished"] * 3
+    assert all(row["resume_token"] for row in result.rows)
+    assert newest().counts == {"unfinished": 3}
+
+
+def test_a_rule_that_is_reached_stops_a_command(
+    koophone: Invoke, journal: str, newest: Callable[[], RolloutRecord]
+) -> None:
+    line = ("exec", *PHONES, "--waves", "1", "--stop-at", "1", "--journal", journal, *JSONL, "--", "exit 1")
+
+    result = koophone(line)
+
+    assert result.code == 4
+    assert [row["state"] for row in result.rows] == ["failed", "not_sent", "not_sent"]
+    assert newest().state is RolloutState.STOPPED
+
+
+def test_a_journal_that_cannot_be_used_is_named_with_the_options(koophone: Invoke) -> None:
+    result = koophone(("exec", *PHONES, "--journal", "/dev/null/journal.db", "--", "id"))
+
+    assert result.code == 3
+    assert "Nothing was sent" in result.err
+    assert "--no-journal" in result.err
+
+
+@pytest.mark.parametrize("option", ["--waves", "--stop-at"])
+def test_waves_and_rules_need_a_journal(koophone: Invoke, option: str) -> None:
+    result = koophone(("exec", *PHONES, option, "1", "--no-journal", "--", "id"))
+
+    assert result.code == 2
+    assert option in result.err
+
+
+def test_a_command_has_a_journal_or_none(koophone: Invoke, journal: str) -> None:
+    result = koophone(("exec", *PHONES, "--journal", journal, "--no-journal", "--", "id"))
+
+    assert result.code == 2
