@@ -35,7 +35,7 @@ IN_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "gaming.deployments.on_server": ("package", "name", "version_name", "version"),
     "iam.projects.accessible": ("id", "name", "is_enabled", "description"),
     "iam.projects.list": ("id", "name", "is_enabled", "description"),
-    "koophone.apps.list": ("id", "package", "name", "version"),
+    "koophone.apps.list": ("id", "package", "version"),
     "koophone.instances.list": ("id", "name", "running", "region", "user"),
 }
 """Columns of tables by operation, which fit a terminal of 80 columns; other lists have all of theirs."""
@@ -58,11 +58,15 @@ class Columns:
         return cls(names, IN_TABLES.get(operation.name, names) if names else ())
 
     @classmethod
-    def of_values(cls, operation: AnyOperation) -> Columns:
+    def of_values(cls, operation: AnyOperation, model: type) -> Columns:
         """Return the columns of the values that a fleet reads, each with the id that it belongs to."""
-        list_of = cls.of(operation)
-        names = tuple(dict.fromkeys(("id", *list_of.known)))
-        return cls(names, IN_TABLES.get(operation.name, names)) if list_of.known else cls()
+        names = ("id", *([field.name for field in model_fields(model)] or ["state"]))
+        return cls(names, IN_TABLES.get(operation.name, names))
+
+    def pivoted(self) -> Columns:
+        """Return the columns of values with the number of ids that have them, and these ids."""
+        counted = ("count", "ids")
+        return Columns((*self.known[1:], *counted), (*self.in_tables[1:], *counted))
 
     @property
     def is_list(self) -> bool:

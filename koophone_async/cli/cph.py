@@ -12,6 +12,7 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import Commands
+from koophone_async.services.cph.connections import Access
 from koophone_async.services.cph.encoding_servers import (
     EncodingServer,
     EncodingServerQuery,
@@ -21,6 +22,7 @@ from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.image_members import ImageMembers
 from koophone_async.services.cph.images import Images
 from koophone_async.services.cph.keypairs import Keypairs
+from koophone_async.services.cph.listings import Listing
 from koophone_async.services.cph.migration import Migration
 from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.phone_images import PhoneImages
@@ -157,7 +159,7 @@ _DETAILS: Final = {
     "commands.uninstall": Details(destroys="uninstall the app from", labels={"content": "--package"}),
     "encoding_servers.restart": Details(destroys="restart"),
     "keypairs.update": Details(single_call=_update_keypair),
-    "phones.connections": Details(reads=True),
+    "phones.connections": Details(reads=Access),
     "phones.migrate": Details(destroys="overwrite the data of", single_call=_migrate),
     "phones.reset": Details(destroys="erase the data of", single_call=_reset),
     "phones.restart": Details(single_call=_restart),
@@ -166,7 +168,7 @@ _DETAILS: Final = {
     "servers.restart": Details(destroys="restart, with their phones,"),
     "shared_apps.delete": Details(destroys="delete the shared app of"),
     "shared_files.delete": Details(destroys="delete the shared files of"),
-    "shared_files.list": Details(reads=True),
+    "shared_files.list": Details(reads=Listing),
     "shared_filesystems.attach": Details(labels={"id": "--filesystem"}),
     "shared_filesystems.detach": Details(labels={"id": "--filesystem"}),
     "storage.expand": Details(single_call=_expand),

@@ -57,8 +57,8 @@ class Verb:
     waits: bool = False
     """Whether it waits for the end of the work that the documented call starts."""
 
-    reads: bool = False
-    """Whether it reads a value of each id."""
+    reads: type | None = None
+    """What it reads of each id, if it reads anything: a model, or an enum of states."""
 
     single_call: Callable[..., Awaitable[object]] | None = None
     """Makes the documented call from ids and the verb's arguments, if the method has other parameters."""
@@ -74,7 +74,7 @@ class Details:
     waits: bool = False
     """Whether it waits though its answer has no jobs."""
 
-    reads: bool = False
+    reads: type | None = None
     destroys: str = ""
     """What it destroys or interrupts, such as `overwrite the data of`: then several ids need confirmation."""
 

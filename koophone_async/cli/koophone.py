@@ -6,14 +6,14 @@ from collections.abc import Awaitable
 from typing import Final
 
 from koophone_async.cli.fleet_commands import Details, Inventory, Service, derive_verbs
-from koophone_async.services.koophone.apps import Apps
+from koophone_async.services.koophone.apps import App, Apps
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.services.koophone.commands import Commands
 from koophone_async.services.koophone.fleet import Fleet
-from koophone_async.services.koophone.instances import Instance, InstanceQuery, Instances
+from koophone_async.services.koophone.instances import Instance, InstanceQuery, Instances, RunningState
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.orders import Orders
-from koophone_async.services.koophone.streaming import Streaming
+from koophone_async.services.koophone.streaming import StreamAccess, Streaming
 from koophone_async.services.koophone.users import Assignment, Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
@@ -34,13 +34,13 @@ def _unassign(resource: Users, ids: tuple[str, ...], user: str) -> Awaitable[Sta
 
 
 _DETAILS: Final = {
-    "apps.list": Details(reads=True),
+    "apps.list": Details(reads=App),
     "instances.backup": Details(destroys="back up, and release the machines of"),
     "instances.reboot": Details(waits=True),
     "instances.reset": Details(destroys="erase the data of"),
-    "instances.status": Details(reads=True),
+    "instances.status": Details(reads=RunningState),
     "orders.unsubscribe": Details(destroys="end the subscriptions, and delete the data, of"),
-    "streaming.authorize": Details(reads=True),
+    "streaming.authorize": Details(reads=StreamAccess),
     "streaming.prepare": Details(waits=True),
     "users.unassign": Details(destroys="erase the data, and end the assignment, of", single_call=_unassign),
 }

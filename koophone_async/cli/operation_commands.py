@@ -40,7 +40,7 @@ from koophone_async.cli.selection import Selection, filter_parameters, option, s
 from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.values import Arguments
-from koophone_async.cli.view import LIST, OUTCOMES, ROWS, Arranged, View, view_of, view_parameters
+from koophone_async.cli.view import LIST, OUTCOMES, ROWS, VALUES, Arranged, View, view_of, view_parameters
 from koophone_async.services.cph.undocumented import RawAnswer
 
 NoWait = Annotated[
@@ -181,7 +181,7 @@ class FleetCommand:
             *self.options.parameters,
             *waiting,
             *_confirmation_parameters(self.entry),
-            *view_parameters(ROWS if self.verb.reads else OUTCOMES),
+            *view_parameters(VALUES if self.verb.reads else OUTCOMES),
             *parameters_of(RunOptions, self._run_options),
         ]
 
@@ -233,9 +233,9 @@ class FleetCommand:
 
     def _run_printer(self, view: View, selection: Selection) -> Callable[..., Awaitable[Exit]]:
         """Return the function that prints a run, before there is one: the view may be wrong."""
-        if self.verb.reads:
-            values = view.printer(Columns.of_values(self.entry.operation))
-            return partial(print_values, out=values)
+        if self.verb.reads and not view.failed_only:
+            columns = Columns.of_values(self.entry.operation, self.verb.reads)
+            return partial(print_values, out=view.values_printer(columns))
         return partial(print_outcomes, out=OutcomePrinter.of(view, selection.names))
 
 

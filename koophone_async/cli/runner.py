@@ -16,6 +16,7 @@ from koophone_async.cli import discard_stdout
 from koophone_async.cli.errors import NO_RESULTS, STOPPED, Exit, print_stderr, report_error
 from koophone_async.cli.interruption import Interrupted, interruptible
 from koophone_async.cli.outcome_printer import OutcomePrinter
+from koophone_async.cli.pivot import Pivot
 from koophone_async.cli.progress import Progress, Work
 from koophone_async.cli.resume_tokens import wait_commands
 from koophone_async.cli.rows import value_rows
@@ -177,7 +178,7 @@ async def print_outcomes(run: Outcomes, out: OutcomePrinter, work: Work) -> Exit
     return code
 
 
-async def print_values(run: Outcomes, out: Arranged, work: Work) -> Exit:
+async def print_values(run: Outcomes, out: Arranged | Pivot, work: Work) -> Exit:
     """Print the values that a run read to stdout, and which could not be read to stderr."""
     with out:
 

@@ -14,6 +14,7 @@ from koophone_async.cli.columns import Columns
 from koophone_async.cli.id_ranges import by_number
 from koophone_async.cli.option_classes import parameters_of, with_options
 from koophone_async.cli.output import Format, Printer, printer
+from koophone_async.cli.pivot import Pivot
 from koophone_async.cli.rows import Row
 from koophone_async.cli.tables import words
 from koophone_async.errors import InvalidRequest
@@ -79,6 +80,21 @@ class View:
         _check("--sort", [name.removeprefix("-") for name in order], columns.known)
         return Arranged(base, order, self.limit)
 
+    def values_printer(self, columns: Columns) -> Arranged | Pivot:
+        """Create the printer of values that belong to ids: of rows, or of one row for equal values.
+
+        Args:
+            columns: Columns of the rows, of which the first is the id.
+
+        Raises:
+            InvalidRequest: A column was chosen that the rows do not have.
+        """
+        if not self.group:
+            return self.printer(columns)
+        inner = self.printer(columns.pivoted())
+        compared = [name for name in inner.columns if name in columns.known]
+        return Pivot(inner, compared, cut_ids=self.output is Format.TABLE)
+
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()] if text else []
@@ -129,6 +145,7 @@ class Arranged(Printer):
 
 ROWS: Final = ("output", "columns", "sort", "csv_safe")
 LIST: Final = (*ROWS, "limit")
+VALUES: Final = (*ROWS, "group", "failed_only")
 OUTCOMES: Final = (*ROWS, "group", "diff", "failed_only")
 
 

@@ -46,8 +46,9 @@ def text_of(table: Table) -> str:
 
 def columns(entry: Operation) -> tuple[str, ...]:
     """Return the columns of what an operation lists."""
-    of = Columns.of_values if entry.verb else Columns.of
-    return of(entry.operation).known if not entry.verb or entry.verb.reads else ()
+    if not entry.verb:
+        return Columns.of(entry.operation).known
+    return Columns.of_values(entry.operation, entry.verb.reads).known if entry.verb.reads else ()
 
 
 def describe(command: Any, path: tuple[str, ...]) -> Entry:  # noqa: ANN401 - click's
