@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROLLOUT: Final = """
 INSERT INTO rollouts (id, name, kind, service, account, edition, projects, plan, forecast, waves, keep_output,
     targets, state, counts, attempt, wave, last_request, created_at, created_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'creating', ?, 1, 0, 0, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'hidden', ?, 1, 0, 0, ?, ?)
 """
 _TARGETS: Final = "INSERT INTO targets (rollout, block, body) VALUES (?, ?, ?)"
 _FINISH: Final = "UPDATE rollouts SET targets = ?, state = 'running' WHERE id = ?"

@@ -49,8 +49,8 @@ class Database(Protocol):
         """Return the seconds of the clock that leases are measured with."""
         ...
 
-    def shrink(self) -> None:
-        """Return the space of deleted rows to the operating system, as far as that is cheap."""
+    def shrink(self) -> bool:
+        """Return some space of deleted rows to the operating system, and whether there is more."""
         ...
 
     def describe(self, error: Exception) -> JournalError | None:

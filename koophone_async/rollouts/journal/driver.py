@@ -89,7 +89,7 @@ class Driver:
 
     _commit: Future[Any] | None = field(default=None, init=False)
     _timer: TimerHandle | None = field(default=None, init=False)
-    _renewing: Task[None] | None = field(default=None, init=False)
+    _renewing: Task[None] = field(init=False)
     _renewed_at: float = field(init=False)
 
     @property
@@ -242,7 +242,7 @@ class Driver:
             LeaseLost: Another process has taken over.
             JournalError: It could not be written.
         """
-        self._stop_renewing()
+        self._renewing.cancel()
         if changes:
             self.update(**changes)
         await self.flush()
@@ -251,18 +251,14 @@ class Driver:
     @property
     def is_active(self) -> bool:
         """Whether the lease is renewed."""
-        return self._renewing is not None and not self._renewing.done()
+        return not self._renewing.done()
 
     async def close(self) -> None:
         """Write what is queued, as far as that is possible, and no longer renew the lease."""
-        self._stop_renewing()
+        self._renewing.cancel()
         if self._changes != Changes():
             with suppress(KooPhoneError):
                 await self.flush()
-
-    def _stop_renewing(self) -> None:
-        if self._renewing is not None:
-            self._renewing.cancel()
 
     async def _keep_renewing(self) -> None:
         """Renew the lease whenever it is time; in virtual time the loop's timers are ahead of that clock."""

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.journal import queries, schema
-from koophone_async.rollouts.journal.encoding import to_micros
+from koophone_async.rollouts.journal.records import ENDED_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +29,13 @@ _KEPT: Final = ("unknown", "unfinished")
 _ABANDONED_AFTER: Final = 24 * 3600 * 1_000_000
 """Microseconds after which a rollout whose targets were never completely written is deleted."""
 
-_ABANDONED: Final = "SELECT id FROM rollouts WHERE state = 'creating' AND created_at < ?"
+_HIDE: Final = "UPDATE rollouts SET state = 'hidden' WHERE id = ?"
+_DELETE: Final = "DELETE FROM rollouts WHERE id = ?"
+_DELETE_SOME: Final = """
+DELETE FROM {table} WHERE rollout = ? AND {key} IN (
+    SELECT {key} FROM {table} WHERE rollout = ? ORDER BY {key} LIMIT 200)
+"""
+_ABANDONED: Final = "SELECT id FROM rollouts WHERE state = 'hidden' AND created_at < ?"
 
 
 @frozen
@@ -40,6 +46,7 @@ class Filter:
     name: str | None = None
     kind: Kind | None = None
     since: int = 0
+    until: int = 2**63 - 1
     limit: int | None = None
 
     def fits(self, record: RolloutRecord) -> bool:
@@ -64,13 +71,6 @@ class Retention:
     keep: int | None = None
     """Those beyond this number of the newest ones are deleted too."""
 
-    def is_over(self, record: RolloutRecord, rank: int) -> bool:
-        """Return whether a rollout that so many newer ones follow can be deleted."""
-        is_old = to_micros(record.created_at) < self.before
-        is_surplus = self.keep is not None and rank >= self.keep
-        is_done = record.has_ended and record.driver is None
-        return (is_old or is_surplus) and is_done and not any(map(record.counts.get, _KEPT))
-
 
 def find(database: Database, leases: Leases, name: str) -> RolloutRecord:
     """Return the rollout with this id or beginning of an id, or the newest with this name.
@@ -79,10 +79,10 @@ def find(database: Database, leases: Leases, name: str) -> RolloutRecord:
         InvalidRequest: There is none, or several ids begin so.
     """
     if name == LAST:
-        known = queries.ids_and_names(database)
-        name = known[0][0] if known else name
-    found = queries.rollout_by_id(database, leases, name) or queries.newest_with_name(database, leases, name)
-    return found or _by_prefix(database, leases, name)
+        found = queries.newest(database, leases)
+    else:
+        found = queries.rollout_by_id(database, leases, name)
+    return found or queries.newest_with_name(database, leases, name) or _by_prefix(database, leases, name)
 
 
 def _by_prefix(database: Database, leases: Leases, prefix: str) -> RolloutRecord:
@@ -107,23 +107,36 @@ def _near(name: str, known: Sequence[tuple[str, str]]) -> str:
 
 def select(database: Database, leases: Leases, wanted: Filter) -> list[RolloutRecord]:
     """Return the rollouts that fit, the newest first."""
-    records = queries.rollouts_since(database, leases, wanted.since)
+    records = queries.rollouts_between(database, leases, wanted.since, wanted.until)
     return list(islice(filter(wanted.fits, records), wanted.limit))
 
 
-def prune(database: Database, leases: Leases, retention: Retention, now: int) -> list[RolloutRecord]:
-    """Delete rollouts that have ended and that nobody has to look into, and return them."""
-    records = select(database, leases, Filter(kind=retention.kind))
-    deleted = [record for rank, record in enumerate(records) if retention.is_over(record, rank)]
-    for record in deleted:
-        delete(database, record.id)
-    for (id,) in database.query(_ABANDONED, (now - _ABANDONED_AFTER,)):
-        delete(database, id)
-    return deleted
+def hide_old(database: Database, leases: Leases, retention: Retention) -> list[RolloutRecord]:
+    """Hide rollouts that have ended and that nobody has to look into, and return them."""
+    rank = retention.keep
+    surplus = None if rank is None else queries.creation_of(database, retention.kind, rank)
+    until = max(retention.before, 0 if surplus is None else surplus + 1)
+    old = select(database, leases, Filter(ENDED_STATES, kind=retention.kind, until=until))
+    hidden = [record for record in old if _is_done(record)]
+    database.execute_many(_HIDE, [(record.id,) for record in hidden])
+    return hidden
+
+
+def abandoned(database: Database, now: int) -> list[str]:
+    """Return the ids of rollouts that are hidden for long: whoever created or deleted them was killed."""
+    return [id for (id,) in database.query(_ABANDONED, (now - _ABANDONED_AFTER,))]
+
+
+def _is_done(record: RolloutRecord) -> bool:
+    return record.driver is None and not any(map(record.counts.get, _KEPT))
+
+
+def delete_some(database: Database, id: str, table: str) -> int:
+    """Delete some rows of a hidden rollout, so that others can write in between; return their number."""
+    key = schema.OWNED_TABLES[table]
+    return database.execute(_DELETE_SOME.format(table=table, key=key), (id, id))
 
 
 def delete(database: Database, id: str) -> None:
-    """Delete everything of a rollout."""
-    for table in schema.OWNED_TABLES:
-        database.execute(f"DELETE FROM {table} WHERE rollout = ?", (id,))  # noqa: S608 - our own names
-    database.execute("DELETE FROM rollouts WHERE id = ?", (id,))
+    """Delete a rollout of which nothing else is left."""
+    database.execute(_DELETE, (id,))

@@ -23,6 +23,7 @@ from koophone_async.rollouts.journal.lease import Leases
 from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
 from koophone_async.rollouts.journal.machine import boot_clock
 from koophone_async.rollouts.journal.records import Actor
+from koophone_async.rollouts.journal.schema import OWNED_TABLES
 from koophone_async.rollouts.journal.sqlite import LOCK_TIMEOUT, SqliteDatabase
 from koophone_async.rollouts.journal.writer import GroupWriter
 
@@ -185,7 +186,7 @@ class Journal:
             limit: Maximum number.
         """
         states = () if state is None else (state,) if isinstance(state, str) else tuple(state)
-        wanted = Filter(states, name, kind, 0 if since is None else to_micros(since), limit)
+        wanted = Filter(states, name, kind, 0 if since is None else to_micros(since), limit=limit)
         return await self._writer.read(history.select, self._leases, wanted)
 
     async def find(self, name: str) -> RolloutRecord:
@@ -323,12 +324,22 @@ class Journal:
             keep: Those beyond this number of the newest ones.
         """
         retention = Retention(0 if before is None else to_micros(before), kind, keep)
-        now = to_micros(self._now())
-        deleted = await self._writer.write(history.prune, self._leases, retention, now)
-        if deleted:
-            await self._writer.read(_shrink)
+        deleted = await self._writer.write(history.hide_old, self._leases, retention)
+        abandoned = await self._writer.read(history.abandoned, to_micros(self._now()))
+        for id in (*(record.id for record in deleted), *abandoned):
+            await self._delete(id)
+        has_space = bool(deleted)
+        while has_space:
+            has_space = await self._writer.read(_shrink)
         return deleted
 
+    async def _delete(self, id: str) -> None:
+        """Delete a hidden rollout in many transactions, so that no driver waits until it loses its lease."""
+        for table in OWNED_TABLES:
+            while await self._writer.write(history.delete_some, id, table):
+                pass
+        await self._writer.write(history.delete, id)
 
-def _shrink(database: Database) -> None:
-    database.shrink()
+
+def _shrink(database: Database) -> bool:
+    return database.shrink()

@@ -36,7 +36,7 @@ from koophone_async.rollouts.journal.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from datetime import datetime
 
     from koophone_async.rollouts.journal.database import Database, Value
@@ -49,12 +49,16 @@ SELECT r.id, r.name, r.kind, r.service, r.state, r.waiting_for, r.reason, r.targ
     r.keep_output, r.plan, r.forecast, l.epoch, l.renewals, l.expires_at, l.holder
 FROM rollouts r JOIN leases l ON l.rollout = r.id
 """
-# A rollout is "creating" while its targets are written; nobody sees it.
-_NEWEST: Final = " AND r.state <> 'creating' ORDER BY r.created_at DESC, r.id"
-_BY_ID: Final = _ROLLOUTS + "WHERE r.id = ? AND r.state <> 'creating'"
+# A rollout is hidden until its targets are written, and while everything of it is deleted.
+_NEWEST: Final = " AND r.state <> 'hidden' ORDER BY r.created_at DESC, r.id"
+_BY_ID: Final = _ROLLOUTS + "WHERE r.id = ? AND r.state <> 'hidden'"
 _BY_NAME: Final = _ROLLOUTS + "WHERE r.name = ?" + _NEWEST + " LIMIT 1"
-_SINCE: Final = _ROLLOUTS + "WHERE r.created_at >= ?" + _NEWEST
-_IDS: Final = "SELECT id, name FROM rollouts WHERE state <> 'creating' ORDER BY created_at DESC, id"
+_LAST: Final = _ROLLOUTS + "WHERE r.created_at IS NOT NULL" + _NEWEST + " LIMIT 1"
+_BETWEEN: Final = _ROLLOUTS + "WHERE r.created_at >= ? AND r.created_at < ?" + _NEWEST
+_RANKS: Final = (
+    "SELECT created_at FROM rollouts WHERE state <> 'hidden' {} ORDER BY created_at DESC LIMIT 1 OFFSET ?"
+)
+_IDS: Final = "SELECT id, name FROM rollouts WHERE state <> 'hidden' ORDER BY created_at DESC, id"
 
 _CHUNKS: Final = """
 SELECT chunk, attempt, step, wave, selection, state, positions, epoch, parent, handle, jobs, has_jobs,
@@ -101,9 +105,22 @@ def newest_with_name(database: Database, leases: Leases, name: str) -> RolloutRe
     return _to_rollout(database, leases, rows[0]) if rows else None
 
 
-def rollouts_since(database: Database, leases: Leases, since: int) -> list[RolloutRecord]:
-    """Return the rollouts created since a time, the newest first."""
-    return [_to_rollout(database, leases, row) for row in database.query(_SINCE, (since,))]
+def newest(database: Database, leases: Leases) -> RolloutRecord | None:
+    """Return the newest rollout."""
+    rows = database.query(_LAST)
+    return _to_rollout(database, leases, rows[0]) if rows else None
+
+
+def rollouts_between(database: Database, leases: Leases, since: int, until: int) -> Iterator[RolloutRecord]:
+    """Yield the rollouts created since a time and before another, the newest first."""
+    return (_to_rollout(database, leases, row) for row in database.query(_BETWEEN, (since, until)))
+
+
+def creation_of(database: Database, kind: Kind | None, rank: int) -> int | None:
+    """Return when the rollout that so many newer ones of its kind follow was created."""
+    condition, values = ("", ()) if kind is None else ("AND kind = ?", (kind.value,))
+    rows = database.query(_RANKS.format(condition), (*values, rank))
+    return rows[0][0] if rows else None
 
 
 def ids_and_names(database: Database) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from attrs import field, frozen
 
@@ -38,7 +38,7 @@ class RolloutState(StrEnum):
     FINISHED = "finished"
 
 
-ENDED_STATES = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED, RolloutState.FINISHED})
+ENDED_STATES: Final = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED, RolloutState.FINISHED})
 """States in which nothing more is sent."""
 
 

@@ -91,5 +91,15 @@ COLUMNS: Final = {
 }
 """Columns of each table of the current version."""
 
-OWNED_TABLES: Final = tuple(table for table in COLUMNS if table != "rollouts")
-"""Tables whose rows belong to the rollout that they name."""
+OWNED_TABLES: Final = {
+    "leases": "epoch",
+    "targets": "block",
+    "attempts": "attempt",
+    "attempt_starts": "block",
+    "chunks": "chunk",
+    "results": "number",
+    "outputs": "hash",
+    "requests": "number",
+    "log": "number",
+}
+"""Tables whose rows belong to the rollout that they name, with a column to delete them by, some at a time."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -28,9 +27,11 @@ FORMAT: Final = FileFormat(
 LOCK_TIMEOUT: Final = 8.0
 """Seconds to wait for other processes; shorter than a lease, so that a driver notices before it ends."""
 
-_RETRY_DELAY: Final = 0.02
 _FULLY_CHECKED: Final = 8 * 1024 * 1024
 """Files up to this size are checked completely when they are opened, which takes about 10 ms."""
+
+_FREED_PAGES: Final = 2_000
+"""Pages that are freed at once; each may have to be moved."""
 
 _SMALL_TABLES: Final = ("rollouts", "leases", "attempts")
 """What is checked in a larger file. Damage elsewhere is found when it is read."""
@@ -89,41 +90,33 @@ class SqliteDatabase:
             f"{self.path.as_uri()}?mode=rw", uri=True, timeout=lock_timeout, isolation_level=None
         )
         try:
-            self._prepare(lock_timeout)
+            self._prepare()
         except BaseException:
             self._db.close()
             raise
 
-    def _prepare(self, lock_timeout: float) -> None:
-        deadline = time.monotonic() + lock_timeout
-        version = FORMAT.check_connection(self._db)
+    def _prepare(self) -> None:
+        version = self._check_format()
         self._db.execute("PRAGMA synchronous = FULL")
         if version == 0:
             self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        self._turn_on_wal(deadline)
+        self._db.execute("PRAGMA journal_mode = WAL")
         if version < schema.VERSION:
             self._migrate()
         else:
             self._check_pages()
         self._make_private()
 
-    def _turn_on_wal(self, deadline: float) -> None:
-        """Turn on the write-ahead log. SQLite does not wait for others that do the same."""
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if _primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_DELAY)
-            else:
-                return
+    def _check_format(self) -> int:
+        """Return the version of the file, all read at one moment: another process may be creating it."""
+        self._db.execute("BEGIN")
+        try:
+            return FORMAT.check_connection(self._db)
+        finally:
+            self._db.execute("ROLLBACK")
 
     def _check_pages(self) -> None:
-        (pages,), (size,) = (
-            self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size")
-        )
-        if pages * size <= _FULLY_CHECKED:
+        if self._pragma("page_count") * self._pragma("page_size") <= _FULLY_CHECKED:
             checks = ["PRAGMA quick_check(1)"]
         else:
             checks = [f"PRAGMA quick_check({table})" for table in _SMALL_TABLES]
@@ -144,6 +137,10 @@ class SqliteDatabase:
             for statement in chain.from_iterable(schema.MIGRATIONS[version:]):
                 self._db.execute(statement.format(serial="INTEGER PRIMARY KEY AUTOINCREMENT"))
             FORMAT.stamp(self._db)
+
+    def _pragma(self, name: str) -> int:
+        (value,) = self._db.execute(f"PRAGMA {name}").fetchone()
+        return int(value)
 
     def query(self, statement: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT."""
@@ -184,9 +181,10 @@ class SqliteDatabase:
         else:
             self._db.execute("RELEASE work")
 
-    def shrink(self) -> None:
-        """Return the space of deleted rows to the operating system."""
-        self._db.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
+    def shrink(self) -> bool:
+        """Return some space of deleted rows to the operating system, and whether there is more."""
+        self._db.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES})")  # `execute` would free one page
+        return self._pragma("freelist_count") > 0
 
     def describe(self, error: Exception) -> JournalError | None:
         """Return what an exception of SQLite or of the file system means to a person."""

@@ -259,7 +259,7 @@ async def test_targets_of_a_creation_that_was_killed_are_deleted_after_a_day(pat
 
 
 async def test_a_pruned_journal_is_smaller(journal: Journal, path: Path) -> None:
-    driver = await journal.acquire((await journal.create(NEW, targets(50_000))).id)
+    driver = await journal.acquire((await journal.create(NEW, targets(250_000))).id)
     await driver.release(state=RolloutState.FINISHED)
 
     def pages() -> int:
