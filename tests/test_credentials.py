@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib
+import pickle
 import socket
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -19,10 +21,11 @@ from koophone_async.protocol.signing import Algorithm, Request
 from tests.fake_server import FakeServer, ReceivedRequest, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
     from pathlib import Path
 
 SECRETS = ("AKEXAMPLE0000000TEST", "the-secret-key", "the-security-token", "the-password")
+REQUEST = Request("GET", "/", (), {}, None)
 NOW = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 ENVIRONMENT = {
     "HUAWEICLOUD_SDK_AK": "AKEXAMPLE0000000TEST",
@@ -58,16 +61,30 @@ def test_no_text_of_credentials_shows_a_secret() -> None:
 
 
 def test_a_key_signs_with_one_signer() -> None:
-    signed = KEY.signer.sign(Request("GET", "/", (), {}, None), "localhost", NOW)
+    signed = KEY.signer.sign(REQUEST, "localhost", NOW)
 
     assert KEY.signer is KEY.signer
     assert signed["X-Security-Token"] == "the-security-token"
     assert signed["Authorization"].startswith("SDK-HMAC-SHA256 Access=AKEXAMPLE0000000TEST, ")
 
 
+def through_a_pickle(key: AccessKey) -> AccessKey:
+    again: AccessKey = pickle.loads(pickle.dumps(key))  # noqa: S301 - our own
+    return again
+
+
+@pytest.mark.parametrize("copied", [through_a_pickle, copy.copy, copy.deepcopy])
+def test_a_key_that_has_signed_can_be_copied(copied: Callable[[AccessKey], AccessKey]) -> None:
+    KEY.signer.sign(REQUEST, "localhost", NOW)
+    again = copied(KEY)
+
+    assert again == KEY
+    assert again.signer.sign(REQUEST, "localhost", NOW) == KEY.signer.sign(REQUEST, "localhost", NOW)
+
+
 def test_a_derived_key_signs_for_its_region_and_service() -> None:
     key = AccessKey("A", "S", algorithm=Algorithm.DERIVED, region="cn-north-4", service="cph")
-    signed = key.signer.sign(Request("GET", "/", (), {}, None), "localhost", NOW)
+    signed = key.signer.sign(REQUEST, "localhost", NOW)
 
     assert " Credential=A/20250102/cn-north-4/cph, " in signed["Authorization"]
 

@@ -107,7 +107,7 @@ class Listing:
         self.total = self.count
 
 
-@frozen
+@frozen(slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class Selection:
     """Explicit ids, or filters on a list; without filters, the whole list."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from koophone_async.characters import ACCESS_KEY, ADDRESS, HEADER, NAME, PASSWORD, REGION, SECRET_KEY
 from koophone_async.checks import aware
@@ -20,7 +20,7 @@ def _abbreviated(access_key: str) -> str:
     return f"'{access_key[:4]}…'"
 
 
-@frozen
+@frozen(slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class AccessKey:
     """A permanent access key, or a temporary one with its security token."""
 
@@ -53,6 +53,10 @@ class AccessKey:
             raise InvalidRequest(
                 "", "access_key", "contains a slash, which ends a derived key", Rule.BAD_FORMAT
             )
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields; the signer, which cannot be copied, is created again."""
+        return asdict(self, recurse=False)
 
     @cached_property
     def signer(self) -> Signer:

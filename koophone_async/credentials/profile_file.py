@@ -30,6 +30,10 @@ _OPTIONS: Final = ("ak", "sk", "security_token", "project_id", "domain_id", "iam
 _MAX_SIZE: Final = 2**20
 """The maximum size of the file in bytes."""
 
+_INDENTED: Final = "an indented line continues a line without a value"
+_CAUSES: Final = {"AttributeError": _INDENTED, "MultilineContinuationError": _INDENTED}
+"""Causes of the errors that the parser raises for such a line, up to Python 3.12 and since."""
+
 
 @define(eq=False, slots=False)
 class UnreadableDefault(InvalidRequest):
@@ -90,11 +94,8 @@ class ProfileFile:
         try:
             parser.read_string(text)
             return {name: dict(parser.items(name)) for name in parser.sections()}
-        except configparser.Error as error:
-            kind = type(error).__name__
-        except AttributeError:
-            # The parser fails so at an indented line below one without a value, which it cannot append to.
-            kind = "an indented line continues a line without a value"
+        except (configparser.Error, AttributeError) as error:
+            kind = _CAUSES.get(type(error).__name__, type(error).__name__)
         # Raised outside of the handler, because the parser's error contains the line, which may be a secret.
         raise InvalidRequest("", str(self._path), f"is not an INI file ({kind})")
 

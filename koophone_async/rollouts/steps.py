@@ -31,7 +31,7 @@ def _only(values: Iterable[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(dict.fromkeys(ids(values)))
 
 
-@frozen
+@frozen(slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class Step:
     """One fleet verb with its arguments. A phone takes the next step when this one has succeeded on it."""
 

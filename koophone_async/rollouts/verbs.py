@@ -31,7 +31,7 @@ _ONE_EDITION: Final = {
 """Operations that only one edition has."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class FleetVerb(FleetMethod):
     """A fleet verb: a method of a fleet, with its parameters."""
 

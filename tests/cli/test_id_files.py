@@ -93,7 +93,7 @@ def test_every_form_is_read(form: str, end: str, encoding: str) -> None:
         (b'{"id": "a"}\n{"id": null}\n', "line 2: the id is not text"),
         (b'{"id": "a"}\n{"id": \n', "line 2: is not JSON"),
         (b'{"id": "a"}\nb\n', "line 2: is not JSON"),
-        (b"[" * 2000, "is nested more than 100 levels deep"),
+        (b"[" * 2000 + b"]" * 2000, "is nested more than 100 levels deep"),
     ],
 )
 def test_what_is_no_list_of_ids_is_refused_with_its_line(content: bytes, problem: str) -> None:
