@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -125,6 +125,6 @@ class StartedCall:
         return max(0.0, (now - self.started_at).total_seconds())
 
 
-def settled(entry: LoggedCall | None, outcome: Outcome) -> Outcome:
-    """Return an outcome as the run reports it, after writing it to the entry of its call, if there is one."""
-    return outcome if entry is None else entry.settle(outcome)
+def settling(record: Callable[[Outcome], None], entry: LoggedCall | None) -> Callable[[Outcome], None]:
+    """Return `record`, preceded by writing the outcome to the entry of its call, if there is one."""
+    return record if entry is None else lambda outcome: record(entry.settle(outcome))

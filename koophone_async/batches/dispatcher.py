@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic
 
 from attrs import define, evolve, field
 
-from koophone_async.batches.call_log import SendingHeld, SendingStopped, settled
+from koophone_async.batches.call_log import SendingHeld, SendingStopped, settling
 from koophone_async.batches.outcome_mapping import error_state
 from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State
 from koophone_async.call import SendTracker
@@ -42,6 +42,8 @@ class _Chunk:
     ids: Sequence[str]
     entry: LoggedCall | None
     """The entry of the call in the log of the run, if it has one."""
+
+    record: Callable[[Outcome], None]
 
     started: float | None = None
     """When the call began; None before its admission."""
@@ -83,7 +85,7 @@ class Dispatcher(Generic[Request, Answer]):
 
     async def send(self, ids: Sequence[str]) -> None:
         """Send a chunk, and its halves if it is refused because of some of its ids."""
-        unsettled = [_Chunk(ids, None if self._log is None else self._log.plan(ids))]
+        unsettled = [self._chunk(ids, None if self._log is None else self._log.plan(ids))]
         try:
             while unsettled:
                 halves = await self._send_chunk(unsettled[-1])
@@ -117,6 +119,9 @@ class Dispatcher(Generic[Request, Answer]):
             self._read_result(chunk, result)
         return ()
 
+    def _chunk(self, ids: Sequence[str], entry: LoggedCall | None) -> _Chunk:
+        return _Chunk(ids, entry, settling(self._record, entry))
+
     async def _admit_and_send(self, chunk: _Chunk) -> Answer:
         """Send a chunk once it may be sent; what its request reads anew is read after the wait for that."""
         while True:
@@ -145,7 +150,7 @@ class Dispatcher(Generic[Request, Answer]):
             return ()
         halves = _halves(chunk.ids)
         entries = (None, None) if chunk.entry is None else chunk.entry.split(halves)
-        return [_Chunk(ids, entry) for ids, entry in zip(halves, entries, strict=True)]
+        return [self._chunk(ids, entry) for ids, entry in zip(halves, entries, strict=True)]
 
     def _read_result(self, chunk: _Chunk, result: CallResult) -> None:
         """Settle the ids that have an outcome, and wait for the jobs of others; the rest is unknown."""
@@ -165,9 +170,9 @@ class Dispatcher(Generic[Request, Answer]):
             chunk.entry.started(wait.handle, jobs, has_jobs=wait.has_jobs)
         seconds = chunk.seconds
         for outcome in known:
-            self._record(settled(chunk.entry, evolve(outcome, seconds=seconds)))
+            chunk.record(evolve(outcome, seconds=seconds))
         if wait is not None and jobs:
-            self._pending.add(wait, jobs, chunk.entry, seconds)
+            self._pending.add(wait, jobs, chunk.record, seconds)
         self._settle_all(chunk, missing, State.UNKNOWN, NOT_IN_ANSWER)
 
     def _settle_unanswered(self, chunk: _Chunk, message: str) -> None:
@@ -181,7 +186,7 @@ class Dispatcher(Generic[Request, Answer]):
         seconds = chunk.seconds
         for id in ids:
             outcome = Outcome(id, state, error_code=code, error_message=message, seconds=seconds)
-            self._record(settled(chunk.entry, outcome))
+            chunk.record(outcome)
 
 
 def _blames_ids(error: KooPhoneError) -> bool:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from koophone_async.batches.call_log import settled
+from koophone_async.batches.call_log import settling
 from koophone_async.batches.outcome_mapping import OutcomeMerger, job_outcome, jobs_by_id, unfinished
 from koophone_async.polling import PendingJobs, ResumeToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from koophone_async.batches.call_log import LoggedCall, StartedCall
+    from koophone_async.batches.call_log import StartedCall
     from koophone_async.batches.outcomes import Outcome
     from koophone_async.batches.verb import EndedJob, Wait
     from koophone_async.operation import Sender
@@ -30,7 +30,7 @@ class _PendingCall:
     jobs: dict[str, str]
     """The id that each open job is for, by job id."""
 
-    entry: LoggedCall | None
+    record: Callable[[Outcome], None]
     started: float
     """When the call began, by the loop's clock."""
 
@@ -54,15 +54,17 @@ class PendingCalls:
 
     _calls: set[_PendingCall] = field(factory=set[_PendingCall], init=False)
 
-    def add(self, wait: Wait, jobs: dict[str, str], entry: LoggedCall | None, seconds: float) -> None:
+    def add(
+        self, wait: Wait, jobs: dict[str, str], record: Callable[[Outcome], None], seconds: float
+    ) -> None:
         """Wait for jobs of a call that began some seconds ago."""
-        call = _PendingCall(wait, jobs, entry, _now() - seconds)
+        call = _PendingCall(wait, jobs, record, _now() - seconds)
         self._subscribe(call, None if self._max_wait is None else call.started + self._max_wait)
 
     def resume(self, wait: Wait, call: StartedCall) -> None:
         """Wait for the jobs of a call that an earlier process has started."""
         age = call.age(self._session.now())
-        pending = _PendingCall(wait, dict(wait.jobs), call.entry, _now() - age)
+        pending = _PendingCall(wait, dict(wait.jobs), settling(self._record, call.entry), _now() - age)
         self._subscribe(pending, None if self._max_wait is None else _now() + self._max_wait, age)
 
     def leave_running(self) -> None:
@@ -114,7 +116,7 @@ class PendingCalls:
     def _merge(self, call: _PendingCall, outcome: Outcome, jobs: int = 1) -> None:
         """Record the outcome of an id once all its jobs have one."""
         if (merged := call.merger.add(outcome, jobs)) is not None:
-            self._record(settled(call.entry, merged))
+            call.record(merged)
 
 
 def _now() -> float:
