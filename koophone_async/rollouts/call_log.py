@@ -65,7 +65,7 @@ class StepLog:
         id_of = {target.position: target.id for target in targets}
         jobs = {job: id_of[position] for job, position in (chunk.jobs or {}).items() if position in id_of}
         called_at = chunk.called_at or self.attempt.now()
-        entry = LoggedChunk(self, chunk.chunk, positions, is_taken=True)
+        entry = LoggedChunk(self, chunk.chunk, positions, set(positions))
         self.positions.update(positions)
         return StartedCall(entry, chunk.handle or "", jobs, chunk.has_jobs, called_at)
 
@@ -79,8 +79,8 @@ class LoggedChunk:
     _open: dict[str, int]
     """Positions by id, of the phones without an outcome."""
 
-    is_taken: bool = False
-    """Whether the service has taken it, and jobs or states are awaited."""
+    _taken: set[str] = field(factory=set[str])
+    """Phones that the service has taken, whose jobs or states are awaited."""
 
     _is_sending: bool = field(default=False, init=False)
     """Whether it is `sending` on disk."""
@@ -129,8 +129,8 @@ class LoggedChunk:
         attempt.admission.end_call(self)
         open_jobs = {job: self._open[id] for job, id in jobs.items() if id in self._open}
         attempt.driver.mark_sent(self._chunk, handle, open_jobs, has_jobs=has_jobs, called_at=attempt.now())
-        attempt.tally.taken(self._log.step, len(open_jobs), wave=self._log.wave)
-        self.is_taken = True
+        self._taken = {id for id in jobs.values() if id in self._open}
+        attempt.tally.taken(self._log.step, len(self._taken), wave=self._log.wave)
 
     def settle(self, outcome: Outcome) -> Outcome:
         """Write the outcome of an id, as the step's expectation judges it."""
@@ -143,7 +143,7 @@ class LoggedChunk:
                 attempt.phones.place(position, step)
                 self._is_unsent = True
         else:
-            outcome = attempt.record(position, self._log, outcome, taken=self.is_taken)
+            outcome = attempt.record(position, self._log, outcome, taken=outcome.id in self._taken)
             self._results.append(Result(position, attempt.number, step, outcome))
         if len(self._results) == 1 or not self._open:
             attempt.write_soon(self)

@@ -108,6 +108,12 @@ def _at_least_one(_: object, attribute: Any, value: int | None) -> None:  # noqa
         raise InvalidRequest("", attribute.name, f"is {value}; it must be at least 1", Rule.OUT_OF_RANGE, 1)
 
 
+def _more_than_none(_: object, attribute: Any, value: float | None) -> None:  # noqa: ANN401 - an attrs attribute
+    if value == 0:
+        problem = "is 0, at which nothing could be sent; leave it out for no deadline"
+        raise InvalidRequest("", attribute.name, problem, Rule.OUT_OF_RANGE, 0)
+
+
 def _check_name(_: object, __: object, name: str) -> None:
     if name == LAST:
         raise InvalidRequest(
@@ -163,6 +169,7 @@ class Plan:
     deadline: Duration | None = field(
         default=None,
         converter=_optional_duration,
+        validator=_more_than_none,
         metadata=doc(
             "Time such as `4h` after which nothing more is sent; gates and closed windows do not count."
         ),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from fractions import Fraction
+from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from koophone_async.batches import State
 from koophone_async.rollouts.stop_rule import COUNTED, NOT_SUCCEEDED, Limit, StopRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from koophone_async.rollouts.steps import Step
 
@@ -55,17 +55,18 @@ class _StepCounts:
         """Return the number of phones that ended in one of the states."""
         return sum(self.at_once[state] + self.later[state] for state in states)
 
-    def survival(self, states: Sequence[State], minimum: float | Fraction) -> Fraction:
-        """Return the share of phones that end in none of the states.
+    def survival(self, states: Sequence[State], minimum: int) -> tuple[int, int]:
+        """Return the share of phones that end in none of the states, as numerator and denominator.
 
         Where fewer than `minimum` phones are known, nobody counts as ended so.
         """
-        lost = Fraction(0)
-        if self.answered and self.answered >= minimum:
-            lost += Fraction(sum(self.at_once[state] for state in states), self.answered)
-        if self.ended and self.ended >= minimum:
-            lost += Fraction(sum(self.later[state] for state in states), self.ended)
-        return 1 - lost
+        answered, ended = max(1, self.answered), max(1, self.ended)
+        lost = 0
+        if answered >= minimum:
+            lost += ended * sum(self.at_once[state] for state in states)
+        if ended >= minimum:
+            lost += answered * sum(self.later[state] for state in states)
+        return max(0, answered * ended - lost), answered * ended
 
 
 @define
@@ -75,24 +76,28 @@ class _Counts:
     scope: str
     steps: defaultdict[int, _StepCounts] = field(factory=lambda: defaultdict[int, _StepCounts](_StepCounts))
 
-    def survival(self, states: Sequence[State], minimum: float | Fraction) -> Fraction:
-        """Return the share of phones that end in none of the states at any step."""
-        return math.prod((step.survival(states, minimum) for step in self.steps.values()), start=Fraction(1))
+    def survival(self, states: Sequence[State], minimum: int) -> tuple[int, int]:
+        """Return the share of phones that end in none of the states at any step, as two integers."""
+        shares = [step.survival(states, minimum) for step in self.steps.values()]
+        return math.prod(passed for passed, _ in shares), math.prod(known for _, known in shares)
 
-    def reached(self, name: str, limit: Limit, minimum: float | Fraction) -> str | None:
+    def reached(self, name: str, limit: Limit, minimum: int) -> str | None:
         """Return how a limit was reached; None if it was not."""
         states = COUNTED[name]
         count = sum(step.count(states) for step in self.steps.values())
         if not count:
             return None
-        if not limit.is_percentage:
-            is_reached, figure = count >= limit.value, f"{count:,}"
+        figure = f"{count:,}"
+        if limit.is_percentage:
+            passed, known = self.survival(states, minimum)
+            lost = 100 * (known - passed)
+            is_reached = lost * limit.value.denominator >= limit.value.numerator * known
+            if is_reached:
+                figure = f"{lost / known:.3g}% ({figure})"
         else:
-            share = 100 * (1 - self.survival(states, minimum))
-            is_reached, figure = share >= limit.value, f"{float(share):.3g}% ({count:,})"
-        return (
-            f"{name.replace('_', ' ')} {self.scope}: {figure}; the limit is {limit}" if is_reached else None
-        )
+            is_reached = count >= limit.value
+        text = f"{name.replace('_', ' ')} {self.scope}: {figure}; the limit is {limit}"
+        return text if is_reached else None
 
 
 @define(eq=False)
@@ -111,11 +116,14 @@ class StopTally:
 
     _total: _Counts = field(factory=lambda: _Counts("in the rollout"), init=False)
     _waves: dict[int, _Counts] = field(factory=dict[int, _Counts], init=False)
+    _is_due: bool = field(default=False, init=False)
+    """Whether a success, which lowers every share, can have made one large enough to be judged."""
 
     def taken(self, step: int, count: int = 1, *, wave: int | None = None) -> None:
         """Count phones whose call the service has taken, and whose job is awaited."""
         for counts in self._scopes(wave):
             counts.steps[step].answered += count
+        self._is_due = True
 
     def ended(self, id: str, step: int, state: State, *, taken: bool, wave: int | None = None) -> str | None:
         """Count the result of a phone at a step, and return why the rollout must stop; None if it need not.
@@ -129,12 +137,14 @@ class StopTally:
         """
         if state is State.NOT_SENT:
             return None
-        skipped = self._skipped_steps(id, step, has_passed=state not in NOT_SUCCEEDED)
+        has_passed = state not in NOT_SUCCEEDED
+        skipped = self._skipped_steps(id, step, has_passed=has_passed) if self._has_narrow_steps else ()
         for counts in self._scopes(wave):
             counts.steps[step].add(state, taken=taken)
             for index in skipped:
                 counts.steps[index].add(State.SUCCEEDED, taken=False)
-        return self.judge()
+            self._is_due = self._is_due or counts.steps[step].ended <= self._largest_minimum
+        return None if has_passed and not self._is_due else self.judge()
 
     def end_wave(self) -> str | None:
         """Judge the present wave, which is over, and begin the next.
@@ -148,20 +158,36 @@ class StopTally:
 
     def judge(self, *, is_wave_over: bool = False) -> str | None:
         """Return why the rollout must stop by what was counted; None if it need not."""
-        if self._rule is None:
-            return None
-        for name, limit in self._rule.limits.items():
-            minimum = 0 if is_wave_over else self._minimum(limit, self._rule.after)
+        self._is_due = False
+        for name, limit in self._limits.items():
+            minimum = 0 if is_wave_over else self._minimum(limit)
             for counts in self._scopes():
                 if (reason := counts.reached(name, limit, minimum)) is not None:
                     return reason
         return None
 
-    def _minimum(self, limit: Limit, after: int) -> Fraction:
+    @cached_property
+    def _has_narrow_steps(self) -> bool:
+        return any(step.only is not None for step in self._steps)
+
+    @cached_property
+    def _limits(self) -> Mapping[str, Limit]:
+        return {} if self._rule is None else self._rule.limits
+
+    @cached_property
+    def _minima(self) -> Mapping[Limit, int]:
+        """How many phones must have a result before each percentage is judged, unless a wave is smaller."""
+        after = 0 if self._rule is None else self._rule.after
+        return {limit: max(after, math.ceil(100 / limit.value)) for limit in self._limits.values()}
+
+    @property
+    def _largest_minimum(self) -> int:
+        return max(self._minima.values(), default=0)
+
+    def _minimum(self, limit: Limit) -> int:
         """Return how many phones must have a result before a percentage is judged."""
         before = self._ends[self.wave - 2] if self.wave > 1 else 0
-        size = self._ends[self.wave - 1] - before
-        return min(max(Fraction(after), 100 / limit.value), Fraction(size))
+        return min(self._minima[limit], self._ends[self.wave - 1] - before)
 
     def _scopes(self, wave: int | None = None) -> tuple[_Counts, _Counts]:
         number = wave or self.wave
@@ -182,7 +208,7 @@ class StopTally:
     def _nobody_succeeded(self) -> str | None:
         """Return the reason of the default rule: after the last wave there is nothing to stop."""
         _, wave = self._scopes()
-        has_failed_all = wave.steps and not wave.survival(NOT_SUCCEEDED, 0)
+        has_failed_all = wave.steps and wave.survival(NOT_SUCCEEDED, 0)[0] == 0
         return (
             f"nobody succeeded in wave {self.wave}"
             if has_failed_all and self.wave < len(self._ends)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from koophone_async.batches import State
-from koophone_async.emulator import Durations, Emulator, Fail
+from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
 from koophone_async.rollouts.plan import Between, Plan, Selection, Step
 from koophone_async.rollouts.rollout import Rollout
@@ -55,6 +55,19 @@ async def test_a_phone_that_fails_takes_no_further_step(
 
     assert report[ids[3]].state is State.FAILED
     assert emulator.ledger.executions(RUN)[ids[3]] == 1
+
+
+async def test_what_an_answer_shows_at_once_is_a_share_of_all_phones_in_it(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    """Others succeed two seconds later: of those that have ended by then, all are unknown."""
+    emulator.fault(Omit(), RUN, phone=ids[5], first=1)
+    rollout = Rollout(plan(ids, stop="unknown=50%"), journal, session)
+
+    report = await rollout
+
+    assert report.counts == {State.UNKNOWN: 1, State.SUCCEEDED: 39}
+    assert rollout.state is RolloutState.FINISHED
 
 
 async def test_waves_follow_each_other(session: Session, journal: Journal, ids: list[str]) -> None:

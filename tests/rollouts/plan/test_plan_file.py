@@ -125,6 +125,7 @@ def test_several_accounts_and_regions_are_a_list_of_selections() -> None:
     [
         ("deadline: 4h", "deadlin: 4h", "13:1: deadlin: is an unknown key; did you mean deadline?"),
         ("deadline: 4h", "deadline: 90", "13:11: deadline: is '90'; expected a number with a unit"),
+        ("deadline: 4h", "deadline: 0s", "13:11: deadline: is 0, at which nothing could be sent"),
         ("deadline: 4h", "deadline: 1:30", "13:11: deadline: is '1:30'; expected a number with a unit"),
         ("deadline: 4h", "deadline: [4h]", "13:11: deadline: is a list; it must be text"),
         ("size: 25.3", "siz: 25.3", "5:85: steps[0].install.siz: is an unknown key; did you mean size?"),
