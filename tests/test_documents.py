@@ -24,7 +24,12 @@ from koophone_async.session import utc_now
 HERE: Final = Path(__file__).parents[1]
 PAGES: Final = {
     path.relative_to(HERE).as_posix(): path.read_text("utf-8")
-    for path in (HERE / "README.md", HERE / "CONTRIBUTING.md", *sorted((HERE / "docs").glob("*.md")))
+    for path in (
+        HERE / "README.md",
+        HERE / "CONTRIBUTING.md",
+        HERE / "SECURITY.md",
+        *sorted((HERE / "docs").glob("*.md")),
+    )
 }
 BLOCKS: Final = [
     pytest.param(page, block, id=f"{page}-{number}")
