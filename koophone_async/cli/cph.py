@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import evolve
 
 from koophone_async.cli.fleet_commands import Details, Inventory, Service, derive_verbs
-from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.bandwidths import Bandwidths
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.cph.commands import Commands
@@ -23,11 +21,9 @@ from koophone_async.services.cph.image_members import ImageMembers
 from koophone_async.services.cph.images import Images
 from koophone_async.services.cph.keypairs import Keypairs
 from koophone_async.services.cph.listings import Listing
-from koophone_async.services.cph.migration import Migration
 from koophone_async.services.cph.phone import Phone
 from koophone_async.services.cph.phone_images import PhoneImages
-from koophone_async.services.cph.phones import PhoneChange, PhoneQuery, PhoneReset, Phones
-from koophone_async.services.cph.properties import PropertyUpdate, PropertyValues
+from koophone_async.services.cph.phones import PhoneQuery, Phones
 from koophone_async.services.cph.scheduled_events import ScheduledEvents
 from koophone_async.services.cph.server import Server
 from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
@@ -36,7 +32,7 @@ from koophone_async.services.cph.shared_apps import SharedApps
 from koophone_async.services.cph.shared_files import SharedFiles
 from koophone_async.services.cph.shared_filesystems import SharedFilesystems
 from koophone_async.services.cph.started_jobs import Started
-from koophone_async.services.cph.storage import Export, NewSize, Restore, Storage
+from koophone_async.services.cph.storage import Storage
 from koophone_async.services.cph.tags import Tags
 from koophone_async.services.cph.traffic import Traffic
 from koophone_async.services.cph.undocumented import Undocumented
@@ -84,72 +80,6 @@ _GAMING_SERVERS: Final = evolve(SERVERS, fleet=_gaming_fleet)
 _GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet)
 
 
-async def _restart(
-    phones: Phones, ids: tuple[str, ...], image: str | None = None, properties: PropertyValues | None = None
-) -> Started:
-    return await phones.restart([PhoneChange(id, properties) for id in ids], image)
-
-
-async def _reset(
-    phones: Phones,
-    ids: tuple[str, ...],
-    image: str | None = None,
-    properties: PropertyValues | None = None,
-    *,
-    clear_properties: bool | None = None,
-) -> Started:
-    return await phones.reset([PhoneReset(id, properties, clear_properties) for id in ids], image)
-
-
-async def _migrate(
-    phones: Phones, ids: tuple[str, ...], sources: Mapping[str, str], *, with_properties: bool | None = None
-) -> Started:
-    return await phones.migrate([Migration(sources.get(id, ""), id, with_properties) for id in ids])
-
-
-async def _update_properties(
-    phones: Phones, ids: tuple[str, ...], properties: PropertyValues, custom: Mapping[str, str] | None = None
-) -> Started:
-    return await phones.update_properties([PropertyUpdate(id, properties, custom) for id in ids])
-
-
-async def _export(  # noqa: PLR0917 - the parameters of the verb
-    storage: Storage,
-    ids: tuple[str, ...],
-    include: Iterable[str],
-    bucket: str,
-    path: str,
-    exclude: Iterable[str] = (),
-) -> Started:
-    return await storage.export([Export(id, include, bucket, _fill_path(id, path), exclude) for id in ids])
-
-
-async def _restore(storage: Storage, ids: tuple[str, ...], bucket: str, path: str) -> Started:
-    return await storage.restore([Restore(id, bucket, _fill_path(id, path)) for id in ids])
-
-
-def _fill_path(phone: str, path: str) -> str:
-    return path.replace("{phone}", phone)
-
-
-async def _expand(storage: Storage, ids: tuple[str, ...], size: int) -> Started:
-    return await storage.expand([NewSize(id, size) for id in ids])
-
-
-async def _update_keypair(keypairs: Keypairs, ids: tuple[str, ...], keypair: str) -> Started:
-    return await keypairs.update(dict.fromkeys(ids, keypair))
-
-
-async def _update(deployments: Deployments, ids: tuple[str, ...], versions: Iterable[str]) -> gaming.Started:
-    if len(ids) != 1:
-        raise InvalidRequest(
-            "",
-            "--no-wait",
-            f"makes a single call, which takes one phone; {len(ids)} were selected",
-        )
-    return await deployments.update(ids[0], versions)
-
-
 _DETAILS: Final = {
     "commands.install": Details(labels={"content": "--apk"}),
     "commands.install_split": Details(labels={"content": "--apks"}),
@@ -158,12 +88,9 @@ _DETAILS: Final = {
     "commands.run_sync": Details(labels={"content": "--command"}),
     "commands.uninstall": Details(destroys="uninstall the app from", labels={"content": "--package"}),
     "encoding_servers.restart": Details(destroys="restart"),
-    "keypairs.update": Details(single_call=_update_keypair),
     "phones.connections": Details(reads=Access),
-    "phones.migrate": Details(destroys="overwrite the data of", single_call=_migrate),
-    "phones.reset": Details(destroys="erase the data of", single_call=_reset),
-    "phones.restart": Details(single_call=_restart),
-    "phones.update_properties": Details(single_call=_update_properties),
+    "phones.migrate": Details(destroys="overwrite the data of"),
+    "phones.reset": Details(destroys="erase the data of"),
     "servers.delete": Details(SERVERS, destroys="delete, with their phones and data,"),
     "servers.restart": Details(destroys="restart, with their phones,"),
     "shared_apps.delete": Details(destroys="delete the shared app of"),
@@ -171,9 +98,7 @@ _DETAILS: Final = {
     "shared_files.list": Details(reads=Listing),
     "shared_filesystems.attach": Details(labels={"id": "--filesystem"}),
     "shared_filesystems.detach": Details(labels={"id": "--filesystem"}),
-    "storage.expand": Details(single_call=_expand),
-    "storage.export": Details(single_call=_export),
-    "storage.restore": Details(destroys="overwrite the data of", single_call=_restore),
+    "storage.restore": Details(destroys="overwrite the data of"),
 }
 
 SERVICE: Final = Service(
@@ -213,7 +138,7 @@ SERVICE: Final = Service(
 _GAMING_DETAILS: Final = {
     "deployments.remove": Details(destroys="remove the versions from"),
     "deployments.undeploy": Details(destroys="undeploy the versions from"),
-    "deployments.update": Details(_GAMING_PHONES, single_call=_update),
+    "deployments.update": Details(_GAMING_PHONES),
 }
 
 GAMING: Final = Service(

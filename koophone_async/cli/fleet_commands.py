@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
@@ -60,9 +60,6 @@ class Verb:
     reads: type | None = None
     """What it reads of each id, if it reads anything: a model, or an enum of states."""
 
-    single_call: Callable[..., Awaitable[object]] | None = None
-    """Makes the documented call from ids and the verb's arguments, if the method has other parameters."""
-
 
 @frozen
 class Details:
@@ -78,7 +75,6 @@ class Details:
     destroys: str = ""
     """What it destroys or interrupts, such as `overwrite the data of`: then several ids need confirmation."""
 
-    single_call: Callable[..., Awaitable[object]] | None = None
     labels: Mapping[str, str] = field(factory=dict[str, str])
     """The options of fields of the request that are not named like a parameter, for error messages."""
 
@@ -107,7 +103,6 @@ def derive_verbs(
                 more.inventory or inventory,
                 waits=more.waits or verb.operation.answer is started,
                 reads=more.reads,
-                single_call=more.single_call,
             )
     return verbs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Final
 
 from koophone_async.cli.fleet_commands import Details, Inventory, Service, derive_verbs
@@ -14,7 +13,7 @@ from koophone_async.services.koophone.instances import Instance, InstanceQuery, 
 from koophone_async.services.koophone.jobs import StartedTask
 from koophone_async.services.koophone.orders import Orders
 from koophone_async.services.koophone.streaming import StreamAccess, Streaming
-from koophone_async.services.koophone.users import Assignment, Users
+from koophone_async.services.koophone.users import Users
 from koophone_async.services.koophone.video import Video
 from koophone_async.services.koophone.waiting import Jobs
 
@@ -29,10 +28,6 @@ INSTANCES: Final = Inventory(
 )
 
 
-def _unassign(resource: Users, ids: tuple[str, ...], user: str) -> Awaitable[StartedTask]:
-    return resource.unassign(Assignment(user, id) for id in ids)
-
-
 _DETAILS: Final = {
     "apps.list": Details(reads=App),
     "instances.backup": Details(destroys="back up, and release the machines of"),
@@ -42,7 +37,7 @@ _DETAILS: Final = {
     "orders.unsubscribe": Details(destroys="end the subscriptions, and delete the data, of"),
     "streaming.authorize": Details(reads=StreamAccess),
     "streaming.prepare": Details(waits=True),
-    "users.unassign": Details(destroys="erase the data, and end the assignment, of", single_call=_unassign),
+    "users.unassign": Details(destroys="erase the data, and end the assignment, of"),
 }
 
 SERVICE: Final = Service(

@@ -24,9 +24,10 @@ from koophone_async.cli import help_text, wait
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
-from koophone_async.cli.fleet_commands import Verb
+from koophone_async.cli.fleet_commands import Client, Verb
 from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_journalled
 from koophone_async.cli.lazy_groups import Builders, Click, group
+from koophone_async.cli.on_servers import Servers, run_on_servers, takes_servers
 from koophone_async.cli.option_classes import parameters_of
 from koophone_async.cli.options import MethodOptions
 from koophone_async.cli.orders import unpaid
@@ -41,6 +42,7 @@ from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.values import Arguments
 from koophone_async.cli.view import LIST, OUTCOMES, ROWS, VALUES, Arranged, View, view_of, view_parameters
+from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.undocumented import RawAnswer
 
 NoWait = Annotated[
@@ -178,6 +180,7 @@ class FleetCommand:
         waiting = [option("no_wait", NoWait, default=False)] if self.verb.waits else []
         return [
             *selection_parameters(self.verb.inventory),
+            *([option("server", Servers)] if takes_servers(self.entry) else []),
             *self.options.parameters,
             *waiting,
             *_confirmation_parameters(self.entry),
@@ -201,8 +204,10 @@ class FleetCommand:
 
     async def work(self, settings: Settings, args: Arguments) -> Exit:
         """Run the verb on the selection and print the outcomes."""
-        selection = Selection.of(self.verb.inventory, args)
         arguments, view, options = self.options.read(args), view_of(args), RunOptions.of(args)
+        if args.get("server"):
+            return await run_on_servers(self.entry, settings, arguments, args, view)
+        selection = Selection.of(self.verb.inventory, args)
         print_run = self._run_printer(view, selection)
         async with settings.session() as session:
             client = self.entry.service.client(session)
@@ -215,7 +220,8 @@ class FleetCommand:
                 if code is not None:
                     return code
             if options.no_wait and not options.is_journalled:
-                answer = self.entry.single_call(client, await selection.list_ids(client), arguments)
+                request = self._request(client, await selection.list_ids(client), arguments)
+                answer = session.send(self.entry.operation, request)
                 return await _print(self.entry, answer, view.printer(Columns()))
             label, noun = " ".join(self.entry.words), self.verb.inventory.noun
             print_run = partial(print_run, work=Work(label, noun, selection.total, quota_wait(session)))
@@ -230,6 +236,15 @@ class FleetCommand:
                 deadline=options.deadline,
             )
             return await print_run(self.verb.run(fleet, **arguments))
+
+    def _request(self, client: Client, ids: Sequence[str], arguments: Mapping[str, Any]) -> object:
+        """Return the request of one documented call for ids."""
+        if self.entry.operation.batch is None and len(ids) != 1:
+            problem = f"makes a single call, which takes one phone; {len(ids)} were selected"
+            raise InvalidRequest("", "--no-wait", problem)
+        run = self.verb.run(self.verb.inventory.fleet(client, ids), **arguments)
+        run.discard()
+        return run.request(ids)
 
     def _run_printer(self, view: View, selection: Selection) -> Callable[..., Awaitable[Exit]]:
         """Return the function that prints a run, before there is one: the view may be wrong."""

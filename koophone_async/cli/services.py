@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib import import_module
-from inspect import signature
 from operator import attrgetter
 from typing import Any, Final
 
@@ -38,9 +37,6 @@ _IAM: Final = Service(
     {},
     details={"tokens.create": Details(labels={"name": "--user, --domain or --project"})},
 )
-
-_ID_PARAMETERS: Final = ("instances", "where", "phones", "servers", "encoding_servers")
-"""Names of the parameters that take ids."""
 
 
 @frozen
@@ -101,17 +97,6 @@ class Entry:
         """Return the method of a client's resource."""
         method: Callable[..., Any] = getattr(self.resource(client), self.operation.name.split(".")[2])
         return method
-
-    def single_call(
-        self, client: Client, ids: tuple[str, ...], arguments: Mapping[str, Any]
-    ) -> Awaitable[object]:
-        """Make one documented call, instead of running the fleet verb."""
-        if self.verb is not None and self.verb.single_call is not None:
-            return self.verb.single_call(self.resource(client), ids, **arguments)
-        method = self.bound(client)
-        name = next(name for name in signature(method).parameters if name in _ID_PARAMETERS)
-        answer: Awaitable[object] = method(**{name: ids}, **arguments)
-        return answer
 
 
 def entries(*services: str) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from inspect import Parameter
-from typing import Annotated, Any, Final, TypeAlias, get_args
+from typing import Annotated, Any, Final, TypeAlias, get_args, is_typeddict
 
 import attrs
 import typer
@@ -24,6 +24,7 @@ from koophone_async.cli.json_options import (
     origin,
     parse_json_object,
 )
+from koophone_async.cli.property_option import parse_properties
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.wire import spelling
@@ -155,6 +156,8 @@ class RepeatedOption:
             info: Any = typer.Argument(metavar="ID", help=help_text.sentence(help))
         else:
             repetition = f"Repeat for several {'values' if is_list else 'keys'}"
+            if is_typeddict(hint):
+                repetition += ". Or one JSON object, or @FILE, with properties newer than the list"
             metavar = "TEXT" if is_list else "KEY=VALUE"
             info = typer.Option(option(name), metavar=metavar, help=help_text.sentence(help, repetition))
         created = create_parameter(name, list[str], info, required=parameter.default is Parameter.empty)
@@ -171,6 +174,8 @@ class RepeatedOption:
 
 
 def _parser(hint: Hint) -> Callable[[str, Sequence[str]], object]:
+    if is_typeddict(hint):  # the only one: properties
+        return parse_properties
     if origin(hint) is Iterable:
         return lambda _, texts: tuple(texts)
     has_lists = origin(hint) is Mapping and origin(get_args(hint)[-1]) is Iterable

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import typer
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.cli.errors import Exit
@@ -48,33 +48,43 @@ def command(entry: Entry) -> Callable[..., None]:
         The rows of a bare KooPhone task have the ids of its jobs, unless --ids-file has those of its phones,
         in the order of the call that started it.
         """
-        command = work(current_settings(context), resume_tokens, ids_file, view, deadline(timeout))
-        execute(with_option_names(command, {"resume_token": "TOKEN"}))
-
-    async def work(
-        settings: Settings,
-        tokens: list[str],
-        ids_file: str | None,
-        view: View,
-        timeout: float | Deadline | None,  # noqa: ASYNC109 - passed on
-    ) -> Exit:
-        out = OutcomePrinter.of(view)
-        ids = () if ids_file is None else read_phones(ids_file, tokens)
-        parts = [part for token in dict.fromkeys(tokens) for part in split(token)]
-        async with settings.session() as session:
-            wait = entry.resource(entry.service.client(session)).wait
-            label = " ".join((*entry.words[:-1], "wait"))
-            waits = Waits(partial(wait, ids=ids) if ids else wait, parts, timeout)
-            return await print_outcomes(waits, out, Work(label, "jobs", lambda: Total(len(parts))))
-
-    def read_phones(ids_file: str, tokens: list[str]) -> Sequence[str]:
-        is_task = len(tokens) == 1 and not ResumeToken.is_token(tokens[0])
-        if entry.operation.service != "koophone" or not is_task:
-            problem = "names the phones of one bare KooPhone task, and of nothing else"
-            raise InvalidRequest("", "--ids-file", problem)
-        return tuple(read_ids(ids_file))
+        wait = WaitCommand(entry, resume_tokens, ids_file, deadline(timeout))
+        execute(with_option_names(wait.work(current_settings(context), view), {"resume_token": "TOKEN"}))
 
     return run
+
+
+@frozen
+class WaitCommand:
+    """Waits for the jobs of some tokens."""
+
+    entry: Entry
+    """An operation of the resource that waits."""
+
+    tokens: Sequence[str]
+    ids_file: str | None
+    timeout: float | Deadline | None
+
+    async def work(self, settings: Settings, view: View) -> Exit:
+        """Wait, and print a row for each job."""
+        out = OutcomePrinter.of(view)
+        phones = self._phones()
+        parts = [part for token in dict.fromkeys(self.tokens) for part in split(token)]
+        async with settings.session() as session:
+            wait = self.entry.resource(self.entry.service.client(session)).wait
+            label = " ".join((*self.entry.words[:-1], "wait"))
+            waits = Waits(partial(wait, ids=phones) if phones else wait, parts, self.timeout)
+            return await print_outcomes(waits, out, Work(label, "jobs", lambda: Total(len(parts))))
+
+    def _phones(self) -> Sequence[str]:
+        """Return the phones of a bare task, from the file."""
+        if self.ids_file is None:
+            return ()
+        is_task = len(self.tokens) == 1 and not ResumeToken.is_token(self.tokens[0])
+        if self.entry.operation.service != "koophone" or not is_task:
+            problem = "names the phones of one bare KooPhone task, and of nothing else"
+            raise InvalidRequest("", "--ids-file", problem)
+        return tuple(read_ids(self.ids_file))
 
 
 def split(text: str) -> Iterator[ResumeToken | str]:
@@ -95,6 +105,9 @@ class Waits:
     _wait: Callable[..., Awaitable[Report]]
     _tokens: Iterable[ResumeToken | str]
     _timeout: float | Deadline | None
+    _known: Iterable[Outcome] = ()
+    """Outcomes that there are already."""
+
     _tasks: dict[asyncio.Future[Report], ResumeToken | str] = field(factory=dict[Any, Any], init=False)
 
     async def __aiter__(self) -> AsyncIterator[Outcome]:
@@ -103,6 +116,8 @@ class Waits:
         Raises:
             KooPhoneError: Some jobs could not be awaited; the outcomes of all others came before.
         """
+        for outcome in self._known:
+            yield outcome
         ended, errors = asyncio.Queue[asyncio.Future[Report]](), list[KooPhoneError]()
         for token in self._tokens:
             started = asyncio.ensure_future(self._wait(token, timeout=self._timeout))

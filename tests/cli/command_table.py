@@ -97,6 +97,8 @@ def option_values(
             return ["@profiles"]
         case "where" if inventory:
             return [f"@fields {inventory.operation}"]
+        case "server" if operation and operation.verb:
+            return [f"@ids {INVENTORIES['server']}"]
         case "columns" | "sort":
             return [
                 f"@columns {operation.operation.name if operation and columns(operation) else 'outcomes'}"

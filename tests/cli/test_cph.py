@@ -155,6 +155,93 @@ def test_single_calls_start_the_same_jobs_as_fleet_verbs(koophone: Invoke, line:
     assert result.code == 0
 
 
+@pytest.mark.parametrize(
+    "line, states",
+    [
+        (("run", "--command", "echo hi"), ["succeeded"] * 50),
+        (("push", "--tar", "obs://b/data.tar"), ["succeeded"] * 50),
+        (("uninstall", "--package", APP), ["failed"] * 50),
+        (("run-sync", "--command", "echo hi"), ["SUCCEEDED"] * 50),
+    ],
+)
+def test_a_command_runs_on_the_phones_of_a_server(
+    koophone: Invoke, line: tuple[str, ...], states: list[str]
+) -> None:
+    result = koophone(cph("servers", "list", *SERVER), first("commands", *line, "--server", "ID"))
+
+    assert [row["state"] for row in result.rows[1:]] == states, result.err
+
+
+def test_the_call_for_a_server_can_be_made_alone(koophone: Invoke) -> None:
+    result = koophone(
+        cph("servers", "list", *SERVER),
+        first("commands", "run", "--command", "id", "--server", "ID", "--no-wait"),
+    )
+
+    assert len(result.rows) == 51
+    assert result.code == 0
+
+
+def test_an_unknown_server_is_refused(koophone: Invoke) -> None:
+    result = koophone(cph("commands", "run", "--command", "id", "--server", "none"))
+
+    assert (result.code, result.out) == (1, "")
+    assert "cph.commands.run" in result.err
+
+
+def test_uninstalling_from_a_server_is_confirmed(koophone: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KOOPHONE_YES")
+
+    result = koophone(cph("commands", "uninstall", "--package", APP, "--server", "s"))
+
+    assert "--yes: is required without a terminal: would uninstall the app from 1 server (s)" in result.err
+
+
+def test_a_newer_property_is_sent_with_a_warning(koophone: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "properties.json"
+    file.write_text('{"com.cph.mainkeys": 1, "com.cph.newer": "x"}')
+
+    result = koophone(cph("phones", "update-properties", *ONE, "--properties", f"@{file}"))
+
+    (row,) = result.rows  # the emulator knows no more properties than the documents
+    assert (row["state"], row["error_code"]) == ("refused", "CPS.0163")
+    assert result.err.startswith(
+        "koophone: the property com.cph.newer is not documented; it is sent unchecked"
+    )
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (("--properties", "{"), "--properties: is not JSON"),
+        (("--properties", '{"com.cph.mainkeys": 7}'), "com.cph.mainkeys"),
+        (
+            ("--properties", "{}", "--properties", "a=1"),
+            "--properties: is a JSON object, which must have",
+        ),
+    ],
+)
+def test_json_properties_are_checked(koophone: Invoke, options: tuple[str, ...], problem: str) -> None:
+    result = koophone(cph("phones", "update-properties", "a", *options))
+
+    assert result.code == 2
+    assert problem in result.err
+
+
+def test_an_export_of_one_phone_has_any_path(koophone: Invoke) -> None:
+    options = ("--include", "/data/local", "--bucket", "backups", "--path", "one.tar")
+
+    one = koophone(
+        cph("phones", "list", *ONE),
+        first("storage", "export", "ID", *options),
+        first("storage", "export", "ID", *options, "--no-wait"),
+    )
+    two = koophone(cph("storage", "export", "a", "b", *options))
+
+    assert [row.get("state") for row in one.rows[1:]] == ["succeeded", None]
+    assert "--path: does not contain {phone}" in two.err
+
+
 def test_an_export_can_be_restored_on_another_phone(koophone: Invoke) -> None:
     def restore(*words: str) -> Line:
         other = ("--where", "name == phone-00002", "--bucket", "backups", *words)
@@ -345,6 +432,10 @@ async def test_a_binary_answer_is_printed_unchanged(tmp_path: Path) -> None:
         (("tags", "add", "a", "--tags", "env"), "--tags: has 0 values for env"),
         (("tags", "add", "a", "--tags", "env=1", "--tags", "env=2"), "--tags: has 2 values for env"),
         (("phones", "update-properties", "a", "--properties", "com.cph.nothing=1"), "com.cph.nothing"),
+        (
+            ("commands", "run", "a", "--server", "s", "--command", "id"),
+            "--server: selects all phones of a server; no other selection is possible",
+        ),
         (
             ("scheduled-events", "reschedule", "e", "--start", "soon"),
             "--start: is 'soon'; expected a time such",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Final, TypeVar
 
 from attrs import field, frozen
@@ -259,13 +259,15 @@ class PhoneFleet(Fleet):
             include: Absolute paths in /data or /cache, at most 4,096 bytes each.
             bucket: 3 to 63 lower-case letters, digits, `-` and `.`.
             path: Object path, at most 1,024 characters: a template with `{phone}`, such as
-                `backups/{phone}.tar`, or a mapping from phone id to path.
+                `backups/{phone}.tar`, or a mapping from phone id to path. For one phone it may be any text.
             exclude: Paths of the same kind to leave out of the included ones.
 
         Raises:
-            InvalidRequest: The path is a text without `{phone}`, so that all phones would share one object.
+            InvalidRequest: The path is a text without `{phone}`, so that several phones would share one
+                object.
         """
-        if isinstance(path, str) and _PHONE_SLOT not in path:
+        is_shared = not (isinstance(self._ids, Sized) and len(self._ids) == 1)
+        if is_shared and isinstance(path, str) and _PHONE_SLOT not in path:
             raise InvalidRequest(
                 storage.EXPORT.name,
                 "path",

@@ -48,6 +48,11 @@ def check_properties(properties: Mapping[str, Any]) -> dict[str, str]:
     return texts
 
 
+def is_documented(name: str) -> bool:
+    """Return whether a property is in the list; a newer one can be sent as JSON text."""
+    return FORMER.get(name, name) in RULES or name in UNEXPLAINED
+
+
 def _text_of(name: str, value: object) -> str:
     if not isinstance(value, str | int):
         raise InvalidRequest(
