@@ -117,7 +117,7 @@ class Csv(Printer):
 
     def _write_header(self, row: Row) -> None:
         if not self._has_header:
-            self.columns = self.columns or tuple(row)
+            self.columns: tuple[str, ...] = self.columns or tuple(row)
             self._write([self._text(column) for column in self.columns])
             self._has_header = True
 

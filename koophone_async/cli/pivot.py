@@ -36,7 +36,7 @@ class Pivot(Printer):
         super().__init__(inner.columns)
         self._inner, self._columns, self._cut_ids = inner, columns, cut_ids
         self._groups: dict[str, tuple[Row, dict[str, None]]] = {}
-        self.count = 0
+        self.count: int = 0
         """Number of rows so far."""
 
     def row(self, row: Row) -> None:

@@ -111,10 +111,10 @@ class Arranged(Printer):
 
     def __init__(self, inner: Printer, order: Sequence[str], limit: int | None) -> None:
         super().__init__(inner.columns)
-        self.streams = inner.streams and not order
+        self.streams: bool = inner.streams and not order
         self._inner, self._order, self._limit = inner, order, limit
         self._collected: list[Row] = []
-        self.count = 0
+        self.count: int = 0
         """Number of rows so far."""
 
     @property
