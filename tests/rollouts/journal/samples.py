@@ -9,7 +9,7 @@ from koophone_async.rollouts.journal import ChunkRecord, Journal, Result, Target
 from koophone_async.virtual_time import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from koophone_async.rollouts.journal import Driver
 
@@ -22,8 +22,8 @@ def result(position: int, state: State = State.SUCCEEDED, output: str | None = N
     return Result(position, 1, 0, Outcome(f"phone-{position}", state, output=output))
 
 
-def jobs(chunk: range) -> Mapping[str, int]:
-    return {f"job-{position}": position for position in chunk}
+def jobs(positions: Iterable[int]) -> Mapping[str, int]:
+    return {f"job-{position}": position for position in positions}
 
 
 async def send(driver: Driver, positions: range) -> int:
