@@ -88,6 +88,38 @@ def test_access_is_verified_with_the_keys_of_a_file(tmp_path: Path, secret: obje
         assert process.end().code == 0
 
 
+@pytest.mark.parametrize(
+    "secret, warning",
+    [
+        (KEY_TEXT, "has no ticket for session s1"),
+        ({"key": KEY_TEXT, "ticket": "ticket of s1"}, "has neither until nor auth_ts for session s1"),
+    ],
+    ids=["key", "ticket"],
+)
+def test_a_captured_access_is_let_in_once_and_weak_secrets_are_named(
+    tmp_path: Path, secret: object, warning: str
+) -> None:
+    secrets = tmp_path / "secrets.json"
+    secrets.write_text(json.dumps({"s1": secret}))
+    secrets.chmod(0o600)
+    captured = json.loads(access("s1"))
+    replays = [captured | {"ticket": f"ticket {number}"} for number in range(20)] + [captured] * 20
+    statuses: list[object] = []
+    with started("events", "serve", "--secrets-file", str(secrets)) as process:
+        at = address(process)
+        assert process.stderr
+        assert warning in process.stderr.readline()
+        for call in (captured, *replays):
+            try:
+                statuses.append(post(f"{at}/verify", json.dumps(call).encode()).get("aes_key"))
+            except HTTPError as refused:
+                statuses.append(refused.code)
+        process.send_signal(signal.SIGTERM)
+        assert process.end().code == 0
+
+    assert statuses == [KEY_TEXT] + [403] * 40
+
+
 def test_access_is_verified_with_the_environments_key() -> None:
     with started("events", "serve", environ={"KOOPHONE_EVENTS_KEY": KEY_TEXT}) as process:
         assert post(f"{address(process)}/verify", access("any"))["aes_key"] == KEY_TEXT
