@@ -7,6 +7,7 @@ JSON Schema, so that the parser of plans, their JSON, and what editors complete 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum, IntEnum, StrEnum
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -65,7 +66,7 @@ def shown(raw: object) -> str:
 
 
 @frozen
-class _Scalar:
+class _Scalar(ABC):
     """What all single values have in common: where references are allowed, each may be one."""
 
     def read(self, raw: object, context: Context) -> Any:  # noqa: ANN401 - of the type that it reads
@@ -78,8 +79,9 @@ class _Scalar:
         with context.located():
             return self._read(Plain(context.resolve(reference)), context)
 
+    @abstractmethod
     def _read(self, raw: object, context: Context) -> Any:  # noqa: ANN401 - of the type that it reads
-        raise NotImplementedError
+        """Return the value that is no reference."""
 
 
 @frozen

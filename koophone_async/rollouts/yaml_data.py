@@ -29,10 +29,6 @@ class InvalidYaml(ValueError):
     problem: str
     position: Position = (1, 1)
 
-    def __str__(self) -> str:
-        """Return what is wrong."""
-        return self.problem
-
 
 @frozen
 class YamlData:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,5 +107,6 @@ def test_a_text_under_the_name_of_a_secret_is_not_shown() -> None:
     tags = {"password": "s3cret", "team": "shop"}
     plan = Plan(service="cph", targets=Selection(tag=tags), steps=Step("add_tags", {"tags": tags}))
 
+    assert redacted_data(evolve(plan, concurrency=5))["concurrency"] == 5
     assert redacted_data(plan)["steps"] == [{"add_tags": {"tags": {"password": "***", "team": "shop"}}}]
     assert "s3cret" not in str(redacted_data(plan))

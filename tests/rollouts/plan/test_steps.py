@@ -98,6 +98,13 @@ def test_lists_of_models_have_the_names_of_fields() -> None:
     ]
 
     assert plan("set_video", settings).to_data()["steps"] == [{"set_video": {"settings": settings}}]
+    settings[0]["network"] = "LAN"
+    with pytest.raises(InvalidRequest, match=r"steps\[0\]\.set_video\.settings\[0\]\.network: is 'LAN'"):
+        plan("set_video", settings)
+    settings[0]["network"] = "WIFI"
+    with pytest.raises(InvalidRequest, match=r"steps\[0\]\.set_video\.settings: lacks MOBILE_NETWORK"):
+        plan("set_video", settings)
+    settings[0]["network"] = "MOBILE_NETWORK"
     rate["fps"] = 25
     with pytest.raises(InvalidRequest, match=r"steps\[0\]\.set_video.*is 25; it must be one of 30, 60"):
         plan("set_video", settings)

@@ -21,6 +21,7 @@ def test_a_limit_without_a_name_is_that_of_not_succeeded() -> None:
 
 def test_never_is_a_rule_without_limits() -> None:
     assert StopRule.parse("never") == StopRule(never=True)
+    assert str(StopRule(never=True)) == "never"
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def test_what_is_no_window_is_refused(text: str) -> None:
 def test_a_window_without_weekdays_never_opens() -> None:
     with pytest.raises(InvalidRequest, match="never opens"):
         Window(time(1), time(2), "UTC", ())
+    with pytest.raises(InvalidRequest, match="closes when it opens, at 05:00"):
+        Window(time(5), time(5), "UTC")
 
 
 def test_the_nearest_zone_is_offered() -> None:
