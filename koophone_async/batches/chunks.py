@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter, deque
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
+from itertools import pairwise
 from math import inf
 from typing import Final, Protocol, TypeAlias
 
@@ -31,6 +32,16 @@ def id_and_region(item: object) -> tuple[object, str | None]:
     if isinstance(item, str):
         return str.__str__(item), None  # the value of a StrEnum member, not its name
     return getattr(item, "id", item), getattr(item, "region", None)
+
+
+def id_of(item: Item) -> str:
+    """Return the id of an item as text, also if it is invalid."""
+    return str(id_and_region(item)[0])
+
+
+def are_sorted(items: Iterable[Item]) -> bool:
+    """Return whether items are in the order of their ids."""
+    return all(before <= after for before, after in pairwise(map(id_of, items)))
 
 
 def ids_without_region(source: Source) -> set[str] | None:

@@ -6,21 +6,24 @@ id has a task of its own: the poll scheduler calls back as jobs end.
 
 A call may be refused as a whole because of a few wrong ids. If the refusal proves that nothing was executed,
 the chunk is halved and both halves are sent, until the wrong ids are isolated: at most 2 k log2(n) more calls
-for k wrong ids among n. If the ids are of several regions, they go back to the intake instead, which groups
-them. Orders are neither halved nor grouped: what they cost is for their owner to decide.
+for k wrong ids among n. If the ids are of several regions, they go back to the intake instead, which sorts
+them, or groups them by region. Orders are neither halved nor grouped: what they cost is for their owner to
+decide.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Final, Generic
 
 from attrs import define, evolve, field
 
 from koophone_async.batches.call_log import SendingHeld, SendingStopped, settling
+from koophone_async.batches.chunks import are_sorted
 from koophone_async.batches.outcome_mapping import error_state
 from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State
+from koophone_async.batches.regions import is_of_several_regions
 from koophone_async.call import SendTracker
 from koophone_async.errors import KooPhoneError, Refused
 from koophone_async.operation import Answer, Request, Sender
@@ -36,6 +39,14 @@ if TYPE_CHECKING:
 
 
 @define(eq=False)
+class _Split:
+    """What both halves of a call of several regions have in common."""
+
+    is_mixed: bool = False
+    """Whether one of them is of several regions too."""
+
+
+@define(eq=False)
 class _Chunk:
     """The ids of one call, until they have an outcome or jobs."""
 
@@ -44,6 +55,8 @@ class _Chunk:
     """The entry of the call in the log of the run, if it has one."""
 
     record: Callable[[Outcome], None]
+    split: _Split | None = None
+    """Set for the halves of a call of several regions."""
 
     started: float | None = None
     """When the call began; None before its admission."""
@@ -79,6 +92,9 @@ class Dispatcher(Generic[Request, Answer]):
     _put_back: Callable[[Sequence[str]], None]
     """Puts ids back into the input, to be grouped by region."""
 
+    _put_back_sorted: Callable[[Sequence[str]], bool]
+    """Puts ids back and sorts the rest of the input, once, if that is possible and changes the chunks."""
+
     _pending: PendingCalls
     _regions: RegionLookup | None = None
     _log: CallLog | None = None
@@ -90,7 +106,10 @@ class Dispatcher(Generic[Request, Answer]):
             while unsettled:
                 halves = await self._send_chunk(unsettled[-1])
                 unsettled.pop()
-                unsettled += halves
+                # A half of several regions is halved again only after the other one was sent: if that is too,
+                # it is better to look the regions up.
+                is_by_region = any(half.split for half in halves)
+                unsettled = [*halves, *unsettled] if is_by_region else [*unsettled, *halves]
         except BaseException as error:
             reason = (
                 self._stop_reason() if isinstance(error, asyncio.CancelledError) else type(error).__name__
@@ -119,8 +138,8 @@ class Dispatcher(Generic[Request, Answer]):
             self._read_result(chunk, result)
         return ()
 
-    def _chunk(self, ids: Sequence[str], entry: LoggedCall | None) -> _Chunk:
-        return _Chunk(ids, entry, settling(self._record, entry))
+    def _chunk(self, ids: Sequence[str], entry: LoggedCall | None, split: _Split | None = None) -> _Chunk:
+        return _Chunk(ids, entry, settling(self._record, entry), split)
 
     async def _admit_and_send(self, chunk: _Chunk) -> Answer:
         """Send a chunk once it may be sent; what its request reads anew is read after the wait for that."""
@@ -143,14 +162,31 @@ class Dispatcher(Generic[Request, Answer]):
 
     async def _separate(self, chunk: _Chunk, error: KooPhoneError) -> Sequence[_Chunk]:
         """Return the halves of a refused chunk, or put its ids back if they are of several regions."""
-        if self._regions and await self._regions.separates(list(chunk.ids), error):
+        is_mixed = self._regions is not None and is_of_several_regions(error) and len(chunk.ids) > _PAIR
+        if is_mixed and await self._is_put_back(chunk):
             if chunk.entry is not None:
                 chunk.entry.dissolve()
-            self._put_back(chunk.ids)
             return ()
-        halves = _halves(chunk.ids)
+        halves, split = _halves(chunk.ids), _Split() if is_mixed else None
         entries = (None, None) if chunk.entry is None else chunk.entry.split(halves)
-        return [self._chunk(ids, entry) for ids, entry in zip(halves, entries, strict=True)]
+        return [self._chunk(ids, entry, split) for ids, entry in zip(halves, entries, strict=True)]
+
+    async def _is_put_back(self, chunk: _Chunk) -> bool:
+        """Put ids of several regions back into the input, sorted or once the regions are known."""
+        regions = self._regions
+        if regions is None:
+            return False
+        if self._put_back_sorted(chunk.ids):
+            regions.expect_order()
+            return True
+        # If one region ends in a sorted chunk, and the next begins, one of its halves is of a single region.
+        may_halve = are_sorted(chunk.ids) and not (chunk.split and chunk.split.is_mixed)
+        is_separated = await regions.separates(chunk.ids, if_short=may_halve)
+        if is_separated:
+            self._put_back(chunk.ids)
+        elif chunk.split is not None:
+            chunk.split.is_mixed = True
+        return is_separated
 
     def _read_result(self, chunk: _Chunk, result: CallResult) -> None:
         """Settle the ids that have an outcome, and wait for the jobs of others; the rest is unknown."""
@@ -187,6 +223,10 @@ class Dispatcher(Generic[Request, Answer]):
         for id in ids:
             outcome = Outcome(id, state, error_code=code, error_message=message, seconds=seconds)
             chunk.record(outcome)
+
+
+_PAIR: Final = 2
+"""Two ids are halved, which separates them without a look-up."""
 
 
 def _blames_ids(error: KooPhoneError) -> bool:

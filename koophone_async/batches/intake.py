@@ -11,8 +11,8 @@ freed. With `linger`, an incomplete chunk also leaves some seconds after its old
 input, whose next id may take longer than that, is then read by a task of its own (`read_ahead`).
 
 If all ids of a call must be of one region and the regions are unknown, the first chunk is a probe: the
-others wait for its answer, for a second at most. If it is refused because of its regions, these are looked up
-and its ids are put back, so that one call is wasted and not one for each worker.
+others wait for its answer, for a second at most. If it is refused because of its regions, its ids are put
+back, sorted or after a look-up (see `regions`), so that one call is wasted and not one for each worker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from koophone_async.batches.chunks import Chunker, Item, Partitions, Source, id_and_region, id_problem
+from koophone_async.batches.chunks import (
+    Chunker,
+    Item,
+    Partitions,
+    Source,
+    are_sorted,
+    id_and_region,
+    id_of,
+    id_problem,
+)
 from koophone_async.batches.outcomes import Outcome, State
 from koophone_async.errors import InvalidRequest
 
@@ -75,6 +84,10 @@ class Intake:
         self._probed: asyncio.Event | None = None
         self._reading = asyncio.Lock()
         self._has_ended = False
+        self._is_sorted = False
+        self._returned = set[str]()
+        """Ids in the rest of the input that were read before."""
+
         self.log: CallLog | None = None
         self.error: Exception | None = None
         """The exception that the input raised, which has ended it."""
@@ -99,9 +112,13 @@ class Intake:
     async def next_chunk(self) -> list[str] | None:
         """Read ids until a chunk can leave; return None when the input has ended and all chunks have left."""
         async with self._reading:
+            if self._probed is None and self._regions is not None and self._regions.is_in_order:
+                self.put_back_sorted(())
             if self._probed is not None:
                 with anyio.move_on_after(_MAX_PROBE):
                     await self._probed.wait()
+            if self._regions is not None:
+                await self._regions.wait()
             while True:
                 if chunk := await self._ready_chunk():
                     if self._regions is not None and self._probed is None:
@@ -134,6 +151,34 @@ class Intake:
             if chunk := self._chunker.add(id, self._region_of(id)):
                 self._complete.append(chunk)
         self._recorder.notify()  # a worker may wait for room, which these ids have left
+
+    def put_back_sorted(self, ids: Sequence[str]) -> bool:
+        """Put ids back that were not executed, and sort the rest of the input by id.
+
+        Returns False, and does nothing, if that was done before, if the input can be read only once, or if
+        sorting does not change its chunks.
+        """
+        if (
+            self._is_sorted
+            or not isinstance(self._source, Collection)
+            or not isinstance(self._items, Iterator)
+        ):
+            return False
+        self._is_sorted = True
+        if len(self._source) <= self._verb.max_ids or are_sorted(self._source):
+            return False
+        unread = list[Item]()
+        try:
+            unread.extend(self._items)
+        except Exception as error:  # noqa: BLE001 - of the caller's input, as in `_read`
+            self.error = error
+        self._returned = {*self._chunker.reopen(), *ids}
+        self._items = self._until_end(iter(sorted([*self._returned, *unread], key=id_of)))
+        self._has_ended = False
+        self.end_probe()
+        self._probed = None  # the first chunk of the sorted ids is one too
+        self._recorder.notify()  # a worker may wait for room, which these ids have left
+        return True
 
     def _region_of(self, id: str) -> str | None:
         return self._regions.get(id) if self._regions is not None else None
@@ -172,8 +217,13 @@ class Intake:
         return self._has_ended and self.error is None
 
     @property
+    def _waiting(self) -> int:
+        """Ids that were read and are in no call, and so leave room for others."""
+        return self._chunker.waiting + len(self._returned)
+
+    @property
     def _may_read(self) -> bool:
-        in_flight = self._recorder.unreported - self._chunker.waiting
+        in_flight = self._recorder.unreported - self._waiting
         return not self._has_ended and (not in_flight or in_flight + self._chunk_size <= self._max_in_flight)
 
     def _incomplete_chunk(self) -> list[str] | None:
@@ -207,7 +257,7 @@ class Intake:
             return None
         try:
             if isinstance(self._items, Iterator):
-                room = max(1, self._max_in_flight - self._recorder.unreported + self._chunker.waiting)
+                room = max(1, self._max_in_flight - self._recorder.unreported + self._waiting)
                 return next(filter(None, map(self._add, islice(self._items, room))), None)
             async for item in self._items:
                 chunk = self._add(item)
@@ -228,7 +278,9 @@ class Intake:
         """Add an item to its chunk, unless it is a duplicate or invalid; return the chunk if it is full."""
         raw_id, region = id_and_region(item)
         id, problem = str(raw_id), id_problem(raw_id)
-        if not self._recorder.begin(id):
+        if id in self._returned:
+            self._returned.remove(id)
+        elif not self._recorder.begin(id):
             return None
         if problem:
             self._reject(id, problem)

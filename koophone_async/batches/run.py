@@ -193,6 +193,7 @@ class Run(Generic[Request, Answer]):
             self._recorder.discard_duplicates,
             lambda: self._stop_reason,
             self._intake.put_back,
+            self._intake.put_back_sorted,
             self._pending,
             self._regions,
             self._log,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from koophone_async.batches import RunOptions
 from koophone_async.batches.chunks import Source
 from koophone_async.batches.regions import RegionMap
@@ -52,7 +54,7 @@ class KooPhone:
         sender = session.bind(edition=edition)
         tasks = TaskPoller(sender)
         self._sender, self._tasks = sender, tasks
-        self._regions = RegionMap(lambda wanted: list_regions(sender, wanted))
+        self._regions = RegionMap(partial(list_regions, sender))
         self.apps: Apps = Apps(sender)
         self.commands: Commands = Commands(sender)
         self.instances: Instances = Instances(sender)

@@ -65,7 +65,8 @@ class Fleet:
     Every method returns a `Run`: iterate over it for outcomes as they arrive, or await it for the report.
     Duplicate ids are dropped. Ids are sent a hundred per call, grouped by region where it is known (that of
     listed instances is), and every distinct id gets exactly one outcome. If a call is refused because its ids
-    are of several regions, the regions are looked up in the list of instances, once in a run.
+    are of several regions, the others are sorted and, if that does not separate them, their regions are
+    looked up in the list of instances; each once in a run.
     """
 
     _session: Sender

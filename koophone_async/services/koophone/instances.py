@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 from attrs import Attribute, field, frozen
 
+from koophone_async.batches.regions import ListTooLongError
 from koophone_async.checks import IDS, Between, OneOf, aware, ids
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import Batch, Operation, Sender
@@ -205,20 +207,32 @@ BACKUP: Final = Operation(
 )  # fmt: skip
 
 
-async def list_regions(session: Sender, wanted: Collection[str] | None) -> AsyncIterator[tuple[str, str]]:
+async def list_regions(
+    session: Sender, wanted: Collection[str] | None, max_requests: int | None
+) -> AsyncIterator[tuple[str, str]]:
     """Iterate over ids and regions: of all instances or, where that takes fewer requests, of the wanted ones.
 
     The list has no filter by region, and one by id that takes a single id.
+
+    Raises:
+        ListTooLongError: More requests than the maximum would follow the first page.
     """
+    is_first, is_long = True, False
     async for rows, total in pages(session, LIST, InstanceQuery(size=MAX_PAGE)):
         for instance in rows:
             if instance.region:
                 yield instance.id, instance.region
-        if wanted is not None and total is not None and total > len(rows) * (len(wanted) + 1):
+        if is_first and total and rows:
+            following = math.ceil(total / len(rows)) - 1
+            is_long = wanted is not None and len(wanted) < following
+            if max_requests is not None and (len(wanted) if is_long and wanted else following) > max_requests:
+                raise ListTooLongError
+        is_first = False
+        if is_long:
             break
     else:
         return
-    for id in wanted:
+    for id in wanted or ():
         async for instance in items(session, LIST, InstanceQuery(id=id)):
             if instance.region:
                 yield instance.id, instance.region
