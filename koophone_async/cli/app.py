@@ -98,6 +98,38 @@ def _events() -> Click:
     return get_group(group(("events",), text, dict, {"serve": partial(_command, "serve", "events")}))
 
 
+_ROLLOUTS: Final = {
+    "start": ("driving", "start"),
+    "resume": ("driving", "resume"),
+    "status": ("showing", "status"),
+    "list": ("showing", "list_"),
+    "outcomes": ("showing", "outcomes"),
+    "watch": ("showing", "watch"),
+    "pause": ("requests", "pause"),
+    "approve": ("requests", "approve"),
+    "cancel": ("requests", "cancel"),
+    "retry": ("driving", "retry"),
+    "undo": ("driving", "undo"),
+    "prune": ("showing", "prune"),
+    "schema": ("showing", "schema"),
+}
+"""Modules and functions of the commands of `koophone rollout`."""
+
+
+def _rollout() -> Click:
+    text = "Run steps on phones in waves; a rollout survives the end of its process."
+    builders = {name: partial(_function, name, *place) for name, place in _ROLLOUTS.items()}
+    return get_group(group(("rollout",), text, dict, builders))
+
+
+def _function(name: str, module: str, function: str) -> Click:
+    """Build a command of rollouts."""
+    callback = getattr(_module(f"rollouts.{module}"), function)
+    info = CommandInfo(name, callback=callback)
+    info.help = help_text.unwrap(callback.__doc__)
+    return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
+
+
 def _operations(*services: str) -> Callable[[], Builders]:
     return lambda: _module("operation_commands").groups(*services)
 
@@ -129,6 +161,7 @@ app: typer.Typer = group(
     _operations("koophone"),
     {
         **{name: partial(_command, name, module) for name, module in _COMMANDS.items()},
+        "rollout": _rollout,
         "events": _events,
         "cph": _cph,
         "iam": _iam,

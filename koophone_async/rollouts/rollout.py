@@ -25,7 +25,7 @@ from koophone_async.rollouts.starts import NewOptions
 from koophone_async.rollouts.stop_tally import StopTally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -94,6 +94,7 @@ class Rollout:
         waits_at_gates: bool = True,
         despite_stop: bool = False,
         deadline: float | None = None,
+        values: Mapping[str, str] | None = None,
     ) -> Self:
         """Return a rollout that this process takes up where another has left it.
 
@@ -104,10 +105,13 @@ class Rollout:
             waits_at_gates: As for a new one.
             despite_stop: Whether to go on though its rule has stopped it, or somebody has cancelled it.
             deadline: Seconds from now, for one that has reached its deadline.
+            values: Other values of the plan by path, such as a link that expired: `steps[0].install.url`.
         """
 
         def begin(opened: Journal) -> Awaitable[Start]:
-            return starts.resume(opened, name, session, despite_stop=despite_stop, deadline=deadline)
+            return starts.resume(
+                opened, name, session, despite_stop=despite_stop, deadline=deadline, values=values
+            )
 
         return cls._of(begin, journal, session, waits_at_gates)
 
@@ -315,12 +319,14 @@ class Rollout:
             driver,
             Admission(start.plan.concurrency),
             PhoneTable(record.targets),
-            StopTally(start.plan.stop, start.waves, start.plan.steps, max(1, record.wave)),
+            StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave),
             self._now,
         )
         try:
             chunks = await restore(journal, attempt)
-            if not start.ignores_stop and (reason := attempt.tally.judge()) is not None:
+            if start.ignores_stop:
+                attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
+            elif (reason := attempt.tally.judge()) is not None:
                 attempt.admission.stop(reason)
             driver.update(
                 state=RolloutState.RUNNING,
@@ -331,7 +337,7 @@ class Rollout:
             )
             async with Clients(start.plan, self._session, start.max_wait) as clients:
                 self._runner = Runner(
-                    journal, start.plan, attempt, clients, self._report_end, self._waits_at_gates
+                    journal, start.plan, attempt, clients, self._report_end, start.wave, self._waits_at_gates
                 )
                 self.state = await self._runner.drive(chunks)
                 self.reason = self._runner.reason

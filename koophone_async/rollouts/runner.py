@@ -57,10 +57,12 @@ class Runner:
     _on_end: Callable[[Target, int, int, Outcome], None]
     """Called with a phone, its step, its wave and its outcome, when it takes no further step."""
 
+    _wave: int = 1
+    """The wave that was reached."""
+
     _waits_at_gates: bool = True
     """Whether to wait where approval is needed; otherwise the rollout is left there."""
 
-    _wave: int = field(default=1, init=False)
     _end: RolloutState = field(default=RolloutState.FINISHED, init=False)
     _pipelines: list[Pipeline] = field(factory=list[Pipeline], init=False)
     _reasons: set[WaitingFor] = field(factory=set[WaitingFor], init=False)
@@ -89,7 +91,6 @@ class Runner:
             LeaseLost: Another process has taken the rollout over.
         """
         driver = self._attempt.driver
-        self._wave = max(1, driver.rollout.wave)
         approvals = [
             entry.details
             for entry in await self._journal.read_log(driver.rollout.id)
@@ -122,7 +123,7 @@ class Runner:
     # Waves
 
     async def _run_waves(self, chunks: Sequence[SentChunk]) -> None:
-        while True:
+        while self._attempt.waves:
             self._attempt.driver.update(wave=self._wave)
             await self._run_wave(self._wave, chunks)
             chunks, self._late = self._late, []

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import Deadline
+from koophone_async.rollouts.changes import with_value
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.journal import Kind, NewRollout, RolloutRecord, RolloutState
 from koophone_async.rollouts.plan import Between, Plan
@@ -20,7 +21,7 @@ from koophone_async.rollouts.waves import ALL, WavePlan
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from koophone_async.batches.chunks import Item
     from koophone_async.rollouts.journal import Driver, Journal
@@ -46,6 +47,9 @@ class Start:
     attempt: int
     waves: Sequence[int]
     """How many phones are reached after each wave."""
+
+    wave: int = 1
+    """The wave that it has reached."""
 
     max_wait: float | Deadline | None = Deadline.DEFAULT
     """Seconds for which the jobs of each call are awaited."""
@@ -113,7 +117,7 @@ async def create(
     record = await journal.create(new, targets)
     driver = await journal.acquire(record.id)
     driver.log("start", {"targets": record.targets})
-    return Start(driver, plan, 1, record.waves, options.max_wait)
+    return Start(driver, plan, 1, record.waves, max_wait=options.max_wait)
 
 
 async def _check_account(record: RolloutRecord, plan: Plan, session: Session | None) -> None:
@@ -134,13 +138,14 @@ async def _refuse_unended(journal: Journal, name: str) -> None:
             raise InvalidRequest("", "name", problem, Rule.NOT_UNIQUE)
 
 
-async def resume(
+async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     journal: Journal,
     name: str,
     session: Session | None = None,
     *,
     despite_stop: bool = False,
     deadline: float | None = None,
+    values: Mapping[str, str] | None = None,
 ) -> Start:
     """Become the driver of a rollout that was left, stopped, or has unfinished phones.
 
@@ -150,9 +155,10 @@ async def resume(
         session: The session that it goes on with.
         despite_stop: Whether to go on though its rule has stopped it, or somebody has cancelled it.
         deadline: Seconds from now, for one that has reached its deadline.
+        values: Other values of the plan by path, such as a link that expired: `steps[0].install.url`.
 
     Raises:
-        InvalidRequest: It was stopped or cancelled, or is of another account or edition.
+        InvalidRequest: It was stopped or cancelled, or is of another account or edition; or a value is wrong.
         LeaseHeld: Another process drives it.
     """
     record = await journal.find(name)
@@ -163,15 +169,21 @@ async def resume(
         raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
     if record.state is RolloutState.CANCELLED and not despite_stop:
         raise InvalidRequest("", "rollout", "was cancelled; --despite-stop goes on", Rule.CONFLICT)
-    await _check_account(record, Plan.from_json(record.plan), session)
+    plan = Plan.from_json(record.plan)
+    for path, text in (values or {}).items():
+        plan = with_value(plan, path, text)
+    await _check_account(record, plan, session)
     driver = await journal.acquire(record.id)
+    if values:
+        driver.update(plan=plan.to_json())
+    driver.log("resume", {"despite_stop": despite_stop, "changed": sorted(values or ())})
     last = (await journal.attempts(record.id))[-1]
-    plan = plan_of(Plan.from_json(record.plan), last.kind)
+    plan = plan_of(plan, last.kind)
     if deadline is not None:
         plan = evolve(plan, deadline=deadline)
-    driver.log("resume", {"despite_stop": despite_stop} if despite_stop else None)
     waves = last.waves or record.waves
-    return Start(driver, plan, record.attempt, waves, ignores_stop=despite_stop)
+    reached = max(1, record.wave)
+    return Start(driver, plan, record.attempt, waves, reached, ignores_stop=despite_stop)
 
 
 async def retry(

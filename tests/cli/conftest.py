@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from koophone_async.cli import api, config, doctor, exec_command, main, operation_commands, wait
 from koophone_async.cli.app import app
 from koophone_async.cli.progress import CI_VARIABLES
+from koophone_async.cli.rollouts import driving, requests, showing
 from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator
 from koophone_async.testing import run_virtually
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "koophone_async.cli")
-_MODULES = (api, wait, config, doctor, exec_command, operation_commands)
+_MODULES = (
+    *(api, wait, config, doctor, exec_command, operation_commands),
+    *(driving, requests, showing),
+)
 _PREFIXES = ("HUAWEICLOUD_", "KOOPHONE_")
 
 

@@ -238,3 +238,14 @@ async def test_an_undo_reaches_what_a_step_may_have_reached(
 
     assert {outcome.id for outcome in report} == set(ids[:2])
     assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids[:2], 1)
+
+
+async def test_an_undo_of_a_rollout_in_waves_reaches_all(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, waves=["1", "50%"], undo=[Step("reboot")]), journal, session)
+
+    report = await Rollout.undo("last", journal, session)
+
+    assert report.counts == {State.SUCCEEDED: 40}
+    assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids, 1)

@@ -1,0 +1,274 @@
+"""Commands that drive a rollout in this process: start, resume, retry, undo."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from koophone_async.batches import State
+from koophone_async.cli.confirmation import Consequence, Yes, confirm
+from koophone_async.cli.errors import Exit, print_stderr, report_error
+from koophone_async.cli.journalled import JournalledRun
+from koophone_async.cli.progress import Total, Work, quota_wait
+from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run
+from koophone_async.cli.runner import execute, follow, with_option_names
+from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.summary import print_summary
+from koophone_async.errors import InvalidRequest
+from koophone_async.rollouts import (
+    InvalidPlan,
+    Journal,
+    JournalError,
+    LeaseHeld,
+    NewOptions,
+    Rollout,
+    RolloutState,
+    load_plan,
+)
+from koophone_async.rollouts.durations import parse_duration
+from koophone_async.rollouts.requests import go_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from koophone_async.session import Session
+
+_LEASE_MARGIN: Final = 1.0
+"""Seconds after the end of a lease at which it is tried again."""
+
+
+def start(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="YAML file with the plan.")],
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="Start though the newest rollout of this name has not ended.")
+    ] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit with 0 if the targets select nothing.")
+    ] = False,
+    forget_output: Annotated[
+        bool, typer.Option("--forget-output", help="Keep only size and hash of outputs, which may be secret.")
+    ] = False,
+    journal: JournalOption = None,
+) -> None:
+    """Start a rollout, and follow it to its end.
+
+    It waits at gates. Without a terminal it ends where approval is needed, with exit code 4; `approve` and
+    `resume` go on. Ctrl-C leaves it: what was sent is in the journal, and `resume` goes on.
+    """
+    options = NewOptions(again=again, may_be_empty=allow_empty, keeps_output=not forget_output)
+
+    async def work() -> Exit:
+        loaded = load_plan(plan)
+
+        def rollout(opened: Journal, session: Session) -> Rollout:
+            return Rollout(loaded, opened, session, waits_at_gates=_has_terminal(), options=options)
+
+        return await _drive(current_settings(context), journal, rollout)
+
+    execute(work())
+
+
+def resume(
+    context: typer.Context,
+    run: Run = "last",
+    *,
+    despite_stop: DespiteStop = False,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Go on for so long, such as 2h, after a deadline.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Another value of the plan, such as steps[0].install.url=https://...; it is logged.",
+        ),
+    ] = None,
+    journal: JournalOption = None,
+) -> None:
+    """Go on with a rollout that was interrupted, is paused, or has unfinished jobs.
+
+    What was planned is sent, what was sent is awaited, and what may have been sent is never sent again.
+    """
+    values = dict(_assignment(text) for text in changes or ())
+
+    async def work() -> Exit:
+        seconds = None if deadline is None else parse_duration(deadline)
+
+        def rollout(opened: Journal, session: Session) -> Rollout:
+            return Rollout.resume(
+                run,
+                opened,
+                session,
+                waits_at_gates=_has_terminal(),
+                despite_stop=despite_stop,
+                deadline=seconds,
+                values=values,
+            )
+
+        return await _drive(current_settings(context), journal, rollout, run=run)
+
+    execute(with_option_names(work(), {"duration": "--deadline"}))
+
+
+def retry(
+    context: typer.Context,
+    run: Run = "last",
+    *,
+    only: Annotated[
+        str,
+        typer.Option(metavar="STATES", help="States to retry: failed, refused, unfinished or not_sent."),
+    ] = "failed,refused",
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Retry unknown phones too, which may run the steps a second time."),
+    ] = False,
+    yes: Yes = False,
+    despite_stop: DespiteStop = False,
+    journal: JournalOption = None,
+) -> None:
+    """Retry the phones that failed or were refused, from the step at which they did.
+
+    Phones whose state is unknown may have executed the step, and are retried only if `--unknown` is used.
+    """
+    states = _states(only)
+    if unknown:
+        states.add(State.UNKNOWN)
+    settings = current_settings(context)
+
+    def rollout(opened: Journal, session: Session) -> Rollout:
+        return Rollout.retry(
+            run, opened, session, waits_at_gates=_has_terminal(), only=states, despite_stop=despite_stop
+        )
+
+    async def work() -> Exit:
+        if unknown:
+            action = f"send the steps of {run} again to phones that may have executed them"
+            if (code := confirm(Consequence(action), str(await settings.account()), yes=yes)) is not None:
+                return code
+        return await _drive(settings, journal, rollout)
+
+    execute(work())
+
+
+def undo(
+    context: typer.Context, run: Run = "last", *, yes: Yes = False, journal: JournalOption = None
+) -> None:
+    """Run the undo steps of the plan on every phone that a step may have reached."""
+    settings = current_settings(context)
+
+    def rollout(opened: Journal, session: Session) -> Rollout:
+        return Rollout.undo(run, opened, session)
+
+    async def work() -> Exit:
+        consequence = Consequence(f"run the undo steps of {run} on all phones that it reached")
+        if (code := confirm(consequence, str(await settings.account()), yes=yes)) is not None:
+            return code
+        return await _drive(settings, journal, rollout)
+
+    execute(work())
+
+
+def _has_terminal() -> bool:
+    """Return whether somebody can approve here; without a terminal nobody sees the gate."""
+    return sys.stderr.isatty()
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    path, separator, value = text.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"{text!r} has no `=`", param_hint="--set")
+    return path.strip(), value
+
+
+def _states(text: str) -> set[State]:
+    names = [name.strip() for name in text.split(",")]
+    allowed = {state.value for state in State} - {State.SUCCEEDED, State.ACCEPTED, State.UNKNOWN}
+    for name in names:
+        if name == State.UNKNOWN:
+            raise typer.BadParameter("unknown phones are retried by --unknown", param_hint="--only")
+        if name not in allowed:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(sorted(allowed))}", param_hint="--only")
+    return {State(name) for name in names}
+
+
+async def _drive(
+    settings: Settings,
+    location: str | None,
+    create: Callable[[Journal, Session], Rollout],
+    *,
+    run: str | None = None,
+) -> Exit:
+    """Drive a rollout to its end, or to where it is left, and return the exit code."""
+    try:
+        async with await Journal.open(location) as journal, settings.session() as session:
+            rollout = create(journal, session)
+            if (code := await _begin(rollout, journal, run)) is not None:
+                return code
+            return await _follow(rollout, session)
+    except InvalidPlan:
+        raise
+    except (JournalError, InvalidRequest) as error:
+        report_error(error)
+        return Exit.NOT_STARTED
+
+
+async def _begin(rollout: Rollout, journal: Journal, run: str | None) -> Exit | None:
+    """Write the rollout down or take it over; return the exit code if there is nothing to drive here."""
+    try:
+        id = await rollout.start()
+    except LeaseHeld as error:
+        if run is None:
+            raise
+        record = await journal.find(run)
+        if record.state is RolloutState.PAUSED:
+            await go_on(journal, record.id)
+            print_stderr(f"koophone: rollout {record.id} goes on, in the process that drives it")
+            return Exit.DONE
+        print_stderr(f"koophone: {error}; waiting for its end")
+        await asyncio.sleep(error.seconds + _LEASE_MARGIN)
+        try:
+            id = await rollout.start()
+        except LeaseHeld as held:
+            print_stderr(f"koophone: {held}: it is alive, and goes on by itself")
+            return Exit.NOT_STARTED
+    if id is None:
+        print_stderr("koophone: nothing to do: no phone is in such a state")
+        return Exit.DONE
+    print_stderr(f"koophone: rollout {id}")
+    return None
+
+
+async def _follow(rollout: Rollout, session: Session) -> Exit:
+    record = await rollout.status()
+    work = Work("rollout", total=lambda: Total(record.targets), waits_for=quota_wait(session))
+    tally, code = await follow(JournalledRun(rollout), lambda _: None, work)
+    print_summary(tally, code)
+    return await _exit_of(rollout, code)
+
+
+async def _exit_of(rollout: Rollout, code: Exit) -> Exit:
+    """Return the exit code for how a rollout was left, and print how to go on."""
+    record = await rollout.status()
+    match rollout.state:
+        case RolloutState.INTERRUPTED:
+            print_stderr(f"koophone: to go on: koophone rollout resume {record.id}")
+            return code
+        case RolloutState.WAITING:
+            print_stderr(f"koophone: {rollout.reason}")
+            print_stderr(
+                f"koophone: to go on: koophone rollout approve {record.id}"
+                f" && koophone rollout resume {record.id}"
+            )
+            return Exit.STOPPED
+        case RolloutState.STOPPED:
+            print_stderr(f"koophone: stopped: {rollout.reason}")
+            return Exit.STOPPED
+        case _:
+            passed = record.counts.get(State.SUCCEEDED, 0) + record.counts.get(State.ACCEPTED, 0)
+            return Exit.DONE if passed == sum(record.counts.values()) else Exit.SOME_FAILED

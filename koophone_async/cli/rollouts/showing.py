@@ -1,0 +1,262 @@
+"""Commands that show rollouts, and delete old ones: list, status, outcomes, watch, prune, schema."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, cast
+
+import typer
+
+from koophone_async.batches import State
+from koophone_async.cli.encoding import dump_json
+from koophone_async.cli.errors import Exit, print_stderr, report_error
+from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.rollouts.options import JournalOption, Run
+from koophone_async.cli.rows import OUTCOME_COLUMNS
+from koophone_async.cli.runner import execute
+from koophone_async.cli.status_line import STATUS, StatusLine
+from koophone_async.cli.view import Output
+from koophone_async.errors import InvalidRequest
+from koophone_async.rollouts import (
+    Journal,
+    JournalError,
+    Plan,
+    RolloutRecord,
+    RolloutState,
+    json_schema,
+)
+from koophone_async.rollouts.durations import parse_duration
+from koophone_async.rollouts.last_outcomes import all_outcomes, last_outcomes
+from koophone_async.session import utc_now
+
+_WATCH_INTERVAL: Final = 1.0
+_LIST_COLUMNS: Final = ("id", "name", "state", "targets", "counts", "created")
+_OUTCOME_COLUMNS: Final = (*OUTCOME_COLUMNS, "step", "wave", "attempt")
+_PLACE_COLUMNS: Final = ("profile", "project", "region")
+
+
+def schema() -> None:
+    """Print the JSON Schema of plans, by which editors complete and check them."""
+
+    async def work() -> Exit:
+        print_lines([json.dumps(json_schema(), indent=2)])
+        return Exit.DONE
+
+    execute(work())
+
+
+def list_(
+    *,
+    state: Annotated[
+        list[RolloutState] | None, typer.Option(help="Only those in this state; may be repeated.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Only those of this name, such as 'shop-*'.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Only those of the last time, such as 7d.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of rollouts.")] = 50,
+    output: Output = Format.TABLE,
+    journal: JournalOption = None,
+) -> None:
+    """List rollouts, the newest first. Every command that changes phones is one."""
+
+    async def work() -> Exit:
+        async with await Journal.open(journal) as opened:
+            records = await opened.rollouts(
+                state=state or None, name=name, since=_before(since) if since else None, limit=limit
+            )
+        with printer(output, _LIST_COLUMNS) as out:
+            for record in records:
+                out.row(_shown(_row(record), output))
+        if not records:
+            print_stderr("koophone: no rollouts")
+        return Exit.DONE
+
+    execute(_reading(work))
+
+
+def status(run: Run = "last", *, output: Output = Format.TABLE, journal: JournalOption = None) -> None:
+    """Show the state of a rollout: its counts, its wave, what it waits for, and its times."""
+
+    async def work() -> Exit:
+        async with await Journal.open(journal) as opened:
+            record = await opened.find(run)
+        row = _details(record)
+        if output is Format.JSON:
+            print_lines([dump_json(row)])
+        elif output is Format.TABLE:
+            print_lines(
+                [f"{name + ':':13} {_text(value)}" for name, value in row.items() if value not in (None, "")]
+            )
+        else:
+            with printer(output) as out:
+                out.row(_shown(row, output))
+        return Exit.DONE
+
+    execute(_reading(work))
+
+
+def outcomes(
+    run: Run = "last",
+    *,
+    all_attempts: Annotated[
+        bool, typer.Option("--all-attempts", help="Print every step of every attempt, not only the last.")
+    ] = False,
+    output: Output = Format.TABLE,
+    journal: JournalOption = None,
+) -> None:
+    """Print the outcome of each phone: its last attempt, and the step that it reached."""
+
+    async def work() -> Exit:
+        count = 0
+        async with await Journal.open(journal) as opened:
+            record = await opened.find(run)
+            places = _places(record)
+            columns = (*(_PLACE_COLUMNS if len(places) > 1 else ()), *_OUTCOME_COLUMNS)
+            found = all_outcomes(opened, record) if all_attempts else last_outcomes(opened, record)
+            with printer(output, columns) as out:
+                async for target, outcome in found:
+                    count += 1
+                    place = places[target.selection] if len(places) > 1 else {}
+                    out.row({**place, **outcome.to_rollout_row()})
+        if not all_attempts and count < record.targets:
+            print_stderr(f"koophone: {record.targets - count:,} phones have no outcome yet")
+        return Exit.DONE
+
+    execute(_reading(work))
+
+
+def watch(run: Run = "last", *, journal: JournalOption = None) -> None:
+    """Follow a rollout that another process drives, until it ends or is left."""
+
+    async def work() -> Exit:
+        async with await Journal.open(journal) as opened:
+            record = await opened.find(run)
+            async for changed in _changes(opened, record.id):
+                record = changed
+                if StatusLine.is_possible():
+                    STATUS.draw(_summary(record))
+                else:
+                    print_stderr(f"koophone: {_summary(record)}")
+            STATUS.clear()
+            print_stderr(f"koophone: {_summary(record)}")
+        return _exit_of(record)
+
+    execute(_reading(work))
+
+
+def prune(
+    *,
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="DURATION", help="Age such as 90d.")
+    ] = "90d",
+    journal: JournalOption = None,
+) -> None:
+    """Delete old rollouts that have ended, and whose phones are neither unknown nor unfinished."""
+
+    async def work() -> Exit:
+        async with await Journal.open(journal) as opened:
+            deleted = await opened.prune(_before(older_than))
+        print_stderr(f"koophone: {len(deleted):,} rollouts deleted")
+        return Exit.DONE
+
+    execute(_reading(work))
+
+
+async def _reading(work: Any) -> Exit:  # noqa: ANN401 - a function without arguments
+    """Run a command that reads a journal; one that cannot be read, or has no such rollout, is exit code 3."""
+    try:
+        code: Exit = await work()
+    except (JournalError, InvalidRequest) as error:
+        report_error(error)
+        return Exit.NOT_STARTED
+    return code
+
+
+def _before(duration: str) -> datetime:
+    return utc_now() - timedelta(seconds=parse_duration(duration))
+
+
+def _row(record: RolloutRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "state": record.state.value,
+        "targets": record.targets,
+        "counts": dict(record.counts),
+        "created": record.created_at.isoformat(timespec="seconds"),
+    }
+
+
+def _details(record: RolloutRecord) -> dict[str, Any]:
+    return _row(record) | {
+        "wave": record.wave,
+        "waves": list(record.waves),
+        "attempt": record.attempt,
+        "waiting_for": record.waiting_for and record.waiting_for.value,
+        "reason": record.reason,
+        "began": record.began_at and record.began_at.isoformat(timespec="seconds"),
+        "ended": record.ended_at and record.ended_at.isoformat(timespec="seconds"),
+        "driver": record.driver
+        and f"process {record.driver.pid} of {record.driver.user}@{record.driver.host}",
+        "forecast": record.forecast and json.loads(record.forecast),
+    }
+
+
+def _shown(row: dict[str, Any], output: Format) -> dict[str, Any]:
+    """Return a row with texts for people, unless it is printed as JSON."""
+    is_json = output in (Format.JSON, Format.JSONL)
+    return row if is_json else {name: _text(value) for name, value in row.items()}
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    match value:
+        case None:
+            return ""
+        case dict():
+            counts = cast("dict[str, object]", value)
+            return ", ".join(f"{_text(count)} {state}" for state, count in counts.items())
+        case list():
+            return ", ".join(map(_text, cast("list[object]", value)))
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)
+
+
+def _places(record: RolloutRecord) -> list[dict[str, str | None]]:
+    """Return profile, project and region of each selection of a plan."""
+    return [
+        {"profile": selection.profile, "project": selection.project_id, "region": selection.region}
+        for selection in Plan.from_json(record.plan).selections
+    ]
+
+
+async def _changes(journal: Journal, id: str) -> AsyncIterator[RolloutRecord]:
+    """Yield a rollout whenever it has changed, until no process drives it."""
+    shown = None
+    while True:
+        record = await journal.find(id)
+        if _summary(record) != shown:
+            shown = _summary(record)
+            yield record
+        if record.has_ended or record.driver is None:
+            return
+        await asyncio.sleep(_WATCH_INTERVAL)
+
+
+def _summary(record: RolloutRecord) -> str:
+    state = f"{record.state} for {record.waiting_for}" if record.waiting_for else record.state
+    waves = f" · wave {record.wave} of {len(record.waves)}" if len(record.waves) > 1 else ""
+    return f"rollout {record.id} {state}{waves} · {_text(dict(record.counts))}"
+
+
+def _exit_of(record: RolloutRecord) -> Exit:
+    """Return the exit code of a rollout that has ended or was left."""
+    if record.state in (RolloutState.STOPPED, RolloutState.WAITING):
+        return Exit.STOPPED
+    passed = record.counts.get(State.SUCCEEDED, 0) + record.counts.get(State.ACCEPTED, 0)
+    return Exit.DONE if passed == record.targets else Exit.SOME_FAILED

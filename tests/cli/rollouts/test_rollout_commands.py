@@ -1,0 +1,200 @@
+"""The commands of `koophone rollout`, from the start of a plan to its undo."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Invoke
+
+PHONES = [f"phone{number:04}" for number in range(1, 11)]
+PLAN = {
+    "name": "shop",
+    "targets": {"ids": PHONES},
+    "steps": [{"run": "echo one"}, {"run": "echo two"}],
+    "undo": [{"run": "echo undo"}],
+}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return a function that writes a plan, with other fields than `PLAN` has, and returns its file."""
+    monkeypatch.setenv("KOOPHONE_JOURNAL", str(tmp_path / "journal.db"))
+
+    def write(**fields: object) -> str:
+        file = tmp_path / "plan.yaml"
+        file.write_text(json.dumps({**PLAN, **fields}))  # JSON is YAML
+        return str(file)
+
+    return write
+
+
+def rollout(*words: str) -> tuple[str, ...]:
+    return ("rollout", *words)
+
+
+def test_a_plan_is_started_and_shown(koophone: Invoke, plan: Callable[..., str]) -> None:
+    started = koophone(rollout("start", plan()), rollout("status", "shop", "-o", "json"))
+
+    shown = json.loads(started.out)
+    assert started.code == 0
+    assert started.err.startswith(f"koophone: rollout {shown['id']}")
+    assert (shown["name"], shown["state"], shown["targets"]) == ("shop", "finished", 10)
+    assert shown["counts"] == {"succeeded": 10}
+    assert set(shown) >= {"wave", "waves", "waiting_for", "reason", "began", "ended", "forecast"}
+
+
+def test_outcomes_have_their_place_in_the_rollout(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan(waves=["1"])), rollout("outcomes", "last", "-o", "jsonl"))
+
+    assert [row["id"] for row in result.rows] == PHONES
+    assert {row["step"] for row in result.rows} == {2}
+    assert [row["wave"] for row in result.rows] == [1] + [2] * 9
+    assert {row["attempt"] for row in result.rows} == {1}
+
+
+def test_every_attempt_of_every_step_can_be_printed(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("outcomes", "--all-attempts", "-o", "jsonl"))
+
+    assert sorted(row["step"] for row in result.rows) == [1] * 10 + [2] * 10
+
+
+def test_without_a_terminal_a_gate_ends_the_command(koophone: Invoke, plan: Callable[..., str]) -> None:
+    started = koophone(rollout("start", plan(waves=["1"], between={"approve": True})))
+
+    assert started.code == 4
+    assert "koophone rollout approve" in started.err
+    assert "koophone rollout resume" in started.err
+
+
+def test_an_approved_rollout_is_resumed(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(
+        rollout("start", plan(waves=["1"], between={"approve": True})),
+        rollout("approve", "shop", "--wave", "1"),
+        rollout("resume", "shop"),
+        rollout("list", "-o", "jsonl"),
+    )
+
+    (row,) = result.rows
+    assert (row["state"], row["counts"]) == ("finished", {"succeeded": 10})
+    assert set(row) >= {"id", "name", "state", "targets", "counts"}
+
+
+@pytest.mark.parametrize(
+    "line, problem",
+    [
+        (("approve", "shop"), "is not awaited"),
+        (("pause", "shop"), "no process drives it"),
+        (("cancel", "shop"), "is finished already"),
+        (("status", "shop2"), "there is no rollout"),
+    ],
+    ids=str,
+)
+def test_a_request_that_does_not_fit_is_refused(
+    koophone: Invoke, plan: Callable[..., str], line: tuple[str, ...], problem: str
+) -> None:
+    result = koophone(rollout("start", plan()), rollout(*line))
+
+    assert result.code == 3
+    assert problem in result.err
+
+
+def test_a_rule_stops_and_resume_needs_to_be_told(koophone: Invoke, plan: Callable[..., str]) -> None:
+    stopped = plan(steps=[{"run": "exit 1"}], waves=["1"], stop="1")
+
+    result = koophone(rollout("start", stopped), rollout("resume"))
+
+    assert result.code == 3
+    assert "stopped: not succeeded" in result.err
+    assert "--despite-stop" in result.err
+
+
+def test_a_stopped_rollout_goes_on_despite_its_rule(koophone: Invoke, plan: Callable[..., str]) -> None:
+    stopped = plan(steps=[{"run": "exit 1"}], waves=["1"], stop="1")
+
+    result = koophone(
+        rollout("start", stopped), rollout("resume", "--despite-stop"), rollout("outcomes", "-o", "jsonl")
+    )
+
+    assert [row["state"] for row in result.rows].count("failed") >= 2
+
+
+def test_a_second_start_of_an_unended_name_is_refused(koophone: Invoke, plan: Callable[..., str]) -> None:
+    file = plan(waves=["1"], between={"approve": True})
+
+    result = koophone(rollout("start", file), rollout("start", file))
+
+    assert result.code == 3
+    assert "has not ended" in result.err
+
+
+@pytest.mark.parametrize("option, code", [((), 3), (("--allow-empty",), 0)], ids=str)
+def test_a_selection_that_fits_nobody(
+    koophone: Invoke, plan: Callable[..., str], option: tuple[str, ...], code: int
+) -> None:
+    file = plan(targets={"where": 'name == "nobody"'})
+
+    assert koophone(rollout("start", file, *option)).code == code
+
+
+def test_a_plan_that_is_wrong_is_a_usage_error(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan(wave=["1"])))
+
+    assert result.code == 2
+    assert "plan.yaml:" in result.err
+
+
+def test_a_retry_without_failures_does_nothing(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("retry"))
+
+    assert result.code == 0
+    assert "nothing to do" in result.err
+
+
+def test_a_retry_takes_what_failed(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(
+        rollout("start", plan(steps=[{"run": "exit 1"}])),
+        rollout("retry", "--only", "failed"),
+        rollout("outcomes", "-o", "jsonl"),
+    )
+
+    assert {row["attempt"] for row in result.rows} == {2}
+
+
+@pytest.mark.parametrize("state", ["unknown", "succeeded", "nothing"])
+def test_a_retry_refuses_other_states(koophone: Invoke, plan: Callable[..., str], state: str) -> None:
+    assert koophone(rollout("start", plan()), rollout("retry", "--only", state)).code == 2
+
+
+def test_an_undo_reaches_every_phone(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("undo", "shop"), rollout("outcomes", "-o", "jsonl"))
+
+    assert {(row["attempt"], row["output"]) for row in result.rows} == {(2, "undo\n")}
+
+
+def test_ended_rollouts_are_pruned(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(
+        rollout("start", plan()), rollout("prune", "--older-than", "0s"), rollout("list", "-o", "jsonl")
+    )
+
+    assert result.rows == []
+    assert "1 rollouts deleted" in result.err
+
+
+def test_a_rollout_that_has_ended_is_watched_once(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("watch"))
+
+    assert result.code == 0
+    assert "finished · 10 succeeded" in result.err
+
+
+def test_the_schema_of_plans_is_printed(koophone: Invoke) -> None:
+    schema = json.loads(koophone(rollout("schema")).out)
+
+    assert "steps" in schema["properties"]
