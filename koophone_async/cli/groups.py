@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import unified_diff
@@ -20,6 +21,9 @@ GROUP_COLUMNS: Final = ("count", "state", "error_code", "error_message", "output
 
 _MARGIN: Final = "  | "
 """Before each line of an output, which can thus imitate no other line."""
+
+_REQUEST: Final = re.compile(r" \(request [\w-]+\)")
+"""Id of a request in a message, which differs from call to call."""
 
 _DIFF_STYLES: Final = {"+": Style.GREEN, "-": Style.RED}
 
@@ -60,7 +64,8 @@ def group(outcomes: Iterable[Outcome]) -> list[Group]:
     """Group outcomes with the same result, the largest group first."""
     ids: dict[tuple[State, str | None, str | None, str | None], list[str]] = {}
     for outcome in outcomes:
-        result = (outcome.state, outcome.error_code, outcome.error_message, outcome.output)
+        message = _REQUEST.sub("", outcome.error_message) if outcome.error_message else None
+        result = (outcome.state, outcome.error_code, message, outcome.output)
         ids.setdefault(result, []).append(outcome.id)
     groups = [Group(*result, tuple(members)) for result, members in ids.items()]
     return sorted(groups, key=lambda group: -len(group.ids))

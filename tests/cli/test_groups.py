@@ -91,6 +91,14 @@ def test_an_output_cannot_imitate_another_group() -> None:
     ]
 
 
+def test_request_ids_do_not_separate_groups() -> None:
+    lost = [
+        Outcome(f"p{n}", State.UNKNOWN, error_message=f"no answer (request a-{n}): reset") for n in (1, 2)
+    ]
+
+    assert lines(lost) == ["2 unknown: no answer: reset", "  on p[1-2]"]
+
+
 IDS: Final = st.lists(
     st.from_regex(r"p[0-9]{1,3}|[a-f]{16}[0-9]|[世界\u202e]{1,9}", fullmatch=True), min_size=1
 )
