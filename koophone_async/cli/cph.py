@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from attrs import evolve
@@ -80,6 +81,11 @@ _GAMING_SERVERS: Final = evolve(SERVERS, fleet=_gaming_fleet)
 _GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet)
 
 
+async def _read_properties(cph: CloudPhone, phone: str) -> Mapping[str, str]:
+    details = await cph.phones.show(phone)
+    return {**details.properties, **(details.custom or {})}
+
+
 _DETAILS: Final = {
     "commands.install": Details(labels={"content": "--apk"}),
     "commands.install_split": Details(labels={"content": "--apks"}),
@@ -91,6 +97,7 @@ _DETAILS: Final = {
     "phones.connections": Details(reads=Access),
     "phones.migrate": Details(destroys="overwrite the data of"),
     "phones.reset": Details(destroys="erase the data of"),
+    "phones.update_properties": Details(shows_changes=_read_properties),
     "servers.delete": Details(SERVERS, destroys="delete, with their phones and data,"),
     "servers.restart": Details(destroys="restart, with their phones,"),
     "shared_apps.delete": Details(destroys="delete the shared app of"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from attrs import field, frozen
@@ -74,6 +74,9 @@ class Details:
     reads: type | None = None
     destroys: str = ""
     """What it destroys or interrupts, such as `overwrite the data of`: then several ids need confirmation."""
+
+    shows_changes: Callable[[Client, str], Awaitable[Mapping[str, str]]] | None = None
+    """Reads the values of one id that the verb changes, so that they can be compared."""
 
     labels: Mapping[str, str] = field(factory=dict[str, str])
     """The options of fields of the request that are not named like a parameter, for error messages."""

@@ -21,6 +21,7 @@ from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
 from koophone_async.cli import help_text, wait
+from koophone_async.cli.changes import COLUMNS, Changes, ShowChanges, print_changes
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
@@ -178,12 +179,16 @@ class FleetCommand:
     def parameters(self) -> Sequence[Parameter]:
         """Parameters of the command."""
         waiting = [option("no_wait", NoWait, default=False)] if self.verb.waits else []
+        comparing = (
+            [option("changes", ShowChanges, default=False)] if self.entry.details.shows_changes else []
+        )
         return [
             *selection_parameters(self.verb.inventory),
             *([option("server", Servers)] if takes_servers(self.entry) else []),
             *self.options.parameters,
             *waiting,
             *_confirmation_parameters(self.entry),
+            *comparing,
             *view_parameters(VALUES if self.verb.reads else OUTCOMES),
             *parameters_of(RunOptions, self._run_options),
         ]
@@ -208,7 +213,7 @@ class FleetCommand:
         if args.get("server"):
             return await run_on_servers(self.entry, settings, arguments, args, view)
         selection = Selection.of(self.verb.inventory, args)
-        print_run = self._run_printer(view, selection)
+        print_run = self._run_printer(view, selection, args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
             if self.entry.is_confirmed:
@@ -223,6 +228,10 @@ class FleetCommand:
                 request = self._request(client, await selection.list_ids(client), arguments)
                 answer = session.send(self.entry.operation, request)
                 return await _print(self.entry, answer, view.printer(Columns()))
+            if args.get("changes") and (read := self.entry.details.shows_changes):
+                selection = await selection.resolved(client)
+                changes = await Changes.of(selection.ids or (), partial(read, client), options.concurrency)
+                print_run = partial(print_run, changes=changes)
             label, noun = " ".join(self.entry.words), self.verb.inventory.noun
             print_run = partial(print_run, work=Work(label, noun, selection.total, quota_wait(session)))
             if not self.verb.reads and options.is_journalled:
@@ -246,8 +255,12 @@ class FleetCommand:
         run.discard()
         return run.request(ids)
 
-    def _run_printer(self, view: View, selection: Selection) -> Callable[..., Awaitable[Exit]]:
+    def _run_printer(
+        self, view: View, selection: Selection, args: Arguments
+    ) -> Callable[..., Awaitable[Exit]]:
         """Return the function that prints a run, before there is one: the view may be wrong."""
+        if args.get("changes"):
+            return partial(print_changes, out=view.values_printer(COLUMNS))
         if self.verb.reads and not view.failed_only:
             columns = Columns.of_values(self.entry.operation, self.verb.reads)
             return partial(print_values, out=view.values_printer(columns))

@@ -20,7 +20,8 @@ from koophone_async.cli.errors import print_stderr
 from koophone_async.cli.logs import VisibleFormatter, print_traceback
 from koophone_async.cli.output import Format, print_bytes, printer
 from koophone_async.cli.terminal import is_visible, visible
-from tests.cli.terminals import PLAIN, in_terminal, shown
+from tests.cli.conftest import settings_of, started
+from tests.cli.terminals import PLAIN, in_terminal, run_in_terminal, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -181,14 +182,36 @@ def test_errors_and_the_log_are_visible_in_a_terminal(emulator: dict[str, str]) 
     assert "koophone: " in text
 
 
+@pytest.mark.process
+def test_the_message_of_a_service_is_visible_in_a_terminal(tmp_path: Path) -> None:
+    refusal = {"kind": "refuse", "status": 400, "message": HOSTILE}
+    plan = tmp_path / "faults.json"
+    plan.write_text(json.dumps([{"operation": "koophone.instances.status", "action": refusal}]))
+    with started("emulator", "--phones", "2", "--faults", str(plan)) as emulator:
+        assert emulator.stdout
+        environ = settings_of(json.loads(emulator.stdout.readline())) | PLAIN
+        seen = [
+            run_in_terminal("-v", *line, environ=environ)
+            for line in (
+                ("instances", "status", "phone0001", "--failed-only"),
+                ("instances", "status", "phone0001", "--failed-only", "--group"),
+                ("api", "koophone.instances.status", "--body", '{"instance_ids": ["phone0001"]}'),
+            )
+        ]
+
+    for text in seen:
+        assert all(is_visible(character) or character == "\n" for character in text)
+        assert "cm0gLXJm" in text.replace("\n", "")
+
+
 WRITERS: Final = {
     "__init__.py": "errors before anything is imported, and completions",
+    "background_emulator.py": "its own settings for a shell",
     "api.py": "an answer as JSON, which is visible",
     "confirmation.py": "the question, without a line end",
     "emulator.py": "its own settings as JSON",
-    "errors.py": "print_stderr",
     "output.py": "the printers of rows",
-    "logs.py": "the traceback of an unhandled error",
+    "status_line.py": "messages, and the line of progress",
     "app.py": "the version",
 }
 """Modules that write to stdout or stderr; everything else goes through the functions of these."""
