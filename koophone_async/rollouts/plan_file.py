@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from attrs import define
 
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.file_access import UnusableFile, open_bounded
 from koophone_async.rollouts.model_types import WrongKey
 from koophone_async.rollouts.plan import Plan
 from koophone_async.text_input import decode_text
 
-EXTRA = "koophone-async[rollouts]"
+EXTRA: Final = "koophone-async[rollouts]"
+
+MAX_BYTES: Final = 64 * 2**20
+"""Maximum size of a file with a plan; one with a million ids is half as large."""
 
 
 @define(eq=False, slots=False)
@@ -38,7 +43,10 @@ def load_plan(path: Path | str) -> Plan:
     """
     path = Path(path)
     try:
-        text = decode_text(path.read_bytes())
+        with open_bounded(path, MAX_BYTES) as stream:
+            text = decode_text(stream.read())
+    except UnusableFile as error:
+        raise InvalidRequest("", str(path), str(error)) from None
     except OSError as error:
         raise InvalidRequest("", str(path), f"cannot be read: {error.strerror}") from None
     except ValueError as error:

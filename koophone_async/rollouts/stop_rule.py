@@ -30,6 +30,14 @@ def _limit(value: Limit | str | int | None) -> Limit | None:
     return value if value is None or isinstance(value, Limit) else Limit.parse(str(value))
 
 
+def _parse_limit(name: str, text: str) -> Limit:
+    try:
+        return Limit.parse(text)
+    except InvalidRequest as error:
+        error.field = name
+        raise
+
+
 @frozen(kw_only=True)
 class StopRule:
     """Limits over the rollout and over each wave; the first that is reached stops the rollout.
@@ -102,7 +110,7 @@ class StopRule:
         after = values.pop("after", "0")
         if not (after.isascii() and after.isdecimal()):
             raise InvalidRequest("", "after", f"is {after!r}; it must be a whole number", Rule.WRONG_TYPE)
-        limits: dict[str, Any] = {name: Limit.parse(value) for name, value in values.items()}
+        limits: dict[str, Any] = {name: _parse_limit(name, value) for name, value in values.items()}
         return cls(**limits, after=int(after))
 
     def __str__(self) -> str:

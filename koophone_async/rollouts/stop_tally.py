@@ -153,12 +153,14 @@ class StopTally:
             Why the rollout must stop; None if it need not.
         """
         reason = self._nobody_succeeded() if self._rule is None else self.judge(is_wave_over=True)
-        self.wave += 1
+        self.wave = min(self.wave + 1, len(self._ends))
         return reason
 
     def judge(self, *, is_wave_over: bool = False) -> str | None:
         """Return why the rollout must stop by what was counted; None if it need not."""
         self._is_due = False
+        if not self._total.steps:
+            return None
         for name, limit in self._limits.items():
             minimum = 0 if is_wave_over else self._minimum(limit)
             for counts in self._scopes():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.errors import InvalidRequest
+from koophone_async.rollouts import plan_file
 from koophone_async.rollouts.context import Reference
 from koophone_async.rollouts.expectations import Match
 from koophone_async.rollouts.plan import (
@@ -268,6 +269,13 @@ def test_relative_paths_start_from_the_directory_of_the_plan(tmp_path: Path) -> 
 
     assert plan.targets[0].ids_file == str(tmp_path / "ids.txt")
     assert plan.steps[0].arguments == {"command": Reference("file", str(tmp_path / "command.txt"))}
+
+
+def test_a_file_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_file, "MAX_BYTES", 2**20)
+
+    with pytest.raises(InvalidRequest, match=r"^/dev/zero: is larger than 1 MiB"):
+        load_plan("/dev/zero")
 
 
 def test_an_error_in_a_file_names_it(tmp_path: Path) -> None:

@@ -45,6 +45,11 @@ def test_what_is_no_rule_or_never_holds_is_refused(text: str) -> None:
         StopRule.parse(text)
 
 
+def test_the_error_names_the_limit() -> None:
+    with pytest.raises(InvalidRequest, match=r"^unknown: is 0; it must be at least 1"):
+        StopRule.parse("2%,unknown=0")
+
+
 def test_never_beside_a_limit_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="contradicts"):
         StopRule(never=True, failed=3)

@@ -151,6 +151,22 @@ def test_without_a_rule_the_last_wave_stops_nothing() -> None:
     assert counted.end_wave() is None
 
 
+def test_a_result_after_the_last_wave_is_counted_too() -> None:
+    counted = tally("2", 1, 3)
+    end(counted, State.FAILED, 1)
+    assert counted.end_wave() is None
+    assert counted.end_wave() is None
+
+    assert counted.ended("late", 0, State.UNKNOWN, taken=False, wave=2) is not None
+
+
+def test_a_rollout_of_nobody_has_nothing_to_judge() -> None:
+    counted = tally("2%")
+
+    assert counted.judge() is None
+    assert counted.end_wave() is None
+
+
 def test_never_stops_nothing() -> None:
     counted = tally("never", 5, 10)
     end(counted, State.FAILED, 5)
