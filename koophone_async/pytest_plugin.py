@@ -110,7 +110,9 @@ async def _open_emulator(request: pytest.FixtureRequest) -> AsyncIterator[Emulat
 
     loop = asyncio.get_running_loop()
     is_virtual = isinstance(loop, VirtualTimeLoop)
-    if not is_virtual and request.node.get_closest_marker("virtual_time"):
+    is_marked = request.node.get_closest_marker("virtual_time") is not None
+    # The loop of a fixture of a test that is not async itself cannot be chosen.
+    if is_marked and not is_virtual and inspect.iscoroutinefunction(request.function):
         pytest.fail(NO_VIRTUAL_TIME, pytrace=False)
     options: dict[str, Any] = {"now": loop.now if isinstance(loop, VirtualTimeLoop) else utc_now}
     for marker in reversed(list(request.node.iter_markers("emulator"))):
