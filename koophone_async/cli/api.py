@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -24,6 +24,11 @@ from koophone_async.services.cph.undocumented import RawAnswer, RawRequest
 from koophone_async.wire import to_wire
 
 _RAW_FORMATS = (Format.JSON, Format.JSONL)
+
+EXAMPLES: Final = (
+    "koophone api --list",
+    'koophone api koophone.instances.status --body \'{"instance_ids": ["phone0001"]}\'',
+)
 
 
 def run(

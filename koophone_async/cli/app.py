@@ -88,7 +88,8 @@ def _module(name: str) -> Any:  # noqa: ANN401 - each has a function `run`
 def _command(name: str, module: str) -> Click:
     """Build the command of a module: its function `run`, as the class `Command` if there is one."""
     loaded = _module(module)
-    info = CommandInfo(name, cls=getattr(loaded, "Command", None), callback=loaded.run)
+    epilog = help_text.epilog(getattr(loaded, "EXAMPLES", ()))
+    info = CommandInfo(name, cls=getattr(loaded, "Command", None), callback=loaded.run, epilog=epilog)
     info.help = help_text.unwrap(loaded.run.__doc__)
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 

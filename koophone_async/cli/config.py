@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 import typer
@@ -25,6 +26,11 @@ from koophone_async.endpoints import VARIABLES
 from koophone_async.errors import InvalidRequest
 from koophone_async.proxies import Proxies
 from koophone_async.session import Session, Timeouts
+
+EXAMPLES: Final = (
+    "koophone config",
+    "koophone --profile prod config --output json",
+)
 
 
 def run(context: typer.Context, output: Output = Format.TABLE) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -23,6 +23,11 @@ from koophone_async.services.koophone.commands import RUN
 
 if TYPE_CHECKING:
     from koophone_async.emulator import Emulator
+
+EXAMPLES: Final = (
+    "koophone demo",
+    "koophone demo --phones 10000 --command 'getprop ro.product.model'",
+)
 
 
 def run(

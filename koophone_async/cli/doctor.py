@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 import attrs
 import typer
@@ -15,6 +16,11 @@ from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.terminal import visible
 from koophone_async.cli.view import Output
 from koophone_async.session import utc_now
+
+EXAMPLES: Final = (
+    "koophone doctor",
+    "koophone --profile prod doctor --output jsonl",
+)
 
 
 def run(context: typer.Context, output: Output = Format.TABLE) -> None:

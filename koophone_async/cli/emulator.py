@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -25,6 +25,11 @@ from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from koophone_async.emulator import Emulator, Fault
+
+EXAMPLES: Final = (
+    "koophone emulator --phones 1000 --port 8080",
+    'eval "$(koophone emulator --env)"',
+)
 
 
 def run(

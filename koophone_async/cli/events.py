@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _PIPE_WRITE_SIZE: Final = 512
 """Bytes that a writable pipe accepts without blocking, guaranteed by POSIX."""
 
+EXAMPLES: Final = (
+    "koophone events serve --port 9000 --log events.jsonl",
+    "koophone events serve --host 0.0.0.0 --port 9000 --secrets-file secrets.json",
+)
+
 
 def run(
     context: typer.Context,

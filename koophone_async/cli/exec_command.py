@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from typer.core import TyperCommand
@@ -39,6 +39,12 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Click) -> list[str]:
         """Append the shell command to the usage line."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND"]
+
+
+EXAMPLES: Final = (
+    "koophone exec phone0001 phone0002 -- 'ls /sdcard | wc -l'",
+    "koophone exec --all --group -- getprop ro.build.version.release",
+)
 
 
 @with_options("options", RunOptions, (*NAMES, "no_wait"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from koophone_async.docstrings import prose
@@ -66,3 +66,8 @@ def sentence(*parts: str) -> str:
         if not any(part.lower() in earlier.lower() for earlier in sentences):
             sentences.append(part[0].upper() + part[1:])
     return ". ".join(sentences)
+
+
+def epilog(examples: Iterable[str]) -> str:
+    r"""Return the end of a help with examples; click does not wrap a paragraph that starts with `\b`."""
+    return "Examples:\n\n\b\n" + "\n".join(examples)

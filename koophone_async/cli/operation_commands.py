@@ -25,6 +25,7 @@ from koophone_async.cli.changes import COLUMNS, Changes, ShowChanges, print_chan
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
+from koophone_async.cli.examples import examples
 from koophone_async.cli.fleet_commands import Client, Verb
 from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_journalled
 from koophone_async.cli.lazy_groups import Builders, Click, group
@@ -82,12 +83,14 @@ def _resource_group(resource_entries: tuple[Entry, ...]) -> typer.Typer:
         lambda: {entry.words[-1]: partial(_build, entry) for entry in resource_entries},
     )
     if first.words[-2] == first.service.wait_resource:
-        resource.command("wait")(wait.command(first))
+        line = f"{first.service.wait} {'REQUEST' if first.service.path else 'TASK'}"
+        lines = (line, f"{line} --timeout 600 --output jsonl")
+        resource.command("wait", epilog=help_text.epilog(lines))(wait.command(first))
     return resource
 
 
 def _build(entry: Entry) -> Click:
-    info = CommandInfo(entry.words[-1], callback=command(entry))
+    info = CommandInfo(entry.words[-1], callback=command(entry), epilog=help_text.epilog(examples(entry)))
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 
 
