@@ -55,6 +55,12 @@ def test_every_dependency_is_locked() -> None:
     assert needed | names(build) | names([text.lower() for text in dev]) <= set(pins("dev.txt"))
 
 
+def test_the_command_line_has_what_rollouts_need() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+
+    assert set(extras["rollouts"]) <= set(extras["cli"])
+
+
 def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
     project = PROJECT["project"]
     promised = [
