@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_journalled
+from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_directly, run_journalled
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.lazy_groups import Click
 from koophone_async.cli.option_classes import with_options
@@ -93,7 +93,7 @@ def run(
                 selection.source(koophone), concurrency=options.concurrency, deadline=options.deadline
             )
             run = fleet.run_sync(command) if sync else fleet.run(command)
-            return await print_run(run)
+            return await run_directly(run, options, print_run)
 
     names = {"where": "--where", "command": "COMMAND"}
     words = context.meta.get(_COMMAND_WORDS, ())

@@ -15,6 +15,7 @@ import attrs
 import typer
 from attrs import frozen
 
+from koophone_async.batches import State
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Deadline
@@ -22,7 +23,7 @@ from koophone_async.polling import Deadline
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from koophone_async.batches import Outcome
+    from koophone_async.batches import Outcome, Report, Run
     from koophone_async.cli.fleet_commands import Client
     from koophone_async.cli.selection import Selection
     from koophone_async.rollouts.rollout import Rollout
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _KEPT: Final = timedelta(days=30)
 _MAX_KEPT: Final = 1_000
 """How long, and how many, commands are kept in the journal."""
+
+_TAKEN: Final = frozenset({State.UNFINISHED, State.SUCCEEDED, State.ACCEPTED})
+"""States of phones whose call the service took."""
 
 
 def _parse_timeout(text: str) -> float:
@@ -86,6 +90,9 @@ class RunOptions:
             metavar="RULE", help="Send nothing more once so many did not succeed, such as 2%,unknown=5."
         ),
     ] = None
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit with 0 if the selection fits nothing.")
+    ] = False
     journal: Annotated[
         str | None,
         typer.Option(
@@ -125,6 +132,19 @@ class RunOptions:
         """The deadline of a run without a journal."""
         return Deadline.NO_WAIT if self.no_wait else deadline(self.timeout)
 
+    def exit_of(self, report: Report, code: Exit) -> Exit:
+        """Return the exit code of a command that ran to its end.
+
+        Args:
+            report: Its counts.
+            code: The exit code for its outcomes.
+        """
+        if not report.total and code is Exit.DONE:
+            return Exit.DONE if self.allow_empty else Exit.NOT_STARTED
+        if self.no_wait and code is Exit.SOME_FAILED and _TAKEN.issuperset(+report.counts):
+            return Exit.DONE
+        return code
+
     @property
     def plan_fields(self) -> Mapping[str, Any]:
         """Fields of the plan of a run with one."""
@@ -138,7 +158,7 @@ class RunOptions:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-NAMES: Final = ("timeout", "concurrency", "waves", "stop_at", "journal", "no_journal")
+NAMES: Final = ("timeout", "concurrency", "waves", "stop_at", "allow_empty", "journal", "no_journal")
 """Options of every command that changes phones."""
 
 
@@ -215,21 +235,22 @@ async def run_journalled(
     return _exit_of(rollout, code, options)
 
 
+async def run_directly(
+    run: Run[Any, Any], options: RunOptions, print_run: Callable[[Run[Any, Any]], Awaitable[Exit]]
+) -> Exit:
+    """Run a command without a journal, and print its outcomes."""
+    return options.exit_of(run.report, await print_run(run))
+
+
 def _exit_of(rollout: Rollout, code: Exit, options: RunOptions) -> Exit:
     """Return the exit code of a rollout, and print how to go on."""
-    from koophone_async.batches import State  # noqa: PLC0415
     from koophone_async.rollouts.journal import RolloutState  # noqa: PLC0415
     from koophone_async.rollouts.runner import DEADLINE  # noqa: PLC0415
 
     if rollout.state is RolloutState.INTERRUPTED:
         print_stderr(f"koophone: to go on: koophone rollout resume {rollout.id}")
-    elif rollout.state is RolloutState.STOPPED and rollout.reason != DEADLINE:
+        return code
+    if rollout.state is RolloutState.STOPPED and rollout.reason != DEADLINE:
         print_stderr(f"koophone: stopped: {rollout.reason}")
         return Exit.STOPPED
-    elif options.no_wait and set(rollout.report.counts) <= {
-        State.UNFINISHED,
-        State.SUCCEEDED,
-        State.ACCEPTED,
-    }:
-        return Exit.DONE
-    return code
+    return options.exit_of(rollout.report, code)

@@ -27,7 +27,7 @@ from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
 from koophone_async.cli.examples import examples
 from koophone_async.cli.fleet_commands import Client, Verb
-from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_journalled
+from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_directly, run_journalled
 from koophone_async.cli.lazy_groups import Builders, Click, group
 from koophone_async.cli.on_servers import Servers, run_on_servers, takes_servers
 from koophone_async.cli.option_classes import parameters_of
@@ -247,7 +247,8 @@ class FleetCommand:
                 concurrency=options.concurrency,
                 deadline=options.deadline,
             )
-            return await print_run(self.verb.run(fleet, **arguments))
+            run = self.verb.run(fleet, **arguments)
+            return await (print_run(run) if self.verb.reads else run_directly(run, options, print_run))
 
     def _request(self, client: Client, ids: Sequence[str], arguments: Mapping[str, Any]) -> object:
         """Return the request of one documented call for ids."""

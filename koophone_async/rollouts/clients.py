@@ -58,6 +58,12 @@ class Clients:
                 client = self._clients[selection] = await self._create(self._plan.selections[selection])
             return client
 
+    def seconds_to_next_call(self) -> float | None:
+        """Return in how many seconds the first call that waits for a quota can leave; None if none waits."""
+        sessions = [*self._sessions.values(), *([] if self._session is None else [self._session])]
+        waits = [session.limits.seconds_to_next_call() for session in sessions]
+        return min((seconds for seconds in waits if seconds is not None), default=None)
+
     async def account(self) -> str:
         """Return whose credentials the selections have: access keys or account names, which are no secrets.
 

@@ -41,6 +41,12 @@ _MAX_WINDOW_SLEEP: Final = 30.0
 APPROVE: Final = "approve"
 """What the log has of an approval."""
 
+_QUOTA_SECONDS: Final = 2.0
+"""Seconds that the next call must wait for the quota, for the rollout to be waiting for it."""
+
+_OUTSIDE_DEADLINE: Final = frozenset({WaitingFor.APPROVAL, WaitingFor.PAUSE, WaitingFor.WINDOW})
+"""What is waited for without using up the deadline."""
+
 INTERRUPTED: Final = "interrupted"
 CANCELLED_BY_REQUEST: Final = "cancelled"
 DEADLINE: Final = "deadline"
@@ -252,6 +258,14 @@ class Runner:
         while True:
             await asyncio.sleep(_REQUEST_INTERVAL)
             await self._poll_requests()
+            self._report_quota()
+
+    def _report_quota(self) -> None:
+        """Write that calls wait for the quota, or no longer do, once that takes seconds."""
+        seconds = self._clients.seconds_to_next_call()
+        is_waiting = seconds is not None and seconds >= _QUOTA_SECONDS
+        if is_waiting is not (WaitingFor.QUOTA in self._reasons):
+            (self._wait_for if is_waiting else self._go_on)(WaitingFor.QUOTA)
 
     async def _poll_requests(self) -> None:
         """Obey what other terminals requested since the last poll."""
@@ -300,7 +314,7 @@ class Runner:
         while left > 0:
             before = now()
             await asyncio.sleep(min(1.0, left))
-            if not self._reasons:
+            if not self._reasons & _OUTSIDE_DEADLINE:
                 left -= now() - before
         await self._leave(RolloutState.STOPPED, DEADLINE)
 

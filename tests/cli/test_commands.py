@@ -256,18 +256,19 @@ def test_awaited_jobs_can_be_grouped(koophone: Invoke) -> None:
 
 
 @pytest.mark.parametrize(
-    "line, message",
+    "line, code, message",
     [
-        (("exec", *NONE, "--", "id"), "no phones matched; nothing was done"),
-        (("instances", "status", *NONE), "no phones matched; nothing was done"),
-        (("instances", "list", *NONE), "no results"),
-        (("instances", "list", "--id", "nope"), "no results"),
+        (("exec", *NONE, "--", "id"), 3, "no phones matched; nothing was done"),
+        (("exec", *NONE, "--allow-empty", "--", "id"), 0, "no phones matched; nothing was done"),
+        (("instances", "status", *NONE), 0, "no phones matched; nothing was done"),
+        (("instances", "list", *NONE), 0, "no results"),
+        (("instances", "list", "--id", "nope"), 0, "no results"),
     ],
 )
 def test_an_empty_selection_or_list_is_reported(
-    koophone: Invoke, line: tuple[str, ...], message: str
+    koophone: Invoke, line: tuple[str, ...], code: int, message: str
 ) -> None:
-    assert koophone(line) == Result(0, "", f"koophone: {message}\n")
+    assert koophone(line) == Result(code, "", f"koophone: {message}\n")
 
 
 def test_a_file_without_ids_is_wrong_usage(koophone: Invoke, tmp_path: Path) -> None:

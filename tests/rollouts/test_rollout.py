@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from koophone_async import Quota
 from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
@@ -249,3 +250,15 @@ async def test_an_undo_of_a_rollout_in_waves_reaches_all(
 
     assert report.counts == {State.SUCCEEDED: 40}
     assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids, 1)
+
+
+@pytest.mark.emulator(phones=250)
+async def test_a_wait_for_the_quota_is_shown(emulator: Emulator, journal: Journal, ids: list[str]) -> None:
+    async with emulator.session(quotas={RUN: (Quota(1, 60),)}) as session:
+        rollout = Rollout(plan(ids), journal, session)
+        await rollout.start()
+        running = asyncio.ensure_future(rollout)
+
+        await wait_for(rollout, RolloutState.WAITING, WaitingFor.QUOTA)
+
+        assert (await running).counts == {State.SUCCEEDED: 250}
