@@ -119,6 +119,12 @@ async def test_a_name_means_its_newest_rollout(path: Path) -> None:
         assert await journal.find(newest.id[:9]) == newest
 
 
+async def test_a_name_with_the_signs_of_a_pattern_is_found(journal: Journal) -> None:
+    rollout = await journal.create(NewRollout("shop[1]*", "cph"), targets(1))
+
+    assert await journal.rollouts(name="shop[1]*") == [rollout]
+
+
 async def test_last_cannot_be_a_name(journal: Journal) -> None:
     with pytest.raises(InvalidRequest, match="'last' is reserved"):
         await journal.create(NewRollout("last", "cph"), targets(1))
