@@ -102,7 +102,7 @@ def open_bounded(path: Path | str, max_bytes: int) -> BufferedReader:
     try:
         is_fifo = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
         first = _first_of_fifo(descriptor) if is_fifo else b""
-        if hasattr(os, "set_blocking"):
+        if hasattr(os, "set_blocking"):  # pragma: no branch - older versions of Python on Windows lack it
             os.set_blocking(descriptor, True)
     except BaseException:
         os.close(descriptor)

@@ -117,5 +117,17 @@ def test_a_file_of_another_user_is_refused() -> None:
     assert exposure(status(0o100600, uid=0)) is None
 
 
+def test_a_file_is_closed_once(tmp_path: Path) -> None:
+    """A second time, the descriptor can be another file's."""
+    (tmp_path / "file").touch()
+    stream = open_bounded(tmp_path / "file", 1)
+    stream.raw.close()
+    with (tmp_path / "file").open("rb") as other:
+        stream.raw.close()
+        stream.close()
+
+        assert other.read() == b""
+
+
 def test_a_stream_is_bounded_like_a_file() -> None:
     assert bounded(io.BytesIO(b"abc").read1, 3).read() == b"abc"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import Counter
 from ipaddress import IPv6Address
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from attrs import define, field
@@ -20,10 +21,10 @@ from koophone_async.events.callbacks import describe
 from koophone_async.events.errors import Reason
 from koophone_async.events.web import response
 
-try:
+if sys.platform == "win32":  # pragma: no cover - it has no such limit
+    resource = None
+else:
     import resource
-except ImportError:  # Windows has no such limit
-    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import socket
@@ -48,7 +49,7 @@ _LOG_INTERVAL: Final = 1.0
 class Connection(web.RequestHandler):
     """A connection that is closed when the next request head, or the reading of an answer, takes too long."""
 
-    __slots__ = ("_lost", "_receiver", "_timer")
+    __slots__ = ("_abort", "_lost", "_receiver", "_timer")
 
     def __init__(self, server: web.Server, receiver: Receiver, lost: Callable[[], None]) -> None:
         """Create the protocol of a connection; `lost` is called when it is closed."""
@@ -62,11 +63,13 @@ class Connection(web.RequestHandler):
         )
         self._receiver = receiver
         self._lost = lost
+        self._abort: Callable[[], None]
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start to wait for the first head."""
         super().connection_made(transport)
+        self._abort = cast("asyncio.Transport", transport).abort
         self._wait(self._receiver.limits.head_timeout)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -92,8 +95,7 @@ class Connection(web.RequestHandler):
 
     def _drop(self) -> None:
         self._receiver.counts.dropped_connections += 1
-        if self.transport is not None:
-            self.transport.abort()  # not close(), which waits until everything is sent
+        self._abort()  # not close(), which waits until everything is sent
 
     def handle_error(
         self,
@@ -191,7 +193,7 @@ def connection_bounds(limits: Limits) -> tuple[int, int]:
 
 
 def _max_descriptors() -> float:
-    if resource is None:
+    if resource is None:  # pragma: no cover - on Windows
         return inf
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return inf if soft == resource.RLIM_INFINITY else soft

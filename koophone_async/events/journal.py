@@ -251,8 +251,6 @@ def _create_tables(db: sqlite3.Connection) -> None:
     """Create the tables and the identity in one transaction, in the file itself: no log of WAL exists yet."""
     with db:
         db.execute("BEGIN EXCLUSIVE")
-        if FORMAT.check_connection(db):  # another process was faster
-            return
         for table in _TABLES:
             db.execute(table)
         FORMAT.stamp(db)

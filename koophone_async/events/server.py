@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, cast
 
@@ -62,15 +62,13 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
     """Return a listening socket for each address of a host."""
     infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     sockets: list[socket.socket] = []
-    try:
+    with ExitStack() as opened:
         for family, _, _, _, address in dict.fromkeys(infos):
             bound = (address[0], sockets[0].getsockname()[1] if sockets else port)
-            sockets.append(socket.create_server(bound, family=family, backlog=_BACKLOG))
-            sockets[-1].settimeout(0)
-    except OSError:
-        for listening in sockets:
-            listening.close()
-        raise
+            listening = opened.enter_context(socket.create_server(bound, family=family, backlog=_BACKLOG))
+            listening.settimeout(0)
+            sockets.append(listening)
+        opened.pop_all()
     return sockets
 
 
@@ -78,9 +76,7 @@ def _timed(server: web.Server) -> web.Server:
     """Return a server that starts and ends the waits of its connections around each call."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        if not isinstance(connection, Connection):  # it is lost
-            return await server.request_handler(request)
+        connection = cast("Connection", request.protocol)
         connection.stop_waiting()
         try:
             return await server.request_handler(request)

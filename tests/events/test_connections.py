@@ -239,6 +239,35 @@ def test_connections_leave_descriptors_to_the_process() -> None:
     assert connection_bounds(Limits(connections=10, connections_per_address=10)) == (10, 5)
 
 
+def test_connections_need_no_limit_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlimited(_: int) -> tuple[int, int]:
+        return resource.RLIM_INFINITY, resource.RLIM_INFINITY
+
+    monkeypatch.setattr(resource, "getrlimit", unlimited)
+
+    assert connection_bounds(Limits(connections=10_000, connections_per_address=6_000)) == (10_000, 5_000)
+
+
+async def test_a_connection_that_is_gone_before_it_is_accepted_delays_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accept, gone = socket.socket.accept, [ConnectionAbortedError()] * 3
+
+    def flaky(listening: socket.socket) -> tuple[socket.socket, Any]:
+        if gone:
+            raise gone.pop()
+        return accept(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", flaky)
+    async with served(receiver_with()) as server:
+        honest = await server.connect()
+        honest.send(call())
+        assert await honest.status() == 200
+        assert asyncio.get_running_loop().time() < 1
+
+    assert (gone, caplog.messages) == ([], [])
+
+
 @pytest.mark.parametrize(
     "one, other, same",
     [

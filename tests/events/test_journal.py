@@ -317,6 +317,23 @@ async def test_a_ticket_that_cannot_be_stored_is_not_used_up(path: Path) -> None
         assert (await send_access(receiver, request, VERIFY))[0] == 200
 
 
+async def test_forgotten_tickets_are_deleted(path: Path) -> None:
+    receiver = Receiver(journal=path, now=VirtualTimeLoop.running().now, limits=Limits(tickets=2))
+
+    @receiver.on_verify
+    async def lookup(request: Access) -> Grant:
+        return Grant(KEY, request.ticket)
+
+    async with receiver:
+        requests = [access(receiver.cipher, ticket=f"ticket {number}") for number in range(3)]
+        for request in requests:
+            assert (await send_access(receiver, request, VERIFY))[0] == 200
+    async with receiver:
+        statuses = [(await send_access(receiver, request, VERIFY))[0] for request in reversed(requests)]
+
+    assert statuses == [403, 403, 200]
+
+
 async def test_a_cancelled_call_does_not_affect_concurrent_calls(path: Path, recorder: Recorder) -> None:
     async with listening(path, recorder) as receiver:
         gone = asyncio.create_task(send_events(receiver, entered("gone")))

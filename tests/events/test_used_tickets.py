@@ -47,7 +47,7 @@ def test_tickets_without_an_end_make_room_in_the_order_of_their_use() -> None:
 
 
 def test_a_ticket_with_an_end_is_never_forgotten_early() -> None:
-    used = UsedTickets(2, 2)
+    used = UsedTickets(2, 9)
     used.load([ticket(b"a", 9000), ticket(b"b", 9000)])
 
     with pytest.raises(Rejected, match="full"):
