@@ -53,7 +53,7 @@ class Filter:
         """Return whether a rollout is wanted, but for the time, which the database compares."""
         return (
             (not self.states or record.state in self.states)
-            and (self.name in (None, record.name) or fnmatchcase(record.name, str(self.name)))
+            and (self.name is None or self.name == record.name or fnmatchcase(record.name, self.name))
             and self.kind in (None, record.kind)
         )
 
