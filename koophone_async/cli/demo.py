@@ -11,7 +11,7 @@ import typer
 from koophone_async.batches import Outcome
 from koophone_async.cli.errors import STOPPED, Exit, print_stderr
 from koophone_async.cli.groups import group, group_lines
-from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.output import Format, print_lines, print_styled, printer
 from koophone_async.cli.progress import Total, Work
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute, follow
@@ -59,7 +59,7 @@ async def _demonstrate(phones: int, command: str, output: Format) -> Exit:
         work, started_at = Work(command, total=lambda: Total(phones)), loop.time()
         if output is Format.TABLE:
             tally, code = await follow(run, outcomes.append, work)
-            print_lines(group_lines(group(outcomes), terminal_width(sys.stdout)))
+            print_styled(group_lines(group(outcomes), terminal_width(sys.stdout)))
         else:
             with printer(output, OUTCOME_COLUMNS) as out:
                 tally, code = await follow(run, lambda o: out.row(o.to_row()), work)

@@ -13,7 +13,6 @@ from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
-from koophone_async.cli.terminal import visible
 from koophone_async.cli.view import Output
 from koophone_async.session import utc_now
 
@@ -49,6 +48,6 @@ async def diagnose(settings: Settings, output: Format) -> Exit:
 
 
 def _print(check: Check) -> None:
-    print_lines([visible(f"{check.verdict:8} {check.check:20} {check.found}")])
+    print_lines([f"{check.verdict:8} {check.check:20} {check.found}"])
     if check.advice:
-        print_lines([visible(f"{'':8} {'':20} -> {check.advice}")])
+        print_lines([f"{'':8} {'':20} -> {check.advice}"])

@@ -14,7 +14,7 @@ from koophone_async.batches import Outcome, State
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.groups import GROUP_COLUMNS, Group, group, group_lines, group_rows
 from koophone_async.cli.id_ranges import by_number
-from koophone_async.cli.output import Format, Printer, print_lines
+from koophone_async.cli.output import Format, Printer, print_lines, print_styled
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.summary import format_counts
 from koophone_async.cli.terminal import terminal_width
@@ -100,4 +100,4 @@ class OutcomePrinter:
         if self._counts:
             print_lines([format_counts(self._counts, sys.stdout)])
         width = terminal_width(sys.stdout)
-        print_lines(group_lines(groups, width, diff=self.view.diff, names=self._names))
+        print_styled(group_lines(groups, width, diff=self.view.diff, names=self._names))

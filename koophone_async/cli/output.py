@@ -162,11 +162,16 @@ class Table(Printer):
         if self._rows:
             names = self.columns or tuple(dict.fromkeys(name for row in self._rows for name in row))
             width = terminal_width(sys.stdout)
-            print_lines(table_lines(names, self._rows, width, is_chosen=self._is_chosen))
+            print_styled(table_lines(names, self._rows, width, is_chosen=self._is_chosen))
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines that a terminal may show."""
+    """Print lines of any origin as a terminal may show them."""
+    print_styled(map(visible, lines))
+
+
+def print_styled(lines: Iterable[str]) -> None:
+    """Print lines that are visible already, and may have styles."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
 

@@ -275,6 +275,16 @@ class Rollout:
         """Open the gate at which the rollout stands; `wave` names it."""
         await requests.approve(*self._named, wave)
 
+    @property
+    def waiting_for(self) -> WaitingFor | None:
+        """What it waits for now, in this process; None while it goes on."""
+        return self._runner.waiting_for if self._runner else None
+
+    @property
+    def window_opens_at(self) -> datetime | None:
+        """When the window opens that it waits for, in the time zone of the plan."""
+        return self._runner.window_opens_at if self._runner else None
+
     async def cancel(self) -> None:
         """End the rollout: nothing more is sent, and what is on the wire is awaited."""
         await requests.cancel(*self._named, self._now())

@@ -20,6 +20,7 @@ from koophone_async.rollouts.steps import bind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
 
     from koophone_async.batches import Outcome, Run
     from koophone_async.batches.chunks import Source
@@ -73,6 +74,9 @@ class Runner:
     _pipelines: list[Pipeline] = field(factory=list[Pipeline], init=False)
     _reasons: set[WaitingFor] = field(factory=set[WaitingFor], init=False)
     """What is waited for before anything is sent."""
+
+    window_opens_at: datetime | None = field(default=None, init=False)
+    """When the window opens that is waited for, in its time zone."""
 
     _is_paused: bool = field(default=False, init=False)
     _approved: int = field(default=0, init=False)
@@ -244,9 +248,14 @@ class Runner:
         self._reasons.difference_update(reasons)
         self._write_state()
 
+    @property
+    def waiting_for(self) -> WaitingFor | None:
+        """What the rollout waits for: a person's pause goes before a gate, a gate before the window."""
+        return next((reason for reason in WaitingFor if reason in self._reasons), None)
+
     def _write_state(self) -> None:
-        """Write what is waited for: a person's pause goes before a gate, a gate before the window."""
-        waiting_for = next((reason for reason in WaitingFor if reason in self._reasons), None)
+        """Write what is waited for."""
+        waiting_for = self.waiting_for
         state = RolloutState.WAITING if waiting_for else RolloutState.RUNNING
         self._attempt.driver.update(
             state=RolloutState.PAUSED if self._is_paused else state, waiting_for=waiting_for
@@ -297,6 +306,7 @@ class Runner:
         while window is not None:
             now = self._attempt.now()
             opening = window.next_opening(now)
+            self.window_opens_at = opening if opening > now else None
             if opening > now:
                 self._attempt.admission.hold(WaitingFor.WINDOW)
                 self._wait_for(WaitingFor.WINDOW)

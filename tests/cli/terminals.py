@@ -16,7 +16,7 @@ from tests.cli.conftest import COMMAND, Process
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-PLAIN: Final = {"NO_COLOR": "1", "TERM": "xterm"}
+PLAIN: Final = {"NO_COLOR": "1", "TERM": "dumb"}
 """Environment in which the command itself writes no escape sequence, so that any other is the phone's."""
 
 

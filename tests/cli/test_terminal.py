@@ -18,7 +18,7 @@ from koophone_async import cli
 from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import print_stderr
 from koophone_async.cli.logs import VisibleFormatter, print_traceback
-from koophone_async.cli.output import Format, print_bytes, printer
+from koophone_async.cli.output import Format, print_bytes, print_lines, printer
 from koophone_async.cli.terminal import is_visible, visible
 from tests.cli.conftest import settings_of, started
 from tests.cli.terminals import PLAIN, in_terminal, run_in_terminal, shown
@@ -156,6 +156,14 @@ def test_bytes_of_an_answer_are_unchanged_in_a_pipe_only(monkeypatch: pytest.Mon
 
 HOSTILE: Final = "".join(text for text in ATTACKS.values() if "\x00" not in text)
 ON_PHONE: Final = ("exec", "phone0001", "--sync")
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_a_line_of_any_origin_is_printed_visibly(attack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines([attack])
+
+    (line,) = capsys.readouterr().out.split("\n")[:-1]
+    assert all(map(is_visible, line))
 
 
 @pytest.mark.process

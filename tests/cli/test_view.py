@@ -230,10 +230,13 @@ def test_lists_fit_the_terminal(line: tuple[str, ...], columns: int, emulator: d
     assert len({line.count("  ") > 0 for line in text.splitlines()}) == 1
 
 
+NO_STYLES: Final = ({"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb", "NO_COLOR": ""})
+
+
 @pytest.mark.process
 def test_a_header_is_bold_unless_the_terminal_has_no_styles(emulator: dict[str, str]) -> None:
     line = ("instances", "list", "--limit", "1")
-    plain = [run_in_terminal(*line, environ=emulator | variables) for variables in (PLAIN, {"TERM": "dumb"})]
+    plain = [run_in_terminal(*line, environ=emulator | variables) for variables in NO_STYLES]
     styled = run_in_terminal(*line, environ=emulator | {"TERM": "xterm", "NO_COLOR": ""})
 
     assert styled.startswith("\x1b[1mID")

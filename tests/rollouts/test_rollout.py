@@ -9,6 +9,7 @@ import pytest
 
 from koophone_async import Quota
 from koophone_async.batches import State
+from koophone_async.cli.rollouts.driving import delay_of
 from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
 from koophone_async.rollouts.plan import Between, Plan, Selection, Step
@@ -97,10 +98,13 @@ async def test_a_gate_waits_for_approval(
     running = asyncio.ensure_future(rollout)
     await wait_for(rollout, RolloutState.WAITING, WaitingFor.APPROVAL)
     assert emulator.ledger.executions(RUN) == {ids[0]: 1}
+    assert rollout.waiting_for is WaitingFor.APPROVAL
+    assert delay_of(rollout, session)() == "approval"
 
     await rollout.approve(1)
 
     assert (await running).counts == {State.SUCCEEDED: 40}
+    assert delay_of(rollout, session)() is None
 
 
 async def test_a_rollout_left_at_a_gate_goes_on_after_approval(
@@ -207,8 +211,12 @@ async def test_an_interrupted_rollout_is_resumed(
 
 async def test_calls_wait_for_the_window(session: Session, journal: Journal, ids: list[str]) -> None:
     rollout = Rollout(plan(ids, window="02:00-03:00 UTC"), journal, session)
+    await rollout.start()
+    running = asyncio.ensure_future(rollout)
+    await wait_for(rollout, RolloutState.WAITING, WaitingFor.WINDOW)
+    assert delay_of(rollout, session)() == "window, opens 02:00"
 
-    await rollout
+    await running
 
     record = await journal.find("last")
     assert record.ended_at is not None

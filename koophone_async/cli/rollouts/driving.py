@@ -29,6 +29,7 @@ from koophone_async.rollouts import (
     load_plan,
 )
 from koophone_async.rollouts.durations import parse_duration
+from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.requests import go_on
 
 if TYPE_CHECKING:
@@ -246,10 +247,22 @@ async def _begin(rollout: Rollout, journal: Journal, run: str | None) -> Exit | 
 
 async def _follow(rollout: Rollout, session: Session) -> Exit:
     record = await rollout.status()
-    work = Work("rollout", total=lambda: Total(record.targets), waits_for=quota_wait(session))
+    work = Work("rollout", total=lambda: Total(record.targets), waits_for=delay_of(rollout, session))
     tally, code = await follow(JournalledRun(rollout), lambda _: None, work)
     print_summary(tally, code)
     return await _exit_of(rollout, code)
+
+
+def delay_of(rollout: Rollout, session: Session) -> Callable[[], str | None]:
+    """Return a function that returns what delays the rollout now: a gate, its window, or a quota."""
+    quota = quota_wait(session)
+
+    def waits_for() -> str | None:
+        if rollout.waiting_for is WaitingFor.WINDOW and rollout.window_opens_at:
+            return f"window, opens {rollout.window_opens_at:%H:%M}"
+        return rollout.waiting_for.value if rollout.waiting_for else quota()
+
+    return waits_for
 
 
 async def _exit_of(rollout: Rollout, code: Exit) -> Exit:

@@ -42,7 +42,7 @@ def schema() -> None:
     """Print the JSON Schema of plans, by which editors complete and check them."""
 
     async def work() -> Exit:
-        print_lines([json.dumps(json_schema(), indent=2)])
+        print_lines(json.dumps(json_schema(), indent=2).splitlines())
         return Exit.DONE
 
     execute(work())
