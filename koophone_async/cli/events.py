@@ -156,10 +156,19 @@ def _attach(receiver: Receiver, output: Output, secrets: Secrets | None) -> None
         receiver.on_verify(secrets.lookup)
 
 
+def _open_without_waiting(file: Path) -> int:
+    """Open a file to append to; without O_NONBLOCK, opening a FIFO waits for its reader."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(file, flags, 0o666)
+    if hasattr(os, "set_blocking"):  # pragma: no branch - older versions of Python on Windows lack it
+        os.set_blocking(descriptor, True)
+    return descriptor
+
+
 @contextmanager
 def _open_log(file: Path) -> Generator[IO[str]]:
     try:
-        log = file.open("a", encoding="utf-8")
+        log = os.fdopen(_open_without_waiting(file), "a", encoding="utf-8")
     except OSError as error:
         raise InvalidRequest("", f"--log {file}", f"cannot be written: {error.strerror}") from None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import resource
 import signal
 import socket
@@ -222,6 +223,7 @@ def test_a_port_in_use_is_reported_in_one_line(run_main: RunMain) -> None:
     "line, secrets, problem",
     [
         (("--log", "/none/log"), "", "--log /none/log: cannot be written"),
+        (("--log", "FIFO"), "", "cannot be written: No such device or address"),
         (("--database", "/none/db"), "", "/none/db"),
         (("--secrets-file", "/none/secrets"), "", "cannot be read"),
         (("--secrets-file", "FILE"), "{", "is not JSON"),
@@ -240,7 +242,9 @@ def test_unusable_files_and_keys_are_reported_in_one_line(
 ) -> None:
     file = tmp_path / "secrets.json"
     file.write_text(secrets)
-    words = [str(file) if word == "FILE" else word for word in line]
+    os.mkfifo(tmp_path / "fifo")
+    names = {"FILE": str(file), "FIFO": str(tmp_path / "fifo")}
+    words = [names.get(word, word) for word in line]
 
     result = run_main("events", "serve", *words)
 
