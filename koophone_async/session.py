@@ -1,41 +1,32 @@
-"""The session: one send path for every operation of every service.
+"""The session: one send path for every operation of every service, and what its calls share.
 
-Encode the request, wait for the quota, sign, send, read, and return the answer or raise. `retry` decides what
-is retried, `protocol.codes` what an error code means.
+`call_preparation` checks a request and places its fields, `call_sender` sends it with retries,
+`authentication` signs it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import unquote
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final, Self
 
 import aiohttp
 from attrs import frozen
-from yarl import URL
 
-from koophone_async import wire
+from koophone_async.authentication import Authenticator
 from koophone_async.bound_session import BoundSession
-from koophone_async.call import Call, SendTracker
+from koophone_async.call import SendTracker
+from koophone_async.call_preparation import check_batch, check_scope, prepare, request_id_of
+from koophone_async.call_sender import CallSender
 from koophone_async.characters import HEADER, REGION
-from koophone_async.clock import TOLERANCE, Clock
-from koophone_async.connection_pool import AnswerTooLongError, ConnectionPool
+from koophone_async.clock import Clock
+from koophone_async.connection_pool import ConnectionPool
 from koophone_async.credential_cache import CredentialCache
-from koophone_async.credentials import (
-    AccessKey,
-    Credentials,
-    Password,
-    Provider,
-    default_chain,
-    source_of,
-)
+from koophone_async.credentials import Credentials, Provider, default_chain, source_of
 from koophone_async.endpoints import (
     ALLOW_HTTP,
     SHARED_ENDPOINTS,
@@ -44,40 +35,21 @@ from koophone_async.endpoints import (
     parse_origin,
     published_endpoint,
 )
-from koophone_async.errors import (
-    AuthenticationFailed,
-    InvalidRequest,
-    KooPhoneError,
-    NoAnswer,
-    NotConnected,
-    NotSent,
-    Refused,
-    Rule,
-    Throttled,
-    UnreadableAnswer,
-)
-from koophone_async.limits import Limits, Permit
+from koophone_async.errors import InvalidRequest
+from koophone_async.limits import Limits
 from koophone_async.polling import PollScheduler
 from koophone_async.project_lookup import ProjectLookup
-from koophone_async.protocol.reading import read
-from koophone_async.protocol.signing import Request as Unsigned
-from koophone_async.protocol.signing import target
 from koophone_async.proxies import Proxies
 from koophone_async.retry import Budget, Retries
-from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
+from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
+
+    from yarl import URL
 
     from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
-    from koophone_async.protocol.response import RawResponse
-
-log: Final = logging.getLogger("koophone_async")
-
-MAX_SIGNED_BODY: Final = 12 * 2**20
-"""The maximum size in bytes of a body signed with an access key; larger ones need a token."""
-
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
 
@@ -173,13 +145,10 @@ class Session:
         self._endpoints = endpoints or Endpoints.from_environment(environ)
         self._origins = self._endpoints.origins(environ)
         self._allow_http = {ALLOW_HTTP: environ.get(ALLOW_HTTP, "")}
-        self._timeouts = timeouts
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
         self.limits: Limits = Limits(quotas or {}, rng=rng)
         self._poll_scheduler = PollScheduler(rng=rng)
-        self._budget = Budget(retries, rng)
-        self._max_quota_wait = max_quota_wait
         # Clients that wrap an aiohttp session look like one to people.
         if http is not None and not isinstance(http, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidRequest(
@@ -196,11 +165,21 @@ class Session:
             http,
         )
         self.now = now
-        self._clock = Clock(lambda: self.now())  # noqa: PLW0108 - users may set another clock
+        clock = Clock(lambda: self.now())  # noqa: PLW0108 - users may set another clock
         self.credentials: CredentialCache[Credentials] = CredentialCache(
-            source_of(credentials or default_chain(environ)), self._clock.now
+            source_of(credentials or default_chain(environ)), clock.now
         )
-        self._tokens: CredentialCache[Token] = CredentialCache(self._fetch_token, self._clock.now)
+        self._authenticator = Authenticator(
+            self.credentials, clock, lambda request: self.send(CREATE_TOKEN, request)
+        )
+        self._sender = CallSender(
+            self.limits,
+            max_quota_wait,
+            timeouts.total,
+            Budget(retries, rng),
+            self._authenticator,
+            self._connections,
+        )
         self._projects = ProjectLookup(self)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._binding = threading.Lock()
@@ -246,7 +225,7 @@ class Session:
             InvalidRequest: The edition is unknown, or region or project contain invalid characters.
         """
         edition = parse_edition(edition) if edition else self.edition
-        _check_scope(region, project_id)
+        check_scope(region, project_id)
         return BoundSession(self, edition, region or self.region, project_id)
 
     @property
@@ -285,7 +264,7 @@ class Session:
 
     def _leave_closed_loop(self) -> None:
         self._poll_scheduler = PollScheduler(rng=self.rng)
-        for part in (self._connections, self.limits, self.credentials, self._tokens, self._projects):
+        for part in (self._connections, self.limits, self._authenticator, self._projects):
             part.enter_loop()
 
     def estimate(self, operation: AnyOperation, calls: int) -> float:
@@ -336,176 +315,21 @@ class Session:
             UnreadableAnswer: The answer is not what the service documents.
         """
         self._enter_loop()
-        _check_batch(operation, request)
-        _check_scope(region, project_id)
+        check_batch(operation, request)
+        check_scope(region, project_id)
         if not project_id and "{project_id}" in operation.path:
             project_id = await self.project_id(region)
-        request_id = getattr(request, "request_id", None) or uuid4().hex
-        HEADER.check("request_id", request_id)
-        origin = await self._iam_of_key(operation) or self.origin(operation.service, region)
-        try:
-            encoded = wire.encode_request(operation, request, project_id=project_id)
-            url = URL(f"{origin}{target(encoded.path, encoded.query)}", encoded=True)
-        except UnicodeEncodeError:
-            raise wire.not_encodable(operation, request) from None
-        call = Call(
+        request_id = request_id_of(request)
+        call = prepare(
             operation,
-            encoded,
-            request_id,
-            edition or self.edition,
-            tracker or SendTracker(),
-            url,
-            project_id,
-            _ids(operation, request, encoded.path) if operation.answer_ids else (),
+            request,
+            await self._iam_of_key(operation) or self.origin(operation.service, region),
+            request_id=request_id,
+            edition=edition or self.edition,
+            tracker=tracker or SendTracker(),
+            project_id=project_id,
         )
-        limit = asyncio.timeout(self._timeouts.total)
-        try:
-            async with limit:
-                return await self._send_with_retries(call)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise call.timed_out(f"not finished within {self._timeouts.total} s") from error
-
-    async def _send_with_retries(self, call: Call[Answer]) -> Answer:
-        """Send until there is an answer, or an error that is not retried."""
-        loop = asyncio.get_running_loop()
-        began, attempt, in_doubt = loop.time(), 0, None
-        while True:
-            attempt += 1
-            try:
-                answer = await self._attempt(call)
-            except KooPhoneError as error:
-                delay = self._retry_delay(call, error, attempt, loop.time() - began - call.queued)
-                if delay is None:
-                    was_not_sent = isinstance(error, InvalidRequest | NotSent) or call.is_signing_in
-                    if in_doubt is not None and was_not_sent:
-                        raise in_doubt from error  # an earlier attempt may have been executed
-                    raise
-                in_doubt = in_doubt or (error if call.tracker.sent else None)
-                shown = max(
-                    delay, self.estimate(call.operation, 1)
-                )  # the quota may have no permit until later
-                log.debug(
-                    "retrying %s in %.2f s (attempt %d): %s", call.operation.name, shown, attempt + 1, error
-                )
-            else:
-                self._budget.succeeded()
-                return answer
-            await call.announce_retry()
-            await asyncio.sleep(delay)
-
-    def _retry_delay(
-        self, call: Call[Any], error: KooPhoneError, attempt: int, elapsed: float
-    ) -> float | None:
-        if call.is_signing_in:
-            return None  # the request for the token has had its own retries
-        if isinstance(error, AuthenticationFailed):
-            is_renewed = call.signs_again or (error.renewable and self._renew_credentials(call))
-            call.signs_again = False
-            return 0.0 if is_renewed and not call.operation.order else None
-        if isinstance(error, Refused) and error.blames_ids and call.tracker.bisects:
-            return None
-        return self._budget.retry_delay(call.operation, error, attempt, elapsed)
-
-    async def _attempt(self, call: Call[Answer]) -> Answer:
-        operation = call.operation
-        # Before the wait for the quota: the request for a token may share the quota, and would wait for calls
-        # that wait for the token.
-        call.credentials = None if operation.anonymous else await self._credentials_for(call)
-        now = asyncio.get_running_loop().time
-        queued_at = now()
-        with await self.limits.acquire(
-            operation.name, operation.quotas, max_wait=self._max_quota_wait
-        ) as permit:
-            call.queued += now() - queued_at
-            call.begin(permit)
-            try:
-                # The wait may have been long: the token may have been renewed, or the key have expired. A
-                # token is not fetched here, since its request might need the quota of which this call has a
-                # permit.
-                if isinstance(call.credentials, Token):
-                    call.credentials = self._tokens.cached or call.credentials
-                elif call.credentials is not None:
-                    call.credentials = await self._credentials_for(call)
-                await call.announce()
-                return await self._send_once(call, self._headers(call), permit)
-            except BaseException:
-                permit.release()  # no effect if the request was sent
-                raise
-
-    async def _send_once(self, call: Call[Answer], headers: Mapping[str, str], permit: Permit) -> Answer:
-        try:
-            received = await self._exchange(call, headers)
-            answer = self._read(call, received)
-        except Throttled as error:
-            permit.mark_throttled(error.message, error.retry_after)
-            call.mark_not_executed()
-            raise
-        except Refused as error:
-            permit.mark_answered()
-            if error.not_executed:
-                call.mark_not_executed()
-            raise
-        permit.mark_answered()
-        return answer
-
-    def _read(self, call: Call[Answer], response: RawResponse) -> Answer:
-        try:
-            answer = read(call.operation, response, call.edition, call.request_id)
-            call.check_ids(answer, response.status)
-        except AuthenticationFailed as error:
-            self._compare_clocks(call, response, error)
-            raise
-        except UnreadableAnswer:
-            response.close_connection()  # what comes next over it may not be understood either
-            raise
-        return answer
-
-    def _headers(self, call: Call[Any]) -> dict[str, str]:
-        encoded, credentials = call.encoded, call.credentials
-        headers = {"x-request-id": call.request_id}
-        if encoded.body is not None:
-            headers["Content-Type"] = "application/json"
-        if credentials is None:
-            return headers
-        if isinstance(credentials, Token):
-            return headers | {"X-Auth-Token": credentials.value}
-        if call.operation.service == "iam" and credentials.domain_id:
-            headers["X-Domain-Id"] = credentials.domain_id
-        elif project := call.project or credentials.project_id:
-            headers["X-Project-Id"] = project
-        if encoded.body is not None and (size := len(encoded.body)) > MAX_SIGNED_BODY:
-            problem = f"has {size:,} bytes; a signed one may have at most {MAX_SIGNED_BODY:,}: use a Password"
-            raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
-        at, call.clock_correction = self._clock.now(), self._clock.correction
-        unsigned = Unsigned(call.operation.method, encoded.path, encoded.query, headers, encoded.body)
-        return headers | credentials.signer.sign(unsigned, call.url.host_port_subcomponent or "", at)
-
-    async def _credentials_for(self, call: Call[Any]) -> AccessKey | Token:
-        """Return the key or token to sign with. If no token can be had, the call itself was not sent."""
-        try:
-            credentials = await self.credentials.current()
-            if not isinstance(credentials, Password):
-                return credentials
-            call.is_signing_in = True
-            token = await self._tokens.current()
-        except (NoAnswer, UnreadableAnswer) as error:
-            raise NotConnected(call.operation.name, f"no token: {error}") from error
-        call.is_signing_in = False
-        return token
-
-    async def _exchange(self, call: Call[Any], headers: Mapping[str, str]) -> RawResponse:
-        operation, body = call.operation, call.encoded.body
-        try:
-            return await self._connections.exchange(operation.method, call.url, headers, body, call.tracker)
-        except AnswerTooLongError as error:
-            raise UnreadableAnswer(operation.name, error.status, str(error), b"", call.request_id) from None
-        except InvalidRequest:
-            raise
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # Not `from error`: its text may quote an answer, and tracebacks would print it.
-            raise call.failure(error) from None
+        return await self._sender.send(call)
 
     def origin(self, service: str, region: str | None = None) -> URL:
         """Return the address of a service: the one that is set, else the published one.
@@ -522,65 +346,3 @@ class Session:
             return None
         address = getattr(await self.credentials.current(), "iam_endpoint", None)
         return parse_origin("iam_endpoint", address, self._allow_http) if address else None
-
-    def _compare_clocks(self, call: Call[Any], response: RawResponse, error: AuthenticationFailed) -> None:
-        """Correct the clock if it may be why a signature was refused, and tell the error how wrong it is."""
-        if not isinstance(call.credentials, AccessKey) or response.date is None:
-            return
-        ahead = self._clock.ahead_of(response.date)
-        if abs(ahead + call.clock_correction) <= TOLERANCE:
-            return  # this signature had the right time
-        error.clock_ahead = ahead.total_seconds()
-        if not call.is_clock_corrected and self._connections.verifies(call.url):
-            call.is_clock_corrected = call.signs_again = self._clock.correct(ahead)
-
-    def _renew_credentials(self, call: Call[Any]) -> bool:
-        """Invalidate the refused credentials, once a call; return whether others can be fetched."""
-        if call.is_renewed:
-            return False
-        call.is_renewed = True
-        if isinstance(call.credentials, Token):
-            return self._tokens.invalidate(call.credentials)
-        # A permanent key stays refused, and the vendor locks a key after five refusals.
-        key = call.credentials
-        is_temporary = isinstance(key, AccessKey) and key.security_token is not None
-        return is_temporary and self.credentials.invalidate(key)
-
-    async def _fetch_token(self) -> Token:
-        credentials = await self.credentials.current()
-        if not isinstance(credentials, Password):
-            raise InvalidRequest(
-                CREATE_TOKEN.name,
-                "credentials",
-                "are an access key; a token is issued for a user and password only",
-            )
-        request = CreateToken.of(
-            credentials.user, credentials.password, credentials.domain, credentials.project
-        )
-        token = await self.send(CREATE_TOKEN, request)
-        if not HEADER.accepts(token.value):
-            reason = "the token contains characters that no header may contain"
-            raise UnreadableAnswer(CREATE_TOKEN.name, CREATE_TOKEN.success, reason, b"")
-        return token
-
-
-def _check_scope(region: str | None, project_id: str | None) -> None:
-    if region:
-        REGION.check("region", region)
-    if project_id:
-        HEADER.check("project_id", project_id)
-
-
-def _ids(operation: AnyOperation, request: object, path: str) -> Collection[str]:
-    if operation.batch is not None:
-        return frozenset(getattr(request, operation.batch.field))
-    return frozenset(map(unquote, path.split("/")))
-
-
-def _check_batch(operation: AnyOperation, request: object) -> None:
-    batch = operation.batch
-    if batch is not None:
-        count = len(getattr(request, batch.field))
-        if count > batch.max:
-            problem = f"has {count:,} items; a call may have at most {batch.max:,} (a fleet has no maximum)"
-            raise InvalidRequest(operation.name, batch.field, problem, Rule.TOO_MANY, batch.max)

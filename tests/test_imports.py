@@ -23,6 +23,8 @@ LAYERS: Final = (
     ("fleet_methods",),
     ("catalogue",),
     ("session",),
+    ("call_preparation", "call_sender"),
+    ("authentication",),
     ("bound_session", "project_lookup"),
     ("services",),
     ("batches",),

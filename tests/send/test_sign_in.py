@@ -12,6 +12,7 @@ import pytest
 from attrs import define, field, frozen
 
 from koophone_async import AccessKey, Password, Quota, Retries, Timeouts
+from koophone_async.authentication import MAX_SIGNED_BODY
 from koophone_async.call import SendTracker
 from koophone_async.errors import (
     AuthenticationFailed,
@@ -26,7 +27,6 @@ from koophone_async.iam import AccessibleQuery
 from koophone_async.operation import Operation
 from koophone_async.protocol.signing import Request, parse_authorization, verify
 from koophone_async.services.iam import LIST_ACCESSIBLE
-from koophone_async.session import MAX_SIGNED_BODY
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.fake_server import (
     Behaviour,
