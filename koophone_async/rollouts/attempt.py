@@ -65,8 +65,9 @@ class Attempt:
             The outcome, which is a failure if it is not what the step expects.
         """
         outcome = self.steps[log.step].judge(outcome)
-        if outcome.ok and self.next_step(outcome.id, log.step + 1) is not None:
-            self.phones.begin(position, log.step)
+        following = self.next_step(outcome.id, log.step + 1) if outcome.ok else None
+        if following is not None:
+            self.phones.advance(position, following)
         else:
             self.phones.end(position, log.step, outcome.state)
         reason = self.tally.ended(outcome.id, log.step, outcome.state, taken=taken, wave=log.wave)

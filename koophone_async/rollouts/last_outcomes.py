@@ -6,18 +6,15 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from koophone_async.batches import Outcome, State
+from koophone_async.rollouts.attempt_plans import StepsByAttempt
 from koophone_async.rollouts.journal import ChunkState
 from koophone_async.rollouts.outcomes import PhoneOutcome
-from koophone_async.rollouts.plan import Plan
 from koophone_async.rollouts.restore import CRASHED
-from koophone_async.rollouts.starts import plan_of
-from koophone_async.rollouts.steps import next_step
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
 
     from koophone_async.rollouts.journal import Journal, RolloutRecord, Target
-    from koophone_async.rollouts.steps import Step
 
 _RANGE: Final = 200_000
 """Phones whose outcomes are kept at once; the results are read once for each such range."""
@@ -34,7 +31,7 @@ async def last_outcomes(
     Phones without an outcome are left out as long as the rollout can be resumed. Once it has ended they are
     `not_sent`, or `unfinished` if their jobs were left running.
     """
-    steps = await _steps_by_attempt(journal, record)
+    steps = await StepsByAttempt.read(journal, record)
     open_chunks = await _open_phones(journal, record)
     for first in range(0, record.targets, _RANGE):
         end = min(record.targets, first + _RANGE)
@@ -62,24 +59,16 @@ async def all_outcomes(journal: Journal, record: RolloutRecord) -> AsyncIterator
             )
 
 
-async def _steps_by_attempt(journal: Journal, record: RolloutRecord) -> Mapping[int, Sequence[Step]]:
-    plan = Plan.from_json(record.plan)
-    return {each.attempt: plan_of(plan, each.kind).steps for each in await journal.attempts(record.id)}
-
-
 async def _last_results(
-    journal: Journal, record: RolloutRecord, steps: Mapping[int, Sequence[Step]], first: int, end: int
+    journal: Journal, record: RolloutRecord, steps: StepsByAttempt, first: int, end: int
 ) -> Mapping[int, _Last]:
     last: dict[int, _Last] = {}
     async for results in journal.results(record.id):
         for result in results:
             if first <= result.position < end:
-                outcome = result.outcome
-                following = (
-                    next_step(steps[result.attempt], outcome.id, result.step + 1) if outcome.ok else None
-                )
+                following = steps.next_step(result)
                 last[result.position] = (
-                    (result.attempt, result.step, outcome)
+                    (result.attempt, result.step, result.outcome)
                     if following is None
                     else (result.attempt, following, None)
                 )

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 PENDING: Final = "pending"
 IN_FLIGHT: Final = "in_flight"
 
-_NAMES: Final = (PENDING, IN_FLIGHT, *(state.value for state in State))
-"""Names in `counts`, in the order of their codes."""
+_NAMES: Final = (PENDING, IN_FLIGHT, IN_FLIGHT, *(state.value for state in State))
+"""Names in `counts`, in the order of their codes: a phone between two steps counts as in flight."""
 
 _PENDING: Final = 0
 _IN_FLIGHT: Final = 1
-_CODES: Final[Mapping[State, int]] = {state: code for code, state in enumerate(State, start=2)}
+_BETWEEN: Final = 2
+_CODES: Final[Mapping[State, int]] = {state: code for code, state in enumerate(State, start=3)}
+_WAITING: Final = (_PENDING, _BETWEEN)
 _STATES: Final = {code: state for state, code in _CODES.items()}
 
 
@@ -38,8 +40,12 @@ class PhoneTable:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of phones by state; a phone between two steps is in flight."""
-        return {name: count for name, count in zip(_NAMES, self._counts, strict=True) if count}
+        """The number of phones by state."""
+        counts: dict[str, int] = {}
+        for name, count in zip(_NAMES, self._counts, strict=True):
+            if count:
+                counts[name] = counts.get(name, 0) + count
+        return counts
 
     def step(self, position: int) -> int:
         """Return the step that a phone has reached."""
@@ -50,11 +56,11 @@ class PhoneTable:
         return _STATES.get(self._codes[position])
 
     def is_pending(self, position: int) -> bool:
-        """Return whether a phone waits to be sent."""
-        return self._codes[position] == _PENDING
+        """Return whether a phone waits for its first step, or for a later one."""
+        return self._codes[position] in _WAITING
 
     def pending(self, first: int, end: int) -> Iterator[int]:
-        """Iterate over the positions of a range that wait to be sent."""
+        """Iterate over the positions of a range that have not begun."""
         position = self._codes.find(_PENDING, first, end)
         while position >= 0:
             yield position
@@ -66,9 +72,14 @@ class PhoneTable:
         self._set(position, _PENDING)
 
     def begin(self, position: int, step: int) -> None:
-        """Record that a phone is in a call, or between two steps."""
+        """Record that a phone is in a call."""
         self._steps[position] = step
         self._set(position, _IN_FLIGHT)
+
+    def advance(self, position: int, step: int) -> None:
+        """Record that a phone waits for a step after the one that it has passed."""
+        self._steps[position] = step
+        self._set(position, _BETWEEN)
 
     def end(self, position: int, step: int, state: State) -> None:
         """Record the outcome of a phone."""
@@ -76,11 +87,12 @@ class PhoneTable:
         self._set(position, _CODES[state])
 
     def end_pending(self, state: State) -> None:
-        """Record the same outcome for every phone that waits to be sent."""
+        """Record the same outcome for every phone that waits for a step."""
         code = _CODES[state]
-        self._counts[code] += self._counts[_PENDING]
-        self._counts[_PENDING] = 0
-        self._codes = self._codes.replace(bytes([_PENDING]), bytes([code]))
+        for waiting in _WAITING:
+            self._counts[code] += self._counts[waiting]
+            self._counts[waiting] = 0
+            self._codes = self._codes.replace(bytes([waiting]), bytes([code]))
 
     def _set(self, position: int, code: int) -> None:
         self._counts[self._codes[position]] -= 1

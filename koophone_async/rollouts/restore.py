@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from koophone_async.batches import Outcome, State
+from koophone_async.rollouts.attempt_plans import StepsByAttempt
 from koophone_async.rollouts.journal import ChunkRecord, ChunkState, Result, Target
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ async def restore(journal: Journal, attempt: Attempt) -> Sequence[SentChunk]:
         The chunks whose jobs are awaited again.
     """
     rollout = attempt.driver.rollout.id
+    steps = await StepsByAttempt.read(journal, attempt.driver.rollout)
     for number in range(1, attempt.number + 1):
         if number > 1:
             attempt.phones.end_pending(State.NOT_SENT)  # no later attempt sends what an earlier one left
@@ -35,7 +37,7 @@ async def restore(journal: Journal, attempt: Attempt) -> Sequence[SentChunk]:
                 attempt.phones.place(position, step)
         async for results in journal.results(rollout, number):
             for result in results:
-                _replay(attempt, result)
+                _replay(attempt, result, steps.next_step(result))
     chunks = [chunk for chunk in attempt.driver.open_chunks if chunk.attempt == attempt.number]
     return await resume_chunks(journal, attempt, chunks)
 
@@ -78,10 +80,9 @@ async def targets_at(journal: Journal, rollout: str, positions: Iterable[int]) -
     return [found[position] for position in wanted]
 
 
-def _replay(attempt: Attempt, result: Result) -> None:
+def _replay(attempt: Attempt, result: Result, following: int | None) -> None:
     """Bring a phone to where a result of this or an earlier attempt left it."""
     is_current, outcome = result.attempt == attempt.number, result.outcome
-    following = attempt.next_step(outcome.id, result.step + 1) if is_current and outcome.ok else None
     if following is not None:
         attempt.phones.place(result.position, following)
     else:

@@ -9,15 +9,15 @@ from attrs import evolve, frozen
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import Deadline
+from koophone_async.rollouts.attempt_plans import RETRY, UNDO, StepsByAttempt, plan_of
 from koophone_async.rollouts.changes import with_value
 from koophone_async.rollouts.clients import Clients
-from koophone_async.rollouts.journal import Kind, NewRollout, RolloutRecord, RolloutState
-from koophone_async.rollouts.plan import Between, Plan
+from koophone_async.rollouts.journal import ChunkState, Kind, NewRollout, RolloutRecord, RolloutState
+from koophone_async.rollouts.plan import Plan
 from koophone_async.rollouts.runner import DEADLINE
-from koophone_async.rollouts.stop_rule import StopRule
 from koophone_async.rollouts.targets import resolve, targets_of
 from koophone_async.rollouts.verbs import verbs_of
-from koophone_async.rollouts.waves import ALL, WavePlan
+from koophone_async.rollouts.waves import WavePlan
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 RETRIED: Final = frozenset({State.FAILED, State.REFUSED})
 """States that a retry takes unless others are named."""
-
-UNDO: Final = "undo"
-RETRY: Final = "retry"
 
 _RETRYING: Final = "a retry of the stopped rollout would send to the phones that the rule protects"
 
@@ -182,8 +179,8 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     if deadline is not None:
         plan = evolve(plan, deadline=deadline)
     waves = last.waves or record.waves
-    reached = max(1, record.wave)
-    return Start(driver, plan, record.attempt, waves, reached, ignores_stop=despite_stop)
+    reached = max(1, driver.rollout.wave)
+    return Start(driver, plan, last.attempt, waves, reached, ignores_stop=despite_stop)
 
 
 async def retry(
@@ -246,28 +243,14 @@ async def undo(journal: Journal, name: str, session: Session | None = None) -> S
             elif result.outcome.ok and result.step == len(plan.undo) - 1:
                 undone.add(result.position)
     for chunk in await journal.chunks(record.id):
-        for position in chunk.positions:
-            reached[position] = True
+        if chunk.state is not ChunkState.PLANNED:
+            for position in chunk.positions:
+                reached[position] = True
     starts = [(position, 0) for position, was in enumerate(reached) if was and position not in undone]
     return await _begin(journal, record, plan_of(plan, UNDO), UNDO, starts)
 
 
 _NOT_EXECUTED: Final = frozenset({State.REFUSED, State.NOT_SENT})
-
-
-def plan_of(plan: Plan, kind: str) -> Plan:
-    """Return the plan of an attempt: an undo is one wave, without gates, window and rule."""
-    if kind != UNDO:
-        return plan
-    return evolve(
-        plan,
-        steps=plan.undo,
-        waves=(ALL,),
-        between=Between(),
-        stop=StopRule(never=True),
-        window=None,
-        deadline=None,
-    )
 
 
 async def _ended(journal: Journal, name: str, action: str) -> RolloutRecord:
@@ -280,10 +263,13 @@ async def _ended(journal: Journal, name: str, action: str) -> RolloutRecord:
 
 async def _last_results(journal: Journal, record: RolloutRecord) -> list[tuple[int, State]]:
     """Return the last step and state of every phone; one without a result was not sent."""
-    last = [(0, State.NOT_SENT)] * record.targets
+    last, steps = [(0, State.NOT_SENT)] * record.targets, await StepsByAttempt.read(journal, record)
     async for results in journal.results(record.id):
         for result in results:
-            last[result.position] = result.step, result.outcome.state
+            following = steps.next_step(result)
+            last[result.position] = (
+                (result.step, result.outcome.state) if following is None else (following, State.NOT_SENT)
+            )
     return last
 
 
@@ -297,5 +283,4 @@ async def _begin(
     driver = await journal.acquire(record.id)
     number = await driver.add_attempt(kind, starts, waves)
     driver.log(kind, {"targets": len(starts)})
-    driver.update(wave=1, attempt=number)
     return Start(driver, plan, number, waves)

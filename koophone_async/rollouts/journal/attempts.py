@@ -27,7 +27,7 @@ _ATTEMPT: Final = (
 )
 _LAST_ATTEMPT: Final = "SELECT max(attempt) FROM attempts WHERE rollout = ?"
 _START: Final = "INSERT INTO attempt_starts (rollout, attempt, block, body) VALUES (?, ?, ?, ?)"
-_CURRENT: Final = "UPDATE rollouts SET attempt = ? WHERE id = ?"
+_CURRENT: Final = "UPDATE rollouts SET attempt = ?, wave = 1 WHERE id = ?"
 
 FIRST: Final = "first"
 """Kind of the first attempt."""
