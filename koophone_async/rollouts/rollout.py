@@ -15,7 +15,7 @@ from koophone_async.rollouts import requests, starts
 from koophone_async.rollouts.admission import Admission
 from koophone_async.rollouts.attempt import Attempt
 from koophone_async.rollouts.clients import Clients
-from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
+from koophone_async.rollouts.journal import Journal, JournalError, LeaseLost, RolloutState, WaitingFor
 from koophone_async.rollouts.journal.records import ENDED_STATES
 from koophone_async.rollouts.outcomes import PhoneOutcome
 from koophone_async.rollouts.phones import PhoneTable
@@ -255,13 +255,15 @@ class Rollout:
 
     async def interrupt(self) -> None:
         """Leave the rollout: nothing more is sent, jobs run on, and another process can resume it."""
-        if self._driving is None or self._driving.done():
-            return
-        if self._runner is not None:
-            await self._runner.interrupt()
-        else:
-            self._driving.cancel()
-        await asyncio.wait([self._driving])
+        if self._driving is not None and not self._driving.done():
+            if self._runner is not None:
+                await self._runner.interrupt()
+            else:
+                self._driving.cancel()
+            await asyncio.wait([self._driving])
+        if self._start is not None and self._start.driver.is_active:  # it has not begun
+            with suppress(JournalError, LeaseLost):
+                await self._start.driver.release(state=RolloutState.INTERRUPTED)
 
     async def pause(self) -> None:
         """Send nothing more until `go_on`; jobs that run are awaited meanwhile."""
@@ -353,6 +355,7 @@ class Rollout:
                 self.reason = self._runner.reason
             await self._finish(journal, attempt)
         except BaseException as error:  # noqa: BLE001 - raised again
+            self.state = RolloutState.INTERRUPTED
             attempt.write()
             with suppress(Exception):  # the first error is raised
                 await driver.release(state=RolloutState.INTERRUPTED)

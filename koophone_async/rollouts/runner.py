@@ -7,13 +7,14 @@ that another process can resume the rollout wherever this one ends.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from attrs import define, field
 
 from koophone_async.batches import State
-from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
+from koophone_async.rollouts.journal import JournalError, LeaseLost, RequestKind, RolloutState, WaitingFor
 from koophone_async.rollouts.pipeline import Pipeline
 from koophone_async.rollouts.restore import resume_chunks
 from koophone_async.rollouts.steps import bind
@@ -266,7 +267,8 @@ class Runner:
     async def _watch_requests(self) -> None:
         while True:
             await asyncio.sleep(_REQUEST_INTERVAL)
-            await self._poll_requests()
+            with suppress(JournalError, LeaseLost):  # `_watch_lease` then waits for answers
+                await self._poll_requests()
             self._report_quota()
 
     def _report_quota(self) -> None:

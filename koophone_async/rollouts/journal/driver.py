@@ -203,9 +203,12 @@ class Driver:
         """Return what other processes have asked for since the last call.
 
         Raises:
-            JournalError: The journal could not be read.
+            LeaseLost: Another process has taken over.
+            JournalError: The journal could not be read or written.
         """
-        rows = await self._writer.read(queries.requests_after, self.rollout.id, self._last_request)
+        rows = await self._checked(
+            self._writer.read(queries.requests_after, self.rollout.id, self._last_request)
+        )
         if not rows:
             return ()
         self._changes.last_request = self._last_request = rows[-1][0].number

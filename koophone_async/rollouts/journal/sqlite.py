@@ -60,6 +60,8 @@ class SqliteDatabase:
     lease_clock: Callable[[], float]
     failures: tuple[type[Exception], ...] = field(default=(sqlite3.Error,), init=False)
     _db: sqlite3.Connection = field(init=False)
+    _identity: tuple[int, int] = field(init=False)
+    """Of the file that is open."""
 
     @classmethod
     def open(
@@ -86,6 +88,7 @@ class SqliteDatabase:
         if is_new:
             self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
             create_private(self.path)
+        self._identity = _identity(self.path)
         self._db = sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw", uri=True, timeout=lock_timeout, isolation_level=None
         )
@@ -138,6 +141,19 @@ class SqliteDatabase:
                 self._db.execute(statement.format(serial="INTEGER PRIMARY KEY AUTOINCREMENT"))
             FORMAT.stamp(self._db)
 
+    def _check_place(self) -> None:
+        """Raise if the file was deleted or replaced: SQLite would go on writing what nobody finds again.
+
+        Raises:
+            JournalError: It was.
+        """
+        try:
+            is_same = _identity(self.path) == self._identity
+        except FileNotFoundError:
+            is_same = False
+        if not is_same:
+            raise JournalError("", str(self.path), "was deleted or replaced while it was open")
+
     def _pragma(self, name: str) -> int:
         (value,) = self._db.execute(f"PRAGMA {name}").fetchone()
         return int(value)
@@ -159,6 +175,7 @@ class SqliteDatabase:
         """Commit to disk at the end, or undo everything if it raises."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._check_place()
             yield
             self._db.execute("COMMIT")
         except BaseException:
@@ -202,6 +219,12 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file from others that have its name before or after it."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _primary_code(error: sqlite3.Error) -> int:

@@ -46,3 +46,10 @@ async def states(journal: Journal, rollout: str) -> dict[int, State]:
 async def only_chunk(journal: Journal, rollout: str) -> ChunkRecord:
     (chunk,) = await journal.chunks(rollout, open_only=False)
     return chunk
+
+
+async def run_in_journal(journal: Journal, statement: str) -> None:
+    """Execute a statement through the open connection, as some settings are not of the file."""
+    database = journal._database  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    writer = journal._writer  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    await writer.read(lambda _: database.query(statement))

@@ -20,7 +20,7 @@ from koophone_async.rollouts.journal import (
 )
 from koophone_async.rollouts.journal.schema import VERSION
 from koophone_async.rollouts.journal.sqlite import FORMAT
-from tests.rollouts.journal.samples import result, send, states, targets
+from tests.rollouts.journal.samples import result, run_in_journal, send, states, targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,13 +66,6 @@ def execute(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         for statement in statements:
             db.execute(statement)
-
-
-async def run_in_journal(journal: Journal, statement: str) -> None:
-    """Execute a statement through the open connection, as some settings are not of the file."""
-    database = journal._database  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    writer = journal._writer  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    await writer.read(lambda _: database.query(statement))
 
 
 async def fill(journal: Journal) -> None:
