@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.cli.changes import Changes
+from koophone_async import Outcome, State
+from koophone_async.cli.changes import COLUMNS, Changes, print_changes
+from koophone_async.cli.output import Format
+from koophone_async.cli.progress import Work
+from koophone_async.cli.view import View
 from koophone_async.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from tests.cli.conftest import Invoke
 
@@ -75,3 +79,44 @@ async def test_only_other_values_are_changes() -> None:
         {"id": "p1", "property": "new", "before": None, "after": "5"},
         {"id": "p1", "property": "set", "before": "3", "after": "4"},
     ]
+
+
+class Ended:
+    """A run of two phones, of which one failed."""
+
+    async def __aiter__(self) -> AsyncIterator[Outcome]:
+        yield Outcome("p1", State.SUCCEEDED)
+        yield Outcome("p2", State.FAILED, error_code="X")
+
+    async def cancel(self) -> None: ...
+
+
+async def test_only_phones_that_succeeded_are_read_again(capsys: pytest.CaptureFixture[str]) -> None:
+    reads: list[str] = []
+
+    async def read(id: str) -> Mapping[str, str]:
+        reads.append(id)
+        return {"reads": str(len(reads))}
+
+    changes = await Changes.of(["p1", "p2"], read, 1)
+    code = await print_changes(Ended(), changes, View(Format.CSV).values_printer(COLUMNS), Work("x"))
+
+    assert (code, reads) == (1, ["p1", "p2", "p1"])
+    assert capsys.readouterr().out == "id,property,before,after\np1,reads,1,3\n"
+
+
+async def test_a_failure_of_the_second_read_keeps_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    reads: list[str] = []
+
+    async def read(id: str) -> Mapping[str, str]:
+        reads.append(id)
+        if reads.count(id) == 2:
+            raise NotFound("cph.phones.show", 404, "X", "gone")
+        return {}
+
+    changes = await Changes.of(["p1", "p2"], read, 1)
+    await print_changes(Ended(), changes, View().values_printer(COLUMNS), Work("x"))
+
+    err = capsys.readouterr().err
+    assert err.startswith("koophone: what changed could not be read: cph.phones.show: X: gone")
+    assert "koophone: 1 succeeded · 1 failed" in err

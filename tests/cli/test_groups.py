@@ -170,6 +170,12 @@ def test_only_failures_are_printed_on_request(koophone: Invoke) -> None:
     assert (groups[0], groups[2:]) == ("2 succeeded · 1 refused", ["  on x"])
 
 
+def test_no_phone_is_no_group(koophone: Invoke) -> None:
+    result = koophone(("exec", "--where", "name == nobody", "--group", "--", "id -u"))
+
+    assert (result.out, "koophone: no phones matched; nothing was done" in result.err) == ("", True)
+
+
 def test_a_table_starts_with_the_failures(koophone: Invoke) -> None:
     result = koophone(("exec", *PHONES, "--", "id -u"))
 

@@ -17,7 +17,7 @@ from koophone_async.cli.progress import Meter, Progress, Total, Work, describe, 
 from koophone_async.cli.selection import Listing
 from koophone_async.cli.status_line import STATUS
 from koophone_async.cli.summary import Tally
-from koophone_async.cli.terminal import is_visible, width_of
+from koophone_async.cli.terminal import is_visible, terminal_width, width_of
 from koophone_async.emulator import Emulator
 from koophone_async.operation import Quota
 from koophone_async.services.koophone.client import KooPhone
@@ -83,6 +83,10 @@ def test_without_a_total_or_a_rest_no_time_is_left(total: Total | None, start: s
 
     assert text.startswith(start)
     assert "left" not in text
+
+
+def test_long_times_are_hours() -> None:
+    assert " · 27 h 46 min left · " in line(Work("exec", total=lambda: Total(1_000_000)))
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
@@ -206,6 +210,12 @@ def test_a_dumb_terminal_and_a_pipe_get_no_escape_sequence(
         seen = shown(controller)
 
     assert (err or "", seen) == ("", "")
+
+
+def test_a_terminal_of_unknown_width_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+
+    assert terminal_width(TextTerminal()) == 80
 
 
 def test_a_message_is_printed_above_the_line(monkeypatch: pytest.MonkeyPatch) -> None:

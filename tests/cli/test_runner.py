@@ -57,6 +57,7 @@ def test_an_error_is_printed_with_advice_on_a_second_line(
 
 
 REFUSED = State.REFUSED
+FAILED = [Outcome(f"q{n}", State.FAILED, error_code="Y", error_message="late") for n in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,49 @@ def test_the_summary_of_unknown_outcomes_advises_to_check(capsys: pytest.Capture
 
     advice = "unknown: It may have been executed. Check before you run it again."
     assert capsys.readouterr().err == f"koophone: interrupted: 1 unknown\n  1 unknown\n    on p\n  {advice}\n"
+
+
+@pytest.mark.parametrize(
+    "outcomes, lines",
+    [
+        (
+            [Outcome("p", REFUSED, error_code="APIGW.0301", error_message="no")],
+            ["koophone: nothing was done: no", "  `koophone doctor` finds the cause"],
+        ),
+        ([], ["koophone: no phones matched; nothing was done"]),
+        (
+            [Outcome("p1", State.SUCCEEDED), Outcome("p3", State.FAILED, error_code="X"), *FAILED],
+            [
+                "koophone: 1 succeeded · 3 failed",
+                "  2 failed: Y late",
+                "    on q[1-2]",
+                "  1 failed: X",
+                "    on p3",
+            ],
+        ),
+        (
+            [Outcome("p", State.SUCCEEDED), Outcome("q", REFUSED, error_code="KOOPHONE.API.5005")],
+            [
+                "koophone: 1 succeeded · 1 refused",
+                "  1 refused: KOOPHONE.API.5005",
+                "    on q",
+                "  KOOPHONE.API.5005: ",
+            ],
+        ),
+    ],
+)
+def test_the_summary_has_counts_causes_ids_and_advice(
+    outcomes: list[Outcome], lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(outcome)
+
+    print_summary(tally, tally.exit)
+
+    printed = capsys.readouterr().err.splitlines()
+    assert len(printed) == len(lines)
+    assert all(text.startswith(start) for text, start in zip(printed, lines, strict=True))
 
 
 async def test_the_demo_reports_a_ledger_mismatch() -> None:
