@@ -19,7 +19,7 @@ def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
     match error:
         case aiohttp.ClientHttpProxyError():
             reason = f"the proxy answered {error.status}"
-        case aiohttp.ClientConnectorError() if _is_handshake(error.os_error):
+        case aiohttp.ClientConnectorError() if is_handshake(error.os_error):
             where = ", in the tunnel that the proxy opened" if no_tunnel else ""
             reason = f"{error.host}:{error.port}: {_handshake(error.os_error)}{where}"
         case aiohttp.ClientConnectorError():
@@ -39,7 +39,7 @@ def _text(error: Exception) -> str:
     return redact(str(error)) or type(error).__name__
 
 
-def _is_handshake(error: OSError) -> bool:
+def is_handshake(error: OSError) -> bool:
     """Whether TLS could not be set up: asyncio reports a closed connection then without a text."""
     is_cut = isinstance(error, ConnectionError) and error.strerror is None
     return is_cut or (isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError))

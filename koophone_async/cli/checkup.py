@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from koophone_async.cli.errors import NoCredentials, advice_for
 from koophone_async.cli.settings import Account, Settings, describe
 from koophone_async.clock import TOLERANCE
 from koophone_async.clock import describe as describe_clock
+from koophone_async.connection_errors import is_handshake, reason_of
 from koophone_async.endpoints import VARIABLES, is_loopback
 from koophone_async.errors import AuthenticationFailed, InvalidRequest, KooPhoneError, Throttled
 from koophone_async.proxies import Proxies, Proxy
@@ -233,8 +233,8 @@ def _explained(error: Exception, url: URL) -> tuple[str, str]:
         case aiohttp.ClientConnectorCertificateError():
             advice = "Check the endpoint. If a proxy reads TLS, set SSL_CERT_FILE to its certificate."
             return f"the certificate of {where} is not trusted: {error.certificate_error}", advice
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            return f"{where} does not speak TLS", "Check scheme and port of the endpoint."
+        case aiohttp.ClientConnectorError() if is_handshake(error.os_error):
+            return reason_of(error), "Check scheme and port of the endpoint, and the proxy."
         case TimeoutError():
             return f"no answer of {where} in {_SECONDS:g} s", "Check firewall and proxy."
         case _:
