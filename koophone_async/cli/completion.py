@@ -100,10 +100,11 @@ def _values(values: list[str], incomplete: str, line: _Line) -> Iterator[Candida
                 yield from _operations(table()["root"])
             case "@profiles":
                 yield from map(Candidate, _profiles())
-            case "@ids":
-                from koophone_async.cli.listed_ids import listed_ids  # noqa: PLC0415 - only this asks the service
+            case "@ids" | "@names":
+                from koophone_async.cli.listed_ids import listed  # noqa: PLC0415 - only this asks the service
 
-                yield from (Candidate(*pair) for pair in listed_ids(operation, incomplete, line.options))
+                field = kind.removeprefix("@").removesuffix("s")
+                yield from (Candidate(*pair) for pair in listed(operation, field, incomplete, line.options))
             case _:
                 yield Candidate(value)
 

@@ -51,6 +51,7 @@ PHONES: Final = Inventory(
     PhoneQuery,
     lambda cph, query: cph.phones.list(query),
     CloudPhone.fleet,
+    runs_commands=True,
 )
 SERVERS: Final = Inventory(
     "servers",
@@ -78,7 +79,7 @@ def _gaming_fleet(cph: CloudPhone, *args: Any, **options: Any) -> GamingFleet:  
 
 
 _GAMING_SERVERS: Final = evolve(SERVERS, fleet=_gaming_fleet)
-_GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet)
+_GAMING_PHONES: Final = evolve(PHONES, fleet=_gaming_fleet, runs_commands=False)
 
 
 async def _read_properties(cph: CloudPhone, phone: str) -> Mapping[str, str]:

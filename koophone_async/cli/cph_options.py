@@ -22,7 +22,8 @@ def start(
 ) -> None:
     """CPH: cloud phones on servers that you rent.
 
-    Commands for phones or servers select them by ID..., --ids-file, --where, --tag (servers) or --all.
+    Commands for phones or servers select them by ID..., --ids-file, --name, --where, --tag (of servers) or
+    --all.
     """
     options = {"HUAWEICLOUD_SDK_PROJECT_ID": project_id, "KOOPHONE_REGION": region}
     context.find_root().obj |= {name: value for name, value in options.items() if value is not None}

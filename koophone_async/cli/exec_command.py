@@ -15,9 +15,10 @@ from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.lazy_groups import Click
 from koophone_async.cli.option_classes import with_options
 from koophone_async.cli.outcome_printer import OutcomePrinter
+from koophone_async.cli.output_selection import WhereOutput
 from koophone_async.cli.progress import Work, quota_wait
 from koophone_async.cli.runner import execute, print_outcomes, with_option_names
-from koophone_async.cli.selection import IdsFile, Selection, all_option, ids_argument, where_option
+from koophone_async.cli.selection import IdsFile, Names, Selection, all_option, ids_argument, where_option
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.view import OUTCOMES, View, with_view
 from koophone_async.errors import InvalidRequest
@@ -54,7 +55,9 @@ def run(
     *,
     ids: Annotated[list[str] | None, ids_argument(INSTANCES)] = None,
     ids_file: IdsFile = None,
+    names: Names = None,
     where: Annotated[str | None, where_option(INSTANCES)] = None,
+    where_output: WhereOutput = None,
     select_all: Annotated[bool, all_option(INSTANCES)] = False,
     sync: Annotated[
         bool, typer.Option("--sync", help="Use the synchronous operation; for short commands.")
@@ -74,7 +77,8 @@ def run(
     Exit code: 0 all succeeded, 1 some did not, 2 wrong usage, 3 refused or no connection, 4 stopped by a
     rule, 130 interrupted, 143 terminated, 129 hung up. The outcomes so far are printed in every case.
     """
-    args = {"ids": ids, "ids_file": ids_file, "where": where, "select_all": select_all}
+    selected = {"ids": ids, "ids_file": ids_file, "names": names, "where": where, "select_all": select_all}
+    args = selected | {"where_output": where_output}
 
     async def work(settings: Settings, words: Sequence[str]) -> Exit:
         selection = Selection.of(INSTANCES, args)
@@ -82,9 +86,11 @@ def run(
             raise InvalidRequest("", "COMMAND", "is missing; usage: koophone exec ID... -- COMMAND")
         command, out = " ".join(words), OutcomePrinter.of(view, selection.names)
         async with settings.session() as session:
+            koophone = KooPhone(session)
+            if selection.needs_resolving:
+                selection = await selection.resolved(koophone)
             work = Work("exec", total=selection.total, waits_for=quota_wait(session))
             print_run = partial(print_outcomes, out=out, work=work)
-            koophone = KooPhone(session)
             verb = "run_sync" if sync else "run"
             if options.is_journalled:
                 call = FleetCall("koophone", verb, {"command": command}, selection)
@@ -95,6 +101,6 @@ def run(
             run = fleet.run_sync(command) if sync else fleet.run(command)
             return await run_directly(run, options, print_run)
 
-    names = {"where": "--where", "command": "COMMAND"}
+    labels = {"where": "--where", "command": "COMMAND"}
     words = context.meta.get(_COMMAND_WORDS, ())
-    execute(with_option_names(work(current_settings(context), words), names))
+    execute(with_option_names(work(current_settings(context), words), labels))

@@ -41,6 +41,9 @@ class Inventory:
     example: str = 'state == running and name ~ "shop-*"'
     """An expression for the help of `--where`."""
 
+    runs_commands: bool = False
+    """Whether its fleet has the verb `run`, for shell commands."""
+
     has_phones: bool = False
     """Whether each item is a machine of many phones, so that one alone needs confirmation too."""
 

@@ -25,6 +25,7 @@ INSTANCES: Final = Inventory(
     lambda koophone, query: koophone.instances.list(query),
     KooPhone.fleet,
     example='running == running and name ~ "shop-*"',
+    runs_commands=True,
 )
 
 

@@ -25,22 +25,23 @@ _VARIABLES: Final = {
 }
 
 
-def listed_ids(operation: str, prefix: str, options: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return ids with names; none, or only some, where the service does not answer in time.
+def listed(operation: str, first: str, prefix: str, options: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return ids with names, or names with ids; none, or only some, where the service is slow.
 
     Args:
         operation: The operation that lists them.
-        prefix: What was typed of the id.
+        first: Which of them comes first, `id` or `name`.
+        prefix: What was typed of it.
         options: Global options of the line.
     """
     found: list[tuple[str, str]] = []
     with suppress(KooPhoneError, TimeoutError):
-        asyncio.run(asyncio.wait_for(_list(operation, prefix, options, found), _SECONDS))
+        asyncio.run(asyncio.wait_for(_list(operation, (first, prefix), options, found), _SECONDS))
     return found
 
 
 async def _list(
-    operation: str, prefix: str, options: Mapping[str, str], found: list[tuple[str, str]]
+    operation: str, typed: tuple[str, str], options: Mapping[str, str], found: list[tuple[str, str]]
 ) -> None:
     service = operation.partition(".")[0]
     entry = next(entry for entry in entries(service) if entry.operation.name == operation)
@@ -49,7 +50,8 @@ async def _list(
     named = {_VARIABLES[option]: value for option, value in options.items() if option in _VARIABLES}
     async with Settings.of(os.environ, **named).session() as session:
         async for item in inventory.items(entry.service.client(session), inventory.query()):
-            if item.id.startswith(prefix):
-                found.append((item.id, getattr(item, "name", None) or ""))
+            texts = (item.id, item.name or "") if typed[0] == "id" else (item.name or "", item.id)
+            if texts[0].startswith(typed[1]) and texts[0]:
+                found.append(texts)
             if len(found) == _MAX:
                 return

@@ -186,7 +186,10 @@ class FleetCommand:
             [option("changes", ShowChanges, default=False)] if self.entry.details.shows_changes else []
         )
         return [
-            *selection_parameters(self.verb.inventory),
+            *selection_parameters(
+                self.verb.inventory,
+                has_name=all(parameter.name != "name" for parameter in self.options.parameters),
+            ),
             *([option("server", Servers)] if takes_servers(self.entry) else []),
             *self.options.parameters,
             *waiting,
@@ -219,9 +222,10 @@ class FleetCommand:
         print_run = self._run_printer(view, selection, args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
-            if self.entry.is_confirmed:
+            if self.entry.is_confirmed or selection.needs_resolving:
                 # What was confirmed, and nothing that appears in the list later.
                 selection = await selection.resolved(client)
+            if self.entry.is_confirmed:
                 code = await confirm_entry(
                     self.entry, settings, arguments, selection.ids or (), yes=args["yes"]
                 )

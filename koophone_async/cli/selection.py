@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from functools import cached_property
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -15,11 +15,13 @@ from koophone_async.cli.fleet_commands import Client, Inventory
 from koophone_async.cli.input_files import read_ids
 from koophone_async.cli.json_options import Hint
 from koophone_async.cli.key_value import parse_lists
+from koophone_async.cli.output_selection import OutputCondition, WhereOutput
 from koophone_async.cli.progress import Total
 from koophone_async.errors import InvalidRequest
 from koophone_async.rows import Items
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse
+from koophone_async.selection.grammar import Value
 
 if TYPE_CHECKING:
     from koophone_async.rollouts.plan import Selection as PlannedSelection
@@ -40,6 +42,16 @@ Tags: TypeAlias = Annotated[
         "--tag",
         metavar="KEY=VALUE",
         help="Select those with this tag; KEY alone matches any value. Repeat it to require several keys.",
+    ),
+]
+
+
+Names: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="Select those with this name, which may have * and ?. Repeat it for several names.",
     ),
 ]
 
@@ -72,14 +84,21 @@ def filter_parameters(inventory: Inventory) -> list[Parameter]:
     return [option("where", annotated[str | None, where_option(inventory)]), *tags]
 
 
-def selection_parameters(inventory: Inventory) -> list[Parameter]:
-    """Return the parameters that select the ids of a fleet."""
+def selection_parameters(inventory: Inventory, *, has_name: bool = True) -> list[Parameter]:
+    """Return the parameters that select the ids of a fleet.
+
+    Args:
+        inventory: What they are selected from.
+        has_name: Whether `--name` selects, and is not an option of the command itself.
+    """
     annotated: Hint = Annotated
     return [
         option("ids", annotated[list[str] | None, ids_argument(inventory)]),
         option("ids_file", IdsFile),
+        *([option("names", Names)] if has_name else []),
         *filter_parameters(inventory),
         option("select_all", annotated[bool, all_option(inventory)], default=False),
+        *([option("where_output", WhereOutput)] if inventory.runs_commands else []),
     ]
 
 
@@ -117,6 +136,12 @@ class Selection:
 
     where: Condition | None = None
     tags: Mapping[str, list[str]] = field(factory=dict[str, "list[str]"])
+    literal_names: tuple[str, ...] = ()
+    """Names that must be there."""
+
+    output: OutputCondition | None = None
+    """What the phones must output, which is asked after they are selected in other ways."""
+
     listing: Listing = field(factory=Listing, eq=False, repr=False)
     """What was listed so far."""
 
@@ -130,6 +155,7 @@ class Selection:
         ids, ids_file = args["ids"], args["ids_file"]
         ids_file, ids = ("-", None) if ids == ["-"] else (ids_file, ids)
         filtered = cls.filtered(inventory, args)
+        output = OutputCondition.parse(args["where_output"]) if args.get("where_output") else None
         methods = [bool(ids), ids_file is not None, filtered.is_filtered, args["select_all"]]
         if sum(methods) != 1:
             problem = (
@@ -138,11 +164,11 @@ class Selection:
                 else f"no {inventory.noun} were selected"
             )
             tag = ", --tag" if inventory.list_tagged else ""
-            options = f"ID..., --ids-file, --where{tag} or --all"
+            options = f"ID..., --ids-file, --where{tag}, --name or --all"
             raise InvalidRequest("", "selection", f"{problem}; use one of {options}")
         if filtered.is_filtered or args["select_all"]:
-            return filtered
-        return cls(inventory, tuple(ids or read_ids(ids_file)))
+            return evolve(filtered, output=output)
+        return cls(inventory, tuple(ids or read_ids(ids_file)), output=output)
 
     @classmethod
     def filtered(cls, inventory: Inventory, args: Mapping[str, Any]) -> Selection:
@@ -154,7 +180,12 @@ class Selection:
         where = parse(args["where"]) if args["where"] is not None else None
         if where is not None:
             where.predicate(inventory.model)
-        return cls(inventory, None, where, parse_lists("--tag", args.get("tag") or ()))
+        names = tuple(args.get("names") or ())
+        if names:
+            where = _and_named(where, names)
+        tags = parse_lists("--tag", args.get("tag") or ())
+        literal = tuple(name for name in names if not _has_wildcard(name))
+        return cls(inventory, None, where, tags, literal)
 
     @property
     def is_filtered(self) -> bool:
@@ -206,9 +237,24 @@ class Selection:
         where = None if self.where is None else str(self.where)
         return PlannedSelection(all=not self.is_filtered, where=where, tag=self.tags or None)
 
+    @property
+    def needs_resolving(self) -> bool:
+        """Whether the ids must be known before anything is sent."""
+        return bool(self.literal_names) or self.output is not None
+
     async def resolved(self, client: Client) -> Selection:
-        """Return a selection of exactly the ids that match now, each once."""
-        return evolve(self, ids=tuple(dict.fromkeys(await self.list_ids(client))))
+        """Return a selection of exactly the ids that match now, each once.
+
+        Raises:
+            InvalidRequest: A name is that of none.
+        """
+        ids = tuple(dict.fromkeys(await self.list_ids(client)))
+        if unknown := sorted({*self.literal_names} - {*self.names.values()}):
+            noun = self.inventory.noun.removesuffix("s")
+            raise InvalidRequest("", "--name", f"is {unknown[0]!r}, which is the name of no {noun}")
+        if self.output is not None and ids:
+            ids = await self.output.filter(self.inventory.fleet(client, ids), ids)
+        return evolve(self, ids=ids, output=None)
 
     def items(self, client: Client, query: object) -> AsyncIterable[Any]:
         """List the items that match."""
@@ -226,3 +272,13 @@ async def _with_tags(items: AsyncIterator[Any], tagged: AsyncIterator[Any]) -> A
     async for item in items:
         if item.id in ids:
             yield item
+
+
+def _has_wildcard(name: str) -> bool:
+    return any(character in name for character in "*?[")
+
+
+def _and_named(where: Condition | None, names: Iterable[str]) -> Condition:
+    """Return a condition that also requires one of some names."""
+    named = " or ".join(f"name {'~' if _has_wildcard(name) else '=='} {Value(name)}" for name in names)
+    return parse(f"({where}) and ({named})" if where else named)

@@ -97,6 +97,8 @@ def option_values(
             return ["@profiles"]
         case "where" if inventory:
             return [f"@fields {inventory.operation}"]
+        case "names" if inventory:
+            return [f"@names {inventory.operation}"]
         case "server" if operation and operation.verb:
             return [f"@ids {INVENTORIES['server']}"]
         case "columns" | "sort":

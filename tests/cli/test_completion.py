@@ -39,7 +39,7 @@ def test_the_table_of_commands_is_up_to_date() -> None:
         (("cph", "phones", "re"), ["rename", "reset", "restart"]),
         ((*SETTING, "cph", "--project-id", "p1", "tags", "f"), ["find"]),
         (("cph", "encoding_servers", "l"), ["list"]),
-        (("exec", "phone0001", "--wh"), ["--where"]),
+        (("exec", "phone0001", "--wh"), ["--where", "--where-output"]),
         (("exec", "--all", "--output", "j"), ["json", "jsonl"]),
         (("exec", "--output=cs"), ["csv"]),
         (("exec", "--output", "=", "cs"), ["csv"]),
@@ -79,6 +79,16 @@ def test_ids_are_completed_with_their_names(run_main: RunMain, emulator: dict[st
 
     assert [row.split("\t")[0] for row in result.out.splitlines()] == [f"phone001{n}" for n in range(10)]
     assert (result.code, result.err) == (0, "")
+
+
+def test_names_are_completed_with_their_ids(run_main: RunMain, emulator: dict[str, str]) -> None:
+    line = {"_KOOPHONE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+
+    result = run_main(
+        environ=emulator | line | {"_TYPER_COMPLETE_ARGS": "koophone cph servers restart --name s"}
+    )
+
+    assert sorted(row.split("\t")[0] for row in result.out.splitlines()) == ["server-0001"]
 
 
 @pytest.mark.parametrize("typed", ["exec ", "cph servers show "])

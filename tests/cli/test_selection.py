@@ -1,0 +1,100 @@
+"""Selection of phones by names, and by the output of a command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from koophone_async.cli.output_selection import OutputCondition
+from koophone_async.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Invoke
+
+JSONL: Final = ("--output", "jsonl")
+FIRST: Final = ("phone0001", "phone0002", "phone0003")
+OTHER: Final = ("exec", "phone0002", *JSONL, "--", "setprop", "persist.shop", "7")
+SHOP: Final = "getprop persist.shop == 7"
+
+
+@pytest.mark.parametrize(
+    "options, count",
+    [
+        (("--name", "phone-00001"), 1),
+        (("--name", "phone-00001", "--name", "phone-00002"), 2),
+        (("--name", "phone-0000[12]"), 2),
+        (("--name", "phone-0001?"), 10),
+        (("--name", "phone-0001*", "--where", "id != x"), 10),
+        (("--name", "none*"), 0),
+    ],
+)
+def test_names_are_accepted_where_ids_are(koophone: Invoke, options: tuple[str, ...], count: int) -> None:
+    result = koophone(("cph", "phones", "stop", *options, *JSONL))
+
+    assert [row["state"] for row in result.rows] == ["succeeded"] * count
+    assert result.code == 0
+
+
+@pytest.mark.parametrize("line", [("cph", "phones", "stop"), ("exec",)])
+def test_a_name_of_none_is_wrong_usage(koophone: Invoke, line: tuple[str, ...]) -> None:
+    after = ("--", "id") if line == ("exec",) else ()
+
+    result = koophone((*line, "--name", 'no "such" phone', *JSONL, *after))
+
+    assert (result.code, result.out) == (2, "")
+    assert """--name: is 'no "such" phone', which is the name of no phone""" in result.err
+
+
+def test_a_name_is_one_way_of_selection(koophone: Invoke) -> None:
+    result = koophone(("exec", "phone0001", "--name", "x", "--", "id"))
+
+    assert "phones were selected in more than one way" in result.err
+
+
+@pytest.mark.parametrize("line", [("exec", *FIRST), ("exec", "--all")])
+def test_phones_are_selected_by_the_output_of_a_command(koophone: Invoke, line: tuple[str, ...]) -> None:
+    result = koophone(OTHER, (*line, "--where-output", SHOP, *JSONL, "--", "id"))
+
+    total, calls = (3, 1) if "phone0001" in line else (250, 3)
+    assert [row["id"] for row in result.rows[1:]] == ["phone0002"]
+    assert f"koophone: --where-output: {calls} calls ask {total} phones\n" in result.err
+    assert f"koophone: --where-output: 1 of {total} phones match\n" in result.err
+
+
+def test_what_does_not_answer_is_left_out(koophone: Invoke) -> None:
+    line = ("instances", "reboot", *FIRST, "nope", "--where-output", "getprop persist.shop != 7")
+
+    result = koophone(OTHER, (*line, *JSONL))
+
+    assert [row["id"] for row in result.rows[1:]] == ["phone0001", "phone0003"]
+    assert "2 of 4 phones match; 1 did not answer, and are left out" in result.err
+
+
+def test_phones_of_cph_are_selected_by_output_too(koophone: Invoke) -> None:
+    line = ("cph", "phones", "restart", "--name", "phone-0000*", "--where-output", "getprop ro.none == ''")
+
+    result = koophone((*line, *JSONL))
+
+    assert [row["state"] for row in result.rows] == ["succeeded"] * 9
+
+
+@pytest.mark.parametrize(
+    "text, output, is_match",
+    [
+        ("getprop x == 10", "10\n", True),
+        ("getprop x == 10", "11\n", False),
+        ("getprop x != 10", "11\n", True),
+        ("cat a ~ *b*", "abc", True),
+        ("cat a !~ *b*", "abc", False),
+        ("cat a == 'b c'", " b c ", True),
+        ("test a == b == c", "b == c", True),
+    ],
+)
+def test_an_output_is_compared_without_space_at_its_ends(text: str, output: str, *, is_match: bool) -> None:
+    assert OutputCondition.parse(text).matches(output) == is_match
+
+
+def test_a_condition_on_an_output_needs_an_operator() -> None:
+    with pytest.raises(InvalidRequest, match="expected COMMAND, one of ==, !=, ~, !~"):
+        OutputCondition.parse("getprop x")
