@@ -126,7 +126,8 @@ def _rollout() -> Click:
 def _function(name: str, module: str, function: str) -> Click:
     """Build a command of rollouts."""
     callback = getattr(_module(f"rollouts.{module}"), function)
-    info = CommandInfo(name, callback=callback)
+    epilog = help_text.epilog(_module("rollouts.examples").examples(name))
+    info = CommandInfo(name, callback=callback, epilog=epilog)
     info.help = help_text.unwrap(callback.__doc__)
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 

@@ -174,7 +174,10 @@ def test_an_order_is_shown_before_it_is_placed(unconfirmed: Invoke) -> None:
     ],
 )
 def test_one_phone_or_none_needs_no_confirmation(unconfirmed: Invoke, line: str) -> None:
-    assert unconfirmed(line.split()).code == 0
+    ended = unconfirmed(line.split())
+
+    assert "--yes" not in ended.err
+    assert ended.code == (Exit.NOT_STARTED if "nobody" in line else Exit.DONE)
 
 
 DESTRUCTIVE: Final = (

@@ -33,7 +33,7 @@ def test_names_are_accepted_where_ids_are(koophone: Invoke, options: tuple[str, 
     result = koophone(("cph", "phones", "stop", *options, *JSONL))
 
     assert [row["state"] for row in result.rows] == ["succeeded"] * count
-    assert result.code == 0
+    assert result.code == (0 if count else 3)
 
 
 @pytest.mark.parametrize("line", [("cph", "phones", "stop"), ("exec",)])
@@ -67,7 +67,7 @@ def test_what_does_not_answer_is_left_out(koophone: Invoke) -> None:
 
     result = koophone(OTHER, (*line, *JSONL))
 
-    assert [row["id"] for row in result.rows[1:]] == ["phone0001", "phone0003"]
+    assert sorted(row["id"] for row in result.rows[1:]) == ["phone0001", "phone0003"]
     assert "2 of 4 phones match; 1 did not answer, and are left out" in result.err
 
 

@@ -1,0 +1,20 @@
+"""Two examples for the help of each command of rollouts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_EXAMPLES: Final = {
+    "start": ("koophone rollout start plan.yaml", "koophone rollout start plan.yaml --again"),
+    "resume": ("koophone rollout resume", "koophone rollout resume friday"),
+    "status": ("koophone rollout status", "koophone rollout status friday --output json"),
+    "list": ("koophone rollout list", "koophone rollout list --output jsonl"),
+    "outcomes": ("koophone rollout outcomes", "koophone rollout outcomes friday --output csv"),
+    "prune": ("koophone rollout prune", "koophone rollout prune --older-than 30d"),
+    "schema": ("koophone rollout schema", "koophone rollout schema > rollout.schema.json"),
+}
+
+
+def examples(name: str) -> tuple[str, str]:
+    """Return two command lines; most commands take a rollout, which is the last one by default."""
+    return _EXAMPLES.get(name, (f"koophone rollout {name}", f"koophone rollout {name} friday"))
