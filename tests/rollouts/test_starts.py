@@ -1,0 +1,185 @@
+"""What may be resumed, retried and undone, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from koophone_async import AccessKey
+from koophone_async.batches import State
+from koophone_async.credentials import Password
+from koophone_async.emulator import Durations, Emulator, Fail, Stick
+from koophone_async.errors import InvalidRequest
+from koophone_async.rollouts import (
+    Between,
+    Journal,
+    LeaseHeld,
+    NewOptions,
+    Plan,
+    Rollout,
+    RolloutState,
+    Selection,
+    Step,
+)
+
+if TYPE_CHECKING:
+    from koophone_async import Session
+
+pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=6, jobs=Durations(fixed=2))]
+
+RUN = "koophone.commands.run"
+
+
+def plan(ids: list[str], **fields: Any) -> Plan:  # noqa: ANN401 - fields of the plan
+    return Plan(targets=Selection(ids=ids), steps=[Step("run", "id")], **fields)
+
+
+async def stopped(emulator: Emulator, session: Session, journal: Journal, ids: list[str]) -> None:
+    """Run a rollout that its rule stops after the canary."""
+    emulator.fault(Fail(), RUN, phone=ids[0], first=1)
+    await Rollout(plan(ids, waves=["1"], stop="1", name="shop"), journal, session)
+
+
+async def test_a_stopped_rollout_is_not_resumed_by_itself(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await stopped(emulator, session, journal, ids)
+
+    with pytest.raises(InvalidRequest, match="--despite-stop"):
+        await Rollout.resume("shop", journal, session)
+
+    report = await Rollout.resume("shop", journal, session, despite_stop=True)
+    assert report.counts == {State.SUCCEEDED: 5}
+
+
+async def test_a_cancelled_rollout_is_not_resumed_by_itself(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    gate = plan(ids, waves=["1"], between=Between(approve=True))
+    rollout = Rollout(gate, journal, session, waits_at_gates=False)
+    await rollout
+    await rollout.cancel()
+
+    with pytest.raises(InvalidRequest, match="cancelled"):
+        await Rollout.resume("last", journal, session)
+    with pytest.raises(InvalidRequest, match="cancelled already"):
+        await rollout.cancel()
+
+
+async def test_what_was_not_sent_is_retried_only_despite_the_stop(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await stopped(emulator, session, journal, ids)
+
+    with pytest.raises(InvalidRequest, match="--despite-stop"):
+        await Rollout.retry("shop", journal, session, only={State.NOT_SENT})
+
+    report = await Rollout.retry("shop", journal, session, only={State.NOT_SENT}, despite_stop=True)
+    assert report.counts == {State.SUCCEEDED: 5}
+
+
+async def test_a_rollout_that_has_not_ended_is_neither_retried_nor_undone(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    gate = plan(ids, waves=["1"], between=Between(approve=True), undo=[Step("reboot")])
+    await Rollout(gate, journal, session, waits_at_gates=False)
+
+    for again in (Rollout.retry("last", journal, session), Rollout.undo("last", journal, session)):
+        with pytest.raises(InvalidRequest, match="cancel it first"):
+            await again
+
+
+async def test_a_plan_without_undo_steps_is_not_undone(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids), journal, session)
+
+    with pytest.raises(InvalidRequest, match="no undo steps"):
+        await Rollout.undo("last", journal, session)
+
+
+async def test_phones_that_were_undone_are_not_undone_again(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, undo=[Step("reboot")]), journal, session)
+    await Rollout.undo("last", journal, session)
+
+    report = await Rollout.undo("last", journal, session)
+
+    assert report.total == 0
+    assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids, 1)
+
+
+async def test_an_undo_does_not_reach_what_was_refused(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan([*ids, "nobody"], undo=[Step("reboot")]), journal, session)
+
+    report = await Rollout.undo("last", journal, session)
+
+    assert {outcome.id for outcome in report} == set(ids)
+
+
+async def test_only_one_process_drives_a_rollout(session: Session, journal: Journal, ids: list[str]) -> None:
+    rollout = Rollout(plan(ids), journal, session)
+    id = await rollout.start()
+
+    assert id is not None
+    with pytest.raises(LeaseHeld):
+        await Rollout.resume(id, journal, session)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        AccessKey("ANOTHERKEY", "secret"),
+        AccessKey("ANOTHERKEY", "secret", "token", domain_id="other"),
+        Password("user", "secret", "other", "cn-north-4"),
+    ],
+    ids=["access key", "temporary key", "password"],
+)
+async def test_other_credentials_do_not_go_on(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str], credentials: AccessKey | Password
+) -> None:
+    await Rollout(plan(ids), journal, session)
+
+    async with emulator.session(credentials=credentials) as other:
+        with pytest.raises(InvalidRequest, match="account"):
+            await Rollout.resume("last", journal, other)
+
+
+async def test_another_value_of_the_plan_is_used_and_logged(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    gate = plan(ids, waves=["1"], between=Between(approve=True), name="shop")
+    await Rollout(gate, journal, session, waits_at_gates=False)
+    await Rollout(gate, journal, session, options=NewOptions(again=True), waits_at_gates=False)
+
+    values = {"steps[0].run.command": "echo other"}
+    await Rollout.resume("shop", journal, session, waits_at_gates=False, values=values)
+
+    record = await journal.find("shop")
+    log = await journal.read_log(record.id)
+    assert "echo other" in record.plan
+    assert [entry.details["changed"] for entry in log if entry.what == "resume"] == [["steps[0].run.command"]]
+
+
+async def test_a_task_that_is_cancelled_leaves_the_rollout_to_a_resume(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    emulator.fault(Stick(), RUN)
+    rollout = Rollout(plan(ids), journal, session)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(rollout, 5)
+
+    assert (await journal.find("last")).state is RolloutState.INTERRUPTED
+
+
+async def test_a_rollout_that_has_not_started_has_no_status(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    with pytest.raises(InvalidRequest, match="has not started"):
+        await Rollout(plan(ids), journal, session).status()
