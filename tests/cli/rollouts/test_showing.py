@@ -1,0 +1,104 @@
+"""What the commands of rollouts print for people and for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.rollouts.conftest import PHONES, rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Invoke
+
+
+def test_a_status_is_readable(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(
+        rollout("start", plan(waves=["1"], between={"approve": True})), rollout("status", "shop")
+    )
+
+    lines = dict(line.split(":", 1) for line in result.out.splitlines())
+    assert lines["state"].strip() == "waiting"
+    assert lines["waiting_for"].strip() == "approval"
+    assert lines["counts"].strip() == "9 pending, 1 succeeded"
+    assert lines["waves"].strip() == "1, 10"
+    assert "ended" not in lines
+
+
+@pytest.mark.parametrize("output", ["csv", "jsonl", "json", "table"])
+def test_rollouts_are_listed_in_every_format(
+    koophone: Invoke,
+    plan: Callable[..., str],
+    output: str,
+) -> None:
+    result = koophone(
+        rollout("start", plan()),
+        rollout("list", "--name", "sh*", "--state", "finished", "--since", "1h", "-o", output),
+    )
+
+    assert result.code == 0
+    assert "shop" in result.out
+    assert "succeeded" in result.out
+
+
+def test_rollouts_that_do_not_fit_are_not_listed(
+    koophone: Invoke,
+    plan: Callable[..., str],
+) -> None:
+    result = koophone(rollout("start", plan()), rollout("list", "--name", "other", "-o", "jsonl"))
+
+    assert result.rows == []
+    assert "no rollouts" in result.err
+
+
+def test_several_selections_are_columns(
+    koophone: Invoke,
+    plan: Callable[..., str],
+) -> None:
+    targets = [{"ids": PHONES[:2], "region": "cn-north-4"}, {"ids": PHONES[2:3]}]
+
+    result = koophone(rollout("start", plan(targets=targets)), rollout("outcomes", "-o", "jsonl"))
+
+    assert [(row["id"], row["region"]) for row in result.rows] == [
+        (PHONES[0], "cn-north-4"),
+        (PHONES[1], "cn-north-4"),
+        (PHONES[2], None),
+    ]
+
+
+def test_phones_without_an_outcome_are_counted(
+    koophone: Invoke,
+    plan: Callable[..., str],
+) -> None:
+    gate = plan(waves=["1"], between={"approve": True})
+
+    result = koophone(rollout("start", gate), rollout("outcomes", "-o", "jsonl"))
+
+    assert [row["id"] for row in result.rows] == PHONES[:1]
+    assert "9 phones have no outcome yet" in result.err
+
+
+@pytest.mark.parametrize(
+    "fields, code",
+    [({}, 0), ({"steps": [{"run": "exit 1"}]}, 1), ({"waves": ["1"], "stop": "1"}, 4)],
+    ids=str,
+)
+def test_a_watch_has_the_exit_code_of_the_rollout(
+    koophone: Invoke,
+    plan: Callable[..., str],
+    fields: dict[str, object],
+    code: int,
+) -> None:
+    if code == 4:
+        fields = {**fields, "steps": [{"run": "exit 1"}]}
+
+    assert koophone(rollout("start", plan(**fields)), rollout("watch")).code == code
+
+
+def test_a_rollout_without_a_reader_of_its_journal(koophone: Invoke) -> None:
+    result = koophone(rollout("list", "--journal", "/dev/null/journal.db"))
+
+    assert result.code == 3
+    assert "journal /dev/null/journal.db" in result.err
