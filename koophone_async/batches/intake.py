@@ -18,9 +18,8 @@ back, sorted or after a look-up (see `regions`), so that one call is wasted and 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import Counter, deque
-from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Sized
+from collections import deque
+from collections.abc import AsyncIterable, Collection, Iterable, Iterator
 from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -75,10 +74,12 @@ class Intake:
 
         clock = None if options.linger is None else _now
         self._chunker = Chunker(verb.max_ids, verb.by_region, clock)
-        chunk_size = min(verb.max_ids, max(1, options.max_per_partition // 3))
-        self._partitions = Partitions(options.max_per_partition, chunk_size, clock)
+        self.partition_chunk: int = min(verb.max_ids, max(1, options.max_per_partition // 3))
+        """Maximum of ids in a call for one partition."""
+
+        self._partitions = Partitions(options.max_per_partition, self.partition_chunk, clock)
         self._partition_of = verb.partition
-        self._chunk_size = chunk_size if verb.partition else verb.max_ids
+        self._chunk_size = self.partition_chunk if verb.partition else verb.max_ids
         self._regions = regions
         self._complete: deque[list[str]] = deque()
         self._probed: asyncio.Event | None = None
@@ -92,22 +93,17 @@ class Intake:
         self.error: Exception | None = None
         """The exception that the input raised, which has ended it."""
 
-    def count_calls(self) -> tuple[int, int]:
-        """Return the numbers of ids and of the calls that they need.
+    def listed(self) -> Collection[Item]:
+        """Return the input, if it is a list.
 
         Raises:
-            InvalidRequest: The input has no length.
+            InvalidRequest: The input has no length, or can be read only once.
         """
-        if not isinstance(self._source, Sized):
+        if not isinstance(self._source, Collection):
             raise InvalidRequest(
                 self._verb.operation.name, "ids", "have no length, so they cannot be estimated"
             )
-        count, max_ids = len(self._source), self._verb.max_ids
-        if self._verb.partition is None or not isinstance(self._source, Collection):
-            return count, math.ceil(count / max_ids)
-        sizes = Counter(map(self._verb.partition, self._source))
-        unpartitioned = math.ceil(sizes.pop(None, 0) / max_ids)
-        return count, unpartitioned + sum(math.ceil(size / self._chunk_size) for size in sizes.values())
+        return self._source
 
     async def next_chunk(self) -> list[str] | None:
         """Read ids until a chunk can leave; return None when the input has ended and all chunks have left."""

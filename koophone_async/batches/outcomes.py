@@ -182,11 +182,17 @@ class Report:
 
 @frozen
 class Estimate:
-    """Minimum number of calls and duration of a run, computed before it starts."""
+    """Number of calls and polls and duration of a run, computed before it starts."""
 
     ids: int
     calls: int
     """Calls that start the work, without polls and retries."""
 
+    polls: int
+    """Expected polls, if jobs take as long as before, or as assumed where nothing is known of them."""
+
+    min_seconds: float
+    """Minimum duration of the calls that the quotas allow."""
+
     seconds: float
-    """Minimum duration of these calls that the quotas allow."""
+    """Likely duration, with the work that the calls start."""

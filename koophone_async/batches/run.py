@@ -16,6 +16,7 @@ import traceback
 import warnings
 from collections import Counter
 from functools import cached_property, partial
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
@@ -29,16 +30,18 @@ from koophone_async.batches.outcomes import CANCELLED, PAST_DEADLINE, Estimate, 
 from koophone_async.batches.pending_calls import PendingCalls
 from koophone_async.batches.recorder import OutcomeRecorder
 from koophone_async.batches.regions import RegionLookup
+from koophone_async.batches.workload import Workload, queue_length
 from koophone_async.checks import list_problem
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.exception_groups import first_error
 from koophone_async.operation import Answer, Request, Sender
+from koophone_async.polling.duration_model import Lognormal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 
     from koophone_async.batches.call_log import CallLog, StartedCall
-    from koophone_async.batches.chunks import Source
+    from koophone_async.batches.chunks import Item, Source
     from koophone_async.batches.verb import RunOptions, Verb
 
 _PACKAGE: Final = str(Path(__file__).parents[1])
@@ -130,14 +133,42 @@ class Run(Generic[Request, Answer]):
         return self
 
     def estimate(self) -> Estimate:
-        """Return the number of calls and their minimum duration, before the run starts.
+        """Return the number of calls and polls and the duration, before the run starts.
+
+        How long jobs take is what earlier jobs of the session took, or a guess if there were none.
 
         Raises:
             InvalidRequest: The input has no length.
         """
         self._is_unused = False
-        ids, calls = self._intake.count_calls()
-        return Estimate(ids, calls, self._session.estimate(self._verb.operation, calls))
+        source = self._intake.listed()
+        work = self.workload((item, 1) for item in source)
+        polling, name = self._session.poll_scheduler, self._verb.operation.name
+        learned = polling.learned_durations(name)
+        job = learned or Lognormal()
+        if learned is not None and work.serial:
+            length = queue_length(work.serial, self._options.max_per_partition)
+            job = Lognormal(job.mu - log(length), job.sigma)
+        quota_seconds = self.quota_seconds(work.calls)
+        return Estimate(
+            work.ids,
+            work.calls,
+            work.polls(job, polling.policy.poll_cost),
+            quota_seconds,
+            work.seconds(job, quota_seconds, is_guess=learned is None),
+        )
+
+    def workload(self, counts: Iterable[tuple[Item, int]]) -> Workload:
+        """Return what the run has to do for other items than those of its input.
+
+        Args:
+            counts: Items with the number of ids that each stands for, of the same region and partition.
+        """
+        return Workload.of(self._verb, counts, self._intake.partition_chunk, self._options.concurrency)
+
+    def quota_seconds(self, calls: int) -> float:
+        """Return the minimum seconds that calls of its operation take under the quotas."""
+        return self._session.estimate(self._verb.operation, calls)
 
     async def __aenter__(self) -> Self:
         """Return the run, which is cancelled when the block is left early."""

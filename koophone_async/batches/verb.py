@@ -96,8 +96,19 @@ class Verb(Generic[Request, Answer]):
     """Returns a wait for a call that an earlier process has started; None if calls have nothing to wait
     for."""
 
+    is_synchronous: bool = False
+    """Whether its answers have the outcomes, even if calls of it can be resumed."""
+
+    handles_per_poll: int = 1
+    """Calls whose jobs one poll can list."""
+
     is_single: bool = False
     """Whether a call is for one id, although the operation has a batch, which is of something else."""
+
+    @property
+    def starts_jobs(self) -> bool:
+        """Whether its calls start jobs or changes of state, which are awaited."""
+        return self.resume is not None and not self.is_synchronous
 
     @property
     def max_ids(self) -> int:

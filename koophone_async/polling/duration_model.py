@@ -86,6 +86,14 @@ class Lognormal:
         """Return how many standard deviations an age lies above the median, on the logarithmic scale."""
         return (log(age) - self.mu) / self.sigma if age > 0 else -inf
 
+    def quantile(self, share: float) -> float:
+        """Return the duration that a share of jobs does not exceed; outliers are left out."""
+        low, high = -_MAX_DEVIATION, _MAX_DEVIATION
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (low, middle) if _survival(middle) < 1 - share else (middle, high)
+        return exp(self.mu + self.sigma * low)
+
     def unseen_wait(self, last_seen: float, age: float) -> tuple[float, float]:
         """Return the unseen wait of a job last seen open at an age, and the chance that it has ended."""
         if age <= last_seen:

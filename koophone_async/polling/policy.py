@@ -39,6 +39,11 @@ _MIN_COST: Final = 0.02
 """The minimum share of the full cost: 0.2 s of unseen wait instead of 10 s."""
 
 
+def cost_share(load: float) -> float:
+    """Return the share of the full cost that a poll has under a load of recent polls and open handles."""
+    return max(_MIN_COST, min(1.0, load / _FULL_LOAD) ** 2)
+
+
 @define(eq=False)
 class PollLoad:
     """How busy a scheduler is, which decides what share of `PollPolicy.poll_cost` a poll costs.
@@ -63,7 +68,7 @@ class PollLoad:
 
     def cost_share(self, now: float) -> float:
         """Return the share of the full cost that a poll has now, and remember it for `has_fallen`."""
-        share = max(_MIN_COST, min(1.0, (self._recent(now) + self.handles) / _FULL_LOAD) ** 2)
+        share = cost_share(self._recent(now) + self.handles)
         self._highest = max(self._highest, share)
         return share
 

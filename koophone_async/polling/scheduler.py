@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from typing import Self
 
+    from koophone_async.polling.duration_model import Lognormal
     from koophone_async.polling.poller import LostJob, Poller, PollResult
 
 J = TypeVar("J")
@@ -135,6 +136,11 @@ class PollScheduler:
                 age=age,
             )
         )
+
+    def learned_durations(self, operation: str) -> Lognormal | None:
+        """Return how long jobs of an operation take, as far as this scheduler has seen any end."""
+        group = self._groups.get(operation)
+        return None if group is None or group.model.shared_uncertainty == 1 else group.model.distribution
 
     def pending(self, poller: Poller[Any], handle: str) -> Collection[str]:
         """Return the jobs of a handle that are waited for and have not ended as far as is known."""

@@ -91,7 +91,17 @@ class Fleet:
         def resume(call: StartedCall) -> Wait:
             return self._resume(call, value)
 
-        return self._run(Verb(operation, request, read, sample=sample, partition=partition, resume=resume))
+        return self._run(
+            Verb(
+                operation,
+                request,
+                read,
+                sample=sample,
+                partition=partition,
+                resume=resume,
+                handles_per_poll=self._poller.max_handles,
+            )
+        )
 
     def _resume(self, call: StartedCall, value: Callable[[Job], object] | None = None) -> Wait:
         return Wait(self._poller, call.handle, call.jobs, value=value)
@@ -130,6 +140,7 @@ class PhoneFleet(Fleet):
                 lambda phones: RunCommand.on(phones, command),
                 self._poller.read_results,
                 resume=self._resume,
+                is_synchronous=True,
             )
         )
 

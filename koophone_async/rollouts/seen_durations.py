@@ -1,0 +1,105 @@
+"""How long the jobs of steps have taken in earlier rollouts, as the journal has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import exp, log, sqrt
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, frozen
+
+from koophone_async.batches.workload import queue_length
+from koophone_async.polling.duration_model import Lognormal
+from koophone_async.rollouts.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from koophone_async.rollouts.journal import Journal, RolloutRecord
+
+_MAX_ROLLOUTS: Final = 20
+_MAX_RESULTS: Final = 5_000
+"""How many rollouts, and how many results of each, are read."""
+
+_MIN_SECONDS: Final = 1e-3
+
+
+@frozen
+class SeenDurations:
+    """Durations of jobs of one verb."""
+
+    jobs: int
+    distribution: Lognormal
+
+    @property
+    def median(self) -> float:
+        """The median in seconds."""
+        return exp(self.distribution.mu)
+
+
+@define
+class _Sums:
+    jobs: int = 0
+    first: float = 0.0
+    second: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        value = log(max(seconds, _MIN_SECONDS))
+        self.jobs, self.first, self.second = self.jobs + 1, self.first + value, self.second + value**2
+
+    def seen(self) -> SeenDurations:
+        mean = self.first / self.jobs
+        return SeenDurations(self.jobs, Lognormal(mean, sqrt(max(0.0, self.second / self.jobs - mean**2))))
+
+
+async def seen_durations(
+    journal: Journal, plan: Plan, serial: Collection[str] = ()
+) -> Mapping[str, SeenDurations]:
+    """Return how long jobs of the verbs of a plan took in the newest rollouts of its service.
+
+    Args:
+        journal: The journal.
+        plan: The plan.
+        serial: Verbs whose jobs a server executes one after another. Of these, the time is left out that a
+            job has waited for others.
+    """
+    wanted = {step.verb for step in plan.steps}
+    sums = dict[str, _Sums]()
+    for record in await journal.rollouts(limit=_MAX_ROLLOUTS):
+        if record.service == plan.service and record.counts:
+            other = Plan.from_json(record.plan)
+            if other.resource == plan.resource and wanted & {step.verb for step in other.steps}:
+                await _add(journal, record, other, wanted, serial, sums)
+    return {verb: found.seen() for verb, found in sums.items()}
+
+
+async def _add(  # noqa: PLR0913, PLR0917 - private
+    journal: Journal,
+    record: RolloutRecord,
+    plan: Plan,
+    wanted: Collection[str],
+    serial: Collection[str],
+    sums: dict[str, _Sums],
+) -> None:
+    """Add the durations of the first attempt of a rollout."""
+    verbs = [step.verb for step in plan.steps]
+    length = await _queue_length(journal, record, plan) if set(serial) & set(verbs) else 1.0
+    count = 0
+    async for results in journal.results(record.id, 1):
+        for result in results:
+            verb = verbs[result.step]
+            if verb in wanted and result.outcome.ok and result.outcome.seconds > 0:
+                sums.setdefault(verb, _Sums()).add(result.outcome.seconds / (length if verb in serial else 1))
+        count += len(results)
+        if count >= _MAX_RESULTS:
+            return
+
+
+async def _queue_length(journal: Journal, record: RolloutRecord, plan: Plan) -> float:
+    """Return how many jobs of a server a job of a rollout has waited for, on average, and itself."""
+    servers = Counter[str | None]()
+    async for block in journal.targets(record.id):
+        servers.update(target.server for target in block)
+    servers.pop(None, None)
+    largest = max(servers.values(), default=1)
+    return queue_length(largest, plan.max_per_server)
