@@ -100,6 +100,7 @@ def _events() -> Click:
 
 
 _ROLLOUTS: Final = {
+    "check": ("checking", "check"),
     "start": ("driving", "start"),
     "resume": ("driving", "resume"),
     "status": ("showing", "status"),

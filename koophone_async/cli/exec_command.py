@@ -92,7 +92,7 @@ def run(
             work = Work("exec", total=selection.total, waits_for=quota_wait(session))
             print_run = partial(print_outcomes, out=out, work=work)
             verb = "run_sync" if sync else "run"
-            if options.is_journalled:
+            if options.is_journalled or options.dry_run:
                 call = FleetCall("koophone", verb, {"command": command}, selection)
                 return await run_journalled(call, koophone, session, options, print_run)
             fleet = koophone.fleet(

@@ -93,6 +93,9 @@ class RunOptions:
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit with 0 if the selection fits nothing.")
     ] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show phones, calls and the likely duration; change nothing.")
+    ] = False
     journal: Annotated[
         str | None,
         typer.Option(
@@ -158,7 +161,16 @@ class RunOptions:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-NAMES: Final = ("timeout", "concurrency", "waves", "stop_at", "allow_empty", "journal", "no_journal")
+NAMES: Final = (
+    "timeout",
+    "concurrency",
+    "waves",
+    "stop_at",
+    "allow_empty",
+    "dry_run",
+    "journal",
+    "no_journal",
+)
 """Options of every command that changes phones."""
 
 
@@ -209,16 +221,21 @@ async def run_journalled(
 
     selection, resource = call.selection, call.selection.inventory.operation.split(".")[1]
     data = verbs_of(call.service, resource)[call.verb].dump(call.arguments)
+    plan = Plan.single(
+        call.verb,
+        data,
+        targets=selection.to_plan(),
+        service=call.service,
+        resource=resource,
+        **options.plan_fields,
+    )
+    if options.dry_run:
+        from koophone_async.cli.rollouts.checking import print_forecast  # noqa: PLC0415
+
+        journal_of_durations = options.journal if options.is_journalled else None
+        return await print_forecast(plan, session, journal=journal_of_durations, may_be_empty=True)
     async with AsyncExitStack() as stack:
         items = await selection.list_items(client)
-        plan = Plan.single(
-            call.verb,
-            data,
-            targets=selection.to_plan(),
-            service=call.service,
-            resource=resource,
-            **options.plan_fields,
-        )
         max_wait = Deadline.NO_WAIT if options.no_wait else None if options.timeout else Deadline.DEFAULT
         how = NewOptions(kind=Kind.COMMAND, may_be_empty=True, max_wait=max_wait, items=items)
         try:

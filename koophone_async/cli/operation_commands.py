@@ -217,31 +217,35 @@ class FleetCommand:
         """Run the verb on the selection and print the outcomes."""
         arguments, view, options = self.options.read(args), view_of(args), RunOptions.of(args)
         if args.get("server"):
+            if options.dry_run:
+                raise InvalidRequest(
+                    "", "--dry-run", "needs phones; --server is one call, whose phones the service finds"
+                )
             return await run_on_servers(self.entry, settings, arguments, args, view)
         selection = Selection.of(self.verb.inventory, args)
         print_run = self._run_printer(view, selection, args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
-            if self.entry.is_confirmed or selection.needs_resolving:
+            if (self.entry.is_confirmed and not options.dry_run) or selection.needs_resolving:
                 # What was confirmed, and nothing that appears in the list later.
                 selection = await selection.resolved(client)
-            if self.entry.is_confirmed:
+            if self.entry.is_confirmed and not options.dry_run:
                 code = await confirm_entry(
                     self.entry, settings, arguments, selection.ids or (), yes=args["yes"]
                 )
                 if code is not None:
                     return code
-            if options.no_wait and not options.is_journalled:
+            if options.no_wait and not (options.is_journalled or options.dry_run):
                 request = self._request(client, await selection.list_ids(client), arguments)
                 answer = session.send(self.entry.operation, request)
                 return await _print(self.entry, answer, view.printer(Columns()))
-            if args.get("changes") and (read := self.entry.details.shows_changes):
+            if args.get("changes") and not options.dry_run and (read := self.entry.details.shows_changes):
                 selection = await selection.resolved(client)
                 changes = await Changes.of(selection.ids or (), partial(read, client), options.concurrency)
                 print_run = partial(print_run, changes=changes)
             label, noun = " ".join(self.entry.words), self.verb.inventory.noun
             print_run = partial(print_run, work=Work(label, noun, selection.total, quota_wait(session)))
-            if not self.verb.reads and options.is_journalled:
+            if not self.verb.reads and (options.is_journalled or options.dry_run):
                 service = self.entry.operation.name.partition(".")[0]
                 call = FleetCall(service, self.verb.run.__name__, arguments, selection)
                 return await run_journalled(call, client, session, options, print_run)

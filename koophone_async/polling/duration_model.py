@@ -255,7 +255,7 @@ class DurationModel:
             evidence.ended = sum((interval.evidence(self.distribution) for interval in ended), ended_before)
             evidence.still_open = still_open.evidence(self.distribution)
             self._active = others + evidence.total
-            self.distribution = _fit(_PRIOR + self._retired + self._active)
+            self.distribution = fit(_PRIOR + self._retired + self._active)
 
     def retire(self, evidence: HandleEvidence) -> None:
         """Keep the evidence of a handle that is no longer polled.
@@ -269,7 +269,8 @@ class DurationModel:
             self._retired = self._retired.scaled(0.5)
 
 
-def _fit(sums: Evidence) -> Lognormal:
+def fit(sums: Evidence) -> Lognormal:
+    """Return the distribution of some evidence."""
     mu = min(max(sums.first / sums.weight, _MIN_MU), _MAX_MU)
     variance = sums.second / sums.weight - mu * mu
     return Lognormal(mu, sqrt(min(max(_MIN_SIGMA**2, variance), _MAX_SIGMA**2)))

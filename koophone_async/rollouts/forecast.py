@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping  # msgspec reads the annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from koophone_async.rollouts.targets import Place, resolve
 from koophone_async.rollouts.waves import WavePlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from koophone_async.batches import Run
     from koophone_async.batches.workload import Workload
@@ -137,12 +138,16 @@ async def forecast(
         await _StepWork.of(step, index, plan, targets, waves.ends, clients)
         for index, step in enumerate(plan.steps)
     ]
-    seen = {} if journal is None else await seen_durations(journal, plan, _serial_verbs(parts))
+    seen: Mapping[str, SeenDurations] = {}
+    if journal is not None:
+        seen = await seen_durations(journal, plan, _serial_verbs(parts))
     pauses = plan.between.pause * max(0, len(waves.ends) - 1)
-    seconds = pauses + sum(
+    min_seconds = max(pauses, _min_seconds(parts))  # what a quota delays may pass in a pause
+    likely = pauses + sum(
         sum(part.wave_seconds(wave, seen.get(part.step.verb)) for part in parts)
         for wave in range(len(waves.ends))
     )
+    seconds = max(likely, min_seconds)
     servers = targets.count("server")
     servers.pop(None, None)
     return Forecast(
@@ -155,7 +160,7 @@ async def forecast(
         waves.ends,
         tuple(str(wave) for wave in waves.skipped),
         tuple(part.forecast(seen.get(part.step.verb), seconds) for part in parts),
-        pauses + _min_seconds(parts),
+        min_seconds,
         seconds,
         _end(now, seconds, plan.window),
     )

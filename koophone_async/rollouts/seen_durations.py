@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import exp, log, sqrt
+from math import log
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, frozen
+from attrs import frozen
 
 from koophone_async.batches.workload import queue_length
-from koophone_async.polling.duration_model import Lognormal
+from koophone_async.polling.duration_model import NO_EVIDENCE, Evidence, Lognormal, fit
 from koophone_async.rollouts.plan import Plan
 
 if TYPE_CHECKING:
@@ -31,26 +31,6 @@ class SeenDurations:
     jobs: int
     distribution: Lognormal
 
-    @property
-    def median(self) -> float:
-        """The median in seconds."""
-        return exp(self.distribution.mu)
-
-
-@define
-class _Sums:
-    jobs: int = 0
-    first: float = 0.0
-    second: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        value = log(max(seconds, _MIN_SECONDS))
-        self.jobs, self.first, self.second = self.jobs + 1, self.first + value, self.second + value**2
-
-    def seen(self) -> SeenDurations:
-        mean = self.first / self.jobs
-        return SeenDurations(self.jobs, Lognormal(mean, sqrt(max(0.0, self.second / self.jobs - mean**2))))
-
 
 async def seen_durations(
     journal: Journal, plan: Plan, serial: Collection[str] = ()
@@ -64,13 +44,13 @@ async def seen_durations(
             job has waited for others.
     """
     wanted = {step.verb for step in plan.steps}
-    sums = dict[str, _Sums]()
+    sums = dict[str, Evidence]()
     for record in await journal.rollouts(limit=_MAX_ROLLOUTS):
         if record.service == plan.service and record.counts:
             other = Plan.from_json(record.plan)
             if other.resource == plan.resource and wanted & {step.verb for step in other.steps}:
                 await _add(journal, record, other, wanted, serial, sums)
-    return {verb: found.seen() for verb, found in sums.items()}
+    return {verb: SeenDurations(int(found.weight), fit(found)) for verb, found in sums.items()}
 
 
 async def _add(  # noqa: PLR0913, PLR0917 - private
@@ -79,7 +59,7 @@ async def _add(  # noqa: PLR0913, PLR0917 - private
     plan: Plan,
     wanted: Collection[str],
     serial: Collection[str],
-    sums: dict[str, _Sums],
+    sums: dict[str, Evidence],
 ) -> None:
     """Add the durations of the first attempt of a rollout."""
     verbs = [step.verb for step in plan.steps]
@@ -89,10 +69,16 @@ async def _add(  # noqa: PLR0913, PLR0917 - private
         for result in results:
             verb = verbs[result.step]
             if verb in wanted and result.outcome.ok and result.outcome.seconds > 0:
-                sums.setdefault(verb, _Sums()).add(result.outcome.seconds / (length if verb in serial else 1))
+                seconds = result.outcome.seconds / (length if verb in serial else 1)
+                sums[verb] = sums.get(verb, NO_EVIDENCE) + _evidence(seconds)
         count += len(results)
         if count >= _MAX_RESULTS:
             return
+
+
+def _evidence(seconds: float) -> Evidence:
+    value = log(max(seconds, _MIN_SECONDS))
+    return Evidence(1, value, value**2)
 
 
 async def _queue_length(journal: Journal, record: RolloutRecord, plan: Plan) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve, frozen
@@ -12,16 +13,21 @@ from koophone_async.polling import Deadline
 from koophone_async.rollouts.attempt_plans import RETRY, UNDO, StepsByAttempt, plan_of
 from koophone_async.rollouts.changes import with_value
 from koophone_async.rollouts.clients import Clients
+from koophone_async.rollouts.forecast import Forecast, forecast
 from koophone_async.rollouts.journal import ChunkState, Kind, NewRollout, RolloutRecord, RolloutState
+from koophone_async.rollouts.links import check_links
+from koophone_async.rollouts.phones import IN_FLIGHT, PENDING
 from koophone_async.rollouts.plan import Plan
 from koophone_async.rollouts.runner import DEADLINE
 from koophone_async.rollouts.targets import resolve, targets_of
 from koophone_async.rollouts.verbs import verbs_of
 from koophone_async.rollouts.waves import WavePlan
+from koophone_async.session import utc_now
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from koophone_async.batches.chunks import Item
     from koophone_async.rollouts.journal import Driver, Journal
@@ -96,10 +102,13 @@ async def create(
             targets = await resolve(plan, clients)
         else:
             targets = targets_of(options.items, plan.order)
+        now = utc_now() if session is None else session.now()
+        foreseen = await forecast(plan, targets, clients, now, journal) if options.kind is Kind.PLAN else None
     if not targets and not options.may_be_empty:
         raise InvalidRequest("", "targets", "select no phone; nothing was sent", Rule.TOO_FEW, 1)
     if plan.stop is not None:
         plan.stop.check_total(len(targets))
+    check_links(plan, now if foreseen is None else foreseen.likely_end)
     new = NewRollout(
         plan.name or plan.steps[0].verb,
         plan.service,
@@ -109,6 +118,7 @@ async def create(
         edition,
         tuple(selection.project_id for selection in plan.selections if selection.project_id),
         waves=WavePlan.of(plan.waves, len(targets)).ends,
+        forecast=None if foreseen is None else foreseen.to_json(),
         keep_output=options.keeps_output,
     )
     record = await journal.create(new, targets)
@@ -170,6 +180,7 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     for path, text in (values or {}).items():
         plan = with_value(plan, path, text)
     await _check_account(record, plan, session)
+    check_links(plan, _likely_end(record, utc_now() if session is None else session.now()))
     driver = await journal.acquire(record.id)
     if values:
         driver.update(plan=plan.to_json())
@@ -181,6 +192,14 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     waves = last.waves or record.waves
     reached = max(1, driver.rollout.wave)
     return Start(driver, plan, last.attempt, waves, reached, ignores_stop=despite_stop)
+
+
+def _likely_end(record: RolloutRecord, now: datetime) -> datetime:
+    """Return when a rollout is likely to end that goes on now with the phones that are left."""
+    left = sum(record.counts.get(name, 0) for name in (PENDING, IN_FLIGHT))
+    if record.forecast is None or not record.targets or not left:
+        return now
+    return now + timedelta(seconds=Forecast.from_json(record.forecast).seconds * left / record.targets)
 
 
 async def retry(

@@ -413,6 +413,19 @@ async def test_a_run_estimates_its_calls_and_duration(emulator: Emulator, koopho
         koophone.fleet(iter(())).run("id").estimate()
 
 
+@pytest.mark.emulator(jobs=Durations(fixed=40))
+async def test_an_estimate_counts_the_work_by_what_was_seen(emulator: Emulator, koophone: KooPhone) -> None:
+    guess = koophone.fleet(ids(emulator)).run("id").estimate()
+    await koophone.fleet(ids(emulator)).run("id")
+
+    learned = koophone.fleet(ids(emulator)).run("id").estimate()
+
+    assert (guess.min_seconds, learned.min_seconds) == (0, 0)
+    assert guess.seconds > 10
+    assert learned.seconds == pytest.approx(40, rel=0.2)
+    assert 3 <= learned.polls < guess.polls
+
+
 @pytest.mark.emulator(quotas={RUN: (Quota(2, 60),)})
 async def test_an_unknown_quota_is_learned_from_its_refusal(emulator: Emulator, koophone: KooPhone) -> None:
     report = await koophone.fleet(ids(emulator)).run("id")

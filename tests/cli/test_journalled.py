@@ -107,3 +107,42 @@ def test_a_command_has_a_journal_or_none(koophone: Invoke, journal: str) -> None
     result = koophone(("exec", *PHONES, "--journal", journal, "--no-journal", "--", "id"))
 
     assert result.code == 2
+
+
+@pytest.mark.parametrize("journalled", [True, False])
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("exec", "--all", "--", "id"),
+        ("instances", "reset", "--all"),
+        ("cph", "commands", "run", "--all", "--command", "id"),
+        ("cph", "servers", "restart", "--all"),
+    ],
+    ids=" ".join,
+)
+def test_a_dry_run_shows_the_forecast_and_sends_nothing(
+    koophone: Invoke,
+    journal: str,
+    monkeypatch: pytest.MonkeyPatch,
+    line: tuple[str, ...],
+    *,
+    journalled: bool,
+) -> None:
+    monkeypatch.delenv("KOOPHONE_YES")
+    at = line.index("--") if "--" in line else len(line)
+    options = ("--journal", journal) if journalled else ()
+
+    result = koophone(
+        (*line[:at], "--dry-run", *options, *line[at:]), ("rollout", "list", "--journal", journal)
+    )
+
+    assert result.code == 0
+    assert "phones:" in result.out
+    assert "likely:" in result.out
+    assert "no rollouts" in result.err
+
+
+def test_a_dry_run_of_servers_is_refused(koophone: Invoke) -> None:
+    line = ("cph", "commands", "run", "--server", "server01", "--command", "id", "--dry-run")
+
+    assert "--dry-run" in koophone(line).err

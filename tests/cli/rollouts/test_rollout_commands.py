@@ -174,3 +174,27 @@ def test_the_schema_of_plans_is_printed(koophone: Invoke) -> None:
     schema = json.loads(koophone(rollout("schema")).out)
 
     assert "steps" in schema["properties"]
+
+
+def test_a_check_sends_nothing_and_shows_the_forecast(koophone: Invoke, plan: Callable[..., str]) -> None:
+    text = koophone(rollout("check", plan(waves=["1", "1%"])))
+    shown = koophone(rollout("check", plan(waves=["1"]), "-o", "json"), ("rollout", "list", "-o", "json"))
+
+    assert text.code == shown.code == 0
+    for part in ("10 phones, 2 calls", "10 running", "waves:", "1%: would add no phone", "likely:"):
+        assert part in text.out
+    found, rollouts = (json.loads(line) for line in shown.out.splitlines())
+    assert (found["phones"], found["calls"], found["waves"], rollouts) == (10, 4, [1, 10], [])
+
+
+def test_a_check_refuses_a_link_that_expires(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(
+        rollout("check", plan(steps=[{"run": "curl https://example.com/a?Expires=1000000000"}]))
+    )
+
+    assert result.code == 3
+    assert "steps[0].run.command: is a link that expires at 2001-09-09" in result.err
+
+
+def test_a_check_of_a_selection_without_phones_fails(koophone: Invoke, plan: Callable[..., str]) -> None:
+    assert koophone(rollout("check", plan(targets={"where": "name == nobody"}))).code == 3
