@@ -112,6 +112,7 @@ _ROLLOUTS: Final = {
     "cancel": ("requests", "cancel"),
     "retry": ("driving", "retry"),
     "undo": ("driving", "undo"),
+    "report": ("reporting", "report"),
     "prune": ("showing", "prune"),
     "schema": ("showing", "schema"),
 }

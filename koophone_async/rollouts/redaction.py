@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 def redacted_data(plan: Plan) -> dict[str, Json]:
     """Return a plan as plain data in which everything that may be a secret is replaced."""
-    return cast("dict[str, Json]", _redacted(plan.to_data()))
+    return cast("dict[str, Json]", redacted(plan.to_data()))
 
 
-def _redacted(value: object, *, is_secret: bool = False) -> Json:
-    """Replace secrets in a value; all texts of one that is a secret itself."""
+def redacted(value: object, *, is_secret: bool = False) -> Json:
+    """Return a value without the secrets in it; if it is a secret itself, without all of its texts."""
     if isinstance(value, str):
         return REDACTED if is_secret else redact(value)
     if isinstance(value, list | tuple):
-        return [_redacted(item, is_secret=is_secret) for item in cast("list[object]", value)]
+        return [redacted(item, is_secret=is_secret) for item in cast("list[object]", value)]
     if isinstance(value, Mapping):
         entries = cast("Mapping[str, object]", value)
-        return {key: _redacted(item, is_secret=_names_secret(key)) for key, item in entries.items()}
+        return {key: redacted(item, is_secret=_names_secret(key)) for key, item in entries.items()}
     return value
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
-from koophone_async.rollouts.runner import APPROVE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +55,7 @@ async def approve(journal: Journal, name: str, wave: int | None = None) -> Rollo
         problem = f"is {wave}, and the rollout stands at the gate after wave {record.wave}"
         raise InvalidRequest("", "wave", problem, Rule.CONFLICT)
     await journal.request(record.id, RequestKind.APPROVE, wave=record.wave)
-    await journal.log(record.id, APPROVE, {"attempt": record.attempt, "wave": record.wave})
+    await journal.log(record.id, events.APPROVE, {events.ATTEMPT: record.attempt, events.WAVE: record.wave})
     return record
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.errors import InvalidRequest
 from koophone_async.exception_groups import first_error
-from koophone_async.rollouts import requests, starts
+from koophone_async.rollouts import events, requests, starts
 from koophone_async.rollouts.admission import Admission
 from koophone_async.rollouts.attempt import Attempt
 from koophone_async.rollouts.clients import Clients
@@ -369,6 +369,8 @@ class Rollout:
             attempt.phones.end_pending(State.NOT_SENT)
         attempt.write()
         has_ended = self.state in ENDED_STATES
+        place = {events.ATTEMPT: attempt.number, events.COUNTS: attempt.phones.counts}
+        attempt.driver.log(self.state.value, {**place, "reason": self.reason} if self.reason else place)
         await attempt.driver.release(
             state=self.state,
             waiting_for=WaitingFor.APPROVAL if self.state is RolloutState.WAITING else None,

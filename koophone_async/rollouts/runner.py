@@ -14,13 +14,14 @@ import anyio
 from attrs import define, field
 
 from koophone_async.batches import State
+from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import JournalError, LeaseLost, RequestKind, RolloutState, WaitingFor
 from koophone_async.rollouts.pipeline import Pipeline
 from koophone_async.rollouts.restore import resume_chunks
 from koophone_async.rollouts.steps import bind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from koophone_async.batches import Outcome, Run
@@ -39,9 +40,6 @@ _ANSWER_SECONDS: Final = 10.0
 
 _MAX_WINDOW_SLEEP: Final = 30.0
 """Seconds after which the wall clock is read again: it may have been set meanwhile."""
-
-APPROVE: Final = "approve"
-"""What the log has of an approval."""
 
 _QUOTA_SECONDS: Final = 2.0
 """Seconds that the next call must wait for the quota, for the rollout to be waiting for it."""
@@ -105,9 +103,9 @@ class Runner:
         approvals = [
             entry.details
             for entry in await self._journal.read_log(driver.rollout.id)
-            if entry.what == APPROVE
+            if entry.what == events.APPROVE
         ]
-        if {"attempt": self._attempt.number, "wave": self._wave} in approvals:
+        if {events.ATTEMPT: self._attempt.number, events.WAVE: self._wave} in approvals:
             self._approved = self._wave  # an earlier process has not passed the gate
         await self._poll_requests()
         async with anyio.create_task_group() as group:
@@ -136,7 +134,9 @@ class Runner:
     async def _run_waves(self, chunks: Sequence[SentChunk]) -> None:
         while self._attempt.waves:
             self._attempt.driver.update(wave=self._wave)
+            self._log(events.WAVE_BEGINS, {})
             await self._run_wave(self._wave, chunks)
+            self._log(events.WAVE_ENDS, {events.COUNTS: self._attempt.phones.counts})
             chunks, self._late = self._late, []
             if chunks and not self._is_stopped:
                 continue
@@ -242,12 +242,24 @@ class Runner:
             await self._changed.wait()
 
     def _wait_for(self, reason: WaitingFor) -> None:
+        self._log_waits(events.WAIT, {reason} - self._reasons)
         self._reasons.add(reason)
         self._write_state()
 
     def _go_on(self, *reasons: WaitingFor) -> None:
+        self._log_waits(events.GO_ON, self._reasons.intersection(reasons))
         self._reasons.difference_update(reasons)
         self._write_state()
+
+    def _log_waits(self, what: str, reasons: Iterable[WaitingFor]) -> None:
+        """Log that something is waited for or no longer; the quota, which delays many calls, is left out."""
+        for reason in reasons:
+            if reason is not WaitingFor.QUOTA:
+                self._log(what, {events.FOR: reason.value})
+
+    def _log(self, what: str, details: Mapping[str, object]) -> None:
+        place = {events.ATTEMPT: self._attempt.number, events.WAVE: self._wave}
+        self._attempt.driver.log(what, {**place, **details})
 
     @property
     def waiting_for(self) -> WaitingFor | None:
@@ -288,6 +300,8 @@ class Runner:
         match request.kind:
             case RequestKind.PAUSE | RequestKind.RESUME:
                 self._is_paused = request.kind is RequestKind.PAUSE
+                what = events.WAIT if self._is_paused else events.GO_ON
+                self._log(what, {events.FOR: events.PERSON, "by": f"{request.by.user}@{request.by.host}"})
                 if self._is_paused:
                     self._attempt.admission.hold(RequestKind.PAUSE)
                 else:

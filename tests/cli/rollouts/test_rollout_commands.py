@@ -198,3 +198,17 @@ def test_a_check_refuses_a_link_that_expires(koophone: Invoke, plan: Callable[..
 
 def test_a_check_of_a_selection_without_phones_fails(koophone: Invoke, plan: Callable[..., str]) -> None:
     assert koophone(rollout("check", plan(targets={"where": "name == nobody"}))).code == 3
+
+
+@pytest.mark.parametrize("format_", ["md", "json"])
+def test_a_report_is_printed(koophone: Invoke, plan: Callable[..., str], format_: str) -> None:
+    result = koophone(rollout("start", plan()), rollout("report", "shop", "--format", format_))
+
+    assert result.code == 0
+    assert ("# Rollout shop" if format_ == "md" else '"name": "shop"') in result.out
+
+
+def test_a_report_of_no_rollout_is_refused(koophone: Invoke, plan: Callable[..., str]) -> None:
+    plan()
+
+    assert koophone(rollout("report", "nobody")).code == 3

@@ -1,0 +1,20 @@
+"""What the log of a rollout has: names of entries, and of their details."""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPROVE: Final = "approve"
+WAVE_BEGINS: Final = "wave begins"
+WAVE_ENDS: Final = "wave ends"
+WAIT: Final = "wait"
+GO_ON: Final = "go on"
+
+ATTEMPT: Final = "attempt"
+WAVE: Final = "wave"
+COUNTS: Final = "counts"
+FOR: Final = "for"
+"""What is waited for: a `WaitingFor`, or `PERSON`."""
+
+PERSON: Final = "person"
+"""A person has paused the rollout."""
