@@ -94,7 +94,9 @@ def group_lines(
     digits = max((len(f"{len(each.ids):,}") for each in groups), default=0)
     for each in groups:
         state = styled(each.state.value, STATE_STYLES[each.state.value], sys.stdout)
-        head = ": ".join(filter(None, (f"{len(each.ids):>{digits},} {state}", _shown(each.error))))
+        head = ": ".join(
+            filter(None, (f"{len(each.ids):>{digits},} {state}", _shown(each.error).rstrip(".")))
+        )
         lines = _differences(reference, each) or [_shown(line) for line in each.lines]
         if len(lines) == 1:
             yield f"{head}: {lines[0]}"

@@ -1,10 +1,14 @@
-"""Write what terminals show, as text and SVG: `python -m tests.cli.captures DIRECTORY`."""
+"""Write what terminals show, as text and SVG: `python -m tests.cli.captures DIRECTORY [NAME...]`.
+
+The pictures of the docs: `python -m tests.cli.captures docs/terminal list-80 diff-80 audit-80`.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 import re
+import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +24,7 @@ from tests.cli.conftest import settings_of, started
 from tests.cli.terminals import in_terminal, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
 PHONES: Final = 10_000
 RELEASE: Final = ("--", "getprop ro.build.version.release")
@@ -40,6 +44,7 @@ FAULTS: Final = [
         for number in range(150, PHONES, PHONES // 42)
     ),
 ]
+_FONT: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 DRAWN: Final = re.compile(r"\r([^\r\n]*)\x1b\[K")
 
 
@@ -90,17 +95,20 @@ def svg(text: str, title: str, setting: Setting) -> str:
     console = Console(record=True, width=setting.columns, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(text), soft_wrap=True)
     theme = DEFAULT_TERMINAL_THEME if setting.is_light else SVG_EXPORT_THEME
-    return console.export_svg(title=title, theme=theme, unique_id="capture")
+    # Without the fonts, which a page would load from another site.
+    return _FONT.sub("", console.export_svg(title=title, theme=theme, unique_id="capture"))
 
 
-def main(directory: Path) -> None:
-    """Write all captures to a directory."""
+def main(directory: Path, names: Sequence[str]) -> None:
+    """Write captures to a directory: those with the names, or all."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, line in COMMANDS.items():
         for label, setting in SETTINGS.items():
+            if names and f"{name}-{label}" not in names:
+                continue
             with emulated() as environ:
                 text, progress = capture(line, environ, setting)
-            command = f"koophone {' '.join(line)}"
+            command = shlex.join(("koophone", *line))
             file = directory / f"{name}-{label}"
             file.with_suffix(".txt").write_text(f"$ {command}\n{text}")
             file.with_suffix(".svg").write_text(svg(text, command, setting))
@@ -109,4 +117,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -24,7 +24,7 @@ def numbered(first: int, last: int, state: State = State.SUCCEEDED, **result: An
     return [Outcome(f"phone{number:05}", state, **result) for number in range(first, last + 1)]
 
 
-BUSY: Final = {"error_code": "KOOPHONE.API.5005", "error_message": "the phone is busy"}
+BUSY: Final = {"error_code": "KOOPHONE.API.5005", "error_message": "the phone is busy."}
 FLEET: Final = [
     *numbered(9_901, 9_943, State.FAILED, **BUSY),
     *numbered(9_944, 9_990, output="11\npatched\n"),
