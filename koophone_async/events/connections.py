@@ -1,7 +1,9 @@
 """The connections of `serve`: how many there may be, and how long each may keep the receiver waiting.
 
 A connection costs a descriptor, whether or not anything comes over it. Where they run out, no other one can
-be accepted: so there are bounds, in all and by address, and a deadline for every wait for the sender.
+be accepted: so there are bounds, in all and by address, and a deadline for every wait for the sender. At a
+bound the connection that has waited longest for its sender makes room for the new one, so that silent ones
+shut out nobody.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from ipaddress import IPv6Address
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -49,10 +51,10 @@ _LOG_INTERVAL: Final = 1.0
 class Connection(web.RequestHandler):
     """A connection that is closed when the next request head, or the reading of an answer, takes too long."""
 
-    __slots__ = ("_abort", "_lost", "_receiver", "_timer")
+    __slots__ = ("_abort", "_receiver", "_room", "_timer")
 
-    def __init__(self, server: web.Server, receiver: Receiver, lost: Callable[[], None]) -> None:
-        """Create the protocol of a connection; `lost` is called when it is closed."""
+    def __init__(self, server: web.Server, receiver: Receiver, room: Room) -> None:
+        """Create the protocol of a connection, which leaves its room when it is closed."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -62,7 +64,7 @@ class Connection(web.RequestHandler):
             max_line_size=_MAX_HEADER_SIZE,
         )
         self._receiver = receiver
-        self._lost = lost
+        self._room = room
         self._abort: Callable[[], None]
         self._timer: asyncio.TimerHandle | None = None
 
@@ -76,7 +78,7 @@ class Connection(web.RequestHandler):
         """Make room for another connection."""
         self.stop_waiting()
         super().connection_lost(exc)
-        self._lost()
+        self._room.leave(self)
 
     def wait_for_next(self) -> None:
         """Wait until the answer is read and the head of the next request is complete."""
@@ -84,6 +86,7 @@ class Connection(web.RequestHandler):
 
     def stop_waiting(self) -> None:
         """End the wait: a head is complete, and what follows has deadlines of its own."""
+        self._room.stop_waiting(self)
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -91,10 +94,13 @@ class Connection(web.RequestHandler):
     def _wait(self, seconds: float) -> None:
         self.stop_waiting()
         if self.transport is not None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._drop)
+            self._room.wait(self)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.drop)
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Close the connection at once, whatever it waits for."""
         self._receiver.counts.dropped_connections += 1
+        self._room.leave(self)
         self._abort()  # not close(), which waits until everything is sent
 
     def handle_error(
@@ -122,6 +128,65 @@ class Connection(web.RequestHandler):
 
 
 @define(eq=False)
+class Room:
+    """The open connections by network, and those that wait for their sender."""
+
+    _limits: Limits
+    _networks: dict[Connection, str] = field(factory=dict["Connection", str], init=False)
+    _sizes: Counter[str] = field(factory=Counter[str], init=False)
+    """Number of connections by network."""
+
+    _waiting: dict[str, dict[Connection, None]] = field(
+        factory=lambda: defaultdict[str, "dict[Connection, None]"](dict), init=False
+    )
+    """Those that wait, by network, longest first."""
+
+    def __len__(self) -> int:
+        return len(self._networks)
+
+    def crowded(self, network: str) -> str | None:
+        """Return the network that must make room for a connection of a network; None if there is room."""
+        total, per_network = connection_bounds(self._limits)
+        if self._sizes[network] >= per_network:
+            return network
+        return None if len(self) < total else max(self._sizes, key=self._sizes.__getitem__)
+
+    def drop_longest(self, network: str) -> bool:
+        """Close the connection of a network that has waited longest; return whether one waits."""
+        longest = next(iter(self._waiting.get(network, ())), None)
+        if longest is not None:
+            longest.drop()
+        return longest is not None
+
+    def enter(self, connection: Connection, network: str) -> None:
+        """Add a connection."""
+        self._networks[connection] = network
+        self._sizes[network] += 1
+
+    def leave(self, connection: Connection) -> None:
+        """Remove a connection; it may have been removed already."""
+        self.stop_waiting(connection)
+        network = self._networks.pop(connection, None)
+        if network is not None:
+            self._sizes[network] -= 1
+            if not self._sizes[network]:
+                del self._sizes[network]
+
+    def wait(self, connection: Connection) -> None:
+        """Note that a connection waits from now on, unless it has left."""
+        if connection in self._networks:
+            self._waiting[self._networks[connection]][connection] = None
+
+    def stop_waiting(self, connection: Connection) -> None:
+        """Note that a connection does not wait any more."""
+        network = self._networks.get(connection)
+        if network is not None and network in self._waiting:
+            self._waiting[network].pop(connection, None)
+            if not self._waiting[network]:
+                del self._waiting[network]
+
+
+@define(eq=False)
 class Listener:
     """Accepts connections within the limits of a receiver."""
 
@@ -129,11 +194,12 @@ class Listener:
     _server: web.Server
     _sockets: list[socket.socket]
     _tasks: list[asyncio.Task[None]] = field(factory=list["asyncio.Task[None]"], init=False)
-    _networks: Counter[str] = field(factory=Counter[str], init=False)
+    _room: Room = field(init=False)
     _logged_at: float = field(default=float("-inf"), init=False)
 
     def start(self) -> None:
         """Accept connections until `close`."""
+        self._room = Room(self._receiver.limits)
         self._tasks = [asyncio.create_task(self._accept(listening)) for listening in self._sockets]
 
     async def close(self) -> None:
@@ -160,24 +226,16 @@ class Listener:
             await self._open(connection, network_of(address[0]))
 
     async def _open(self, connection: socket.socket, network: str) -> None:
-        if not self._has_room(network):
-            connection.close()
-            self._receiver.counts.dropped_connections += 1
-            self._log("connections are refused: %d are open", self._networks.total())
-            await asyncio.sleep(0)  # or a flood of connections would keep everything else waiting
-            return
-        self._networks[network] += 1
-        protocol = Connection(self._server, self._receiver, lambda: self._forget(network))
+        if (crowded := self._room.crowded(network)) is not None:
+            self._log("too many connections: of %d some are closed", len(self._room))
+            if not self._room.drop_longest(crowded):
+                connection.close()
+                self._receiver.counts.dropped_connections += 1
+                await asyncio.sleep(0)  # or a flood of connections would keep everything else waiting
+                return
+        protocol = Connection(self._server, self._receiver, self._room)
+        self._room.enter(protocol, network)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
-
-    def _has_room(self, network: str) -> bool:
-        total, per_network = connection_bounds(self._receiver.limits)
-        return self._networks.total() < total and self._networks[network] < per_network
-
-    def _forget(self, network: str) -> None:
-        self._networks[network] -= 1
-        if not self._networks[network]:
-            del self._networks[network]
 
     def _log(self, message: str, *args: object) -> None:
         now = asyncio.get_running_loop().time()
