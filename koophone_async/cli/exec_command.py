@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from koophone_async.cli.errors import Exit
+from koophone_async.cli.failed_from import FailedFrom, NotSentToo, with_failed
 from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_directly, run_journalled
 from koophone_async.cli.koophone import INSTANCES
 from koophone_async.cli.lazy_groups import Click
@@ -22,6 +23,7 @@ from koophone_async.cli.selection import IdsFile, Names, Selection, all_option, 
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.view import OUTCOMES, View, with_view
 from koophone_async.errors import InvalidRequest
+from koophone_async.services.koophone import commands
 from koophone_async.services.koophone.client import KooPhone
 
 _COMMAND_WORDS = "koophone.exec"
@@ -59,6 +61,8 @@ def run(
     where: Annotated[str | None, where_option(INSTANCES)] = None,
     where_output: WhereOutput = None,
     select_all: Annotated[bool, all_option(INSTANCES)] = False,
+    failed_from: FailedFrom = None,
+    not_sent: NotSentToo = False,
     sync: Annotated[
         bool, typer.Option("--sync", help="Use the synchronous operation; for short commands.")
     ] = False,
@@ -80,8 +84,14 @@ def run(
     selected = {"ids": ids, "ids_file": ids_file, "names": names, "where": where, "select_all": select_all}
     args = selected | {"where_output": where_output}
 
+    args |= {"failed_from": failed_from, "not_sent": not_sent}
+
     async def work(settings: Settings, words: Sequence[str]) -> Exit:
-        selection = Selection.of(INSTANCES, args)
+        operation = commands.RUN_SYNC if sync else commands.RUN
+        selected = await with_failed(args, INSTANCES, operation, options.journal)
+        if selected is None:
+            return Exit.DONE
+        selection = Selection.of(INSTANCES, selected)
         if not words:
             raise InvalidRequest("", "COMMAND", "is missing; usage: koophone exec ID... -- COMMAND")
         command, out = " ".join(words), OutcomePrinter.of(view, selection.names)

@@ -35,7 +35,7 @@ Servers = Annotated[
     ),
 ]
 
-_SELECTIONS = ("ids", "ids_file", "where", "name", "select_all")
+_SELECTIONS = ("ids", "ids_file", "where", "name", "select_all", "failed_from")
 
 
 def takes_servers(entry: Entry) -> bool:

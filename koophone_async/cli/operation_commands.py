@@ -26,6 +26,7 @@ from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
 from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
 from koophone_async.cli.examples import examples
+from koophone_async.cli.failed_from import FAILED_FROM, with_failed
 from koophone_async.cli.fleet_commands import Client, Verb
 from koophone_async.cli.journalled import NAMES, FleetCall, RunOptions, run_directly, run_journalled
 from koophone_async.cli.lazy_groups import Builders, Click, group
@@ -190,6 +191,7 @@ class FleetCommand:
                 self.verb.inventory,
                 has_name=all(parameter.name != "name" for parameter in self.options.parameters),
             ),
+            *FAILED_FROM,
             *([option("server", Servers)] if takes_servers(self.entry) else []),
             *self.options.parameters,
             *waiting,
@@ -222,7 +224,10 @@ class FleetCommand:
                     "", "--dry-run", "needs phones; --server is one call, whose phones the service finds"
                 )
             return await run_on_servers(self.entry, settings, arguments, args, view)
-        selection = Selection.of(self.verb.inventory, args)
+        selected = await with_failed(args, self.verb.inventory, self.entry.operation, options.journal)
+        if selected is None:
+            return Exit.DONE
+        selection = Selection.of(self.verb.inventory, selected)
         print_run = self._run_printer(view, selection, args)
         async with settings.session() as session:
             client = self.entry.service.client(session)

@@ -164,7 +164,7 @@ class Selection:
                 else f"no {inventory.noun} were selected"
             )
             tag = ", --tag" if inventory.list_tagged else ""
-            options = f"ID..., --ids-file, --where{tag}, --name or --all"
+            options = f"ID..., --ids-file, --where{tag}, --name, --failed-from or --all"
             raise InvalidRequest("", "selection", f"{problem}; use one of {options}")
         if filtered.is_filtered or args["select_all"]:
             return evolve(filtered, output=output)

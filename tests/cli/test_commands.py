@@ -383,7 +383,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
     [
         (
             ("instances", "status"),
-            "selection: no phones were selected; use one of ID..., --ids-file, --where, --name or --all",
+            "no phones were selected; use one of ID..., --ids-file, --where, --name, --failed-from or --all",
         ),
         (("instances", "status", "a", "--all"), "phones were selected in more than one way"),
         (("exec", "a"), "COMMAND: is missing"),

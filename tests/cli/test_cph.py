@@ -419,11 +419,11 @@ async def test_a_binary_answer_is_printed_unchanged(tmp_path: Path) -> None:
     [
         (
             ("phones", "stop"),
-            "selection: no phones were selected; use one of ID..., --ids-file, --where, --name or --all",
+            "no phones were selected; use one of ID..., --ids-file, --where, --name, --failed-from or --all",
         ),
         (
             ("servers", "restart"),
-            "no servers were selected; use one of ID..., --ids-file, --where, --tag, --name or --all",
+            "no servers were selected; use one of ID..., --ids-file, --where, --tag, --name, --failed-from",
         ),
         (("phones", "stop", "a", *ONE), "phones were selected in more than one way"),
         (("phones", "list", "--where", "colour == red"), "--where: column 1: colour is not a field"),
