@@ -153,14 +153,14 @@ def check_depth(value: object) -> None:
     """
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent) if _is_container(child)]
+        level = [child for parent in level for child in _children(parent) if isinstance(child, _CONTAINERS)]
         if not level:
             return
     raise ValueError(_TOO_DEEP)
 
 
-def _is_container(value: object) -> bool:
-    return isinstance(value, dict | list)
+# A union would be built anew for each value.
+_CONTAINERS: Final = (dict, list)
 
 
 def _children(value: object) -> Iterable[object]:

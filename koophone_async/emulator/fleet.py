@@ -7,11 +7,11 @@ fleet of any size is ready at once.
 from __future__ import annotations
 
 import copy
-import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Final
 
 from attrs import define, field, frozen
 
@@ -22,6 +22,9 @@ from koophone_async.emulator.phone import Phone
 from koophone_async.services.koophone.instances import CopyState, RunningState
 
 __all__ = ["CopyState", "Fleet", "FleetSnapshot", "Phone", "RunningState"]
+
+MAX_DIGITS: Final = 9
+"""The largest number of digits that is read as the number of a phone."""
 
 
 @frozen
@@ -68,15 +71,21 @@ class Fleet(Layout):
         return (Phone(self, number) for number in list(self._numbers))
 
     def __contains__(self, phone: object) -> bool:
-        if not isinstance(phone, str):
-            return False
-        number = self._number(phone)
-        return self._exists(number) and self.id_of(number) == phone
+        return isinstance(phone, str) and self.find(phone) is not None
 
     def __getitem__(self, phone: str) -> Phone:
-        if phone not in self:
+        found = self.find(phone)
+        if found is None:
             raise KeyError(phone)
-        return Phone(self, self._number(phone))
+        return found
+
+    def find(self, phone: str) -> Phone | None:
+        """Return the phone with an id of KooPhone, if the fleet has it."""
+        digits = phone.removeprefix(PREFIX)
+        if not (digits.isdecimal() and len(digits) <= MAX_DIGITS):
+            return None
+        number = int(digits)
+        return Phone(self, number) if self._exists(number) and self.id_of(number) == phone else None
 
     def page(self, first: int, limit: int) -> list[Phone]:
         """Return at most so many phones, from a position in the order, counted from 0."""
@@ -137,13 +146,12 @@ class Fleet(Layout):
             self._newest = (state, numbers[::-1])
         return [Phone(self, number) for number in self._newest[1][first:end]]
 
-    def _number(self, phone: str) -> int:
-        digits = phone.removeprefix(PREFIX)
-        return int(digits) if re.fullmatch("[0-9]{4,9}", digits) else 0
-
     def _exists(self, number: int) -> bool:
-        at = bisect_left(self._numbers, number)
-        return at < len(self._numbers) and self._numbers[at] == number
+        numbers = self._numbers
+        if 0 < number <= len(numbers) and numbers[number - 1] == number:  # no phone before it was removed
+            return True
+        at = bisect_left(numbers, number)
+        return at < len(numbers) and numbers[at] == number
 
     def add(self, name: str, region: str, model: Model, release: Release, server: int | None = None) -> Phone:
         """Add a phone that is bought now, on one server or on one of the seed's in a region.

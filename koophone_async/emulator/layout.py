@@ -77,6 +77,9 @@ class Layout:
     epoch: datetime = field(init=False)
     """The second in which the fleet was made; its phones were bought in the year before."""
 
+    digits: int = field(init=False, repr=False)
+    """The number of digits of an id: as many as the fleet needs, and at least four."""
+
     mask: int = field(init=False, repr=False)
     """Obscures the phone numbers in CPH's ids."""
 
@@ -88,6 +91,7 @@ class Layout:
     def __attrs_post_init__(self) -> None:
         if not 1 <= len(self.regions) <= self.servers:
             raise ValueError(f"{len(self.regions)} regions cannot share {self.servers} servers")
+        self.digits = max(4, len(str(self.count)))
         self.mask = int.from_bytes(blake2b(b"%d" % self.seed, digest_size=4).digest(), "big")
         self.epoch = self.now().astimezone(UTC).replace(microsecond=0)
 
@@ -103,8 +107,8 @@ class Layout:
         self.overrides, self.android_changes = overrides, android_changes
 
     def id_of(self, number: int) -> str:
-        """Return the id of a phone, with as many digits as the fleet needs and at least four."""
-        return f"{PREFIX}{number:0{max(4, len(str(self.count)))}}"
+        """Return the id of a phone."""
+        return PREFIX + str(number).zfill(self.digits)
 
     def server_of(self, number: int) -> int:
         """Return the index of the server on which the seed puts a phone."""

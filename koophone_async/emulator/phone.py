@@ -46,7 +46,7 @@ class Overridable(Generic[T]):
     def __get__(self, phone: Phone | None, owner: type) -> T | Overridable[T]:
         if phone is None:
             return self
-        column = self._column(phone)
+        column: dict[int, T] = getattr(phone.fleet.overrides, self._name)
         return column[phone.number] if phone.number in column else self._seeded(phone)
 
     def __set__(self, phone: Phone, value: T) -> None:

@@ -120,11 +120,12 @@ class World:
         Raises:
             Refusal: One of them is unknown (the code is `unknown`), or they are not all of one region (1002).
         """
-        names = dict.fromkeys(ids)
-        for name in names:
-            if name not in self.fleet or name in self.undelivered:
+        phones: list[Phone] = []
+        for name in dict.fromkeys(ids):
+            phone = self.fleet.find(name)
+            if phone is None or name in self.undelivered:
                 raise koophone_refusal(unknown, f"no instance {name}")
-        phones = [self.fleet[name] for name in names]
+            phones.append(phone)
         if len(self.fleet.regions) > 1 and len({phone.region for phone in phones}) > 1:
             raise koophone_refusal("1002")
         return phones

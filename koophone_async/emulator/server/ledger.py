@@ -54,8 +54,8 @@ class Ledger:
 
     def executed(self, operation: str, ids: Iterable[str]) -> None:
         """Record that an operation was executed for each of some ids."""
-        if counts := Counter(ids):
-            self._executions.setdefault(operation, Counter()).update(counts)
+        if executed := tuple(ids):
+            self._executions.setdefault(operation, Counter()).update(executed)
 
     def executions(self, operation: str) -> dict[str, int]:
         """Return how often an operation was executed, by id."""

@@ -128,14 +128,18 @@ def _invalid_ids(value: object) -> Iterator[str]:
     """Yield the names on the wire of ids and lists of ids that contain a number or a boolean."""
     if _is_list(value):
         for item in value:
-            yield from _invalid_ids(item)
+            if not isinstance(item, str):
+                yield from _invalid_ids(item)
     if not isinstance(value, dict):
         return
     for name, inner in cast("Json", value).items():
         items = inner if _is_list(inner) else [inner]
-        if name.endswith(("_id", "_ids")) and any(isinstance(item, int | float) for item in items):
+        if name.endswith(("_id", "_ids")) and not _NUMBERS.isdisjoint(map(type, items)):
             yield name
         yield from _invalid_ids(inner)
+
+
+_NUMBERS: Final = frozenset({int, float, bool})
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:

@@ -9,8 +9,9 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -50,6 +51,7 @@ MAX_HEADER: Final = 64 * 2**10
 MAX_BODY: Final = 16 * 2**20
 """The largest body that is read, in bytes."""
 
+_JSON: Final = {"Content-Type": "application/json"}
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -215,14 +217,12 @@ class _Exchange:
 
     def _response(self, status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
         self.record.status = status
-        date = format_datetime(self.service.world.fleet.now().astimezone(UTC), usegmt=True)
-        return web.Response(
-            body=body, status=status, headers={"Date": date, **headers}, content_type="application/json"
-        )
+        date = _http_date(self.service.world.fleet.now().replace(microsecond=0))
+        return web.Response(body=body, status=status, headers={"Date": date, **_JSON, **headers})
 
     async def _send_truncated(self, status: int, body: bytes, kept: float) -> web.StreamResponse:
         self.record.status = status
-        response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
+        response = web.StreamResponse(status=status, headers=_JSON)
         response.content_length = len(body)
         await response.prepare(self.request)
         await response.write(body[: int(len(body) * kept)])
@@ -234,6 +234,12 @@ class _Exchange:
             return self._response(HTTPStatus.OK, b"<html>\xff</html>", {})
         _close(self.request, b"\x00\x01 no HTTP at all\r\n\r\n")
         return web.Response()
+
+
+@lru_cache(maxsize=4)
+def _http_date(second: datetime) -> str:
+    """Format a time for the header `Date`; all answers of a second have the same."""
+    return format_datetime(second.astimezone(UTC), usegmt=True)
 
 
 def _refusal(refuse: Refuse) -> Refusal:
@@ -248,7 +254,9 @@ def _ids(operation: AnyOperation, request: object) -> list[str]:
     """Return the ids in a request: instances, phones or servers, or else one task, job or resource."""
     if operation.batch is not None:
         items = getattr(request, operation.batch.field) or getattr(request, "servers", ())
-        return list(dict.fromkeys(_id_of(item) or str(item) for item in items))
+        return list(
+            dict.fromkeys(item if isinstance(item, str) else _id_of(item) or str(item) for item in items)
+        )
     own = _id_of(request)
     return [own] if own else []
 
