@@ -77,8 +77,8 @@ class Layout:
     epoch: datetime = field(init=False)
     """The second in which the fleet was made; its phones were bought in the year before."""
 
-    digits: int = field(init=False, repr=False)
-    """The number of digits of an id: as many as the fleet needs, and at least four."""
+    _id_format: str = field(init=False, repr=False)
+    """Formats a number with as many digits as the fleet needs, and at least four."""
 
     mask: int = field(init=False, repr=False)
     """Obscures the phone numbers in CPH's ids."""
@@ -91,7 +91,7 @@ class Layout:
     def __attrs_post_init__(self) -> None:
         if not 1 <= len(self.regions) <= self.servers:
             raise ValueError(f"{len(self.regions)} regions cannot share {self.servers} servers")
-        self.digits = max(4, len(str(self.count)))
+        self._id_format = f"{PREFIX}%0{max(4, len(str(self.count)))}d"
         self.mask = int.from_bytes(blake2b(b"%d" % self.seed, digest_size=4).digest(), "big")
         self.epoch = self.now().astimezone(UTC).replace(microsecond=0)
 
@@ -108,7 +108,7 @@ class Layout:
 
     def id_of(self, number: int) -> str:
         """Return the id of a phone."""
-        return PREFIX + str(number).zfill(self.digits)
+        return self._id_format % number
 
     def server_of(self, number: int) -> int:
         """Return the index of the server on which the seed puts a phone."""

@@ -47,7 +47,7 @@ class Overridable(Generic[T]):
         if phone is None:
             return self
         column: dict[int, T] = getattr(phone.fleet.overrides, self._name)
-        return column[phone.number] if phone.number in column else self._seeded(phone)
+        return column[phone.number] if column and phone.number in column else self._seeded(phone)
 
     def __set__(self, phone: Phone, value: T) -> None:
         column = self._column(phone)

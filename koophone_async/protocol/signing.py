@@ -16,7 +16,7 @@ Four algorithms are supported. The vendor's fifth, `SDK-SM2-SM3`, is not, becaus
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -30,6 +30,7 @@ from koophone_async.protocol.crypto import Algorithm, SigningKey, hash_function,
 __all__ = [
     "Algorithm",
     "Authorization",
+    "PrepareKey",
     "Query",
     "Request",
     "Signer",
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 Query: TypeAlias = Sequence[tuple[str, str]]
+PrepareKey: TypeAlias = Callable[[Algorithm, str, str, str], SigningKey]
+"""A function such as `signing_key`."""
 
 _DATE: Final = "X-Sdk-Date"
 _SECURITY_TOKEN: Final = "X-Security-Token"  # noqa: S105
@@ -192,7 +195,9 @@ def parse_authorization(value: str) -> Authorization | None:
     return Authorization(algorithm, access, signed, match["signature"], match["scope"] or "")
 
 
-def verify(claim: Authorization, secret_key: str, request: Request) -> bool:
+def verify(
+    claim: Authorization, secret_key: str, request: Request, prepare: PrepareKey = signing_key
+) -> bool:
     """Return whether a request was signed with this secret key.
 
     Only the headers named in the claim are checked, and the date must be one of them. The caller decides how
@@ -202,6 +207,7 @@ def verify(claim: Authorization, secret_key: str, request: Request) -> bool:
         claim: The request's parsed `Authorization` header.
         secret_key: The secret of the access key that the claim names.
         request: As received: header names in any case, the path escaped, the query unescaped.
+        prepare: Returns the key to verify with; by default it is derived anew for each request.
     """
     received = {name.lower(): value for name, value in request.headers.items()}
     signed = {name: received[name] for name in claim.signed_headers if name in received}
@@ -216,9 +222,8 @@ def verify(claim: Authorization, secret_key: str, request: Request) -> bool:
         return False
     canonical = _canonical_request(claim.algorithm, request, signed, _names(tuple(signed)))
     text = string_to_sign(claim.algorithm, date, canonical, claim.scope)
-    return signing_key(claim.algorithm, claim.access, secret_key, claim.scope).verify(
-        text.encode(), claim.signature
-    )
+    key = prepare(claim.algorithm, claim.access, secret_key, claim.scope)
+    return key.verify(text.encode(), claim.signature)
 
 
 @frozen

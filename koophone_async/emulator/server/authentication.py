@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NoReturn
 
-from attrs import define
+from attrs import define, field
 
 from koophone_async.credentials import AccessKey
 from koophone_async.emulator.server.accounts import Accounts
 from koophone_async.emulator.server.errors import Refusal, koophone_refusal, refusal
 from koophone_async.operation import AnyOperation
-from koophone_async.protocol.signing import Authorization, Request, parse_authorization, verify
+from koophone_async.protocol.crypto import signing_key
+from koophone_async.protocol.signing import (
+    Authorization,
+    PrepareKey,
+    Request,
+    parse_authorization,
+    verify,
+)
 
 SKEW: Final = timedelta(minutes=15)
 """The largest difference between the clocks of client and service."""
@@ -23,6 +31,8 @@ class Authenticator:
     """Verifies that requests come from the account."""
 
     _accounts: Accounts
+    _prepare: PrepareKey = field(factory=lambda: lru_cache(maxsize=64)(signing_key), init=False, repr=False)
+    """Deriving a key takes longer than verifying with it, and a client keeps its key."""
 
     def authenticate(self, operation: AnyOperation, request: Request) -> None:
         """Verify the token of a request, or else its signature.
@@ -63,7 +73,7 @@ class Authenticator:
         if abs(_date(request.headers) - now) > SKEW:
             _fail("calc ak sk signature fail:signature expired", "X-Sdk-Date is more than 15 minutes off")
         self._verify_security_token(key, request.headers, now)
-        if not verify(claim, key.secret_key, request):
+        if not verify(claim, key.secret_key, request, self._prepare):
             _fail("verify aksk signature fail")
 
     def _verify_security_token(self, key: AccessKey, headers: Mapping[str, str], now: datetime) -> None:
@@ -79,9 +89,15 @@ class Authenticator:
 
 def _date(headers: Mapping[str, str]) -> datetime:
     try:
-        return datetime.strptime(headers.get("X-Sdk-Date", ""), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return _parse_date(headers.get("X-Sdk-Date", ""))
     except ValueError:
         _fail("verify aksk signature fail", "X-Sdk-Date is missing or not a date")
+
+
+@lru_cache(maxsize=64)
+def _parse_date(text: str) -> datetime:
+    """Parse the date of a signature; all requests of a second have the same."""
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def _fail(detail: str, reason: str = "") -> NoReturn:

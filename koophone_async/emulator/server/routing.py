@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
+from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
 
 import attrs
@@ -121,8 +120,45 @@ class Match:
         return next((route for route in self.routes if route.matches(values)), self.routes[0])
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+@frozen
+class _Template:
+    """The routes of a method and a path with values in it."""
+
+    positions: Mapping[str, int]
+    """The segments that are values, by name."""
+
+    routes: list[Route] = field(factory=list[Route])
+
+
+@define(eq=False)
+class _Node:
+    """One segment of a path in the tree of all paths."""
+
+    literal: dict[str, _Node] = field(factory=dict[str, "_Node"])
+    """What can follow literally."""
+
+    value: _Node | None = None
+    """What follows if the next segment is a value."""
+
+    templates: dict[str, _Template] = field(factory=dict[str, _Template])
+    """By method, the paths that end here."""
+
+    def child(self, segment: str) -> _Node:
+        """Return what follows a segment of a template, which is added if it is missing."""
+        if segment.startswith("{"):
+            self.value = self.value or _Node()
+            return self.value
+        if segment not in self.literal:
+            self.literal[segment] = _Node()
+        return self.literal[segment]
+
+    def find(self, method: str, segments: Sequence[str], at: int = 0) -> _Template | None:
+        """Return the template that a path matches from some segment on; a literal is preferred to a value."""
+        if at == len(segments):
+            return self.templates.get(method)
+        following = (self.literal.get(segments[at]), self.value if segments[at] else None)
+        matches = (node.find(method, segments, at + 1) for node in following if node is not None)
+        return next((template for template in matches if template is not None), None)
 
 
 @define(eq=False)
@@ -130,9 +166,10 @@ class Routes:
     """All operations of an edition, by method and path."""
 
     _plain: dict[tuple[str, str], list[Route]] = field(factory=dict[tuple[str, str], list[Route]])
-    _patterns: dict[tuple[str, str], tuple[re.Pattern[str], list[Route]]] = field(
-        factory=dict[tuple[str, str], tuple[re.Pattern[str], list[Route]]]
-    )
+    """Those without values in the path."""
+
+    _root: _Node = field(factory=_Node)
+    _names: set[str] = field(factory=set[str])
 
     @classmethod
     def of(
@@ -166,19 +203,23 @@ class Routes:
 
     def add(self, path: str, route: Route) -> None:
         """Add the route of a path."""
-        key = (route.operation.method, path)
-        if "{" in path:
-            self._patterns.setdefault(key, (_pattern(path), []))[1].append(route)
-        else:
-            self._plain.setdefault(key, []).append(route)
+        method = route.operation.method
+        self._names.add(route.operation.name)
+        if "{" not in path:
+            self._plain.setdefault((method, path), []).append(route)
+            return
+        node, segments = self._root, path.split("/")
+        for segment in segments:
+            node = node.child(segment)
+        if method not in node.templates:
+            positions = {segment[1:-1]: at for at, segment in enumerate(segments) if segment.startswith("{")}
+            node.templates[method] = _Template(positions)
+        node.templates[method].routes.append(route)
 
     @property
     def names(self) -> frozenset[str]:
         """The names of all operations that are served."""
-        patterned = (routes for _, routes in self._patterns.values())
-        return frozenset(
-            route.operation.name for routes in (*self._plain.values(), *patterned) for route in routes
-        )
+        return frozenset(self._names)
 
     def match(self, method: str, path: str) -> Match:
         """Return the routes of a method and path, with the values in the path.
@@ -189,10 +230,12 @@ class Routes:
         path = path.rstrip("/")
         if routes := self._plain.get((method, path)):
             return Match(routes, _NO_VALUES)
-        for (route_method, _), (pattern, routes) in self._patterns.items():
-            if route_method == method and (match := pattern.fullmatch(path)):
-                return Match(routes, {name: unquote(value) for name, value in match.groupdict().items()})
-        raise refusal("APIGW.0101")
+        segments = path.split("/")
+        template = self._root.find(method, segments)
+        if template is None:
+            raise refusal("APIGW.0101")
+        values = {name: unquote(segments[at]) for name, at in template.positions.items()}
+        return Match(template.routes, values)
 
 
 _PROJECT: Final = "{project_id}"
@@ -204,15 +247,15 @@ def _find_handlers(
 ) -> Iterator[tuple[object, Handler[Any, Any, Any]]]:
     """Yield the handlers of an edition, each with the object whose method it is."""
     for owner in owners:
-        for attribute in vars(type(owner)).values():
-            if not _is_handler(attribute):
-                continue
-            if attribute.only in (None, edition) or (newer and attribute.newer):
-                yield owner, attribute
+        for handler in _handlers_of(cast("Hashable", type(owner))):
+            if handler.only in (None, edition) or (newer and handler.newer):
+                yield owner, handler
 
 
-def _is_handler(value: object) -> TypeGuard[Handler[Any, Any, Any]]:
-    return isinstance(value, Handler)
+# mypy takes the __hash__ of a class for that of its instances.
+@cache
+def _handlers_of(owner: Hashable) -> Sequence[Handler[Any, Any, Any]]:
+    return [attribute for attribute in vars(owner).values() if isinstance(attribute, Handler)]
 
 
 async def _forbid(_: object) -> NoReturn:
