@@ -192,6 +192,10 @@ def _open_enum(kind: Any) -> Callable[[Any, type], Any]:
     return lambda value, to: None if value in (None, "") else read(value, to)
 
 
+def _plain_values(_: object) -> Callable[[object], object]:
+    return _plain
+
+
 def _plain(value: object) -> object:
     """Return the value of a member of an open enum, and any other value as it is."""
     return value.value if isinstance(value, Enum) else value
@@ -259,7 +263,7 @@ def _writer(converter: Converter, *, nulls: bool) -> Callable[[type], Callable[[
 def _converter(edition: Edition, *, nulls: bool = False, detailed: bool = False) -> Converter:
     converter = scalar_converter(detailed=detailed)
     converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
-    converter.register_unstructure_hook_factory(_is_open_enum, lambda _: _plain)
+    converter.register_unstructure_hook_factory(_is_open_enum, _plain_values)
     converter.register_structure_hook_factory(attrs.has, _reader(converter, edition, detailed=detailed))
     converter.register_unstructure_hook_factory(attrs.has, _writer(converter, nulls=nulls))
     return converter

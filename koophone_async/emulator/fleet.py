@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from attrs import define, field, frozen
@@ -25,6 +26,9 @@ __all__ = ["CopyState", "Fleet", "FleetSnapshot", "Phone", "RunningState"]
 
 MAX_DIGITS: Final = 9
 """The largest number of digits that is read as the number of a phone."""
+
+CACHED: Final = 10_000
+"""How many ids are remembered with their phones."""
 
 
 @frozen
@@ -59,8 +63,12 @@ class Fleet(Layout):
     _newest: tuple[tuple[int, int], list[int]] = field(default=((-1, 0), []), init=False, repr=False)
     """The phones by creation, newest first, and the state of the fleet for which that was computed."""
 
+    _view: Callable[[str], Phone | None] = field(init=False, repr=False)
+    """`_parse`, with the phones of the last calls, which are mostly called again."""
+
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        self._view = lru_cache(maxsize=CACHED)(self._parse)
         self._numbers = list(range(1, self.count + 1))
         self._next = self.count + 1
 
@@ -81,11 +89,16 @@ class Fleet(Layout):
 
     def find(self, phone: str) -> Phone | None:
         """Return the phone with an id of KooPhone, if the fleet has it."""
+        view = self._view(phone)
+        return view if view is not None and self._exists(view.number) else None
+
+    def _parse(self, phone: str) -> Phone | None:
+        """Return the phone with an id, whether it exists or not; None if no phone can have the id."""
         digits = phone.removeprefix(PREFIX)
-        if not (digits.isdecimal() and len(digits) <= MAX_DIGITS):
+        if not digits.isdecimal() or len(digits) > MAX_DIGITS:
             return None
         number = int(digits)
-        return Phone(self, number) if self._exists(number) and self.id_of(number) == phone else None
+        return Phone(self, number) if self.id_of(number) == phone else None
 
     def page(self, first: int, limit: int) -> list[Phone]:
         """Return at most so many phones, from a position in the order, counted from 0."""

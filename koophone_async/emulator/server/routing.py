@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable, Iterator, M
 from functools import cache
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, NoReturn, TypeAlias, TypeGuard, TypeVar, cast
 from urllib.parse import unquote
 
 import attrs
@@ -255,7 +255,11 @@ def _find_handlers(
 # mypy takes the __hash__ of a class for that of its instances.
 @cache
 def _handlers_of(owner: Hashable) -> Sequence[Handler[Any, Any, Any]]:
-    return [attribute for attribute in vars(owner).values() if isinstance(attribute, Handler)]
+    return [attribute for attribute in vars(owner).values() if _is_handler(attribute)]
+
+
+def _is_handler(value: object) -> TypeGuard[Handler[Any, Any, Any]]:
+    return isinstance(value, Handler)
 
 
 async def _forbid(_: object) -> NoReturn:
