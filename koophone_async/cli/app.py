@@ -47,7 +47,12 @@ def start(
         typer.Option(help="Edition of the service. Default: KOOPHONE_EDITION, else china."),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Section of ~/.huaweicloud/credentials. Default: KOOPHONE_PROFILE.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Section of ~/.huaweicloud/credentials. Default: KOOPHONE_PROFILE. Repeat it to run the "
+            "command over several accounts.",
+        ),
     ] = None,
     proxy: Annotated[
         str | None,
@@ -75,7 +80,7 @@ def start(
         "verbose": verbose,
         "KOOPHONE_REGION": region,
         "KOOPHONE_EDITION": edition,
-        "KOOPHONE_PROFILE": profile,
+        "KOOPHONE_PROFILE": profile[0] if profile else None,
         "https_proxy": proxy,
         "http_proxy": proxy,
     }

@@ -17,7 +17,7 @@ from koophone_async.cli.progress import Work
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import Outcomes, follow
 from koophone_async.cli.summary import print_summary
-from koophone_async.cli.view import Arranged
+from koophone_async.cli.view_rows import Arranged
 from koophone_async.errors import KooPhoneError
 
 ShowChanges = Annotated[

@@ -74,6 +74,14 @@ def group(
             """Return a command by name."""
             return super().get_command(ctx, cmd_name.replace("_", "-"))
 
+        def invoke(self, ctx: Click) -> Any:  # noqa: ANN401 - the result of a command
+            """Run the command, once for each profile if there are several."""
+            if len(ctx.params.get("profile") or ()) < 2:
+                return super().invoke(ctx)
+            from koophone_async.cli.profiles import run_over  # noqa: PLC0415 - slow to import
+
+            return run_over(ctx, super().invoke)
+
         def format_commands(self, ctx: Click, formatter: Any) -> None:  # noqa: ANN401 - click's, as above
             """Write the names and the help of the commands, from the table."""
             with formatter.section("Commands"):

@@ -44,7 +44,8 @@ from koophone_async.cli.selection import Selection, filter_parameters, option, s
 from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.values import Arguments
-from koophone_async.cli.view import LIST, OUTCOMES, ROWS, VALUES, Arranged, View, view_of, view_parameters
+from koophone_async.cli.view import LIST, OUTCOMES, ROWS, VALUES, View, view_of, view_parameters
+from koophone_async.cli.view_rows import Arranged
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.undocumented import RawAnswer
 

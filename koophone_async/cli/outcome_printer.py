@@ -15,6 +15,7 @@ from koophone_async.cli.columns import Columns
 from koophone_async.cli.groups import GROUP_COLUMNS, Group, group, group_lines, group_rows
 from koophone_async.cli.id_ranges import by_number
 from koophone_async.cli.output import Format, Printer, print_lines, print_styled
+from koophone_async.cli.profiles import current_profile
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.summary import format_counts
 from koophone_async.cli.terminal import terminal_width
@@ -97,6 +98,8 @@ class OutcomePrinter:
             self._rows.row(row)
 
     def _print_text(self, groups: Sequence[Group]) -> None:
+        if profile := current_profile():
+            print_lines([f"profile {profile}:"])
         if self._counts:
             print_lines([format_counts(self._counts, sys.stdout)])
         width = terminal_width(sys.stdout)

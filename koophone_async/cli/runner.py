@@ -21,7 +21,7 @@ from koophone_async.cli.progress import Progress, Work
 from koophone_async.cli.resume_tokens import wait_commands
 from koophone_async.cli.rows import value_rows
 from koophone_async.cli.summary import Tally, print_summary
-from koophone_async.cli.view import Arranged
+from koophone_async.cli.view_rows import Arranged
 from koophone_async.errors import InvalidRequest, KooPhoneError
 
 

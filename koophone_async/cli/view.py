@@ -11,12 +11,11 @@ import typer
 from attrs import frozen
 
 from koophone_async.cli.columns import Columns
-from koophone_async.cli.id_ranges import by_number
 from koophone_async.cli.option_classes import parameters_of, with_options
-from koophone_async.cli.output import Format, Printer, printer
+from koophone_async.cli.output import Format, printer
 from koophone_async.cli.pivot import Pivot
-from koophone_async.cli.rows import Row
-from koophone_async.cli.tables import words
+from koophone_async.cli.profiles import shared, with_profile
+from koophone_async.cli.view_rows import Arranged
 from koophone_async.errors import InvalidRequest
 
 ALL: Final = "all"
@@ -71,6 +70,7 @@ class View:
         Raises:
             InvalidRequest: A column was chosen that the rows do not have.
         """
+        columns = with_profile(columns)
         names = _names(self.columns)
         _check("--columns", [name for name in names if name != ALL], columns.known)
         chosen = () if ALL in names else tuple(names)
@@ -78,7 +78,7 @@ class View:
         base = printer(self.output, chosen or default, is_chosen=bool(chosen), csv_safe=self.csv_safe)
         order = _names(self.sort)
         _check("--sort", [name.removeprefix("-") for name in order], columns.known)
-        return Arranged(base, order, self.limit)
+        return shared(Arranged(base, order, self.limit))
 
     def values_printer(self, columns: Columns) -> Arranged | Pivot:
         """Create the printer of values that belong to ids: of rows, or of one row for equal values.
@@ -104,43 +104,6 @@ def _check(option: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if known and name not in known:
             raise InvalidRequest("", option, f"has no column {name!r}; the columns are {', '.join(known)}")
-
-
-class Arranged(Printer):
-    """Prints rows as they come or in another order: all, or the first of them."""
-
-    def __init__(self, inner: Printer, order: Sequence[str], limit: int | None) -> None:
-        super().__init__(inner.columns)
-        self.streams: bool = inner.streams and not order
-        self._inner, self._order, self._limit = inner, order, limit
-        self._collected: list[Row] = []
-        self.count: int = 0
-        """Number of rows so far."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no further row would be printed."""
-        return not self._order and self._limit is not None and self.count >= self._limit
-
-    def row(self, row: Row) -> None:
-        """Print one row, or collect it if rows are sorted."""
-        if self._order:
-            self._collected.append(row)
-        elif not self.is_full:
-            self._inner.row(row)
-        self.count += 1
-
-    def close(self) -> None:
-        """Complete the output."""
-        for name in reversed(self._order):  # each sort keeps the order of the one before among equals
-            column = name.removeprefix("-")
-            self._collected.sort(
-                key=lambda row, column=column: by_number(words(row.get(column))),  # type: ignore[misc]
-                reverse=name.startswith("-"),
-            )
-        for row in self._collected[: self._limit]:
-            self._inner.row(row)
-        self._inner.close()
 
 
 ROWS: Final = ("output", "columns", "sort", "csv_safe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -160,3 +161,63 @@ def test_a_question_shows_the_account(run_main: RunMain, profile: Profile) -> No
     result = run_main("--profile", "prod", "instances", "reset", "a", "b", environ=profile.environ | OTHER)
 
     assert f"(profile prod, account d1, project {profile.project})" in result.err
+
+
+@pytest.fixture
+def two_accounts(profile: Profile, tmp_path: Path) -> Profile:
+    """Add a second account with the same key, and one with a wrong key."""
+    file = tmp_path / ".huaweicloud" / "credentials"
+    text = file.read_text()
+    copies = [text.replace("[prod]", "[test]"), text.replace("[prod]", "[bad]").replace("ak = ", "ak = NO")]
+    file.write_text("\n".join((text, *copies)))
+    return profile
+
+
+SEVERAL: Final = ("--profile", "prod", "--profile", "test")
+ASKED: Final = ("instances", "list", "--columns", "profile,id", "--where", "id == phone0001", "--output")
+
+
+@pytest.mark.parametrize("output", ["jsonl", "json", "csv"])
+def test_a_command_runs_over_several_accounts(run_main: RunMain, two_accounts: Profile, output: str) -> None:
+    result = run_main(*SEVERAL, *ASKED, output, environ=two_accounts.environ)
+
+    rows = [{"profile": "prod", "id": "phone0001"}, {"profile": "test", "id": "phone0001"}]
+    match output:
+        case "json":
+            assert json.loads(result.out) == rows
+        case "jsonl":
+            assert result.rows == rows
+        case _:
+            assert result.out == "profile,id\nprod,phone0001\ntest,phone0001\n"
+    assert result.code == 0
+
+
+def test_outcomes_carry_the_profile(run_main: RunMain, two_accounts: Profile) -> None:
+    line = ("exec", "phone0001", "--sync", "--no-journal", "--output", "jsonl", "--", "id", "-u")
+    result = run_main(*SEVERAL, *line, environ=two_accounts.environ)
+
+    assert [(row["profile"], row["state"]) for row in result.rows] == [
+        ("prod", "succeeded"),
+        ("test", "succeeded"),
+    ]
+
+
+def test_groups_are_those_of_each_account(run_main: RunMain, two_accounts: Profile) -> None:
+    line = ("exec", "phone0001", "--sync", "--no-journal", "--group", "--", "id", "-u")
+    result = run_main(*SEVERAL, *line, environ=two_accounts.environ)
+
+    assert [row for row in result.out.splitlines() if row.startswith("profile")] == [
+        "profile prod:",
+        "profile test:",
+    ]
+
+
+@pytest.mark.parametrize("profiles, code", [(("bad", "prod"), 1), (("bad", "none"), 3)])
+def test_one_account_that_fails_does_not_stop_the_others(
+    run_main: RunMain, two_accounts: Profile, profiles: tuple[str, ...], code: int
+) -> None:
+    options = [word for profile in profiles for word in ("--profile", profile)]
+    result = run_main(*options, *ASKED, "jsonl", environ=two_accounts.environ)
+
+    assert [row["profile"] for row in result.rows] == [name for name in profiles if name == "prod"]
+    assert result.code == code
