@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -65,7 +66,7 @@ class Clients:
         return min((seconds for seconds in waits if seconds is not None), default=None)
 
     async def account(self) -> str:
-        """Return whose credentials the selections have: access keys or account names, which are no secrets.
+        """Return whose credentials the selections have: names of accounts, or what identifies access keys.
 
         A temporary key does not show whose it is, except by its account or project.
         """
@@ -119,5 +120,6 @@ def _owner(credentials: Credentials) -> str:
     if isinstance(credentials, Password):
         return f"account {credentials.domain}"
     if credentials.security_token is None:
-        return f"access key {credentials.access_key}"
+        digest = hashlib.sha256(credentials.access_key.encode()).hexdigest()
+        return f"access key {credentials.access_key[:4]}… ({digest[:8]})"  # reports show it
     return f"account {credentials.domain_id or credentials.project_id or 'of a temporary key'}"

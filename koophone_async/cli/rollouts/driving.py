@@ -283,5 +283,7 @@ async def _exit_of(rollout: Rollout, code: Exit) -> Exit:
             print_stderr(f"koophone: stopped: {rollout.reason}")
             return Exit.STOPPED
         case _:
+            counts = " · ".join(f"{count:,} {state}" for state, count in record.counts.items())
+            print_stderr(f"koophone: rollout {record.id} {record.state}: {counts or 'no phones'}")
             passed = record.counts.get(State.SUCCEEDED, 0) + record.counts.get(State.ACCEPTED, 0)
             return Exit.DONE if passed == sum(record.counts.values()) else Exit.SOME_FAILED
