@@ -16,15 +16,15 @@ _PAGING: Final = frozenset({"page", "size", "total", "next", "seen_at"})
 """Fields of a page beside its items."""
 
 IN_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "cph.bandwidths.list": ("id", "name", "size", "charged_by", "sharing"),
-    "cph.encoding_servers.list": ("id", "name", "state", "ip", "type"),
+    "cph.bandwidths.list": ("id", "name", "size", "charged_by"),
+    "cph.encoding_servers.list": ("id", "name", "state", "ip"),
     "cph.image_members.list": ("project", "image"),
     "cph.images.list": ("id", "name", "state", "type", "version"),
     "cph.jobs.list": ("id", "state", "phone", "error_code", "error_message"),
     "cph.phone_images.list": ("id", "name", "os_name", "visibility"),
     "cph.phones.list": ("id", "name", "state", "image_version", "type"),
     "cph.phones.models": ("name", "cpu", "memory", "disk", "resolution", "capacity"),
-    "cph.scheduled_events.list": ("id", "server_name", "type", "state", "not_before"),
+    "cph.scheduled_events.list": ("id", "server_name", "type", "state"),
     "cph.servers.list": ("id", "name", "state", "model"),
     "cph.servers.models": ("name", "type", "cores", "memory", "free_size", "max_disks"),
     "cph.tags.find": ("id", "name", "tags"),

@@ -87,7 +87,7 @@ class Meter:
     slowest: Outcome | None = field(default=None, init=False)
 
     def add(self, outcome: Outcome) -> None:
-        """Take note of an outcome."""
+        """Record an outcome."""
         if self.slowest is None or outcome.seconds > self.slowest.seconds:
             self.slowest = outcome
 
@@ -174,7 +174,7 @@ class Progress:
             STATUS.clear()
 
     def show(self, outcome: Outcome, tally: Tally) -> None:
-        """Take note of an outcome; it is shown at the next redraw."""
+        """Record an outcome; it is shown at the next redraw."""
         self._tally = tally
         self._meter.add(outcome)
 

@@ -116,7 +116,7 @@ class Listing:
     """Names by id, where there are any."""
 
     async def follow(self, items: AsyncIterable[Any]) -> AsyncIterator[Any]:
-        """Yield items, and take note of them; a list without filters may be counted by the service."""
+        """Yield items, and record them; a list without filters may be counted by the service."""
         async for item in items:
             self.count += 1
             self.total = items.total if isinstance(items, Items) else None

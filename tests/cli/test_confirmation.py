@@ -73,6 +73,19 @@ def test_the_answer_decides(typed: str, code: Exit | None, monkeypatch: pytest.M
             shown += os.read(outer, 4096).decode()
 
 
+def test_ids_and_accounts_cannot_change_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    consequence = Consequence.of_change("erase the data of", "phones", ["p1\x1b[2K\r", "p2\u202e", "p3\n"])
+    with terminal(monkeypatch, "n\n") as outer:
+        assert confirm(consequence, "key\x9b2J", yes=False) is Exit.SOME_FAILED
+
+        shown = ""
+        while "[y/N]" not in shown:
+            shown += os.read(outer, 4096).decode()
+
+    assert r"erase the data of 3 phones (p1\x1b[2K\r, p2\u202e, p3\n), with key\x9b2J? [y/N]" in shown
+    assert "\x1b" not in shown
+
+
 def migrate(*options: str) -> Line:
     """Migrate the first listed phone to the second, and the second to a third."""
 

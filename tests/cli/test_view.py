@@ -218,6 +218,8 @@ def test_csv_is_made_safe_by_an_option(koophone: Invoke) -> None:
         ("instances", "list"),
         ("cph", "phones", "list"),
         ("cph", "servers", "list"),
+        ("cph", "encoding-servers", "list"),
+        ("cph", "scheduled-events", "list"),
         ("iam", "projects", "list"),
     ],
     ids=" ".join,
