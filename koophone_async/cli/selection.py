@@ -7,6 +7,7 @@ from functools import cached_property
 from inspect import Parameter
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
+import attrs
 import typer
 from attrs import define, evolve, field, frozen
 
@@ -21,6 +22,7 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.rows import Items
 from koophone_async.selection import Where as Condition
 from koophone_async.selection import parse
+from koophone_async.selection.field_types import field_type
 from koophone_async.selection.grammar import Value
 
 if TYPE_CHECKING:
@@ -58,7 +60,9 @@ Names: TypeAlias = Annotated[
 
 def where_option(inventory: Inventory) -> Any:  # noqa: ANN401 - as typer declares it
     """Create the option `--where`."""
-    text = f"Select those that match, such as '{inventory.example}'. Fields are the columns of the list."
+    fields = attrs.fields(attrs.resolve_types(inventory.model))
+    names = ", ".join(field.name for field in fields if field_type(field.type))
+    text = f"Select those that match, such as '{inventory.example}'. Fields: {names}."
     return typer.Option("--where", metavar="EXPR", help=text)
 
 

@@ -101,6 +101,18 @@ def test_the_help_of_lists_shows_a_valid_expression(entry: Entry) -> None:
     assert entry.lists.example in help_of(*entry.words)
 
 
+@pytest.mark.parametrize(
+    "words, fields",
+    [
+        (("exec",), "Fields: id, name, region, sku, is_frozen, running,"),
+        (("cph", "phones", "stop"), "Fields: id, name, server, state, type, model,"),
+        (("cph", "servers", "list"), "Fields: id, name, zone, model, phone_model,"),
+    ],
+)
+def test_the_help_of_where_has_the_fields(words: tuple[str, ...], fields: str) -> None:
+    assert fields in help_of(*words)
+
+
 @pytest.mark.parametrize("name", ["page", "request-id", "kind"])
 def test_internal_fields_have_no_option(name: str) -> None:
     assert f"--{name}" not in help_of("instances", "list") + help_of("apps", "install")
