@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from abc import abstractmethod
 from collections import Counter, deque
-from collections.abc import AsyncIterable, Callable, Collection, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Sequence
 from itertools import pairwise
 from math import inf
 from typing import Final, Protocol, TypeAlias
@@ -25,6 +26,20 @@ class HasId(Protocol):
 
 Item: TypeAlias = str | HasId
 Source: TypeAlias = Iterable[Item] | AsyncIterable[Item]
+
+
+class BlockSource(AsyncIterable[Item]):
+    """An input that comes in blocks; all items of a block are read at once."""
+
+    @abstractmethod
+    def blocks(self) -> AsyncIterator[Sequence[Item]]:
+        """Iterate over the blocks."""
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        """Iterate over the items."""
+        async for block in self.blocks():
+            for item in block:
+                yield item
 
 
 def id_and_region(item: object) -> tuple[object, str | None]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from koophone_async.batches.chunks import (
+    BlockSource,
     Chunker,
     Item,
     Partitions,
@@ -40,8 +41,6 @@ from koophone_async.batches.outcomes import Outcome, State
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from koophone_async.batches.call_log import CallLog
     from koophone_async.batches.recorder import OutcomeRecorder
     from koophone_async.batches.regions import RegionLookup
@@ -65,7 +64,12 @@ class Intake:
         """Prepare to read an input; nothing is read yet."""
         self._verb = verb
         self._source = source
-        self._items = aiter(source) if isinstance(source, AsyncIterable) else self._until_end(iter(source))
+        self._items: Iterator[Item] | AsyncIterator[Sequence[Item]] = (
+            _blocks(source) if isinstance(source, AsyncIterable) else self._until_end(iter(source))
+        )
+        self._block: deque[Item] = deque()
+        """Items that have come and were not added, if the input is asynchronous."""
+
         self._max_in_flight = options.in_flight
         self._recorder = recorder
         self._linger = options.linger
@@ -248,21 +252,33 @@ class Intake:
             yield chunk
 
     async def _read(self) -> list[str] | None:
-        """Read until a chunk is full, or until no more may be read; ahead only one id."""
-        if not self._may_read:
-            return None
+        """Read until a chunk is full, or until no more may be read; ahead only what comes at once."""
         try:
-            if isinstance(self._items, Iterator):
+            while self._may_read:
+                items = (
+                    self._items if isinstance(self._items, Iterator) else await self._next_items(self._items)
+                )
                 room = max(1, self._max_in_flight - self._recorder.unreported + self._waiting)
-                return next(filter(None, map(self._add, islice(self._items, room))), None)
-            async for item in self._items:
-                chunk = self._add(item)
-                if chunk or self.needs_read_ahead or not self._may_read:
+                chunk = next(filter(None, map(self._add, islice(items, room))), None)
+                if chunk or self.needs_read_ahead:
                     return chunk
         except Exception as error:  # noqa: BLE001 - of the caller's input; raised after the ids before it
             self.error = error
-        self._has_ended = True
+            self._has_ended = True
         return None
+
+    async def _next_items(self, blocks: AsyncIterator[Sequence[Item]]) -> Iterator[Item]:
+        """Wait for a block of the input, unless some of the last one is left."""
+        while not self._block and not self._has_ended:
+            try:
+                self._block.extend(await anext(blocks))
+            except StopAsyncIteration:
+                self._has_ended = True
+        return self._left_of_block()
+
+    def _left_of_block(self) -> Iterator[Item]:
+        while self._block:
+            yield self._block.popleft()
 
     def _until_end(self, source: Iterator[Item]) -> Iterator[Item]:
         try:
@@ -295,6 +311,15 @@ class Intake:
         """Record that no call can have an id."""
         outcome = Outcome(id, State.NOT_SENT, error_message=problem)
         self._recorder.record(outcome if self.log is None else self.log.unsendable(outcome))
+
+
+async def _blocks(source: AsyncIterable[Item]) -> AsyncIterator[Sequence[Item]]:
+    if isinstance(source, BlockSource):
+        async for block in source.blocks():
+            yield block
+    else:
+        async for item in source:
+            yield (item,)
 
 
 def _now() -> float:

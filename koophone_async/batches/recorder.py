@@ -11,7 +11,7 @@ from attrs import define, field
 from koophone_async.batches.outcomes import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 @define(eq=False)
@@ -62,6 +62,12 @@ class OutcomeRecorder:
         else:
             self.ready.append(outcome)
         self.notify()
+
+    def take_ready(self) -> Sequence[Outcome]:
+        """Return the queued outcomes, which are reported by that."""
+        ready = tuple(self.ready)
+        self.ready.clear()
+        return ready
 
     def notify(self) -> None:
         """Wake all tasks that wait for a change."""

@@ -187,21 +187,41 @@ class Run(Generic[Request, Answer]):
 
         If the run was awaited before, iterate over the outcomes of its report once it is complete.
         """
-        recorder = self._recorder
-        if self._driver is None and not self._is_finished:
-            recorder.keeps = False
-        self._start()
+        recorder = self._begin_iteration()
         try:
             while recorder.ready or not self._is_over:
                 while recorder.ready:
                     yield recorder.ready.popleft()
-                recorder.notify()  # there is room for more ids
-                await recorder.wait_until(lambda: recorder.ready or self._is_over)
+                await self._wait_for_outcomes()
             self._raise_error()
             for outcome in self.report:
                 yield outcome
         finally:
             await self.cancel()
+
+    async def blocks(self) -> AsyncIterator[Sequence[Outcome]]:
+        """Iterate over outcomes as they arrive, all at once that are there."""
+        recorder = self._begin_iteration()
+        try:
+            while recorder.ready or not self._is_over:
+                if recorder.ready:
+                    yield recorder.take_ready()
+                await self._wait_for_outcomes()
+            self._raise_error()
+        finally:
+            await self.cancel()
+
+    def _begin_iteration(self) -> OutcomeRecorder:
+        """Start the run, if it has not started, with outcomes queued for the caller."""
+        if self._driver is None and not self._is_finished:
+            self._recorder.keeps = False
+        self._start()
+        return self._recorder
+
+    async def _wait_for_outcomes(self) -> None:
+        recorder = self._recorder
+        recorder.notify()  # there is room for more ids
+        await recorder.wait_until(lambda: recorder.ready or self._is_over)
 
     async def cancel(self) -> None:
         """Stop: nothing more is sent, and jobs are left running. `report` shows which ids that concerns.
