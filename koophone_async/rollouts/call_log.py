@@ -33,8 +33,8 @@ class StepLog:
     step: int
     wave: int
     selection: int
-    positions: dict[str, int] = field(factory=dict[str, int], init=False)
-    """Positions by id, of the phones that are in this step."""
+    targets: Mapping[str, Target]
+    """Phones by id, of all steps: at least those that are in this one."""
 
     def admission(self) -> AbstractAsyncContextManager[None]:
         """Wait until a call may be sent, and occupy a slot during it."""
@@ -42,7 +42,7 @@ class StepLog:
 
     def plan(self, ids: Sequence[str]) -> LoggedChunk:
         """Write down a chunk that is about to be sent."""
-        positions = {id: self.positions[id] for id in ids}
+        positions = {id: self.targets[id].position for id in ids}
         chunk = self.attempt.driver.plan_chunk(
             self.step, tuple(positions.values()), wave=self.wave, selection=self.selection
         )
@@ -66,7 +66,6 @@ class StepLog:
         jobs = {job: id_of[position] for job, position in (chunk.jobs or {}).items() if position in id_of}
         called_at = chunk.called_at or self.attempt.now()
         entry = LoggedChunk(self, chunk.chunk, positions, set(positions))
-        self.positions.update(positions)
         return StartedCall(entry, chunk.handle or "", jobs, chunk.has_jobs, called_at)
 
 
@@ -135,15 +134,16 @@ class LoggedChunk:
     def settle(self, outcome: Outcome) -> Outcome:
         """Write the outcome of an id, as the step's expectation judges it."""
         attempt, step = self._log.attempt, self._log.step
-        attempt.admission.end_call(self)
+        is_taken = outcome.id in self._taken
+        if not is_taken:  # otherwise the call has been answered before
+            attempt.admission.end_call(self)
         position = self._open.pop(outcome.id)
-        self._log.positions.pop(outcome.id, None)
-        if attempt.is_left_to_resume(outcome):
+        if not outcome.ok and attempt.is_left_to_resume(outcome):
             if outcome.state is State.NOT_SENT:
                 attempt.phones.place(position, step)
                 self._is_unsent = True
         else:
-            outcome = attempt.record(position, self._log, outcome, taken=outcome.id in self._taken)
+            outcome = attempt.record(position, self._log, outcome, taken=is_taken)
             self._results.append(Result(position, attempt.number, step, outcome))
         if len(self._results) == 1 or not self._open:
             attempt.write_soon(self)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from attrs import define, field
 
+from koophone_async.batches.chunks import BlockSource
 from koophone_async.rollouts.call_log import StepLog
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from koophone_async.batches import Outcome, Run
     from koophone_async.batches.chunks import Source
@@ -25,16 +26,16 @@ _MAX_QUEUED: Final = 2_000
 
 
 @define(eq=False)
-class StepQueue:
+class StepQueue(BlockSource):
     """Phones that wait for a step."""
 
-    _targets: deque[Target] = field(factory=deque["Target"], init=False)
+    _targets: list[Target] = field(factory=list["Target"], init=False)
     _is_closed: bool = field(default=False, init=False)
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
 
-    def put(self, target: Target) -> None:
-        """Add a phone."""
-        self._targets.append(target)
+    def put(self, targets: Iterable[Target]) -> None:
+        """Add phones."""
+        self._targets.extend(targets)
         self._changed.set()
 
     def close(self) -> None:
@@ -48,17 +49,16 @@ class StepQueue:
             self._changed.clear()
             await self._changed.wait()
 
-    async def __aiter__(self) -> AsyncIterator[Target]:
+    async def blocks(self) -> AsyncIterator[Sequence[Target]]:
         """Iterate over the phones as they come, until the queue is closed and empty."""
-        while True:
-            while self._targets:
-                if len(self._targets) == _MAX_QUEUED:
-                    self._changed.set()
-                yield self._targets.popleft()
-            if self._is_closed:
-                return
-            self._changed.clear()
-            await self._changed.wait()
+        while self._targets or not self._is_closed:
+            if self._targets:
+                block, self._targets = self._targets, []
+                self._changed.set()  # there is room
+                yield block
+            else:
+                self._changed.clear()
+                await self._changed.wait()
 
 
 @define(eq=False)
@@ -71,8 +71,8 @@ class Pipeline:
     _open_run: Callable[[int, Source], Run[Any, Any]]
     """Creates the run of a step on phones."""
 
-    _on_end: Callable[[Target, int, Outcome], None]
-    """Called with a phone, its step and its outcome, when it takes no further step."""
+    _on_end: Callable[[int, Sequence[Outcome]], None]
+    """Called with a step, and the outcomes of phones that take no further one."""
 
     _queues: Sequence[StepQueue] = field(init=False)
     _logs: Sequence[StepLog] = field(init=False)
@@ -82,17 +82,18 @@ class Pipeline:
     def __attrs_post_init__(self) -> None:
         steps = range(len(self._attempt.steps))
         self._queues = [StepQueue() for _ in steps]
-        self._logs = [StepLog(self._attempt, step, self._wave, self._selection) for step in steps]
+        place = self._wave, self._selection
+        self._logs = [StepLog(self._attempt, step, *place, self._targets) for step in steps]
 
     async def run(
         self,
-        targets: AsyncIterator[Target],
+        targets: AsyncIterator[Sequence[Target]],
         chunks: Sequence[SentChunk] = (),
     ) -> None:
         """Run all steps to their end.
 
         Args:
-            targets: The phones that wait for a step; the table of phones has which.
+            targets: The phones that wait for a step, in blocks; the table of phones has which.
             chunks: Calls that an earlier process sent, whose jobs are awaited.
         """
         for _, members in chunks:
@@ -107,35 +108,32 @@ class Pipeline:
         for run in self._runs:
             await run.cancel()
 
-    async def _feed(self, targets: AsyncIterator[Target]) -> None:
-        async for target in targets:
+    async def _feed(self, targets: AsyncIterator[Sequence[Target]]) -> None:
+        phones = self._attempt.phones
+        async for block in targets:
             await self._queues[0].wait_for_room()
             if self._attempt.admission.stopped is not None:
                 break
-            self._put(target, self._attempt.phones.step(target.position))
+            self._targets.update((target.id, target) for target in block)
+            for step, waiting in groupby(block, lambda target: phones.step(target.position)):
+                self._queues[step].put(waiting)
         self._queues[0].close()
-
-    def _put(self, target: Target, step: int) -> None:
-        """Put a phone into the queue of its next step."""
-        self._enter(target, step)
-        self._queues[step].put(target)
-
-    def _enter(self, target: Target, step: int) -> None:
-        self._targets[target.id] = target
-        self._logs[step].positions[target.id] = target.position
 
     async def _run_step(self, step: int, chunks: Sequence[SentChunk]) -> None:
         log = self._logs[step]
         resumed = [log.resume(chunk, members) for chunk, members in chunks]
         run = self._open_run(step, self._queues[step]).log_calls_to(log, resumed)
         self._runs.append(run)
-        async for outcome in run:
-            target = self._targets[outcome.id]
-            following = self._attempt.next_step(outcome.id, step + 1) if outcome.ok else None
-            if following is not None:
-                self._put(target, following)
-            else:
-                del self._targets[outcome.id]
-                self._on_end(target, step, outcome)
+        async for outcomes in run.blocks():
+            self._on_end(step, [outcome for outcome in outcomes if not self._advance(outcome, step)])
         if step + 1 < len(self._queues):
             self._queues[step + 1].close()
+
+    def _advance(self, outcome: Outcome, step: int) -> bool:
+        """Put a phone into the queue of its next step; return False if there is none."""
+        following = self._attempt.next_step(outcome.id, step + 1) if outcome.ok else None
+        if following is None:
+            del self._targets[outcome.id]
+            return False
+        self._queues[following].put((self._targets[outcome.id],))
+        return True

@@ -25,11 +25,11 @@ from koophone_async.rollouts.starts import NewOptions
 from koophone_async.rollouts.stop_tally import StopTally
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from koophone_async.rollouts.journal import RolloutRecord, Target
+    from koophone_async.rollouts.journal import RolloutRecord
     from koophone_async.rollouts.plan import Plan
     from koophone_async.rollouts.starts import Start
     from koophone_async.session import Session
@@ -386,16 +386,15 @@ class Rollout:
                 if attempt.phones.is_pending(target.position):
                     outcome = Outcome(target.id, State.NOT_SENT, error_message=self.reason)
                     step = attempt.phones.step(target.position)
-                    self._report_end(target, step, attempt.wave_of(target.position), outcome)
+                    self._report_end(step, attempt.wave_of(target.position), (outcome,))
 
-    def _report_end(self, target: Target, step: int, wave: int, outcome: Outcome) -> None:
-        del target
-        start = self._start
-        number = 1 if start is None else start.attempt
-        ended = PhoneOutcome.of(outcome, step=step + 1, wave=wave, attempt=number)
-        if self._keeps:
-            self.report.keep(ended)
-        else:
-            self.report.add(ended)
-            self._ready.append(ended)
-            self._changed.set()
+    def _report_end(self, step: int, wave: int, outcomes: Iterable[Outcome]) -> None:
+        number = 1 if self._start is None else self._start.attempt
+        for outcome in outcomes:
+            ended = PhoneOutcome.of(outcome, step=step + 1, wave=wave, attempt=number)
+            if self._keeps:
+                self.report.keep(ended)
+            else:
+                self.report.add(ended)
+                self._ready.append(ended)
+        self._changed.set()

@@ -47,6 +47,8 @@ _QUOTA_SECONDS: Final = 2.0
 _OUTSIDE_DEADLINE: Final = frozenset({WaitingFor.APPROVAL, WaitingFor.PAUSE, WaitingFor.WINDOW})
 """What is waited for without using up the deadline."""
 
+_NOT_SENT: Final = State.NOT_SENT  # attributes of an enum are slow to read
+
 INTERRUPTED: Final = "interrupted"
 CANCELLED_BY_REQUEST: Final = "cancelled"
 DEADLINE: Final = "deadline"
@@ -60,8 +62,8 @@ class Runner:
     _plan: Plan
     _attempt: Attempt
     _clients: Clients
-    _on_end: Callable[[Target, int, int, Outcome], None]
-    """Called with a phone, its step, its wave and its outcome, when it takes no further step."""
+    _on_end: Callable[[int, int, Sequence[Outcome]], None]
+    """Called with a step, a wave, and the outcomes of phones that take no further step."""
 
     _wave: int = 1
     """The wave that was reached."""
@@ -164,27 +166,33 @@ class Runner:
         steps = self._attempt.steps
         return lambda step, source: bind(steps[step], fleet(source), path=f"steps[{step}]")
 
-    async def _targets(self, wave: int, selection: int) -> AsyncIterator[Target]:
-        """Read the phones of a wave that wait to be sent, in their order."""
+    async def _targets(self, wave: int, selection: int) -> AsyncIterator[Sequence[Target]]:
+        """Read the phones of a wave that wait to be sent, block by block in their order."""
         waves, phones = self._attempt.waves, self._attempt.phones
         first = waves[wave - 2] if wave > 1 else 0
         async for block in self._journal.targets(self._attempt.driver.rollout.id, first, waves[wave - 1]):
-            for target in block:
-                if target.selection == selection and phones.is_pending(target.position):
-                    yield target
+            yield [
+                target
+                for target in block
+                if target.selection == selection and phones.is_pending(target.position)
+            ]
 
     def _has_pending(self, wave: int) -> bool:
         """Return whether any phone after a wave waits to be sent."""
         waves = self._attempt.waves
         return any(True for _ in self._attempt.phones.pending(waves[wave - 1], waves[-1]))
 
-    def _report(self, wave: int) -> Callable[[Target, int, Outcome], None]:
-        def on_end(target: Target, step: int, outcome: Outcome) -> None:
-            # Whatever is left to a resume is reported when the rollout has ended.
-            if outcome.state is not State.NOT_SENT or not self._attempt.is_left_to_resume(outcome):
-                self._on_end(target, step, wave, outcome)
+    def _report(self, wave: int) -> Callable[[int, Sequence[Outcome]], None]:
+        def on_end(step: int, outcomes: Sequence[Outcome]) -> None:
+            self._on_end(
+                step, wave, [outcome for outcome in outcomes if not self._is_reported_later(outcome)]
+            )
 
         return on_end
+
+    def _is_reported_later(self, outcome: Outcome) -> bool:
+        """Return whether a phone was not sent and is left to a resume: the end of the rollout reports it."""
+        return outcome.state is _NOT_SENT and self._attempt.is_left_to_resume(outcome)
 
     # Ends
 

@@ -68,7 +68,10 @@ class Step:
 
 def next_step(steps: Sequence[Step], id: str, first: int) -> int | None:
     """Return the index of the first step, from `first` on, that applies to a phone; None if there is none."""
-    return next((index for index in range(first, len(steps)) if steps[index].applies_to(id)), None)
+    for index in range(first, len(steps)):
+        if steps[index].applies_to(id):
+            return index
+    return None
 
 
 def leaves(arguments: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -182,7 +182,7 @@ class StopTally:
         after = 0 if self._rule is None else self._rule.after
         return {limit: max(after, math.ceil(100 / limit.value)) for limit in self._limits.values()}
 
-    @property
+    @cached_property
     def _largest_minimum(self) -> int:
         return max(self._minima.values(), default=0)
 
@@ -191,11 +191,15 @@ class StopTally:
         before = self._ends[self.wave - 2] if self.wave > 1 else 0
         return min(self._minima[limit], self._ends[self.wave - 1] - before)
 
-    def _scopes(self, wave: int | None = None) -> tuple[_Counts, _Counts]:
-        number = wave or self.wave
-        if number not in self._waves:
-            self._waves[number] = _Counts(f"in wave {number}")
-        return self._total, self._waves[number]
+    def _scopes(self, wave: int | None = None) -> Sequence[_Counts]:
+        """Return where phones of a wave are counted; the default rule judges nothing but single waves."""
+        counts = self._counts(wave or self.wave)
+        return (self._total, counts) if self._limits else (counts,)
+
+    def _counts(self, wave: int) -> _Counts:
+        if wave not in self._waves:
+            self._waves[wave] = _Counts(f"in wave {wave}")
+        return self._waves[wave]
 
     def _skipped_steps(self, id: str, step: int, *, has_passed: bool) -> Sequence[int]:
         """Return the steps that are not for a phone, from before this one, or after it if it was the last.
@@ -209,7 +213,7 @@ class StopTally:
 
     def _nobody_succeeded(self) -> str | None:
         """Return the reason of the default rule: after the last wave there is nothing to stop."""
-        _, wave = self._scopes()
+        wave = self._counts(self.wave)
         has_failed_all = wave.steps and wave.survival(NOT_SUCCEEDED, 0)[0] == 0
         return (
             f"nobody succeeded in wave {self.wave}"
