@@ -100,7 +100,7 @@ class _Counts:
         return text if is_reached else None
 
 
-@define(eq=False)
+@define(eq=False, slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class StopTally:
     """The results of one attempt of a rollout, and the rule that they are judged by."""
 
