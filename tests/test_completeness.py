@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import koophone_async
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.emulator import Emulator
 from koophone_async.events import INBOUND_CALLS
@@ -44,3 +47,13 @@ def test_a_flat_module_has_request_and_answer(name: str) -> None:
 
     missing = sorted(models - set(flat.__all__) - shared)
     assert missing == [], f"import each in koophone_async/{operation.service}.py and add it to __all__"
+
+
+def test_every_environment_variable_is_documented() -> None:
+    root = Path(koophone_async.__file__).parent
+    text = "".join(file.read_text("utf-8") for file in root.rglob("*.py"))
+    variables = set(re.findall(r"\"((?:KOOPHONE|HUAWEICLOUD_SDK)_[A-Z_]+)\"", text))
+    documented = (root.parent / "docs" / "configuration.md").read_text("utf-8")
+
+    assert len(variables) > 10
+    assert sorted(name for name in variables if f"`{name}" not in documented) == []
