@@ -11,7 +11,7 @@ from attrs import define, field
 
 from koophone_async.credentials import Credentials, Password, ProfileFile
 from koophone_async.polling import Deadline
-from koophone_async.rollouts.fleets import open_fleet
+from koophone_async.rollouts.fleets import open_client, open_fleet
 from koophone_async.session import Session
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ class Clients:
 
     async def _create(self, selection: Selection) -> Client:
         session = await self._session_of(selection.profile)
-        # Imported when needed: a command on one service would take half as long again for both.
-        if self._plan.service == "koophone":
-            from koophone_async.services.koophone.client import KooPhone  # noqa: PLC0415
-
-            return KooPhone(session, edition=self._plan.edition)
-        from koophone_async.services.cph.client import CloudPhone  # noqa: PLC0415
-
-        return CloudPhone(session, project_id=selection.project_id, region=selection.region)
+        plan = self._plan
+        return open_client(
+            plan.service,
+            session,
+            edition=plan.edition,
+            project_id=selection.project_id,
+            region=selection.region,
+        )
 
     async def _session_of(self, profile: str | None) -> Session:
         if profile is None and self._session is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from koophone_async.selection import Where
     from koophone_async.services.cph.client import CloudPhone
     from koophone_async.services.koophone.client import KooPhone
+    from koophone_async.wire import Edition
 
     Client: TypeAlias = KooPhone | CloudPhone
 
@@ -143,7 +144,7 @@ def open_client(
     service: str,
     session: Session,
     *,
-    edition: str | None = None,
+    edition: Edition | str | None = None,
     project_id: str | None = None,
     region: str | None = None,
 ) -> Client:

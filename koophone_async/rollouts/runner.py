@@ -144,11 +144,10 @@ class Runner:
                 continue
             if not self._is_stopped and (reason := self._attempt.tally.end_wave()) is not None:
                 self._stop(RolloutState.STOPPED, reason)
-            if self._is_stopped or self._wave >= len(self._attempt.waves):
+            following = self._next_wave()
+            if self._is_stopped or following is None or not await self._pass_gate(following):
                 return
-            if self._has_pending(self._wave) and not await self._pass_gate():
-                return
-            self._wave += 1
+            self._wave = self._attempt.tally.wave = following
 
     async def _run_wave(self, wave: int, chunks: Sequence[SentChunk]) -> None:
         async with anyio.create_task_group() as group:
@@ -177,10 +176,14 @@ class Runner:
                 if target.selection == selection and phones.is_pending(target.position)
             ]
 
-    def _has_pending(self, wave: int) -> bool:
-        """Return whether any phone after a wave waits to be sent."""
+    def _next_wave(self) -> int | None:
+        """Return the next wave with phones that wait to be sent; None if there is none.
+
+        A retry has no phones in some waves, and no gates after these.
+        """
         waves = self._attempt.waves
-        return any(True for _ in self._attempt.phones.pending(waves[wave - 1], waves[-1]))
+        first = next(self._attempt.phones.pending(waves[self._wave - 1], waves[-1]), None)
+        return None if first is None else self._attempt.wave_of(first)
 
     def _report(self, wave: int) -> Callable[[int, Sequence[Outcome]], None]:
         def on_end(step: int, outcomes: Sequence[Outcome]) -> None:
@@ -219,7 +222,7 @@ class Runner:
 
     # Gates
 
-    async def _pass_gate(self) -> bool:
+    async def _pass_gate(self, following: int) -> bool:
         """Wait until the next wave may start; return False if the rollout is left or stopped here."""
         between, now = self._plan.between, asyncio.get_running_loop().time
         opens_at = now() + between.pause
@@ -231,7 +234,7 @@ class Runner:
                     if not self._waits_at_gates:
                         await self._poll_requests()
                         if self._approved < self._wave:
-                            self._stop(RolloutState.WAITING, f"wave {self._wave + 1} needs approval")
+                            self._stop(RolloutState.WAITING, f"wave {following} needs approval")
                         continue
                 elif pause or self._is_paused:
                     self._go_on(WaitingFor.APPROVAL)

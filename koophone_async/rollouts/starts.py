@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,11 +11,12 @@ from attrs import evolve, frozen
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import Deadline
-from koophone_async.rollouts.attempt_plans import RETRY, UNDO, StepsByAttempt, plan_of
+from koophone_async.rollouts.attempt_plans import RETRY, UNDO, plan_of
 from koophone_async.rollouts.changes import with_value
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.forecast import Forecast, forecast
 from koophone_async.rollouts.journal import ChunkState, Kind, NewRollout, RolloutRecord, RolloutState
+from koophone_async.rollouts.last_outcomes import last_outcomes
 from koophone_async.rollouts.links import check_links
 from koophone_async.rollouts.phones import IN_FLIGHT, PENDING
 from koophone_async.rollouts.plan import Plan
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 RETRIED: Final = frozenset({State.FAILED, State.REFUSED})
 """States that a retry takes unless others are named."""
+
+RETRIABLE: Final = RETRIED | {State.NOT_SENT, State.UNKNOWN}
+"""States that a retry can take; unfinished jobs are awaited by a resume."""
 
 _RETRYING: Final = "a retry of the stopped rollout would send to the phones that the rule protects"
 
@@ -216,10 +221,15 @@ async def retry(
         The start; None if no phone ended so.
 
     Raises:
-        InvalidRequest: The rollout has not ended; or the states include `not_sent`, and a rule or a person
-            has stopped the rollout.
+        InvalidRequest: The rollout has not ended; or one of the states is not retried, or is `not_sent`
+            though a rule or a person has stopped the rollout.
         LeaseHeld: Another process drives it.
     """
+    for state in sorted(set(only) - RETRIABLE):
+        problem = (
+            f"has {state}; retried are {', '.join(sorted(RETRIABLE))}, and resume awaits unfinished jobs"
+        )
+        raise InvalidRequest("", "only", problem, Rule.NOT_A_CHOICE)
     record = await _ended(journal, name, RETRY)
     is_stopped = record.state in (RolloutState.STOPPED, RolloutState.CANCELLED)
     if State.NOT_SENT in only and is_stopped and not despite_stop:
@@ -228,11 +238,11 @@ async def retry(
     await _check_account(record, plan, session)
     verbs = verbs_of(plan.service, plan.resource)
     orders = frozenset(index for index, step in enumerate(plan.steps) if verbs[step.verb].costs_money)
-    last = await _last_results(journal, record)
     starts = [
-        (position, step)
-        for position, (step, state) in enumerate(last)
-        if state in only and not (step in orders and state is not State.REFUSED)
+        (target.position, step)
+        async for target, outcome in last_outcomes(journal, record)
+        if outcome.state in only
+        and not ((step := outcome.step - 1) in orders and outcome.state is not State.REFUSED)
     ]
     return await _begin(journal, record, plan, RETRY, starts)
 
@@ -280,18 +290,6 @@ async def _ended(journal: Journal, name: str, action: str) -> RolloutRecord:
     return record
 
 
-async def _last_results(journal: Journal, record: RolloutRecord) -> list[tuple[int, State]]:
-    """Return the last step and state of every phone; one without a result was not sent."""
-    last, steps = [(0, State.NOT_SENT)] * record.targets, await StepsByAttempt.read(journal, record)
-    async for results in journal.results(record.id):
-        for result in results:
-            following = steps.next_step(result)
-            last[result.position] = (
-                (result.step, result.outcome.state) if following is None else (following, State.NOT_SENT)
-            )
-    return last
-
-
 async def _begin(
     journal: Journal, record: RolloutRecord, plan: Plan, kind: str, starts: Sequence[tuple[int, int]]
 ) -> Start | None:
@@ -299,7 +297,8 @@ async def _begin(
     if not starts:
         return None
     waves = (record.targets,) if kind == UNDO else record.waves
+    first = bisect_right(waves, starts[0][0]) + 1
     driver = await journal.acquire(record.id)
     number = await driver.add_attempt(kind, starts, waves)
     driver.log(kind, {"targets": len(starts)})
-    return Start(driver, plan, number, waves)
+    return Start(driver, plan, number, waves, first)

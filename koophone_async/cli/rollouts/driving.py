@@ -31,6 +31,7 @@ from koophone_async.rollouts import (
 from koophone_async.rollouts.durations import parse_duration
 from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.requests import go_on
+from koophone_async.rollouts.starts import RETRIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,7 @@ def retry(
     *,
     only: Annotated[
         str,
-        typer.Option(metavar="STATES", help="States to retry: failed, refused, unfinished or not_sent."),
+        typer.Option(metavar="STATES", help="States to retry: failed, refused or not_sent."),
     ] = "failed,refused",
     unknown: Annotated[
         bool,
@@ -189,7 +190,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 def _states(text: str) -> set[State]:
     names = [name.strip() for name in text.split(",")]
-    allowed = {state.value for state in State} - {State.SUCCEEDED, State.ACCEPTED, State.UNKNOWN}
+    allowed = RETRIABLE - {State.UNKNOWN}
     for name in names:
         if name == State.UNKNOWN:
             raise typer.BadParameter("unknown phones are retried by --unknown", param_hint="--only")
