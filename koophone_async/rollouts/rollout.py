@@ -278,6 +278,11 @@ class Rollout:
         await requests.approve(*self._named, wave)
 
     @property
+    def is_undo(self) -> bool:
+        """Whether it runs the undo steps of its plan, once it has started."""
+        return self._start is not None and self._start.is_undo
+
+    @property
     def waiting_for(self) -> WaitingFor | None:
         """What it waits for now, in this process; None while it goes on."""
         return self._runner.waiting_for if self._runner else None

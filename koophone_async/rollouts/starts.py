@@ -65,6 +65,8 @@ class Start:
     ignores_stop: bool = False
     """Whether what was counted before this process does not stop it."""
 
+    is_undo: bool = False
+
 
 @frozen
 class NewOptions:
@@ -196,7 +198,15 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
         plan = evolve(plan, deadline=deadline)
     waves = last.waves or record.waves
     reached = max(1, driver.rollout.wave)
-    return Start(driver, plan, last.attempt, waves, reached, ignores_stop=despite_stop)
+    return Start(
+        driver,
+        plan,
+        last.attempt,
+        waves,
+        reached,
+        ignores_stop=despite_stop,
+        is_undo=last.kind == UNDO,
+    )
 
 
 def _likely_end(record: RolloutRecord, now: datetime) -> datetime:
@@ -226,9 +236,8 @@ async def retry(
         LeaseHeld: Another process drives it.
     """
     for state in sorted(set(only) - RETRIABLE):
-        problem = (
-            f"has {state}; retried are {', '.join(sorted(RETRIABLE))}, and resume awaits unfinished jobs"
-        )
+        known = ", ".join(sorted(RETRIABLE))
+        problem = f"has {state}; retried are {known}, and resume awaits unfinished jobs"
         raise InvalidRequest("", "only", problem, Rule.NOT_A_CHOICE)
     record = await _ended(journal, name, RETRY)
     is_stopped = record.state in (RolloutState.STOPPED, RolloutState.CANCELLED)
@@ -301,4 +310,4 @@ async def _begin(
     driver = await journal.acquire(record.id)
     number = await driver.add_attempt(kind, starts, waves)
     driver.log(kind, {"targets": len(starts)})
-    return Start(driver, plan, number, waves, first)
+    return Start(driver, plan, number, waves, first, is_undo=kind == UNDO)

@@ -183,3 +183,46 @@ async def test_a_rollout_that_has_not_started_has_no_status(
 ) -> None:
     with pytest.raises(InvalidRequest, match="has not started"):
         await Rollout(plan(ids), journal, session).status()
+
+
+@pytest.mark.parametrize("state", [State.UNFINISHED, State.SUCCEEDED])
+async def test_a_state_that_is_not_retried_is_refused(
+    session: Session, journal: Journal, ids: list[str], state: State
+) -> None:
+    await Rollout(plan(ids), journal, session)
+
+    with pytest.raises(InvalidRequest, match=f"only: has {state}"):
+        await Rollout.retry("last", journal, session, only={state})
+
+
+async def test_phones_whose_jobs_were_left_are_not_retried_as_not_sent(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    rollout = Rollout(plan(ids, waves=["2"]), journal, session)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(rollout, 1)
+    await rollout.cancel()
+
+    report = await Rollout.retry("last", journal, session, only={State.NOT_SENT}, despite_stop=True)
+
+    assert {outcome.id for outcome in report} == set(ids[2:])
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
+
+
+async def test_a_retry_asks_for_no_approval_after_waves_without_phones(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    for id in (ids[1], ids[5]):
+        emulator.fault(Fail(), RUN, phone=id, first=1)
+    fields = {"waves": ["1", "2", "3"], "stop": "never"}
+    await Rollout(plan(ids, **fields), journal, session)
+    approved = plan(ids, **fields, between=Between(approve=True)).to_json()
+    driver = await journal.acquire((await journal.find("last")).id)
+    driver.update(plan=approved)
+    await driver.release()
+    retry = Rollout.retry("last", journal, session, waits_at_gates=False)
+
+    waves = [outcome.wave async for outcome in retry]
+
+    assert waves == [2]
+    assert retry.reason == "wave 4 needs approval"

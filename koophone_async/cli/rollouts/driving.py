@@ -13,7 +13,7 @@ from koophone_async.cli.confirmation import Consequence, Yes, confirm
 from koophone_async.cli.errors import Exit, print_stderr, report_error
 from koophone_async.cli.journalled import JournalledRun
 from koophone_async.cli.progress import Total, Work, quota_wait
-from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run
+from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record
 from koophone_async.cli.runner import execute, follow, with_option_names
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.summary import print_summary
@@ -31,11 +31,14 @@ from koophone_async.rollouts import (
 from koophone_async.rollouts.durations import parse_duration
 from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.requests import go_on
+from koophone_async.rollouts.runner import DEADLINE
 from koophone_async.rollouts.starts import RETRIABLE
+from koophone_async.rollouts.waves import ALL, WavePlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from koophone_async.rollouts.waves import Wave
     from koophone_async.session import Session
 
 _LEASE_MARGIN: Final = 1.0
@@ -70,7 +73,7 @@ def start(
         def rollout(opened: Journal, session: Session) -> Rollout:
             return Rollout(loaded, opened, session, waits_at_gates=_has_terminal(), options=options)
 
-        return await _drive(current_settings(context), journal, rollout)
+        return await _drive(current_settings(context), journal, rollout, waves=loaded.waves)
 
     execute(work())
 
@@ -205,6 +208,7 @@ async def _drive(
     create: Callable[[Journal, Session], Rollout],
     *,
     run: str | None = None,
+    waves: Sequence[Wave] = (),
 ) -> Exit:
     """Drive a rollout to its end, or to where it is left, and return the exit code."""
     try:
@@ -212,12 +216,20 @@ async def _drive(
             rollout = create(journal, session)
             if (code := await _begin(rollout, journal, run)) is not None:
                 return code
+            _report_skipped(waves, (await rollout.status()).targets)
             return await _follow(rollout, session)
     except InvalidPlan:
         raise
     except (JournalError, InvalidRequest) as error:
         report_error(error)
         return Exit.NOT_STARTED
+
+
+def _report_skipped(waves: Sequence[Wave], targets: int) -> None:
+    """Print which waves add no phone to those before them."""
+    for wave in WavePlan.of(waves, targets).skipped:
+        if wave != ALL:  # appended to waves that reach all phones already
+            print_stderr(f"koophone: wave {wave} adds no phone, and is skipped")
 
 
 async def _begin(rollout: Rollout, journal: Journal, run: str | None) -> Exit | None:
@@ -267,11 +279,17 @@ def delay_of(rollout: Rollout, session: Session) -> Callable[[], str | None]:
 
 
 async def _exit_of(rollout: Rollout, code: Exit) -> Exit:
-    """Return the exit code for how a rollout was left, and print how to go on."""
+    """Return the exit code for how a rollout was left, and print how to go on.
+
+    Args:
+        rollout: The rollout.
+        code: The exit code for the outcomes in this process, by which an undo ends.
+    """
     record = await rollout.status()
+    resume = f"koophone: to go on: koophone rollout resume {record.id}"
     match rollout.state:
         case RolloutState.INTERRUPTED:
-            print_stderr(f"koophone: to go on: koophone rollout resume {record.id}")
+            print_stderr(resume)
             return code
         case RolloutState.WAITING:
             print_stderr(f"koophone: {rollout.reason}")
@@ -281,10 +299,11 @@ async def _exit_of(rollout: Rollout, code: Exit) -> Exit:
             )
             return Exit.STOPPED
         case RolloutState.STOPPED:
+            option = "--deadline DURATION" if rollout.reason == DEADLINE else "--despite-stop"
             print_stderr(f"koophone: stopped: {rollout.reason}")
+            print_stderr(f"{resume} {option}")
             return Exit.STOPPED
         case _:
             counts = " · ".join(f"{count:,} {state}" for state, count in record.counts.items())
             print_stderr(f"koophone: rollout {record.id} {record.state}: {counts or 'no phones'}")
-            passed = record.counts.get(State.SUCCEEDED, 0) + record.counts.get(State.ACCEPTED, 0)
-            return Exit.DONE if passed == sum(record.counts.values()) else Exit.SOME_FAILED
+            return code if rollout.is_undo else exit_of_record(record)

@@ -1,10 +1,14 @@
-"""Options that the commands of rollouts share."""
+"""Options and exit codes that the commands of rollouts share."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
+
+from koophone_async.batches import State
+from koophone_async.cli.errors import Exit
+from koophone_async.rollouts import RolloutRecord, RolloutState
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id or name of a rollout, or `last`.")]
 JournalOption = Annotated[
@@ -18,3 +22,11 @@ JournalOption = Annotated[
 DespiteStop = Annotated[
     bool, typer.Option("--despite-stop", help="Go on though a rule or a person has stopped the rollout.")
 ]
+
+
+def exit_of_record(record: RolloutRecord) -> Exit:
+    """Return the exit code of a rollout that has ended or was left."""
+    if record.state in (RolloutState.STOPPED, RolloutState.WAITING):
+        return Exit.STOPPED
+    passed = record.counts.get(State.SUCCEEDED, 0) + record.counts.get(State.ACCEPTED, 0)
+    return Exit.DONE if passed == record.targets else Exit.SOME_FAILED

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from koophone_async.batches import State
 from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr, report_error
 from koophone_async.cli.output import Format, print_lines, printer
-from koophone_async.cli.rollouts.options import JournalOption, Run
+from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute
 from koophone_async.cli.status_line import STATUS, StatusLine
@@ -143,7 +142,7 @@ def watch(run: Run = "last", *, journal: JournalOption = None) -> None:
                     print_stderr(f"koophone: {_summary(record)}")
             STATUS.clear()
             print_stderr(f"koophone: {_summary(record)}")
-        return _exit_of(record)
+        return exit_of_record(record)
 
     execute(_reading(work))
 
@@ -252,11 +251,3 @@ def _summary(record: RolloutRecord) -> str:
     state = f"{record.state} for {record.waiting_for}" if record.waiting_for else record.state
     waves = f" · wave {record.wave} of {len(record.waves)}" if len(record.waves) > 1 else ""
     return f"rollout {record.id} {state}{waves} · {_text(dict(record.counts))}"
-
-
-def _exit_of(record: RolloutRecord) -> Exit:
-    """Return the exit code of a rollout that has ended or was left."""
-    if record.state in (RolloutState.STOPPED, RolloutState.WAITING):
-        return Exit.STOPPED
-    passed = record.counts.get(State.SUCCEEDED, 0) + record.counts.get(State.ACCEPTED, 0)
-    return Exit.DONE if passed == record.targets else Exit.SOME_FAILED

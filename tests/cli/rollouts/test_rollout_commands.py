@@ -143,7 +143,7 @@ def test_a_retry_takes_what_failed(koophone: Invoke, plan: Callable[..., str]) -
     assert {row["attempt"] for row in result.rows} == {2}
 
 
-@pytest.mark.parametrize("state", ["unknown", "succeeded", "nothing"])
+@pytest.mark.parametrize("state", ["unknown", "unfinished", "succeeded", "nothing"])
 def test_a_retry_refuses_other_states(koophone: Invoke, plan: Callable[..., str], state: str) -> None:
     assert koophone(rollout("start", plan()), rollout("retry", "--only", state)).code == 2
 
@@ -152,6 +152,20 @@ def test_an_undo_reaches_every_phone(koophone: Invoke, plan: Callable[..., str])
     result = koophone(rollout("start", plan()), rollout("undo", "shop"), rollout("outcomes", "-o", "jsonl"))
 
     assert {(row["attempt"], row["output"]) for row in result.rows} == {(2, "undo\n")}
+
+
+def test_an_undo_ends_by_its_own_outcomes(koophone: Invoke, plan: Callable[..., str]) -> None:
+    steps = [{"run": "echo one"}, {"run": "exit 1"}]
+    result = koophone(rollout("start", plan(steps=steps, stop="never")), rollout("undo", "--yes"))
+
+    assert result.code == 0
+
+
+def test_waves_that_add_no_phone_are_skipped(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan(waves=["1", "5%", "100%"])))
+
+    assert "wave 5% adds no phone, and is skipped" in result.err
+    assert "wave 100%" not in result.err
 
 
 def test_ended_rollouts_are_pruned(koophone: Invoke, plan: Callable[..., str]) -> None:
