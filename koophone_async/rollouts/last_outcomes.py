@@ -39,7 +39,8 @@ async def last_outcomes(
         async for block in journal.targets(record.id, first, end):
             for target in block:
                 attempt, step, outcome = last.get(target.position, (1, 0, None))
-                outcome = outcome or _open_outcome(target, record, open_chunks)
+                if outcome is None or (outcome.state is State.UNKNOWN and target.position in open_chunks):
+                    outcome = _open_outcome(target, record, open_chunks)
                 if outcome is not None:
                     wave = bisect_right(record.waves, target.position) + 1
                     yield target, PhoneOutcome.of(outcome, step=step + 1, wave=wave, attempt=attempt)

@@ -86,6 +86,9 @@ class Runner:
     _late: list[SentChunk] = field(factory=list["SentChunk"], init=False)
     """Calls of an earlier process that was stopped, whose handles it has written down after all."""
 
+    _awaited: set[int] = field(factory=set[int], init=False)
+    """Numbers of the chunks of earlier processes that are awaited, each once."""
+
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def drive(self, chunks: Sequence[SentChunk]) -> RolloutState:
@@ -102,6 +105,7 @@ class Runner:
             LeaseLost: Another process has taken the rollout over.
         """
         driver = self._attempt.driver
+        self._awaited.update(chunk.chunk for chunk, _ in chunks)
         approvals = [
             entry.details
             for entry in await self._journal.read_log(driver.rollout.id)
@@ -322,7 +326,8 @@ class Runner:
                 self._stop(RolloutState.CANCELLED, CANCELLED_BY_REQUEST)
             case RequestKind.APPROVE:
                 self._approved = max(self._approved, request.wave or self._wave)
-            case RequestKind.AWAIT if request.chunk is not None:
+            case RequestKind.AWAIT if request.chunk is not None and request.chunk.chunk not in self._awaited:
+                self._awaited.add(request.chunk.chunk)
                 self._late += await resume_chunks(self._journal, self._attempt, [request.chunk])
             case _:
                 pass

@@ -1,7 +1,8 @@
 """Drive rollouts in processes that kill themselves at a chosen point.
 
 Each line of standard input is an order. A process of its own obeys it, and one line of output answers: the
-number of points of each kind that it has passed, `killed` or `failed`. All imports are made once, before.
+number of points of each kind that it has passed, `killed` or `failed`. Before it stops, it prints its id.
+All imports are made once, before the first order.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class Order:
     count: int = 0
     """It dies at this point of its kind, counted from 1; 0 for never."""
 
+    stops: bool = False
+    """Whether it stops there, instead, until somebody continues it."""
+
 
 @define
 class Points:
@@ -57,7 +61,9 @@ class Points:
         """Count a point."""
         self.passed[kind] += 1
         if kind == self.order.kind and self.passed[kind] == self.order.count:
-            os.kill(os.getpid(), signal.SIGKILL)
+            if self.order.stops:
+                report(f"stopped {os.getpid()}")
+            os.kill(os.getpid(), signal.SIGSTOP if self.order.stops else signal.SIGKILL)
 
     def observe(self) -> None:
         """Count from now on what is written, sent and answered."""
