@@ -6,37 +6,28 @@ import asyncio
 from collections import deque
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from koophone_async.batches import Outcome, Report, State
+from koophone_async.batches import Report, State
 from koophone_async.errors import InvalidRequest
-from koophone_async.exception_groups import first_error
-from koophone_async.rollouts import events, requests, starts
-from koophone_async.rollouts.admission import Admission
-from koophone_async.rollouts.attempt import Attempt
-from koophone_async.rollouts.clients import Clients
-from koophone_async.rollouts.journal import Journal, JournalError, LeaseLost, RolloutState, WaitingFor
+from koophone_async.rollouts import requests, starts
+from koophone_async.rollouts.drive import Drive
+from koophone_async.rollouts.journal import Journal, JournalError, LeaseLost, RolloutState
 from koophone_async.rollouts.journal.records import ENDED_STATES
 from koophone_async.rollouts.outcomes import PhoneOutcome
-from koophone_async.rollouts.phones import PhoneTable
-from koophone_async.rollouts.restore import restore
-from koophone_async.rollouts.runner import Runner
 from koophone_async.rollouts.starts import NewOptions
-from koophone_async.rollouts.stop_tally import StopTally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
-    from koophone_async.rollouts.journal import RolloutRecord
+    from koophone_async.batches import Outcome
+    from koophone_async.rollouts.journal import RolloutRecord, WaitingFor
     from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.runner import Runner
     from koophone_async.rollouts.starts import Start
     from koophone_async.session import Session
-
-_ENDED_EARLY: Final = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED})
-_LEFT: Final = _ENDED_EARLY | {RolloutState.INTERRUPTED}
-"""States in which phones that were not sent are reported as such."""
 
 
 class Rollout:
@@ -188,7 +179,7 @@ class Rollout:
         self._journal: Journal | None = None
         self._start: Start | None = None
         self._has_begun = False
-        self._runner: Runner | None = None
+        self._drive: Drive | None = None
         self._driving: asyncio.Task[None] | None = None
         self._ready: deque[PhoneOutcome] = deque()
         self._changed = asyncio.Event()
@@ -256,8 +247,8 @@ class Rollout:
     async def interrupt(self) -> None:
         """Leave the rollout: nothing more is sent, jobs run on, and another process can resume it."""
         if self._driving is not None and not self._driving.done():
-            if self._runner is not None:
-                await self._runner.interrupt()
+            if (runner := self._runner) is not None:
+                await runner.interrupt()
             else:
                 self._driving.cancel()
             await asyncio.wait([self._driving])
@@ -302,6 +293,10 @@ class Rollout:
         return await journal.find(name)
 
     @property
+    def _runner(self) -> Runner | None:
+        return None if self._drive is None else self._drive.runner
+
+    @property
     def _named(self) -> tuple[Journal, str]:
         if self._journal is None or self.id is None:
             raise InvalidRequest("", "rollout", "has not started")
@@ -319,79 +314,22 @@ class Rollout:
 
     def _drive_in_task(self) -> asyncio.Task[None]:
         if self._driving is None:
-            self._driving = asyncio.create_task(self._drive(), name=f"rollout {self.id}")
+            self._driving = asyncio.create_task(self._run(), name=f"rollout {self.id}")
             self._driving.add_done_callback(lambda _: self._changed.set())
         return self._driving
 
-    async def _drive(self) -> None:
-        start, journal = self._start, self._journal
-        if start is None or journal is None:
+    async def _run(self) -> None:
+        if self._start is None or self._journal is None:
             self.state, self.report.is_complete = RolloutState.FINISHED, True
             return
-        driver, record = start.driver, start.driver.rollout
-        attempt = Attempt(
-            start.attempt,
-            start.plan.steps,
-            start.waves,
-            driver,
-            Admission(start.plan.concurrency),
-            PhoneTable(record.targets),
-            StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave),
-            self._now,
+        self._drive = drive = Drive(
+            self._journal, self._start, self._session, self._now, self._report_end, self._waits_at_gates
         )
         try:
-            chunks = await restore(journal, attempt)
-            if start.ignores_stop:
-                attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
-            elif (reason := attempt.tally.judge()) is not None:
-                attempt.admission.stop(reason)
-            driver.update(
-                state=RolloutState.RUNNING,
-                reason=None,
-                ended_at=None,
-                began_at=record.began_at or self._now(),
-                counts=attempt.phones.counts,
-            )
-            async with Clients(start.plan, self._session, start.max_wait) as clients:
-                self._runner = Runner(
-                    journal, start.plan, attempt, clients, self._report_end, start.wave, self._waits_at_gates
-                )
-                self.state = await self._runner.drive(chunks)
-                self.reason = self._runner.reason
-            await self._finish(journal, attempt)
-        except BaseException as error:  # noqa: BLE001 - raised again
-            self.state = RolloutState.INTERRUPTED
-            attempt.write()
-            with suppress(Exception):  # the first error is raised
-                await driver.release(state=RolloutState.INTERRUPTED)
-            raise first_error(error) from None
-
-    async def _finish(self, journal: Journal, attempt: Attempt) -> None:
-        """Report what was not sent, and write how the rollout ended or was left."""
-        if self.state in _LEFT:
-            await self._report_unsent(journal, attempt)
-        if self.state in _ENDED_EARLY:
-            attempt.phones.end_pending(State.NOT_SENT)
-        attempt.write()
-        has_ended = self.state in ENDED_STATES
-        place = {events.ATTEMPT: attempt.number, events.COUNTS: attempt.phones.counts}
-        attempt.driver.log(self.state.value, {**place, "reason": self.reason} if self.reason else place)
-        await attempt.driver.release(
-            state=self.state,
-            waiting_for=WaitingFor.APPROVAL if self.state is RolloutState.WAITING else None,
-            reason=self.reason,
-            counts=attempt.phones.counts,
-            ended_at=self._now() if has_ended else None,
-        )
-        self.report.is_complete = has_ended
-
-    async def _report_unsent(self, journal: Journal, attempt: Attempt) -> None:
-        async for block in journal.targets(attempt.driver.rollout.id):
-            for target in block:
-                if attempt.phones.is_pending(target.position):
-                    outcome = Outcome(target.id, State.NOT_SENT, error_message=self.reason)
-                    step = attempt.phones.step(target.position)
-                    self._report_end(step, attempt.wave_of(target.position), (outcome,))
+            await drive.run()
+        finally:
+            self.state, self.reason = drive.state, drive.reason
+        self.report.is_complete = self.state in ENDED_STATES
 
     def _report_end(self, step: int, wave: int, outcomes: Iterable[Outcome]) -> None:
         number = 1 if self._start is None else self._start.attempt

@@ -226,3 +226,36 @@ async def test_a_retry_asks_for_no_approval_after_waves_without_phones(
 
     assert waves == [2]
     assert retry.reason == "wave 4 needs approval"
+
+
+@pytest.mark.emulator(phones=6, jobs=Durations(fixed=20))
+async def test_an_undo_awaits_jobs_that_run(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, deadline=1, undo=[Step("run", "getprop")]), journal, session)
+    left = asyncio.get_running_loop().time()
+
+    report = await Rollout.undo("last", journal, session)
+
+    record = await journal.find("last")
+    first = [result.outcome.state async for block in journal.results(record.id, 1) for result in block]
+    assert report.counts == {State.SUCCEEDED: 6}
+    assert first[-6:] == [State.SUCCEEDED] * 6
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
+    assert asyncio.get_running_loop().time() - left >= 19 + 20
+
+
+@pytest.mark.emulator(phones=6, jobs=Durations(fixed=20))
+async def test_an_undo_that_awaits_jobs_can_be_interrupted(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, deadline=1, undo=[Step("run", "getprop")]), journal, session)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Rollout.undo("last", journal, session), 5)
+    assert (await journal.find("last")).state is RolloutState.INTERRUPTED
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
+
+    report = await Rollout.resume("last", journal, session)
+
+    assert report.counts == {State.SUCCEEDED: 6}
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
