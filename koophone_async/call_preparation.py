@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
-from uuid import uuid4
 
 from yarl import URL
 
@@ -45,7 +45,7 @@ def request_id_of(request: object) -> str:
     Raises:
         InvalidRequest: It contains characters that no header may contain.
     """
-    request_id = getattr(request, "request_id", None) or uuid4().hex
+    request_id = getattr(request, "request_id", None) or token_hex(16)
     HEADER.check("request_id", request_id)
     return str(request_id)
 

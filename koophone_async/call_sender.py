@@ -48,6 +48,8 @@ class CallSender:
 
     async def send(self, call: Call[Answer]) -> Answer:
         """Send until there is an answer, an error that is not retried, or the total timeout is reached."""
+        if self._total_timeout is None:
+            return await self._send_with_retries(call)
         limit = asyncio.timeout(self._total_timeout)
         try:
             async with limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -106,8 +107,9 @@ def parse_edition(value: Edition | str) -> Edition:
         raise InvalidRequest("", "edition", f"is {value!r}; it must be {' or '.join(Edition)}") from None
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine."""
+    """Return whether a host is this machine; every request asks it of the host of its service."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

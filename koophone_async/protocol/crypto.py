@@ -89,7 +89,14 @@ def signing_key(algorithm: Algorithm, access_key: str, secret_key: str, scope: s
 
 
 def _hmac_sha256(key: bytes) -> SigningKey:
-    return _symmetric(lambda text: hmac.digest(key, text, "sha256").hex())
+    keyed = hmac.new(key, digestmod=hashlib.sha256)
+
+    def sign(text: bytes) -> str:
+        code = keyed.copy()  # which has hashed the key already
+        code.update(text)
+        return code.hexdigest()
+
+    return _symmetric(sign)
 
 
 def _hmac_sm3(key: bytes) -> SigningKey:
