@@ -26,7 +26,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from koophone_async.errors import InvalidRequest, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from koophone_async.operation import Operation
 
@@ -124,6 +124,16 @@ def _text(value: Any, _: type) -> str:
     if isinstance(value, bool | int | float):
         return str(value)
     raise TypeError(f"expected text, not {type(value).__name__}")
+
+
+def _is_texts(kind: Any) -> bool:
+    return bool(kind == tuple[str, ...])
+
+
+def _texts(values: Any, _: type) -> tuple[str, ...]:
+    items = tuple(cast("Iterable[Any]", values))
+    # Lists of ids are long, and nearly always all text.
+    return items if {*map(type, items)} == {str} else tuple(_text(item, str) for item in items)
 
 
 def _integer(value: Any, _: type) -> int:
@@ -273,6 +283,7 @@ def scalar_converter(*, detailed: bool = False) -> Converter:
     """Return a converter that reads texts, numbers, times and enums in every form that answers have."""
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook(str, _text)
+    converter.register_structure_hook_func(_is_texts, _texts)
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
