@@ -65,7 +65,8 @@ class Attempt:
             The outcome, which is a failure if it is not what the step expects.
         """
         outcome = self.steps[log.step].judge(outcome)
-        following = self.next_step(outcome.id, log.step + 1) if outcome.ok else None
+        is_last = log.step + 1 == len(self.steps)
+        following = self.next_step(outcome.id, log.step + 1) if not is_last and outcome.ok else None
         if following is not None:
             self.phones.advance(position, following)
         else:

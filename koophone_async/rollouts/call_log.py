@@ -46,8 +46,7 @@ class StepLog:
         chunk = self.attempt.driver.plan_chunk(
             self.step, tuple(positions.values()), wave=self.wave, selection=self.selection
         )
-        for position in positions.values():
-            self.attempt.phones.begin(position, self.step)
+        self.attempt.phones.begin(positions.values(), self.step)
         return LoggedChunk(self, chunk, positions)
 
     def unsendable(self, outcome: Outcome) -> Outcome:

@@ -15,11 +15,11 @@ from koophone_async.polling.policy import PollPolicy
 from koophone_async.rollouts.journal import Target
 from koophone_async.rollouts.seen_durations import SeenDurations, seen_durations
 from koophone_async.rollouts.steps import bind
-from koophone_async.rollouts.targets import Place, resolve
+from koophone_async.rollouts.targets import resolve
 from koophone_async.rollouts.waves import WavePlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from koophone_async.batches import Run
     from koophone_async.batches.workload import Workload
@@ -246,20 +246,15 @@ def _serial_verbs(parts: Iterable[_StepWork]) -> set[str]:
 
 def _places(step: Step, targets: Targets, first: int, end: int) -> list[tuple[Target, int]]:
     """Return one target for each place that has phones of a wave, and their number."""
-    counts, samples = Counter[Place](), dict[Place, str]()
-    for id, place in _of_step(step, targets, first, end):
-        counts[place] += 1
-        samples.setdefault(place, id)
+    ids, places = targets.ids[first:end], targets.places[first:end]
+    if step.only is not None:
+        members = [(id, place) for id, place in zip(ids, places, strict=True) if step.applies_to(id)]
+        ids, places = [id for id, _ in members], [place for _, place in members]
+    counts, samples = Counter(places), dict(zip(places, ids, strict=True))
     return [
         (Target(0, samples[place], place.region, place.server, place.selection), count)
         for place, count in counts.items()
     ]
-
-
-def _of_step(step: Step, targets: Targets, first: int, end: int) -> Iterator[tuple[str, Place]]:
-    for position in range(first, end):
-        if step.applies_to(targets.ids[position]):
-            yield targets.ids[position], targets.places[position]
 
 
 def _min_seconds(parts: Sequence[_StepWork]) -> float:
@@ -277,8 +272,11 @@ def _named(counts: Counter[str | None]) -> Counter[str]:
 
 def _skipped(plan: Plan, targets: Targets) -> dict[str, int]:
     stated = {index for index, selection in enumerate(plan.selections) if not selection.is_listed}
-    has_states = any(place.state is not None for place in targets.places)
-    unlisted = sum(place.state is None and place.selection in stated for place in targets.places)
+    places = Counter(targets.places)
+    has_states = any(place.state is not None for place in places)
+    unlisted = sum(
+        count for place, count in places.items() if place.state is None and place.selection in stated
+    )
     found = {DUPLICATE: targets.duplicates, UNLISTED: unlisted if has_states else 0}
     for index, step in enumerate(plan.steps):
         if step.only is not None:

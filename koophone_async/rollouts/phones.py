@@ -9,7 +9,7 @@ from attrs import define, field
 from koophone_async.batches import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 PENDING: Final = "pending"
 IN_FLIGHT: Final = "in_flight"
@@ -71,10 +71,11 @@ class PhoneTable:
         self._steps[position] = step
         self._set(position, _PENDING)
 
-    def begin(self, position: int, step: int) -> None:
-        """Record that a phone is in a call."""
-        self._steps[position] = step
-        self._set(position, _IN_FLIGHT)
+    def begin(self, positions: Iterable[int], step: int) -> None:
+        """Record that phones are in a call."""
+        for position in positions:
+            self._steps[position] = step
+            self._set(position, _IN_FLIGHT)
 
     def advance(self, position: int, step: int) -> None:
         """Record that a phone waits for a step after the one that it has passed."""

@@ -124,16 +124,19 @@ class Pipeline:
         resumed = [log.resume(chunk, members) for chunk, members in chunks]
         run = self._open_run(step, self._queues[step]).log_calls_to(log, resumed)
         self._runs.append(run)
+        is_last = step + 1 == len(self._queues)
         async for outcomes in run.blocks():
-            self._on_end(step, [outcome for outcome in outcomes if not self._advance(outcome, step)])
-        if step + 1 < len(self._queues):
+            ended = outcomes if is_last else [one for one in outcomes if not self._advance(one, step)]
+            for outcome in ended:
+                del self._targets[outcome.id]
+            self._on_end(step, ended)
+        if not is_last:
             self._queues[step + 1].close()
 
     def _advance(self, outcome: Outcome, step: int) -> bool:
         """Put a phone into the queue of its next step; return False if there is none."""
         following = self._attempt.next_step(outcome.id, step + 1) if outcome.ok else None
         if following is None:
-            del self._targets[outcome.id]
             return False
         self._queues[following].put((self._targets[outcome.id],))
         return True

@@ -59,8 +59,7 @@ async def resume_chunks(
         awaited = set((chunk.jobs or {}).values())
         _end_unknown(attempt, chunk, [t for t in targets if t.position not in awaited], _NO_JOB)
         targets = [target for target in targets if target.position in awaited]
-        for target in targets:
-            attempt.phones.begin(target.position, chunk.step)
+        attempt.phones.begin((target.position for target in targets), chunk.step)
         attempt.tally.taken(chunk.step, len(targets), wave=chunk.wave)
         if targets:
             sent.append((chunk, targets))

@@ -191,15 +191,12 @@ class Runner:
 
     def _report(self, wave: int) -> Callable[[int, Sequence[Outcome]], None]:
         def on_end(step: int, outcomes: Sequence[Outcome]) -> None:
-            self._on_end(
-                step, wave, [outcome for outcome in outcomes if not self._is_reported_later(outcome)]
-            )
+            # Whatever is left to a resume is reported when the rollout has ended.
+            is_left = self._attempt.is_left_to_resume
+            ended = [one for one in outcomes if one.state is not _NOT_SENT or not is_left(one)]
+            self._on_end(step, wave, ended)
 
         return on_end
-
-    def _is_reported_later(self, outcome: Outcome) -> bool:
-        """Return whether a phone was not sent and is left to a resume: the end of the rollout reports it."""
-        return outcome.state is _NOT_SENT and self._attempt.is_left_to_resume(outcome)
 
     # Ends
 

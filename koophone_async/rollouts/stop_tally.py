@@ -193,13 +193,11 @@ class StopTally:
 
     def _scopes(self, wave: int | None = None) -> Sequence[_Counts]:
         """Return where phones of a wave are counted; the default rule judges nothing but single waves."""
-        counts = self._counts(wave or self.wave)
+        number = wave or self.wave
+        if number not in self._waves:
+            self._waves[number] = _Counts(f"in wave {number}")
+        counts = self._waves[number]
         return (self._total, counts) if self._limits else (counts,)
-
-    def _counts(self, wave: int) -> _Counts:
-        if wave not in self._waves:
-            self._waves[wave] = _Counts(f"in wave {wave}")
-        return self._waves[wave]
 
     def _skipped_steps(self, id: str, step: int, *, has_passed: bool) -> Sequence[int]:
         """Return the steps that are not for a phone, from before this one, or after it if it was the last.
@@ -213,7 +211,7 @@ class StopTally:
 
     def _nobody_succeeded(self) -> str | None:
         """Return the reason of the default rule: after the last wave there is nothing to stop."""
-        wave = self._counts(self.wave)
+        *_, wave = self._scopes()
         has_failed_all = wave.steps and wave.survival(NOT_SUCCEEDED, 0)[0] == 0
         return (
             f"nobody succeeded in wave {self.wave}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from koophone_async.batches.chunks import id_and_region
 from koophone_async.id_files import load_ids
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from koophone_async.rollouts.selections import Selection
 
 
-@frozen
-class Place:
+class Place(NamedTuple):
     """Where a phone is, and in which state it was when it was listed; many phones share one."""
 
     selection: int

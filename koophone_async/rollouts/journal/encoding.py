@@ -133,7 +133,7 @@ def decode_targets(first: int, body: str) -> list[Target]:
     regions, servers = _column(block.regions, count), _column(block.servers, count)
     selections = _column(block.selections, count)
     columns = zip(positions, block.ids, regions, servers, selections, strict=True)
-    return [Target(*fields) for fields in columns]
+    return list(map(Target._make, columns))
 
 
 def _once(values: list[Content]) -> list[Content] | Content:

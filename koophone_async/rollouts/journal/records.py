@@ -119,9 +119,8 @@ class Holder:
         return self.process.pid
 
 
-@frozen
-class Target:
-    """One phone of a rollout."""
+class Target(NamedTuple):
+    """One phone of a rollout. A tuple, since it is made for each of a million phones."""
 
     position: int
     """Its place in the order of the rollout, from 0."""
