@@ -51,6 +51,10 @@ class StepsByAttempt:
             {each.attempt: plan_of(plan, each.kind).steps for each in await journal.attempts(record.id)}
         )
 
+    def are_same(self, attempt: int, other: int) -> bool:
+        """Return whether two attempts have the same steps."""
+        return self._steps[attempt] == self._steps[other]
+
     def next_step(self, result: Result) -> int | None:
         """Return the step that a phone takes after a result in the same attempt; None if there is none."""
         if not result.outcome.ok:

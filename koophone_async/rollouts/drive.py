@@ -61,7 +61,7 @@ class Drive:
         start = self._start
         attempt = self._attempt(start.attempt, start.plan, start.waves, start.wave)
         try:
-            chunks = await restore(self._journal, attempt)
+            chunks = await restore(self._journal, attempt, with_earlier=start.is_resumed)
             if start.ignores_stop:
                 attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
             elif (reason := attempt.tally.judge()) is not None:

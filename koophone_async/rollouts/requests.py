@@ -49,7 +49,7 @@ async def approve(journal: Journal, name: str, wave: int | None = None) -> Rollo
     """
     record = await journal.find(name)
     if record.waiting_for is not WaitingFor.APPROVAL:
-        problem = f"of rollout {record.id} is not awaited: it is {_describe(record)}"
+        problem = f"of rollout {record.id} is not awaited: it is {describe_state(record)}"
         raise InvalidRequest("", "approval", problem, Rule.CONFLICT)
     if wave is not None and wave != record.wave:
         problem = f"is {wave}, and the rollout stands at the gate after wave {record.wave}"
@@ -79,10 +79,11 @@ async def cancel(journal: Journal, name: str, now: datetime) -> RolloutRecord:
 async def _driven(journal: Journal, name: str) -> RolloutRecord:
     record = await journal.find(name)
     if record.driver is None:
-        problem = f"{record.id} is {_describe(record)}, and no process drives it"
+        problem = f"{record.id} is {describe_state(record)}, and no process drives it"
         raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
     return record
 
 
-def _describe(record: RolloutRecord) -> str:
+def describe_state(record: RolloutRecord) -> str:
+    """Return the state of a rollout, and what it waits for."""
     return f"{record.state} for {record.waiting_for}" if record.waiting_for else record.state

@@ -21,24 +21,41 @@ SentChunk: TypeAlias = tuple[ChunkRecord, "Sequence[Target]"]
 """A chunk that the service has taken, and its phones that have no final result."""
 
 
-async def restore(journal: Journal, attempt: Attempt) -> Sequence[SentChunk]:
+async def restore(journal: Journal, attempt: Attempt, *, with_earlier: bool = False) -> Sequence[SentChunk]:
     """Restore the phones of an attempt as the journal has them, and end what a crash left unknown.
+
+    Args:
+        journal: The journal of the rollout.
+        attempt: The attempt, whose phones are restored.
+        with_earlier: Whether jobs that earlier attempts left running are awaited too, of phones that no later
+            attempt has.
 
     Returns:
         The chunks whose jobs are awaited again.
     """
     rollout = attempt.driver.rollout.id
     steps = await StepsByAttempt.read(journal, attempt.driver.rollout)
+    last_attempts = dict[int, int]()
     for number in range(1, attempt.number + 1):
         if number > 1:
             attempt.phones.end_pending(State.NOT_SENT)  # no later attempt sends what an earlier one left
         async for starts in journal.attempt_starts(rollout, number):
             for position, step in starts:
                 attempt.phones.place(position, step)
+                last_attempts[position] = number
         async for results in journal.results(rollout, number):
             for result in results:
                 _replay(attempt, result, steps.next_step(result))
     chunks = [chunk for chunk in attempt.driver.open_chunks if chunk.attempt == attempt.number]
+    if with_earlier:
+        chunks += [
+            chunk
+            for chunk in attempt.driver.open_chunks
+            if chunk.state is ChunkState.SENT
+            and chunk.attempt < attempt.number
+            and steps.are_same(chunk.attempt, attempt.number)
+            and not any(last_attempts.get(position, 1) > chunk.attempt for position in chunk.positions)
+        ]
     return await resume_chunks(journal, attempt, chunks)
 
 

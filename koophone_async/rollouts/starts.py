@@ -66,6 +66,7 @@ class Start:
     """Whether what was counted before this process does not stop it."""
 
     is_undo: bool = False
+    is_resumed: bool = False
 
 
 @frozen
@@ -206,6 +207,7 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
         reached,
         ignores_stop=despite_stop,
         is_undo=last.kind == UNDO,
+        is_resumed=True,
     )
 
 

@@ -259,3 +259,18 @@ async def test_an_undo_that_awaits_jobs_can_be_interrupted(
 
     assert report.counts == {State.SUCCEEDED: 6}
     assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
+
+
+@pytest.mark.emulator(phones=6, jobs=Durations(fixed=20))
+async def test_a_resume_awaits_jobs_that_an_earlier_attempt_left(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, waves=["5"], deadline=10), journal, session)
+    await Rollout.retry("last", journal, session, only={State.NOT_SENT}, despite_stop=True)
+    assert (await journal.find("last")).counts == {"unfinished": 6}
+
+    report = await Rollout.resume("last", journal, session, deadline=60)
+
+    assert report.counts == {State.SUCCEEDED: 6}
+    assert (await journal.find("last")).counts == {"succeeded": 6}
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)

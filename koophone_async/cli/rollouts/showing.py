@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, cast
 
@@ -29,6 +29,7 @@ from koophone_async.rollouts import (
 )
 from koophone_async.rollouts.durations import parse_duration
 from koophone_async.rollouts.last_outcomes import all_outcomes, last_outcomes
+from koophone_async.rollouts.requests import describe_state
 from koophone_async.session import utc_now
 
 _WATCH_INTERVAL: Final = 1.0
@@ -165,14 +166,13 @@ def prune(
     execute(_reading(work))
 
 
-async def _reading(work: Any) -> Exit:  # noqa: ANN401 - a function without arguments
+async def _reading(work: Callable[[], Awaitable[Exit]]) -> Exit:
     """Run a command that reads a journal; one that cannot be read, or has no such rollout, is exit code 3."""
     try:
-        code: Exit = await work()
+        return await work()
     except (JournalError, InvalidRequest) as error:
         report_error(error)
         return Exit.NOT_STARTED
-    return code
 
 
 def _before(duration: str) -> datetime:
@@ -248,6 +248,5 @@ async def _changes(journal: Journal, id: str) -> AsyncIterator[RolloutRecord]:
 
 
 def _summary(record: RolloutRecord) -> str:
-    state = f"{record.state} for {record.waiting_for}" if record.waiting_for else record.state
     waves = f" · wave {record.wave} of {len(record.waves)}" if len(record.waves) > 1 else ""
-    return f"rollout {record.id} {state}{waves} · {_text(dict(record.counts))}"
+    return f"rollout {record.id} {describe_state(record)}{waves} · {_text(dict(record.counts))}"
