@@ -1,4 +1,4 @@
-"""Print rows to stdout as a table, JSON, JSON lines or CSV."""
+"""Print rows to stdout as a table, JSON, JSON lines, CSV or YAML."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    YAML = "yaml"
 
 
 class Printer(ABC):
@@ -90,6 +91,24 @@ class JsonArray(Printer):
         """Complete the output."""
         sys.stdout.write("[]\n" if self._separator == "[" else "\n]\n")
         sys.stdout.flush()
+
+
+class Yaml(Printer):
+    """Prints a list in YAML, an item a row. Values are JSON, which is YAML, too."""
+
+    _is_empty = True
+
+    def row(self, row: Row) -> None:
+        """Print one item."""
+        self._is_empty = False
+        fields = [f"{name}: {dump_json(value)}" for name, value in self._selected(row).items()]
+        sys.stdout.write("- " + "\n  ".join(fields or ["{}"]) + "\n")
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Print an empty list if there was no item."""
+        if self._is_empty:
+            sys.stdout.write("[]\n")
 
 
 class Csv(Printer):
@@ -181,6 +200,7 @@ _PRINTERS: Final[dict[Format, type[Printer]]] = {
     Format.JSON: JsonArray,
     Format.JSONL: JsonLines,
     Format.CSV: Csv,
+    Format.YAML: Yaml,
 }
 
 

@@ -43,7 +43,7 @@ def test_the_table_of_commands_is_up_to_date() -> None:
         (("exec", "--all", "--output", "j"), ["json", "jsonl"]),
         (("exec", "--output=cs"), ["csv"]),
         (("exec", "--output", "=", "cs"), ["csv"]),
-        (("exec", "--output", "="), ["table", "json", "jsonl", "csv"]),
+        (("exec", "--output", "="), ["table", "json", "jsonl", "csv", "yaml"]),
         (("exec", "--where", "run"), ["running"]),
         (("exec", "--columns", "id,er"), ["id,error_code", "id,error_message"]),
         (("instances", "list", "--sort", "na"), ["name"]),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,8 @@ def test_no_row_is_lost(output: Format, encoding: str, outputs: list[str]) -> No
             assert json.loads(printed) == rows
         case Format.JSONL:
             assert [json.loads(line) for line in printed.split("\n")[:-1]] == rows
+        case Format.YAML:
+            assert [row["id"] for row in yaml.safe_load(printed)] == [row["id"] for row in rows]
         case Format.CSV:
             parsed = list(csv.DictReader(io.StringIO(printed, newline="")))
             assert [row["id"] for row in parsed] == [row["id"] for row in rows]

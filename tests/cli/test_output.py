@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +148,14 @@ def test_a_list_in_an_answer_is_printed_as_rows() -> None:
         {"task_id": "t1", "instance": "p2", "id": "j2"},
     ]
     assert [*rows(Accepted())] == [{"state": "accepted"}]
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [{"id": "a", "tags": {"k": ["v"]}, "note": None}, {"id": "b: c", "n": 1}]]
+)
+def test_yaml_has_an_item_for_each_row(rows: list[Row], capsys: pytest.CaptureFixture[str]) -> None:
+    with printer(Format.YAML) as out:
+        for row in rows:
+            out.row(row)
+
+    assert yaml.safe_load(capsys.readouterr().out) == rows

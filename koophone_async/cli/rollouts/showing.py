@@ -207,7 +207,7 @@ def _details(record: RolloutRecord) -> dict[str, Any]:
 
 def _shown(row: dict[str, Any], output: Format) -> dict[str, Any]:
     """Return a row with texts for people, unless it is printed as JSON."""
-    is_json = output in (Format.JSON, Format.JSONL)
+    is_json = output in (Format.JSON, Format.JSONL, Format.YAML)
     return row if is_json else {name: _text(value) for name, value in row.items()}
 
 
