@@ -202,13 +202,12 @@ def _open_enum(kind: Any) -> Callable[[Any, type], Any]:
     return lambda value, to: None if value in (None, "") else read(value, to)
 
 
-def _plain_values(_: object) -> Callable[[object], object]:
-    return _plain
-
-
-def _plain(value: object) -> object:
-    """Return the value of a member of an open enum, and any other value as it is."""
-    return value.value if isinstance(value, Enum) else value
+def _plain_values(kind: Any) -> Callable[[Any], Any]:
+    """Return a hook that writes members of open enums as their values, and any other value as it is."""
+    enums = frozenset(one for one in get_args(kind) if isinstance(one, type) and issubclass(one, Enum))
+    # The property `value` takes three times as long as the table.
+    values = {member: member.value for enum in enums for member in enum}
+    return lambda value: values[value] if type(value) in enums else value
 
 
 def edition_hook(attribute: attrs.Attribute[Any], edition: Edition) -> Callable[[Any, type], Any] | None:
