@@ -12,7 +12,7 @@ from koophone_async.batches import Report, State
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import requests, starts
 from koophone_async.rollouts.drive import Drive
-from koophone_async.rollouts.journal import Journal, JournalError, LeaseLost, RolloutState
+from koophone_async.rollouts.journal import ChunkState, Journal, JournalError, LeaseLost, RolloutState
 from koophone_async.rollouts.journal.records import ENDED_STATES
 from koophone_async.rollouts.outcomes import PhoneOutcome
 from koophone_async.rollouts.starts import NewOptions
@@ -272,6 +272,17 @@ class Rollout:
     def is_undo(self) -> bool:
         """Whether it runs the undo steps of its plan, once it has started."""
         return self._start is not None and self._start.is_undo
+
+    @property
+    def left_unknown(self) -> int:
+        """The number of phones in calls of this attempt during which an earlier process ended."""
+        if self._start is None:
+            return 0
+        return sum(
+            len(chunk.positions)
+            for chunk in self._start.driver.open_chunks
+            if chunk.state is ChunkState.SENDING and chunk.attempt == self._start.attempt
+        )
 
     @property
     def waiting_for(self) -> WaitingFor | None:

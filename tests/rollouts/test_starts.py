@@ -274,3 +274,20 @@ async def test_a_resume_awaits_jobs_that_an_earlier_attempt_left(
     assert report.counts == {State.SUCCEEDED: 6}
     assert (await journal.find("last")).counts == {"succeeded": 6}
     assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
+
+
+async def test_a_resume_shows_how_many_phones_a_crash_left_unknown(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    rollout = Rollout(plan(ids), journal, session)
+    await rollout.start()
+    await rollout.interrupt()
+    driver = await journal.acquire((await journal.find("last")).id)
+    await driver.mark_sending(driver.plan_chunk(0, [0, 1]))
+    await driver.release(state=RolloutState.INTERRUPTED)
+
+    resumed = Rollout.resume("last", journal, session)
+    await resumed.start()
+
+    assert (rollout.left_unknown, resumed.left_unknown) == (0, 2)
+    assert (await resumed).counts == {State.SUCCEEDED: 4}

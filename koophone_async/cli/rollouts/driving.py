@@ -255,6 +255,10 @@ async def _begin(rollout: Rollout, journal: Journal, run: str | None) -> Exit | 
         print_stderr("koophone: nothing to do: no phone is in such a state")
         return Exit.DONE
     print_stderr(f"koophone: rollout {id}")
+    if count := rollout.left_unknown:
+        print_stderr(
+            f"koophone: {count:,} phones are unknown: an earlier process ended while it sent to them"
+        )
     return None
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from koophone_async.rollouts import Journal, RolloutState
 from tests.cli.rollouts.conftest import PHONES, rollout
 
 if TYPE_CHECKING:
@@ -159,6 +161,21 @@ def test_an_undo_ends_by_its_own_outcomes(koophone: Invoke, plan: Callable[..., 
     result = koophone(rollout("start", plan(steps=steps, stop="never")), rollout("undo", "--yes"))
 
     assert result.code == 0
+
+
+def test_a_resume_shows_what_a_crash_left_unknown(koophone: Invoke, plan: Callable[..., str]) -> None:
+    koophone(rollout("start", plan(waves=["1"], between={"approve": True})))
+
+    async def crash() -> None:
+        async with await Journal.open() as journal:
+            driver = await journal.acquire((await journal.find("last")).id)
+            await driver.mark_sending(driver.plan_chunk(0, [5, 6], wave=2))
+            await driver.release(state=RolloutState.INTERRUPTED)
+
+    asyncio.run(crash())
+    result = koophone(rollout("resume"))
+
+    assert "2 phones are unknown" in result.err
 
 
 def test_waves_that_add_no_phone_are_skipped(koophone: Invoke, plan: Callable[..., str]) -> None:
