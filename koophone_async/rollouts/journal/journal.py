@@ -154,13 +154,22 @@ class Journal:
             raise InvalidRequest("", "name", f"{history.LAST!r} is reserved for the newest rollout")
         creation = Creation(secrets.token_hex(5), new, to_micros(self._now()), self.actor)
         source = iter(targets)
-        some = list(islice(source, _TARGETS_WRITTEN))
-        await self._writer.write(attempts.begin_creation, creation, some)
-        count = len(some)
-        while some := list(islice(source, _TARGETS_WRITTEN)):
-            await self._writer.write(attempts.add_targets, creation.id, some)
-            count += len(some)
+        first, others = list(islice(source, _TARGETS_WRITTEN)), list(islice(source, _TARGETS_WRITTEN))
+        if not others:
+            return await self._writer.write(self._create_at_once, creation, first)
+        await self._writer.write(attempts.begin_creation, creation, first)
+        count = len(first)
+        while others:
+            await self._writer.write(attempts.add_targets, creation.id, others)
+            count += len(others)
+            others = list(islice(source, _TARGETS_WRITTEN))
         return await self._writer.write(self._finish_creation, creation, count)
+
+    def _create_at_once(
+        self, database: Database, creation: Creation, targets: Sequence[Target]
+    ) -> RolloutRecord:
+        attempts.begin_creation(database, creation, targets)
+        return self._finish_creation(database, creation, len(targets))
 
     def _finish_creation(self, database: Database, creation: Creation, count: int) -> RolloutRecord:
         attempts.finish_creation(database, creation, count)

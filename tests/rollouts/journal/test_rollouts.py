@@ -253,12 +253,12 @@ async def test_targets_of_a_creation_that_was_killed_are_deleted_after_a_day(pat
     async with await Journal.open(path, now=lambda: next(days)) as journal:
 
         def failing() -> Iterator[Target]:
-            yield from targets(10_000)
+            yield from targets(20_000)
             raise TimeoutError
 
         with pytest.raises(TimeoutError):
             await journal.create(NEW, failing())
-        for expected in (10, 0):
+        for expected in (20, 0):
             await journal.prune()
             with closing(sqlite3.connect(path)) as db:
                 assert db.execute("SELECT count(*) FROM targets").fetchone() == (expected,)
