@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import cached_property
 from hashlib import blake2b
 from typing import Final, Generic, TypeAlias, TypeVar, overload
 
@@ -131,9 +130,9 @@ class Phone(Facts):
     number: int = field(on_setattr=setters.frozen)
     """From 1, in the order of the fleet."""
 
-    @cached_property
+    @property
     def id(self) -> str:
-        """The id in KooPhone's operations, which never changes."""
+        """The id in KooPhone's operations."""
         return self.fleet.id_of(self.number)
 
     @property
