@@ -11,7 +11,7 @@ from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr, report_error
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.rollouts.options import JournalOption
-from koophone_async.cli.runner import execute, with_option_names
+from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.view import Output
 from koophone_async.errors import InvalidRequest
@@ -47,11 +47,11 @@ def check(
     Shows phones by region, server and state, what is left out, waves, calls, polls, the share of the quota,
     and the minimum and the likely duration: by jobs of earlier rollouts in the journal, else by a guess.
     """
-    loaded = load_plan(plan)
-    execute(with_option_names(_check(current_settings(context), loaded, output, journal), {}))
+    execute(_check(current_settings(context), plan, output, journal))
 
 
-async def _check(settings: Settings, plan: Plan, output: Format, journal: str | None) -> Exit:
+async def _check(settings: Settings, path: str, output: Format, journal: str | None) -> Exit:
+    plan = load_plan(path)
     try:
         async with settings.session() as session:
             return await print_forecast(plan, session, output, journal)

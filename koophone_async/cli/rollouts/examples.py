@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 _EXAMPLES: Final = {
+    "check": ("koophone rollout check plan.yaml", "koophone rollout check plan.yaml --output json"),
     "start": ("koophone rollout start plan.yaml", "koophone rollout start plan.yaml --again"),
     "resume": ("koophone rollout resume", "koophone rollout resume friday"),
     "status": ("koophone rollout status", "koophone rollout status friday --output json"),

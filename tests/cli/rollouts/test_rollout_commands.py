@@ -13,6 +13,7 @@ from tests.cli.rollouts.conftest import PHONES, rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Invoke
 
@@ -225,6 +226,32 @@ def test_a_check_refuses_a_link_that_expires(koophone: Invoke, plan: Callable[..
 
     assert result.code == 3
     assert "steps[0].run.command: is a link that expires at 2001-09-09" in result.err
+
+
+@pytest.mark.parametrize("command", ["check", "start"])
+@pytest.mark.parametrize(
+    "fields, problem",
+    [
+        ({"steps": []}, "plan.yaml:1:179: steps: is empty"),
+        ({"waves": ["0"]}, "waves[0]: is 0"),
+        ({"stages": 3}, "stages: is an unknown key"),
+    ],
+)
+def test_a_wrong_plan_is_wrong_usage(
+    koophone: Invoke, plan: Callable[..., str], command: str, fields: dict[str, object], problem: str
+) -> None:
+    result = koophone(rollout(command, plan(**fields)))
+
+    assert result.code == 2
+    assert problem in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("command", ["check", "start"])
+def test_a_plan_that_cannot_be_read_is_wrong_usage(koophone: Invoke, command: str, tmp_path: Path) -> None:
+    result = koophone(rollout(command, str(tmp_path / "none.yaml")))
+
+    assert (result.code, "none.yaml: cannot be read" in result.err) == (2, True)
 
 
 def test_a_check_of_a_selection_without_phones_fails(koophone: Invoke, plan: Callable[..., str]) -> None:
