@@ -19,8 +19,7 @@ from msgspec.json import encode
 
 from koophone_async import Plan, Rollout, Session
 from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts import Journal, RolloutState, requests
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts import Journal, RolloutState, last_outcomes, requests
 
 LEFT = (RolloutState.INTERRUPTED, RolloutState.WAITING)
 """States in which a process that was killed leaves a rollout."""
@@ -114,7 +113,7 @@ async def outcomes(name: str, request: Request) -> StreamingResponse:
     journal: Journal = request.app.state.rollouts.journal
 
     async def lines() -> AsyncIterator[bytes]:
-        async for _, outcome in last_outcomes(journal, await journal.find(name)):
+        async for _, outcome in last_outcomes.last_outcomes(journal, await journal.find(name)):
             yield encode(outcome.to_rollout_row()) + b"\n"
 
     return StreamingResponse(lines(), media_type="application/jsonl")
