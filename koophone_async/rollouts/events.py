@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 APPROVE: Final = "approve"
+CANCEL: Final = "cancel"
 WAVE_BEGINS: Final = "wave begins"
 WAVE_ENDS: Final = "wave ends"
 WAIT: Final = "wait"

@@ -68,7 +68,7 @@ async def cancel(journal: Journal, name: str, now: datetime) -> RolloutRecord:
     record = await journal.find(name)
     if record.has_ended:
         raise InvalidRequest("", "rollout", f"{record.id} is {record.state} already", Rule.CONFLICT)
-    await journal.log(record.id, "cancel")
+    await journal.log(record.id, events.CANCEL)
     if not await journal.request(record.id, RequestKind.CANCEL):
         driver = await journal.acquire(record.id)
         await driver.requests()

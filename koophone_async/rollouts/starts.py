@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import Deadline
+from koophone_async.rollouts import events
 from koophone_async.rollouts.attempt_plans import RETRY, UNDO, plan_of
 from koophone_async.rollouts.changes import with_value
 from koophone_async.rollouts.clients import Clients
@@ -242,8 +243,7 @@ async def retry(
         problem = f"has {state}; retried are {known}, and resume awaits unfinished jobs"
         raise InvalidRequest("", "only", problem, Rule.NOT_A_CHOICE)
     record = await _ended(journal, name, RETRY)
-    is_stopped = record.state in (RolloutState.STOPPED, RolloutState.CANCELLED)
-    if State.NOT_SENT in only and is_stopped and not despite_stop:
+    if State.NOT_SENT in only and not despite_stop and await _was_stopped(journal, record):
         raise InvalidRequest("", "only", f"has not_sent, and {_RETRYING}; use --despite-stop", Rule.CONFLICT)
     plan = Plan.from_json(record.plan)
     await _check_account(record, plan, session)
@@ -256,6 +256,15 @@ async def retry(
         and not ((step := outcome.step - 1) in orders and outcome.state is not State.REFUSED)
     ]
     return await _begin(journal, record, plan, RETRY, starts)
+
+
+async def _was_stopped(journal: Journal, record: RolloutRecord) -> bool:
+    """Return whether a rule or a person ever stopped a rollout: its state may be that of an undo since."""
+    return any(entry.what in _STOPPED for entry in await journal.read_log(record.id))
+
+
+_STOPPED: Final = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED, events.CANCEL})
+"""Entries of the log after which a rule or a person protects the phones that are left."""
 
 
 async def undo(journal: Journal, name: str, session: Session | None = None) -> Start | None:

@@ -39,7 +39,7 @@ def plan(ids: list[str], **fields: Any) -> Plan:  # noqa: ANN401 - fields of the
 async def stopped(emulator: Emulator, session: Session, journal: Journal, ids: list[str]) -> None:
     """Run a rollout that its rule stops after the canary."""
     emulator.fault(Fail(), RUN, phone=ids[0], first=1)
-    await Rollout(plan(ids, waves=["1"], stop="1", name="shop"), journal, session)
+    await Rollout(plan(ids, waves=["1"], stop="1", name="shop", undo=[Step("reboot")]), journal, session)
 
 
 async def test_a_stopped_rollout_is_not_resumed_by_itself(
@@ -78,6 +78,29 @@ async def test_what_was_not_sent_is_retried_only_despite_the_stop(
 
     report = await Rollout.retry("shop", journal, session, only={State.NOT_SENT}, despite_stop=True)
     assert report.counts == {State.SUCCEEDED: 5}
+
+
+async def test_an_undo_does_not_lift_the_protection_of_a_stopped_rollout(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await stopped(emulator, session, journal, ids)
+    await Rollout.undo("shop", journal, session)
+
+    with pytest.raises(InvalidRequest, match="--despite-stop"):
+        await Rollout.retry("shop", journal, session, only={State.NOT_SENT})
+
+
+async def test_an_undo_does_not_lift_the_protection_of_a_cancelled_rollout(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    gate = plan(ids, waves=["1"], between=Between(approve=True), undo=[Step("reboot")])
+    rollout = Rollout(gate, journal, session, waits_at_gates=False)
+    await rollout
+    await rollout.cancel()
+    await Rollout.undo("last", journal, session)
+
+    with pytest.raises(InvalidRequest, match="--despite-stop"):
+        await Rollout.retry("last", journal, session, only={State.NOT_SENT})
 
 
 async def test_a_rollout_that_has_not_ended_is_neither_retried_nor_undone(
