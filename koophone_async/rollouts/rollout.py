@@ -215,7 +215,7 @@ class Rollout:
                 self._changed.clear()
                 if not driving.done():
                     await self._changed.wait()
-            await driving
+            await self._wait_for(driving)
         finally:
             await self.interrupt()
             await self._stack.aclose()
@@ -223,11 +223,16 @@ class Rollout:
     async def _run_to_end(self) -> Report:
         try:
             await self.start()
-            await asyncio.shield(self._drive_in_task())
+            await self._wait_for(self._drive_in_task())
         finally:
             await self.interrupt()
             await self._stack.aclose()
         return self.report
+
+    async def _wait_for(self, driving: asyncio.Task[None]) -> None:
+        await asyncio.wait([driving])
+        if not driving.cancelled():  # else it was interrupted before it could send anything
+            driving.result()
 
     async def start(self) -> str | None:
         """Write the rollout down, or take it over, and return its id. Nothing is sent before that.
@@ -326,8 +331,13 @@ class Rollout:
     def _drive_in_task(self) -> asyncio.Task[None]:
         if self._driving is None:
             self._driving = asyncio.create_task(self._run(), name=f"rollout {self.id}")
-            self._driving.add_done_callback(lambda _: self._changed.set())
+            self._driving.add_done_callback(self._on_driven)
         return self._driving
+
+    def _on_driven(self, driving: asyncio.Task[None]) -> None:
+        if not driving.cancelled():
+            driving.exception()  # retrieved, because the caller who waited for it may have been cancelled
+        self._changed.set()
 
     async def _run(self) -> None:
         if self._start is None or self._journal is None:
