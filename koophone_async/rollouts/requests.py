@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+from attrs import evolve
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
+from koophone_async.rollouts.last_outcomes import last_outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from koophone_async.rollouts.journal import Journal, RolloutRecord
@@ -72,8 +77,20 @@ async def cancel(journal: Journal, name: str, now: datetime) -> RolloutRecord:
     if not await journal.request(record.id, RequestKind.CANCEL):
         driver = await journal.acquire(record.id)
         await driver.requests()
-        await driver.release(state=RolloutState.CANCELLED, waiting_for=None, reason="cancelled", ended_at=now)
+        await driver.release(
+            state=RolloutState.CANCELLED,
+            waiting_for=None,
+            reason="cancelled",
+            counts=await _counts_if_ended(journal, driver.rollout),
+            ended_at=now,
+        )
     return record
+
+
+async def _counts_if_ended(journal: Journal, record: RolloutRecord) -> Mapping[str, int]:
+    """Return the number of phones by state, if nothing is sent or awaited any more."""
+    ended = evolve(record, state=RolloutState.CANCELLED, driver=None)
+    return Counter([outcome.state.value async for _, outcome in last_outcomes(journal, ended)])
 
 
 async def _driven(journal: Journal, name: str) -> RolloutRecord:

@@ -27,7 +27,7 @@ from koophone_async.virtual_time import VirtualTimeLoop
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from koophone_async.rollouts.journal import ChunkRecord, RolloutRecord
+    from koophone_async.rollouts.journal import RolloutRecord
 
 RUN: Final = "koophone.commands.run"
 REBOOT: Final = "koophone.instances.reboot"
@@ -180,34 +180,37 @@ class RolloutMachine(RuleBasedStateMachine):
 
     async def _check(self) -> None:
         record = await self.observer.find(NAME)
-        chunks = await self.observer.chunks(record.id, open_only=False)
-        await self._check_executions(record, chunks)
+        await self._check_executions(record)
         assert sum(record.counts.values()) in (0, PHONES)
         if record.has_ended and not self.is_driven:
             await self._check_outcomes(record)
 
-    async def _check_executions(self, record: RolloutRecord, chunks: list[ChunkRecord]) -> None:
-        """Compare executions with what may have been executed, and with what was, by the journal."""
+    async def _check_executions(self, record: RolloutRecord) -> None:
+        """Compare executions with what was executed, and with what may have been, by the journal."""
         kinds = {each.attempt: each.kind for each in await self.observer.attempts(record.id)}
-        results = [result async for block in self.observer.results(record.id) for result in block]
+        succeeded = {
+            (result.position, result.attempt, result.step)
+            async for block in self.observer.results(record.id)
+            for result in block
+            if result.outcome.ok
+        }
+        executions = {name: dict(self.emulator.ledger.executions(name)) for name in (RUN, REBOOT)}
         sent = {
             (position, chunk.attempt, chunk.step)
-            for chunk in chunks
+            for chunk in await self.observer.chunks(record.id, open_only=False)
             if chunk.state is not ChunkState.PLANNED
             for position in chunk.positions
         }
-        succeeded = {
-            (result.position, result.attempt, result.step) for result in results if result.outcome.ok
-        }
-        for operation, is_undo in ((RUN, False), (REBOOT, True)):
-            executions = self.emulator.ledger.executions(operation)
-            for position, id in enumerate(self.ids):
-                count = executions.get(id, 0)
-                maximum, minimum = (
-                    sum(at == position and (kinds[attempt] == "undo") is is_undo for at, attempt, _ in steps)
-                    for steps in (sent, succeeded)
-                )
-                assert minimum <= count <= maximum
+
+        def count(calls: set[tuple[int, int, int]], position: int, operation: str) -> int:
+            name = {kind: REBOOT if kind == "undo" else RUN for kind in kinds.values()}
+            return sum(at == position and name[kinds[attempt]] == operation for at, attempt, _ in calls)
+
+        for position, id in enumerate(self.ids):
+            for operation, of_phones in executions.items():
+                executed = of_phones.get(id, 0)
+                assert executed >= count(succeeded, position, operation)
+                assert executed <= count(sent, position, operation)
 
     async def _check_outcomes(self, record: RolloutRecord) -> None:
         outcomes = [pair async for pair in last_outcomes(self.observer, record)]
