@@ -148,7 +148,7 @@ class Drive:
     async def _report_unsent(self, attempt: Attempt) -> None:
         async for block in self._journal.targets(attempt.driver.rollout.id):
             for target in block:
-                if attempt.phones.is_pending(target.position):
+                if attempt.phones.is_waiting(target.position):
                     outcome = Outcome(target.id, State.NOT_SENT, error_message=self.reason)
                     step = attempt.phones.step(target.position)
                     self._on_end(step, attempt.wave_of(target.position), (outcome,))

@@ -56,7 +56,11 @@ class PhoneTable:
         return _STATES.get(self._codes[position])
 
     def is_pending(self, position: int) -> bool:
-        """Return whether a phone waits for its first step, or for a later one."""
+        """Return whether a phone waits to be read and sent: nothing has been done with it in this process."""
+        return self._codes[position] == _PENDING
+
+    def is_waiting(self, position: int) -> bool:
+        """Return whether a phone waits for its first step, or for the step after one that it has passed."""
         return self._codes[position] in _WAITING
 
     def pending(self, first: int, end: int) -> Iterator[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +26,9 @@ from koophone_async.rollouts.last_outcomes import last_outcomes
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
+    from koophone_async import Session
     from koophone_async.rollouts.journal import RolloutRecord
 
 RUN: Final = "koophone.commands.run"
@@ -46,6 +48,7 @@ class RolloutMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
         self.stack = AsyncExitStack()
         self.driving: asyncio.Task[object] | None = None
+        self.rollout: Rollout | None = None
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - what the coroutine returns
         return self.runner.run(asyncio.wait_for(work, HOUR))
@@ -72,7 +75,7 @@ class RolloutMachine(RuleBasedStateMachine):
             between=Between(approve=approve),
             undo=[Step("reboot")],
         )
-        self.do(self._drive(lambda journal, session: Rollout(plan, journal, session)))
+        self.do(self._drive(partial(Rollout, plan)))
 
     async def _open(self, *, is_limited: bool) -> None:
         loop = VirtualTimeLoop.running()
@@ -87,7 +90,7 @@ class RolloutMachine(RuleBasedStateMachine):
         loop = VirtualTimeLoop.running()
         return await Journal.open(Path(self.directory) / "rollouts.db", now=loop.now, lease_clock=loop.time)
 
-    async def _drive(self, create: Any) -> None:  # noqa: ANN401 - a function that returns a rollout
+    async def _drive(self, create: Callable[[Journal, Session], Rollout]) -> None:
         """Drive a rollout, unless one is driven, with a journal and a session as of another process."""
         if self.is_driven:
             return
@@ -124,7 +127,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule()
     def interrupt(self) -> None:
-        if self.is_driven:
+        if self.is_driven and self.rollout is not None:
             self.do(self.rollout.interrupt())
 
     @rule(is_awake=st.booleans())
@@ -146,15 +149,15 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule(despite_stop=st.booleans())
     def resume(self, *, despite_stop: bool) -> None:
-        self.do(self._drive(lambda *where: Rollout.resume(NAME, *where, despite_stop=despite_stop)))
+        self.do(self._drive(partial(Rollout.resume, NAME, despite_stop=despite_stop)))
 
     @rule(only=st.sampled_from([{State.FAILED, State.REFUSED}, {State.NOT_SENT}, {State.UNKNOWN}]))
     def retry(self, only: set[State]) -> None:
-        self.do(self._drive(lambda *where: Rollout.retry(NAME, *where, only=only, despite_stop=True)))
+        self.do(self._drive(partial(Rollout.retry, NAME, only=only, despite_stop=True)))
 
     @rule()
     def undo(self) -> None:
-        self.do(self._drive(lambda *where: Rollout.undo(NAME, *where)))
+        self.do(self._drive(partial(Rollout.undo, NAME)))
 
     @rule(request=st.sampled_from(["pause", "go_on", "approve", "cancel"]))
     def request(self, request: str) -> None:

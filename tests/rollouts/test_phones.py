@@ -1,0 +1,26 @@
+"""The states of phones, as they are counted and sent."""
+
+from __future__ import annotations
+
+from koophone_async.batches import State
+from koophone_async.rollouts.phones import PhoneTable
+
+
+def test_a_phone_between_two_steps_is_not_read_again() -> None:
+    phones = PhoneTable(2)
+    phones.begin([0], 0)
+    phones.advance(0, 1)
+
+    assert [phones.is_pending(position) for position in range(2)] == [False, True]
+    assert [phones.is_waiting(position) for position in range(2)] == [True, True]
+    assert phones.counts == {"in_flight": 1, "pending": 1}
+
+
+def test_phones_that_wait_end_together() -> None:
+    phones = PhoneTable(3)
+    phones.advance(0, 1)
+    phones.end(1, 0, State.FAILED)
+
+    phones.end_pending(State.NOT_SENT)
+
+    assert phones.counts == {"failed": 1, "not_sent": 2}
