@@ -13,6 +13,7 @@ import typer
 from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr, report_error
 from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.rollouts.checking import shown_duration
 from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute
@@ -88,9 +89,7 @@ def status(run: Run = "last", *, output: Output = Format.TABLE, journal: Journal
         if output is Format.JSON:
             print_lines([dump_json(row)])
         elif output is Format.TABLE:
-            print_lines(
-                [f"{name + ':':13} {_text(value)}" for name, value in row.items() if value not in (None, "")]
-            )
+            print_lines([f"{name + ':':13} {text}" for name, text in _shown(row, output).items() if text])
         else:
             with printer(output) as out:
                 out.row(_shown(row, output))
@@ -208,7 +207,14 @@ def _details(record: RolloutRecord) -> dict[str, Any]:
 def _shown(row: dict[str, Any], output: Format) -> dict[str, Any]:
     """Return a row with texts for people, unless it is printed as JSON."""
     is_json = output in (Format.JSON, Format.JSONL, Format.YAML)
-    return row if is_json else {name: _text(value) for name, value in row.items()}
+    if is_json:
+        return row
+    return {name: _forecast(value) if name == "forecast" else _text(value) for name, value in row.items()}
+
+
+def _forecast(value: dict[str, Any] | None) -> str:
+    """Return the likely duration, which is what people ask; `report` shows more of a forecast."""
+    return shown_duration(value["seconds"]) if value and "seconds" in value else _text(value)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -29,6 +29,13 @@ def test_a_plan_is_started_and_shown(koophone: Invoke, plan: Callable[..., str])
     assert set(shown) >= {"wave", "waves", "waiting_for", "reason", "began", "ended", "forecast"}
 
 
+def test_a_status_for_people_has_a_short_forecast(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("status", "shop"))
+
+    (line,) = (line for line in result.out.splitlines() if line.startswith("forecast:"))
+    assert line.removeprefix("forecast:").strip().removesuffix("s").replace("m", "").isdigit()
+
+
 def test_outcomes_have_their_place_in_the_rollout(koophone: Invoke, plan: Callable[..., str]) -> None:
     result = koophone(rollout("start", plan(waves=["1"])), rollout("outcomes", "last", "-o", "jsonl"))
 
