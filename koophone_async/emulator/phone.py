@@ -24,6 +24,9 @@ from koophone_async.services.koophone.video import VideoSetting
 T = TypeVar("T")
 Given: TypeAlias = "Mapping[str, str] | None"
 
+BOOT_TIME: Final = "/proc/stat"
+"""The file with the time at which a phone has started."""
+
 _YEAR: Final = 365 * 24 * 3600
 
 ALIKE: Final = 240
@@ -167,8 +170,9 @@ class Phone(Facts):
         self.properties = {**self.properties, **(properties or {})}
         self.custom_properties = {**self.custom_properties, **(custom or {})}
 
-    def start_up(self) -> None:
-        """Set it running, with the properties that CPH set."""
+    def start_up(self, at: datetime) -> None:
+        """Set it running at a moment, with the properties that CPH set."""
+        self.android.files[BOOT_TIME] = f"btime {at.timestamp():.0f}\n"
         self.running, self.failed_state = RunningState.RUNNING, None
         for name, value in {**self.properties, **self.custom_properties}.items():
             self.android.properties[name] = value

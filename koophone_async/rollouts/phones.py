@@ -55,6 +55,10 @@ class PhoneTable:
         """Return the outcome's state of a phone; None if it is pending or in flight."""
         return _STATES.get(self._codes[position])
 
+    def is_unknown_at(self, position: int, step: int) -> bool:
+        """Return whether a phone's last result is that of a step, and unknown."""
+        return self._codes[position] == _CODES[State.UNKNOWN] and self._steps[position] == step
+
     def is_pending(self, position: int) -> bool:
         """Return whether a phone waits to be read and sent: nothing has been done with it in this process."""
         return self._codes[position] == _PENDING

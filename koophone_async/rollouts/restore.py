@@ -99,12 +99,14 @@ async def targets_at(journal: Journal, rollout: str, positions: Iterable[int]) -
 def _replay(attempt: Attempt, result: Result, following: int | None) -> None:
     """Bring a phone to where a result of this or an earlier attempt left it."""
     is_current, outcome = result.attempt == attempt.number, result.outcome
+    wave = attempt.wave_of(result.position)
+    if is_current and attempt.phones.is_unknown_at(result.position, result.step):
+        attempt.tally.replaced(result.step, State.UNKNOWN, wave=wave)
     if following is not None:
         attempt.phones.place(result.position, following)
     else:
         attempt.phones.end(result.position, result.step, outcome.state)
     if is_current and outcome.state is not State.UNFINISHED:  # that phone is awaited again
-        wave = attempt.wave_of(result.position)
         attempt.tally.ended(outcome.id, result.step, outcome.state, taken=False, wave=wave)
 
 

@@ -86,6 +86,7 @@ class Rollout:
         despite_stop: bool = False,
         deadline: float | None = None,
         values: Mapping[str, str] | None = None,
+        judges_anew: bool = False,
     ) -> Self:
         """Return a rollout that this process takes up where another has left it.
 
@@ -97,11 +98,19 @@ class Rollout:
             despite_stop: Whether to go on though its rule has stopped it, or somebody has cancelled it.
             deadline: Seconds from now, for one that has reached its deadline.
             values: Other values of the plan by path, such as a link that expired: `steps[0].install.url`.
+            judges_anew: Whether one that its rule has stopped goes on if the rule, with what `reconcile` has
+                settled, does not stop it again.
         """
 
         def begin(opened: Journal) -> Awaitable[Start]:
             return starts.resume(
-                opened, name, session, despite_stop=despite_stop, deadline=deadline, values=values
+                opened,
+                name,
+                session,
+                despite_stop=despite_stop,
+                deadline=deadline,
+                values=values,
+                judges_anew=judges_anew,
             )
 
         return cls._of(begin, journal, session, waits_at_gates)

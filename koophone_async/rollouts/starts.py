@@ -136,7 +136,7 @@ async def create(
     return Start(driver, plan, 1, record.waves, max_wait=options.max_wait)
 
 
-async def _check_account(record: RolloutRecord, plan: Plan, session: Session | None) -> None:
+async def check_account(record: RolloutRecord, plan: Plan, session: Session | None) -> None:
     """Refuse to go on with other credentials: ids mean other phones there, or none."""
     async with Clients(plan, session) as clients:
         present = {"account": await clients.account(), "edition": await clients.edition()}
@@ -162,6 +162,7 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     despite_stop: bool = False,
     deadline: float | None = None,
     values: Mapping[str, str] | None = None,
+    judges_anew: bool = False,
 ) -> Start:
     """Become the driver of a rollout that was left, stopped, or has unfinished phones.
 
@@ -172,6 +173,8 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
         despite_stop: Whether to go on though its rule has stopped it, or somebody has cancelled it.
         deadline: Seconds from now, for one that has reached its deadline.
         values: Other values of the plan by path, such as a link that expired: `steps[0].install.url`.
+        judges_anew: Whether one that its rule has stopped goes on if the rule, with what `reconcile` has
+            settled, does not stop it again.
 
     Raises:
         InvalidRequest: It was stopped or cancelled, or is of another account or edition; or a value is wrong.
@@ -179,7 +182,8 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     """
     record = await journal.find(name)
     is_late = record.state is RolloutState.STOPPED and record.reason == DEADLINE
-    if record.state is RolloutState.STOPPED and not despite_stop and not (is_late and deadline is not None):
+    goes_on = despite_stop or (deadline is not None if is_late else judges_anew)
+    if record.state is RolloutState.STOPPED and not goes_on:
         option = "--deadline" if is_late else "--despite-stop"
         problem = f"was stopped: {record.reason}; {option} goes on"
         raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
@@ -188,7 +192,7 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     plan = Plan.from_json(record.plan)
     for path, text in (values or {}).items():
         plan = with_value(plan, path, text)
-    await _check_account(record, plan, session)
+    await check_account(record, plan, session)
     check_links(plan, _likely_end(record, utc_now() if session is None else session.now()))
     driver = await journal.acquire(record.id)
     if values:
@@ -246,7 +250,7 @@ async def retry(
     if State.NOT_SENT in only and not despite_stop and await _was_stopped(journal, record):
         raise InvalidRequest("", "only", f"has not_sent, and {_RETRYING}; use --despite-stop", Rule.CONFLICT)
     plan = Plan.from_json(record.plan)
-    await _check_account(record, plan, session)
+    await check_account(record, plan, session)
     verbs = verbs_of(plan.service, plan.resource)
     orders = frozenset(index for index, step in enumerate(plan.steps) if verbs[step.verb].costs_money)
     starts = [
@@ -281,7 +285,7 @@ async def undo(journal: Journal, name: str, session: Session | None = None) -> S
     plan = Plan.from_json(record.plan)
     if not plan.undo:
         raise InvalidRequest("", "rollout", "has no undo steps in its plan", Rule.MISSING)
-    await _check_account(record, plan, session)
+    await check_account(record, plan, session)
     reached, undone = bytearray(record.targets), set[int]()
     kinds = {attempt.attempt: attempt.kind for attempt in await journal.attempts(record.id)}
     async for results in journal.results(record.id):

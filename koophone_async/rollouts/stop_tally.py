@@ -51,6 +51,12 @@ class _StepCounts:
         self.answered += not taken
         (self.later if taken else self.at_once)[state] += 1
 
+    def remove(self, state: State) -> None:
+        """Remove a result that another one replaces."""
+        self.ended -= 1
+        self.answered -= 1
+        (self.at_once if self.at_once[state] else self.later)[state] -= 1
+
     def count(self, states: Iterable[State]) -> int:
         """Return the number of phones that ended in one of the states."""
         return sum(self.at_once[state] + self.later[state] for state in states)
@@ -145,6 +151,12 @@ class StopTally:
                 counts.steps[index].add(State.SUCCEEDED, taken=False)
             self._is_due = self._is_due or counts.steps[step].ended <= self._largest_minimum
         return None if has_passed and not self._is_due else self.judge()
+
+    def replaced(self, step: int, state: State, *, wave: int | None = None) -> None:
+        """Remove a result of a phone, which another one is about to replace."""
+        for counts in self._scopes(wave):
+            counts.steps[step].remove(state)
+        self._is_due = True
 
     def end_wave(self) -> str | None:
         """Judge the present wave, which is over, and begin the next.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,6 +14,7 @@ from koophone_async.cli.confirmation import Consequence, Yes, confirm
 from koophone_async.cli.errors import Exit, print_stderr, report_error
 from koophone_async.cli.journalled import JournalledRun
 from koophone_async.cli.progress import Total, Work, quota_wait
+from koophone_async.cli.rollouts.findings import print_findings
 from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record
 from koophone_async.cli.runner import execute, follow, with_option_names
 from koophone_async.cli.settings import Settings, current_settings
@@ -36,7 +38,7 @@ from koophone_async.rollouts.starts import RETRIABLE
 from koophone_async.rollouts.waves import ALL, WavePlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from koophone_async.rollouts.waves import Wave
     from koophone_async.session import Session
@@ -94,6 +96,13 @@ def resume(
             help="Another value of the plan, such as steps[0].install.url=https://...; it is logged.",
         ),
     ] = None,
+    reconcile: Annotated[
+        bool,
+        typer.Option(
+            "--reconcile",
+            help="First look whether unknown phones have executed their step, and settle those.",
+        ),
+    ] = False,
     journal: JournalOption = None,
 ) -> None:
     """Go on with a rollout that was interrupted, is paused, or has unfinished jobs.
@@ -114,9 +123,11 @@ def resume(
                 despite_stop=despite_stop,
                 deadline=seconds,
                 values=values,
+                judges_anew=reconcile,
             )
 
-        return await _drive(current_settings(context), journal, rollout, run=run)
+        before = partial(print_findings, run) if reconcile else None
+        return await _drive(current_settings(context), journal, rollout, run=run, before=before)
 
     execute(with_option_names(work(), {"duration": "--deadline"}))
 
@@ -209,10 +220,13 @@ async def _drive(
     *,
     run: str | None = None,
     waves: Sequence[Wave] = (),
+    before: Callable[[Journal, Session], Awaitable[None]] | None = None,
 ) -> Exit:
     """Drive a rollout to its end, or to where it is left, and return the exit code."""
     try:
         async with await Journal.open(location) as journal, settings.session() as session:
+            if before is not None:
+                await before(journal, session)
             rollout = create(journal, session)
             if (code := await _begin(rollout, journal, run)) is not None:
                 return code
@@ -220,7 +234,7 @@ async def _drive(
             return await _follow(rollout, session)
     except InvalidPlan:
         raise
-    except (JournalError, InvalidRequest) as error:
+    except (JournalError, InvalidRequest, LeaseHeld) as error:
         report_error(error)
         return Exit.NOT_STARTED
 

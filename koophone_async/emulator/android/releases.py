@@ -137,6 +137,7 @@ def _files(model: Model, release: Release, properties: Mapping[str, str]) -> dic
     texts = {
         "/proc/cpuinfo": processors,
         "/proc/meminfo": f"MemTotal: {kilobytes:>14} kB\nMemFree: {kilobytes // 2:>15} kB\n",
+        "/proc/stat": f"btime {release.utc}\n",
         "/proc/version": f"Linux version {release.kernel} (build@koophone) #1 SMP PREEMPT\n",
         "/system/bin/sh": "\x7fELF",
         "/system/bin/toybox": "\x7fELF",

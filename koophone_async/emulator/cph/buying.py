@@ -46,7 +46,7 @@ def populate(world: World, server: Server, image: str, properties: Mapping[str, 
             phone.disk = server.phone_disk.size
         if properties:
             phone.configure(properties)
-            phone.start_up()
+            phone.start_up(world.fleet.now())
 
 
 @frozen

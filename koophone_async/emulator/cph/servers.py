@@ -46,7 +46,7 @@ class Restart(Effect):
     def finish(self, run: Run) -> None:
         run.server.state = ServerState.NORMAL
         for phone in run.world.fleet.on_server(run.server.index):
-            phone.start_up()
+            phone.start_up(run.at)
 
     def fail(self, run: Run) -> None:
         run.server.state = ServerState.ABNORMAL

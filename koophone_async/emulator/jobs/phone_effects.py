@@ -19,7 +19,7 @@ class Restart(Effect):
 
     def finish(self, run: Run) -> None:
         if run.phone.loaded:
-            run.phone.start_up()
+            run.phone.start_up(run.at)
 
     def fail(self, run: Run) -> None:
         run.phone.running = RunningState.SHUT_DOWN

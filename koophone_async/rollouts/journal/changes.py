@@ -37,7 +37,8 @@ _PLAN: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0)"
 )
 _SENDING: Final = (
-    "UPDATE chunks SET state = 'sending', epoch = ? WHERE rollout = ? AND chunk = ? AND state = 'planned'"
+    "UPDATE chunks SET state = 'sending', called_at = ?, epoch = ?"
+    " WHERE rollout = ? AND chunk = ? AND state = 'planned'"
 )
 _SENT: Final = (
     "UPDATE chunks SET state = 'sent', handle = ?, jobs = ?, has_jobs = ?, called_at = ?, epoch = ?"
@@ -107,7 +108,9 @@ class Changes:
     """Changes of one rollout that are written in one transaction, in the order of these fields."""
 
     planned: list[Planned] = field(factory=list[Planned])
-    sending: list[int] = field(factory=list[int])
+    sending: dict[int, int] = field(factory=dict[int, int])
+    """When each chunk is sent, in microseconds, by its number."""
+
     sent: list[Sent] = field(factory=list[Sent])
     results: dict[int | None, list[Result]] = field(factory=dict[int | None, "list[Result]"])
     """By chunk."""
@@ -139,7 +142,9 @@ class FencedWriter:
                 self._write_late(database, sent)
             return error
         self._write_planned(database, changes.planned)
-        refused = [chunk for chunk in changes.sending if not self._mark_sending(database, chunk)]
+        refused = [
+            chunk for chunk, at in changes.sending.items() if not self._mark_sending(database, chunk, at)
+        ]
         self._write_sent(database, changes.sent)
         self._write_results(database, changes.results)
         database.execute_many(_CLOSE, [(self.epoch, self.rollout, chunk) for chunk in changes.closed])
@@ -160,8 +165,8 @@ class FencedWriter:
             ],
         )
 
-    def _mark_sending(self, database: Database, chunk: int) -> bool:
-        return database.execute(_SENDING, (self.epoch, self.rollout, chunk)) == 1
+    def _mark_sending(self, database: Database, chunk: int, at: int) -> bool:
+        return database.execute(_SENDING, (at, self.epoch, self.rollout, chunk)) == 1
 
     def _write_sent(self, database: Database, calls: Iterable[Sent]) -> None:
         database.execute_many(_SENT, [self._values_of(sent) for sent in calls])

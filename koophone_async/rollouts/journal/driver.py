@@ -121,7 +121,7 @@ class Driver:
         """
         if self.error is not None:
             raise self.error
-        self._changes.sending.append(chunk)
+        self._changes.sending[chunk] = to_micros(self._now())
         if chunk in await self._write_now():
             self._refuse(chunk)
 

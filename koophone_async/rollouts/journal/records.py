@@ -230,6 +230,8 @@ class ChunkRecord:
 
     has_jobs: bool = False
     called_at: datetime | None = None
+    """When the service took it; before that, when it was about to be sent."""
+
     settled: frozenset[int] = frozenset()
     """Positions that have a final result already."""
 

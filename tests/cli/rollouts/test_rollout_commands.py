@@ -277,3 +277,10 @@ def test_a_report_of_no_rollout_is_refused(koophone: Invoke, plan: Callable[...,
     plan()
 
     assert koophone(rollout("report", "nobody")).code == 3
+
+
+def test_unknown_phones_are_looked_at_before_a_resume(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("resume", "shop", "--reconcile"))
+
+    assert result.code == 0
+    assert "no phone is unknown" in result.err

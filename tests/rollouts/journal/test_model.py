@@ -81,7 +81,7 @@ class Model:
     async def mark_sending(self, choice: int) -> None:
         if chunk := self.pick(choice, ChunkState.PLANNED):
             await self.driver.mark_sending(chunk.chunk)
-            self.write(evolve(chunk, state=ChunkState.SENDING))
+            self.write(evolve(chunk, state=ChunkState.SENDING, called_at=EPOCH))
 
     async def mark_sent(self, choice: int) -> None:
         if chunk := self.pick(choice, ChunkState.SENDING):
@@ -96,8 +96,9 @@ class Model:
             parts = [chunk.positions[:1], chunk.positions[1:]] if len(chunk.positions) > 1 else []
             numbers = self.driver.replan_chunk(chunk.chunk, parts)
             self.write(evolve(chunk, state=ChunkState.SETTLED))
+            planned = evolve(chunk, parent=chunk.chunk, state=PLANNED, called_at=None)
             for number, part in zip(numbers, parts, strict=True):
-                self.write(evolve(chunk, chunk=number, positions=part, parent=chunk.chunk, state=PLANNED))
+                self.write(evolve(planned, chunk=number, positions=part))
 
     async def settle(self, choice: int) -> None:
         if chunk := self.pick(choice, ChunkState.SENT):
@@ -166,7 +167,7 @@ ORDERS: Final = (
 @given(st.lists(st.tuples(st.sampled_from(range(len(ORDERS))), st.integers(0, 90)), min_size=10, max_size=40))
 def test_the_journal_agrees_with_its_model(orders: Sequence[tuple[int, int]]) -> None:
     async def main(directory: str) -> None:
-        async with await Journal.open(Path(directory) / "rollouts.db") as journal:
+        async with await Journal.open(Path(directory) / "rollouts.db", now=lambda: EPOCH) as journal:
             model = await Model.start(journal)
             for order, choice in orders:
                 await ORDERS[order](model, choice)
