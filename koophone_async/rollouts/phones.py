@@ -33,9 +33,12 @@ class PhoneTable:
     _steps: bytearray = field(init=False)
     _codes: bytearray = field(init=False)
     _counts: list[int] = field(init=False)
+    _earlier: bytearray = field(init=False)
+    """Codes of phones as an earlier attempt has left them, which stay if this one does not send them."""
 
     def __attrs_post_init__(self) -> None:
         self._steps, self._codes = bytearray(self.size), bytearray(self.size)
+        self._earlier = bytearray(self.size)
         self._counts = [self.size, *[0] * (len(_NAMES) - 1)]
 
     @property
@@ -79,6 +82,16 @@ class PhoneTable:
         self._steps[position] = step
         self._set(position, _PENDING)
 
+    def take_again(self, position: int, step: int) -> None:
+        """Put a phone that an earlier attempt has left before a step, where it waits to be sent."""
+        self._earlier[position] = self._codes[position]
+        self.place(position, step)
+
+    def pass_to(self, position: int, step: int) -> None:
+        """Put a phone before the step after one that it has passed, where it waits to be sent."""
+        self._earlier[position] = 0
+        self.place(position, step)
+
     def begin(self, positions: Iterable[int], step: int) -> None:
         """Record that phones are in a call."""
         for position in positions:
@@ -87,6 +100,7 @@ class PhoneTable:
 
     def advance(self, position: int, step: int) -> None:
         """Record that a phone waits for a step after the one that it has passed."""
+        self._earlier[position] = 0
         self._steps[position] = step
         self._set(position, _BETWEEN)
 
@@ -96,7 +110,10 @@ class PhoneTable:
         self._set(position, _CODES[state])
 
     def end_pending(self, state: State) -> None:
-        """Record the same outcome for every phone that waits for a step."""
+        """Record the same outcome for every phone that waits, unless an earlier attempt has one."""
+        for position in self.pending(0, self.size) if any(self._earlier) else ():
+            if earlier := self._earlier[position]:
+                self._set(position, earlier)
         code = _CODES[state]
         for waiting in _WAITING:
             self._counts[code] += self._counts[waiting]

@@ -41,7 +41,7 @@ async def restore(journal: Journal, attempt: Attempt, *, with_earlier: bool = Fa
             attempt.phones.end_pending(State.NOT_SENT)  # no later attempt sends what an earlier one left
         async for starts in journal.attempt_starts(rollout, number):
             for position, step in starts:
-                attempt.phones.place(position, step)
+                attempt.phones.take_again(position, step)
                 last_attempts[position] = number
         async for results in journal.results(rollout, number):
             for result in results:
@@ -103,7 +103,7 @@ def _replay(attempt: Attempt, result: Result, following: int | None) -> None:
     if is_current and attempt.phones.is_unknown_at(result.position, result.step):
         attempt.tally.replaced(result.step, State.UNKNOWN, wave=wave)
     if following is not None:
-        attempt.phones.place(result.position, following)
+        attempt.phones.pass_to(result.position, following)
     else:
         attempt.phones.end(result.position, result.step, outcome.state)
     if is_current and outcome.state is not State.UNFINISHED:  # that phone is awaited again

@@ -24,3 +24,18 @@ def test_phones_that_wait_end_together() -> None:
     phones.end_pending(State.NOT_SENT)
 
     assert phones.counts == {"failed": 1, "not_sent": 2}
+
+
+def test_a_phone_that_is_not_sent_again_stays_what_it_was() -> None:
+    phones = PhoneTable(3)
+    for position in range(3):
+        phones.end(position, 0, State.UNKNOWN)
+        phones.take_again(position, 0)
+    phones.begin([1], 0)
+    phones.advance(1, 1)
+    phones.begin([2], 0)
+    phones.end(2, 0, State.FAILED)
+
+    phones.end_pending(State.NOT_SENT)
+
+    assert phones.counts == {"failed": 1, "not_sent": 1, "unknown": 1}
