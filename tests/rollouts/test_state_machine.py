@@ -243,19 +243,22 @@ class RolloutMachine(RuleBasedStateMachine):
             assert not {"pending", "in_flight"} & record.counts.keys()
 
 
-def run_machine(examples: int, steps: int) -> None:
+def run_machine(examples: int, steps: int, *, is_repeatable: bool) -> None:
     run_state_machine_as_test(
         RolloutMachine,
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=examples,
+            stateful_step_count=steps,
+            derandomize=is_repeatable,
+            suppress_health_check=[HealthCheck.too_slow],
         ),
     )
 
 
 def test_journal_and_phones_agree() -> None:
-    run_machine(examples=5, steps=12)
+    run_machine(examples=5, steps=12, is_repeatable=True)
 
 
 @pytest.mark.nightly
 def test_journal_and_phones_agree_in_long_stories() -> None:
-    run_machine(examples=150, steps=40)
+    run_machine(examples=150, steps=40, is_repeatable=False)
