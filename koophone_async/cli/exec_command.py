@@ -99,7 +99,12 @@ def run(
             koophone = KooPhone(session)
             if selection.needs_resolving:
                 selection = await selection.resolved(koophone)
-            work = Work("exec", total=selection.total, waits_for=quota_wait(session))
+            work = Work(
+                "exec",
+                total=selection.total,
+                waits_for=quota_wait(session),
+                is_resumable=options.is_journalled,
+            )
             print_run = partial(print_outcomes, out=out, work=work)
             verb = "run_sync" if sync else "run"
             if options.is_journalled or options.dry_run:

@@ -196,7 +196,7 @@ class FleetCommand:
             *([option("server", Servers)] if takes_servers(self.entry) else []),
             *self.options.parameters,
             *waiting,
-            *_confirmation_parameters(self.entry),
+            *([] if self.verb.reads else [option("yes", Yes, default=False)]),
             *comparing,
             *view_parameters(VALUES if self.verb.reads else OUTCOMES),
             *parameters_of(RunOptions, self._run_options),
@@ -250,8 +250,10 @@ class FleetCommand:
                 changes = await Changes.of(selection.ids or (), partial(read, client), options.concurrency)
                 print_run = partial(print_run, changes=changes)
             label, noun = " ".join(self.entry.words), self.verb.inventory.noun
-            print_run = partial(print_run, work=Work(label, noun, selection.total, quota_wait(session)))
-            if not self.verb.reads and (options.is_journalled or options.dry_run):
+            is_rollout = not self.verb.reads and (options.is_journalled or options.dry_run)
+            work = Work(label, noun, selection.total, quota_wait(session), is_resumable=is_rollout)
+            print_run = partial(print_run, work=work)
+            if is_rollout:
                 service = self.entry.operation.name.partition(".")[0]
                 call = FleetCall(service, self.verb.run.__name__, arguments, selection)
                 return await run_journalled(call, client, session, options, print_run)

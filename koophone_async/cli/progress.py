@@ -68,6 +68,9 @@ class Work:
     waits_for: Callable[[], str | None] = _nothing
     """Returns what delays the next call, such as `quota: 41 s`, `approval` or `window opens 01:00`."""
 
+    is_resumable: bool = False
+    """Whether a journal has it, so that another process can resume it."""
+
 
 def quota_wait(session: Session) -> Callable[[], str | None]:
     """Return a function that returns for how long the quota of a session delays the next call, if it does."""

@@ -172,7 +172,7 @@ async def print_outcomes(run: Outcomes, out: OutcomePrinter, work: Work) -> Exit
     except OSError:
         report_lost(out.collected)
         raise
-    print_summary(tally, code, work.noun)
+    print_summary(tally, code, work.noun, is_resumable=work.is_resumable)
     for line in () if out.has_tokens else wait_commands(tally.unfinished):
         print_stderr(f"  {line}")
     return code

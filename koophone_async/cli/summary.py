@@ -120,8 +120,15 @@ def not_started(outcome: Outcome) -> bool:
     return issubclass(means.error, AuthenticationFailed | Forbidden) and not means.blames_ids
 
 
-def print_summary(tally: Tally, code: Exit, noun: str = "phones") -> None:
-    """Print the counts of a run, its failures and what to do about them, unless every id succeeded."""
+def print_summary(tally: Tally, code: Exit, noun: str = "phones", *, is_resumable: bool = False) -> None:
+    """Print the counts of a run, its failures and what to do about them, unless every id succeeded.
+
+    Args:
+        tally: The counts.
+        code: The exit code.
+        noun: Of the ids, in the plural.
+        is_resumable: Whether a journal has the run: then its ids must not be run again, but resumed.
+    """
     prefix = f"{STOPPED[code]}: " if code in STOPPED else ""
     if code is Exit.NOT_STARTED:
         print_stderr(f"koophone: nothing was done: {tally.reason}")
@@ -131,7 +138,7 @@ def print_summary(tally: Tally, code: Exit, noun: str = "phones") -> None:
     elif code is not Exit.DONE:
         print_stderr(f"koophone: {prefix}{tally}")
         print_failures(tally)
-    _print_advice(tally, code, noun)
+    _print_advice(tally, code, noun, is_resumable=is_resumable)
 
 
 def print_failures(tally: Tally) -> None:
@@ -144,12 +151,12 @@ def print_failures(tally: Tally) -> None:
         print_stderr(f"    on {shorten(failure.ids, width - len('    on '))}")
 
 
-def _print_advice(tally: Tally, code: Exit, noun: str) -> None:
+def _print_advice(tally: Tally, code: Exit, noun: str, *, is_resumable: bool) -> None:
     if tally.counts[State.UNKNOWN]:
         print_stderr(f"  {State.UNKNOWN}: {MAY_HAVE_RUN}")
-    if tally.counts[State.UNFINISHED]:
+    if tally.counts[State.UNFINISHED] and not is_resumable:
         print_stderr(f"  {State.UNFINISHED}: {_GO_ON_WAITING}")
-    if tally.counts[State.NOT_SENT] and code in STOPPED:
+    if tally.counts[State.NOT_SENT] and code in STOPPED and not is_resumable:
         print_stderr(f"  {State.NOT_SENT}: Nothing was done. Run the command again with these {noun}.")
     if code is not Exit.NOT_STARTED:
         for failure in tally.failures.values():

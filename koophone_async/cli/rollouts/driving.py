@@ -280,7 +280,7 @@ async def _follow(rollout: Rollout, session: Session) -> Exit:
     record = await rollout.status()
     work = Work("rollout", total=lambda: Total(record.targets), waits_for=delay_of(rollout, session))
     tally, code = await follow(JournalledRun(rollout), lambda _: None, work)
-    print_summary(tally, code)
+    print_summary(tally, code, is_resumable=True)
     return await _exit_of(rollout, code)
 
 

@@ -74,6 +74,7 @@ def test_a_signal_leaves_the_rollout_to_a_resume(
     resumed = start(*rollout("cancel", "shop")).end()
 
     assert left.code == code
+    assert "again with these" not in left.err
     assert left.err.splitlines()[-1] == f"koophone: to go on: koophone rollout resume {id}"
     assert interrupted == ("interrupted", {"pending": 9, "succeeded": 1})
     assert resumed.code == 0
