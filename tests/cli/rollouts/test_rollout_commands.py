@@ -284,3 +284,13 @@ def test_unknown_phones_are_looked_at_before_a_resume(koophone: Invoke, plan: Ca
 
     assert result.code == 0
     assert "no phone is unknown" in result.err
+
+
+@pytest.mark.parametrize("output", ["table", "jsonl", "csv"])
+def test_a_check_of_cph_shows_the_servers(koophone: Invoke, plan: Callable[..., str], output: str) -> None:
+    file = plan(service="cph", targets={"all": True}, steps=[{"run": "id"}], undo=[], stop="5%")
+
+    result = koophone(rollout("check", file, "-o", output))
+
+    assert result.code == 0
+    assert ("servers:" if output == "table" else "server_count") in result.out
