@@ -61,20 +61,23 @@ class Drive:
         start = self._start
         attempt = self._attempt(start.attempt, start.plan, start.waves, start.wave)
         try:
-            chunks = await restore(self._journal, attempt, with_earlier=start.is_resumed)
-            if start.ignores_stop:
-                attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
-            elif (reason := attempt.tally.judge()) is not None:
-                attempt.admission.stop(reason)
-            start.driver.update(
-                state=RolloutState.RUNNING,
-                reason=None,
-                ended_at=None,
-                began_at=start.driver.rollout.began_at or self._now(),
-                counts=attempt.phones.counts,
-            )
             async with Clients(start.plan, self._session, start.max_wait) as clients:
-                if not start.is_undo or await self._await_unfinished(clients):
+                goes_on = not start.is_undo or await self._await_unfinished(clients)
+                await start.driver.flush()  # what was awaited counts below
+                chunks = await restore(self._journal, attempt, with_earlier=start.is_resumed)
+                if start.ignores_stop:
+                    attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
+                elif (reason := attempt.tally.judge()) is not None:
+                    attempt.admission.stop(reason)
+                start.driver.update(
+                    state=RolloutState.RUNNING,
+                    wave=start.wave,
+                    reason=None,
+                    ended_at=None,
+                    began_at=start.driver.rollout.began_at or self._now(),
+                    counts=attempt.phones.counts,
+                )
+                if goes_on:
                     await self._send(attempt, clients, chunks)
                 else:
                     self.state, self.reason = RolloutState.INTERRUPTED, INTERRUPTED

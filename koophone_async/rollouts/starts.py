@@ -203,7 +203,8 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     if deadline is not None:
         plan = evolve(plan, deadline=deadline)
     waves = last.waves or record.waves
-    reached = max(1, driver.rollout.wave)
+    # An undo that was left while it awaited earlier jobs is at a wave of theirs.
+    reached = min(max(1, driver.rollout.wave), max(1, len(waves)))
     return Start(
         driver,
         plan,

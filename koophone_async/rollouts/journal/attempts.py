@@ -27,7 +27,12 @@ _ATTEMPT: Final = (
 )
 _LAST_ATTEMPT: Final = "SELECT max(attempt) FROM attempts WHERE rollout = ?"
 _START: Final = "INSERT INTO attempt_starts (rollout, attempt, block, body) VALUES (?, ?, ?, ?)"
-_CURRENT: Final = "UPDATE rollouts SET attempt = ?, wave = 1 WHERE id = ?"
+_CURRENT: Final = (
+    "UPDATE rollouts SET attempt = ?, wave = 1, state = 'running', reason = NULL, ended_at = NULL"
+    " WHERE id = ?"
+)
+"""A process that ends right after it leaves an attempt that has begun, and not a rollout that has ended."""
+
 
 FIRST: Final = "first"
 """Kind of the first attempt."""
