@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -109,6 +110,16 @@ async def _run_in_process(line: Sequence[str], monkeypatch: pytest.MonkeyPatch) 
     if not coroutines:
         return parsed.exit_code
     return int(await exit_code_of(coroutines[0]))
+
+
+def interrupted(line: Sequence[str], *, after: float) -> Line:
+    """Return a line that Ctrl-C interrupts after some seconds of virtual time."""
+
+    def start(_: Result) -> Sequence[str]:
+        asyncio.get_running_loop().call_later(after, signal.raise_signal, signal.SIGINT)
+        return line
+
+    return start
 
 
 RunMain: TypeAlias = Callable[..., Result]

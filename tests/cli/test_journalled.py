@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async.rollouts.journal import Kind, RolloutState
+from tests.cli.conftest import interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,26 @@ def test_a_command_without_waiting_prints_resume_tokens(
     assert [row["state"] for row in result.rows] == ["unfinished"] * 3
     assert all(row["resume_token"] for row in result.rows)
     assert newest().counts == {"unfinished": 3}
+
+
+def test_an_interrupted_command_is_resumed_as_a_rollout(
+    koophone: Invoke, journal: str, newest: Callable[[], RolloutRecord]
+) -> None:
+    line = ("exec", *PHONES, "--journal", journal, *JSONL, "--", "sleep 600")
+
+    result = koophone(interrupted(line, after=60))
+
+    record = newest()
+    assert (result.code, record.state) == (130, RolloutState.INTERRUPTED)
+    assert [row["state"] for row in result.rows] == ["unfinished"] * 3
+    assert f"koophone: to go on: koophone rollout resume {record.id}\n" in result.err
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "soon"])
+def test_a_timeout_is_a_number_of_seconds_or_none(koophone: Invoke, journal: str, seconds: str) -> None:
+    result = koophone(("exec", *PHONES, "--timeout", seconds, "--journal", journal, "--", "id"))
+
+    assert result.code == 2
 
 
 def test_a_rule_that_is_reached_stops_a_command(

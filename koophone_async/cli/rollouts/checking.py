@@ -21,7 +21,7 @@ from koophone_async.rollouts.forecast import forecast_plan
 from koophone_async.rollouts.journal import Journal, JournalError
 from koophone_async.rollouts.journal.location import default_location
 from koophone_async.rollouts.links import check_links
-from koophone_async.rollouts.plan_file import InvalidPlan, load_plan
+from koophone_async.rollouts.plan_file import load_plan
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
@@ -55,8 +55,6 @@ async def _check(settings: Settings, path: str, output: Format, journal: str | N
     try:
         async with settings.session() as session:
             return await print_forecast(plan, session, output, journal)
-    except InvalidPlan:
-        raise
     except (JournalError, InvalidRequest) as error:
         report_error(error)
         return Exit.NOT_STARTED

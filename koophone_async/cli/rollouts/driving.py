@@ -21,7 +21,6 @@ from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.summary import print_summary
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import (
-    InvalidPlan,
     Journal,
     JournalError,
     LeaseHeld,
@@ -232,8 +231,6 @@ async def _drive(
                 return code
             _report_skipped(waves, (await rollout.status()).targets)
             return await _follow(rollout, session)
-    except InvalidPlan:
-        raise
     except (JournalError, InvalidRequest, LeaseHeld) as error:
         report_error(error)
         return Exit.NOT_STARTED

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import csv
+import json
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.cli.rollouts.conftest import PHONES, rollout
 
@@ -12,6 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import Invoke
+
+
+def read(output: str, text: str) -> list[dict[str, Any]]:
+    """Parse rows in a format for programs."""
+    match output:
+        case "csv":
+            return list(csv.DictReader(text.splitlines()))
+        case "yaml":
+            return list(yaml.safe_load(text))
+        case _:
+            return [json.loads(line) for line in text.splitlines()]
 
 
 def test_a_status_is_readable(koophone: Invoke, plan: Callable[..., str]) -> None:
@@ -25,6 +40,14 @@ def test_a_status_is_readable(koophone: Invoke, plan: Callable[..., str]) -> Non
     assert lines["counts"].strip() == "9 pending, 1 succeeded"
     assert lines["waves"].strip() == "1, 10"
     assert "ended" not in lines
+
+
+@pytest.mark.parametrize("output", ["csv", "jsonl", "yaml"])
+def test_a_status_is_one_row_for_programs(koophone: Invoke, plan: Callable[..., str], output: str) -> None:
+    result = koophone(rollout("start", plan()), rollout("status", "-o", output))
+
+    row = next(iter(read(output, result.out)))
+    assert (row["name"], row["state"]) == ("shop", "finished")
 
 
 @pytest.mark.parametrize("output", ["csv", "jsonl", "json", "table"])
@@ -95,6 +118,20 @@ def test_a_watch_has_the_exit_code_of_the_rollout(
         fields = {**fields, "steps": [{"run": "exit 1"}]}
 
     assert koophone(rollout("start", plan(**fields)), rollout("watch")).code == code
+
+
+def test_a_watch_in_a_terminal_rewrites_its_line(
+    koophone: Invoke, plan: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    koophone(rollout("start", plan()))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    result = koophone(rollout("watch"))
+
+    line = result.err.rpartition("koophone: ")[2].rstrip("\n")
+    assert "finished · 10 succeeded" in line
+    assert result.err == f"\r{line}\x1b[K\r\x1b[Kkoophone: {line}\n"
 
 
 def test_a_rollout_without_a_reader_of_its_journal(koophone: Invoke) -> None:
