@@ -19,7 +19,7 @@ from koophone_async.rollouts.journal.records import ENDED_STATES
 from koophone_async.rollouts.phones import PhoneTable
 from koophone_async.rollouts.plan import Plan
 from koophone_async.rollouts.restore import restore
-from koophone_async.rollouts.runner import INTERRUPTED, Runner
+from koophone_async.rollouts.runner import Runner
 from koophone_async.rollouts.stop_tally import StopTally
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ class Drive:
         attempt = self._attempt(start.attempt, start.plan, start.waves, start.wave)
         try:
             async with Clients(start.plan, self._session, start.max_wait) as clients:
-                goes_on = not start.is_undo or await self._await_unfinished(clients)
+                # First: what is restored may be written, and a rollout that has ended has no such counts.
+                start.driver.update(state=RolloutState.RUNNING, reason=None, ended_at=None)
+                left = await self._await_unfinished(clients) if start.is_undo else None
                 await start.driver.flush()  # what was awaited counts below
                 chunks = await restore(self._journal, attempt, with_earlier=start.is_resumed)
                 if start.ignores_stop:
@@ -70,17 +72,14 @@ class Drive:
                 elif (reason := attempt.tally.judge()) is not None:
                     attempt.admission.stop(reason)
                 start.driver.update(
-                    state=RolloutState.RUNNING,
                     wave=start.wave,
-                    reason=None,
-                    ended_at=None,
                     began_at=start.driver.rollout.began_at or self._now(),
                     counts=attempt.phones.counts,
                 )
-                if goes_on:
+                if left is None:
                     await self._send(attempt, clients, chunks)
                 else:
-                    self.state, self.reason = RolloutState.INTERRUPTED, INTERRUPTED
+                    self.state, self.reason = left, left.value
             await self._finish(attempt)
         except BaseException as error:  # noqa: BLE001 - raised again
             self.state = RolloutState.INTERRUPTED
@@ -109,11 +108,11 @@ class Drive:
         self.state = await self.runner.drive(chunks)
         self.reason = self.runner.reason
 
-    async def _await_unfinished(self, clients: Clients) -> bool:
+    async def _await_unfinished(self, clients: Clients) -> RolloutState | None:
         """Await the jobs that earlier attempts left running, since an undo must follow them on each phone.
 
         Returns:
-            Whether the undo may go on; False if this process leaves the rollout.
+            The state in which the rollout is left; None if the undo may go on.
         """
         driver = self._start.driver
         left = {chunk.attempt for chunk in driver.open_chunks if chunk.state is ChunkState.SENT}
@@ -128,8 +127,10 @@ class Drive:
             self.runner = Runner(self._journal, plan, attempt, clients, _ignore, len(waves))
             await self.runner.drive(chunks)
             if attempt.is_interrupted:
-                return False
-        return True
+                return RolloutState.INTERRUPTED
+            if self.runner.is_cancelled:
+                return RolloutState.CANCELLED
+        return None
 
     async def _finish(self, attempt: Attempt) -> None:
         """Report what was not sent, and write how the rollout ended or was left."""

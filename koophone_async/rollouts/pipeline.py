@@ -78,6 +78,7 @@ class Pipeline:
     _logs: Sequence[StepLog] = field(init=False)
     _targets: dict[str, Target] = field(factory=dict[str, "Target"], init=False)
     _runs: list[Run[Any, Any]] = field(factory=list["Run[Any, Any]"], init=False)
+    _is_cancelled: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         steps = range(len(self._attempt.steps))
@@ -104,7 +105,8 @@ class Pipeline:
                 group.start_soon(self._run_step, step, [pair for pair in chunks if pair[0].step == step])
 
     async def cancel(self) -> None:
-        """Leave everything running that was sent, and send nothing more."""
+        """Leave everything running that was sent, and send nothing more, also of runs that start later."""
+        self._is_cancelled = True
         for run in self._runs:
             await run.cancel()
 
@@ -124,6 +126,8 @@ class Pipeline:
         resumed = [log.resume(chunk, members) for chunk, members in chunks]
         run = self._open_run(step, self._queues[step]).log_calls_to(log, resumed)
         self._runs.append(run)
+        if self._is_cancelled:
+            await run.cancel()
         is_last = step + 1 == len(self._queues)
         async for outcomes in run.blocks():
             ended = outcomes if is_last else [one for one in outcomes if not self._advance(one, step)]

@@ -73,11 +73,17 @@ class Runner:
 
     _end: RolloutState = field(default=RolloutState.FINISHED, init=False)
     _pipelines: list[Pipeline] = field(factory=list[Pipeline], init=False)
+    _is_left: bool = field(default=False, init=False)
+    """Whether jobs are left running: those of an earlier process too, whose wait has not begun."""
+
     _reasons: set[WaitingFor] = field(factory=set[WaitingFor], init=False)
     """What is waited for before anything is sent."""
 
     window_opens_at: datetime | None = field(default=None, init=False)
     """When the window opens that is waited for, in its time zone."""
+
+    is_cancelled: bool = field(default=False, init=False)
+    """Whether somebody has cancelled the rollout."""
 
     _is_paused: bool = field(default=False, init=False)
     _approved: int = field(default=0, init=False)
@@ -159,6 +165,8 @@ class Runner:
                 open_run = await self._opener(selection)
                 pipeline = Pipeline(self._attempt, wave, selection, open_run, self._report(wave))
                 self._pipelines.append(pipeline)
+                if self._is_left:
+                    await pipeline.cancel()
                 own = [chunk for chunk in chunks if chunk[0].selection == selection]
                 group.start_soon(pipeline.run, self._targets(wave, selection), own)
         self._pipelines.clear()
@@ -218,6 +226,7 @@ class Runner:
         self._stop(state, reason)
         with anyio.move_on_after(_ANSWER_SECONDS):
             await self._attempt.admission.wait_until_answered()
+        self._is_left = True
         for pipeline in self._pipelines:
             await pipeline.cancel()
 
@@ -320,6 +329,7 @@ class Runner:
                     self._attempt.admission.release(RequestKind.PAUSE)
                 self._write_state()
             case RequestKind.CANCEL:
+                self.is_cancelled = True
                 self._stop(RolloutState.CANCELLED, CANCELLED_BY_REQUEST)
             case RequestKind.APPROVE:
                 self._approved = max(self._approved, request.wave or self._wave)
