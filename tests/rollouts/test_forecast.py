@@ -123,6 +123,20 @@ async def test_likely_time_outside_of_the_window_does_not_count(session: Session
     assert timedelta(minutes=118) < found.likely_end - now < timedelta(minutes=125)
 
 
+async def test_work_that_takes_several_windows_ends_in_the_last(emulator: Emulator, ids: list[str]) -> None:
+    """Two waits of 75 minutes for the quota use up two windows of an hour, and half of the third."""
+    async with emulator.session(quotas={RUN: (Quota(1, 75 * 60),)}) as slow:
+        now = slow.now().astimezone(UTC)
+        opens, closes = now + timedelta(hours=2), now + timedelta(hours=3)
+        window = f"{opens:%H:%M}-{closes:%H:%M} UTC"
+
+        found = await foreseen(plan(ids, waves=["1", "2"], window=window), slow)
+
+    passed = found.likely_end - now - timedelta(days=2, hours=2)
+    assert found.min_seconds == pytest.approx(150 * 60, abs=1)
+    assert timedelta(minutes=28) < passed < timedelta(minutes=35)
+
+
 @pytest.mark.parametrize("minutes", [-1, 1])
 async def test_a_link_that_expires_too_soon_is_refused(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str], minutes: int

@@ -14,7 +14,7 @@ from koophone_async.emulator import Durations, Emulator, Fail
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
 from koophone_async.rollouts.markdown import to_markdown
 from koophone_async.rollouts.plan import Between, Plan, Selection, Step
-from koophone_async.rollouts.report import report
+from koophone_async.rollouts.report import MAX_FAILURES, report
 from koophone_async.rollouts.rollout import Rollout
 from tests.rollouts.test_rollout import wait_for
 
@@ -143,3 +143,46 @@ async def test_an_interrupted_rollout_has_a_report_too(
     assert (found.state, found.ended) == ("interrupted", None)
     assert [cause.state for cause in found.causes] == ["unfinished"]
     assert to_markdown(found)
+
+
+async def test_a_rollout_that_has_sent_nothing_has_a_report_without_outcomes(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    rollout = Rollout(plan(ids), journal, session)
+    await rollout.start()
+    await rollout.interrupt()
+
+    found = await report(journal, "last")
+    text = to_markdown(found)
+
+    assert (found.began, found.happened.calls, found.happened.seconds) == (None, 0, None)
+    assert (found.causes, found.waves, found.failures) == ([], [], [])
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert headings == ["Forecast", "Log", "Plan"]
+
+
+async def test_only_the_first_of_many_failures_are_listed_and_all_are_counted(
+    session: Session, journal: Journal, ids: list[str]
+) -> None:
+    nobody = [f"nobody-{number}" for number in range(MAX_FAILURES + 1)]
+    await Rollout(plan([*nobody, *ids], stop="never"), journal, session)
+
+    found = await report(journal, "last")
+
+    assert (len(found.failures), found.failure_count) == (MAX_FAILURES, MAX_FAILURES + 1)
+    assert sum(cause.phones for cause in found.causes) == MAX_FAILURES + 1 + len(ids)
+    assert "The first 1,000 of 1,001." in to_markdown(found)
+
+
+async def test_each_selection_counts_in_the_report(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    emulator.fault(Fail(), RUN, phone=ids[39], first=1)
+    targets = [Selection(ids=ids[:20]), Selection(ids=ids[20:])]
+    await Rollout(Plan(targets=targets, steps=[Step("run", "id")], stop="never"), journal, session)
+
+    found = await report(journal, "last")
+
+    assert (found.targets, found.happened.calls) == (40, 2)
+    assert found.counts == {"succeeded": 39, "failed": 1}
+    assert [failure.id for failure in found.failures] == [ids[39]]
