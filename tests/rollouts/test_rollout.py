@@ -169,6 +169,31 @@ async def test_a_canary_that_fails_stops_the_rollout(
     assert (await journal.find("last")).counts == {"failed": 1, "not_sent": 39}
 
 
+async def test_a_wave_of_which_no_phone_succeeds_stops_a_rollout_without_a_rule(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    emulator.fault(Fail(), RUN, phone=ids[0], first=1)
+    rollout = Rollout(plan(ids, waves=["1"]), journal, session)
+
+    report = await rollout
+
+    assert rollout.state is RolloutState.STOPPED
+    assert report.counts == {State.FAILED: 1, State.NOT_SENT: 39}
+    assert emulator.ledger.executions(RUN) == {ids[0]: 1}
+
+
+async def test_a_phone_skips_steps_that_are_only_for_others(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    steps = [Step("run", "id"), Step("reboot", only=ids[:2]), Step("run", "getprop")]
+
+    report = await Rollout(plan(ids, *steps), journal, session)
+
+    assert report.counts == {State.SUCCEEDED: 40}
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
+    assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids[:2], 1)
+
+
 async def test_the_deadline_leaves_jobs_unfinished(
     session: Session, journal: Journal, ids: list[str]
 ) -> None:

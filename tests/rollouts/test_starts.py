@@ -314,3 +314,62 @@ async def test_a_resume_shows_how_many_phones_a_crash_left_unknown(
 
     assert (rollout.left_unknown, resumed.left_unknown) == (0, 2)
     assert (await resumed).counts == {State.SUCCEEDED: 4}
+
+
+async def test_the_name_of_a_rollout_that_has_ended_may_be_used_again(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, name="shop"), journal, session)
+    await Rollout(plan(ids, name="shop"), journal, session)
+
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
+    assert len([record for record in await journal.rollouts(name="shop") if record.has_ended]) == 2
+
+
+async def test_a_phone_whose_undo_failed_is_undone_again(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, undo=[Step("run", "getprop")], stop="never"), journal, session)
+    emulator.fault(Fail(), RUN, phone=ids[0], first=1)
+    first = await Rollout.undo("last", journal, session)
+
+    second = await Rollout.undo("last", journal, session)
+
+    assert first[ids[0]].state is State.FAILED
+    assert {outcome.id: outcome.state for outcome in second} == {ids[0]: State.SUCCEEDED}
+
+
+async def test_an_undo_does_not_reach_calls_that_were_only_planned(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    rollout = Rollout(plan(ids, undo=[Step("reboot")]), journal, session)
+    await rollout.start()
+    await rollout.interrupt()
+    driver = await journal.acquire(rollout.id or "")
+    driver.plan_chunk(0, [0, 1])
+    await driver.mark_sending(driver.plan_chunk(0, [2]))
+    await driver.release(state=RolloutState.INTERRUPTED)
+    await rollout.cancel()
+
+    report = await Rollout.undo("last", journal, session)
+
+    assert {outcome.id for outcome in report} == {ids[2]}
+    assert emulator.ledger.executions("koophone.instances.reboot") == {ids[2]: 1}
+
+
+@pytest.mark.emulator(phones=6, jobs=Durations(fixed=20))
+async def test_an_undo_that_is_cancelled_while_it_awaits_jobs_sends_nothing(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, deadline=1, undo=[Step("reboot")]), journal, session)
+    undo = Rollout.undo("last", journal, session)
+    await undo.start()
+    running = asyncio.ensure_future(undo)
+    await asyncio.sleep(5)
+
+    await undo.cancel()
+    await running
+
+    record = await journal.find("last")
+    assert (undo.is_undo, record.state) == (True, RolloutState.CANCELLED)
+    assert emulator.ledger.executions("koophone.instances.reboot") == {}

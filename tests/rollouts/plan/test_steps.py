@@ -10,9 +10,9 @@ from koophone_async import CloudPhone, Edition, KooPhone
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest
 from koophone_async.koophone import Package
-from koophone_async.rollouts.context import Reference
+from koophone_async.rollouts.context import Context, Reference
 from koophone_async.rollouts.plan import Plan, Selection, Step
-from koophone_async.rollouts.steps import bind
+from koophone_async.rollouts.steps import StepType, bind
 from koophone_async.rollouts.verbs import SECRET_VERBS, verbs_of
 from koophone_async.services.cph.fleet import PhoneFleet
 from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
@@ -217,6 +217,12 @@ async def test_a_fleet_has_the_limits_of_the_plan(emulator: Emulator) -> None:
         fleet = of_plan.open_fleet(client, ())
 
     assert (fleet._options.concurrency, fleet._options.max_per_partition) == (3, 7)  # noqa: SLF001 - has no getter
+
+
+def test_a_step_stays_what_it_is() -> None:
+    step = Step("reboot", only=["a"])
+
+    assert StepType().read(step, Context()) is step
 
 
 def test_a_file_is_read_without_its_last_line_end(tmp_path: Path) -> None:
