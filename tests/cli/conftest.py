@@ -21,7 +21,7 @@ from koophone_async.cli.app import app
 from koophone_async.cli.progress import CI_VARIABLES
 from koophone_async.cli.rollouts import checking, driving, reporting, requests, showing
 from koophone_async.cli.runner import exit_code_of
-from koophone_async.emulator import Emulator
+from koophone_async.emulator import Emulator, Fault
 from koophone_async.testing import run_virtually
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def koophone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     """Run commands in virtual time, against an emulator on the same loop."""
 
-    async def run_all(lines: Sequence[Line], edition: str) -> Result:
+    async def run_all(lines: Sequence[Line], edition: str, faults: Sequence[Fault]) -> Result:
         previous = Result(0, "", "")
-        async with Emulator(250, edition=edition, servers=5) as emulator:
+        async with Emulator(250, edition=edition, servers=5, faults=faults) as emulator:
             for name, value in (settings_of(emulator.banner()) | {"KOOPHONE_EDITION": edition}).items():
                 monkeypatch.setenv(name, value)
             for line in lines:
@@ -94,8 +94,8 @@ def koophone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
     monkeypatch.setenv("KOOPHONE_YES", "1")
 
-    def invoke(*lines: Line, edition: str = "china") -> Result:
-        return run_virtually(run_all(lines, edition))
+    def invoke(*lines: Line, edition: str = "china", faults: Sequence[Fault] = ()) -> Result:
+        return run_virtually(run_all(lines, edition, faults))
 
     return invoke
 

@@ -81,6 +81,14 @@ def test_ids_are_completed_with_their_names(run_main: RunMain, emulator: dict[st
     assert (result.code, result.err) == (0, "")
 
 
+def test_the_first_ids_of_many_are_completed(run_main: RunMain, emulator: dict[str, str]) -> None:
+    line = {"_KOOPHONE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+
+    result = run_main(environ=emulator | line | {"_TYPER_COMPLETE_ARGS": "koophone exec phone"})
+
+    assert len(result.out.splitlines()) == 200
+
+
 def test_names_are_completed_with_their_ids(run_main: RunMain, emulator: dict[str, str]) -> None:
     line = {"_KOOPHONE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
 

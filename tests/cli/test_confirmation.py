@@ -13,6 +13,7 @@ import pytest
 from koophone_async.cli.confirmation import Consequence, confirm
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.services import entries
+from koophone_async.emulator import Fault, Refuse
 from koophone_async.errors import InvalidRequest
 from tests.cli.conftest import COMMAND, Process
 
@@ -106,6 +107,30 @@ def test_a_destructive_command_runs_with_yes(koophone: Invoke) -> None:
 
 def test_the_environment_can_confirm(koophone: Invoke) -> None:
     assert koophone(PHONES, migrate("--no-wait")).code == 0  # the fixture sets KOOPHONE_YES
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "instances reset phone0001 phone0002",
+        "cph commands uninstall --package app --server s",
+        "cph servers delete s",
+        "cph servers change-model --server s --model m --phone-model p",
+    ],
+)
+def test_nothing_is_sent_without_a_confirmation(
+    koophone: Invoke, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.delenv("KOOPHONE_YES")
+    everything_fails = [Fault(Refuse())]
+    with terminal(monkeypatch, "n\n") as outer:
+        assert koophone(line.split(), faults=everything_fails).code == Exit.SOME_FAILED
+
+        shown = ""
+        while "nothing was done" not in shown:
+            shown += os.read(outer, 4096).decode()
+
+    assert "not confirmed" in shown
 
 
 @pytest.fixture

@@ -182,6 +182,17 @@ def test_the_call_for_a_server_can_be_made_alone(koophone: Invoke) -> None:
     assert result.code == 0
 
 
+def test_a_phone_that_a_server_refuses_has_an_outcome(koophone: Invoke) -> None:
+    result = koophone(
+        cph("servers", "list", *SERVER),
+        cph("phones", "stop", *ONE),
+        first("commands", "run", "--command", "echo hi", "--server", "ID"),
+    )
+
+    states = [row["state"] for row in result.rows[2:]]
+    assert (states.count("refused"), states.count("succeeded")) == (1, 49)
+
+
 def test_an_unknown_server_is_refused(koophone: Invoke) -> None:
     result = koophone(cph("commands", "run", "--command", "id", "--server", "none"))
 

@@ -65,10 +65,16 @@ def test_unsent_phones_are_selected_by_an_option(koophone: Invoke, file: Callabl
     assert {STATES[id] for id in ids(koophone(line))} == {"failed", "refused", "not_sent"}
 
 
-def test_the_last_row_of_a_phone_counts(koophone: Invoke, file: Callable[[str], str]) -> None:
+@pytest.mark.parametrize(
+    "line", [("exec", "--failed-from", "FILE", "--", "id"), ("instances", "reboot", "--failed-from", "FILE")]
+)
+def test_the_last_row_of_a_phone_counts(
+    koophone: Invoke, file: Callable[[str], str], line: tuple[str, ...]
+) -> None:
     rows = [*ROWS, *({**row, "state": "succeeded"} for row in ROWS)]
 
-    result = koophone(("exec", "--failed-from", file(as_csv(rows)), "--", "id"))
+    name = file(as_csv(rows))
+    result = koophone([name if word == "FILE" else word for word in line])
 
     assert (result.code, result.out) == (0, "")
     assert "nothing failed" in result.err

@@ -18,7 +18,7 @@ from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.errors import InvalidRequest
 from koophone_async.file_access import bounded
-from koophone_async.id_files import parse_ids, parse_stream
+from koophone_async.id_files import load_ids, parse_ids, parse_stream
 from koophone_async.text_input import decode_lines, decode_text
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def test_every_form_is_read(form: str, end: str, encoding: str) -> None:
     assert parse_ids(ENCODINGS[encoding] + text.encode(encoding)) == THREE
 
 
+@pytest.mark.parametrize("name", ["id", "instance_id"])
+def test_one_object_may_take_several_lines(name: str) -> None:
+    assert parse_ids(b'{\n  "%s": "phone0001"\n}\n' % name.encode()) == ["phone0001"]
+
+
 @pytest.mark.parametrize(
     "content, problem",
     [
@@ -93,6 +98,7 @@ def test_every_form_is_read(form: str, end: str, encoding: str) -> None:
         (b'{"id": "a"}\n{"id": null}\n', "line 2: the id is not text"),
         (b'{"id": "a"}\n{"id": \n', "line 2: is not JSON"),
         (b'{"id": "a"}\nb\n', "line 2: is not JSON"),
+        (b'{"id": "a"\n{"id": "b"}\n', "line 1: is not JSON"),
         (b"[" * 2000 + b"]" * 2000, "is nested more than 100 levels deep"),
     ],
 )
@@ -161,6 +167,24 @@ def test_ids_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     with pytest.raises(InvalidRequest, match="contains more than 10 ids"):
         read_ids(str(tmp_path / "ids"))
+
+
+def test_a_file_of_a_plan_is_no_larger_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(id_files, "MAX_SIZE", 10)
+    file = tmp_path / "ids"
+    file.write_text("a\n" * 5)
+    assert load_ids(str(file), "ids_file") == ["a"] * 5
+
+    file.write_text("a\n" * 6)
+    with pytest.raises(InvalidRequest, match=f"ids_file: {file} is larger than"):
+        load_ids(str(file), "ids_file")
+
+
+def test_a_directory_is_no_file_with_ids(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=f"ids_file: {tmp_path} cannot be read: Is a directory"):
+        load_ids(str(tmp_path), "ids_file")
 
 
 def in_pieces(data: bytes, size: int) -> io.BufferedReader:

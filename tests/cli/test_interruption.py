@@ -15,16 +15,19 @@ from urllib.request import urlopen
 import pytest
 
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.errors import Exit
+from koophone_async.cli.errors import MAY_HAVE_RUN, Exit
 from koophone_async.cli.interruption import Interrupted, interruptible, raising
 from koophone_async.cli.resume_tokens import wait_commands
 from koophone_async.cli.wait import split
+from koophone_async.emulator import Fault, Stall
 from koophone_async.polling import ResumeToken
-from tests.cli.conftest import COMMAND, Process, started
+from tests.cli.conftest import COMMAND, Process, interrupted, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.cli.conftest import Invoke
 
 ENDS = {
     signal.SIGINT: (130, "interrupted"),
@@ -57,6 +60,24 @@ def stuck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             "HUAWEICLOUD_SDK_AK": banner["access_key"],
             "HUAWEICLOUD_SDK_SK": banner["secret_key"],
         }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("instances", "reboot", "phone0001", "--no-wait"),
+        ("cph", "commands", "run", "--server", "s", "--command", "id"),
+    ],
+    ids=" ".join,
+)
+def test_a_call_without_an_answer_may_have_run(koophone: Invoke, line: tuple[str, ...]) -> None:
+    faults = [Fault(Stall(), name) for name in (REBOOT, "cph.commands.run")]
+
+    result = koophone(interrupted(line, after=5), faults=faults)
+
+    assert (result.code, result.out) == (130, "")
+    assert "no answer" in result.err
+    assert MAY_HAVE_RUN in result.err
 
 
 def requests(emulator: dict[str, str], operation: str) -> int:
