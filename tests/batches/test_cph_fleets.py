@@ -187,6 +187,21 @@ async def test_a_synchronous_run_estimates_its_duration(cph: CloudPhone) -> None
     assert states(await unpartitioned) == {"succeeded": 60}
 
 
+@pytest.mark.emulator(phones=60, servers=3, jobs=Durations(fixed=4))
+async def test_a_serial_run_is_estimated_by_what_jobs_took_without_their_queue(cph: CloudPhone) -> None:
+    loop, fleet = asyncio.get_running_loop(), cph.fleet(await listed(cph))
+    guess = fleet.run("id").estimate()
+    begin = loop.time()
+    await fleet.run("id")
+    took = loop.time() - begin
+
+    learned = fleet.run("id").estimate()
+
+    assert learned.calls == guess.calls
+    assert learned.seconds != guess.seconds
+    assert learned.seconds == pytest.approx(took, rel=0.5)
+
+
 async def test_servers_restart_and_get_new_key_pairs_and_tags(cph: CloudPhone) -> None:
     fleet = cph.server_fleet(cph.servers.list())
     tagged = cph.server_fleet(await servers(cph))

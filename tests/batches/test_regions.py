@@ -19,7 +19,7 @@ from koophone_async.virtual_time import VirtualTimeLoop
 from tests.fake_server import FakeServer, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
     from koophone_async import Run
     from koophone_async.services.koophone.fleet import Fleet
@@ -145,6 +145,27 @@ async def test_ids_in_order_are_sorted_first_in_later_runs(emulator: Emulator, k
         requests.append(emulator.ledger.requests)
 
     assert requests == [0, 7, 13]
+
+
+class _BrokenList(list[str]):
+    """A list that cannot be read to its end."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self[:300]
+        raise OSError("the file has gone")
+
+
+async def test_an_input_that_fails_while_it_is_sorted_ends_with_its_error(
+    emulator: Emulator, koophone: KooPhone
+) -> None:
+    ids = mixed(emulator)
+    run = koophone.fleet(_BrokenList(ids)).run_sync("id")
+
+    with pytest.raises(OSError, match="the file has gone"):
+        await run
+
+    assert run.report.counts == {State.SUCCEEDED: 300}
+    assert emulator.ledger.executions(commands.RUN_SYNC.name) == dict.fromkeys(ids[:300], 1)
 
 
 async def test_a_slow_list_holds_up_the_other_calls() -> None:
