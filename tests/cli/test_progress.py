@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import Outcome, State
 from koophone_async.cli.errors import print_stderr
 from koophone_async.cli.progress import Meter, Progress, Total, Work, describe, fit, quota_wait
-from koophone_async.cli.selection import Listing
+from koophone_async.cli.selection import Listing, Selection
+from koophone_async.cli.services import entries
 from koophone_async.cli.status_line import STATUS
 from koophone_async.cli.summary import Tally
 from koophone_async.cli.terminal import is_visible, terminal_width, width_of
 from koophone_async.emulator import Emulator
 from koophone_async.operation import Quota
+from koophone_async.selection import parse
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.testing import run_virtually
 from tests.cli.terminals import in_terminal, resize, shown
@@ -110,6 +114,30 @@ async def test_the_total_of_a_list_is_that_of_the_service_or_its_end() -> None:
             assert filtered.total is None or filtered.count == 250
 
     assert (counted.total, filtered.total) == (250, 250)
+
+
+async def test_the_total_of_a_selection_is_open_until_its_list_has_ended() -> None:
+    names = {entry.operation.name: entry.lists for entry in entries("koophone")}
+    inventory = names["koophone.instances.list"]
+    assert inventory is not None
+    selection = Selection(inventory, where=parse("id != phone0001"))
+    async with Emulator(3) as emulator, emulator.session() as session:
+        before = selection.total()
+        source = selection.source(KooPhone(session))
+        assert isinstance(source, AsyncIterable)
+        totals = [selection.total() async for _ in source]
+
+    assert (before, totals) == (None, [Total(1, is_final=False), Total(2, is_final=False)])
+    assert selection.total() == Total(2)
+
+
+async def test_items_without_a_name_are_counted() -> None:
+    listing = Listing()
+    async with Emulator(3) as emulator, emulator.session() as session:
+        items = KooPhone(session).instances.list()
+        names = [one.name async for one in listing.follow(evolve(item, name=None) async for item in items)]
+
+    assert (listing.count, listing.names, names) == (3, {}, [None] * 3)
 
 
 def test_the_wait_for_a_quota_is_shown() -> None:

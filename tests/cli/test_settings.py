@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 import pytest
+import typer
+from typer.main import get_command
+
+from koophone_async.cli.app import app
+from koophone_async.cli.errors import Exit
+from koophone_async.cli.profiles import current_profile, run_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,6 +216,33 @@ def test_groups_are_those_of_each_account(run_main: RunMain, two_accounts: Profi
         "profile prod:",
         "profile test:",
     ]
+
+
+@pytest.mark.parametrize(
+    "codes, count, combined",
+    [
+        ((Exit.NOT_STARTED, Exit.NOT_STARTED), 2, Exit.NOT_STARTED),
+        ((Exit.DONE, Exit.NOT_STARTED), 2, Exit.SOME_FAILED),
+        ((Exit.INTERRUPTED, Exit.DONE), 1, Exit.INTERRUPTED),
+        ((Exit.DONE, Exit.TERMINATED, Exit.DONE), 2, Exit.TERMINATED),
+    ],
+)
+def test_a_signal_stops_the_command_for_all_accounts(
+    codes: tuple[Exit, ...], count: int, combined: Exit
+) -> None:
+    context = typer.Context(get_command(app))
+    context.params["profile"] = [f"p{number}" for number in range(len(codes))]
+    used: list[str | None] = []
+
+    def invoke(_: object) -> None:
+        used.append(current_profile())
+        raise typer.Exit(codes[len(used) - 1])
+
+    with pytest.raises(typer.Exit) as ended:
+        run_over(context, invoke)
+
+    assert ended.value.exit_code == combined
+    assert used == [f"p{number}" for number in range(count)]
 
 
 @pytest.mark.parametrize("profiles, code", [(("bad", "prod"), 1), (("bad", "none"), 3)])
