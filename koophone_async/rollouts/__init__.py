@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from koophone_async.rollouts.plan import Between, Plan, Service
     from koophone_async.rollouts.plan_file import InvalidPlan, load_plan, parse_plan
     from koophone_async.rollouts.plan_schema import json_schema
-    from koophone_async.rollouts.reconcile import reconcile
+    from koophone_async.rollouts.reconciliation import reconcile
     from koophone_async.rollouts.redaction import redacted_data
     from koophone_async.rollouts.rollout import Rollout
     from koophone_async.rollouts.selections import Selection
@@ -106,7 +106,7 @@ _MODULE_OF: Final = {
     "link_expiry": "links",
     "load_plan": "plan_file",
     "parse_plan": "plan_file",
-    "reconcile": "reconcile",
+    "reconcile": "reconciliation",
     "redacted_data": "redaction",
     "with_value": "changes",
 }

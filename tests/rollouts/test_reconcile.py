@@ -14,7 +14,7 @@ from koophone_async.rollouts.expectations import Expect
 from koophone_async.rollouts.journal import Journal, RolloutState
 from koophone_async.rollouts.last_outcomes import last_outcomes
 from koophone_async.rollouts.plan import Plan, Selection, Step
-from koophone_async.rollouts.reconcile import RECONCILERS, Finding, reconcile
+from koophone_async.rollouts.reconciliation import RECONCILERS, Finding, reconcile
 from koophone_async.rollouts.rollout import Rollout
 from koophone_async.session import utc_now
 
