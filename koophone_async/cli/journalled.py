@@ -6,7 +6,7 @@ process alone.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
@@ -236,7 +236,9 @@ async def run_journalled(
         return await print_forecast(plan, session, journal=journal_of_durations, may_be_empty=True)
     async with AsyncExitStack() as stack:
         items = await selection.list_items(client)
-        max_wait = Deadline.NO_WAIT if options.no_wait else None if options.timeout else Deadline.DEFAULT
+        max_wait = (
+            Deadline.NO_WAIT if options.no_wait else Deadline.DEFAULT if options.timeout is None else None
+        )
         how = NewOptions(kind=Kind.COMMAND, may_be_empty=True, max_wait=max_wait, items=items)
         try:
             journal = await stack.enter_async_context(await Journal.open(options.journal))
@@ -247,8 +249,8 @@ async def run_journalled(
             print_stderr("  Use another journal with --journal PATH, or none with --no-journal.")
             return Exit.NOT_STARTED
         code = await print_run(JournalledRun(rollout))
-        await journal.prune(session.now() - _KEPT, kind=Kind.COMMAND)
-        await journal.prune(kind=Kind.COMMAND, keep=_MAX_KEPT)
+        with suppress(JournalError):  # the next command deletes what is old, and this one has ended
+            await journal.prune(session.now() - _KEPT, kind=Kind.COMMAND, keep=_MAX_KEPT)
     return _exit_of(rollout, code, options)
 
 

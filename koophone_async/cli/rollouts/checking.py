@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from koophone_async.cli.encoding import dump_json
-from koophone_async.cli.errors import Exit, print_stderr, report_error
+from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.rollouts.options import JournalOption
+from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.view import Output
-from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.durations import format_duration
 from koophone_async.rollouts.forecast import forecast_plan
-from koophone_async.rollouts.journal import Journal, JournalError
+from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.location import default_location
 from koophone_async.rollouts.links import check_links
 from koophone_async.rollouts.plan_file import load_plan
@@ -52,12 +52,12 @@ def check(
 
 async def _check(settings: Settings, path: str, output: Format, journal: str | None) -> Exit:
     plan = load_plan(path)
-    try:
+
+    async def work() -> Exit:
         async with settings.session() as session:
             return await print_forecast(plan, session, output, journal)
-    except (JournalError, InvalidRequest) as error:
-        report_error(error)
-        return Exit.NOT_STARTED
+
+    return await unless_refused(work())
 
 
 async def print_forecast(

@@ -11,18 +11,17 @@ import typer
 
 from koophone_async.batches import State
 from koophone_async.cli.confirmation import Consequence, Yes, confirm
-from koophone_async.cli.errors import Exit, print_stderr, report_error
+from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.journalled import JournalledRun
 from koophone_async.cli.progress import Total, Work, quota_wait
 from koophone_async.cli.rollouts.findings import print_findings
 from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record
+from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute, follow, with_option_names
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.summary import print_summary
-from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import (
     Journal,
-    JournalError,
     LeaseHeld,
     NewOptions,
     Rollout,
@@ -74,7 +73,7 @@ def start(
         def rollout(opened: Journal, session: Session) -> Rollout:
             return Rollout(loaded, opened, session, waits_at_gates=_has_terminal(), options=options)
 
-        return await _drive(current_settings(context), journal, rollout, waves=loaded.waves)
+        return await unless_refused(_drive(current_settings(context), journal, rollout, waves=loaded.waves))
 
     execute(work())
 
@@ -126,7 +125,9 @@ def resume(
             )
 
         before = partial(print_findings, run) if reconcile else None
-        return await _drive(current_settings(context), journal, rollout, run=run, before=before)
+        return await unless_refused(
+            _drive(current_settings(context), journal, rollout, run=run, before=before)
+        )
 
     execute(with_option_names(work(), {"duration": "--deadline"}))
 
@@ -166,7 +167,7 @@ def retry(
             action = f"send the steps of {run} again to phones that may have executed them"
             if (code := confirm(Consequence(action), str(await settings.account()), yes=yes)) is not None:
                 return code
-        return await _drive(settings, journal, rollout)
+        return await unless_refused(_drive(settings, journal, rollout))
 
     execute(work())
 
@@ -184,7 +185,7 @@ def undo(
         consequence = Consequence(f"run the undo steps of {run} on all phones that it reached")
         if (code := confirm(consequence, str(await settings.account()), yes=yes)) is not None:
             return code
-        return await _drive(settings, journal, rollout)
+        return await unless_refused(_drive(settings, journal, rollout))
 
     execute(work())
 
@@ -222,18 +223,14 @@ async def _drive(
     before: Callable[[Journal, Session], Awaitable[None]] | None = None,
 ) -> Exit:
     """Drive a rollout to its end, or to where it is left, and return the exit code."""
-    try:
-        async with await Journal.open(location) as journal, settings.session() as session:
-            if before is not None:
-                await before(journal, session)
-            rollout = create(journal, session)
-            if (code := await _begin(rollout, journal, run)) is not None:
-                return code
-            _report_skipped(waves, (await rollout.status()).targets)
-            return await _follow(rollout, session)
-    except (JournalError, InvalidRequest, LeaseHeld) as error:
-        report_error(error)
-        return Exit.NOT_STARTED
+    async with await Journal.open(location) as journal, settings.session() as session:
+        if before is not None:
+            await before(journal, session)
+        rollout = create(journal, session)
+        if (code := await _begin(rollout, journal, run)) is not None:
+            return code
+        _report_skipped(waves, (await rollout.status()).targets)
+        return await _follow(rollout, session)
 
 
 def _report_skipped(waves: Sequence[Wave], targets: int) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from koophone_async.cli.encoding import dump_json
-from koophone_async.cli.errors import Exit, report_error
+from koophone_async.cli.errors import Exit
 from koophone_async.cli.output import print_lines
 from koophone_async.cli.rollouts.options import JournalOption, Run
+from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
-from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts.journal import Journal, JournalError
+from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.markdown import to_markdown
 from koophone_async.rollouts.report import report as report_of
 
@@ -37,16 +37,12 @@ def report(
 
     Secrets, such as signatures of links, are left out.
     """
-    execute(_report(run, format_, journal))
+    execute(unless_refused(_report(run, format_, journal)))
 
 
 async def _report(run: str, format_: ReportFormat, location: str | None) -> Exit:
-    try:
-        async with await Journal.open(location) as journal:
-            found = await report_of(journal, run)
-    except (JournalError, InvalidRequest) as error:
-        report_error(error)
-        return Exit.NOT_STARTED
+    async with await Journal.open(location) as journal:
+        found = await report_of(journal, run)
     if format_ is ReportFormat.JSON:
         print_lines([dump_json(found.to_data(), indent=2)])
     else:

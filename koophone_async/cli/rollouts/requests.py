@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koophone_async.cli.errors import Exit, print_stderr, report_error
+from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.rollouts.options import JournalOption, Run
+from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
-from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts import Journal, JournalError, requests
+from koophone_async.rollouts import Journal, requests
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def pause(run: Run = "last", *, journal: JournalOption = None) -> None:
     """Send nothing more until `resume`; jobs that run are awaited meanwhile."""
-    execute(_request(journal, lambda opened: requests.pause(opened, run), "is being paused"))
+    execute(unless_refused(_request(journal, lambda opened: requests.pause(opened, run), "is being paused")))
 
 
 def approve(
@@ -33,14 +33,14 @@ def approve(
     journal: JournalOption = None,
 ) -> None:
     """Open the gate at which a rollout stands, so that its next wave starts."""
-    execute(
-        _request(journal, lambda opened: requests.approve(opened, run, wave), "is approved", resumes=True)
-    )
+    work = _request(journal, lambda opened: requests.approve(opened, run, wave), "is approved", resumes=True)
+    execute(unless_refused(work))
 
 
 def cancel(run: Run = "last", *, journal: JournalOption = None) -> None:
     """End a rollout: nothing more is sent, and what is on the wire is awaited by its process."""
-    execute(_request(journal, lambda opened: requests.cancel(opened, run, utc_now()), "is being cancelled"))
+    work = _request(journal, lambda opened: requests.cancel(opened, run, utc_now()), "is being cancelled")
+    execute(unless_refused(work))
 
 
 async def _request(
@@ -50,12 +50,8 @@ async def _request(
     *,
     resumes: bool = False,
 ) -> Exit:
-    try:
-        async with await Journal.open(location) as journal:
-            record = await request(journal)
-    except (JournalError, InvalidRequest) as error:
-        report_error(error)
-        return Exit.NOT_STARTED
+    async with await Journal.open(location) as journal:
+        record = await request(journal)
     print_stderr(f"koophone: rollout {record.id} {done}")
     if resumes and record.driver is None:
         print_stderr(f"koophone: no process drives it; to go on: koophone rollout resume {record.id}")

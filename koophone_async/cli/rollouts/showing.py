@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, cast
 
 import typer
 
 from koophone_async.cli.encoding import dump_json
-from koophone_async.cli.errors import Exit, print_stderr, report_error
+from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.rollouts.checking import shown_duration
 from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record
+from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute
 from koophone_async.cli.status_line import STATUS, StatusLine
 from koophone_async.cli.view import Output
-from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import (
     Journal,
-    JournalError,
     Plan,
     RolloutRecord,
     RolloutState,
@@ -76,7 +75,7 @@ def list_(
             print_stderr("koophone: no rollouts")
         return Exit.DONE
 
-    execute(_reading(work))
+    execute(unless_refused(work()))
 
 
 def status(run: Run = "last", *, output: Output = Format.TABLE, journal: JournalOption = None) -> None:
@@ -95,7 +94,7 @@ def status(run: Run = "last", *, output: Output = Format.TABLE, journal: Journal
                 out.row(_shown(row, output))
         return Exit.DONE
 
-    execute(_reading(work))
+    execute(unless_refused(work()))
 
 
 def outcomes(
@@ -125,7 +124,7 @@ def outcomes(
             print_stderr(f"koophone: {record.targets - count:,} phones have no outcome yet")
         return Exit.DONE
 
-    execute(_reading(work))
+    execute(unless_refused(work()))
 
 
 def watch(run: Run = "last", *, journal: JournalOption = None) -> None:
@@ -144,7 +143,7 @@ def watch(run: Run = "last", *, journal: JournalOption = None) -> None:
             print_stderr(f"koophone: {_summary(record)}")
         return exit_of_record(record)
 
-    execute(_reading(work))
+    execute(unless_refused(work()))
 
 
 def prune(
@@ -162,16 +161,7 @@ def prune(
         print_stderr(f"koophone: {len(deleted):,} rollouts deleted")
         return Exit.DONE
 
-    execute(_reading(work))
-
-
-async def _reading(work: Callable[[], Awaitable[Exit]]) -> Exit:
-    """Run a command that reads a journal; one that cannot be read, or has no such rollout, is exit code 3."""
-    try:
-        return await work()
-    except (JournalError, InvalidRequest) as error:
-        report_error(error)
-        return Exit.NOT_STARTED
+    execute(unless_refused(work()))
 
 
 def _before(duration: str) -> datetime:
