@@ -45,7 +45,7 @@ class Rollouts:
         await rollout
 
     async def resume(self) -> None:
-        """Take up what an earlier process has left."""
+        """Resume what an earlier process has left."""
         for record in await self.journal.rollouts(state=LEFT):
             if record.driver is None:
                 await self.drive(Rollout.resume(record.id, self.journal, self.session))

@@ -340,7 +340,7 @@ class Runner:
                 pass
 
     async def _watch_window(self) -> None:
-        """Hold calls while the window is closed."""
+        """Suspend calls while the window is closed."""
         window = self._plan.window
         while window is not None:
             now = self._attempt.now()

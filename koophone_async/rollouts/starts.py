@@ -164,7 +164,7 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     values: Mapping[str, str] | None = None,
     judges_anew: bool = False,
 ) -> Start:
-    """Become the driver of a rollout that was left, stopped, or has unfinished phones.
+    """Resume a rollout that was left, stopped, or has unfinished phones, as its driver.
 
     Args:
         journal: Its journal.

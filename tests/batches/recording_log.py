@@ -112,7 +112,7 @@ class RecordingLog:
             self.mistakes.append(f"{event} after {call.events} and {[*call.outcomes]} of {call.ids}")
 
     async def write(self, method: str) -> None:
-        """Take some time, in which nothing may be sent, and then do what the next verdict says."""
+        """Wait, while nothing may be sent, and then return or raise as the next verdict demands."""
         await asyncio.sleep(self.delay)
         if self.emulator is not None:
             requests = [

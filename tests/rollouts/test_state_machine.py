@@ -132,7 +132,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
     @rule(is_awake=st.booleans())
     def lose_lease(self, *, is_awake: bool) -> None:
-        """Let the process write nothing more, as one that dies, or that was stopped and wakes up."""
+        """Stop the process from writing, as one that dies, or that was stopped and wakes up."""
         if self.is_driven:
             self.do(self._lose_lease(is_awake=is_awake))
 

@@ -98,7 +98,7 @@ class Driver:
         return self._fenced.epoch
 
     def __attrs_post_init__(self) -> None:
-        """Take over the open chunks."""
+        """Restore the open chunks of earlier drivers."""
         self._attempt = self.rollout.attempt
         self._renewed_at = self._clock()
         for chunk in self.open_chunks:

@@ -251,7 +251,7 @@ class Journal:
             block = blocks[-1][0] + 1 if blocks else None
 
     async def acquire(self, rollout: str, *, steal: bool = False) -> Driver:
-        """Become the driver of a rollout, with a new epoch, and renew the lease from now on.
+        """Acquire the lease of a rollout, with a new epoch, renew it from now on, and return its driver.
 
         Args:
             rollout: Its id.

@@ -79,7 +79,7 @@ class Leases:
         database.execute(_CREATE, (rollout,))
 
     def acquire(self, database: Database, rollout: str, *, steal: bool) -> tuple[Lease, Lease]:
-        """Take a lease that has ended, or any if `steal`; return it as it was before and as it is now.
+        """Acquire a lease that has ended, or any if `steal`; return it as it was before and as it is now.
 
         Raises:
             LeaseHeld: A living process holds it.

@@ -128,7 +128,7 @@ class SqliteDatabase:
                 raise ValueError("is damaged")
 
     def _make_private(self) -> None:
-        """Take the file from others whom a copy or a restored backup lets read it."""
+        """Remove the access of others, which a copy or a restored backup may have."""
         if self.path.stat().st_mode & 0o077:
             with suppress(PermissionError):  # it is another user's
                 self.path.chmod(0o600)

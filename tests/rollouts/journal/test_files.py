@@ -69,7 +69,7 @@ def execute(path: Path, *statements: str) -> None:
 
 
 async def fill(journal: Journal) -> None:
-    """Let the file have no further page, as on a full disk."""
+    """Refuse the file any further page, as a full disk does."""
     await run_in_journal(journal, "PRAGMA max_page_count = 1")
 
 

@@ -119,7 +119,7 @@ class Model:
         await self.driver.flush()
 
     async def replace(self, choice: int) -> None:
-        """Take over; then the earlier driver learns the handle of a call late."""
+        """Acquire the lease anew; then the earlier driver records the handle of a call late."""
         await self.driver.flush()
         late, self.driver = self.driver, await self.journal.acquire(self.driver.rollout.id, steal=True)
         assert list(self.driver.open_chunks) == self._open()
