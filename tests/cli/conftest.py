@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
@@ -139,6 +140,15 @@ def run_main(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
         return Result(int(exited.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture
+def on_path(tmp_path: Path) -> Path:
+    """Return a folder for PATH with the command `koophone`, as an installation has it."""
+    command = tmp_path / "koophone"
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
+    command.chmod(0o755)
+    return tmp_path
 
 
 class Process(Popen[str]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING
@@ -19,24 +18,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return a folder with the command `koophone`."""
-    command = tmp_path / "koophone"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m koophone_async.cli "$@"\n')
-    command.chmod(0o755)
-    return tmp_path
-
-
-def shell(path: Path, script: str) -> Result:
-    environ = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"}
+def shell(on_path: Path, script: str) -> Result:
+    environ = {**os.environ, "PATH": f"{on_path}:{os.environ['PATH']}"}
     with Process(["bash", "-c", script], env=environ, stdout=PIPE, stderr=PIPE, text=True) as process:
         return process.end()
 
 
-def test_the_next_line_of_a_shell_uses_the_emulator(path: Path) -> None:
+def test_the_next_line_of_a_shell_uses_the_emulator(on_path: Path) -> None:
     result = shell(
-        path,
+        on_path,
         """
 export HUAWEICLOUD_SDK_SECURITY_TOKEN=other KOOPHONE_PROFILE=other
 eval "$(koophone emulator --env --phones 2 --edition international --state emulator.json)"
@@ -52,9 +42,9 @@ echo "${KOOPHONE_EMULATOR_PID-unset}"; test -s emulator.json && echo saved; rm e
     assert (result.code, result.err) == (0, "")
 
 
-def test_another_emulator_is_reported(path: Path) -> None:
+def test_another_emulator_is_reported(on_path: Path) -> None:
     result = shell(
-        path,
+        on_path,
         """
 eval "$(koophone emulator --env)"
 first=$KOOPHONE_EMULATOR_PID

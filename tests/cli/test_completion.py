@@ -134,16 +134,14 @@ def test_other_shells_are_left_to_typer() -> None:
 
 
 @pytest.mark.process
-def test_bash_completes_with_the_script_that_is_shown(tmp_path: Path) -> None:
-    (tmp_path / "koophone").write_text(f'#!/bin/sh\nexec {sys.executable} -m koophone_async.cli "$@"\n')
-    (tmp_path / "koophone").chmod(0o755)
+def test_bash_completes_with_the_script_that_is_shown(on_path: Path) -> None:
     script = """
 eval "$(koophone --show-completion bash)"
 COMP_WORDS=(koophone cph phones "re") COMP_CWORD=3
 _koophone_completion koophone
 echo "${COMPREPLY[@]}"
 """
-    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    environ = {**os.environ, "PATH": f"{on_path}:{os.environ['PATH']}"}
     with Process(["bash", "-c", script], env=environ, stdout=PIPE, stderr=PIPE, text=True) as process:
         result = process.end()
 
