@@ -84,9 +84,9 @@ lock: ## Pin the newest versions of all dependencies, and of uv, in requirements
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@echo uv | $(COMPILE) --upgrade --output-file requirements/uv.txt -
-	@$(COMPILE) --upgrade --extra cli --group dev --output-file requirements/dev.txt pyproject.toml
+	@$(COMPILE) --upgrade --extra cli --extra distributed --extra redis --group dev --output-file requirements/dev.txt pyproject.toml
 	@$(COMPILE) --extra cli --group build --constraint requirements/dev.txt --output-file requirements/demo.txt pyproject.toml
-	@$(COMPILE) --extra cli --resolution lowest-direct --output-file requirements/lowest.txt pyproject.toml
+	@$(COMPILE) --extra cli --extra distributed --extra redis --resolution lowest-direct --output-file requirements/lowest.txt pyproject.toml
 
 release: $(DEV) ## Raise the version and move changes/ to the changelog: make release VERSION=0.3.0
 	@$(if $(VERSION),,echo "Which version? make release VERSION=0.3.0" && false)
