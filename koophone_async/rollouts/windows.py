@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
+from datetime import datetime, time, timedelta
 from enum import IntEnum
 from itertools import groupby
 from typing import Annotated, Final, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attrs import field, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.value_types import FormType
+from koophone_async.rollouts.zones import moment_of, zone_of
 
 
 class Weekday(IntEnum):
@@ -49,7 +48,7 @@ def _weekdays(days: Iterable[int]) -> tuple[Weekday, ...]:
 
 
 def _check_zone(_: object, __: object, zone: str) -> None:
-    _zone(zone)
+    zone_of(zone, "window")
 
 
 @frozen
@@ -124,48 +123,19 @@ class Window:
 
     def _openings(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Yield openings from before a moment on, in their order, without those that a clock change skips."""
-        zone = _zone(self.zone)
+        zone = zone_of(self.zone, "window")
         day = now.astimezone(zone).date() - 2 * _DAY
         while True:
             if day.weekday() in self.weekdays:
                 closing_day = day if self.opens < self.closes else day + _DAY
-                opens, closes = _moment(day, self.opens, zone), _moment(closing_day, self.closes, zone)
+                opens = moment_of(datetime.combine(day, self.opens), zone)
+                closes = moment_of(datetime.combine(closing_day, self.closes), zone)
                 if opens < closes:
                     yield opens, closes
             day += _DAY
 
 
 WindowText: TypeAlias = Annotated[Window, FormType(Window.parse, str)]
-
-
-def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """Return the moment of a local time, in UTC: the first of two, and for one that is skipped the next."""
-    local = datetime.combine(day, at, zone)
-    moment = local.astimezone(UTC)
-    if moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return moment
-    # Clocks are put forward between the moments that the offsets after and before the change stand for.
-    before, after = local.replace(fold=1).astimezone(UTC), moment
-    offset = after.astimezone(zone).utcoffset()
-    while after - before > timedelta(seconds=1):
-        middle = before + (after - before) // 2
-        middle = middle.replace(microsecond=0)
-        if middle.astimezone(zone).utcoffset() == offset:
-            after = middle
-        else:
-            before = middle
-    return after
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = get_close_matches(name, available_timezones(), 1)
-        hint = f"; did you mean {near[0]}?" if near else "; expected a name such as Asia/Shanghai"
-        raise InvalidRequest(
-            "", "window", f"{name!r} is no known time zone{hint}", Rule.NOT_A_CHOICE
-        ) from None
 
 
 def _minutes(text: str) -> int:
