@@ -29,11 +29,11 @@ from koophone_async.session import utc_now
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from koophone_async.batches.chunks import Item
-    from koophone_async.rollouts.journal import Driver, Journal
+    from koophone_async.rollouts.journal import Database, Driver, Journal
     from koophone_async.session import Session
 
 RETRIED: Final = frozenset({State.FAILED, State.REFUSED})
@@ -90,6 +90,12 @@ class NewOptions:
     items: Iterable[Item] | None = None
     """The phones that the plan selects, if they have been listed already."""
 
+    account: str | None = None
+    """The account that the credentials must be of; any by default."""
+
+    record: Callable[[Database, str], None] | None = None
+    """Called with the rollout's id in the transaction that makes it visible."""
+
 
 async def create(
     journal: Journal,
@@ -107,6 +113,9 @@ async def create(
     async with Clients(plan, session) as clients:
         account, edition = await clients.account(), await clients.edition()
         plan.check_edition(Edition(edition))
+        if options.account not in (None, account):
+            problem = f"is {account}, and the plan was scheduled with {options.account}"
+            raise InvalidRequest("", "account", problem, Rule.CONFLICT)
         if options.items is None:
             targets = await resolve(plan, clients)
         else:
@@ -130,7 +139,7 @@ async def create(
         forecast=None if foreseen is None else foreseen.to_json(),
         keep_output=options.keeps_output,
     )
-    record = await journal.create(new, targets)
+    record = await journal.create(new, targets, options.record)
     driver = await journal.acquire(record.id)
     driver.log("start", {"targets": record.targets})
     return Start(driver, plan, 1, record.waves, max_wait=options.max_wait)
@@ -147,11 +156,16 @@ async def check_account(record: RolloutRecord, plan: Plan, session: Session | No
             raise InvalidRequest("", field, problem, Rule.CONFLICT)
 
 
+async def find_unended(journal: Journal, name: str) -> RolloutRecord | None:
+    """Return the newest rollout of a name, unless it has ended."""
+    newest = next(iter(await journal.rollouts(limit=1, name=name)), None)
+    return None if newest is None or newest.has_ended else newest
+
+
 async def _refuse_unended(journal: Journal, name: str) -> None:
-    for record in await journal.rollouts(limit=1, name=name):
-        if not record.has_ended:
-            problem = f"is that of rollout {record.id}, which is {record.state} and has not ended"
-            raise InvalidRequest("", "name", problem, Rule.NOT_UNIQUE)
+    if (record := await find_unended(journal, name)) is not None:
+        problem = f"is that of rollout {record.id}, which is {record.state} and has not ended"
+        raise InvalidRequest("", "name", problem, Rule.NOT_UNIQUE)
 
 
 async def resume(  # noqa: PLR0913 - all but three are named, and have defaults

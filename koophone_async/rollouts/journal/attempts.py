@@ -10,7 +10,7 @@ from koophone_async.rollouts.journal.encoding import BLOCK, COUNTS, NUMBERS, PAI
 from koophone_async.rollouts.journal.queries import ACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from koophone_async.rollouts.journal.database import Database
     from koophone_async.rollouts.journal.records import Actor, NewRollout, Target
@@ -46,6 +46,8 @@ class Creation:
     new: NewRollout
     at: int
     by: Actor
+    record: Callable[[Database, str], None] | None = None
+    """Called with the id in the transaction that makes it visible."""
 
 
 def begin_creation(database: Database, creation: Creation, targets: Sequence[Target]) -> None:
@@ -89,6 +91,8 @@ def finish_creation(database: Database, creation: Creation, targets: int) -> Non
     waves = NUMBERS.encode(creation.new.waves)
     database.execute(_FINISH, (targets, creation.id))
     database.execute(_ATTEMPT, (creation.id, 1, FIRST, targets, waves, creation.at))
+    if creation.record is not None:
+        creation.record(database, creation.id)
 
 
 @frozen

@@ -23,6 +23,7 @@ from koophone_async.rollouts.journal.lease import Leases
 from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
 from koophone_async.rollouts.journal.machine import boot_clock
 from koophone_async.rollouts.journal.records import Actor
+from koophone_async.rollouts.journal.schedules import ScheduleStore
 from koophone_async.rollouts.journal.schema import OWNED_TABLES
 from koophone_async.rollouts.journal.sqlite import LOCK_TIMEOUT, SqliteDatabase
 from koophone_async.rollouts.journal.writer import GroupWriter
@@ -139,12 +140,23 @@ class Journal:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
 
-    async def create(self, new: NewRollout, targets: Iterable[Target]) -> RolloutRecord:
+    @property
+    def schedules(self) -> ScheduleStore:
+        """Plans that are started at set times."""
+        return ScheduleStore(self._writer)
+
+    async def create(
+        self,
+        new: NewRollout,
+        targets: Iterable[Target],
+        record: Callable[[Database, str], None] | None = None,
+    ) -> RolloutRecord:
         """Write a new rollout with its targets, which is complete or not there at all.
 
         Args:
             new: What is known of it.
             targets: With positions from 0 in steps of 1.
+            record: Called with its id in the transaction that makes it visible; if it raises, there is none.
 
         Raises:
             InvalidRequest: The name is reserved.
@@ -152,7 +164,7 @@ class Journal:
         """
         if new.name == history.LAST:
             raise InvalidRequest("", "name", f"{history.LAST!r} is reserved for the newest rollout")
-        creation = Creation(secrets.token_hex(5), new, to_micros(self._now()), self.actor)
+        creation = Creation(secrets.token_hex(5), new, to_micros(self._now()), self.actor, record)
         source = iter(targets)
         first, others = list(islice(source, _TARGETS_WRITTEN)), list(islice(source, _TARGETS_WRITTEN))
         if not others:

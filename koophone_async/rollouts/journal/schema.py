@@ -64,6 +64,14 @@ CREATE TABLE log (
 """,
         "CREATE INDEX log_by_rollout ON log (rollout, number)",
     ),
+    (
+        """
+CREATE TABLE schedules (
+    name TEXT PRIMARY KEY, plan TEXT NOT NULL, cron TEXT NOT NULL, zone TEXT NOT NULL, missed TEXT NOT NULL,
+    account TEXT, created_at BIGINT NOT NULL, created_by TEXT NOT NULL, due_at BIGINT NOT NULL,
+    is_enabled INTEGER NOT NULL, last_run_at BIGINT, last_rollout TEXT, note TEXT)
+""",
+    ),
 )
 """Statements that bring a journal from each version to the next; the first create it.
 
@@ -87,6 +95,8 @@ COLUMNS: Final = {
         "outputs": "rollout hash body",
         "requests": "number rollout kind wave chunk sent at actor",
         "log": "number rollout at actor what details",
+        "schedules": "name plan cron zone missed account created_at created_by due_at is_enabled last_run_at"
+        " last_rollout note",
     }.items()
 }
 """Columns of each table of the current version."""
