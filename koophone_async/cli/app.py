@@ -127,14 +127,27 @@ _ROLLOUTS: Final = {
 def _rollout() -> Click:
     text = "Run steps on phones in waves; a rollout survives the end of its process."
     builders = {name: partial(_function, name, *place) for name, place in _ROLLOUTS.items()}
-    return get_group(group(("rollout",), text, dict, builders))
+    return get_group(group(("rollout",), text, dict, {**builders, "schedule": _schedule}))
 
 
-def _function(name: str, module: str, function: str) -> Click:
+_SCHEDULES: Final = {"add": "add", "list": "list_", "disable": "disable", "enable": "enable"}
+"""Functions of the commands of `koophone rollout schedule`."""
+
+
+def _schedule() -> Click:
+    text = "Start a plan at set times, on workers: `koophone rollout schedule PLAN --cron '0 2 * * *'`."
+    builders = {
+        name: partial(_function, f"schedule {name}", "scheduling", function)
+        for name, function in _SCHEDULES.items()
+    }
+    return get_group(group(("rollout", "schedule"), text, dict, builders, default="add"))
+
+
+def _function(path: str, module: str, function: str) -> Click:
     """Build a command of rollouts."""
     callback = getattr(_module(f"rollouts.{module}"), function)
-    epilog = help_text.epilog(_module("rollouts.examples").examples(name))
-    info = CommandInfo(name, callback=callback, epilog=epilog)
+    epilog = help_text.epilog(_module("rollouts.examples").examples(path))
+    info = CommandInfo(path.rsplit(maxsplit=1)[-1], callback=callback, epilog=epilog)
     info.help = help_text.unwrap(callback.__doc__)
     return get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
 

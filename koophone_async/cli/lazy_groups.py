@@ -55,6 +55,8 @@ def group(
     help: str | None,  # noqa: A002 - typer's parameter
     load: Callable[[], Builders],
     light: Builders | None = None,
+    *,
+    default: str | None = None,
 ) -> typer.Typer:
     """Create a group of commands, whose names may be typed with `_` too, like those of operations.
 
@@ -63,6 +65,7 @@ def group(
         help: Help of the group.
         load: Returns the builders of its commands; called when one of them is built.
         light: Builders of commands that are built without `load`.
+        default: The command that is meant where none is named.
     """
 
     class LazyGroup(TyperGroup):
@@ -73,6 +76,12 @@ def group(
         def get_command(self, ctx: Click, cmd_name: str) -> Click:
             """Return a command by name."""
             return super().get_command(ctx, cmd_name.replace("_", "-"))
+
+        def resolve_command(self, ctx: Click, args: list[str]) -> Any:  # noqa: ANN401 - click's triple
+            """Return the name, the command and its arguments."""
+            if default is not None and args[0] not in self.commands:
+                args = [default, *args]
+            return super().resolve_command(ctx, args)
 
         def invoke(self, ctx: Click) -> Any:  # noqa: ANN401 - the result of a command
             """Run the command, once for each profile if there are several."""
@@ -87,4 +96,8 @@ def group(
             with formatter.section("Commands"):
                 formatter.write_dl([(name, entry["help"]) for name, entry in commands_of(path).items()])
 
-    return typer.Typer(cls=LazyGroup, help=help, no_args_is_help=True, rich_markup_mode=None)
+    # The options of the default command may come first.
+    settings = {"ignore_unknown_options": True} if default is not None else {}
+    return typer.Typer(
+        cls=LazyGroup, help=help, no_args_is_help=True, rich_markup_mode=None, context_settings=settings
+    )

@@ -67,7 +67,9 @@ class Cron:
             raise InvalidRequest("", "cron", problem, Rule.MISSING) from None
         fields = self.expression.upper().split()
         if len(fields) != _FIELDS:
-            problem = f"is {self.expression!r}; expected minute, hour, day, month and weekday: {_EXAMPLE}"
+            problem = (
+                f"is {self.expression!r}; expected minute, hour, day, month and weekday, such as {_EXAMPLE}"
+            )
             raise InvalidRequest("", "cron", problem, Rule.BAD_FORMAT)
         try:
             return CronSim(" ".join(fields), start.replace(tzinfo=None))

@@ -13,6 +13,22 @@ _EXAMPLES: Final = {
     "outcomes": ("koophone rollout outcomes", "koophone rollout outcomes friday --output csv"),
     "prune": ("koophone rollout prune", "koophone rollout prune --older-than 30d"),
     "schema": ("koophone rollout schema", "koophone rollout schema > rollout.schema.json"),
+    "schedule add": (
+        "koophone rollout schedule add plan.yaml --cron '0 2 * * *' --timezone Asia/Shanghai",
+        "koophone rollout schedule add plan.yaml --cron '0 2 * * SAT' --timezone UTC --missed skip --replace",
+    ),
+    "schedule list": (
+        "koophone rollout schedule list",
+        "koophone rollout schedule list --output jsonl",
+    ),
+    "schedule enable": (
+        "koophone rollout schedule enable friday",
+        "koophone rollout schedule enable friday && koophone rollout schedule list",
+    ),
+    "schedule disable": (
+        "koophone rollout schedule disable friday",
+        "koophone rollout schedule disable friday && koophone rollout schedule list",
+    ),
 }
 
 

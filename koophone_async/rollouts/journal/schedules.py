@@ -175,7 +175,9 @@ def _add(database: Database, schedule: Schedule, replace: bool) -> None:  # noqa
     if replace:
         database.execute(_DELETE, (schedule.name,))
     elif database.query(_EXISTS, (schedule.name,)):
-        raise InvalidRequest("", "name", f"{schedule.name!r} has a schedule already", Rule.NOT_UNIQUE)
+        raise InvalidRequest(
+            "", "name", f"{schedule.name!r} has a schedule already; --replace replaces it", Rule.NOT_UNIQUE
+        )
     database.execute(
         _INSERT,
         (
