@@ -211,7 +211,7 @@ async def test_a_schedule_is_replaced_only_on_request(worker: Worker, plan: Plan
 
 async def test_a_schedule_needs_the_name_of_a_plan(worker: Worker, plan: Plan) -> None:
     with pytest.raises(InvalidRequest, match="name: is missing"):
-        await add_schedule(worker.journal, attrs.evolve(plan, name=None), NIGHTLY, worker.session)
+        await add_schedule(worker.journal, attrs.evolve(plan, name=""), NIGHTLY, worker.session)
 
 
 async def test_an_unknown_schedule_is_refused(worker: Worker) -> None:
