@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypedDict, cast
 
 from attrs import define, field
 
@@ -20,21 +20,22 @@ from koophone_async.rollouts.journal.encoding import (
     encode_results,
     to_micros,
 )
-from koophone_async.rollouts.journal.errors import LeaseLost
+from koophone_async.rollouts.journal.errors import JournalError, LeaseLost
 from koophone_async.rollouts.journal.queries import ACTOR
-from koophone_async.rollouts.journal.records import RequestKind, RolloutState, WaitingFor
+from koophone_async.rollouts.journal.records import AdmissionState, RequestKind, RolloutState, WaitingFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from koophone_async.rollouts.journal.database import Database, Value
     from koophone_async.rollouts.journal.encoding import OutputStore
+    from koophone_async.rollouts.journal.lease import LeaseKey
     from koophone_async.rollouts.journal.records import Actor, Result
 
 _PLAN: Final = (
     "INSERT INTO chunks"
-    " (rollout, chunk, attempt, step, wave, selection, state, positions, epoch, parent, has_jobs)"
-    " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0)"
+    " (rollout, chunk, attempt, step, wave, selection, state, positions, epoch, parent, has_jobs, shard)"
+    " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0, ?)"
 )
 _SENDING: Final = (
     "UPDATE chunks SET state = 'sending', called_at = ?, epoch = ?"
@@ -46,12 +47,15 @@ _SENT: Final = (
 )
 _SENT_LATE: Final = _SENT + " AND handle IS NULL AND state IN ('sending', 'settled')"
 _CLOSE: Final = "UPDATE chunks SET state = 'settled', jobs = NULL, epoch = ? WHERE rollout = ? AND chunk = ?"
-_RESULT: Final = "INSERT INTO results (rollout, attempt, chunk, step, body) VALUES (?, ?, ?, ?, ?)"
+_RESULT: Final = "INSERT INTO results (rollout, attempt, chunk, step, body, shard) VALUES (?, ?, ?, ?, ?, ?)"
 _OUTPUT: Final = "INSERT INTO outputs (rollout, hash, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 REQUEST: Final = (
     "INSERT INTO requests (rollout, kind, wave, chunk, sent, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 LOG: Final = "INSERT INTO log (rollout, at, actor, what, details) VALUES (?, ?, ?, ?, ?)"
+
+Refusals: TypeAlias = "Mapping[int, Exception]"
+"""Why chunks must not be sent, by their number."""
 
 
 class Sent(NamedTuple):
@@ -80,6 +84,8 @@ class RolloutChanges(TypedDict, total=False):
     plan: str
     began_at: datetime | None
     ended_at: datetime | None
+    admission: AdmissionState
+    handover: str | None
 
 
 class Planned(NamedTuple):
@@ -90,7 +96,7 @@ class Planned(NamedTuple):
     step: int
     wave: int
     selection: int
-    positions: Sequence[int]
+    positions: tuple[int, ...]
     parent: int | None
 
 
@@ -123,50 +129,59 @@ class Changes:
 
 @define
 class FencedWriter:
-    """Writes changes of one rollout, as long as its epoch is the current one."""
+    """Writes changes of one rollout or shard, as long as its epoch is the current one."""
 
-    rollout: str
+    key: LeaseKey
     epoch: int
     actor: Actor
     _outputs: OutputStore
 
-    def write(self, database: Database, changes: Changes) -> frozenset[int] | LeaseLost:
-        """Write changes, and return the chunks that must not be sent, because they were not planned.
+    @property
+    def rollout(self) -> str:
+        """The rollout."""
+        return self.key.rollout
+
+    def write(self, database: Database, changes: Changes) -> Refusals | LeaseLost:
+        """Write changes, and return the chunks that must not be sent.
 
         If another process has taken over, write only the handles of chunks, for its driver.
         """
         try:
-            lease.check(database, self.rollout, self.epoch)
+            lease.check(database, self.key, self.epoch)
         except LeaseLost as error:
             for sent in changes.sent:
                 self._write_late(database, sent)
             return error
         self._write_planned(database, changes.planned)
-        refused = [
-            chunk for chunk, at in changes.sending.items() if not self._mark_sending(database, chunk, at)
-        ]
+        refused = self._mark_sending(database, changes.sending)
         self._write_sent(database, changes.sent)
         self._write_results(database, changes.results)
         database.execute_many(_CLOSE, [(self.epoch, self.rollout, chunk) for chunk in changes.closed])
         self._write_rollout(database, changes)
         self._write_log(database, changes.logged)
-        return frozenset(refused)
+        return refused
 
     def forget_outputs(self) -> None:
         """Write outputs again that earlier transactions have written: one of them was not committed."""
         self._outputs.forget()
 
     def _write_planned(self, database: Database, planned: Iterable[Planned]) -> None:
+        shard = self.key.shard
         database.execute_many(
             _PLAN,
             [
-                (self.rollout, *chunk[:5], NUMBERS.encode(tuple(chunk.positions)), self.epoch, chunk.parent)
+                (self.rollout, *chunk[:5], NUMBERS.encode(chunk.positions), self.epoch, chunk.parent, shard)
                 for chunk in planned
             ],
         )
 
-    def _mark_sending(self, database: Database, chunk: int, at: int) -> bool:
-        return database.execute(_SENDING, (at, self.epoch, self.rollout, chunk)) == 1
+    def _mark_sending(self, database: Database, chunks: Mapping[int, int]) -> Refusals:
+        """Mark chunks that are planned as about to be sent, and return the others."""
+        return {
+            chunk: JournalError("", self.rollout, f"chunk {chunk} is not planned")
+            for chunk, at in chunks.items()
+            if not database.execute(_SENDING, (at, self.epoch, self.rollout, chunk))
+        }
 
     def _write_sent(self, database: Database, calls: Iterable[Sent]) -> None:
         database.execute_many(_SENT, [self._values_of(sent) for sent in calls])
@@ -184,8 +199,9 @@ class FencedWriter:
 
     def _write_results(self, database: Database, results: Mapping[int | None, Sequence[Result]]) -> None:
         outputs: dict[str, str] = {}
+        shard = self.key.shard
         rows = [
-            (self.rollout, attempt, chunk, step, encode_results(list(some), self._outputs, outputs))
+            (self.rollout, attempt, chunk, step, encode_results(list(some), self._outputs, outputs), shard)
             for chunk, of_chunk in results.items()
             for (attempt, step), some in groupby(of_chunk, attrgetter("attempt", "step"))
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from attrs import define, evolve, field
 
@@ -19,6 +19,7 @@ from koophone_async.rollouts.journal.changes import (
     FencedWriter,
     Logged,
     Planned,
+    Refusals,
     RolloutChanges,
     Sent,
 )
@@ -104,13 +105,22 @@ class Driver:
         for chunk in self.open_chunks:
             self._reopen(chunk)
 
+    def take_chunks(self, chunks: Sequence[ChunkRecord]) -> None:
+        """Replace the open chunks by those of a rollout whose shards were closed since."""
+        self.open_chunks = chunks
+        self._open.clear()
+        for chunk in chunks:
+            self._reopen(chunk)
+
     def start_renewing(self) -> None:
         """Renew the lease from now on, in a task."""
         self._renewing = asyncio.create_task(self._keep_renewing())
 
     def plan_chunk(self, step: int, positions: Sequence[int], *, wave: int = 0, selection: int = 0) -> int:
         """Plan a chunk, and return its number."""
-        return self._plan(Planned(self._next_chunk(), self._attempt, step, wave, selection, positions, None))
+        return self._plan(
+            Planned(self._next_chunk(), self._attempt, step, wave, selection, tuple(positions), None)
+        )
 
     async def mark_sending(self, chunk: int) -> None:
         """Write that a chunk is about to be sent. When this returns, it is on disk and the chunk may be sent.
@@ -118,12 +128,14 @@ class Driver:
         Raises:
             LeaseLost: Another process has taken over; the chunk must not be sent.
             JournalError: It could not be written; the chunk must not be sent.
+            SendingHeld: It is of a shard, and its rollout is held.
+            SendingStopped: It is of a shard, and its rollout sends nothing more.
         """
         if self.error is not None:
             raise self.error
         self._changes.sending[chunk] = to_micros(self._now())
-        if chunk in await self._write_now():
-            self._refuse(chunk)
+        if (refusal := (await self._write_now()).get(chunk)) is not None:
+            raise refusal
 
     def replan_chunk(self, chunk: int, parts: Sequence[Sequence[int]]) -> list[int]:
         """Close a chunk that was certainly not executed, plan its parts, and return their numbers."""
@@ -131,7 +143,9 @@ class Driver:
         self._changes.closed.append(chunk)
         return [
             self._plan(
-                Planned(self._next_chunk(), old.attempt, old.step, old.wave, old.selection, part, chunk)
+                Planned(
+                    self._next_chunk(), old.attempt, old.step, old.wave, old.selection, tuple(part), chunk
+                )
             )
             for part in parts
         ]
@@ -196,7 +210,7 @@ class Driver:
         return self._attempt
 
     def _add_attempt(self, database: Database, new: NewAttempt) -> int:
-        lease.check(database, self.rollout.id, self.epoch)
+        lease.check(database, self._fenced.key, self.epoch)
         return attempts.add(database, self.rollout.id, new)
 
     async def requests(self) -> Sequence[Request]:
@@ -235,7 +249,7 @@ class Driver:
             JournalError: It could not be written.
         """
         renewed_at = self._clock()
-        await self._checked(self._writer.write(lease.renew, self.rollout.id, self.epoch))
+        await self._checked(self._writer.write(lease.renew, self._fenced.key, self.epoch))
         self._renewed_at = renewed_at
 
     async def release(self, **changes: Unpack[RolloutChanges]) -> None:
@@ -249,7 +263,7 @@ class Driver:
         if changes:
             self.update(**changes)
         await self.flush()
-        await self._writer.write(lease.release, self.rollout.id, self.epoch)
+        await self._writer.write(lease.release, self._fenced.key, self.epoch)
 
     @property
     def is_active(self) -> bool:
@@ -270,9 +284,6 @@ class Driver:
                 await asyncio.sleep(lease.RENEWAL)
                 if self._clock() - self._renewed_at >= lease.RENEWAL / 2:
                     await self.renew()
-
-    def _refuse(self, chunk: int) -> NoReturn:
-        raise self.error or JournalError("", self.rollout.id, f"chunk {chunk} is not planned")
 
     def _next_chunk(self) -> int:
         self._last_chunk += 1
@@ -317,10 +328,10 @@ class Driver:
         if self.error is None:
             self._start_commit()
 
-    async def _write_now(self) -> frozenset[int]:
+    async def _write_now(self) -> Refusals:
         """Write everything, and return the chunks that must not be sent."""
         self._start_commit()
-        return await asyncio.shield(cast("Future[frozenset[int]]", self._commit))
+        return await asyncio.shield(cast("Future[Refusals]", self._commit))
 
     def _start_commit(self) -> None:
         if self._timer is not None:
@@ -330,26 +341,24 @@ class Driver:
             self._commit = self._writer.submit(self._prepare)
             self._commit.add_done_callback(self._committed)
 
-    def _prepare(self) -> Callable[[Database], frozenset[int] | LeaseLost]:
+    def _prepare(self) -> Callable[[Database], Refusals | LeaseLost]:
         """Collect what the next transaction writes."""
         changes, self._changes, self._commit = self._changes, Changes(), None
         if "counts" in changes.rollout:
             changes.rollout["counts"] = dict(changes.rollout["counts"])  # the caller goes on counting
-        refused = frozenset[int]()
+        refused: Refusals = {}
         if self.error is not None:
-            refused = frozenset(changes.sending)
+            refused = dict.fromkeys(changes.sending, self.error)
             changes.sending.clear()
         self._unwritten.append(changes)
         return partial(self._write, group=tuple(self._unwritten), refused=refused)
 
-    def _write(
-        self, database: Database, group: Iterable[Changes], refused: frozenset[int]
-    ) -> frozenset[int] | LeaseLost:
+    def _write(self, database: Database, group: Iterable[Changes], refused: Refusals) -> Refusals | LeaseLost:
         for changes in group:
             result = self._fenced.write(database, changes)
             if isinstance(result, LeaseLost):
                 return result
-            refused |= result
+            refused = {**refused, **result}
         return refused
 
     def _committed(self, commit: Future[Any]) -> None:

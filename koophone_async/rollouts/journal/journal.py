@@ -19,13 +19,15 @@ from koophone_async.rollouts.journal.changes import FencedWriter
 from koophone_async.rollouts.journal.driver import Driver
 from koophone_async.rollouts.journal.encoding import BLOCK, DETAILS, OutputStore, to_micros
 from koophone_async.rollouts.journal.history import Filter, Retention
-from koophone_async.rollouts.journal.lease import Leases
+from koophone_async.rollouts.journal.lease import LeaseKey, Leases
 from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
 from koophone_async.rollouts.journal.machine import boot_clock
 from koophone_async.rollouts.journal.records import Actor
 from koophone_async.rollouts.journal.schedules import ScheduleStore
 from koophone_async.rollouts.journal.schema import OWNED_TABLES
+from koophone_async.rollouts.journal.shards import Shards
 from koophone_async.rollouts.journal.sqlite import LOCK_TIMEOUT, SqliteDatabase
+from koophone_async.rollouts.journal.workers import Workers
 from koophone_async.rollouts.journal.writer import GroupWriter
 
 if TYPE_CHECKING:
@@ -79,6 +81,18 @@ class Journal:
     _thread: ThreadPoolExecutor
     _database: Database
     _drivers: list[Driver] = field(factory=list[Driver], init=False)
+    shards: Shards = field(init=False)
+    """Parts of rollouts that workers run."""
+
+    workers: Workers = field(init=False)
+    """Processes that run shards."""
+
+    def __attrs_post_init__(self) -> None:
+        """Prepare what concerns workers."""
+        self.shards = Shards(
+            self._writer, self._leases, self.actor, self._now, self._lease_clock, self._register
+        )
+        self.workers = Workers(self._writer, self._leases, self._now)
 
     @classmethod
     async def open(
@@ -185,7 +199,7 @@ class Journal:
 
     def _finish_creation(self, database: Database, creation: Creation, count: int) -> RolloutRecord:
         attempts.finish_creation(database, creation, count)
-        self._leases.create(database, creation.id)
+        self._leases.create(database, LeaseKey(creation.id))
         return history.find(database, self._leases, creation.id)
 
     async def rollouts(
@@ -276,13 +290,18 @@ class Journal:
         """
         at = to_micros(self._now())
         driver = await self._writer.write(partial(self._acquire, steal=steal), rollout, at)
-        self._drivers = [known for known in self._drivers if known.is_active] + [driver]
+        self._register(driver)
         driver.start_renewing()
         return driver
 
+    def _register(self, driver: Driver) -> None:
+        """Close a driver with the journal."""
+        self._drivers = [known for known in self._drivers if known.is_active] + [driver]
+
     def _acquire(self, database: Database, rollout: str, at: int, *, steal: bool) -> Driver:
         record = history.find(database, self._leases, rollout)
-        before, lease = self._leases.acquire(database, record.id, steal=steal)
+        key = LeaseKey(record.id)
+        before, lease = self._leases.acquire(database, key, steal=steal)
         if before.holder is not None:
             details = {"from": f"{before.holder.user}@{before.holder.host}", "pid": before.holder.pid}
             self._log(database, record.id, at, "take-over", details)
@@ -290,10 +309,10 @@ class Journal:
             record,
             queries.chunks(database, record.id),
             self._writer,
-            FencedWriter(record.id, lease.epoch, self.actor, OutputStore(keep=record.keep_output)),
+            FencedWriter(key, lease.epoch, self.actor, OutputStore(keep=record.keep_output)),
             self._now,
             self._lease_clock,
-            *queries.last_numbers(database, record.id),
+            *queries.last_numbers(database, key),
         )
 
     async def request(

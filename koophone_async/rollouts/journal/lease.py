@@ -11,7 +11,7 @@ for its length by the watcher's own clock has ended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import define, field, frozen
 
@@ -29,33 +29,47 @@ LENGTH: Final = 15.0
 RENEWAL: Final = 5.0
 """Seconds between two renewals."""
 
-_HOLDER: Final = Codec[Holder](Holder)
+HOLDER: Final = Codec[Holder](Holder)
 
-_READ: Final = "SELECT epoch, renewals, expires_at, holder FROM leases WHERE rollout = ?"
-_CREATE: Final = "INSERT INTO leases (rollout, epoch, renewals, expires_at, holder) VALUES (?, 0, 0, 0, NULL)"
+_READ: Final = "SELECT epoch, renewals, expires_at, holder FROM leases WHERE rollout = ? AND shard = ?"
+_CREATE: Final = (
+    "INSERT INTO leases (rollout, shard, epoch, renewals, expires_at, holder) VALUES (?, ?, 0, 0, 0, NULL)"
+)
 _ACQUIRE: Final = (
     "UPDATE leases SET epoch = epoch + 1, renewals = renewals + 1, expires_at = ?, holder = ?"
-    " WHERE rollout = ?"
+    " WHERE rollout = ? AND shard = ?"
 )
-_RENEW: Final = "UPDATE leases SET renewals = renewals + 1, expires_at = ? WHERE rollout = ? AND epoch = ?"
-_RELEASE: Final = "UPDATE leases SET expires_at = 0, holder = NULL WHERE rollout = ? AND epoch = ?"
+_RENEW: Final = (
+    "UPDATE leases SET renewals = renewals + 1, expires_at = ? WHERE rollout = ? AND shard = ? AND epoch = ?"
+)
+_RELEASE: Final = (
+    "UPDATE leases SET expires_at = 0, holder = NULL WHERE rollout = ? AND shard = ? AND epoch = ?"
+)
+
+
+class LeaseKey(NamedTuple):
+    """What a lease is for: a rollout, or one shard of it."""
+
+    rollout: str
+    shard: int = 0
+    """0 for the rollout itself."""
 
 
 @frozen
 class Lease:
     """A lease, as it was when it was read."""
 
-    rollout: str
+    key: LeaseKey
     epoch: int
     renewals: int
     expires_at: float
     holder: Holder | None
 
     @classmethod
-    def of_row(cls, rollout: str, row: tuple[Any, ...]) -> Lease:
+    def of_row(cls, key: LeaseKey, row: tuple[Any, ...]) -> Lease:
         """Return the lease of a row of `epoch, renewals, expires_at, holder`."""
         epoch, renewals, expires_at, holder = row
-        return cls(rollout, epoch, renewals, expires_at, None if holder is None else _HOLDER.decode(holder))
+        return cls(key, epoch, renewals, expires_at, None if holder is None else HOLDER.decode(holder))
 
 
 @define
@@ -66,38 +80,38 @@ class Leases:
     is_local: bool = True
     """Whether only this machine uses the journal."""
 
-    _watched: dict[str, tuple[int, float]] = field(factory=dict[str, tuple[int, float]], init=False)
-    """For leases by another clock: the number of renewals, and when it was first seen, by rollout."""
+    _watched: dict[LeaseKey, tuple[int, float]] = field(factory=dict[LeaseKey, tuple[int, float]], init=False)
+    """For leases by another clock: the number of renewals, and when it was first seen."""
 
     @classmethod
     def of_this_process(cls, actor: Actor, *, is_local: bool = True) -> Leases:
         """Return the leases as this process sees them."""
         return cls(Holder(actor.user, actor.host, Process.current()), is_local)
 
-    def create(self, database: Database, rollout: str) -> None:
-        """Create the lease of a new rollout, which nobody holds."""
-        database.execute(_CREATE, (rollout,))
+    def create(self, database: Database, key: LeaseKey) -> None:
+        """Create a lease, which nobody holds."""
+        database.execute(_CREATE, key)
 
-    def acquire(self, database: Database, rollout: str, *, steal: bool) -> tuple[Lease, Lease]:
+    def acquire(self, database: Database, key: LeaseKey, *, steal: bool) -> tuple[Lease, Lease]:
         """Acquire a lease that has ended, or any if `steal`; return it as it was before and as it is now.
 
         Raises:
             LeaseHeld: A living process holds it.
         """
-        before = self.read(database, rollout)
+        before = self.read(database, key)
         if before.holder is not None and not steal:
             seconds = self.remaining(database, before)
             if seconds > 0:
-                raise LeaseHeld("", rollout, seconds, before.holder)
+                raise LeaseHeld("", key.rollout, seconds, before.holder)
         expires_at = database.lease_clock() + LENGTH
-        holder = _HOLDER.encode(self.me)
-        database.execute(_ACQUIRE, (expires_at, holder, rollout))
-        return before, Lease(rollout, before.epoch + 1, before.renewals + 1, expires_at, self.me)
+        holder = HOLDER.encode(self.me)
+        database.execute(_ACQUIRE, (expires_at, holder, *key))
+        return before, Lease(key, before.epoch + 1, before.renewals + 1, expires_at, self.me)
 
-    def read(self, database: Database, rollout: str) -> Lease:
+    def read(self, database: Database, key: LeaseKey) -> Lease:
         """Return a lease."""
-        (row,) = database.query(_READ, (rollout,))
-        return Lease.of_row(rollout, row)
+        (row,) = database.query(_READ, key)
+        return Lease.of_row(key, row)
 
     def living_holder(self, database: Database, lease: Lease) -> Holder | None:
         """Return who holds a lease that has not ended."""
@@ -111,10 +125,10 @@ class Leases:
         if self.me.process.shares_clock_with(lease.holder.process):
             ends_at = lease.expires_at
         else:
-            renewals, seen_at = self._watched.get(lease.rollout, (-1, now))
+            renewals, seen_at = self._watched.get(lease.key, (-1, now))
             if renewals != lease.renewals:
                 seen_at = now
-                self._watched[lease.rollout] = lease.renewals, now
+                self._watched[lease.key] = lease.renewals, now
             ends_at = seen_at + LENGTH
         return min(max(0.0, ends_at - now), LENGTH)
 
@@ -125,27 +139,27 @@ class Leases:
         return process.is_visible_to(self.me.process) and process.has_ended()
 
 
-def check(database: Database, rollout: str, epoch: int) -> None:
+def check(database: Database, key: LeaseKey, epoch: int) -> None:
     """Raise if another process has taken over.
 
     Raises:
         LeaseLost: It has.
     """
-    rows = database.query(_READ, (rollout,))
+    rows = database.query(_READ, key)
     if not rows or rows[0][0] != epoch:
-        raise LeaseLost("", rollout)
+        raise LeaseLost("", key.rollout)
 
 
-def renew(database: Database, rollout: str, epoch: int) -> None:
+def renew(database: Database, key: LeaseKey, epoch: int) -> None:
     """Extend a lease by its length from now.
 
     Raises:
         LeaseLost: Another process has taken over.
     """
-    if not database.execute(_RENEW, (database.lease_clock() + LENGTH, rollout, epoch)):
-        raise LeaseLost("", rollout)
+    if not database.execute(_RENEW, (database.lease_clock() + LENGTH, *key, epoch)):
+        raise LeaseLost("", key.rollout)
 
 
-def release(database: Database, rollout: str, epoch: int) -> None:
+def release(database: Database, key: LeaseKey, epoch: int) -> None:
     """End a lease, so that another process can take it at once."""
-    database.execute(_RELEASE, (rollout, epoch))
+    database.execute(_RELEASE, (*key, epoch))

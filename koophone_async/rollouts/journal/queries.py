@@ -18,7 +18,7 @@ from koophone_async.rollouts.journal.encoding import (
     decode_targets,
     from_micros,
 )
-from koophone_async.rollouts.journal.lease import Lease, Leases
+from koophone_async.rollouts.journal.lease import Lease, LeaseKey, Leases
 from koophone_async.rollouts.journal.records import (
     Actor,
     AttemptRecord,
@@ -36,7 +36,7 @@ from koophone_async.rollouts.journal.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from koophone_async.rollouts.journal.database import Database, Value
@@ -46,8 +46,8 @@ ACTOR: Final = Codec[Actor](Actor)
 _ROLLOUTS: Final = """
 SELECT r.id, r.name, r.kind, r.service, r.state, r.waiting_for, r.reason, r.targets, r.counts, r.attempt,
     r.wave, r.waves, r.created_at, r.created_by, r.began_at, r.ended_at, r.account, r.edition, r.projects,
-    r.keep_output, r.plan, r.forecast, l.epoch, l.renewals, l.expires_at, l.holder
-FROM rollouts r JOIN leases l ON l.rollout = r.id
+    r.keep_output, r.plan, r.forecast, r.handover, l.epoch, l.renewals, l.expires_at, l.holder
+FROM rollouts r JOIN leases l ON l.rollout = r.id AND l.shard = 0
 """
 # A rollout is hidden until its targets are written, and while everything of it is deleted.
 _NEWEST: Final = " AND r.state <> 'hidden' ORDER BY r.created_at DESC, r.id"
@@ -62,10 +62,10 @@ _IDS: Final = "SELECT id, name FROM rollouts WHERE state <> 'hidden' ORDER BY cr
 
 _CHUNKS: Final = """
 SELECT chunk, attempt, step, wave, selection, state, positions, epoch, parent, handle, jobs, has_jobs,
-    called_at
+    called_at, shard
 FROM chunks WHERE rollout = ?
 """
-_LAST_CHUNK: Final = "SELECT max(chunk) FROM chunks WHERE rollout = ?"
+_LAST_CHUNK: Final = "SELECT max(chunk) FROM chunks WHERE rollout = ? AND chunk >= ? AND chunk < ?"
 _LAST_REQUEST: Final = "SELECT last_request FROM rollouts WHERE id = ?"
 _OPEN: Final = " AND state <> 'settled'"
 
@@ -74,8 +74,12 @@ _STARTS: Final = """
 SELECT block, body FROM attempt_starts WHERE rollout = ? AND attempt = ? AND block >= ? ORDER BY block LIMIT ?
 """
 _RESULTS: Final = """
-SELECT number, attempt, step, chunk, body FROM results WHERE rollout = ? AND number > ?
+SELECT number, attempt, step, body FROM results WHERE rollout = ? AND number > ?
 ORDER BY number LIMIT ?
+"""
+_RESULTS_OF_SHARD: Final = """
+SELECT number, attempt, step, body FROM results WHERE rollout = ? AND shard = ? AND shard > 0 AND number > ?
+ORDER BY number
 """
 _CHUNK_OF_RESULTS: Final = "SELECT number, chunk FROM results WHERE rollout = ? AND number > ?"
 _RESULT: Final = "SELECT attempt, step, body FROM results WHERE number = ?"
@@ -131,16 +135,22 @@ def ids_and_names(database: Database) -> list[tuple[str, str]]:
 def _to_rollout(database: Database, leases: Leases, row: tuple[Any, ...]) -> RolloutRecord:
     (id, name, kind, service, state, waiting_for, reason, targets, counts, attempt, wave, waves, *rest) = row
     created_at, created_by, began_at, ended_at, account, edition, projects, keep_output, *rest = rest
-    plan, forecast, *lease_row = rest
-    lease = Lease.of_row(id, tuple(lease_row))
+    plan, forecast, handover, *lease_row = rest
+    lease = Lease.of_row(LeaseKey(id), tuple(lease_row))
     driver = leases.living_holder(database, lease)
+    state, waiting_for = _visible_state(
+        RolloutState(state),
+        None if waiting_for is None else WaitingFor(waiting_for),
+        has_driver=driver is not None,
+        is_handed_over=handover is not None,
+    )
     return RolloutRecord(
         id=id,
         name=name,
         kind=Kind(kind),
         service=service,
-        state=_visible_state(RolloutState(state), has_driver=driver is not None),
-        waiting_for=None if waiting_for is None else WaitingFor(waiting_for),
+        state=state,
+        waiting_for=waiting_for,
         reason=reason,
         targets=targets,
         counts=COUNTS.decode(counts),
@@ -159,14 +169,19 @@ def _to_rollout(database: Database, leases: Leases, row: tuple[Any, ...]) -> Rol
         keep_output=bool(keep_output),
         plan=plan,
         forecast=forecast,
+        handover=handover,
     )
 
 
-def _visible_state(state: RolloutState, *, has_driver: bool) -> RolloutState:
-    """Return the state of a rollout; one that nobody runs any more is interrupted."""
-    if state is RolloutState.RUNNING and not has_driver:
-        return RolloutState.INTERRUPTED
-    return state
+def _visible_state(
+    state: RolloutState, waiting_for: WaitingFor | None, *, has_driver: bool, is_handed_over: bool
+) -> tuple[RolloutState, WaitingFor | None]:
+    """Return the state of a rollout: one that nobody runs any more is interrupted, or waits for a worker."""
+    if state is not RolloutState.RUNNING or has_driver:
+        return state, waiting_for
+    if is_handed_over:
+        return RolloutState.WAITING, WaitingFor.WORKER
+    return RolloutState.INTERRUPTED, waiting_for
 
 
 def _time(micros: int | None) -> datetime | None:
@@ -204,17 +219,27 @@ def chunks(
     return _chunks(database, condition, values)
 
 
+def open_chunks_of(database: Database, key: LeaseKey) -> list[ChunkRecord]:
+    """Return the chunks of a shard that are not settled."""
+    return _chunks(database, _OPEN + " AND shard = ? AND shard > 0", key)
+
+
 def chunk(database: Database, rollout: str, number: int) -> ChunkRecord:
     """Return a chunk."""
     (found,) = _chunks(database, " AND chunk = ?", (rollout, number))
     return found
 
 
-def last_numbers(database: Database, rollout: str) -> tuple[int, int]:
+CHUNKS_OF_SHARD: Final = 2**32
+"""Numbers of chunks for each shard: several processes number their chunks at the same time."""
+
+
+def last_numbers(database: Database, key: LeaseKey) -> tuple[int, int]:
     """Return the numbers of the last chunk and of the last request that a driver has read."""
-    ((last_chunk,),) = database.query(_LAST_CHUNK, (rollout,))
-    ((last_request,),) = database.query(_LAST_REQUEST, (rollout,))
-    return last_chunk or 0, last_request
+    first = key.shard * CHUNKS_OF_SHARD
+    ((last_chunk,),) = database.query(_LAST_CHUNK, (key.rollout, first, first + CHUNKS_OF_SHARD))
+    ((last_request,),) = database.query(_LAST_REQUEST, (key.rollout,))
+    return last_chunk or first, last_request
 
 
 def _chunks(database: Database, condition: str, values: tuple[Value, ...]) -> list[ChunkRecord]:
@@ -237,7 +262,7 @@ def _settled(database: Database, rollout: str, sent: Collection[int]) -> dict[in
 
 def _to_chunk(row: tuple[Any, ...], states: Mapping[int, State]) -> ChunkRecord:
     chunk, attempt, step, wave, selection, state, positions, epoch, parent, handle, *rest = row
-    jobs, has_jobs, called_at = rest
+    jobs, has_jobs, called_at, shard = rest
     return ChunkRecord(
         chunk=chunk,
         attempt=attempt,
@@ -253,6 +278,7 @@ def _to_chunk(row: tuple[Any, ...], states: Mapping[int, State]) -> ChunkRecord:
         has_jobs=bool(has_jobs),
         called_at=_time(called_at),
         settled=frozenset(position for position, state in states.items() if state not in _REOPENED),
+        shard=shard,
     )
 
 
@@ -261,12 +287,21 @@ def results_after(
 ) -> tuple[int | None, list[Result]]:
     """Return results after a row, and the number of the last row; None if there are no more."""
     rows = database.query(_RESULTS, (rollout, number, limit))
-    blocks = [
-        EncodedResults(of, step, body) for _, of, step, _, body in rows if attempt is None or of == attempt
-    ]
-    outputs = _outputs(database, rollout, {hash_ for block in blocks for hash_ in block.hashes()})
-    found = [result for block in blocks for result in block.resolve(outputs)]
+    found = _resolve(database, rollout, [row for row in rows if attempt is None or row[1] == attempt])
     return (rows[-1][0] if rows else None), found
+
+
+def results_of_shard(database: Database, key: LeaseKey, number: int) -> tuple[int, list[Result]]:
+    """Return the results of a shard after a row, and the number of the last row."""
+    rows = database.query(_RESULTS_OF_SHARD, (*key, number))
+    return (rows[-1][0] if rows else number), _resolve(database, key.rollout, rows)
+
+
+def _resolve(database: Database, rollout: str, rows: Iterable[tuple[Any, ...]]) -> list[Result]:
+    """Return the results of rows of `number, attempt, step, body`, with their outputs."""
+    blocks = [EncodedResults(attempt, step, body) for _, attempt, step, body in rows]
+    outputs = _outputs(database, rollout, {hash_ for block in blocks for hash_ in block.hashes()})
+    return [result for block in blocks for result in block.resolve(outputs)]
 
 
 def _outputs(database: Database, rollout: str, hashes: Collection[str]) -> dict[str, str]:

@@ -54,6 +54,20 @@ class WaitingFor(StrEnum):
     WORKER = "worker"
 
 
+class AdmissionState(StrEnum):
+    """Whether workers may send calls of a rollout."""
+
+    OPEN = "open"
+    HELD = "held"
+    """Not now."""
+
+    STOPPED = "stopped"
+    """Not any more."""
+
+    LEFT = "left"
+    """Not any more, and jobs that run are not awaited."""
+
+
 class Kind(StrEnum):
     """What a rollout was started by."""
 
@@ -189,6 +203,8 @@ class RolloutRecord:
     keep_output: bool
     plan: str = field(repr=False)
     forecast: str | None = field(repr=False)
+    handover: str | None = None
+    """JSON: how workers go on with it; None if it runs in the process that drives it."""
 
     @property
     def has_ended(self) -> bool:
@@ -234,6 +250,9 @@ class ChunkRecord:
 
     settled: frozenset[int] = frozenset()
     """Positions that have a final result already."""
+
+    shard: int = 0
+    """The shard that it belongs to; 0 for none."""
 
 
 class Result(NamedTuple):

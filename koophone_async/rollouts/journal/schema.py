@@ -72,6 +72,40 @@ CREATE TABLE schedules (
     is_enabled INTEGER NOT NULL, last_run_at BIGINT, last_rollout TEXT, note TEXT)
 """,
     ),
+    (
+        # Shard 0 is the rollout itself.
+        "ALTER TABLE leases RENAME TO earlier_leases",
+        """
+CREATE TABLE leases (
+    rollout TEXT, shard BIGINT, epoch BIGINT NOT NULL, renewals BIGINT NOT NULL, expires_at DOUBLE PRECISION
+    NOT NULL,
+    holder TEXT, PRIMARY KEY (rollout, shard))
+""",
+        """
+INSERT INTO leases (rollout, shard, epoch, renewals, expires_at, holder)
+SELECT rollout, 0, epoch, renewals, expires_at, holder FROM earlier_leases
+""",
+        "DROP TABLE earlier_leases",
+        "ALTER TABLE chunks ADD COLUMN shard BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE results ADD COLUMN shard BIGINT NOT NULL DEFAULT 0",
+        "CREATE INDEX chunks_by_shard ON chunks (rollout, shard, chunk) WHERE shard > 0",
+        "CREATE INDEX results_by_shard ON results (rollout, shard, number) WHERE shard > 0",
+        # Whether calls may be sent; and how workers go on with the rollout, NULL if none shall.
+        "ALTER TABLE rollouts ADD COLUMN admission TEXT NOT NULL DEFAULT 'open'",
+        "ALTER TABLE rollouts ADD COLUMN handover TEXT",
+        """
+CREATE TABLE shards (
+    rollout TEXT, shard BIGINT, attempt BIGINT NOT NULL, wave BIGINT NOT NULL, selection BIGINT NOT NULL,
+    lock TEXT, is_done INTEGER NOT NULL, starts TEXT NOT NULL, counts TEXT NOT NULL, results BIGINT NOT NULL,
+    PRIMARY KEY (rollout, shard))
+""",
+        """
+CREATE TABLE workers (
+    id TEXT PRIMARY KEY, holder TEXT NOT NULL, version TEXT NOT NULL, queues TEXT NOT NULL, concurrency BIGINT
+    NOT NULL,
+    started_at BIGINT NOT NULL, beats BIGINT NOT NULL, beat_at DOUBLE PRECISION NOT NULL)
+""",
+    ),
 )
 """Statements that bring a journal from each version to the next; the first create it.
 
@@ -84,25 +118,28 @@ COLUMNS: Final = {
     table: frozenset(columns.split())
     for table, columns in {
         "rollouts": "id name kind service account edition projects plan forecast waves keep_output targets"
-        " state waiting_for reason counts attempt wave last_request created_at created_by began_at ended_at",
-        "leases": "rollout epoch renewals expires_at holder",
+        " state waiting_for reason counts attempt wave last_request created_at created_by began_at ended_at"
+        " admission handover",
+        "leases": "rollout shard epoch renewals expires_at holder",
         "targets": "rollout block body",
         "attempts": "rollout attempt kind targets waves created_at",
         "attempt_starts": "rollout attempt block body",
         "chunks": "rollout chunk attempt step wave selection state positions epoch parent handle jobs"
-        " has_jobs called_at",
-        "results": "number rollout attempt chunk step body",
+        " has_jobs called_at shard",
+        "results": "number rollout attempt chunk step body shard",
         "outputs": "rollout hash body",
         "requests": "number rollout kind wave chunk sent at actor",
         "log": "number rollout at actor what details",
         "schedules": "name plan cron zone missed account created_at created_by due_at is_enabled last_run_at"
         " last_rollout note",
+        "shards": "rollout shard attempt wave selection lock is_done starts counts results",
+        "workers": "id holder version queues concurrency started_at beats beat_at",
     }.items()
 }
 """Columns of each table of the current version."""
 
 OWNED_TABLES: Final = {
-    "leases": "epoch",
+    "leases": "shard",
     "targets": "block",
     "attempts": "attempt",
     "attempt_starts": "block",
@@ -111,5 +148,6 @@ OWNED_TABLES: Final = {
     "outputs": "hash",
     "requests": "number",
     "log": "number",
+    "shards": "shard",
 }
 """Tables whose rows belong to the rollout that they name, with a column to delete them by, some at a time."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import define
+
 from koophone_async.batches import Outcome, State
 from koophone_async.rollouts.journal import ChunkRecord, Journal, Result, Target
 from koophone_async.virtual_time import EPOCH
@@ -12,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from koophone_async.rollouts.journal import Driver
+
+
+@define
+class LeaseClock:
+    """A clock that stands still until it is set."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def targets(count: int) -> Iterator[Target]:

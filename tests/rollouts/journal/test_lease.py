@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import pytest
-from attrs import define, evolve
+from attrs import evolve
 
 from koophone_async.batches import State
 from koophone_async.rollouts.journal import (
@@ -27,7 +27,7 @@ from koophone_async.rollouts.journal import (
 )
 from koophone_async.rollouts.journal.machine import Process, boot_clock
 from koophone_async.virtual_time import EPOCH, VirtualTimeLoop, run_virtually
-from tests.rollouts.journal.samples import jobs, only_chunk, result, send, states, targets
+from tests.rollouts.journal.samples import LeaseClock, jobs, only_chunk, result, send, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
     from koophone_async.rollouts.journal import Driver
 
 LENGTH: Final = 15.0
-
-
-@define
-class LeaseClock:
-    now: float = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
