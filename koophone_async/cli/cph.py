@@ -87,6 +87,11 @@ async def _read_properties(cph: CloudPhone, phone: str) -> Mapping[str, str]:
     return {**details.properties, **(details.custom or {})}
 
 
+def _export_to(args: Mapping[str, Any], phone: str) -> Mapping[str, Any]:
+    """Return arguments for one phone, whose path need not contain its id."""
+    return {**args, "path": {phone: args["path"].replace("{phone}", phone)}}
+
+
 _DETAILS: Final = {
     "commands.install": Details(labels={"content": "--apk"}),
     "commands.install_split": Details(labels={"content": "--apks"}),
@@ -106,6 +111,7 @@ _DETAILS: Final = {
     "shared_files.list": Details(reads=Listing),
     "shared_filesystems.attach": Details(labels={"id": "--filesystem"}),
     "shared_filesystems.detach": Details(labels={"id": "--filesystem"}),
+    "storage.export": Details(for_one=_export_to),
     "storage.restore": Details(destroys="overwrite the data of"),
 }
 

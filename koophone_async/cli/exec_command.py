@@ -25,6 +25,7 @@ from koophone_async.cli.view import OUTCOMES, View, with_view
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.koophone import commands
 from koophone_async.services.koophone.client import KooPhone
+from koophone_async.services.koophone.fleet import Fleet
 
 _COMMAND_WORDS = "koophone.exec"
 
@@ -97,8 +98,12 @@ def run(
         command, out = " ".join(words), OutcomePrinter.of(view, selection.names)
         async with settings.session() as session:
             koophone = KooPhone(session)
+            verb = Fleet.run_sync if sync else Fleet.run
+            verb(koophone.fleet(()), command).discard()  # a wrong command is refused before anything is sent
             if selection.needs_resolving:
-                selection = await selection.resolved(koophone)
+                selection = await selection.resolved(koophone, dry_run=options.dry_run)
+            if selection.is_empty:
+                return options.nothing_matched(INSTANCES.noun)
             work = Work(
                 "exec",
                 total=selection.total,
@@ -106,15 +111,13 @@ def run(
                 is_resumable=options.is_journalled,
             )
             print_run = partial(print_outcomes, out=out, work=work)
-            verb = "run_sync" if sync else "run"
             if options.is_journalled or options.dry_run:
-                call = FleetCall("koophone", verb, {"command": command}, selection)
+                call = FleetCall("koophone", verb.__name__, {"command": command}, selection)
                 return await run_journalled(call, koophone, session, options, print_run)
             fleet = koophone.fleet(
                 selection.source(koophone), concurrency=options.concurrency, deadline=options.deadline
             )
-            run = fleet.run_sync(command) if sync else fleet.run(command)
-            return await run_directly(run, options, print_run)
+            return await run_directly(verb(fleet, command), options, print_run)
 
     labels = {"where": "--where", "command": "COMMAND"}
     words = context.meta.get(_COMMAND_WORDS, ())

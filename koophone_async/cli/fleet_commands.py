@@ -81,6 +81,9 @@ class Details:
     shows_changes: Callable[[Client, str], Awaitable[Mapping[str, str]]] | None = None
     """Reads the values of one id that the verb changes, so that they can be compared."""
 
+    for_one: Callable[[Mapping[str, Any], str], Mapping[str, Any]] | None = None
+    """Returns the arguments for a single id, where they may be others than for several."""
+
     labels: Mapping[str, str] = field(factory=dict[str, str])
     """The options of fields of the request that are not named like a parameter, for error messages."""
 

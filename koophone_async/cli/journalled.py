@@ -6,7 +6,8 @@ process alone.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, suppress
+import re
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
@@ -21,7 +22,7 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 
     from koophone_async.batches import Outcome, Report, Run
     from koophone_async.cli.fleet_commands import Client
@@ -33,16 +34,19 @@ _KEPT: Final = timedelta(days=30)
 _MAX_KEPT: Final = 1_000
 """How long, and how many, commands are kept in the journal."""
 
+_OF_STOP: Final = ("", "stop", "after", "never", "not_succeeded", *(state.value for state in State))
+"""Fields of the stop rule in errors; the empty one is the rule itself."""
+
 _TAKEN: Final = frozenset({State.UNFINISHED, State.SUCCEEDED, State.ACCEPTED})
 """States of phones whose call the service took."""
 
 
 def _parse_timeout(text: str) -> float:
     """Parse seconds, or `none` for no limit, which is infinity here: None means that the option is absent."""
-    seconds = inf if text == "none" else float(text)
-    if not seconds >= 0:
-        raise ValueError(text)
-    return seconds
+    with suppress(ValueError):
+        if (seconds := inf if text == "none" else float(text)) >= 0:
+            return seconds
+    raise typer.BadParameter(f"is {text!r}; expected seconds, or none for no limit")
 
 
 def deadline(timeout: float | None) -> float | Deadline | None:
@@ -135,6 +139,11 @@ class RunOptions:
         """The deadline of a run without a journal."""
         return Deadline.NO_WAIT if self.no_wait else deadline(self.timeout)
 
+    def nothing_matched(self, noun: str) -> Exit:
+        """Print that nothing was selected, and return the exit code."""
+        print_stderr(f"koophone: no {noun} matched; nothing was done")
+        return Exit.DONE if self.allow_empty else Exit.NOT_STARTED
+
     def exit_of(self, report: Report, code: Exit) -> Exit:
         """Return the exit code of a command that ran to its end.
 
@@ -150,7 +159,14 @@ class RunOptions:
 
     @property
     def plan_fields(self) -> Mapping[str, Any]:
-        """Fields of the plan of a run with one."""
+        """Fields of the plan of a run with one.
+
+        Raises:
+            InvalidRequest: No time is allowed.
+        """
+        if self.timeout == 0:
+            problem = "is 0, in which nothing can be sent; --no-wait sends everything, and awaits nothing"
+            raise InvalidRequest("", "--timeout", problem)
         fields = {
             "concurrency": self.concurrency,
             "max_per_server": self.max_per_server,
@@ -159,6 +175,23 @@ class RunOptions:
             "deadline": None if self.no_wait or self.timeout == inf else self.timeout,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+    @contextmanager
+    def named_in_errors(self) -> Generator[None]:
+        """Name fields of the plan in errors as their options are typed.
+
+        Raises:
+            InvalidRequest: As raised by the plan.
+        """
+        try:
+            yield
+        except InvalidRequest as error:
+            field, *_ = re.split(r"[.\[]", error.field)
+            if field == "waves":
+                error.field = f"--waves {self.waves}"
+            elif self.stop_at is not None and field in _OF_STOP:
+                error.field = f"--stop-at {self.stop_at}"
+            raise
 
 
 NAMES: Final = (
@@ -210,8 +243,20 @@ async def run_journalled(
     """Write a command and its phones down, run it, and print the outcomes.
 
     Raises:
+        InvalidRequest: An option is wrong, or an argument is.
         JournalError: The journal cannot be written any more.
     """
+    with options.named_in_errors():
+        return await _run_journalled(call, client, session, options, print_run)
+
+
+async def _run_journalled(
+    call: FleetCall,
+    client: Client,
+    session: Session,
+    options: RunOptions,
+    print_run: Callable[..., Awaitable[Exit]],
+) -> Exit:
     # Imported here, because help, usage errors and commands without a journal need none of it.
     from koophone_async.rollouts.journal import Journal, JournalError, Kind  # noqa: PLC0415
     from koophone_async.rollouts.plan import Plan  # noqa: PLC0415

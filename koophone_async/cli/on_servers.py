@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
+import attrs
 import typer
 
+from koophone_async.batches.verb import CallResult
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Consequence, confirm
 from koophone_async.cli.errors import Exit, report_unknown
-from koophone_async.cli.journalled import deadline
+from koophone_async.cli.journalled import RunOptions, deadline
 from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.progress import Total, Work
 from koophone_async.cli.rows import rows
@@ -23,10 +25,10 @@ from koophone_async.cli.view import View
 from koophone_async.cli.wait import Waits, split
 from koophone_async.errors import InvalidRequest
 from koophone_async.polling import ResumeToken
-from koophone_async.services.cph.commands import AdbCommand, OnServers
-from koophone_async.services.cph.completion import refusals
+from koophone_async.services.cph.commands import AdbCommand, CommandResults, OnServers
+from koophone_async.services.cph.completion import JobPoller
 from koophone_async.services.cph.started_jobs import Started
-from koophone_async.session import Session, utc_now
+from koophone_async.session import utc_now
 
 Servers = Annotated[
     list[str] | None,
@@ -35,7 +37,27 @@ Servers = Annotated[
     ),
 ]
 
-_SELECTIONS = ("ids", "ids_file", "where", "name", "select_all", "failed_from")
+_ONE_CALL: Final = (
+    "is not possible: --server makes one call, for phones that the service selects; "
+    "to select the phones of a server yourself, use --where 'server == ID'"
+)
+
+_OPTIONS_OF_PHONES: Final[Mapping[str, str]] = {
+    "ids": "ID",
+    "names": "--name",
+    "select_all": "--all",
+    "changes": "--changes",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            *("ids_file", "where", "where_output", "failed_from", "not_sent"),
+            *("waves", "stop_at", "dry_run", "journal", "concurrency", "max_per_server"),
+        )
+    },
+}
+"""Options that select phones, or that go over them, by argument."""
+
+_DEFAULTS: Final = attrs.asdict(RunOptions(), recurse=False)
 
 
 def takes_servers(entry: Entry) -> bool:
@@ -48,11 +70,14 @@ async def run_on_servers(
 ) -> Exit:
     """Make one call for servers, and print an outcome for each of their phones.
 
+    It is not written to a journal, whose rollouts have their phones before anything is sent.
+
     Raises:
-        InvalidRequest: Phones were selected too.
+        InvalidRequest: Phones were selected too, or an option is about them.
     """
-    if any(args.get(name) for name in _SELECTIONS):
-        raise InvalidRequest("", "--server", "selects all phones of a server; no other selection is possible")
+    for name, typed in _OPTIONS_OF_PHONES.items():
+        if args.get(name) and args[name] != _DEFAULTS.get(name):
+            raise InvalidRequest("", f"{typed} with --server", _ONE_CALL)
     servers = OnServers(args["server"])
     out = OutcomePrinter.of(view)
     async with settings.session() as session:
@@ -65,16 +90,29 @@ async def run_on_servers(
         except asyncio.CancelledError:
             report_unknown(entry.operation)
             raise
-        if not isinstance(answer, Started) or args.get("no_wait"):
+        if not isinstance(answer, Started | CommandResults) or args.get("no_wait"):
             with view.printer(Columns()) as printed:
                 for row in rows(answer):
                     printed.row(row)
             return Exit.DONE
-        work = Work(" ".join(entry.words), total=lambda: Total(len(answer.jobs)))
-        return await print_outcomes(_waits(entry, session, answer, args), out, work)
+        result = _read(JobPoller(session), answer)
+        outcomes, jobs = tuple(result.outcomes), _tokens(entry, result)
+        work = Work(" ".join(entry.words), total=lambda: Total(len(outcomes) + len(jobs)))
+        wait = entry.service.client(session).jobs.wait
+        return await print_outcomes(Waits(wait, jobs, deadline(args["timeout"]), outcomes), out, work)
 
 
-def _waits(entry: Entry, session: Session, started: Started, args: Arguments) -> Waits:
-    token = ResumeToken(entry.operation.name, started.request or "", started.targets_by_job, utc_now())
-    wait = entry.service.client(session).jobs.wait
-    return Waits(wait, split(str(token)), deadline(args["timeout"]), refusals(started))
+def _read(poller: JobPoller, answer: Started | CommandResults) -> CallResult:
+    """Return the outcomes that an answer has, and the jobs that are awaited."""
+    if isinstance(answer, CommandResults):
+        return poller.read_results(answer, ())
+    return poller.read_started(answer, ())
+
+
+def _tokens(entry: Entry, result: CallResult) -> Sequence[ResumeToken | str]:
+    """Return a token for each awaited job."""
+    if result.wait is None:
+        return ()
+    return tuple(
+        split(str(ResumeToken(entry.operation.name, result.wait.handle, result.wait.jobs, utc_now())))
+    )

@@ -48,6 +48,7 @@ from koophone_async.cli.view import LIST, OUTCOMES, ROWS, VALUES, View, view_of,
 from koophone_async.cli.view_rows import Arranged
 from koophone_async.errors import InvalidRequest
 from koophone_async.services.cph.undocumented import RawAnswer
+from koophone_async.session import Session
 
 NoWait = Annotated[
     bool,
@@ -218,12 +219,9 @@ class FleetCommand:
 
     async def work(self, settings: Settings, args: Arguments) -> Exit:
         """Run the verb on the selection and print the outcomes."""
-        arguments, view, options = self.options.read(args), view_of(args), RunOptions.of(args)
+        arguments: Mapping[str, Any] = self.options.read(args)
+        view, options = view_of(args), RunOptions.of(args)
         if args.get("server"):
-            if options.dry_run:
-                raise InvalidRequest(
-                    "", "--dry-run", "needs phones; --server is one call, whose phones the service finds"
-                )
             return await run_on_servers(self.entry, settings, arguments, args, view)
         selected = await with_failed(args, self.verb.inventory, self.entry.operation, options.journal)
         if selected is None:
@@ -232,39 +230,79 @@ class FleetCommand:
         print_run = self._run_printer(view, selection, args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
-            if (self.entry.is_confirmed and not options.dry_run) or selection.needs_resolving:
+            if self._needs_ids(selection, options, args):
                 # What was confirmed, and nothing that appears in the list later.
-                selection = await selection.resolved(client)
-            if self.entry.is_confirmed and not options.dry_run:
-                code = await confirm_entry(
-                    self.entry, settings, arguments, selection.ids or (), yes=args["yes"]
-                )
-                if code is not None:
-                    return code
-            if options.no_wait and not (options.is_journalled or options.dry_run):
-                request = self._request(client, await selection.list_ids(client), arguments)
+                selection = await selection.resolved(client, dry_run=options.dry_run)
+            if selection.only_id and (for_one := self.entry.details.for_one):
+                arguments = for_one(arguments, selection.only_id)
+            # Wrong arguments are refused before anything is asked or written down.
+            self.verb.run(self.verb.inventory.fleet(client, ()), **arguments).discard()
+            code = await self._refusal(settings, selection, arguments, options, args)
+            if code is not None:
+                return code
+            if self._is_one_call(options):
+                request = self._request(client, selection.ids or (), arguments)
                 answer = session.send(self.entry.operation, request)
                 return await _print(self.entry, answer, view.printer(Columns()))
             if args.get("changes") and not options.dry_run and (read := self.entry.details.shows_changes):
-                selection = await selection.resolved(client)
                 changes = await Changes.of(selection.ids or (), partial(read, client), options.concurrency)
                 print_run = partial(print_run, changes=changes)
-            label, noun = " ".join(self.entry.words), self.verb.inventory.noun
-            is_rollout = not self.verb.reads and (options.is_journalled or options.dry_run)
-            work = Work(label, noun, selection.total, quota_wait(session), is_resumable=is_rollout)
-            print_run = partial(print_run, work=work)
-            if is_rollout:
-                service = self.entry.operation.name.partition(".")[0]
-                call = FleetCall(service, self.verb.run.__name__, arguments, selection)
-                return await run_journalled(call, client, session, options, print_run)
-            fleet = self.verb.inventory.fleet(
-                client,
-                selection.source(client),
-                concurrency=options.concurrency,
-                deadline=options.deadline,
-            )
-            run = self.verb.run(fleet, **arguments)
-            return await (print_run(run) if self.verb.reads else run_directly(run, options, print_run))
+            return await self._run(session, selection, arguments, options, print_run)
+
+    def _is_one_call(self, options: RunOptions) -> bool:
+        """Whether one documented call is made, and its answer printed."""
+        return options.no_wait and not (options.is_journalled or options.dry_run)
+
+    def _needs_ids(self, selection: Selection, options: RunOptions, args: Arguments) -> bool:
+        """Whether the ids must be known before anything is sent."""
+        if options.dry_run:
+            return selection.needs_resolving
+        details = self.entry.details
+        is_needed = self.entry.is_confirmed or details.for_one is not None or bool(args.get("changes"))
+        return is_needed or self._is_one_call(options) or selection.needs_resolving
+
+    async def _refusal(
+        self,
+        settings: Settings,
+        selection: Selection,
+        arguments: Mapping[str, Any],
+        options: RunOptions,
+        args: Arguments,
+    ) -> Exit | None:
+        """Return the exit code if nothing was selected, or the command is not confirmed; else None."""
+        if selection.is_empty:
+            code = options.nothing_matched(self.verb.inventory.noun)
+            return Exit.DONE if self.verb.reads else code
+        if not self.entry.is_confirmed or options.dry_run:
+            return None
+        return await confirm_entry(self.entry, settings, arguments, selection.ids or (), yes=args["yes"])
+
+    async def _run(
+        self,
+        session: Session,
+        selection: Selection,
+        arguments: Mapping[str, Any],
+        options: RunOptions,
+        print_run: Callable[..., Awaitable[Exit]],
+    ) -> Exit:
+        """Run the verb, in a journal or in this process alone, and print the outcomes."""
+        client = self.entry.service.client(session)
+        label, noun = " ".join(self.entry.words), self.verb.inventory.noun
+        is_rollout = not self.verb.reads and (options.is_journalled or options.dry_run)
+        work = Work(label, noun, selection.total, quota_wait(session), is_resumable=is_rollout)
+        print_run = partial(print_run, work=work)
+        if is_rollout:
+            service = self.entry.operation.name.partition(".")[0]
+            call = FleetCall(service, self.verb.run.__name__, arguments, selection)
+            return await run_journalled(call, client, session, options, print_run)
+        fleet = self.verb.inventory.fleet(
+            client,
+            selection.source(client),
+            concurrency=options.concurrency,
+            deadline=options.deadline,
+        )
+        run = self.verb.run(fleet, **arguments)
+        return await (print_run(run) if self.verb.reads else run_directly(run, options, print_run))
 
     def _request(self, client: Client, ids: Sequence[str], arguments: Mapping[str, Any]) -> object:
         """Return the request of one documented call for ids."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import typer
 from attrs import frozen
 
+from koophone_async.batches import Estimate
 from koophone_async.cli.errors import print_stderr
 from koophone_async.errors import InvalidRequest
 
@@ -32,6 +33,12 @@ WhereOutput: TypeAlias = Annotated[
         "matches it (~, !~). The command runs on each of them first.",
     ),
 ]
+
+
+def _cost(estimate: Estimate) -> str:
+    """Return the number of requests, such as `1 call and about 5 polls`."""
+    calls = f"{estimate.calls:,} call{'' if estimate.calls == 1 else 's'}"
+    return f"{calls} and about {estimate.polls:,} polls"
 
 
 @frozen
@@ -62,11 +69,27 @@ class OutputCondition:
         """Whether an output meets the condition, apart from space at its ends."""
         return _TESTS[self.operator](output.strip(), self.value)
 
-    async def filter(self, fleet: Any, ids: Sequence[str]) -> tuple[str, ...]:  # noqa: ANN401 - of either service
-        """Run the command, and return the ids whose output meets the condition; report what it costs."""
+    async def filter(
+        self,
+        fleet: Any,  # noqa: ANN401 - of either service
+        ids: Sequence[str],
+        *,
+        dry_run: bool = False,
+    ) -> tuple[str, ...]:
+        """Run the command, and return the ids whose output meets the condition; report what it costs.
+
+        Args:
+            fleet: Fleet of the ids.
+            ids: The ids to ask.
+            dry_run: Whether to report the cost alone, and to return all ids.
+        """
         run = fleet.run(self.command)
-        estimate = run.estimate()
-        print_stderr(f"koophone: {OPTION}: {estimate.calls:,} calls ask {len(ids):,} phones")
+        cost = _cost(run.estimate())
+        if dry_run:
+            run.discard()
+            print_stderr(f"koophone: {OPTION}: {cost} would ask {len(ids):,} phones; all of them are counted")
+            return tuple(ids)
+        print_stderr(f"koophone: {OPTION}: {cost} ask {len(ids):,} phones")
         report = await run
         asked = {outcome.id: outcome.output or "" for outcome in report if outcome.ok}
         kept = tuple(id for id in ids if id in asked and self.matches(asked[id]))

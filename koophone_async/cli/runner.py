@@ -112,8 +112,8 @@ def _warnings_on_stderr() -> Generator[None]:
         try:
             yield
         finally:
-            for warning in caught:
-                print_stderr(f"koophone: {warning.message}")
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
+                print_stderr(f"koophone: {message}")
 
 
 async def follow(

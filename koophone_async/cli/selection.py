@@ -246,8 +246,22 @@ class Selection:
         """Whether the ids must be known before anything is sent."""
         return bool(self.literal_names) or self.output is not None
 
-    async def resolved(self, client: Client) -> Selection:
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is known to select nothing."""
+        return self.ids == ()
+
+    @property
+    def only_id(self) -> str | None:
+        """The id, if it is known to select exactly one."""
+        return self.ids[0] if self.ids and self._distinct == 1 else None
+
+    async def resolved(self, client: Client, *, dry_run: bool = False) -> Selection:
         """Return a selection of exactly the ids that match now, each once.
+
+        Args:
+            client: Client of the service.
+            dry_run: Whether to run no command: all phones match, whatever their output would be.
 
         Raises:
             InvalidRequest: A name is that of none.
@@ -257,7 +271,8 @@ class Selection:
             noun = self.inventory.noun.removesuffix("s")
             raise InvalidRequest("", "--name", f"is {unknown[0]!r}, which is the name of no {noun}")
         if self.output is not None and ids:
-            ids = await self.output.filter(self.inventory.fleet(client, ids), ids)
+            fleet = self.inventory.fleet(client, ids)
+            ids = await self.output.filter(fleet, ids, dry_run=dry_run)
         return evolve(self, ids=ids, output=None)
 
     def items(self, client: Client, query: object) -> AsyncIterable[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -42,6 +43,7 @@ def later(*words: str) -> Line:
     return line
 
 
+@pytest.mark.parametrize("is_journalled", [False, True])
 @pytest.mark.parametrize(
     "line, states",
     [
@@ -57,10 +59,26 @@ def later(*words: str) -> Line:
         (("phones", "restart", *PHONES, "--properties", "com.cph.mainkeys=1"), ["succeeded"] * 2),
         (("phones", "reset", *PHONES, "--clear-properties"), ["succeeded"] * 2),
         (("phones", "update-properties", *ONE, "--properties", "com.cph.mainkeys=1"), ["succeeded"]),
+        (("phones", "update-properties", *ONE, "--properties", '{"com.cph.mainkeys": 1}'), ["succeeded"]),
+        (("phones", "reset", *ONE, "--properties", '{"com.cph.mainkeys": 1}'), ["succeeded"]),
         (
             (
                 *("storage", "export", *ONE, "--include", "/data/local"),
                 *("--bucket", "backups", "--path", "{phone}.tar"),
+            ),
+            ["succeeded"],
+        ),
+        (
+            (
+                "storage",
+                "export",
+                *ONE,
+                "--include",
+                "/data/local",
+                "--bucket",
+                "backups",
+                "--path",
+                "one.tar",
             ),
             ["succeeded"],
         ),
@@ -78,13 +96,21 @@ def later(*words: str) -> Line:
     ],
 )
 def test_a_write_prints_an_outcome_for_each_phone_or_server(
-    koophone: Invoke, line: tuple[str, ...], states: list[str]
+    koophone: Invoke,
+    line: tuple[str, ...],
+    states: list[str],
+    tmp_path: Path,
+    *,
+    is_journalled: bool,
 ) -> None:
-    result = koophone(cph(*line))
+    journal = ("--journal", str(tmp_path / "journal.db")) if is_journalled else ()
+
+    result = koophone(cph(*line, *journal))
 
     assert [row["state"] for row in result.rows] == states, result
     assert {tuple(row) for row in result.rows} == {tuple(OUTCOME)}
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0
+    assert re.fullmatch(r"koophone: rollout \w+\n" if is_journalled else "", result.err)
 
 
 def test_a_deprecated_property_is_warned_about_once(koophone: Invoke) -> None:
@@ -161,7 +187,8 @@ def test_single_calls_start_the_same_jobs_as_fleet_verbs(koophone: Invoke, line:
         (("run", "--command", "echo hi"), ["succeeded"] * 50),
         (("push", "--tar", "obs://b/data.tar"), ["succeeded"] * 50),
         (("uninstall", "--package", APP), ["failed"] * 50),
-        (("run-sync", "--command", "echo hi"), ["SUCCEEDED"] * 50),
+        (("run-sync", "--command", "echo hi"), ["succeeded"] * 50),
+        (("run-sync", "--command", "false"), ["failed"] * 50),
     ],
 )
 def test_a_command_runs_on_the_phones_of_a_server(
@@ -170,6 +197,7 @@ def test_a_command_runs_on_the_phones_of_a_server(
     result = koophone(cph("servers", "list", *SERVER), first("commands", *line, "--server", "ID"))
 
     assert [row["state"] for row in result.rows[1:]] == states, result.err
+    assert result.code == (1 if "failed" in states else 0)
 
 
 def test_the_call_for_a_server_can_be_made_alone(koophone: Invoke) -> None:
@@ -445,7 +473,7 @@ async def test_a_binary_answer_is_printed_unchanged(tmp_path: Path) -> None:
         (("phones", "update-properties", "a", "--properties", "com.cph.nothing=1"), "com.cph.nothing"),
         (
             ("commands", "run", "a", "--server", "s", "--command", "id"),
-            "--server: selects all phones of a server; no other selection is possible",
+            "ID with --server: is not possible",
         ),
         (
             ("scheduled-events", "reschedule", "e", "--start", "soon"),

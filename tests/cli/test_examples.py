@@ -80,8 +80,9 @@ def test_every_command_shows_two_examples_of_itself(words: tuple[str, ...]) -> N
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write the files that examples name."""
+    """Write the files that examples name, and have a journal, as by default."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KOOPHONE_JOURNAL", str(tmp_path / "journal.db"))
     contents = {"video": VIDEO, "change": to_wire(CHANGE), "routes": {}, "version": VERSION}
     for name, content in contents.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))

@@ -163,7 +163,71 @@ def test_a_dry_run_shows_the_forecast_and_sends_nothing(
     assert "no rollouts" in result.err
 
 
-def test_a_dry_run_of_servers_is_refused(koophone: Invoke) -> None:
-    line = ("cph", "commands", "run", "--server", "server01", "--command", "id", "--dry-run")
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (("--waves", "x"), "--waves x: is 'x'; expected a number"),
+        (("--waves", "5,2"), "--waves 5,2: is 2, after 5; waves count"),
+        (("--stop-at", "x"), "--stop-at x: is 'x'; expected a number"),
+        (("--stop-at", "unknown=x"), "--stop-at unknown=x: is 'x'"),
+        (("--stop-at", "after=5"), "--stop-at after=5: can never hold"),
+        (("--stop-at", "colour=5"), "--stop-at colour=5: has the unknown name 'colour'"),
+        (("--stop-at", "9"), "--stop-at 9: is 9, which can never be reached"),
+        (("--timeout", "0"), "--timeout: is 0, in which nothing can be sent"),
+    ],
+)
+def test_an_error_of_the_plan_names_the_option_as_typed(
+    koophone: Invoke, journal: str, options: tuple[str, ...], problem: str
+) -> None:
+    result = koophone(("exec", *PHONES, *options, "--journal", journal, "--", "id"))
 
-    assert "--dry-run" in koophone(line).err
+    assert result.code == 2
+    assert result.err.startswith(f"koophone: {problem}")
+    assert result.err.endswith("Nothing was sent.\n")
+
+
+@pytest.mark.parametrize(
+    "line, option",
+    [
+        (("exec", "--all", "--", "x" * 1025), "COMMAND"),
+        (("cph", "commands", "run", "--all", "--command", "x" * 1025), "--command"),
+        (("cph", "commands", "push", "--all", "--tar", "a.txt"), "--tar"),
+        (("cph", "commands", "install", "--all", "--apk", "a.apk"), "--apk"),
+        (("cph", "commands", "install-split", "--all", "--apks", "a.apk"), "--apks"),
+        (("cph", "commands", "uninstall", "--all", "--package", "a b"), "--package"),
+    ],
+)
+def test_a_wrong_argument_is_named_as_typed_in_a_journalled_command(
+    koophone: Invoke, journal: str, line: tuple[str, ...], option: str
+) -> None:
+    at = line.index("--") if "--" in line else len(line)
+
+    result = koophone((*line[:at], "--journal", journal, *line[at:]))
+
+    assert (result.code, result.err.partition(":")[2].partition(":")[0]) == (2, f" {option}")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("server02",),
+        ("--name", "phone-00001"),
+        ("--all",),
+        ("--where", "id == x"),
+        ("--where-output", "id == x"),
+        ("--ids-file", "-"),
+        ("--failed-from", "last"),
+        ("--waves", "5"),
+        ("--stop-at", "5"),
+        ("--dry-run",),
+        ("--journal", "x.db"),
+        ("--concurrency", "5"),
+        ("--max-per-server", "5"),
+    ],
+)
+def test_options_about_phones_are_refused_with_servers(koophone: Invoke, options: tuple[str, ...]) -> None:
+    result = koophone(("cph", "commands", "run", *options, "--server", "server01", "--command", "id"))
+
+    option = options[0] if options[0].startswith("--") else "ID"
+    assert result.code == 2
+    assert f"koophone: {option} with --server: is not possible" in result.err

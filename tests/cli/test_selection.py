@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,6 +11,8 @@ from koophone_async.cli.output_selection import OutputCondition
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Invoke
 
 JSONL: Final = ("--output", "jsonl")
@@ -56,10 +59,54 @@ def test_a_name_is_one_way_of_selection(koophone: Invoke) -> None:
 def test_phones_are_selected_by_the_output_of_a_command(koophone: Invoke, line: tuple[str, ...]) -> None:
     result = koophone(OTHER, (*line, "--where-output", SHOP, *JSONL, "--", "id"))
 
-    total, calls = (3, 1) if "phone0001" in line else (250, 3)
+    total, calls = (3, "1 call") if "phone0001" in line else (250, "3 calls")
     assert [row["id"] for row in result.rows[1:]] == ["phone0002"]
-    assert f"koophone: --where-output: {calls} calls ask {total} phones\n" in result.err
+    assert re.search(rf"--where-output: {calls} and about \d+ polls ask {total} phones\n", result.err)
     assert f"koophone: --where-output: 1 of {total} phones match\n" in result.err
+
+
+def test_a_dry_run_asks_no_phone_for_its_output(koophone: Invoke) -> None:
+    line = ("exec", "--all", "--where-output", "setprop persist.shop 7 == ''", "--dry-run", "--", "id")
+
+    result = koophone(line, ("exec", "phone0001", "--", "getprop persist.shop"))
+
+    assert "would ask 250 phones; all of them are counted" in result.err
+    assert "phones:      250" in result.out
+    assert "7" not in result.out.splitlines()[-1].split()
+
+
+NONE: Final = ("--where", "name == none")
+
+
+@pytest.mark.parametrize(
+    "how", [("--journal", "JOURNAL"), ("--no-journal",), ("--no-journal", "--no-wait")], ids=" ".join
+)
+@pytest.mark.parametrize(
+    "line, selection",
+    [
+        (("exec",), NONE),
+        (("instances", "reset"), NONE),
+        (("instances", "reset"), ("--name", "none*")),
+        (("orders", "unsubscribe"), NONE),
+        (("cph", "servers", "restart"), NONE),
+        (("cph", "phones", "stop"), NONE),
+        (("exec",), ("--all", "--where-output", "getprop ro.none == x")),
+        (("instances", "reboot"), ("--all", "--where-output", "getprop ro.none == x")),
+    ],
+)
+def test_a_selection_without_a_match_does_nothing(
+    koophone: Invoke, tmp_path: Path, line: tuple[str, ...], selection: tuple[str, ...], how: tuple[str, ...]
+) -> None:
+    how = tuple(str(tmp_path / "journal.db") if word == "JOURNAL" else word for word in how)
+    after = ("--", "id") if line == ("exec",) else ()
+    if line == ("orders", "unsubscribe") and "--no-wait" in how:
+        how = ("--no-journal",)  # an order has no jobs to wait for
+
+    results = [koophone((*line, *selection, *how, *empty, *after)) for empty in ((), ("--allow-empty",))]
+
+    assert [result.code for result in results] == [3, 0]
+    for result in results:
+        assert "matched; nothing was done" in result.err
 
 
 def test_what_does_not_answer_is_left_out(koophone: Invoke) -> None:

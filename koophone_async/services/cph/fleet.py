@@ -184,13 +184,13 @@ class PhoneFleet(Fleet):
         return self._start(phones.STOP, StopPhones)
 
     def restart(
-        self, image: str | None = None, properties: PropertyValues | None = None
+        self, image: str | None = None, properties: PropertyValues | str | None = None
     ) -> Run[RestartPhones, Started]:
         """Restart phones, or start those that are stopped.
 
         Args:
             image: Id of the image that all phones change to.
-            properties: Properties to set on all phones with it.
+            properties: Properties to set on all phones with it; JSON text is sent unchecked.
         """
         text = None if properties is None else encode(parse_properties(properties)).decode()
         return self._start(
@@ -201,7 +201,7 @@ class PhoneFleet(Fleet):
     def reset(
         self,
         image: str | None = None,
-        properties: PropertyValues | None = None,
+        properties: PropertyValues | str | None = None,
         *,
         clear_properties: bool | None = None,
     ) -> Run[ResetPhones, Started]:
@@ -209,7 +209,7 @@ class PhoneFleet(Fleet):
 
         Args:
             image: Id of the image that all phones change to.
-            properties: Properties to set on all phones with it.
+            properties: Properties to set on all phones with it; JSON text is sent unchecked.
             clear_properties: Whether to remove all properties that were ever set.
         """
         text = None if properties is None else encode(parse_properties(properties)).decode()
@@ -243,12 +243,13 @@ class PhoneFleet(Fleet):
         return self._run(Verb(MIGRATE, request, read, sample=_sample_ids(sources), resume=self._resume))
 
     def update_properties(
-        self, properties: PropertyValues, custom: Mapping[str, str] | None = None
+        self, properties: PropertyValues | str, custom: Mapping[str, str] | None = None
     ) -> Run[UpdateProperties, Started]:
         """Change properties of phones. Some take effect only after a restart.
 
         Args:
-            properties: The same for all phones; properties that are not named stay as they are.
+            properties: The same for all phones; properties that are not named stay as they are. JSON text is
+                sent unchecked, for properties that are newer than this package.
             custom: Custom properties, with the others at most 7,800 bytes.
         """
         text = encode(parse_properties(properties)).decode()
