@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from hypothesis import settings
 
+from tests.postgresql_server import PostgresServer
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -17,6 +19,20 @@ Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Generator[PostgresServer]:
+    """Return a server that the tests of this process share."""
+    with PostgresServer.run() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresServer) -> Generator[str]:
+    """Return the URL of a new, empty database of the superuser."""
+    with postgresql_server.new_database() as name:
+        yield postgresql_server.url(name)
 
 
 @pytest.hookimpl(wrapper=True)

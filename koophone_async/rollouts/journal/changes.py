@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 _PLAN: Final = (
     "INSERT INTO chunks"
     " (rollout, chunk, attempt, step, wave, selection, state, positions, epoch, parent, has_jobs, shard)"
-    " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING"
 )
+"""Once more if it is not known whether a transaction was committed; no other driver has this epoch."""
+
 _SENDING: Final = (
     "UPDATE chunks SET state = 'sending', called_at = ?, epoch = ?"
     " WHERE rollout = ? AND chunk = ? AND state = 'planned'"
@@ -49,7 +51,8 @@ _SENT_LATE: Final = _SENT + " AND handle IS NULL AND state IN ('sending', 'settl
 _CLOSE: Final = "UPDATE chunks SET state = 'settled', jobs = NULL, epoch = ? WHERE rollout = ? AND chunk = ?"
 _RESULT: Final = "INSERT INTO results (rollout, attempt, chunk, step, body, shard) VALUES (?, ?, ?, ?, ?, ?)"
 _OUTPUT: Final = "INSERT INTO outputs (rollout, hash, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-REQUEST: Final = (
+_LOCK_REQUESTS: Final = "SELECT id FROM rollouts WHERE id = ?"
+_REQUEST: Final = (
     "INSERT INTO requests (rollout, kind, wave, chunk, sent, at, actor) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 LOG: Final = "INSERT INTO log (rollout, at, actor, what, details) VALUES (?, ?, ?, ?, ?)"
@@ -134,7 +137,7 @@ class FencedWriter:
     key: LeaseKey
     epoch: int
     actor: Actor
-    _outputs: OutputStore
+    outputs: OutputStore
 
     @property
     def rollout(self) -> str:
@@ -160,10 +163,6 @@ class FencedWriter:
         self._write_rollout(database, changes)
         self._write_log(database, changes.logged)
         return refused
-
-    def forget_outputs(self) -> None:
-        """Write outputs again that earlier transactions have written: one of them was not committed."""
-        self._outputs.forget()
 
     def _write_planned(self, database: Database, planned: Iterable[Planned]) -> None:
         shard = self.key.shard
@@ -195,13 +194,13 @@ class FencedWriter:
         if database.execute(_SENT_LATE, self._values_of(sent)):
             kind, actor = RequestKind.AWAIT.value, ACTOR.encode(self.actor)
             values = (self.rollout, kind, None, sent.chunk, SENT.encode(sent), sent.called_at, actor)
-            database.execute(REQUEST, values)
+            add_request(database, values)
 
     def _write_results(self, database: Database, results: Mapping[int | None, Sequence[Result]]) -> None:
         outputs: dict[str, str] = {}
         shard = self.key.shard
         rows = [
-            (self.rollout, attempt, chunk, step, encode_results(list(some), self._outputs, outputs), shard)
+            (self.rollout, attempt, chunk, step, encode_results(list(some), self.outputs, outputs), shard)
             for chunk, of_chunk in results.items()
             for (attempt, step), some in groupby(of_chunk, attrgetter("attempt", "step"))
         ]
@@ -229,6 +228,15 @@ class FencedWriter:
                 for at, by, what, details in entries
             ],
         )
+
+
+def add_request(database: Database, values: tuple[Value, ...]) -> None:
+    """Write a request for the driver of a rollout, after all those with lower numbers.
+
+    The driver reads the requests after the last number that it knows: a lower number must not appear later.
+    """
+    database.query_locked(_LOCK_REQUESTS, values[:1])
+    database.execute(_REQUEST, values)
 
 
 def _to_value(value: object) -> Value:

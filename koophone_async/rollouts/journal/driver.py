@@ -354,6 +354,7 @@ class Driver:
         return partial(self._write, group=tuple(self._unwritten), refused=refused)
 
     def _write(self, database: Database, group: Iterable[Changes], refused: Refusals) -> Refusals | LeaseLost:
+        self._fenced.outputs.begin()
         for changes in group:
             result = self._fenced.write(database, changes)
             if isinstance(result, LeaseLost):
@@ -365,10 +366,10 @@ class Driver:
         error = None if commit.cancelled() else commit.exception()
         if error is None or isinstance(error, LeaseLost):
             self._unwritten.clear()
+            self._fenced.outputs.commit()
         for changes in self._unwritten:
             changes.sending.clear()  # they are not sent
         if error is not None:
-            self._fenced.forget_outputs()
             self._fail(error)
 
     async def _checked(self, writing: Awaitable[Returned]) -> Returned:

@@ -152,7 +152,10 @@ class OutputStore:
         """Prepare for the outputs of one rollout."""
         self._keep = keep
         self._references: dict[str, _OutputReference] = {}
-        """Of outputs that were stored already."""
+        """Of outputs that are stored."""
+
+        self._uncommitted: dict[str, _OutputReference] = {}
+        """Of outputs that the current transaction stores."""
 
     def refer(self, outputs: Iterable[str | None], new: dict[str, str]) -> list[_Output]:
         """Return what stands for each output in its row; add those to be stored to `new`, by hash."""
@@ -163,19 +166,24 @@ class OutputStore:
         ]
 
     def _reference(self, output: str, new: dict[str, str]) -> _OutputReference:
-        if (known := self._references.get(output)) is not None:
+        if (known := self._references.get(output) or self._uncommitted.get(output)) is not None:
             return known
         data = output.encode("utf-8", "surrogatepass")
         reference = hashlib.blake2b(data, digest_size=16).hexdigest(), len(data)
         if self._keep:
             new[reference[0]] = output
-            if len(self._references) < _MAX_REMEMBERED:
-                self._references[output] = reference
+            if len(self._references) + len(self._uncommitted) < _MAX_REMEMBERED:
+                self._uncommitted[output] = reference
         return reference
 
-    def forget(self) -> None:
-        """Store outputs again: it is not certain that earlier ones were committed."""
-        self._references.clear()
+    def begin(self) -> None:
+        """Store outputs again whose transaction was not committed."""
+        self._uncommitted.clear()
+
+    def commit(self) -> None:
+        """Refer to the outputs of the current transaction from now on: they are stored."""
+        self._references |= self._uncommitted
+        self._uncommitted.clear()
 
 
 _MAX_REMEMBERED: Final = 1_000

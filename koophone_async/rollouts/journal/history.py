@@ -11,6 +11,7 @@ from attrs import frozen
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.journal import queries, schema
+from koophone_async.rollouts.journal.lease import LeaseKey, lock_lease
 from koophone_async.rollouts.journal.records import ENDED_STATES
 
 if TYPE_CHECKING:
@@ -116,7 +117,10 @@ def hide_old(database: Database, leases: Leases, retention: Retention) -> list[R
     rank = retention.keep
     surplus = None if rank is None else queries.creation_of(database, retention.kind, rank)
     until = max(retention.before, 0 if surplus is None else surplus + 1)
-    old = select(database, leases, Filter(ENDED_STATES, kind=retention.kind, until=until))
+    wanted = Filter(ENDED_STATES, kind=retention.kind, until=until)
+    for record in select(database, leases, wanted):
+        lock_lease(database, LeaseKey(record.id))
+    old = select(database, leases, wanted)
     hidden = [record for record in old if _is_done(record)]
     database.execute_many(_HIDE, [(record.id,) for record in hidden])
     return hidden

@@ -19,14 +19,16 @@ from koophone_async.rollouts.journal.changes import FencedWriter
 from koophone_async.rollouts.journal.driver import Driver
 from koophone_async.rollouts.journal.encoding import BLOCK, DETAILS, OutputStore, to_micros
 from koophone_async.rollouts.journal.history import Filter, Retention
-from koophone_async.rollouts.journal.lease import LeaseKey, Leases
+from koophone_async.rollouts.journal.lease import LeaseKey, Leases, lock_lease
 from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
 from koophone_async.rollouts.journal.machine import boot_clock
+from koophone_async.rollouts.journal.opening import open_database
+from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 from koophone_async.rollouts.journal.records import Actor
 from koophone_async.rollouts.journal.schedules import ScheduleStore
 from koophone_async.rollouts.journal.schema import OWNED_TABLES
 from koophone_async.rollouts.journal.shards import Shards
-from koophone_async.rollouts.journal.sqlite import LOCK_TIMEOUT, SqliteDatabase
+from koophone_async.rollouts.journal.sqlite import LOCK_TIMEOUT
 from koophone_async.rollouts.journal.workers import Workers
 from koophone_async.rollouts.journal.writer import GroupWriter
 
@@ -101,17 +103,19 @@ class Journal:
         *,
         actor: Actor | None = None,
         now: Callable[[], datetime] = _utc_now,
-        lease_clock: Callable[[], float] = boot_clock,
+        lease_clock: Callable[[], float] | None = None,
         lock_timeout: float = LOCK_TIMEOUT,
     ) -> Self:
         """Open a journal; create it if it does not exist.
 
         Args:
-            location: A path, or a URL such as `sqlite:///PATH`. None means what KOOPHONE_JOURNAL names, else
-                `koophone/rollouts.db` in the user's directory for state.
+            location: A path, or a URL such as `sqlite:///PATH` or `postgresql://USER@HOST/DATABASE`. None
+                means what KOOPHONE_JOURNAL names, else `koophone/rollouts.db` in the user's directory for
+                state.
             actor: Who is recorded as doing things; the user of this process by default.
             now: Returns the time that is recorded, with a zone.
-            lease_clock: Returns the seconds that leases are measured with.
+            lease_clock: Returns the seconds that leases are measured with; by default the server's clock in
+                PostgreSQL, and that of this machine since its start in SQLite.
             lock_timeout: Seconds to wait for other processes that write.
 
         Raises:
@@ -125,16 +129,17 @@ class Journal:
         actor = actor or Actor.current()
         thread = ThreadPoolExecutor(1, "koophone-journal")
         opening = asyncio.get_running_loop().run_in_executor(
-            thread, SqliteDatabase.open, place, lease_clock, lock_timeout
+            thread, open_database, place, lease_clock, lock_timeout
         )
         try:
             database = await opening
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        leases = Leases.of_this_process(actor, is_local=not place.single_machine)
+        leases = Leases.of_this_process(actor, is_local=not place.is_shared)
         writer = GroupWriter(database, thread)
-        return cls(str(text), actor, writer, leases, now, lease_clock, thread, database)
+        label = place.label if isinstance(place, PostgresLocation) else str(text)
+        return cls(label, actor, writer, leases, now, lease_clock or boot_clock, thread, database)
 
     async def __aenter__(self) -> Self:
         """Return the journal."""
@@ -299,8 +304,9 @@ class Journal:
         self._drivers = [known for known in self._drivers if known.is_active] + [driver]
 
     def _acquire(self, database: Database, rollout: str, at: int, *, steal: bool) -> Driver:
-        record = history.find(database, self._leases, rollout)
-        key = LeaseKey(record.id)
+        key = LeaseKey(history.find(database, self._leases, rollout).id)
+        lock_lease(database, key)
+        record = history.find(database, self._leases, key.rollout)  # as the last driver has left it
         before, lease = self._leases.acquire(database, key, steal=steal)
         if before.holder is not None:
             details = {"from": f"{before.holder.user}@{before.holder.host}", "pid": before.holder.pid}
@@ -331,7 +337,7 @@ class Journal:
 
         def work(database: Database) -> bool:
             record = history.find(database, self._leases, rollout)
-            database.execute(changes.REQUEST, (record.id, kind.value, wave, None, None, at, actor))
+            changes.add_request(database, (record.id, kind.value, wave, None, None, at, actor))
             return record.driver is not None
 
         return await self._writer.write(work)

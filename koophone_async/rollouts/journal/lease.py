@@ -4,9 +4,10 @@ A driver renews its lease; living means that it does. Each new driver has a high
 transaction of a driver checks that its epoch is the current one. So a process that was stopped for longer
 than its lease and wakes up finds itself locked out, however late its clock lets it notice.
 
-The end of a lease is a time of the boot-time clock, which no one can set. A process that does not share that
-clock (another machine, or a container with a clock of its own) watches instead: a lease that is not renewed
-for its length by the watcher's own clock has ended.
+The end of a lease is a time of the database's clock, if that is a server. In a file it is a time of the
+boot-time clock, which no one can set. A process that does not share that clock (another machine, or a
+container with a clock of its own) watches instead: a lease that is not renewed for its length by the
+watcher's own clock has ended.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from attrs import define, field, frozen
 
+from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.journal.encoding import Codec
 from koophone_async.rollouts.journal.errors import LeaseHeld, LeaseLost
 from koophone_async.rollouts.journal.machine import Process
@@ -97,8 +99,9 @@ class Leases:
 
         Raises:
             LeaseHeld: A living process holds it.
+            InvalidRequest: The rollout was deleted.
         """
-        before = self.read(database, key)
+        before = lock_lease(database, key)
         if before.holder is not None and not steal:
             seconds = self.remaining(database, before)
             if seconds > 0:
@@ -122,7 +125,7 @@ class Leases:
         if lease.holder is None or self._is_gone(lease.holder.process):
             return 0.0
         now = database.lease_clock()
-        if self.me.process.shares_clock_with(lease.holder.process):
+        if database.has_clock or self.me.process.shares_clock_with(lease.holder.process):
             ends_at = lease.expires_at
         else:
             renewals, seen_at = self._watched.get(lease.key, (-1, now))
@@ -139,13 +142,25 @@ class Leases:
         return process.is_visible_to(self.me.process) and process.has_ended()
 
 
+def lock_lease(database: Database, key: LeaseKey) -> Lease:
+    """Return a lease that nobody acquires until the transaction ends.
+
+    Raises:
+        InvalidRequest: The rollout was deleted.
+    """
+    rows = database.query_locked(_READ, key)
+    if not rows:
+        raise InvalidRequest("", "rollout", f"{key.rollout} was deleted")
+    return Lease.of_row(key, rows[0])
+
+
 def check(database: Database, key: LeaseKey, epoch: int) -> None:
-    """Raise if another process has taken over.
+    """Raise if another process has taken over; none does until the transaction ends.
 
     Raises:
         LeaseLost: It has.
     """
-    rows = database.query(_READ, key)
+    rows = database.query_locked(_READ, key, shared=True)
     if not rows or rows[0][0] != epoch:
         raise LeaseLost("", key.rollout)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from attrs import frozen
 
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.rollouts.journal.postgresql_location import SCHEMES, PostgresLocation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,12 +33,17 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 
 
 @frozen
-class Location:
+class SqliteLocation:
     """A journal in a SQLite file."""
 
     path: Path
     single_machine: bool = False
     """Whether the caller states that no other machine uses a file on a network file system."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may use the journal, in spite of what was stated."""
+        return self.single_machine
 
     def check_file_system(self, mounts: str) -> None:
         """Check that SQLite's locks are reliable where the file is.
@@ -57,6 +63,9 @@ class Location:
             )
 
 
+Location: TypeAlias = SqliteLocation | PostgresLocation
+
+
 def default_location(environment: Mapping[str, str] | None = None) -> str | None:
     """Return the location that the environment names, else the default; None if journals are turned off."""
     environment = os.environ if environment is None else environment  # no default value: help would show it
@@ -73,13 +82,15 @@ def _state_home(environment: Mapping[str, str]) -> Path:
 
 
 def parse_location(text: str | Path) -> Location:
-    """Parse a path, or a URL such as `sqlite:////absolute/path` or `sqlite:///relative/path`.
+    """Parse a path, or a URL such as `sqlite:////absolute/path`, `sqlite:///relative/path` or `postgresql://...`.
 
     Raises:
         InvalidRequest: It is neither, or the URL has a part that is not supported.
     """
     if isinstance(text, Path) or not _URL.match(text):
-        return Location(Path(text).expanduser())
+        return SqliteLocation(Path(text).expanduser())
+    if text.partition(":")[0].lower() in SCHEMES:
+        return PostgresLocation.of_url(text)
     url = urlsplit(text)
     options = dict(parse_qsl(url.query, keep_blank_values=True))
     path = unquote(url.path.removeprefix("/"))
@@ -89,7 +100,7 @@ def parse_location(text: str | Path) -> Location:
         raise InvalidRequest("", "journal", "must have the form sqlite:///PATH", Rule.BAD_FORMAT)
     if options not in ({}, _SINGLE):
         raise InvalidRequest("", "journal", "the only option is ?network=single", Rule.NOT_A_CHOICE)
-    return Location(Path(path).expanduser(), bool(options))
+    return SqliteLocation(Path(path).expanduser(), bool(options))
 
 
 def file_system_of(path: Path, mounts: str) -> str | None:

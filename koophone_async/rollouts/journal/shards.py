@@ -44,7 +44,7 @@ FROM shards s JOIN leases l ON l.rollout = s.rollout AND l.shard = s.shard
 _OF_ROLLOUT: Final = _SHARDS + "WHERE s.rollout = ? AND s.shard >= ? ORDER BY s.shard"
 _OPEN: Final = _SHARDS + "WHERE s.rollout = ? AND s.is_done = 0 ORDER BY s.shard"
 _ONE: Final = _SHARDS + "WHERE s.rollout = ? AND s.shard = ?"
-_WITH_LOCK: Final = _SHARDS + "WHERE s.lock = ? AND s.is_done = 0"
+_WITH_LOCK: Final = _SHARDS + "WHERE s.lock = ? AND s.is_done = 0 ORDER BY s.rollout, s.shard"
 _STARTS: Final = "SELECT starts FROM shards WHERE rollout = ? AND shard = ?"
 _PROGRESS: Final = "UPDATE shards SET counts = ? WHERE rollout = ? AND shard = ?"
 _COUNT_RESULTS: Final = "UPDATE shards SET results = results + ? WHERE rollout = ? AND shard = ?"
@@ -248,10 +248,11 @@ class Shards:
         return driver
 
     def _acquire(self, database: Database, key: LeaseKey) -> ShardDriver | None:
-        found = self._records(database, _ONE, key)
+        for shard in self._records(database, _ONE, key):
+            self._check_lock(database, shard)
+        found = self._records(database, _ONE, key, locked=True)
         if not found or found[0].is_done:
             return None
-        self._check_lock(database, found[0])
         _, acquired = self._leases.acquire(database, key, steal=False)
         record = history.find(database, self._leases, key.rollout)
         starts = _read_starts(database, key)
@@ -268,10 +269,10 @@ class Shards:
         )
 
     def _check_lock(self, database: Database, shard: ShardRecord) -> None:
-        """Raise if a shard with the same lock is run."""
-        if shard.lock is None:
+        """Raise if a shard with the same lock is run; none is acquired until the transaction ends."""
+        if shard.lock is None or shard.is_done:
             return
-        for other in self._records(database, _WITH_LOCK, (shard.lock,)):
+        for other in self._records(database, _WITH_LOCK, (shard.lock,), locked=True):
             if other.holder is not None and other.key != shard.key:
                 raise LeaseHeld("", shard.key.rollout, lease.LENGTH, other.holder)
 
@@ -290,15 +291,16 @@ class Shards:
     def _close_all(self, database: Database, driver: Driver) -> Sequence[ChunkRecord] | None:
         rollout = driver.rollout.id
         lease.check(database, LeaseKey(rollout), driver.epoch)
-        shards = self._records(database, _OPEN, (rollout,))
+        shards = self._records(database, _OPEN, (rollout,), locked=True)
         for shard in shards:
             _, acquired = self._leases.acquire(database, shard.key, steal=False)
             _hand_back(database, shard.key, acquired.epoch, is_done=True)
         return queries.chunks(database, rollout) if shards else None
 
     def _records(
-        self, database: Database, statement: str, values: tuple[str | int, ...]
+        self, database: Database, statement: str, values: tuple[str | int, ...], *, locked: bool = False
     ) -> Sequence[ShardRecord]:
+        query = database.query_locked if locked else database.query
         return [
             ShardRecord(
                 key := LeaseKey(rollout, shard),
@@ -312,7 +314,7 @@ class Shards:
                 self._leases.living_holder(database, Lease.of_row(key, tuple(lease_row))),
             )
             for rollout, shard, attempt, wave, selection, lock, is_done, counts, results, *lease_row
-            in database.query(statement, values)
+            in query(statement, values)
         ]  # fmt: skip
 
 

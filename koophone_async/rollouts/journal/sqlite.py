@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from koophone_async.rollouts.journal.database import Value
-    from koophone_async.rollouts.journal.location import Location
+    from koophone_async.rollouts.journal.location import SqliteLocation
 
 FORMAT: Final = FileFormat(
     application_id=int.from_bytes(b"KPro"), version=schema.VERSION, columns=schema.COLUMNS
@@ -59,13 +59,14 @@ class SqliteDatabase:
     path: Path
     lease_clock: Callable[[], float]
     failures: tuple[type[Exception], ...] = field(default=(sqlite3.Error,), init=False)
+    has_clock: bool = field(default=False, init=False)
     _db: sqlite3.Connection = field(init=False)
     _identity: tuple[int, int] = field(init=False)
     """Of the file that is open."""
 
     @classmethod
     def open(
-        cls, location: Location, lease_clock: Callable[[], float], lock_timeout: float = LOCK_TIMEOUT
+        cls, location: SqliteLocation, lease_clock: Callable[[], float], lock_timeout: float = LOCK_TIMEOUT
     ) -> SqliteDatabase:
         """Open a journal; create or migrate it if necessary.
 
@@ -81,7 +82,7 @@ class SqliteDatabase:
             raise database.describe(error) or error from error
         return database
 
-    def _open(self, location: Location, lock_timeout: float) -> None:
+    def _open(self, location: SqliteLocation, lock_timeout: float) -> None:
         with suppress(FileNotFoundError):  # no Linux
             location.check_file_system(_MOUNTS.read_text("utf-8", "surrogateescape"))
         is_new = not self.path.exists()
@@ -162,6 +163,12 @@ class SqliteDatabase:
         """Return the rows of a SELECT."""
         return self._db.execute(statement, values).fetchall()
 
+    def query_locked(
+        self, statement: str, values: Sequence[Value] = (), *, shared: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT: in a transaction, the file is locked anyway."""
+        return self.query(statement, values)
+
     def execute(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Execute a statement and return the number of rows that it changed."""
         return self._db.execute(statement, values).rowcount
@@ -202,6 +209,10 @@ class SqliteDatabase:
         """Return some space of deleted rows to the operating system, and whether there is more."""
         self._db.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES})")  # `execute` would free one page
         return self._pragma("freelist_count") > 0
+
+    def recover(self, error: Exception, failures: int) -> bool:
+        """Return False: SQLite itself has waited for other processes, and what else fails fails again."""
+        return False
 
     def describe(self, error: Exception) -> JournalError | None:
         """Return what an exception of SQLite or of the file system means to a person."""

@@ -29,7 +29,7 @@ class GroupWriter:
 
     What a function has written before it raises is undone, and the others of its group are committed all the
     same. To have it committed, the function returns the exception. If the database fails, nothing of the
-    group is committed, and all functions fail.
+    group is committed; unless it recovers, and all functions are run again, they all fail.
     """
 
     _database: Database
@@ -93,11 +93,11 @@ class GroupWriter:
                 future.set_result(result)
 
     def _commit(self, group: Sequence[Work]) -> list[object]:
-        try:
+        def transaction() -> list[object]:
             with self._database.transaction():
                 return [self._result_of(work) for work in group]
-        except Exception as error:
-            raise self._described(error) from error
+
+        return self._repeat(transaction)
 
     def _result_of(self, work: Work) -> object:
         """Return the result of a function, or the exception that it raised."""
@@ -110,10 +110,20 @@ class GroupWriter:
             return self._described(error)
 
     def _read(self, work: Callable[[Database, *Arguments], Result], arguments: tuple[*Arguments]) -> Result:
-        try:
-            return work(self._database, *arguments)
-        except Exception as error:
-            raise self._described(error) from error
+        return self._repeat(lambda: work(self._database, *arguments))
+
+    def _repeat(self, work: Callable[[], Result]) -> Result:
+        """Return the result of work, which is done again after a failure that the database recovers from."""
+        failures = 0
+        while True:
+            try:
+                return work()
+            except self._database.failures as error:
+                failures += 1
+                if not self._database.recover(error, failures):
+                    raise self._described(error) from error
+            except Exception as error:
+                raise self._described(error) from error
 
     def _described(self, error: Exception) -> Exception:
         return self._database.describe(error) or error

@@ -21,9 +21,19 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "rollouts.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest) -> str:
+    """Return the location of a journal that does not exist yet, in each kind of database."""
+    if request.param == "sqlite":
+        path: Path = request.getfixturevalue("path")
+        return str(path)
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
 @pytest.fixture
-async def journal(path: Path) -> AsyncGenerator[Journal]:
-    async with await Journal.open(path) as journal:
+async def journal(location: str) -> AsyncGenerator[Journal]:
+    async with await Journal.open(location) as journal:
         yield journal
 
 

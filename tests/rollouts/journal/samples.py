@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+import pytest
 from attrs import define
 
 from koophone_async.batches import Outcome, State
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from koophone_async.rollouts.journal import Driver
+
+
+IN_A_FILE: Final = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
+IN_A_SERVER: Final = pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 
 
 @define
@@ -58,6 +66,17 @@ async def states(journal: Journal, rollout: str) -> dict[int, State]:
 async def only_chunk(journal: Journal, rollout: str) -> ChunkRecord:
     (chunk,) = await journal.chunks(rollout, open_only=False)
     return chunk
+
+
+def run_sql(location: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """Execute a statement in a journal, past its open connections, and return the rows that it has."""
+    if not location.startswith("postgresql:"):
+        with closing(sqlite3.connect(location)) as file, file:
+            return file.execute(statement, values).fetchall()
+    with psycopg.connect(location) as db:
+        db.execute("SET search_path = koophone")
+        cursor = db.execute(statement.replace("?", "%s").encode(), values)
+        return cursor.fetchall() if cursor.description else []
 
 
 async def run_in_journal(journal: Journal, statement: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -26,19 +24,26 @@ from koophone_async.rollouts.journal import (
     WaitingFor,
 )
 from koophone_async.virtual_time import EPOCH, run_virtually
-from tests.rollouts.journal.samples import all_results, jobs, only_chunk, result, send, states, targets
+from tests.rollouts.journal.samples import (
+    all_results,
+    jobs,
+    only_chunk,
+    result,
+    run_sql,
+    send,
+    states,
+    targets,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from koophone_async.rollouts.journal import Driver, RolloutRecord
 
 
-async def test_a_chunk_is_on_disk_before_it_is_sent(driver: Driver, path: Path) -> None:
+async def test_a_chunk_is_on_disk_before_it_is_sent(driver: Driver, location: str) -> None:
     chunk = driver.plan_chunk(2, range(3, 6), wave=1, selection=4)
     await driver.mark_sending(chunk)
 
-    async with await Journal.open(path) as other:
+    async with await Journal.open(location) as other:
         written = await only_chunk(other, driver.rollout.id)
     assert written.called_at is not None
     assert evolve(written, called_at=None) == ChunkRecord(
@@ -163,7 +168,7 @@ async def test_results_are_read_in_the_order_in_which_they_were_written(
     assert [read.position for read in await all_results(journal, driver.rollout.id)] == order
 
 
-async def test_equal_outputs_are_stored_once(journal: Journal, driver: Driver, path: Path) -> None:
+async def test_equal_outputs_are_stored_once(journal: Journal, driver: Driver, location: str) -> None:
     outputs = [f"{position % 1_500:0100}" for position in range(3_000)]
     for position, output in enumerate(outputs):
         driver.settle(None, [result(position, output=output)], {})
@@ -174,8 +179,7 @@ async def test_equal_outputs_are_stored_once(journal: Journal, driver: Driver, p
     read = await all_results(journal, driver.rollout.id)
     assert [one.outcome.output for one in read] == outputs
     assert {one.output_size for one in read} == {100}
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT count(*) FROM outputs").fetchone() == (1_500,)
+    assert run_sql(location, "SELECT count(*) FROM outputs") == [(1_500,)]
 
 
 async def test_results_of_phones_without_a_chunk_are_kept(journal: Journal, driver: Driver) -> None:
@@ -236,8 +240,8 @@ async def test_an_attempt_has_the_phones_that_it_takes(journal: Journal, driver:
     assert (await journal.find(driver.rollout.id)).attempt == 2
 
 
-async def test_a_request_from_elsewhere_is_seen_once(journal: Journal, driver: Driver, path: Path) -> None:
-    async with await Journal.open(path) as other:
+async def test_a_request_from_elsewhere_is_seen_once(journal: Journal, driver: Driver, location: str) -> None:
+    async with await Journal.open(location) as other:
         assert await other.request("shop", RequestKind.PAUSE)
         assert await other.request(driver.rollout.id, RequestKind.APPROVE, wave=1)
 
@@ -276,25 +280,25 @@ async def test_many_chunks_at_once_share_transactions(journal: Journal, driver: 
     assert {chunk.state for chunk in chunks} == {ChunkState.SENT}
 
 
-async def test_closing_a_journal_writes_what_is_queued(path: Path) -> None:
-    async with await Journal.open(path) as journal:
+async def test_closing_a_journal_writes_what_is_queued(location: str) -> None:
+    async with await Journal.open(location) as journal:
         driver = await journal.acquire((await journal.create(NewRollout("shop", "cph"), targets(2))).id)
         chunk = await send(driver, range(2))
         await driver.flush()
         driver.settle(chunk, [result(0)], {"succeeded": 1})
 
-    async with await Journal.open(path) as journal:
+    async with await Journal.open(location) as journal:
         assert await states(journal, driver.rollout.id) == {0: State.SUCCEEDED}
 
 
-async def test_closing_a_journal_leaves_what_another_driver_has(path: Path) -> None:
-    async with await Journal.open(path) as journal:
+async def test_closing_a_journal_leaves_what_another_driver_has(location: str) -> None:
+    async with await Journal.open(location) as journal:
         rollout = await journal.create(NewRollout("shop", "cph"), targets(2))
         driver = await journal.acquire(rollout.id)
         await journal.acquire(rollout.id, steal=True)
         driver.update(reason="late")
 
-    async with await Journal.open(path) as journal:
+    async with await Journal.open(location) as journal:
         assert (await journal.find(rollout.id)).reason is None
 
 
@@ -340,9 +344,9 @@ def test_who_acts_is_known_even_without_a_name(monkeypatch: pytest.MonkeyPatch) 
     assert Actor.current().user == "unknown"
 
 
-def test_results_are_written_soon_without_a_flush(path: Path) -> None:
+def test_results_are_written_soon_without_a_flush(location: str) -> None:
     async def main() -> None:
-        async with await Journal.open(path) as journal:
+        async with await Journal.open(location) as journal:
             driver = await journal.acquire((await journal.create(NewRollout("a", "cph"), targets(3))).id)
             chunk = await send(driver, range(3))
             await driver.flush()

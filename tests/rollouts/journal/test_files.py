@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 MEGABYTE: Final = 1024 * 1024
 
 
+@pytest.fixture
+def location(path: Path) -> str:
+    return str(path)
+
+
 async def create(path: Path, size: int = 1) -> None:
     """Create a journal with one rollout, whose plan has this size."""
     async with await Journal.open(path) as journal:

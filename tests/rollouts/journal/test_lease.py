@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -27,7 +25,17 @@ from koophone_async.rollouts.journal import (
 )
 from koophone_async.rollouts.journal.machine import Process, boot_clock
 from koophone_async.virtual_time import EPOCH, VirtualTimeLoop, run_virtually
-from tests.rollouts.journal.samples import LeaseClock, jobs, only_chunk, result, send, states, targets
+from tests.rollouts.journal.samples import (
+    IN_A_FILE,
+    LeaseClock,
+    jobs,
+    only_chunk,
+    result,
+    run_sql,
+    send,
+    states,
+    targets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -44,25 +52,24 @@ def clock() -> LeaseClock:
 
 
 @pytest.fixture
-async def journal(path: Path, clock: LeaseClock) -> AsyncGenerator[Journal]:
-    async with await Journal.open(path, lease_clock=clock) as journal:
+async def journal(location: str, clock: LeaseClock) -> AsyncGenerator[Journal]:
+    async with await Journal.open(location, lease_clock=clock) as journal:
         yield journal
 
 
 @pytest.fixture
-async def other(path: Path, clock: LeaseClock) -> AsyncGenerator[Journal]:
+async def other(location: str, clock: LeaseClock) -> AsyncGenerator[Journal]:
     """Return the journal as another process of the same machine sees it."""
-    async with await Journal.open(path, lease_clock=clock, actor=Actor("other", "host")) as other:
+    async with await Journal.open(location, lease_clock=clock, actor=Actor("other", "host")) as other:
         yield other
 
 
-def change_holder(path: Path, **changes: object) -> None:
+def change_holder(location: str, **changes: object) -> None:
     """Make the holder of the only lease a process elsewhere."""
-    with closing(sqlite3.connect(path)) as db, db:
-        ((text,),) = db.execute("SELECT holder FROM leases")
-        holder: dict[str, Any] = msgspec.json.decode(text)
-        holder["process"] |= changes
-        db.execute("UPDATE leases SET holder = ?", (msgspec.json.encode(holder).decode(),))
+    ((text,),) = run_sql(location, "SELECT holder FROM leases")
+    holder: dict[str, Any] = msgspec.json.decode(text)
+    holder["process"] |= changes
+    run_sql(location, "UPDATE leases SET holder = ?", msgspec.json.encode(holder).decode())
 
 
 async def test_a_living_driver_is_not_replaced(driver: Driver, other: Journal, clock: LeaseClock) -> None:
@@ -217,27 +224,28 @@ async def test_a_running_rollout_without_a_driver_is_interrupted(
     assert (await other.find(driver.rollout.id)).state is RolloutState.INTERRUPTED
 
 
+@IN_A_FILE
 async def test_a_driver_of_an_earlier_boot_is_replaced_at_once(
-    driver: Driver, other: Journal, path: Path
+    driver: Driver, other: Journal, location: str
 ) -> None:
-    change_holder(path, boot_id="another")
+    change_holder(location, boot_id="another")
 
     await other.acquire(driver.rollout.id)
 
 
 async def test_a_driver_whose_process_is_gone_is_replaced_at_once(
-    driver: Driver, other: Journal, path: Path
+    driver: Driver, other: Journal, location: str
 ) -> None:
-    change_holder(path, pid=2**22 + 1)  # no process has a number above the limit of Linux
+    change_holder(location, pid=2**22 + 1)  # no process has a number above the limit of Linux
 
     await other.acquire(driver.rollout.id)
 
 
 @pytest.mark.parametrize("namespace", ["another", None])
 async def test_a_process_of_another_pid_namespace_is_not_looked_up(
-    driver: Driver, other: Journal, clock: LeaseClock, path: Path, namespace: str | None
+    driver: Driver, other: Journal, clock: LeaseClock, location: str, namespace: str | None
 ) -> None:
-    change_holder(path, pid=2**22 + 1, pid_namespace=namespace)
+    change_holder(location, pid=2**22 + 1, pid_namespace=namespace)
 
     with pytest.raises(LeaseHeld):
         await other.acquire(driver.rollout.id)
@@ -245,11 +253,12 @@ async def test_a_process_of_another_pid_namespace_is_not_looked_up(
     await other.acquire(driver.rollout.id)
 
 
+@IN_A_FILE
 @pytest.mark.parametrize("changes", [{"time_namespace": "other"}, {"boot_id": None}], ids=str)
 async def test_a_lease_by_another_clock_is_watched_for_its_length(
-    driver: Driver, other: Journal, clock: LeaseClock, path: Path, changes: dict[str, object]
+    driver: Driver, other: Journal, clock: LeaseClock, location: str, changes: dict[str, object]
 ) -> None:
-    change_holder(path, **changes)
+    change_holder(location, **changes)
     clock.now += 1_000_000
 
     with pytest.raises(LeaseHeld) as refused:
@@ -265,12 +274,13 @@ async def test_a_lease_by_another_clock_is_watched_for_its_length(
     await other.acquire(driver.rollout.id)
 
 
-async def test_another_machine_of_a_network_file_system_is_watched(path: Path, clock: LeaseClock) -> None:
-    url = f"sqlite:///{path}?network=single"
+@IN_A_FILE
+async def test_another_machine_of_a_network_file_system_is_watched(location: str, clock: LeaseClock) -> None:
+    url = f"sqlite:///{location}?network=single"
     async with await Journal.open(url, lease_clock=clock) as journal:
         rollout = await journal.create(NewRollout("shop", "cph"), targets(1))
         await journal.acquire(rollout.id)
-        change_holder(path, boot_id="another")
+        change_holder(location, boot_id="another")
 
         with pytest.raises(LeaseHeld):
             await journal.acquire(rollout.id)
@@ -278,10 +288,10 @@ async def test_another_machine_of_a_network_file_system_is_watched(path: Path, c
         await journal.acquire(rollout.id)
 
 
-def test_a_driver_renews_its_lease_by_itself(path: Path) -> None:
+def test_a_driver_renews_its_lease_by_itself(location: str) -> None:
     async def main() -> None:
         loop = VirtualTimeLoop.running()
-        async with await Journal.open(path, lease_clock=loop.time, now=loop.now) as journal:
+        async with await Journal.open(location, lease_clock=loop.time, now=loop.now) as journal:
             rollout = await journal.create(NewRollout("shop", "cph"), targets(1))
             driver = await journal.acquire(rollout.id)
             await asyncio.sleep(3_600)
@@ -295,17 +305,16 @@ def test_a_driver_renews_its_lease_by_itself(path: Path) -> None:
     run_virtually(main())
 
 
-def test_virtual_time_does_not_renew_a_lease_by_real_time(path: Path) -> None:
+def test_virtual_time_does_not_renew_a_lease_by_real_time(location: str) -> None:
     async def main() -> None:
-        async with await Journal.open(path) as journal:
+        async with await Journal.open(location) as journal:
             rollout = await journal.create(NewRollout("shop", "cph"), targets(1))
             await journal.acquire(rollout.id)
             await asyncio.sleep(100_000)
 
     run_virtually(main())
 
-    with closing(sqlite3.connect(path)) as db:
-        ((renewals,),) = db.execute("SELECT renewals FROM leases")
+    ((renewals,),) = run_sql(location, "SELECT renewals FROM leases")
     assert renewals < 100
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.journal import default_location
-from koophone_async.rollouts.journal.location import Location, file_system_of, parse_location
+from koophone_async.rollouts.journal.location import SqliteLocation, file_system_of, parse_location
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ def test_the_default_location(environment: dict[str, str], expected: str | None)
 @pytest.mark.parametrize(
     "text, location",
     [
-        ("rollouts.db", Location(Path("rollouts.db"))),
-        ("~/rollouts.db", Location(Path.home() / "rollouts.db")),
-        ("sqlite:///rollouts.db", Location(Path("rollouts.db"))),
-        ("sqlite:////var/a%20b.db", Location(Path("/var/a b.db"))),
-        ("sqlite:////nfs/a.db?network=single", Location(Path("/nfs/a.db"), single_machine=True)),
+        ("rollouts.db", SqliteLocation(Path("rollouts.db"))),
+        ("~/rollouts.db", SqliteLocation(Path.home() / "rollouts.db")),
+        ("sqlite:///rollouts.db", SqliteLocation(Path("rollouts.db"))),
+        ("sqlite:////var/a%20b.db", SqliteLocation(Path("/var/a b.db"))),
+        ("sqlite:////nfs/a.db?network=single", SqliteLocation(Path("/nfs/a.db"), single_machine=True)),
     ],
 )
-def test_a_location_is_a_path_or_a_url(text: str, location: Location) -> None:
+def test_a_location_is_a_path_or_a_url(text: str, location: SqliteLocation) -> None:
     assert parse_location(text) == location
 
 
@@ -89,6 +89,6 @@ def test_a_network_file_system_is_refused_unless_one_machine_uses_it() -> None:
     path = Path("/mnt/my share/rollouts.db")
 
     with pytest.raises(ValueError, match=r"network file system \(nfs4\).*rollouts.db\?network=single"):
-        Location(path).check_file_system(MOUNTS)
-    Location(path, single_machine=True).check_file_system(MOUNTS)
-    Location(Path("/mnt/local/rollouts.db")).check_file_system(MOUNTS)
+        SqliteLocation(path).check_file_system(MOUNTS)
+    SqliteLocation(path, single_machine=True).check_file_system(MOUNTS)
+    SqliteLocation(Path("/mnt/local/rollouts.db")).check_file_system(MOUNTS)

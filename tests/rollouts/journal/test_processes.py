@@ -22,8 +22,7 @@ from koophone_async.rollouts.journal import (
     RolloutRecord,
     RolloutState,
 )
-from koophone_async.rollouts.journal.machine import boot_clock
-from tests.rollouts.journal.samples import all_results, targets
+from tests.rollouts.journal.samples import all_results, run_sql, targets
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,8 +51,8 @@ class Program:
     epoch: int
 
     @classmethod
-    def drive(cls, path: Path, rollout: str) -> Self:
-        process = start(str(path), rollout)
+    def drive(cls, location: str, rollout: str) -> Self:
+        process = start(location, rollout)
         assert process.stdout is not None
         return cls(process, int(process.stdout.readline()))
 
@@ -78,23 +77,23 @@ class Program:
 
 
 @pytest.fixture
-async def rollout(path: Path) -> RolloutRecord:
-    async with await Journal.open(path) as journal:
+async def rollout(location: str) -> RolloutRecord:
+    async with await Journal.open(location) as journal:
         return await journal.create(NewRollout("shop", "cph"), targets(3))
 
 
 @pytest.fixture
-def program(path: Path, rollout: RolloutRecord) -> Generator[Program]:
-    program = Program.drive(path, rollout.id)
+def program(location: str, rollout: RolloutRecord) -> Generator[Program]:
+    program = Program.drive(location, rollout.id)
     yield program
     program.kill()
 
 
 async def test_a_driver_that_was_killed_is_replaced_at_once(
-    path: Path, rollout: RolloutRecord, program: Program
+    location: str, rollout: RolloutRecord, program: Program
 ) -> None:
     assert program.order("send") == "send 1"
-    async with await Journal.open(path) as journal:
+    async with await Journal.open(location) as journal:
         with pytest.raises(LeaseHeld) as refused:
             await journal.acquire(rollout.id)
         assert refused.value.holder.pid == program.process.pid
@@ -106,11 +105,12 @@ async def test_a_driver_that_was_killed_is_replaced_at_once(
 
 
 async def test_a_driver_that_was_stopped_is_locked_out(
-    path: Path, rollout: RolloutRecord, program: Program
+    location: str, rollout: RolloutRecord, program: Program
 ) -> None:
     assert program.order("send") == "send 1"
     program.process.send_signal(signal.SIGSTOP)
-    async with await Journal.open(path, lease_clock=lambda: boot_clock() + 15) as journal:
+    run_sql(location, "UPDATE leases SET expires_at = 0")
+    async with await Journal.open(location) as journal:
         driver = await journal.acquire(rollout.id)
         assert [chunk.state for chunk in driver.open_chunks] == [ChunkState.SENDING]
         program.process.send_signal(signal.SIGCONT)
@@ -123,7 +123,7 @@ async def test_a_driver_that_was_stopped_is_locked_out(
 
 @pytest.mark.parametrize("lines", [1, 2, 9, 40, 150])
 async def test_a_kill_loses_nothing_that_was_on_disk(
-    path: Path, rollout: RolloutRecord, program: Program, lines: int
+    location: str, rollout: RolloutRecord, program: Program, lines: int
 ) -> None:
     program.begin("loop")
     printed = [program.read_line() for _ in range(lines)] + program.kill()
@@ -131,7 +131,7 @@ async def test_a_kill_loses_nothing_that_was_on_disk(
     sending = {int(number) for word, number in words if word == "sending"}
     settled = {int(number) for word, number in words if word == "settled"}
 
-    async with await Journal.open(path) as journal:
+    async with await Journal.open(location) as journal:
         chunks = await journal.chunks(rollout.id, open_only=False)
         states = {chunk.chunk: chunk.state for chunk in chunks}
         results = await all_results(journal, rollout.id)
@@ -142,12 +142,12 @@ async def test_a_kill_loses_nothing_that_was_on_disk(
     assert [one.outcome.state for one in results] == [State.SUCCEEDED] * 3 * len(on_disk)
 
 
-async def test_twenty_processes_share_a_new_journal(path: Path) -> None:
-    process = start(str(path), "--many", "20")
+async def test_twenty_processes_share_a_new_journal(location: str) -> None:
+    process = start(location, "--many", "20")
     process.communicate()
     assert process.returncode == 0
 
-    async with await Journal.open(path) as journal:
+    async with await Journal.open(location) as journal:
         rollouts = await journal.rollouts(state=RolloutState.FINISHED)
         assert {one.name for one in rollouts} == {f"rollout-{number}" for number in range(20)}
         for one in rollouts:

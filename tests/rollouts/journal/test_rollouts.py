@@ -23,7 +23,7 @@ from koophone_async.rollouts.journal import (
 )
 from koophone_async.rollouts.journal.schema import OWNED_TABLES
 from koophone_async.virtual_time import EPOCH
-from tests.rollouts.journal.samples import result, targets
+from tests.rollouts.journal.samples import IN_A_FILE, result, run_sql, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ async def read_targets(
     return [target async for block in journal.targets(rollout, first, end) for target in block]
 
 
-async def test_a_rollout_is_read_as_it_was_created(journal: Journal, path: Path) -> None:
+async def test_a_rollout_is_read_as_it_was_created(journal: Journal, location: str) -> None:
     new = NewRollout(
         "shop-2.4",
         "cph",
@@ -55,7 +55,7 @@ async def test_a_rollout_is_read_as_it_was_created(journal: Journal, path: Path)
     )
     created = await journal.create(new, targets(5))
 
-    async with await Journal.open(path) as other:
+    async with await Journal.open(location) as other:
         read = await other.find(created.id)
     assert read == created
     written = asdict(new)
@@ -106,9 +106,9 @@ async def test_a_rollout_whose_targets_fail_is_not_there(journal: Journal) -> No
         await journal.find("shop")
 
 
-async def test_a_name_means_its_newest_rollout(path: Path) -> None:
+async def test_a_name_means_its_newest_rollout(location: str) -> None:
     times = iter(EPOCH + timedelta(hours=hour) for hour in range(9))
-    async with await Journal.open(path, now=lambda: next(times)) as journal:
+    async with await Journal.open(location, now=lambda: next(times)) as journal:
         await journal.create(NEW, targets(1))
         newest = await journal.create(NEW, targets(2))
         last = await journal.create(NewRollout("other", "cph"), targets(3))
@@ -156,10 +156,10 @@ class Filters(TypedDict, total=False):
 
 
 @pytest.fixture
-async def history(path: Path) -> Journal:
+async def history(location: str) -> Journal:
     """Return a journal of four rollouts, created one a day; the second and third have ended."""
     day = iter(EPOCH + timedelta(days=day) for day in range(99))
-    journal = await Journal.open(path, now=lambda: next(day))
+    journal = await Journal.open(location, now=lambda: next(day))
     for name, kind, state in (
         ("shop-1", Kind.PLAN, RolloutState.PAUSED),
         ("exec", Kind.COMMAND, RolloutState.FINISHED),
@@ -195,17 +195,16 @@ async def test_the_history_is_filtered(
         assert [one.name for one in await history.rollouts(**filters)] == names  # type: ignore[arg-type]
 
 
-async def test_old_rollouts_are_deleted_with_everything_of_them(history: Journal, path: Path) -> None:
+async def test_old_rollouts_are_deleted_with_everything_of_them(history: Journal, location: str) -> None:
     async with history:
         deleted = await history.prune(before=EPOCH + timedelta(days=99))
 
         assert [one.name for one in deleted] == ["shop-2", "exec"]
         assert [one.name for one in await history.rollouts()] == ["shop-3", "shop-1"]
         kept = {one.id for one in await history.rollouts()}
-    with closing(sqlite3.connect(path)) as db:
-        for table in OWNED_TABLES:
-            owners = {id for (id,) in db.execute(f"SELECT DISTINCT rollout FROM {table}")}  # noqa: S608 - ours
-            assert owners <= kept
+    for table in OWNED_TABLES:
+        owners = {id for (id,) in run_sql(location, f"SELECT DISTINCT rollout FROM {table}")}  # noqa: S608 - ours
+        assert owners <= kept
 
 
 @pytest.mark.parametrize(
@@ -248,9 +247,9 @@ async def test_a_rollout_that_has_a_driver_is_kept(journal: Journal) -> None:
     assert [one.name for one in await journal.prune(keep=0)] == ["shop"]
 
 
-async def test_targets_of_a_creation_that_was_killed_are_deleted_after_a_day(path: Path) -> None:
+async def test_targets_of_a_creation_that_was_killed_are_deleted_after_a_day(location: str) -> None:
     days = iter((EPOCH, EPOCH + timedelta(hours=23), EPOCH + timedelta(hours=25)))
-    async with await Journal.open(path, now=lambda: next(days)) as journal:
+    async with await Journal.open(location, now=lambda: next(days)) as journal:
 
         def failing() -> Iterator[Target]:
             yield from targets(20_000)
@@ -260,10 +259,10 @@ async def test_targets_of_a_creation_that_was_killed_are_deleted_after_a_day(pat
             await journal.create(NEW, failing())
         for expected in (20, 0):
             await journal.prune()
-            with closing(sqlite3.connect(path)) as db:
-                assert db.execute("SELECT count(*) FROM targets").fetchone() == (expected,)
+            assert run_sql(location, "SELECT count(*) FROM targets") == [(expected,)]
 
 
+@IN_A_FILE
 async def test_a_pruned_journal_is_smaller(journal: Journal, path: Path) -> None:
     driver = await journal.acquire((await journal.create(NEW, targets(250_000))).id)
     await driver.release(state=RolloutState.FINISHED)

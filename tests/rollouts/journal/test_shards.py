@@ -42,14 +42,14 @@ def clock() -> LeaseClock:
 
 
 @pytest.fixture
-async def journal(path: Path, clock: LeaseClock) -> AsyncGenerator[Journal]:
-    async with await Journal.open(path, lease_clock=clock) as journal:
+async def journal(location: str, clock: LeaseClock) -> AsyncGenerator[Journal]:
+    async with await Journal.open(location, lease_clock=clock) as journal:
         yield journal
 
 
 @pytest.fixture
-async def other(path: Path, clock: LeaseClock) -> AsyncGenerator[Journal]:
-    async with await Journal.open(path, lease_clock=clock, actor=Actor("other", "host")) as other:
+async def other(location: str, clock: LeaseClock) -> AsyncGenerator[Journal]:
+    async with await Journal.open(location, lease_clock=clock, actor=Actor("other", "host")) as other:
         yield other
 
 

@@ -1,0 +1,98 @@
+"""Connections to PostgreSQL, with the settings that a journal relies on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
+from psycopg.sql import SQL, Identifier
+
+from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.rollouts.journal.errors import JournalError
+
+if TYPE_CHECKING:
+    from psycopg.rows import TupleRow
+
+    from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+
+IDLE_TIMEOUT: Final = 5.0
+"""Seconds after which the server undoes a transaction whose process was stopped or cannot be reached, so that
+others do not wait for its locks; shorter than a lease."""
+
+_MIN_VERSION: Final = 130000
+"""Before PostgreSQL 13 the status of a transaction cannot be asked for."""
+
+_DEFAULTS: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "fallback_application_name": "koophone",
+}
+"""Options of libpq where the URL does not name them: a network that is gone is noticed within a lease."""
+
+_SETTINGS: Final = """
+SET search_path = {schema}, pg_temp;
+SET idle_in_transaction_session_timeout = {idle_timeout};
+SET lock_timeout = {lock_timeout};
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+
+def connect(location: PostgresLocation, lock_timeout: float) -> psycopg.Connection[TupleRow]:
+    """Connect to the server.
+
+    Args:
+        location: Of the journal.
+        lock_timeout: Seconds to wait for locks of other transactions.
+
+    Raises:
+        InvalidRequest: An option is unknown or invalid.
+        JournalError: The server or the database is not suitable.
+        psycopg.Error: It is not possible.
+        OSError: The file with the password cannot be read.
+    """
+    db = psycopg.connect(**_parameters(location), autocommit=True, prepare_threshold=None)
+    try:
+        _check(db, location)
+        settings = SQL(_SETTINGS).format(
+            schema=Identifier(location.schema),
+            idle_timeout=int(IDLE_TIMEOUT * 1000),
+            lock_timeout=max(1, int(lock_timeout * 1000)),
+        )
+        db.execute(settings)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _parameters(location: PostgresLocation) -> dict[str, Any]:
+    try:
+        parameters = conninfo_to_dict(location.url)
+    except psycopg.Error:
+        raise InvalidRequest("", "journal", _problem_of_options(location), Rule.BAD_FORMAT) from None
+    if location.password_file is not None:
+        parameters["password"] = location.password_file.read_text("utf-8").rstrip("\r\n")
+    return {**_DEFAULTS, **parameters, "client_encoding": "utf8"}
+
+
+def _problem_of_options(location: PostgresLocation) -> str:
+    """Return what is wrong with a URL; libpq's own message may show a part of a password."""
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} | {"ssl", "requiressl"}
+    names = [part.partition("=")[0] for part in location.url.partition("?")[2].split("&")]
+    unknown = [name for name in names if name and name not in known]
+    return f"{unknown[0]}: is no option of PostgreSQL" if unknown else "is no valid PostgreSQL URL"
+
+
+def _check(db: psycopg.Connection[TupleRow], location: PostgresLocation) -> None:
+    if db.info.server_version < _MIN_VERSION:
+        raise JournalError("", location.label, f"needs PostgreSQL {_MIN_VERSION // 10_000} or newer")
+    encoding = db.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise JournalError(
+            "", location.label, f"the encoding of the database is {encoding}; it has to be UTF8"
+        )
