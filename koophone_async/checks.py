@@ -159,15 +159,18 @@ class Listed:
 
     def __call__(self, instance: object, attribute: Attribute[Any], value: Any) -> None:
         """Check the length and every item."""
-        problem = f"has {len(value):,} items; it must have {self.limit}"
-        if len(value) < self.min:
-            _refuse(attribute, Rule.TOO_FEW, problem, self.min)
-        if self.max is not None and len(value) > self.max:
-            _refuse(attribute, Rule.TOO_MANY, problem, self.max)
+        size = len(value)
+        if size < self.min:
+            _refuse(attribute, Rule.TOO_FEW, self._describe(size), self.min)
+        if self.max is not None and size > self.max:
+            _refuse(attribute, Rule.TOO_MANY, self._describe(size), self.max)
         if self.each is None or (isinstance(self.each, Text) and self.each.accepts_all(value)):
             return
         for item in value:
             self.each(instance, attribute, item)
+
+    def _describe(self, size: int) -> str:
+        return f"has {size:,} items; it must have {self.limit}"
 
 
 def aware(_: object, attribute: Attribute[Any], value: Any) -> None:

@@ -120,12 +120,14 @@ class World:
         Raises:
             Refusal: One of them is unknown (the code is `unknown`), or they are not all of one region (1002).
         """
-        phones: list[Phone] = []
-        for name in dict.fromkeys(ids):
-            phone = self.fleet.find(name)
-            if phone is None or name in self.undelivered:
-                raise koophone_refusal(unknown, f"no instance {name}")
-            phones.append(phone)
+        names = dict.fromkeys(ids)
+        try:
+            phones = self.fleet.all_of(names)
+        except KeyError as error:
+            raise koophone_refusal(unknown, f"no instance {error.args[0]}") from None
+        if self.undelivered and not self.undelivered.isdisjoint(names):
+            hidden = next(name for name in names if name in self.undelivered)
+            raise koophone_refusal(unknown, f"no instance {hidden}")
         if len(self.fleet.regions) > 1 and len({phone.region for phone in phones}) > 1:
             raise koophone_refusal("1002")
         return phones

@@ -55,8 +55,9 @@ _stray_percent: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _authorization: Final = re.compile(
     r"(?P<algorithm>[A-Z0-9-]+) "
     r"(?:Access=(?P<access>[^\s,]+)|Credential=(?P<owner>[^\s,/]+)/(?P<scope>[^\s,]+))"
-    r", SignedHeaders=(?P<signed>[^\s,]+), Signature=(?P<signature>(?:[0-9a-f]{2})+)"
+    r", SignedHeaders=(?P<signed>[^\s,]+)"
 ).fullmatch
+_signature: Final = re.compile(r"(?:[0-9a-f]{2})+").fullmatch
 _supported: Final = frozenset(Algorithm)
 
 
@@ -185,14 +186,25 @@ class Authorization:
 
 def parse_authorization(value: str) -> Authorization | None:
     """Parse an `Authorization` header; return None if it is of no supported form or algorithm."""
-    match = _authorization(value)
+    terms, _, signature = value.rpartition(", Signature=")
+    parsed = _parse_terms(terms)
+    if parsed is None or _signature(signature) is None:
+        return None
+    algorithm, access, signed_headers, scope = parsed
+    return Authorization(algorithm, access, signed_headers, signature, scope)
+
+
+@lru_cache(maxsize=128)
+def _parse_terms(terms: str) -> tuple[Algorithm, str, tuple[str, ...], str] | None:
+    """Parse what is the same in all requests of a client: everything but the signature."""
+    match = _authorization(terms)
     if match is None or match["algorithm"] not in _supported:
         return None
     algorithm = Algorithm(match["algorithm"])
     if (algorithm is Algorithm.DERIVED) != (match["owner"] is not None):
         return None
-    access, signed = match["access"] or match["owner"], tuple(match["signed"].split(";"))
-    return Authorization(algorithm, access, signed, match["signature"], match["scope"] or "")
+    signed_headers = tuple(match["signed"].split(";"))
+    return algorithm, match["access"] or match["owner"], signed_headers, match["scope"] or ""
 
 
 def verify(
@@ -215,10 +227,8 @@ def verify(
     if not date or len(signed) < len(claim.signed_headers) or claim.scope[:8] not in ("", date[:8]):
         return False
     body_hash = hash_function(claim.algorithm)
-    if signed.get(body_hash.header.lower(), _UNSIGNED) not in (
-        _UNSIGNED,
-        body_hash.digest(request.body or b""),
-    ):
+    declared = signed.get(body_hash.header.lower(), _UNSIGNED)
+    if declared != _UNSIGNED and declared != body_hash.digest(request.body or b""):
         return False
     canonical = _canonical_request(claim.algorithm, request, signed, _names(tuple(signed)))
     text = string_to_sign(claim.algorithm, date, canonical, claim.scope)
@@ -255,6 +265,7 @@ def _canonical_request(algorithm: str, request: Request, headers: Mapping[str, s
     return f"{where}\n{lines}\n{names.joined}\n{payload}"
 
 
+@lru_cache(maxsize=128)
 def _canonical_path(path: str) -> str:
     escaped = path if _plain_path(path) else quote(unquote(path), safe="/~")
     return escaped if escaped.endswith("/") else escaped + "/"

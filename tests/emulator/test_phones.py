@@ -198,6 +198,42 @@ def test_a_region_without_servers_sells_no_phones(fleet: Fleet) -> None:
     assert len(fleet) == 120
 
 
+def test_a_phone_that_was_named_is_gone_once_it_is_removed(fleet: Fleet) -> None:
+    assert fleet.all_of(["phone0001", "phone0002"]) == [fleet["phone0001"], fleet["phone0002"]]
+    fleet.remove("phone0002")
+
+    assert fleet.find("phone0002") is None
+    with pytest.raises(KeyError, match="phone0002"):
+        fleet.all_of(["phone0001", "phone0002", "phone0999"])
+
+
+def test_a_restored_fleet_has_no_phone_that_was_named_before(fleet: Fleet) -> None:
+    before = fleet.snapshot()
+    bought = fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id
+    assert fleet.find(bought)
+
+    fleet.restore(before)
+
+    assert fleet.find(bought) is None
+
+
+def test_a_fact_of_many_phones_is_that_of_each(fleet: Fleet) -> None:
+    phones = fleet.page(0, 3)
+    assert Phone.running.of(phones) == [RunningState.RUNNING] * 3
+    assert Phone.running.of([]) == []
+
+    fleet["phone0002"].running = RunningState.STOPPED
+
+    assert Phone.running.of(phones) == [phone.running for phone in phones]
+
+
+def test_more_phones_can_be_named_than_are_remembered(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("koophone_async.emulator.fleet.MAX_KNOWN", 2)
+    ids = [phone.id for phone in fleet.page(0, 5)]
+
+    assert [phone.id for phone in fleet.all_of(ids)] == ids
+
+
 def test_the_number_of_a_removed_phone_is_not_reused(fleet: Fleet) -> None:
     fleet["phone0002"].user = "u"
     fleet.remove("phone0002")

@@ -67,3 +67,6 @@ _CODES: Final[Mapping[str, Callable[[Json], str | None]]] = {
     orders.BUY.name: _order_code,
     apps.INSTALL.name: _install_code,
 }
+
+CHECKED: Final = _CODES.keys()
+"""The names of the operations for which there are more precise codes."""

@@ -14,6 +14,7 @@ from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.koophone.tasks import start_task
 from koophone_async.emulator.server.errors import koophone_refusal
 from koophone_async.emulator.server.routing import serves
+from koophone_async.emulator.server.wire_structs import wire_struct
 from koophone_async.services.koophone import instances
 from koophone_async.services.koophone.instances import ContentState, CopyState, InstanceQuery, RunningState
 from koophone_async.services.koophone.jobs import Accepted, StartedTask
@@ -122,9 +123,11 @@ class Instances(Resource):
     @serves(instances.STATUS)
     async def status(self, request: instances.InstancesRequest) -> instances.InstanceStatuses:
         """Return the state of each phone, in the numbers of the edition."""
-        china, phones = self.world.china, self.world.chosen(request.instances)
-        rows = (instances.InstanceStatus(one.id, one.running if china else _content(one)) for one in phones)
-        return instances.InstanceStatuses(tuple(rows))
+        phones = self.world.chosen(request.instances)
+        states = Phone.running.of(phones) if self.world.china else map(_content, phones)
+        is_unique = len(phones) == len(request.instances)
+        ids = request.instances if is_unique else dict.fromkeys(request.instances)
+        return _Statuses(tuple(map(_Status, ids, states)))
 
     @serves(instances.RESET, counted=False)
     async def reset(self, request: instances.InstancesRequest) -> StartedTask:
@@ -151,6 +154,10 @@ class Instances(Resource):
             if not phone.loaded:  # no document states the code
                 raise koophone_refusal("1000", f"the data of {phone.id} are not restored")
         return start_task(self.jobs, instances.BACKUP, phones, lambda _: BackUp(), "RM_")
+
+
+_Status: Final = wire_struct(instances.InstanceStatus)
+_Statuses: Final = wire_struct(instances.InstanceStatuses)
 
 
 def _matches(phone: Phone, query: InstanceQuery) -> bool:

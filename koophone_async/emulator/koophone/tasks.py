@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from koophone_async.emulator.fleet import Phone
 from koophone_async.emulator.jobs.engine import Effect, Job, Jobs
 from koophone_async.emulator.koophone.resource import Resource
 from koophone_async.emulator.server.errors import koophone_refusal, message_of
 from koophone_async.emulator.server.routing import serves
+from koophone_async.emulator.server.wire_structs import wire_struct
 from koophone_async.operation import AnyOperation
 from koophone_async.services.koophone import jobs as operations
 from koophone_async.services.koophone.jobs import JobState, StartedJob, StartedTask
@@ -22,16 +24,23 @@ class Tasks(Resource):
         found = [job for job in self.jobs.of_request(request.task) if job.service == "koophone"]
         if not found:
             raise koophone_refusal("1323", request.task)
-        return operations.Task(tuple(map(self._row, found)))
+        now = self.world.clock()
+        return _Task(tuple([self._row(job, now) for job in found]))
 
-    def _row(self, job: Job) -> operations.Job:
-        if not job.ended(self.world.clock()):
-            return operations.Job(job.id, JobState.RUNNING, "", "")
+    def _row(self, job: Job, now: float) -> operations.Job:
+        if not job.ended(now):
+            return _Job(job.id, JobState.RUNNING, "", "")
         state = JobState.FAILED if job.code else JobState.SUCCEEDED
         message = job.message
         if message == message_of(job.code):
             message = message_of(job.code, self.world.edition)
-        return operations.Job(job.id, state, job.code, message, job.output)
+        return _Job(job.id, state, job.code, message, job.output)
+
+
+_Job: Final = wire_struct(operations.Job)
+_Task: Final = wire_struct(operations.Task)
+_StartedJob: Final = wire_struct(StartedJob)
+_StartedTask: Final = wire_struct(StartedTask)
 
 
 def start_task(
@@ -52,4 +61,4 @@ def start_task(
     """
     task = prefix + jobs.world.hex()
     started = [(phone, jobs.start(operation, task, effect(phone), phone=phone.id)) for phone in phones]
-    return StartedTask(task, tuple(StartedJob(phone.id, job.id) for phone, job in started))
+    return _StartedTask(task, tuple([_StartedJob(phone.id, job.id) for phone, job in started]))

@@ -55,7 +55,10 @@ class Ledger:
     def executed(self, operation: str, ids: Iterable[str]) -> None:
         """Record that an operation was executed for each of some ids."""
         if executed := tuple(ids):
-            self._executions.setdefault(operation, Counter()).update(executed)
+            counts = self._executions.get(operation)
+            if counts is None:
+                counts = self._executions[operation] = Counter()
+            counts.update(executed)
 
     def executions(self, operation: str) -> dict[str, int]:
         """Return how often an operation was executed, by id."""

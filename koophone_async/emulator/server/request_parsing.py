@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext
 from functools import cache
 from typing import Any, Final, TypeGuard, cast, get_args, get_origin, get_type_hints
 
 import attrs
-from attrs import frozen
+from attrs import define
 
 from koophone_async.emulator.cph import error_codes as cph_codes
 from koophone_async.emulator.koophone import error_codes as koophone_codes
 from koophone_async.emulator.server.errors import Refusal, cph_refusal, invalid_body, koophone_refusal
+from koophone_async.emulator.server.fast_parsing import NOT_PARSED, fast_parser
 from koophone_async.emulator.server.routing import NOT_JSON, constant_fields
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.operation import AnyOperation
@@ -21,7 +23,7 @@ from koophone_async.services.cph import jobs, scheduled_events, servers
 from koophone_async.services.cph.commands import AdbCommand
 from koophone_async.services.cph.undocumented import RawRequest
 from koophone_async.services.koophone import apps, instances, orders, streaming
-from koophone_async.text_input import check_depth
+from koophone_async.text_input import MAX_DEPTH, check_depth
 from koophone_async.wire import Edition, Json, decode, request_from_wire, spelling
 
 # Operations whose tables of headers lack `x-request-id`, or call it optional (KooPhone 4.1.7, 4.2, 4.3.1,
@@ -55,8 +57,12 @@ _REQUEST_ID: Final = re.compile("[A-Za-z0-9._:-]{1,128}")
 # documents lack the operation.
 _DEFAULTS: Final[Mapping[str, Mapping[str, str]]] = {scheduled_events.LIST.name: {"limit": "10"}}
 
+_SPECIAL: Final = _REQUIRED.keys() | koophone_codes.CHECKED
+"""Operations with more rules than their request classes have."""
 
-@frozen
+
+# Not frozen: that would double the time to create one.
+@define
 class HttpRequest:
     """The parts of an HTTP request that its operation is parsed from."""
 
@@ -85,18 +91,32 @@ def parse_request(operation: AnyOperation, http: HttpRequest, edition: Edition, 
         _check_request_id(operation, http)
     if operation.request is RawRequest:
         return RawRequest.of(dict(http.query), _parse_body(operation, http.body))
+    request = _parse_fast(operation, http) if strict else None
+    if request is None:
+        request = _parse(operation, http, edition, strict=strict)
+    if strict:
+        _check_batch(operation, request)
+    return request
+
+
+def _parse_fast(operation: AnyOperation, http: HttpRequest) -> object:
+    parse = None if http.query or operation.name in _SPECIAL else fast_parser(operation)
+    try:
+        return parse and parse(http.body)
+    except NOT_PARSED:
+        return None
+
+
+def _parse(operation: AnyOperation, http: HttpRequest, edition: Edition, *, strict: bool) -> Any:  # noqa: ANN401 - the operation's own class
     values = _wire_values(operation, http)
     if strict:
         _check_required(operation, values)
         _check_codes(operation, values)
     try:
         with nullcontext() if strict else attrs.validators.disabled():
-            request = request_from_wire(operation.request, values, edition)
+            return request_from_wire(operation.request, values, edition)
     except InvalidRequest as error:
         raise _refusal(operation, error) from error
-    if strict:
-        _check_batch(operation, request)
-    return request
 
 
 def _check_request_id(operation: AnyOperation, http: HttpRequest) -> None:
@@ -133,13 +153,16 @@ def _invalid_ids(value: object) -> Iterator[str]:
     if not isinstance(value, dict):
         return
     for name, inner in cast("Json", value).items():
-        items = inner if _is_list(inner) else [inner]
-        if name.endswith(("_id", "_ids")) and not _NUMBERS.isdisjoint(map(type, items)):
+        types = {*map(type, inner if _is_list(inner) else [inner])}
+        if name.endswith(("_id", "_ids")) and not _NUMBERS.isdisjoint(types):
             yield name
-        yield from _invalid_ids(inner)
+        if types != _TEXT_ONLY:
+            yield from _invalid_ids(inner)
 
 
 _NUMBERS: Final = frozenset({int, float, bool})
+_TEXT_ONLY: Final[AbstractSet[type]] = {str}
+"""The types in a list of ids, which is long and nearly always of text."""
 
 
 def _check_batch(operation: AnyOperation, request: object) -> None:
@@ -213,7 +236,8 @@ def _parse_body(operation: AnyOperation, body: bytes) -> Json:
         return {}
     try:
         decoded = decode(body)
-        check_depth(decoded)
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH:  # with fewer brackets it cannot be too deep
+            check_depth(decoded)
     except NOT_JSON as error:
         raise _refusal(operation, InvalidRequest("", "body", "is not JSON", Rule.BAD_FORMAT)) from error
     if not isinstance(decoded, dict):

@@ -7,22 +7,29 @@ from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any, Final, TypeGuard, cast
 
+import msgspec
+
 from koophone_async.emulator.server.faults import Alteration, Distort, Duplicate
+from koophone_async.emulator.server.wire_structs import fields_of
 from koophone_async.emulator.world import World
 from koophone_async.operation import AnyOperation
 from koophone_async.protocol.dialect import DIALECTS
 from koophone_async.services.cph import image_members, phones, tags
 from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.services.koophone import apps, instances, streaming, users
-from koophone_async.wire import Json, encode, in_headers, to_wire
+from koophone_async.wire import Json, decode, encode, in_headers, to_wire
 
 _ID_FIELDS: Final = {"instance_id", "job_id", "phone_id", "server_id", "encode_server_id"}
 _STATE_FIELDS: Final = {"status", "running_status"}
 
-_TASK_IN_ONE_EDITION: Final = (instances.RESET, instances.BACKUP, users.UNASSIGN)
+_TASK_IN_ONE_EDITION: Final = frozenset(
+    operation.name for operation in (instances.RESET, instances.BACKUP, users.UNASSIGN)
+)
 """Operations that answer with a task in the international edition only."""
 
-_WITHOUT_REQUEST_ID: Final = (tags.LIST, tags.SHOW, tags.FIND, tags.COUNT, image_members.LIST)
+_WITHOUT_REQUEST_ID: Final = frozenset(
+    operation.name for operation in (tags.LIST, tags.SHOW, tags.FIND, tags.COUNT, image_members.LIST)
+)
 """Operations of CPH whose answers have no request id (CPH 5.8.1 to 5.8.3, 5.9.4 of 2025-02-08)."""
 
 _FORMER_NAMES: Final = {"device_ip": "phone_ip", "intranet_ip": "server_ip", "access_ip": "public_ip"}
@@ -45,14 +52,16 @@ def encode_answer(
         request_id: For envelopes that repeat it.
         alterations: Changes to the rows, each with the phone that it is limited to, if any.
     """
-    payload: Json = answer.value if isinstance(answer, RawAnswer) else _payload(operation, answer)
+    payload = _payload(operation, answer)
     if operation.success == HTTPStatus.NO_CONTENT:
         return {}, b""
     headers = {name: str(payload.pop(name)) for name in in_headers(operation.answer)}
     payload = _as_documented(operation, payload, world)
+    if alterations:
+        payload = decode(encode(payload))  # rows that can be altered
     for alteration, phone in alterations:
         _alter(payload, alteration, phone)
-    if operation in _WITHOUT_REQUEST_ID:
+    if operation.name in _WITHOUT_REQUEST_ID:
         return headers, encode(payload)
     dialect = DIALECTS[operation.service]
     if operation is apps.LIST and world.newer:  # the published page has the paging inside, unlike other lists
@@ -62,6 +71,11 @@ def encode_answer(
 
 def _payload(operation: AnyOperation, answer: object) -> Json:
     """Return the fields of an answer. KooPhone sends null for a field without a value (4.1.3, 4.1.7)."""
+    if isinstance(answer, RawAnswer):
+        raw: Json = answer.value
+        return raw
+    if isinstance(answer, msgspec.Struct):
+        return fields_of(answer)
     payload: Json = to_wire(answer, nulls=operation.service == "koophone")
     if operation is streaming.AUTHORIZE and payload["streamingId"] is None:
         del payload["streamingId"]  # which the 2025-08-27 edition does not have
@@ -70,7 +84,7 @@ def _payload(operation: AnyOperation, answer: object) -> Json:
 
 def _as_documented(operation: AnyOperation, payload: Json, world: World) -> Json:
     """Apply what the models do not express: a nested task, no task at all, former names."""
-    if operation in _TASK_IN_ONE_EDITION and not world.gives_tasks:
+    if operation.name in _TASK_IN_ONE_EDITION and not world.gives_tasks:
         return {}
     if operation is apps.INSTALL and not world.newer:
         return {"data": payload}

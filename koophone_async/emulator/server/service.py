@@ -9,8 +9,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -86,7 +85,8 @@ class Service:
         path, _, query = request.raw_path.partition("?")
         record = RequestRecord(self.world.fleet.now().isoformat(), request.method, path)
         self.world.ledger.received(record)
-        exchange = _Exchange(self, request, record, path, parse_qsl(query, keep_blank_values=True))
+        fields = parse_qsl(query, keep_blank_values=True) if query else ()
+        exchange = _Exchange(self, request, record, path, fields)
         try:
             return await exchange.answer()
         except _ConnectionReset:
@@ -217,7 +217,7 @@ class _Exchange:
 
     def _response(self, status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
         self.record.status = status
-        date = _http_date(self.service.world.fleet.now().replace(microsecond=0))
+        date = _http_date(int(self.service.world.fleet.now().timestamp()))
         return web.Response(body=body, status=status, headers={"Date": date, **_JSON, **headers})
 
     async def _send_truncated(self, status: int, body: bytes, kept: float) -> web.StreamResponse:
@@ -237,9 +237,9 @@ class _Exchange:
 
 
 @lru_cache(maxsize=4)
-def _http_date(second: datetime) -> str:
-    """Format a time for the header `Date`; all answers of a second have the same."""
-    return format_datetime(second.astimezone(UTC), usegmt=True)
+def _http_date(second: int) -> str:
+    """Format a Unix time for the header `Date`; all answers of a second have the same."""
+    return formatdate(second, usegmt=True)
 
 
 def _refusal(refuse: Refuse) -> Refusal:
@@ -254,9 +254,9 @@ def _ids(operation: AnyOperation, request: object) -> list[str]:
     """Return the ids in a request: instances, phones or servers, or else one task, job or resource."""
     if operation.batch is not None:
         items = getattr(request, operation.batch.field) or getattr(request, "servers", ())
-        return list(
-            dict.fromkeys(item if isinstance(item, str) else _id_of(item) or str(item) for item in items)
-        )
+        if items and not isinstance(items[0], str):
+            items = [_id_of(item) or str(item) for item in items]
+        return list(dict.fromkeys(items))
     own = _id_of(request)
     return [own] if own else []
 
