@@ -5,7 +5,7 @@ numbers arrive as strings, fields as null, states that no document lists. Readin
 nearly no answer needs it.
 
 - `fast` compiles a msgspec decoder for each answer class. It decodes documented answers in C, without an
-  intermediate `dict`: KooPhone's list of 100 phones takes 0.22 ms instead of 1.01 ms
+  intermediate `dict`: KooPhone's list of 100 phones takes a tenth of the time
   (`benchmarks/README.md`).
 - `fallback` decodes any answer: it repairs invalid JSON, unwraps the envelope (`dialect`), and builds
   the model value by value (`rows`), so that a value that cannot be read spoils only its own row. It also

@@ -2,17 +2,17 @@
 
 How it works, for a model `Job`:
 
-1. msgspec cannot decode into attrs classes with our field names and enums directly, so two classes are built
-   for each model. The *struct* (`msgspec.Struct`) has the names of the wire and accepts exactly the
-   documented JSON. The *shell* is a subclass of the model with the same slots and looser types.
+1. msgspec cannot decode into attrs classes with our field names and types, so a *struct* (`msgspec.Struct`)
+   is built for each model. It has the names of the wire and accepts exactly the documented JSON.
 2. A JSON decoder fills the struct, envelope included: the envelope is a struct too, which accepts only a
    success.
-3. `msgspec.convert` copies the struct into the shell by attribute, without calling `__init__`. That is why
-   only models are supported whose instances are nothing but their field values: slots, no converters, no
-   validators.
-4. A generated function, `finish`, assigns the real class to the shell (`shell.__class__ = Job`) and converts
-   what msgspec cannot, such as times without a zone. Its code is generated per model, because a loop over the
-   fields would cost more than the decoding.
+3. A generated function, `build`, copies the struct into a new `Job`, and converts what msgspec cannot, such
+   as times without a zone. It calls no `__init__`. That is why only models are supported whose instances are
+   nothing but their field values: slots, no converters, no validators.
+4. `build` fills a *draft*, which then becomes a `Job` (`draft.__class__ = Job`). The draft is of a subclass
+   with the same slots that is not frozen, because the interpreter has an instruction for `draft.id = value`
+   on such a class, five to ten times faster than any call that sets a slot of a frozen one. The code is
+   generated per model for the same reason: a loop over the fields has no such instruction.
 
 Everything unusual (a number in quotes, null for a mandatory field, an unknown state, another spelling,
 another envelope, an error) raises one of `NOT_DECODED`, which the caller answers with the fallback decoder.
@@ -76,6 +76,9 @@ def _decoder(service: str, model: Any, edition: Edition) -> Decoder | None:
         return None
 
 
+_VALUE: Final = "{v}"
+
+
 @frozen
 class _FieldType:
     """How the values of one type are decoded."""
@@ -83,23 +86,22 @@ class _FieldType:
     struct: Any
     """The type of the field in the struct: what JSON is accepted."""
 
-    shell: Any = Any
-    """The type of the field in the shell; converted loosely, so that 0 and "false" become False."""
-
-    code: str = ""
-    """An expression that finishes the value `{v}` of a model `m`; `{put}(m, ...)` replaces the value."""
+    code: str = _VALUE
+    """An expression for the value of the model, made from the value `{v}` of the struct."""
 
 
 _ZONED: Final = _FieldType(Annotated[datetime, msgspec.Meta(tz=True)])
-_TIMES: Final = {"koophone": _FieldType(str, code="{put}(m, parse_time({v} + 'Z'))")}
+_TIMES: Final = {"koophone": _FieldType(str, "parse_time({v} + 'Z')")}
 """Services whose times have no zone: they are UTC, and appending Z before parsing is the fastest way."""
+
+_BOOLEANS: Final = {False: False, True: True, "0": False, "1": True, "false": False, "true": True}
 
 _PLAIN: Final[Mapping[Any, _FieldType]] = {
     str: _FieldType(str),
     int: _FieldType(int),
     float: _FieldType(float),
-    # No other strings: msgspec would read "null" as None in an optional field.
-    bool: _FieldType(bool | Literal[0, 1, "0", "1", "false", "true"], bool),
+    # No other strings: "null" is for the fallback decoder.
+    bool: _FieldType(bool | Literal[0, 1, "0", "1", "false", "true"], "booleans[{v}]"),
 }
 
 
@@ -113,21 +115,12 @@ class _Context:
 
 @frozen
 class _Classes:
-    """The struct and the shell of a model."""
+    """The struct of a model, and how it becomes the model."""
 
     struct: type[msgspec.Struct]
-    shell: Any
-    finish: Callable[[Any], None]
-    """Turns an instance of the shell into one of the model."""
-
+    build: Callable[[msgspec.Struct], Any]
     fields: Mapping[str, str]
     """The struct's field names by their names on the wire."""
-
-    def build(self, struct: msgspec.Struct) -> Any:
-        """Return the model that a struct describes."""
-        model = msgspec.convert(struct, self.shell, strict=False, from_attributes=True)
-        self.finish(model)
-        return model
 
 
 @cache
@@ -139,9 +132,11 @@ def _classes(model: Any, context: _Context) -> _Classes:
     # Other spellings get a field that must be absent, so that their presence raises.
     others = {f"_{n}": other for n, other in enumerate(o for a in attributes for o in spelling(a).also)}
     names: Names = {
+        "draft": _draft(model),
         "set_class": _SET_CLASS,
         "model": model,
         "parse_time": datetime.fromisoformat,
+        "booleans": _BOOLEANS,
         "null_texts": frozenset(NULL_TEXTS),
         "reject": _reject,
     }
@@ -155,36 +150,34 @@ def _classes(model: Any, context: _Context) -> _Classes:
         gc=False,
     )
     return _Classes(
-        struct, _shell(model, types), _finisher(model, types, names),
-        wire_names | {wire: name for name, wire in others.items()},
-    )  # fmt: skip
+        struct, _builder(types, names), wire_names | {wire: name for name, wire in others.items()}
+    )
 
 
-def _shell(model: Any, types: Mapping[str, _FieldType]) -> Any:
-    """Return a subclass with looser types, which msgspec fills without calling the model's `__init__`."""
-    annotations = {name: type_.shell for name, type_ in types.items()}
-    return type(model.__name__, (model,), {"__slots__": (), "__annotations__": annotations})
+def _draft(model: Any) -> Any:
+    """Return a subclass with the same slots whose instances can be changed."""
+    setters = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    return type(model.__name__, (model,), {"__slots__": (), "__init__": object.__init__, **setters})
 
 
-def _finisher(model: Any, types: Mapping[str, _FieldType], names: Names) -> Callable[[Any], None]:
-    """Return the generated function that turns a filled shell into the model.
+def _builder(types: Mapping[str, _FieldType], names: Names) -> Callable[[msgspec.Struct], Any]:
+    """Return the generated function that copies a struct into a new model.
 
     For a model with a nested model in `job` and a time in `ended_at` it reads:
 
-        def finish(m):
+        def build(s):
+            m = draft()
+            m.id = s.id
+            m.job = _3(s.job)
+            m.ended_at = parse_time(s.ended_at + 'Z')
             set_class(m, model)
-            _3(m.job)
-            _4(m, parse_time(m.ended_at + 'Z'))
+            return m
     """
-    code = [
-        type_.code.format(v=f"m.{name}", put=_named(getattr(model, name).__set__, names))
-        for name, type_ in types.items()
-        if type_.code
-    ]
-    lines = ["def finish(m):", "set_class(m, model)", *code]
+    copies = [f"m.{name} = {type_.code.format(v=f's.{name}')}" for name, type_ in types.items()]
+    lines = ["def build(s):", "m = draft()", *copies, "set_class(m, model)", "return m"]
     exec("\n    ".join(lines), names)  # noqa: S102 - contains field names of our own models only
-    finish: Callable[[Any], None] = names["finish"]
-    return finish
+    build: Callable[[msgspec.Struct], Any] = names["build"]
+    return build
 
 
 _SET_CLASS: Final = vars(object)["__class__"].__set__
@@ -217,8 +210,8 @@ def _field(attribute: attrs.Attribute[Any], context: _Context, names: Names) -> 
         return _FieldType(on_wire.editions[context.edition])
     type_ = _field_type(attribute.type, context, names)
     if on_wire.null_text:
-        replace = "reject()" if attribute.default is attrs.NOTHING else "{put}(m, None)"
-        return evolve(type_, code=f"{{v}} in null_texts and {replace}")
+        missing = "reject()" if attribute.default is attrs.NOTHING else "None"
+        return evolve(type_, code=f"{missing} if {{v}} in null_texts else {type_.code}")
     return type_
 
 
@@ -234,7 +227,7 @@ def _field_type(type_: Any, context: _Context, names: Names) -> _FieldType:
         return _PLAIN[type_]
     if attrs.has(type_):
         nested = _classes(type_, context)
-        return _FieldType(nested.struct, nested.shell, f"{_named(nested.finish, names)}({{v}})")
+        return _FieldType(nested.struct, f"{_named(nested.build, names)}({{v}})")
     if origin is tuple and arguments[1:] == (...,):
         return _tuple(_field_type(arguments[0], context, names))
     if origin in (Union, UnionType):
@@ -245,10 +238,9 @@ def _field_type(type_: Any, context: _Context, names: Names) -> _FieldType:
 
 
 def _tuple(item: _FieldType) -> _FieldType:
-    if "{put}" in item.code:
-        raise _UnsupportedError
-    code = item.code and f"[{item.code.format(v='x')} for x in {{v}}]"
-    return _FieldType(GenericAlias(tuple, (item.struct, ...)), GenericAlias(tuple, (item.shell, ...)), code)
+    is_copied = item.code == _VALUE
+    code = _VALUE if is_copied else f"tuple([{item.code.format(v='x')} for x in {{v}}])"
+    return _FieldType(GenericAlias(tuple, (item.struct, ...)), code)
 
 
 def _union(members: tuple[Any, ...], context: _Context, names: Names) -> _FieldType:
@@ -260,9 +252,8 @@ def _union(members: tuple[Any, ...], context: _Context, names: Names) -> _FieldT
     type_ = _field_type(some.pop(), context, names)
     if NoneType not in members:
         return type_
-    return _FieldType(
-        type_.struct | None, type_.shell | None, type_.code and f"{{v}} is None or {type_.code}"
-    )
+    code = _VALUE if type_.code == _VALUE else f"None if {{v}} is None else {type_.code}"
+    return _FieldType(type_.struct | None, code)
 
 
 def _named(value: object, names: Names) -> str:
