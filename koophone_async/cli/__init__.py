@@ -27,9 +27,9 @@ def main() -> None:
         if not all(map(find_spec, ("typer", "rich"))):
             sys.stderr.write(f"{MISSING_EXTRA}\n")
             sys.exit(USAGE)
-        from koophone_async.cli.app import app  # noqa: PLC0415 - typer may not be installed
+        from koophone_async.cli.app import run  # noqa: PLC0415 - typer may not be installed
 
-        app(prog_name="koophone")
+        run()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except OSError as error:

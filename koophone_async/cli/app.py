@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -14,6 +16,7 @@ from typer.models import CommandInfo
 from koophone_async import __version__
 from koophone_async.cli import help_text
 from koophone_async.cli.lazy_groups import Builders, Click, group
+from koophone_async.cli.terminal import visible
 
 
 def _show_version(requested: bool) -> None:
@@ -76,8 +79,10 @@ def start(
     Credentials are read from HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, from the profile file, or from the
     metadata service of a cloud server; `koophone config` shows which are used. `koophone demo` needs none.
     """
+    from koophone_async.cli.logs import log_to_stderr  # noqa: PLC0415 - slow to import
+
+    log_to_stderr(verbose=verbose)
     context.obj = {
-        "verbose": verbose,
         "KOOPHONE_REGION": region,
         "KOOPHONE_EDITION": edition,
         "KOOPHONE_PROFILE": profile[0] if profile else None,
@@ -192,3 +197,21 @@ app: typer.Typer = group(
 app.pretty_exceptions_enable = False
 app.info.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app.callback(help=help_text.unwrap(start.__doc__), no_args_is_help=True)(start)
+
+_UsageError: Any = typer.BadParameter.__base__
+"""The error of all wrong lines, which typer does not export."""
+
+
+def run() -> None:
+    """Run the command of this process's arguments, and exit with its exit code.
+
+    A usage error quotes arguments, which a script may have from anywhere: it is printed visibly.
+    """
+    try:
+        code = app(prog_name="koophone", standalone_mode=False)
+    except _UsageError as error:
+        text = io.StringIO()
+        error.show(text)
+        sys.stderr.write(visible(text.getvalue(), keep_lines=True))
+        code = error.exit_code
+    sys.exit(code)

@@ -32,9 +32,22 @@ EXAMPLES: Final = (
 )
 
 
+def _check_host(host: str) -> str:
+    try:
+        host.encode("idna")  # as the resolver does
+    except UnicodeError:
+        raise typer.BadParameter(f"{host[:_SHOWN]!r} is no address or host name") from None
+    return host
+
+
+_SHOWN: Final = 80
+
+Host = Annotated[str, typer.Option(help="Address to listen on.", callback=_check_host)]
+
+
 def run(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
     phones: Annotated[int, typer.Option(min=1, max=1_000_000, help="Number of phones.")] = 100,
     servers: Annotated[

@@ -25,16 +25,33 @@ def dump_json(value: object, encoding: str | None = None, *, indent: int | None 
 
     Every character beyond ASCII stands in a string, so that what is escaped stays valid JSON.
     """
+    return _dumped(value, encoding, indent, _json_escape)
+
+
+def dump_yaml(value: object, encoding: str | None = None) -> str:
+    r"""Return a value in one line of YAML: JSON, but `\U000e0041` where that has two surrogates."""
+    return _dumped(value, encoding, None, _yaml_escape)
+
+
+def _dumped(value: object, encoding: str | None, indent: int | None, escape: Callable[[str], str]) -> str:
     # DEL is the only control character of ASCII that json leaves as it is.
     text = json.dumps(value, ensure_ascii=False, indent=indent).replace("\x7f", r"\u007f")
     if text.isascii():
         return text
-    shown = "".join(c if c.isascii() or is_visible(c) else _json_escape(c) for c in text)
-    return _fitted(shown, encoding or sys.stdout.encoding, _json_escape)
+    shown = "".join(c if c.isascii() or is_visible(c) else escape(c) for c in text)
+    return _fitted(shown, encoding or sys.stdout.encoding, escape)
 
 
 def _json_escape(character: str) -> str:
     return json.dumps(character)[1:-1]
+
+
+def _yaml_escape(character: str) -> str:
+    return f"\\u{ord(character):04x}" if ord(character) < _ASTRAL else f"\\U{ord(character):08x}"
+
+
+_ASTRAL: Final = 0x10000
+"""The first code point that JSON escapes as two."""
 
 
 def printable(text: str) -> str:

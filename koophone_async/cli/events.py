@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Final
 import typer
 from attrs import frozen
 
-from koophone_async.cli.emulator import stop_signal
+from koophone_async.cli.emulator import Host, stop_signal
 from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.event_secrets import Secrets
@@ -37,7 +37,7 @@ EXAMPLES: Final = (
 def run(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 0,
     log: Annotated[
         Path | None,

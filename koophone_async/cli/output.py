@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 import unicodedata
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self
 
-from koophone_async.cli.encoding import dump_json, printable
+from koophone_async.cli.encoding import dump_json, dump_yaml, printable
 from koophone_async.cli.rows import JsonValue, Row
 from koophone_async.cli.tables import table_lines
 from koophone_async.cli.terminal import terminal_width, visible
@@ -94,14 +95,14 @@ class JsonArray(Printer):
 
 
 class Yaml(Printer):
-    """Prints a list in YAML, an item a row. Values are JSON, which is YAML, too."""
+    """Prints a list in YAML, an item a row, whose values are as in JSON."""
 
     _is_empty = True
 
     def row(self, row: Row) -> None:
         """Print one item."""
         self._is_empty = False
-        fields = [f"{name}: {dump_json(value)}" for name, value in self._selected(row).items()]
+        fields = [f"{_yaml_key(name)}: {dump_yaml(value)}" for name, value in self._selected(row).items()]
         sys.stdout.write("- " + "\n  ".join(fields or ["{}"]) + "\n")
         sys.stdout.flush()
 
@@ -109,6 +110,15 @@ class Yaml(Printer):
         """Print an empty list if there was no item."""
         if self._is_empty:
             sys.stdout.write("[]\n")
+
+
+_PLAIN_KEY: Final = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[a-z_][a-z0-9_]*", re.IGNORECASE)
+"""Names that YAML reads as texts without quotes."""
+
+
+def _yaml_key(name: str) -> str:
+    """Return a key of YAML; answers that no document describes have keys of the service's choice."""
+    return name if _PLAIN_KEY.fullmatch(name) else dump_yaml(name)
 
 
 class Csv(Printer):

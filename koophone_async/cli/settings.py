@@ -11,7 +11,6 @@ import typer
 from attrs import field, frozen
 
 from koophone_async.cli.errors import NoCredentials, print_stderr
-from koophone_async.cli.logs import log_to_stderr
 from koophone_async.credentials import Chain, Credentials, Password, ProfileFile, default_chain
 from koophone_async.errors import InvalidRequest
 from koophone_async.session import Session
@@ -178,7 +177,6 @@ async def credentials(chain: Chain) -> Credentials:
 
 
 def current_settings(context: typer.Context) -> Settings:
-    """Return the settings of the running command, and start its log; `context.obj` has the global options."""
-    options: dict[str, Any] = dict(context.find_root().obj)
-    log_to_stderr(verbose=options.pop("verbose"))
+    """Return the settings of the running command; `context.obj` has the global options."""
+    options: dict[str, Any] = context.find_root().obj
     return Settings.of(os.environ, **options)

@@ -68,11 +68,12 @@ def table_lines(
         ]
         for row in rows
     ]
-    natural = [max(map(_width, column)) for column in zip(used, *cells, strict=True)]
+    titles = [printable(visible(name)) for name in used]
+    natural = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
     widths = natural if width is None else _fitted(natural, width)
     if widths is None:
-        return _fields(used, cells)
-    return _aligned(used, cells, widths)
+        return _fields(titles, cells)
+    return _aligned(titles, cells, widths)
 
 
 def _width(cell: str) -> int:

@@ -151,7 +151,12 @@ def test_a_list_in_an_answer_is_printed_as_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", [[], [{"id": "a", "tags": {"k": ["v"]}, "note": None}, {"id": "b: c", "n": 1}]]
+    "rows",
+    [
+        [],
+        [{"id": "a", "tags": {"k": ["v"]}, "note": None}, {"id": "b: c", "n": 1}],
+        [{"on": 1, "": 2, "a: b\n- c": 3, "\x1b[2J\U000e0041": 4, "1": 5, "Null": 6}],
+    ],
 )
 def test_yaml_has_an_item_for_each_row(rows: list[Row], capsys: pytest.CaptureFixture[str]) -> None:
     with printer(Format.YAML) as out:

@@ -26,6 +26,8 @@ from tests.cli.terminals import PLAIN, in_terminal, run_in_terminal, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.cli.conftest import RunMain
+
 ATTACKS: Final = {
     "moves the cursor": "\x1b[2J\x1b[H",
     "sets the clipboard": "\x1b]52;c;cm0gLXJm\x07",
@@ -135,6 +137,23 @@ def test_csv_in_a_terminal_is_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row["output"] for row in rows] == [visible(cell, keep_lines=True) for cell in CELLS]
 
 
+@pytest.mark.parametrize("output", Format)
+@pytest.mark.parametrize("columns", ["80", "8"], ids=["wide", "narrow"])
+def test_a_field_with_any_name_is_visible_in_a_terminal(
+    output: Format, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    buffer = stdout(monkeypatch, Terminal)
+
+    with printer(output) as out:
+        out.row(dict.fromkeys(ATTACKS.values(), "value"))
+
+    text = buffer.getvalue().decode()
+    assert all(is_visible(character) or character == "\n" for character in text)
+    assert "fdp.exe" in text.lower()
+
+
 def test_csv_in_a_pipe_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = stdout(monkeypatch, io.TextIOWrapper)
     print_csv()
@@ -212,6 +231,67 @@ def test_the_message_of_a_service_is_visible_in_a_terminal(tmp_path: Path) -> No
         assert "cm0gLXJm" in text.replace("\n", "")
 
 
+# Without NUL, which no argument can have, and the slash, which would be that of a folder.
+ARGUMENT: Final = HOSTILE.replace("/", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        (ARGUMENT,),
+        ("rollout", ARGUMENT),
+        ("--edition", ARGUMENT, "config"),
+        ("--region", ARGUMENT, "config"),
+        ("--profile", ARGUMENT, "config"),
+        ("--proxy", ARGUMENT, "config"),
+        ("exec", f"--{ARGUMENT}"),
+        ("exec", "phone0001", "-o", ARGUMENT, "--", "id"),
+        ("exec", "--ids-file", ARGUMENT, "--", "id"),
+        ("exec", "--where", ARGUMENT, "--", "id"),
+        ("api", ARGUMENT),
+        ("api", "koophone.instances.status", "--body", f"@{ARGUMENT}"),
+        ("apps", "install", "phone0001", "--url", f"@{ARGUMENT}"),
+        ("jobs", "wait", ARGUMENT),
+        ("emulator", "--host", ARGUMENT),
+        ("emulator", "--faults", ARGUMENT),
+        ("emulator", "--state", f"{ARGUMENT}/state"),
+        ("events", "serve", "--host", ARGUMENT),
+        ("events", "serve", "--secrets-file", ARGUMENT),
+        ("events", "serve", "--database", f"{ARGUMENT}/db"),
+        ("rollout", "check", ARGUMENT),
+        ("rollout", "start", ARGUMENT),
+        ("rollout", "status", ARGUMENT),
+        ("rollout", "status", "--journal", f"{ARGUMENT}/db"),
+        ("rollout", "list", "--since", ARGUMENT),
+        ("rollout", "list", "--state", ARGUMENT),
+        ("rollout", "resume", "--set", ARGUMENT),
+        ("rollout", "resume", "--deadline", ARGUMENT),
+        ("rollout", "retry", "--only", ARGUMENT),
+        ("rollout", "report", "--format", ARGUMENT),
+    ],
+    ids=lambda line: " ".join(word if word.isascii() else "X" for word in line),
+)
+def test_an_argument_is_quoted_visibly(
+    line: Sequence[str], run_main: RunMain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KOOPHONE_JOURNAL", "journal.db")
+
+    result = run_main(*line)
+
+    assert result.code in (1, 2, 3)
+    assert all(is_visible(character) or character == "\n" for character in result.out + result.err)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", [("emulator",), ("events", "serve")])
+def test_a_warning_of_a_server_is_visible(command: Sequence[str]) -> None:
+    text = run_in_terminal(*command, "--host", "\x1b[2J", environ=PLAIN)
+
+    assert all(is_visible(character) or character == "\n" for character in text)
+    assert "cannot start" in text
+
+
 WRITERS: Final = {
     "__init__.py": "errors before anything is imported, and completions",
     "background_emulator.py": "its own settings for a shell",
@@ -220,7 +300,7 @@ WRITERS: Final = {
     "emulator.py": "its own settings as JSON",
     "output.py": "the printers of rows",
     "status_line.py": "messages, and the line of progress",
-    "app.py": "the version",
+    "app.py": "the version, and usage errors",
 }
 """Modules that write to stdout or stderr; everything else goes through the functions of these."""
 
