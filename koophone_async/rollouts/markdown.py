@@ -1,4 +1,8 @@
-"""Reports of rollouts as Markdown."""
+"""Reports of rollouts as Markdown.
+
+Texts of phones, of the service and of people are in code: there no renderer sees markup, HTML, links,
+mentions or references, which backslashes do not prevent everywhere.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,6 @@ if TYPE_CHECKING:
 
     from koophone_async.rollouts.report import Failure, RolloutReport, WaveTimes
 
-_SPECIAL: Final = re.compile(r"[\\`*_\[\]<>#|~&]")
-"""Characters that Markdown or HTML may take for markup."""
-
 _UNKNOWN: Final = "-"
 
 
@@ -27,7 +28,7 @@ def to_markdown(report: RolloutReport) -> str:
 
 
 def _lines(report: RolloutReport) -> Iterator[str]:
-    yield f"# Rollout {_text(report.name)} ({report.id})"
+    yield f"# Rollout {_code(report.name)} ({report.id})"
     yield from _summary(report)
     yield from _forecast(report)
     yield from _section("Outcomes", ("state", "code", "phones"), _causes(report))
@@ -36,7 +37,7 @@ def _lines(report: RolloutReport) -> Iterator[str]:
     yield from _section(
         "Log",
         ("time", "who", "what", "details"),
-        ((_time(line.at), line.by, line.what, _details(line.details)) for line in report.log),
+        ((_time(line.at), _code(line.by), line.what, _code(_details(line.details))) for line in report.log),
     )
     yield from ("", "## Plan", "")
     yield from _fenced(json.dumps(report.plan, ensure_ascii=False, indent=2), "json")
@@ -44,17 +45,16 @@ def _lines(report: RolloutReport) -> Iterator[str]:
 
 def _summary(report: RolloutReport) -> Iterator[str]:
     yield ""
-    state = report.state if report.reason is None else f"{report.state}: {report.reason}"
     for name, value in {
-        "State": state,
+        "State": report.state if report.reason is None else f"{report.state}: {_code(report.reason)}",
         "Phones": f"{report.targets:,} ({_details(report.counts)})",
-        "Started by": report.created_by,
-        "Account": report.account or _UNKNOWN,
+        "Started by": _code(report.created_by),
+        "Account": _code(report.account or _UNKNOWN),
         "Began": _time(report.began),
         "Ended": _time(report.ended),
         "Attempts": str(report.attempts),
     }.items():
-        yield f"- {name}: {_text(value)}"
+        yield f"- {name}: {value}"
 
 
 def _forecast(report: RolloutReport) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _forecast(report: RolloutReport) -> Iterator[str]:
 
 def _causes(report: RolloutReport) -> Iterator[Sequence[str]]:
     for cause in report.causes:
-        yield cause.state, cause.error_code or "", f"{cause.phones:,}"
+        yield cause.state, _code(cause.error_code or ""), f"{cause.phones:,}"
 
 
 def _waves(waves: Iterable[WaveTimes]) -> Iterator[Sequence[str]]:
@@ -97,11 +97,9 @@ def _failures(report: RolloutReport) -> Iterator[str]:
 
 def _failure(failure: Failure) -> Iterator[str]:
     place = f"step {failure.step}, wave {failure.wave}, attempt {failure.attempt}"
-    problem = " ".join(filter(None, (failure.error_code, failure.error_message)))
-    yield from (
-        "",
-        f"- {_text(failure.id)}: {failure.state}, {place}{': ' if problem else ''}{_text(problem)}",
-    )
+    problem = _code(" ".join(filter(None, (failure.error_code, failure.error_message))))
+    yield ""
+    yield f"- {_code(failure.id)}: {failure.state}, {place}{': ' if problem else ''}{problem}"
     if failure.output:
         yield ""
         yield from (f"  {line}" for line in _fenced(failure.output))
@@ -109,24 +107,38 @@ def _failure(failure: Failure) -> Iterator[str]:
 
 def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield a table under a title, unless it has no rows."""
-    lines = [f"| {' | '.join(map(_text, row))} |" for row in rows]
+    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     if lines:
         head = f"| {' | '.join(columns)} |"
         yield from ("", f"## {title}", "", head, f"|{'---|' * len(columns)}", *lines)
 
 
+def _cell(text: str) -> str:
+    """Return a text for a table, which ends a cell at each bar, also within code."""
+    # A backslash before a bar would be the one that escapes it, or end its escape.
+    return text.replace("\\|", "\\ |").replace("|", "\\|")
+
+
 def _fenced(text: str, language: str = "") -> Iterator[str]:
     """Yield a text in a code block whose fence the text does not have."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = _backticks(text, 3)
     yield fence + language
-    yield from (_printable(line) for line in text.splitlines())
+    yield from (_printable(line.expandtabs()) for line in text.splitlines())
     yield fence
 
 
-def _text(text: str) -> str:
-    """Return a text in one line, in which no character is markup."""
-    return _SPECIAL.sub(lambda match: f"\\{match[0]}", _printable(" ".join(text.split())))
+def _code(text: str) -> str:
+    """Return a text in one line of code; nothing if it is empty."""
+    if not (line := _printable(" ".join(text.split()))):
+        return ""
+    fence, space = _backticks(line, 1), " " if "`" in (line[0], line[-1]) else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _backticks(text: str, min_length: int) -> str:
+    """Return more backticks than a text has in a row."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(min_length, longest + 1)
 
 
 def _printable(text: str) -> str:

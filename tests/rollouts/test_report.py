@@ -121,7 +121,7 @@ async def test_texts_cannot_change_the_layout_of_markdown(
 
     text = to_markdown(await report(journal, "last"))
 
-    assert text.startswith(r"# Rollout a\|b \*c\* \<i\> (")
+    assert text.startswith("# Rollout `a|b *c* <i>` (")
     headings = re.findall(r"^#+ .*$", text, re.MULTILINE)
     assert [heading for heading in headings if heading.startswith("## ")] == [
         f"## {title}" for title in ("Forecast", "Outcomes", "Waves", "Failures", "Log", "Plan")
