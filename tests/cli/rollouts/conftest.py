@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
+
+from koophone_async.cli.encoding import dump_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
     def write(**fields: object) -> str:
         file = tmp_path / "plan.yaml"
-        file.write_text(json.dumps({**PLAN, **fields}))  # JSON is YAML
+        file.write_text(dump_yaml({**PLAN, **fields}, "ascii"))
         return str(file)
 
     return write
