@@ -7,6 +7,7 @@ hosts below it, an address, a network in CIDR notation, each with a port or with
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
@@ -121,9 +122,12 @@ def _matches(pattern: str, url: URL) -> bool:
         return False
 
 
+_PORT: Final = re.compile("[0-9]{1,5}")
+
+
 def _split_port(pattern: str) -> tuple[str, int | None]:
     if pattern.startswith("["):  # an IPv6 address
         pattern, _, rest = pattern[1:].partition("]")
-        return pattern, int(rest[1:]) if rest[1:].isdecimal() else None
+        return pattern, int(rest[1:]) if _PORT.fullmatch(rest[1:]) else None
     host, _, port = pattern.rpartition(":")
-    return (host, int(port)) if port.isdecimal() and ":" not in host and host else (pattern, None)
+    return (host, int(port)) if _PORT.fullmatch(port) and ":" not in host and host else (pattern, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -33,6 +34,8 @@ _EMPTIED: Final = ("HUAWEICLOUD_SDK_SECURITY_TOKEN", "HUAWEICLOUD_SDK_DOMAIN_ID"
 """Variables of another account, which would spoil the emulator's key; an empty one counts as not set."""
 
 _COMMAND: Final = ("-m", "koophone_async.cli", "emulator")
+_PID: Final = re.compile("[0-9]{1,10}")
+
 PROC: Final = Path("/proc")
 """Processes as files; macOS has none."""
 
@@ -97,7 +100,7 @@ def stop(environ: Mapping[str, str]) -> Exit:
 def _running(environ: Mapping[str, str]) -> int | None:
     """Return the process of the emulator that the environment names, if it runs."""
     number = environ.get(PID, "")
-    return int(number) if number.isdecimal() and _is_emulator(int(number)) else None
+    return int(number) if _PID.fullmatch(number) and _is_emulator(int(number)) else None
 
 
 def _is_emulator(pid: int) -> bool:

@@ -12,7 +12,9 @@ from attrs import define
 
 from koophone_async.cli.terminal import cut, visible, width_of
 
-_NUMBERED: Final = re.compile(r"(?P<before>.*?)(?P<number>[0-9]+)(?P<after>[^0-9]*)", re.DOTALL)
+_NUMBERED: Final = re.compile(
+    r"(?P<before>.*?(?<![0-9]))(?P<number>[0-9]{1,18})(?P<after>[^0-9]*)", re.DOTALL
+)
 _SPECIAL: Final = re.compile(r'[\[\],"\s]|^$')
 """Characters with a meaning in folded ids; an id that contains one is quoted as a JSON string."""
 
@@ -80,14 +82,16 @@ def _labels(ids: Sequence[str], names: Mapping[str, str]) -> Sequence[str]:
     return named if has_names else ids
 
 
-def by_number(id: str) -> tuple[list[str | int], int, str]:
+def by_number(id: str) -> tuple[list[str | tuple[int, str]], int, str]:
     """Return a sort key that orders `phone9` before `phone10`."""
     return list(_text_and_numbers(id)), len(id), id
 
 
-def _text_and_numbers(id: str) -> Iterator[str | int]:
+def _text_and_numbers(id: str) -> Iterator[str | tuple[int, str]]:
+    """Yield the parts of an id; numbers are compared by their length first, as they may have many digits."""
     for index, part in enumerate(re.split("([0-9]+)", id)):
-        yield int(part) if index % 2 else part
+        digits = part.lstrip("0")
+        yield (len(digits), digits) if index % 2 else part
 
 
 @define

@@ -35,6 +35,7 @@ def is_visible(character: str) -> bool:
 
 
 _DEFAULT_WIDTH: Final = 80
+_MAX_DIGITS: Final = 10
 
 
 class _Escapes(dict[int, str]):
@@ -107,7 +108,7 @@ def terminal_width(stream: TextIO) -> int | None:
     if not stream.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
+    if columns.isdecimal() and len(columns) < _MAX_DIGITS and int(columns):
         return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH

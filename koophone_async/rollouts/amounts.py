@@ -10,7 +10,10 @@ from attrs import frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 
-AMOUNT_PATTERN: Final = r"^([1-9][0-9]*|[0-9]+(\.[0-9]+)?%)$"
+_MORE: Final = "[0-9]{0,17}"
+"""Further digits: Python converts no text of more than a few thousand."""
+
+AMOUNT_PATTERN: Final = rf"^([1-9]{_MORE}|[0-9]{_MORE}(\.[0-9]{_MORE})?%)$"
 
 
 @frozen(order=False)
@@ -40,7 +43,7 @@ class Amount:
         Raises:
             InvalidRequest: The text states no amount, or one out of range.
         """
-        match = re.fullmatch(r"(0|[1-9][0-9]*)(?:(\.[0-9]+)?(%))?", text)
+        match = re.fullmatch(rf"(0|[1-9]{_MORE})(?:(\.[0-9]{_MORE})?(%))?", text)
         if match is None:
             raise InvalidRequest(
                 "",

@@ -73,6 +73,6 @@ class Cron:
             raise InvalidRequest("", "cron", problem, Rule.BAD_FORMAT)
         try:
             return CronSim(" ".join(fields), start.replace(tzinfo=None))
-        except CronSimError as error:
+        except (CronSimError, ValueError) as error:  # the latter for more digits than Python converts
             problem = f"is {self.expression!r}: {str(error).lower()}; expected such as {_EXAMPLE}"
             raise InvalidRequest("", "cron", problem, Rule.BAD_FORMAT) from None

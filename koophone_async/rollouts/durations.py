@@ -10,7 +10,8 @@ from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.value_types import FormType
 
 _SECONDS: Final = {"d": Decimal(86_400), "h": Decimal(3_600), "m": Decimal(60), "s": Decimal(1)}
-_PATTERN: Final = "".join(rf"(?:(?P<{unit}>[0-9]+(?:\.[0-9]+)?){unit})?" for unit in _SECONDS)
+_DIGITS: Final = "[0-9]{1,18}"
+_PATTERN: Final = "".join(rf"(?:(?P<{unit}>{_DIGITS}(?:\.{_DIGITS})?){unit})?" for unit in _SECONDS)
 
 MAX_DAYS: Final = 3_660
 """Ten years; longer durations are taken for mistakes."""
@@ -50,7 +51,7 @@ def format_duration(seconds: float) -> str:
     return "".join(parts)
 
 
-_SCHEMA_PATTERN: Final = "^" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in _SECONDS) + "$"
+_SCHEMA_PATTERN: Final = "^" + "".join(rf"({_DIGITS}(\.{_DIGITS})?{unit})?" for unit in _SECONDS) + "$"
 
 Duration: TypeAlias = Annotated[float, FormType(parse_duration, format_duration, _SCHEMA_PATTERN)]
 """Seconds, which plans write with a unit."""

@@ -13,6 +13,9 @@ from attrs import define, field, frozen
 from koophone_async.rollouts.context import Plain
 from koophone_async.text_input import MAX_DEPTH
 
+MAX_VALUES: Final = 1_500_000
+"""Keys and values of a plan, which take up half a kilobyte each; more ids can be in a file of their own."""
+
 MAX_ALIASED: Final = 10_000
 """Values that aliases may repeat; nested aliases could stand for more than any memory holds."""
 
@@ -106,6 +109,8 @@ class _Builder:
         """Add an event."""
         mark = event.start_mark
         position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if len(self.values) + len(self.keys) > MAX_VALUES:
+            _refuse(f"has more than {MAX_VALUES:,} keys and values; write ids into an ids_file", position)
         if isinstance(event, yaml.DocumentStartEvent) and self.documents:
             _refuse("has a second document; a plan is a single one", position)
         if isinstance(event, yaml.CollectionEndEvent):

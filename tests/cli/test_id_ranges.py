@@ -78,8 +78,10 @@ def test_consecutive_numbers_are_one_range(first: int, count: int, width: int) -
         (["a1x", "a2x", "a3"], ["a[1-2]x", "a3"]),
         (["p1", "p1"], ["p1"]),
         (["p[1-2]", "", "a,b"], ['""', '"a,b"', '"p[1-2]"']),
+        (["p" + "9" * 5_000, "p1", "p2"], ["p[1-2]", "p" + "9" * 5_000]),
         ([], []),
     ],
+    ids=lambda ids: ",".join(ids)[:40],
 )
 def test_ids_fold_as_a_person_would_write_them(ids: list[str], folded: list[str]) -> None:
     assert fold(ids) == folded

@@ -240,8 +240,9 @@ def test_a_dumb_terminal_and_a_pipe_get_no_escape_sequence(
     assert (err or "", seen) == ("", "")
 
 
-def test_a_terminal_of_unknown_width_has_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS")
+@pytest.mark.parametrize("columns", ["", "0", "x", "9" * 5_000])
+def test_a_terminal_of_unknown_width_has_80_columns(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
 
     assert terminal_width(TextTerminal()) == 80
 

@@ -229,6 +229,7 @@ def proxy_for(url: str, environ: dict[str, str]) -> str | None:
         ("", "", "a.example 10.1.2.3"),
         (" , ,", "", "a.example"),
         (".", "", "a.example"),
+        (f"a.example:{'9' * 5_000} [fd00::1]:{'9' * 5_000}", "", "a.example"),
         ("10.0.0.0/99 a/b :", "", "10.0.0.1 a.example"),
     ],
 )

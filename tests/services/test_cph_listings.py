@@ -62,11 +62,14 @@ def test_a_key_without_its_colon_is_no_file() -> None:
 
 
 def test_an_entry_of_another_form_is_a_name() -> None:
-    entries = r'["total 4", "4.0K\t Jul\t 28\t 2019\t a b\t ", "\q"]'
+    huge = "9" * 5_000  # more than Python converts to an integer
+    entries = r'["total 4", "4.0K\t Jul\t 28\t 2019\t a b\t ", "\q", "HUGE\t a\t b\t c\t d\t "]'.replace(
+        "HUGE", huge
+    )
     output = f'{{"files_in_path": {entries}, "share_base_capacity": "33G"}}'
 
     listing = Listing.read(output)
 
-    assert [file.name for file in listing.files] == ["total 4", "a b", "\\q"]
+    assert [file.name for file in listing.files] == ["total 4", "a b", "\\q", "d"]
     assert listing.files[1] == SharedFile("a b", None, "Jul 28 2019")
     assert listing.capacity is None

@@ -99,7 +99,7 @@ def _file(entry: str) -> SharedFile:
         return SharedFile(entry.strip())
     size, *when, name = parts
     name = name.removesuffix(" ").removesuffix("\t")
-    return SharedFile(name, int(size) if size.isascii() and size.isdigit() else None, " ".join(when))
+    return SharedFile(name, int(size) if re.fullmatch("[0-9]{1,18}", size) else None, " ".join(when))
 
 
 def _capacity(entry: str) -> Capacity | None:

@@ -270,7 +270,7 @@ def test_a_report_is_printed(koophone: Invoke, plan: Callable[..., str], format_
     result = koophone(rollout("start", plan()), rollout("report", "shop", "--format", format_))
 
     assert result.code == 0
-    assert ("# Rollout shop" if format_ == "md" else '"name": "shop"') in result.out
+    assert ("# Rollout `shop`" if format_ == "md" else '"name": "shop"') in result.out
 
 
 def test_a_report_of_no_rollout_is_refused(koophone: Invoke, plan: Callable[..., str]) -> None:

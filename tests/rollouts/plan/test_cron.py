@@ -87,6 +87,7 @@ def test_times_ascend_and_do_not_depend_on_the_start(expression: str, zone: str,
         ("0 2 * * FUN", "bad day-of-week"),
         ("0 0 31 2 *", "bad day-of-month"),
         ("*/0 * * * *", "bad minute"),
+        (f"{'9' * 5_000} * * * *", "expected such as"),
     ],
 )
 def test_an_invalid_expression_is_refused(expression: str, problem: str) -> None:

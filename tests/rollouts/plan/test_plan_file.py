@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts import plan_file
+from koophone_async.rollouts import plan_file, yaml_data
 from koophone_async.rollouts.context import Reference
 from koophone_async.rollouts.expectations import Match
 from koophone_async.rollouts.plan import (
@@ -248,6 +248,31 @@ def test_any_text_is_a_plan_or_an_error_with_a_place(edits: list[tuple[int, int,
     assert min(place) >= 1
 
 
+MANY_DIGITS: Final = "9" * 5_000
+"""More than Python converts to an integer."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "concurrency: N",
+        "max_per_server: -N",
+        "stop: N",
+        "stop: 0.N%",
+        "stop: {unknown: N}",
+        "waves: [N]",
+        "waves: [N%]",
+        "order: {seed: N}",
+        "deadline: Ns",
+        "between: {pause: 1.Ns}",
+        "window: N:00-10:00 UTC",
+    ],
+)
+def test_a_number_of_any_length_is_refused(line: str) -> None:
+    with pytest.raises(InvalidPlan, match="plan:3:"):
+        parse_plan(f"targets: {{ids: [a]}}\nsteps: [{{run: id}}]\n{line.replace('N', MANY_DIGITS)}\n")
+
+
 def test_an_alias_stands_for_its_value() -> None:
     assert parse_plan(f"{SHORT}undo: &u [reset]\n").undo == (Step("reset", {}),)
     plan = parse_plan("targets: {ids: &ids [a, b]}\nsteps: [{run: x, only: *ids}]\n")
@@ -260,6 +285,16 @@ def test_aliases_for_more_than_memory_holds_are_refused() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
 
     assert "has aliases for more than 10,000 values" in place("\n".join(lines))
+
+
+@pytest.mark.parametrize("text", ["targets: {ids: [a, b, c, d]}", "{a: 1, b: 2, c: 3}"])
+def test_a_plan_of_more_values_than_memory_holds_is_refused(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_data, "MAX_VALUES", 5)
+
+    with pytest.raises(InvalidPlan, match="has more than 5 keys and values"):
+        parse_plan(text)
 
 
 def test_relative_paths_start_from_the_directory_of_the_plan(tmp_path: Path) -> None:
