@@ -6,12 +6,12 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from koophone_async.batches.call_log import SendingHeld, SendingStopped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
 
 @define(eq=False)
@@ -19,6 +19,14 @@ class Admission:
     """Decides whether calls may be sent. All steps and selections of a rollout share one."""
 
     concurrency: int
+    slots: asyncio.Semaphore = field(
+        default=Factory(lambda self: asyncio.Semaphore(self.concurrency), takes_self=True)
+    )
+    """Those of calls; several can share them."""
+
+    on_change: Callable[[], None] | None = None
+    """Called when calls may no longer be sent, or may again."""
+
     stopped: str | None = field(default=None, init=False)
     """Why nothing more is sent; None as long as something may be."""
 
@@ -26,14 +34,12 @@ class Admission:
     _open: asyncio.Event = field(factory=asyncio.Event, init=False)
     """Set while calls may be sent, and again once none ever may: nobody waits for nothing."""
 
-    _slots: asyncio.Semaphore = field(init=False)
     _on_wire: set[object] = field(factory=set[object], init=False)
     """Calls that may have been sent, and have no answer."""
 
     _idle: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._slots = asyncio.Semaphore(self.concurrency)
         self._open.set()
         self._idle.set()
 
@@ -56,17 +62,29 @@ class Admission:
         """Send nothing until the same reason is released."""
         self._holds.add(reason)
         self._open.clear()
+        self._report()
 
     def release(self, reason: str) -> None:
         """End a hold; others may remain."""
         self._holds.discard(reason)
         if not self._holds:
             self._open.set()
+        self._report()
 
     def stop(self, reason: str) -> None:
         """Send nothing any more. The first reason remains."""
         self.stopped = self.stopped or reason
         self._open.set()
+        self._report()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no call may be sent now."""
+        return bool(self._holds)
+
+    def _report(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def check(self) -> None:
         """Raise an error if no call may be sent now.
@@ -87,7 +105,7 @@ class Admission:
         Raises:
             SendingStopped: None may be sent any more.
         """
-        async with self._slots:
+        async with self.slots:
             while True:
                 await self._open.wait()
                 try:

@@ -48,6 +48,10 @@ class Attempt:
         """Return the wave of a phone, counted from 1."""
         return bisect_right(self.waves, position) + 1
 
+    def range_of(self, wave: int) -> tuple[int, int]:
+        """Return the first position of a wave, and that after its last."""
+        return self.waves[wave - 2] if wave > 1 else 0, self.waves[wave - 1]
+
     def next_step(self, id: str, step: int) -> int | None:
         """Return the first step from `step` on that applies to a phone; None if there is none."""
         return next_step(self.steps, id, step)

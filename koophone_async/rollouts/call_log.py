@@ -8,12 +8,12 @@ chunk that was certainly not executed is closed, and its successors are planned 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
 from koophone_async.batches import State
-from koophone_async.batches.call_log import SendingStopped, StartedCall
+from koophone_async.batches.call_log import SendingHeld, SendingStopped, StartedCall
 from koophone_async.rollouts.journal import JournalError, LeaseLost, Result
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from koophone_async.batches import Outcome
     from koophone_async.rollouts.attempt import Attempt
     from koophone_async.rollouts.journal import ChunkRecord, Target
+
+
+HELD_ELSEWHERE: Final = "held elsewhere"
+"""The hold of a shard whose rollout admits no calls; whoever reads the journal again releases it."""
 
 
 @define(eq=False)
@@ -104,6 +108,12 @@ class LoggedChunk:
             except (JournalError, LeaseLost) as error:
                 attempt.admission.stop(str(error))
                 raise SendingStopped(str(error)) from error
+            except SendingStopped as error:
+                attempt.admission.stop(error.reason)
+                raise
+            except SendingHeld:
+                attempt.admission.hold(HELD_ELSEWHERE)
+                raise
             self._is_sending = True
         attempt.admission.begin_call(self)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import define, evolve, field
 
@@ -16,6 +16,7 @@ from koophone_async.rollouts.attempt_plans import plan_of
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.journal import ChunkState, Journal, RolloutState, WaitingFor
 from koophone_async.rollouts.journal.records import ENDED_STATES
+from koophone_async.rollouts.local_waves import LocalWaves
 from koophone_async.rollouts.phones import PhoneTable
 from koophone_async.rollouts.plan import Plan
 from koophone_async.rollouts.restore import restore
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from koophone_async.rollouts.journal import Driver
     from koophone_async.rollouts.restore import SentChunk
     from koophone_async.rollouts.starts import Start
     from koophone_async.session import Session
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 _ENDED_EARLY: Final = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED})
 _LEFT: Final = _ENDED_EARLY | {RolloutState.INTERRUPTED}
 """States in which phones that were not sent are reported as such."""
+
+OnEnd: TypeAlias = "Callable[[int, int, Iterable[Outcome]], None]"
 
 _UNDO_FOLLOWS: Final = "its undo follows"
 
@@ -45,7 +49,7 @@ class Drive:
     _start: Start
     _session: Session | None
     _now: Callable[[], datetime]
-    _on_end: Callable[[int, int, Iterable[Outcome]], None]
+    _on_end: OnEnd
     """Called with a step, a wave and outcomes of phones that take no further step."""
 
     _waits_at_gates: bool
@@ -62,11 +66,10 @@ class Drive:
         attempt = self._attempt(start.attempt, start.plan, start.waves, start.wave)
         try:
             async with Clients(start.plan, self._session, start.max_wait) as clients:
-                # First: what is restored may be written, and a rollout that has ended has no such counts.
-                start.driver.update(state=RolloutState.RUNNING, reason=None, ended_at=None)
+                await self._prepare(start.driver)
                 left = await self._await_unfinished(clients) if start.is_undo else None
                 await start.driver.flush()  # what was awaited counts below
-                chunks = await restore(self._journal, attempt, with_earlier=start.is_resumed)
+                chunks = await self._restore(attempt, with_earlier=start.is_resumed)
                 if start.ignores_stop:
                     attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
                 elif (reason := attempt.tally.judge()) is not None:
@@ -85,8 +88,23 @@ class Drive:
             self.state = RolloutState.INTERRUPTED
             attempt.write()
             with suppress(Exception):  # the first error is raised
-                await start.driver.release(state=RolloutState.INTERRUPTED)
+                await self._leave(start.driver)
             raise first_error(error) from None
+
+    async def _prepare(self, driver: Driver) -> None:
+        """Take the rollout over, from workers too."""
+        if driver.rollout.handover is not None:
+            await self._journal.shards.close_all(driver)
+            driver.update(handover=None)
+        # What is restored may be written, and a rollout that has ended has no such counts.
+        driver.update(state=RolloutState.RUNNING, reason=None, ended_at=None)
+
+    async def _restore(self, attempt: Attempt, *, with_earlier: bool = False) -> Sequence[SentChunk]:
+        return await restore(self._journal, attempt, with_earlier=with_earlier)
+
+    async def _leave(self, driver: Driver) -> None:
+        """Leave the rollout to another process."""
+        await driver.release(state=RolloutState.INTERRUPTED)
 
     def _attempt(self, number: int, plan: Plan, waves: Sequence[int], wave: int) -> Attempt:
         return Attempt(
@@ -100,11 +118,14 @@ class Drive:
             self._now,
         )
 
+    def _runner(self, plan: Plan, attempt: Attempt, clients: Clients, on_end: OnEnd, wave: int) -> Runner:
+        """Return what drives an attempt from a wave on."""
+        waves = LocalWaves(self._journal, plan, attempt, clients, on_end)
+        return Runner(self._journal, plan, attempt, clients, waves, wave, self._waits_at_gates)
+
     async def _send(self, attempt: Attempt, clients: Clients, chunks: Sequence[SentChunk]) -> None:
         start = self._start
-        self.runner = Runner(
-            self._journal, start.plan, attempt, clients, self._on_end, start.wave, self._waits_at_gates
-        )
+        self.runner = self._runner(start.plan, attempt, clients, self._on_end, start.wave)
         self.state = await self.runner.drive(chunks)
         self.reason = self.runner.reason
 
@@ -123,8 +144,8 @@ class Drive:
             plan, waves = evolve(plan, deadline=None), earlier.waves or driver.rollout.waves
             attempt = self._attempt(earlier.attempt, plan, waves, len(waves))
             attempt.admission.stop(_UNDO_FOLLOWS)
-            chunks = await restore(self._journal, attempt)
-            self.runner = Runner(self._journal, plan, attempt, clients, _ignore, len(waves))
+            chunks = await self._restore(attempt)
+            self.runner = self._runner(plan, attempt, clients, _ignore, len(waves))
             await self.runner.drive(chunks)
             if attempt.is_interrupted:
                 return RolloutState.INTERRUPTED

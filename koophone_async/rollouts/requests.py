@@ -74,7 +74,8 @@ async def cancel(journal: Journal, name: str, now: datetime) -> RolloutRecord:
     if record.has_ended:
         raise InvalidRequest("", "rollout", f"{record.id} is {record.state} already", Rule.CONFLICT)
     await journal.log(record.id, events.CANCEL)
-    if not await journal.request(record.id, RequestKind.CANCEL):
+    is_driven = await journal.request(record.id, RequestKind.CANCEL)
+    if not is_driven and not await journal.shards.open(record.id):  # else a worker will end it
         driver = await journal.acquire(record.id)
         await driver.requests()
         await driver.release(
@@ -95,7 +96,7 @@ async def _counts_if_ended(journal: Journal, record: RolloutRecord) -> Mapping[s
 
 async def _driven(journal: Journal, name: str) -> RolloutRecord:
     record = await journal.find(name)
-    if record.driver is None:
+    if record.driver is None and (record.handover is None or record.has_ended):
         problem = f"{record.id} is {describe_state(record)}, and no process drives it"
         raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
     return record

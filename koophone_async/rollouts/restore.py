@@ -9,7 +9,7 @@ from koophone_async.rollouts.attempt_plans import StepsByAttempt
 from koophone_async.rollouts.journal import ChunkRecord, ChunkState, Result, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from koophone_async.rollouts.attempt import Attempt
     from koophone_async.rollouts.journal import Journal
@@ -21,7 +21,13 @@ SentChunk: TypeAlias = tuple[ChunkRecord, "Sequence[Target]"]
 """A chunk that the service has taken, and its phones that have no final result."""
 
 
-async def restore(journal: Journal, attempt: Attempt, *, with_earlier: bool = False) -> Sequence[SentChunk]:
+async def restore(
+    journal: Journal,
+    attempt: Attempt,
+    *,
+    with_earlier: bool = False,
+    without_shards: Collection[int] = (),
+) -> Sequence[SentChunk]:
     """Restore the phones of an attempt as the journal has them, and end what a crash left unknown.
 
     Args:
@@ -29,6 +35,7 @@ async def restore(journal: Journal, attempt: Attempt, *, with_earlier: bool = Fa
         attempt: The attempt, whose phones are restored.
         with_earlier: Whether jobs that earlier attempts left running are awaited too, of phones that no later
             attempt has.
+        without_shards: Shards whose results are left out, since workers go on with them.
 
     Returns:
         The chunks whose jobs are awaited again.
@@ -43,9 +50,9 @@ async def restore(journal: Journal, attempt: Attempt, *, with_earlier: bool = Fa
             for position, step in starts:
                 attempt.phones.take_again(position, step)
                 last_attempts[position] = number
-        async for results in journal.results(rollout, number):
+        async for results in journal.results(rollout, number, without_shards=without_shards):
             for result in results:
-                _replay(attempt, result, steps.next_step(result))
+                replay(attempt, result, steps.next_step(result))
     chunks = [chunk for chunk in attempt.driver.open_chunks if chunk.attempt == attempt.number]
     if with_earlier:
         chunks += [
@@ -60,16 +67,29 @@ async def restore(journal: Journal, attempt: Attempt, *, with_earlier: bool = Fa
 
 
 async def resume_chunks(
-    journal: Journal, attempt: Attempt, chunks: Iterable[ChunkRecord]
+    journal: Journal,
+    attempt: Attempt,
+    chunks: Iterable[ChunkRecord],
+    known: Mapping[int, Target] | None = None,
 ) -> Sequence[SentChunk]:
-    """Return the chunks that were sent, with their phones, and close the others."""
+    """Return the chunks that were sent, with their phones, and close the others.
+
+    Args:
+        journal: The journal of the rollout.
+        attempt: The attempt.
+        chunks: The chunks.
+        known: Their targets by position, if these have been read already.
+    """
     sent: list[SentChunk] = []
     for chunk in chunks:
         open_positions = [position for position in chunk.positions if position not in chunk.settled]
         if chunk.state is ChunkState.PLANNED:
             attempt.driver.replan_chunk(chunk.chunk, [])
             continue
-        targets = await targets_at(journal, attempt.driver.rollout.id, open_positions)
+        if known is None:
+            targets = await targets_at(journal, attempt.driver.rollout.id, open_positions)
+        else:
+            targets = [known[position] for position in open_positions]
         if chunk.state is ChunkState.SENDING:
             _end_unknown(attempt, chunk, targets, CRASHED)
             continue
@@ -96,7 +116,7 @@ async def targets_at(journal: Journal, rollout: str, positions: Iterable[int]) -
     return [found[position] for position in wanted]
 
 
-def _replay(attempt: Attempt, result: Result, following: int | None) -> None:
+def replay(attempt: Attempt, result: Result, following: int | None) -> None:
     """Bring a phone to where a result of this or an earlier attempt left it."""
     is_current, outcome = result.attempt == attempt.number, result.outcome
     wave = attempt.wave_of(result.position)

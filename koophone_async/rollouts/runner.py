@@ -8,34 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from attrs import define, field
 
-from koophone_async.batches import State
 from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import JournalError, LeaseLost, RequestKind, RolloutState, WaitingFor
-from koophone_async.rollouts.pipeline import Pipeline
 from koophone_async.rollouts.restore import resume_chunks
-from koophone_async.rollouts.steps import bind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from koophone_async.batches import Outcome, Run
-    from koophone_async.batches.chunks import Source
     from koophone_async.rollouts.attempt import Attempt
     from koophone_async.rollouts.clients import Clients
-    from koophone_async.rollouts.journal import Journal, Request, Target
+    from koophone_async.rollouts.journal import Journal, Request
+    from koophone_async.rollouts.local_waves import Waves
     from koophone_async.rollouts.plan import Plan
     from koophone_async.rollouts.restore import SentChunk
 
 _REQUEST_INTERVAL: Final = 1.0
 """Seconds between polls for what other terminals request."""
 
-_ANSWER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 10.0
 """Seconds for which the answers to calls on the wire are awaited when the rollout is left."""
 
 _MAX_WINDOW_SLEEP: Final = 30.0
@@ -46,8 +42,6 @@ _QUOTA_SECONDS: Final = 2.0
 
 _OUTSIDE_DEADLINE: Final = frozenset({WaitingFor.APPROVAL, WaitingFor.PAUSE, WaitingFor.WINDOW})
 """What is waited for without using up the deadline."""
-
-_NOT_SENT: Final = State.NOT_SENT  # attributes of an enum are slow to read
 
 INTERRUPTED: Final = "interrupted"
 CANCELLED_BY_REQUEST: Final = "cancelled"
@@ -62,8 +56,8 @@ class Runner:
     _plan: Plan
     _attempt: Attempt
     _clients: Clients
-    _on_end: Callable[[int, int, Sequence[Outcome]], None]
-    """Called with a step, a wave, and the outcomes of phones that take no further step."""
+    _waves: Waves
+    """Sends and awaits the phones of each wave."""
 
     _wave: int = 1
     """The wave that was reached."""
@@ -71,11 +65,10 @@ class Runner:
     _waits_at_gates: bool = True
     """Whether to wait where approval is needed; otherwise the rollout is left there."""
 
-    _end: RolloutState = field(default=RolloutState.FINISHED, init=False)
-    _pipelines: list[Pipeline] = field(factory=list[Pipeline], init=False)
-    _is_left: bool = field(default=False, init=False)
-    """Whether jobs are left running: those of an earlier process too, whose wait has not begun."""
+    reopens_late: bool = field(default=True, kw_only=True)
+    """Whether calls with late handles are awaited by this process."""
 
+    _end: RolloutState = field(default=RolloutState.FINISHED, init=False)
     _reasons: set[WaitingFor] = field(factory=set[WaitingFor], init=False)
     """What is waited for before anything is sent."""
 
@@ -131,6 +124,15 @@ class Runner:
             raise driver.error
         return self._end
 
+    def pause(self, *, paused: bool) -> None:
+        """Send nothing until a person ends the pause, or end it."""
+        self._is_paused = paused
+        if paused:
+            self._attempt.admission.hold(RequestKind.PAUSE)
+        else:
+            self._attempt.admission.release(RequestKind.PAUSE)
+        self._write_state()
+
     async def interrupt(self) -> None:
         """Leave the rollout to another process: send nothing more, and leave jobs running."""
         self._attempt.is_interrupted = True
@@ -147,7 +149,7 @@ class Runner:
         while self._attempt.waves:
             self._attempt.driver.update(wave=self._wave)
             self._log(events.WAVE_BEGINS, {})
-            await self._run_wave(self._wave, chunks)
+            await self._waves.run(self._wave, chunks)
             self._log(events.WAVE_ENDS, {events.COUNTS: self._attempt.phones.counts})
             chunks, self._late = self._late, []
             if chunks and not self._is_stopped:
@@ -159,35 +161,6 @@ class Runner:
                 return
             self._wave = self._attempt.tally.wave = following
 
-    async def _run_wave(self, wave: int, chunks: Sequence[SentChunk]) -> None:
-        async with anyio.create_task_group() as group:
-            for selection in range(len(self._plan.targets)):
-                open_run = await self._opener(selection)
-                pipeline = Pipeline(self._attempt, wave, selection, open_run, self._report(wave))
-                self._pipelines.append(pipeline)
-                if self._is_left:
-                    await pipeline.cancel()
-                own = [chunk for chunk in chunks if chunk[0].selection == selection]
-                group.start_soon(pipeline.run, self._targets(wave, selection), own)
-        self._pipelines.clear()
-        self._attempt.write()
-
-    async def _opener(self, selection: int) -> Callable[[int, Source], Run[Any, Any]]:
-        fleet = await self._clients.fleet(selection)
-        steps = self._attempt.steps
-        return lambda step, source: bind(steps[step], fleet(source), path=f"steps[{step}]")
-
-    async def _targets(self, wave: int, selection: int) -> AsyncIterator[Sequence[Target]]:
-        """Read the phones of a wave that wait to be sent, block by block in their order."""
-        waves, phones = self._attempt.waves, self._attempt.phones
-        first = waves[wave - 2] if wave > 1 else 0
-        async for block in self._journal.targets(self._attempt.driver.rollout.id, first, waves[wave - 1]):
-            yield [
-                target
-                for target in block
-                if target.selection == selection and phones.is_pending(target.position)
-            ]
-
     def _next_wave(self) -> int | None:
         """Return the next wave with phones that wait to be sent; None if there is none.
 
@@ -196,15 +169,6 @@ class Runner:
         waves = self._attempt.waves
         first = next(self._attempt.phones.pending(waves[self._wave - 1], waves[-1]), None)
         return None if first is None else self._attempt.wave_of(first)
-
-    def _report(self, wave: int) -> Callable[[int, Sequence[Outcome]], None]:
-        def on_end(step: int, outcomes: Sequence[Outcome]) -> None:
-            # Whatever is left to a resume is reported when the rollout has ended.
-            is_left = self._attempt.is_left_to_resume
-            ended = [one for one in outcomes if one.state is not _NOT_SENT or not is_left(one)]
-            self._on_end(step, wave, ended)
-
-        return on_end
 
     # Ends
 
@@ -224,11 +188,9 @@ class Runner:
     async def _leave(self, state: RolloutState, reason: str) -> None:
         """Send nothing more, and wait only for the answers to calls on the wire, not for jobs."""
         self._stop(state, reason)
-        with anyio.move_on_after(_ANSWER_SECONDS):
+        with anyio.move_on_after(ANSWER_SECONDS):
             await self._attempt.admission.wait_until_answered()
-        self._is_left = True
-        for pipeline in self._pipelines:
-            await pipeline.cancel()
+        await self._waves.cancel()
 
     # Gates
 
@@ -313,21 +275,17 @@ class Runner:
 
     async def _poll_requests(self) -> None:
         """Obey what other terminals requested since the last poll."""
-        for request in await self._attempt.driver.requests():
+        for request in await self._attempt.driver.requests(reopens_late=self.reopens_late):
             await self._obey(request)
             self._changed.set()
 
     async def _obey(self, request: Request) -> None:
         match request.kind:
             case RequestKind.PAUSE | RequestKind.RESUME:
-                self._is_paused = request.kind is RequestKind.PAUSE
-                what = events.WAIT if self._is_paused else events.GO_ON
+                is_pause = request.kind is RequestKind.PAUSE
+                what = events.WAIT if is_pause else events.GO_ON
                 self._log(what, {events.FOR: events.PERSON, "by": f"{request.by.user}@{request.by.host}"})
-                if self._is_paused:
-                    self._attempt.admission.hold(RequestKind.PAUSE)
-                else:
-                    self._attempt.admission.release(RequestKind.PAUSE)
-                self._write_state()
+                self.pause(paused=is_pause)
             case RequestKind.CANCEL:
                 self.is_cancelled = True
                 self._stop(RolloutState.CANCELLED, CANCELLED_BY_REQUEST)

@@ -212,20 +212,24 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     if values:
         driver.update(plan=plan.to_json())
     driver.log("resume", {"despite_stop": despite_stop, "changed": sorted(values or ())})
+    start = await last_attempt(journal, driver, plan, ignores_stop=despite_stop)
+    return start if deadline is None else evolve(start, plan=evolve(start.plan, deadline=deadline))
+
+
+async def last_attempt(journal: Journal, driver: Driver, plan: Plan, *, ignores_stop: bool) -> Start:
+    """Return the last attempt of a rollout, to be resumed where it was left."""
+    record = driver.rollout
     last = (await journal.attempts(record.id))[-1]
-    plan = plan_of(plan, last.kind)
-    if deadline is not None:
-        plan = evolve(plan, deadline=deadline)
     waves = last.waves or record.waves
     # An undo that was left while it awaited earlier jobs is at a wave of theirs.
-    reached = min(max(1, driver.rollout.wave), max(1, len(waves)))
+    reached = min(max(1, record.wave), max(1, len(waves)))
     return Start(
         driver,
-        plan,
+        plan_of(plan, last.kind),
         last.attempt,
         waves,
         reached,
-        ignores_stop=despite_stop,
+        ignores_stop=ignores_stop,
         is_undo=last.kind == UNDO,
         is_resumed=True,
     )

@@ -213,8 +213,11 @@ class Driver:
         lease.check(database, self._fenced.key, self.epoch)
         return attempts.add(database, self.rollout.id, new)
 
-    async def requests(self) -> Sequence[Request]:
+    async def requests(self, *, reopens_late: bool = True) -> Sequence[Request]:
         """Return what other processes have asked for since the last call.
+
+        Args:
+            reopens_late: Whether calls with late handles are reopened; otherwise `late_calls` has them.
 
         Raises:
             LeaseLost: Another process has taken over.
@@ -228,9 +231,20 @@ class Driver:
         self._changes.last_request = self._last_request = rows[-1][0].number
         self._write_soon()
         return [
-            request if late is None else evolve(request, chunk=await self._take_over(SENT.decode(late)))
+            evolve(request, chunk=await self.reopen(SENT.decode(late)))
+            if late is not None and reopens_late
+            else request
             for request, late in rows
         ]
+
+    async def late_calls(self) -> Sequence[Sent]:
+        """Return all calls whose handles were written after another process had taken over.
+
+        Raises:
+            JournalError: The journal could not be read.
+        """
+        rows = await self._checked(self._writer.read(queries.late_calls, self.rollout.id))
+        return [SENT.decode(sent) for sent in rows]
 
     async def flush(self) -> None:
         """Write everything that is queued; it is on disk when this returns.
@@ -303,7 +317,7 @@ class Driver:
             chunk.attempt, chunk.step, chunk.wave, chunk.selection, remaining, chunk.handle is not None
         )
 
-    async def _take_over(self, late: Sent) -> ChunkRecord:
+    async def reopen(self, late: Sent) -> ChunkRecord:
         """Reopen the chunk of a late handle, in case it was closed as unknown in the meantime."""
         called_at = from_micros(late.called_at)
         self.mark_sent(late.chunk, late.handle, late.jobs, has_jobs=late.has_jobs, called_at=called_at)

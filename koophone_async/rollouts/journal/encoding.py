@@ -93,12 +93,16 @@ class _Outcomes(msgspec.Struct, array_like=True):
     resume_tokens: list[str | None] | None
 
 
+Start: TypeAlias = tuple[Target, int]
+"""A phone, and the step that it has reached."""
+
 STRINGS: Final = Codec[tuple[str, ...]](tuple[str, ...])
 NUMBERS: Final = Codec[tuple[int, ...]](tuple[int, ...])
 PAIRS: Final = Codec["list[tuple[int, int]]"](list[tuple[int, int]])
 COUNTS: Final = Codec["Mapping[str, int]"](dict[str, int])
 DETAILS: Final = Codec["Mapping[str, object]"](dict[str, Any])
 OUTPUT: Final = Codec[str](str)
+_STARTS: Final = Codec[tuple[list[int], list[int], str]](tuple[list[int], list[int], str])
 _TARGETS: Final = Codec[_Targets](_Targets)
 _OUTCOMES: Final = Codec[_Outcomes](_Outcomes)
 
@@ -134,6 +138,22 @@ def decode_targets(first: int, body: str) -> list[Target]:
     selections = _column(block.selections, count)
     columns = zip(positions, block.ids, regions, servers, selections, strict=True)
     return list(map(Target._make, columns))
+
+
+def encode_starts(starts: Sequence[Start]) -> str:
+    """Return the JSON of the phones of a shard."""
+    targets = [target for target, _ in starts]
+    columns = [target.position for target in targets], [step for _, step in starts], encode_targets(targets)
+    return _STARTS.encode(columns)
+
+
+def decode_starts(body: str) -> Sequence[Start]:
+    """Return the phones of a shard, each with the step that it has reached."""
+    positions, steps, targets = _STARTS.decode(body)
+    return [
+        (target._replace(position=position), step)
+        for position, step, target in zip(positions, steps, decode_targets(0, targets), strict=True)
+    ]
 
 
 def _once(values: list[Content]) -> list[Content] | Content:

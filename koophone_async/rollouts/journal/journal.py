@@ -24,6 +24,7 @@ from koophone_async.rollouts.journal.location import VARIABLE, default_location,
 from koophone_async.rollouts.journal.machine import boot_clock
 from koophone_async.rollouts.journal.opening import open_database
 from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.queries import WantedResults
 from koophone_async.rollouts.journal.records import Actor
 from koophone_async.rollouts.journal.schedules import ScheduleStore
 from koophone_async.rollouts.journal.schema import OWNED_TABLES
@@ -255,16 +256,17 @@ class Journal:
         """Return the chunks of a rollout, or of one attempt; by default those that are not settled."""
         return await self._writer.read(partial(queries.chunks, open_only=open_only), rollout, attempt)
 
-    async def results(self, rollout: str, attempt: int | None = None) -> AsyncIterator[Sequence[Result]]:
+    async def results(
+        self, rollout: str, attempt: int | None = None, *, without_shards: Collection[int] = ()
+    ) -> AsyncIterator[Sequence[Result]]:
         """Yield the results of all attempts, or of one, in the order in which they were written.
 
         The last result of a phone in a step counts.
         """
+        wanted = WantedResults(rollout, attempt, without_shards)
         number: int | None = 0
         while number is not None:
-            number, results = await self._writer.read(
-                queries.results_after, rollout, attempt, number, _BLOCKS_READ
-            )
+            number, results = await self._writer.read(queries.results_after, wanted, number, _BLOCKS_READ)
             if results:
                 yield results
 

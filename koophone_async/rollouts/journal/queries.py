@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from attrs import frozen
+
 from koophone_async.batches import State
 from koophone_async.rollouts.journal.encoding import (
     BLOCK,
@@ -74,12 +76,12 @@ _STARTS: Final = """
 SELECT block, body FROM attempt_starts WHERE rollout = ? AND attempt = ? AND block >= ? ORDER BY block LIMIT ?
 """
 _RESULTS: Final = """
-SELECT number, attempt, step, body FROM results WHERE rollout = ? AND number > ?
+SELECT number, attempt, step, body, shard FROM results WHERE rollout = ? AND number > ?
 ORDER BY number LIMIT ?
 """
 _RESULTS_OF_SHARD: Final = """
-SELECT number, attempt, step, body FROM results WHERE rollout = ? AND shard = ? AND shard > 0 AND number > ?
-ORDER BY number
+SELECT number, attempt, step, body, shard FROM results
+WHERE rollout = ? AND shard = ? AND shard > 0 AND number > ? ORDER BY number
 """
 _CHUNK_OF_RESULTS: Final = "SELECT number, chunk FROM results WHERE rollout = ? AND number > ?"
 _RESULT: Final = "SELECT attempt, step, body FROM results WHERE number = ?"
@@ -91,6 +93,7 @@ _REQUESTS: Final = (
     "SELECT number, kind, wave, sent, at, actor FROM requests WHERE rollout = ? AND number > ?"
     " ORDER BY number"
 )
+_LATE: Final = "SELECT sent FROM requests WHERE rollout = ? AND kind = ? ORDER BY number"
 _LOG: Final = "SELECT number, at, actor, what, details FROM log WHERE rollout = ? ORDER BY number"
 
 _REOPENED: Final = frozenset({State.UNKNOWN, State.UNFINISHED})
@@ -282,12 +285,27 @@ def _to_chunk(row: tuple[Any, ...], states: Mapping[int, State]) -> ChunkRecord:
     )
 
 
+@frozen
+class WantedResults:
+    """Which results of a rollout are read."""
+
+    rollout: str
+    attempt: int | None = None
+    """Of this attempt only."""
+
+    without_shards: Collection[int] = ()
+
+    def fits(self, attempt: int, shard: int) -> bool:
+        """Return whether a row is wanted."""
+        return self.attempt in (None, attempt) and shard not in self.without_shards
+
+
 def results_after(
-    database: Database, rollout: str, attempt: int | None, number: int, limit: int
+    database: Database, wanted: WantedResults, number: int, limit: int
 ) -> tuple[int | None, list[Result]]:
     """Return results after a row, and the number of the last row; None if there are no more."""
-    rows = database.query(_RESULTS, (rollout, number, limit))
-    found = _resolve(database, rollout, [row for row in rows if attempt is None or row[1] == attempt])
+    rows = database.query(_RESULTS, (wanted.rollout, number, limit))
+    found = _resolve(database, wanted.rollout, [row for row in rows if wanted.fits(row[1], row[4])])
     return (rows[-1][0] if rows else None), found
 
 
@@ -298,8 +316,8 @@ def results_of_shard(database: Database, key: LeaseKey, number: int) -> tuple[in
 
 
 def _resolve(database: Database, rollout: str, rows: Iterable[tuple[Any, ...]]) -> list[Result]:
-    """Return the results of rows of `number, attempt, step, body`, with their outputs."""
-    blocks = [EncodedResults(attempt, step, body) for _, attempt, step, body in rows]
+    """Return the results of rows of `number, attempt, step, body, shard`, with their outputs."""
+    blocks = [EncodedResults(attempt, step, body) for _, attempt, step, body, _ in rows]
     outputs = _outputs(database, rollout, {hash_ for block in blocks for hash_ in block.hashes()})
     return [result for block in blocks for result in block.resolve(outputs)]
 
@@ -319,6 +337,11 @@ def requests_after(database: Database, rollout: str, number: int) -> list[tuple[
         (Request(number, RequestKind(kind), ACTOR.decode(actor), from_micros(at), wave), late)
         for number, kind, wave, late, at, actor in database.query(_REQUESTS, (rollout, number))
     ]
+
+
+def late_calls(database: Database, rollout: str) -> list[str]:
+    """Return the calls whose handles were written after another process had taken over."""
+    return [sent for (sent,) in database.query(_LATE, (rollout, RequestKind.AWAIT.value))]
 
 
 def log_of(database: Database, rollout: str) -> list[LogEntry]:

@@ -15,10 +15,10 @@ from koophone_async.batches.call_log import SendingHeld, SendingStopped
 from koophone_async.rollouts.journal import history, lease, queries
 from koophone_async.rollouts.journal.changes import FencedWriter
 from koophone_async.rollouts.journal.driver import Driver
-from koophone_async.rollouts.journal.encoding import COUNTS, PAIRS, OutputStore
+from koophone_async.rollouts.journal.encoding import COUNTS, OutputStore, Start, decode_starts, encode_starts
 from koophone_async.rollouts.journal.errors import LeaseHeld
 from koophone_async.rollouts.journal.lease import Lease, LeaseKey
-from koophone_async.rollouts.journal.records import AdmissionState
+from koophone_async.rollouts.journal.records import ENDED_STATES, AdmissionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,6 +53,11 @@ _ADMISSION: Final = """
 SELECT r.admission, l.epoch, l.renewals, l.expires_at, l.holder
 FROM rollouts r JOIN leases l ON l.rollout = r.id AND l.shard = 0 WHERE r.id = ?
 """
+_HANDED_OVER: Final = """
+SELECT r.id, r.handover, l.epoch, l.renewals, l.expires_at, l.holder
+FROM rollouts r JOIN leases l ON l.rollout = r.id AND l.shard = 0
+WHERE r.handover IS NOT NULL AND r.state <> 'hidden' AND r.state NOT IN (?, ?, ?)
+"""
 
 STOPPED: Final = "the rollout has stopped"
 
@@ -62,8 +67,8 @@ class NewShard:
     """A shard that is to be written."""
 
     selection: int
-    starts: Sequence[tuple[int, int]]
-    """Position of each phone, and the step that it has reached."""
+    starts: Sequence[Start]
+    """At least one phone."""
 
     lock: str | None = None
     """Shards with the same lock are not run at the same time."""
@@ -141,8 +146,8 @@ class ShardDriver(Driver):
     """The right to run one shard, until it is handed back or lost."""
 
     shard: ShardRecord = field(kw_only=True)
-    starts: Sequence[tuple[int, int]] = field(kw_only=True)
-    """Position of each of its phones, and the step that it had reached when the shard was written."""
+    starts: Sequence[Start] = field(kw_only=True)
+    """Its phones, as they were when the shard was written."""
 
     async def hand_back(self, *, is_done: bool) -> None:
         """Write everything that is queued, and end the lease.
@@ -204,7 +209,7 @@ class Shards:
         first = (last or 0) + 1
         empty = COUNTS.encode({})
         for number, shard in enumerate(new, first):
-            starts = PAIRS.encode(list(shard.starts))
+            starts = encode_starts(shard.starts)
             values = (key.rollout, number, *place, shard.selection, shard.lock, starts, empty)
             database.execute(_CREATE, values)
             self._leases.create(database, LeaseKey(key.rollout, number))
@@ -219,13 +224,24 @@ class Shards:
         """Return the shards of a rollout from a number on."""
         return await self._writer.read(self._records, _OF_ROLLOUT, (rollout, first))
 
-    async def starts(self, key: LeaseKey) -> Sequence[tuple[int, int]]:
-        """Return position and step of the phones of a shard, as it was written."""
+    async def starts(self, key: LeaseKey) -> Sequence[Start]:
+        """Return the phones of a shard, as they were when it was written."""
         return await self._writer.read(_read_starts, key)
 
     async def results(self, key: LeaseKey, number: int = 0) -> tuple[int, Sequence[Result]]:
         """Return the results of a shard after a row, and the number of the last row."""
         return await self._writer.read(queries.results_of_shard, key, number)
+
+    async def undriven(self) -> Sequence[tuple[str, str]]:
+        """Return id and handover of the rollouts that workers shall go on with and that nobody drives."""
+        return await self._writer.read(self._undriven)
+
+    def _undriven(self, database: Database) -> Sequence[tuple[str, str]]:
+        return [
+            (rollout, handover)
+            for rollout, handover, *row in database.query(_HANDED_OVER, tuple(ENDED_STATES))
+            if self._leases.living_holder(database, Lease.of_row(LeaseKey(rollout), tuple(row))) is None
+        ]
 
     async def admission(self, rollout: str) -> Admission:
         """Return whether calls of a rollout may be sent."""
@@ -258,7 +274,7 @@ class Shards:
         starts = _read_starts(database, key)
         return ShardDriver(
             record,
-            _within(queries.open_chunks_of(database, key), {position for position, _ in starts}),
+            _within(queries.open_chunks_of(database, key), {target.position for target, _ in starts}),
             self._writer,
             ShardWriter(key, acquired.epoch, self._actor, OutputStore(keep=record.keep_output), self._leases),
             self._now,
@@ -325,9 +341,9 @@ def read_admission(database: Database, leases: Leases, rollout: str) -> Admissio
     return Admission(AdmissionState(state), leases.living_holder(database, held) is not None)
 
 
-def _read_starts(database: Database, key: LeaseKey) -> Sequence[tuple[int, int]]:
+def _read_starts(database: Database, key: LeaseKey) -> Sequence[Start]:
     ((starts,),) = database.query(_STARTS, key)
-    return PAIRS.decode(starts)
+    return decode_starts(starts)
 
 
 def _within(chunks: Iterable[ChunkRecord], positions: set[int]) -> Sequence[ChunkRecord]:

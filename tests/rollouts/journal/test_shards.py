@@ -27,13 +27,17 @@ from koophone_async.rollouts.journal.schema import MIGRATIONS
 from koophone_async.rollouts.journal.shards import NewShard, ShardDriver, ShardRecord
 from koophone_async.rollouts.journal.workers import NewWorker
 from koophone_async.virtual_time import EPOCH
-from tests.rollouts.journal.samples import LeaseClock, all_results, jobs, result, send, states
+from tests.rollouts.journal.samples import LeaseClock, all_results, jobs, result, send, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-HALVES: Final = (NewShard(0, [(0, 0), (1, 0)]), NewShard(0, [(2, 1), (3, 0)]))
+PHONES: Final = list(targets(10))
+HALVES: Final = (
+    NewShard(0, [(PHONES[0], 0), (PHONES[1], 0)]),
+    NewShard(0, [(PHONES[2], 1), (PHONES[3], 0)]),
+)
 
 
 @pytest.fixture
@@ -67,7 +71,7 @@ async def test_shards_are_written_with_their_phones_and_steps(journal: Journal, 
     first, second = await shards(journal, driver)
 
     assert (first.key.shard, second.key.shard) == (1, 2)
-    assert list((await acquire(journal, second)).starts) == [(2, 1), (3, 0)]
+    assert list((await acquire(journal, second)).starts) == [(PHONES[2], 1), (PHONES[3], 0)]
     assert [one.holder is None for one in await journal.shards.open(driver.rollout.id)] == [True, False]
 
 
@@ -106,7 +110,7 @@ async def test_shards_with_the_same_lock_are_not_run_at_the_same_time(
     journal: Journal, driver: Driver, other: Journal
 ) -> None:
     first, second = await shards(
-        journal, driver, [NewShard(0, [(0, 0)], "server:a"), NewShard(0, [(1, 0)], "server:a")]
+        journal, driver, [NewShard(0, [(phone, 0)], "server:a") for phone in PHONES[:2]]
     )
     running = await acquire(journal, first)
     with pytest.raises(LeaseHeld):
@@ -234,7 +238,9 @@ async def test_a_chunk_moves_to_the_shard_that_awaits_it(journal: Journal, drive
     driver.settle(chunk, [result(0)], {})
     await driver.flush()
 
-    (shard,) = await shards(journal, driver, [NewShard(0, [(2, 0), (3, 0)], adopted=[chunk])])
+    (shard,) = await shards(
+        journal, driver, [NewShard(0, [(phone, 0) for phone in PHONES[2:4]], adopted=[chunk])]
+    )
 
     (adopted,) = (await acquire(journal, shard)).open_chunks
     assert adopted.settled == {0, 1}

@@ -1,0 +1,100 @@
+"""Jobs of procrastinate: which worker looks at which rollout and shard.
+
+They are in the database of the journal, and in its schema. A job is deleted when it has ended, also if it has
+failed: as long as the rollout or the shard is not done, somebody hands it out again. So no retry of
+procrastinate meets a queueing lock that a newer job has, and finished jobs need no pruning. A stalled job is
+deleted and not retried: its worker may wake up and end it, and must not end that of another worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from attrs import define, field
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.jobs import Status
+
+from koophone_async.rollouts.journal.postgresql_jobs import connection_options, create_tables
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from koophone_async.rollouts.journal.shards import ShardRecord
+
+DRIVE: Final = "drive"
+RUN_SHARD: Final = "run_shard"
+
+QUEUE: Final = "koophone"
+"""Queue of rollouts that name no other."""
+
+_MAX_CONNECTIONS: Final = 4
+
+log: Final = logging.getLogger(__name__)
+
+
+def drive_queue(queue: str) -> str:
+    """Return the queue of jobs that drive the rollouts of a queue: they wait for those that run shards."""
+    return f"{queue}.drive"
+
+
+@define(eq=False)
+class Jobs:
+    """The jobs in one database."""
+
+    app: App
+    heartbeat: float = field(default=30.0, kw_only=True)
+    """Seconds without a sign of life after which the jobs of a worker are handed out again."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, location: str, *, heartbeat: float = 30.0) -> AsyncGenerator[Jobs]:
+        """Connect to the database of a journal; create the tables of procrastinate if necessary.
+
+        Raises:
+            JournalError: The database cannot be used.
+        """
+        create_tables(location)
+        connector = PsycopgConnector(min_size=1, max_size=_MAX_CONNECTIONS, **connection_options(location))
+        app = App(connector=connector)
+        async with app.open_async():
+            yield cls(app, heartbeat=heartbeat)
+
+    async def drive(self, rollout: str, queue: str = QUEUE) -> None:
+        """Have a worker drive a rollout; nothing changes if that waits for a worker already."""
+        await self._defer(DRIVE, drive_queue(queue), f"{DRIVE}:{rollout}", None, rollout=rollout)
+
+    async def run_shards(self, shards: Sequence[ShardRecord], queue: str = QUEUE) -> None:
+        """Have workers run shards, those of which no job waits for a worker yet."""
+        waiting = {
+            job.queueing_lock
+            for job in await self.app.job_manager.list_jobs_async(
+                task=RUN_SHARD, queue=queue, status=Status.TODO.value
+            )
+        }
+        for shard in shards:
+            rollout, number = shard.key
+            name = f"{RUN_SHARD}:{rollout}:{number}"
+            if name not in waiting:
+                await self._defer(RUN_SHARD, queue, name, shard.lock, rollout=rollout, shard=number)
+
+    async def _defer(
+        self, task: str, queue: str, queueing_lock: str, lock: str | None, **arguments: str | int
+    ) -> None:
+        job = self.app.configure_task(
+            task, allow_unknown=True, queue=queue, queueing_lock=queueing_lock, lock=lock
+        )
+        with suppress(AlreadyEnqueued):
+            await job.defer_async(**arguments)
+
+    async def delete_stalled(self) -> int:
+        """Delete the jobs of workers without a sign of life, and return their number."""
+        manager = self.app.job_manager
+        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=self.heartbeat))
+        for job in stalled:
+            log.warning("job %s is stalled, and will be handed out again", job.call_string)
+            with suppress(ConnectorException):  # another worker was faster, or the job has ended
+                await manager.finish_job_by_id_async(job.id or 0, Status.FAILED, delete_job=True)
+        return len(stalled)

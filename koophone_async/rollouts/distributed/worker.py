@@ -1,0 +1,127 @@
+"""The worker: a process that drives rollouts and runs shards until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from attrs import define, field, frozen
+from procrastinate.exceptions import ConnectorException
+
+from koophone_async import __version__
+from koophone_async.errors import KooPhoneError
+from koophone_async.rollouts.distributed.executor import Executor
+from koophone_async.rollouts.distributed.hand_over import HANDOVER
+from koophone_async.rollouts.distributed.jobs import DRIVE, QUEUE, RUN_SHARD, drive_queue
+from koophone_async.rollouts.journal.lease import LeaseKey
+from koophone_async.rollouts.journal.workers import NewWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from koophone_async.rollouts.distributed.jobs import Jobs
+    from koophone_async.rollouts.journal import Journal
+    from koophone_async.session import Session
+
+_MAX_ROLLOUTS: Final = 100
+"""Rollouts that one worker drives at the same time, which is little work."""
+
+_RESTART_SECONDS: Final = 1.0
+"""Seconds after which jobs are fetched again when the database has failed."""
+
+log: Final = logging.getLogger(__name__)
+
+
+@frozen
+class WorkerOptions:
+    """How a worker works."""
+
+    concurrency: int = 4
+    """Number of shards that it runs at the same time."""
+
+    queues: tuple[str, ...] = (QUEUE,)
+
+
+@define(eq=False)
+class Worker:
+    """A process that drives rollouts and runs shards."""
+
+    _journal: Journal
+    _jobs: Jobs
+    _session: Session
+    _options: WorkerOptions = WorkerOptions()
+    _executor: Executor = field(init=False)
+    _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        executor = Executor(self._journal, self._session, self._jobs, self._jobs.heartbeat / 3)
+        self._executor = executor
+
+        async def drive(rollout: str) -> None:
+            await executor.drive(rollout)
+
+        async def run_shard(rollout: str, shard: int) -> None:
+            await executor.run_shard(LeaseKey(rollout, shard))
+
+        self._jobs.app.task(name=DRIVE)(drive)
+        self._jobs.app.task(name=RUN_SHARD)(run_shard)
+
+    async def run(self) -> None:
+        """Work until `stop`; then hand back what is not done.
+
+        Raises:
+            JournalError: The journal cannot be used, for example since it has another version by now.
+        """
+        options = self._options
+        await self._journal.workers.register(NewWorker(__version__, options.queues, options.concurrency))
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._rescue_repeatedly)
+                group.start_soon(self._fetch, options.queues, options.concurrency)
+                group.start_soon(self._fetch, [drive_queue(queue) for queue in options.queues], _MAX_ROLLOUTS)
+                await self._stopping.wait()
+                await self._executor.interrupt()
+                group.cancel_scope.cancel()  # what runs is awaited
+        finally:
+            with suppress(KooPhoneError):
+                await self._journal.workers.unregister()
+
+    def stop(self) -> None:
+        """Send nothing more, await the answers to calls on the wire, and hand back the rest."""
+        self._stopping.set()
+
+    async def _fetch(self, queues: Sequence[str], concurrency: int) -> None:
+        """Fetch jobs and run them, also after failures of the database."""
+        while not self._stopping.is_set():
+            try:
+                await self._jobs.app.run_worker_async(
+                    queues=list(queues),
+                    concurrency=concurrency,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=self._jobs.heartbeat / 3,
+                    stalled_worker_timeout=self._jobs.heartbeat,
+                )
+            except ConnectorException as error:
+                log.warning("jobs cannot be fetched: %r", error.__cause__ or error)
+            await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _rescue_repeatedly(self) -> None:
+        """Hand out what workers without a sign of life have left, beside procrastinate's periodic jobs."""
+        while True:
+            try:
+                await self._journal.workers.beat()
+                await self._rescue()
+            except (KooPhoneError, ConnectorException) as error:
+                log.warning("nothing was rescued: %s", error)
+            await asyncio.sleep(self._jobs.heartbeat / 3)
+
+    async def _rescue(self) -> None:
+        await self._jobs.delete_stalled()
+        for rollout, handover in await self._journal.shards.undriven():
+            order = HANDOVER.decode(handover)
+            if order.queue in self._options.queues:
+                await self._jobs.drive(rollout, order.queue)
