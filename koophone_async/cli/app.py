@@ -124,6 +124,8 @@ _ROLLOUTS: Final = {
     "undo": ("driving", "undo"),
     "report": ("reporting", "report"),
     "prune": ("showing", "prune"),
+    "worker": ("working", "worker"),
+    "workers": ("working", "workers"),
     "schema": ("showing", "schema"),
 }
 """Modules and functions of the commands of `koophone rollout`."""

@@ -270,6 +270,25 @@ class Rollout:
             with suppress(JournalError, LeaseLost):
                 await self._start.driver.release(state=RolloutState.INTERRUPTED)
 
+    async def hand_over(self, queue: str | None = None) -> str | None:
+        """Have workers drive the rollout instead of this process, and return its id.
+
+        Args:
+            queue: The queue of the workers; default: that of workers that name none.
+
+        Returns:
+            Its id; None if there is nothing to do.
+
+        Raises:
+            InvalidRequest: The journal is not in PostgreSQL.
+        """
+        await self.start()
+        if self._start is None or self._journal is None:
+            return None
+        from koophone_async.rollouts.distributed.hand_over import hand_over  # noqa: PLC0415 - needs an extra
+
+        return await hand_over(self._journal, self._start, queue)
+
     async def pause(self) -> None:
         """Send nothing more until `go_on`; jobs that run are awaited meanwhile."""
         await requests.pause(*self._named)

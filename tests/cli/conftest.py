@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from koophone_async.cli import api, config, doctor, exec_command, main, operation_commands, wait
 from koophone_async.cli.app import app
 from koophone_async.cli.progress import CI_VARIABLES
-from koophone_async.cli.rollouts import checking, driving, reporting, requests, scheduling, showing
+from koophone_async.cli.rollouts import checking, driving, reporting, requests, scheduling, showing, working
 from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator, Fault
 from koophone_async.testing import run_virtually
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-m", "koophone_async.cli")
 _MODULES = (
     *(api, wait, config, doctor, exec_command, operation_commands),
-    *(checking, driving, reporting, requests, scheduling, showing),
+    *(checking, driving, reporting, requests, scheduling, showing, working),
 )
 _PREFIXES = ("HUAWEICLOUD_", "KOOPHONE_")
 

@@ -30,6 +30,7 @@ from koophone_async.rollouts import (
 )
 from koophone_async.rollouts.durations import parse_duration
 from koophone_async.rollouts.journal import WaitingFor
+from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 from koophone_async.rollouts.requests import go_on
 from koophone_async.rollouts.runner import DEADLINE
 from koophone_async.rollouts.starts import RETRIABLE
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
     from koophone_async.rollouts.waves import Wave
     from koophone_async.session import Session
+
+_LIVING: Final = 60.0
+"""Seconds since its last heartbeat after which a worker does not count as running."""
 
 _LEASE_MARGIN: Final = 1.0
 """Seconds after the end of a lease at which it is tried again."""
@@ -58,9 +62,13 @@ def start(
     forget_output: Annotated[
         bool, typer.Option("--forget-output", help="Keep only size and hash of outputs, which may be secret.")
     ] = False,
+    queue: Annotated[
+        str | None,
+        typer.Option(metavar="QUEUE", help="Hand it to workers of this queue, by a journal in PostgreSQL."),
+    ] = None,
     journal: JournalOption = None,
 ) -> None:
-    """Start a rollout, and follow it to its end.
+    """Start a rollout, and follow it to its end; with a journal in PostgreSQL, hand it to workers.
 
     It waits at gates. Without a terminal it ends where approval is needed, with exit code 4; `approve` and
     `resume` go on. Ctrl-C leaves it: what was sent is in the journal, and `resume` goes on.
@@ -73,7 +81,9 @@ def start(
         def rollout(opened: Journal, session: Session) -> Rollout:
             return Rollout(loaded, opened, session, waits_at_gates=_has_terminal(), options=options)
 
-        return await unless_refused(_drive(current_settings(context), journal, rollout, waves=loaded.waves))
+        return await unless_refused(
+            _drive(current_settings(context), journal, rollout, waves=loaded.waves, queue=queue)
+        )
 
     execute(work())
 
@@ -221,6 +231,7 @@ async def _drive(
     run: str | None = None,
     waves: Sequence[Wave] = (),
     before: Callable[[Journal, Session], Awaitable[None]] | None = None,
+    queue: str | None = None,
 ) -> Exit:
     """Drive a rollout to its end, or to where it is left, and return the exit code."""
     async with await Journal.open(location) as journal, settings.session() as session:
@@ -230,7 +241,20 @@ async def _drive(
         if (code := await _begin(rollout, journal, run)) is not None:
             return code
         _report_skipped(waves, (await rollout.status()).targets)
+        if isinstance(journal.place, PostgresLocation):
+            return await _hand_over(rollout, journal, queue)
         return await _follow(rollout, session)
+
+
+async def _hand_over(rollout: Rollout, journal: Journal, queue: str | None) -> Exit:
+    """Have workers go on with a rollout, and print whether there are any."""
+    await rollout.hand_over(queue)
+    living = [worker for worker in await journal.workers.all() if worker.seconds_since_beat < _LIVING]
+    if living:
+        print_stderr(f"koophone: handed to {len(living):,} workers; `koophone rollout watch` follows it")
+    else:
+        print_stderr("koophone: waiting for a worker: none is running; start `koophone rollout worker`")
+    return Exit.DONE
 
 
 def _report_skipped(waves: Sequence[Wave], targets: int) -> None:

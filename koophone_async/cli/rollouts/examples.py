@@ -12,6 +12,11 @@ _EXAMPLES: Final = {
     "list": ("koophone rollout list", "koophone rollout list --output jsonl"),
     "outcomes": ("koophone rollout outcomes", "koophone rollout outcomes friday --output csv"),
     "prune": ("koophone rollout prune", "koophone rollout prune --older-than 30d"),
+    "worker": (
+        "koophone rollout worker --journal postgresql://koophone@db/koophone",
+        "koophone rollout worker --concurrency 8 --queue nightly",
+    ),
+    "workers": ("koophone rollout workers", "koophone rollout workers --output json"),
     "schema": ("koophone rollout schema", "koophone rollout schema > rollout.schema.json"),
     "schedule add": (
         "koophone rollout schedule add plan.yaml --cron '0 2 * * *' --timezone Asia/Shanghai",

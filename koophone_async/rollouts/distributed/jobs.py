@@ -8,27 +8,30 @@ deleted and not retried: its worker may wake up and end it, and must not end tha
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+import psycopg
 from attrs import define, field
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 
-from koophone_async.rollouts.journal.postgresql_jobs import connection_options, create_tables
+from koophone_async.rollouts.distributed.tables import connection_options, create_tables
+from koophone_async.rollouts.journal.errors import JournalError
+from koophone_async.rollouts.journal.postgresql_errors import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
     from koophone_async.rollouts.journal.shards import ShardRecord
 
 DRIVE: Final = "drive"
 RUN_SHARD: Final = "run_shard"
-
-QUEUE: Final = "koophone"
-"""Queue of rollouts that name no other."""
+START_SCHEDULES: Final = "start_schedules"
 
 _MAX_CONNECTIONS: Final = 4
 
@@ -50,23 +53,28 @@ class Jobs:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, location: str, *, heartbeat: float = 30.0) -> AsyncGenerator[Jobs]:
+    async def open(cls, location: PostgresLocation, *, heartbeat: float = 30.0) -> AsyncGenerator[Jobs]:
         """Connect to the database of a journal; create the tables of procrastinate if necessary.
 
         Raises:
             JournalError: The database cannot be used.
         """
-        create_tables(location)
-        connector = PsycopgConnector(min_size=1, max_size=_MAX_CONNECTIONS, **connection_options(location))
+        try:
+            await asyncio.to_thread(create_tables, location)
+        except psycopg.Error as error:
+            raise JournalError("", location.label, problem_of(error)) from error
+        connector = PsycopgConnector(
+            min_size=1, max_size=_MAX_CONNECTIONS, kwargs=connection_options(location)
+        )
         app = App(connector=connector)
         async with app.open_async():
             yield cls(app, heartbeat=heartbeat)
 
-    async def drive(self, rollout: str, queue: str = QUEUE) -> None:
+    async def drive(self, rollout: str, queue: str) -> None:
         """Have a worker drive a rollout; nothing changes if that waits for a worker already."""
         await self._defer(DRIVE, drive_queue(queue), f"{DRIVE}:{rollout}", None, rollout=rollout)
 
-    async def run_shards(self, shards: Sequence[ShardRecord], queue: str = QUEUE) -> None:
+    async def run_shards(self, shards: Sequence[ShardRecord], queue: str) -> None:
         """Have workers run shards, those of which no job waits for a worker yet."""
         waiting = {
             job.queueing_lock

@@ -260,6 +260,7 @@ class ShardedWaves:
         if sent:
             counts[PENDING] -= sent
             counts[IN_FLIGHT] = counts.get(IN_FLIGHT, 0) + sent
+            counts = {name: count for name, count in counts.items() if count}
         if counts != self._counts:
             self._counts = counts
             self._attempt.driver.update(counts=counts)

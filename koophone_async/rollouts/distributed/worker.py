@@ -11,19 +11,22 @@ import anyio
 from attrs import define, field, frozen
 from procrastinate.exceptions import ConnectorException
 
-from koophone_async import __version__
 from koophone_async.errors import KooPhoneError
 from koophone_async.rollouts.distributed.executor import Executor
-from koophone_async.rollouts.distributed.hand_over import HANDOVER
-from koophone_async.rollouts.distributed.jobs import DRIVE, QUEUE, RUN_SHARD, drive_queue
+from koophone_async.rollouts.distributed.hand_over import HANDOVER, QUEUE, release
+from koophone_async.rollouts.distributed.jobs import DRIVE, RUN_SHARD, START_SCHEDULES, drive_queue
 from koophone_async.rollouts.journal.lease import LeaseKey
 from koophone_async.rollouts.journal.workers import NewWorker
+from koophone_async.rollouts.schedules import start_due
+from koophone_async.rollouts.starts import create
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from koophone_async.rollouts.distributed.jobs import Jobs
     from koophone_async.rollouts.journal import Journal
+    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.starts import NewOptions
     from koophone_async.session import Session
 
 _MAX_ROLLOUTS: Final = 100
@@ -39,6 +42,9 @@ log: Final = logging.getLogger(__name__)
 class WorkerOptions:
     """How a worker works."""
 
+    version: str
+    """Of its program."""
+
     concurrency: int = 4
     """Number of shards that it runs at the same time."""
 
@@ -52,7 +58,7 @@ class Worker:
     _journal: Journal
     _jobs: Jobs
     _session: Session
-    _options: WorkerOptions = WorkerOptions()
+    _options: WorkerOptions
     _executor: Executor = field(init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
 
@@ -66,8 +72,17 @@ class Worker:
         async def run_shard(rollout: str, shard: int) -> None:
             await executor.run_shard(LeaseKey(rollout, shard))
 
-        self._jobs.app.task(name=DRIVE)(drive)
-        self._jobs.app.task(name=RUN_SHARD)(run_shard)
+        async def start_schedules(timestamp: int) -> None:
+            del timestamp  # a run that is late is not one that was due then
+            await self._start_schedules()
+
+        app = self._jobs.app
+        app.task(name=DRIVE)(drive)
+        app.task(name=RUN_SHARD)(run_shard)
+        schedules = app.task(name=START_SCHEDULES, queue=drive_queue(self._options.queues[0]))(
+            start_schedules
+        )
+        app.periodic(cron="* * * * *")(schedules)
 
     async def run(self) -> None:
         """Work until `stop`; then hand back what is not done.
@@ -76,7 +91,7 @@ class Worker:
             JournalError: The journal cannot be used, for example since it has another version by now.
         """
         options = self._options
-        await self._journal.workers.register(NewWorker(__version__, options.queues, options.concurrency))
+        await self._journal.workers.register(NewWorker(options.version, options.queues, options.concurrency))
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._rescue_repeatedly)
@@ -108,6 +123,16 @@ class Worker:
             except ConnectorException as error:
                 log.warning("jobs cannot be fetched: %r", error.__cause__ or error)
             await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _start_schedules(self) -> None:
+        """Start the rollouts that are due."""
+
+        async def begin(plan: Plan, options: NewOptions) -> str:
+            start = await create(self._journal, plan, self._session, options)
+            return await release(start, self._jobs, self._options.queues[0])
+
+        for name, what in (await start_due(self._journal, begin, self._session.now())).items():
+            log.info("schedule %s: %s", name, what)
 
     async def _rescue_repeatedly(self) -> None:
         """Hand out what workers without a sign of life have left, beside procrastinate's periodic jobs."""

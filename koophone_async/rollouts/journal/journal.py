@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from koophone_async.rollouts.journal.database import Database
+    from koophone_async.rollouts.journal.location import Location
     from koophone_async.rollouts.journal.records import (
         AttemptRecord,
         ChunkRecord,
@@ -83,6 +84,9 @@ class Journal:
     _lease_clock: Callable[[], float]
     _thread: ThreadPoolExecutor
     _database: Database
+    place: Location = field(repr=False)
+    """Where it is, with its secrets."""
+
     _drivers: list[Driver] = field(factory=list[Driver], init=False)
     shards: Shards = field(init=False)
     """Parts of rollouts that workers run."""
@@ -140,7 +144,7 @@ class Journal:
         leases = Leases.of_this_process(actor, is_local=not place.is_shared)
         writer = GroupWriter(database, thread)
         label = place.label if isinstance(place, PostgresLocation) else str(text)
-        return cls(label, actor, writer, leases, now, lease_clock or boot_clock, thread, database)
+        return cls(label, actor, writer, leases, now, lease_clock or boot_clock, thread, database, place)
 
     async def __aenter__(self) -> Self:
         """Return the journal."""

@@ -55,7 +55,7 @@ def connect(location: PostgresLocation, lock_timeout: float) -> psycopg.Connecti
         psycopg.Error: It is not possible.
         OSError: The file with the password cannot be read.
     """
-    db = psycopg.connect(**_parameters(location), autocommit=True, prepare_threshold=None)
+    db = psycopg.connect(**parameters_of(location), autocommit=True, prepare_threshold=None)
     try:
         _check(db, location)
         settings = SQL(_SETTINGS).format(
@@ -70,7 +70,13 @@ def connect(location: PostgresLocation, lock_timeout: float) -> psycopg.Connecti
     return db
 
 
-def _parameters(location: PostgresLocation) -> dict[str, Any]:
+def parameters_of(location: PostgresLocation) -> dict[str, Any]:
+    """Return the parameters of connections to a journal.
+
+    Raises:
+        InvalidRequest: An option is unknown or invalid.
+        OSError: The file with the password cannot be read.
+    """
     try:
         parameters = conninfo_to_dict(location.url)
     except psycopg.Error:

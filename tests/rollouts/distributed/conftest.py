@@ -8,7 +8,7 @@ import pytest_asyncio
 from attrs import define, field
 
 from koophone_async.rollouts.distributed.executor import Executor
-from koophone_async.rollouts.distributed.hand_over import hand_over
+from koophone_async.rollouts.distributed.hand_over import release
 from koophone_async.rollouts.starts import NewOptions, create
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class InProcess:
     async def take(self, start: Start | None) -> str:
         """Have the workers go on with a rollout."""
         assert start is not None
-        return await hand_over(start, self, "koophone")
+        return await release(start, self, "koophone")
 
     async def finish(self) -> None:
         """Wait until the workers have nothing to do."""
