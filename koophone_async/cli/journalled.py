@@ -18,6 +18,7 @@ from attrs import frozen
 
 from koophone_async.batches import State
 from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.journal_option import warn_of_password
 from koophone_async.errors import InvalidRequest
 from koophone_async.polling import Deadline
 
@@ -104,6 +105,7 @@ class RunOptions:
         str | None,
         typer.Option(
             metavar="PATH|URL",
+            callback=warn_of_password,
             help="Journal, for `rollout resume`; default: KOOPHONE_JOURNAL, else one in ~/.local/state.",
         ),
     ] = None
@@ -126,7 +128,7 @@ class RunOptions:
         from koophone_async.rollouts.journal.location import default_location  # noqa: PLC0415 - after help
 
         if self.no_journal and self.journal is not None:
-            raise InvalidRequest("", "--no-journal", f"contradicts --journal {self.journal}")
+            raise InvalidRequest("", "--no-journal", "contradicts --journal")
         if not self.no_journal and (self.journal or default_location()) is not None:
             return True
         for name, value in {"--waves": self.waves, "--stop-at": self.stop_at}.items():

@@ -8,6 +8,7 @@ import typer
 
 from koophone_async.batches import State
 from koophone_async.cli.errors import Exit
+from koophone_async.cli.journal_option import warn_of_password
 from koophone_async.rollouts import RolloutRecord, RolloutState
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id or name of a rollout, or `last`.")]
@@ -16,6 +17,7 @@ JournalOption = Annotated[
     typer.Option(
         "--journal",
         metavar="PATH|URL",
+        callback=warn_of_password,
         help="Journal with the rollouts; default: KOOPHONE_JOURNAL, else one in ~/.local/state.",
     ),
 ]

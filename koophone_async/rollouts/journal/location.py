@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.journal.postgresql_location import SCHEMES, PostgresLocation
@@ -39,6 +39,8 @@ class SqliteLocation:
     path: Path
     single_machine: bool = False
     """Whether the caller states that no other machine uses a file on a network file system."""
+
+    has_secret: bool = field(default=False, init=False)
 
     @property
     def is_shared(self) -> bool:

@@ -39,9 +39,7 @@ _MAX_DELAY: Final = 1.0
 
 _NUL: Final = "\N{SYMBOL FOR NULL}"
 
-_BEGIN: Final = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_catalog.pg_current_xact_id()::text"
-)
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.pg_current_xact_id()::text"
 _STATUS: Final = "SELECT pg_catalog.pg_xact_status(%s::text::pg_catalog.xid8)"
 _CLOCK: Final = "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::double precision"
 
@@ -120,8 +118,8 @@ class PostgresDatabase:
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Commit to disk at the end, or undo everything if it raises."""
-        transaction = self._begin()
         try:
+            transaction = self._begin()
             yield
         except BaseException:
             with suppress(psycopg.Error):

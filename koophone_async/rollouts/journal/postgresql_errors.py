@@ -31,17 +31,18 @@ _PROBLEMS: Final = (
 
 def is_cut(error: Exception) -> bool:
     """Return whether an error means that the connection is lost."""
-    if not isinstance(error, psycopg.OperationalError):
+    if not isinstance(error, psycopg.Error):
         return False
-    state = error.sqlstate  # None if it comes from the client's side of the connection
-    return state is None or state.startswith("08") or state in _CUT
+    if error.sqlstate is None:  # from the client's side of the connection
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith("08") or error.sqlstate in _CUT
 
 
 def problem_of(error: psycopg.Error) -> str:
     """Return what an error means to a person."""
     text = next((text for kind, text in _PROBLEMS if isinstance(error, kind)), None)
     if text is None:
-        text = "the connection was lost" if is_cut(error) else "cannot be used"
+        text = "the server cannot be reached" if is_cut(error) else "cannot be used"
     return f"{text} ({message_of(error)})"
 
 

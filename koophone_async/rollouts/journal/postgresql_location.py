@@ -70,7 +70,7 @@ class PostgresLocation:
             raise InvalidRequest("", "journal", f"schema: {schema!r} is no plain name", Rule.BAD_FORMAT)
         return cls(
             f"postgresql://{user.partition(':')[0]}{at}{hosts}{url.path}",
-            url._replace(query="&".join(filter(_is_of_libpq, options))).geturl(),
+            f"postgresql://{url.netloc}{url.path}?{'&'.join(filter(_is_of_libpq, options))}",
             schema,
             None if password_file is None else Path(password_file).expanduser(),
             ":" in user or not _SECRETS.isdisjoint(values),

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import psycopg
 import pytest
 from attrs import define
@@ -77,6 +78,14 @@ def run_sql(location: str, statement: str, *values: object) -> list[tuple[Any, .
         db.execute("SET search_path = koophone")
         cursor = db.execute(statement.replace("?", "%s").encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+def change_holder(location: str, **changes: object) -> None:
+    """Make the holder of the only lease a process elsewhere."""
+    ((text,),) = run_sql(location, "SELECT holder FROM leases")
+    holder: dict[str, Any] = msgspec.json.decode(text)
+    holder["process"] |= changes
+    run_sql(location, "UPDATE leases SET holder = ?", msgspec.json.encode(holder).decode())
 
 
 async def run_in_journal(journal: Journal, statement: str) -> None:

@@ -6,9 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 import pytest
 from attrs import evolve
 
@@ -28,6 +27,7 @@ from koophone_async.virtual_time import EPOCH, VirtualTimeLoop, run_virtually
 from tests.rollouts.journal.samples import (
     IN_A_FILE,
     LeaseClock,
+    change_holder,
     jobs,
     only_chunk,
     result,
@@ -62,14 +62,6 @@ async def other(location: str, clock: LeaseClock) -> AsyncGenerator[Journal]:
     """Return the journal as another process of the same machine sees it."""
     async with await Journal.open(location, lease_clock=clock, actor=Actor("other", "host")) as other:
         yield other
-
-
-def change_holder(location: str, **changes: object) -> None:
-    """Make the holder of the only lease a process elsewhere."""
-    ((text,),) = run_sql(location, "SELECT holder FROM leases")
-    holder: dict[str, Any] = msgspec.json.decode(text)
-    holder["process"] |= changes
-    run_sql(location, "UPDATE leases SET holder = ?", msgspec.json.encode(holder).decode())
 
 
 async def test_a_living_driver_is_not_replaced(driver: Driver, other: Journal, clock: LeaseClock) -> None:
