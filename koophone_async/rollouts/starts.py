@@ -17,11 +17,13 @@ from koophone_async.rollouts.changes import with_value
 from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.forecast import Forecast, forecast
 from koophone_async.rollouts.journal import ChunkState, Kind, NewRollout, RolloutRecord, RolloutState
+from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 from koophone_async.rollouts.last_outcomes import last_outcomes
 from koophone_async.rollouts.links import check_links
 from koophone_async.rollouts.phones import IN_FLIGHT, PENDING
 from koophone_async.rollouts.plan import Plan
 from koophone_async.rollouts.runner import DEADLINE
+from koophone_async.rollouts.server_queues import needs_servers_apart
 from koophone_async.rollouts.targets import resolve, targets_of
 from koophone_async.rollouts.verbs import verbs_of
 from koophone_async.rollouts.waves import WavePlan
@@ -117,7 +119,9 @@ async def create(
             problem = f"is {account}, and the plan was scheduled with {options.account}"
             raise InvalidRequest("", "account", problem, Rule.CONFLICT)
         if options.items is None:
-            targets = await resolve(plan, clients)
+            is_for_workers = isinstance(journal.place, PostgresLocation)
+            with_servers = is_for_workers and needs_servers_apart(plan)
+            targets = await resolve(plan, clients, with_states=with_servers)
         else:
             targets = targets_of(options.items, plan.order)
         now = utc_now() if session is None else session.now()

@@ -97,6 +97,11 @@ class Jobs:
         with suppress(AlreadyEnqueued):
             await job.defer_async(**arguments)
 
+    async def journal_version(self) -> int:
+        """Return the version of the journal's tables."""
+        row = await self.app.connector.execute_query_one_async("SELECT version FROM journal_version")
+        return int(row["version"])
+
     async def delete_stalled(self) -> int:
         """Delete the jobs of workers without a sign of life, and return their number."""
         manager = self.app.job_manager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define, field
 
 from koophone_async.rollouts.journal.shards import NewShard
-from koophone_async.rollouts.verbs import verbs_of
+from koophone_async.rollouts.server_queues import needs_servers_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,20 +26,11 @@ _CALL: Final = 100
 _WANTED: Final = 16
 """Shards that a wave is cut into, if it is large enough: so that each of several workers has some."""
 
-_ADB: Final = "cph.commands."
-"""Operations whose jobs a server runs one after the other."""
-
 
 def shard_size(phones: int) -> int:
     """Return the maximum number of phones of each shard of a wave."""
     calls = math.ceil(phones / _WANTED / _CALL)
     return min(_MAX_SIZE, max(1, calls) * _CALL)
-
-
-def needs_servers_apart(plan: Plan) -> bool:
-    """Return whether servers run jobs of a plan one after the other, so that one worker has each."""
-    verbs = verbs_of(plan.service, plan.resource)
-    return any(verbs[step.verb].operation.name.startswith(_ADB) for step in plan.steps)
 
 
 def cut(

@@ -7,7 +7,6 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import anyio
 from attrs import define, field, frozen
 from procrastinate.exceptions import ConnectorException
 
@@ -15,13 +14,14 @@ from koophone_async.errors import KooPhoneError
 from koophone_async.rollouts.distributed.executor import Executor
 from koophone_async.rollouts.distributed.hand_over import HANDOVER, QUEUE, release
 from koophone_async.rollouts.distributed.jobs import DRIVE, RUN_SHARD, START_SCHEDULES, drive_queue
+from koophone_async.rollouts.journal import JournalError, schema
 from koophone_async.rollouts.journal.lease import LeaseKey
 from koophone_async.rollouts.journal.workers import NewWorker
 from koophone_async.rollouts.schedules import start_due
 from koophone_async.rollouts.starts import create
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from koophone_async.rollouts.distributed.jobs import Jobs
     from koophone_async.rollouts.journal import Journal
@@ -36,6 +36,10 @@ _RESTART_SECONDS: Final = 1.0
 """Seconds after which jobs are fetched again when the database has failed."""
 
 log: Final = logging.getLogger(__name__)
+
+
+class JournalVersion(JournalError):
+    """The journal has another version than this program."""
 
 
 @frozen
@@ -60,17 +64,24 @@ class Worker:
     _session: Session
     _options: WorkerOptions
     _executor: Executor = field(init=False)
+    _running: set[asyncio.Task[None]] = field(factory=set["asyncio.Task[None]"], init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         executor = Executor(self._journal, self._session, self._jobs, self._jobs.heartbeat / 3)
         self._executor = executor
 
+        slots = asyncio.Semaphore(self._options.concurrency)
+
         async def drive(rollout: str) -> None:
-            await executor.drive(rollout)
+            await self._keep(executor.drive(rollout))
 
         async def run_shard(rollout: str, shard: int) -> None:
-            await executor.run_shard(LeaseKey(rollout, shard))
+            async with slots:
+                await executor.run_shard(LeaseKey(rollout, shard))
+
+        async def keep_shard(rollout: str, shard: int) -> None:
+            await self._keep(run_shard(rollout, shard))
 
         async def start_schedules(timestamp: int) -> None:
             del timestamp  # a run that is late is not one that was due then
@@ -78,7 +89,7 @@ class Worker:
 
         app = self._jobs.app
         app.task(name=DRIVE)(drive)
-        app.task(name=RUN_SHARD)(run_shard)
+        app.task(name=RUN_SHARD)(keep_shard)
         schedules = app.task(name=START_SCHEDULES, queue=drive_queue(self._options.queues[0]))(
             start_schedules
         )
@@ -92,17 +103,26 @@ class Worker:
         """
         options = self._options
         await self._journal.workers.register(NewWorker(options.version, options.queues, options.concurrency))
+        tasks = [
+            asyncio.create_task(self._rescue_repeatedly()),
+            asyncio.create_task(self._fetch(options.queues, options.concurrency)),
+            asyncio.create_task(self._fetch([drive_queue(q) for q in options.queues], _MAX_ROLLOUTS)),
+        ]
+        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._rescue_repeatedly)
-                group.start_soon(self._fetch, options.queues, options.concurrency)
-                group.start_soon(self._fetch, [drive_queue(queue) for queue in options.queues], _MAX_ROLLOUTS)
-                await self._stopping.wait()
-                await self._executor.interrupt()
-                group.cancel_scope.cancel()  # what runs is awaited
+            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            self.stop()
+            await self._executor.interrupt()
+            await asyncio.gather(*self._running, return_exceptions=True)
         finally:
+            for task in (stopping, *tasks):
+                task.cancel()
+            await asyncio.wait(tasks)
             with suppress(KooPhoneError):
                 await self._journal.workers.unregister()
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
 
     def stop(self) -> None:
         """Send nothing more, await the answers to calls on the wire, and hand back the rest."""
@@ -119,10 +139,23 @@ class Worker:
                     install_signal_handlers=False,
                     update_heartbeat_interval=self._jobs.heartbeat / 3,
                     stalled_worker_timeout=self._jobs.heartbeat,
+                    shutdown_graceful_timeout=_RESTART_SECONDS,
                 )
             except ConnectorException as error:
-                log.warning("jobs cannot be fetched: %r", error.__cause__ or error)
+                log.warning("jobs cannot be fetched: %s", error.__cause__ or error)
             await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _keep(self, work: Coroutine[None, None, None]) -> None:
+        """Do the work of a job, which goes on when procrastinate gives up because its connection is cut."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._end)
+        await asyncio.shield(task)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("%s", error)
 
     async def _start_schedules(self) -> None:
         """Start the rollouts that are due."""
@@ -139,10 +172,27 @@ class Worker:
         while True:
             try:
                 await self._journal.workers.beat()
+                await self._check_version()
                 await self._rescue()
+            except JournalVersion:
+                raise
             except (KooPhoneError, ConnectorException) as error:
                 log.warning("nothing was rescued: %s", error)
             await asyncio.sleep(self._jobs.heartbeat / 3)
+
+    async def _check_version(self) -> None:
+        """Raise if another program has brought the journal to a later version since this one has opened it.
+
+        Raises:
+            JournalVersion: It has.
+        """
+        version = await self._jobs.journal_version()
+        if version != schema.VERSION:
+            raise JournalVersion(
+                "",
+                self._journal.location,
+                f"has version {version} now, and this worker knows {schema.VERSION}",
+            )
 
     async def _rescue(self) -> None:
         await self._jobs.delete_stalled()

@@ -74,8 +74,8 @@ class InProcess:
     async def finish(self) -> None:
         """Wait until the workers have nothing to do."""
         while self.tasks:
-            for task in list(self.tasks):
-                await task
+            await asyncio.gather(*self.tasks)
+            await asyncio.sleep(0)  # until what has ended is no longer among them
 
     async def stop(self) -> None:
         """Stop all workers at once."""
