@@ -20,10 +20,10 @@ PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test nightly kills lint types check build bench lock release clean
+.PHONY: help demo test nightly kills kills-distributed lint types check build bench lock release clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # What a developer has holds what the demo needs, and nothing is taken from it again.
 demo: $(or $(wildcard $(DEV)),$(DEMO)) ## Run a command on 1,000 phones of a local emulator
@@ -37,6 +37,9 @@ nightly: $(DEV) ## Run the long simulations, which `make test` leaves out
 
 kills: $(DEV) ## Kill rollouts at random points, resume them, and compare: make kills N=200
 	@$(BIN)/python -m tests.rollouts.crashes $(or $(N),200) $(SEED)
+
+kills-distributed: $(DEV) ## Harm workers and their database, and compare: make kills-distributed N=100
+	@$(BIN)/python -m tests.distributed.crashes $(or $(N),100) $(SEED)
 
 lint: $(DEV) ## Check style and format
 	@$(BIN)/ruff check --quiet
