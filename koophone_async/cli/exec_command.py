@@ -89,7 +89,7 @@ def run(
 
     async def work(settings: Settings, words: Sequence[str]) -> Exit:
         operation = commands.RUN_SYNC if sync else commands.RUN
-        selected = await with_failed(args, INSTANCES, operation, options.journal)
+        selected = await with_failed(args, INSTANCES, operation, options.journal, settings.profile)
         if selected is None:
             return Exit.DONE
         selection = Selection.of(INSTANCES, selected)

@@ -52,9 +52,20 @@ _OTHERS: Final = ("ids", "ids_file", "names", "where", "tag", "select_all", "ser
 
 
 async def with_failed(
-    args: Mapping[str, Any], inventory: Inventory, operation: AnyOperation, journal: str | None
+    args: Mapping[str, Any],
+    inventory: Inventory,
+    operation: AnyOperation,
+    journal: str | None,
+    profile: str | None = None,
 ) -> Mapping[str, Any] | None:
     """Return arguments in which the ids that did not succeed replace `--failed-from`.
+
+    Args:
+        args: The arguments.
+        inventory: What they select from.
+        operation: What is to be done.
+        journal: The journal with the run.
+        profile: The profile in use, whose rows are selected if those of a file have one.
 
     Returns:
         The arguments; None if nothing failed, which is printed.
@@ -72,7 +83,11 @@ async def with_failed(
     states = {State.REFUSED} if operation.order else {State.FAILED, State.REFUSED}
     if args.get("not_sent"):
         states.add(State.NOT_SENT)
-    last = _of_file(source) if _is_file(source) else await _of_rollout(source, journal, inventory.operation)
+    last = (
+        _of_file(source, profile)
+        if _is_file(source)
+        else await _of_rollout(source, journal, inventory.operation)
+    )
     ids = [id for id, state in last.items() if state in states]
     unknown = sum(state is State.UNKNOWN for state in last.values())
     if unknown:
@@ -109,11 +124,12 @@ async def _of_rollout(name: str, location: str | None, lister: str) -> dict[str,
         raise InvalidRequest("", f"{_OPTION} {name}", str(error)) from None
 
 
-def _of_file(file: str) -> dict[str, State]:
+def _of_file(file: str, profile: str | None) -> dict[str, State]:
     """Return the last state of each phone in the output of a command."""
     option = f"{_OPTION} {file}"
     try:
-        return {_id(row): _state(row) for row in _rows(decode_text(read_bytes(file, option, MAX_SIZE)))}
+        rows = _rows(decode_text(read_bytes(file, option, MAX_SIZE)))
+        return {_id(row): _state(row) for row in rows if _is_of(profile, row)}
     except ValueError as error:
         raise InvalidRequest("", option, str(error)) from None
 
@@ -143,6 +159,18 @@ def _row(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise ValueError(f"has {type(value).__name__} instead of rows with id and state")  # noqa: TRY004 - of the file
     return cast("Mapping[str, object]", value)
+
+
+def _is_of(profile: str | None, row: Mapping[str, object]) -> bool:
+    """Return whether a row is of the account in use.
+
+    Raises:
+        ValueError: It is of a profile, and none is in use.
+    """
+    named = row.get("profile")
+    if named and not profile:
+        raise ValueError(f"has rows of the profile {named}; use --profile {named}, or several")
+    return not named or named == profile
 
 
 def _id(row: Mapping[str, object]) -> str:

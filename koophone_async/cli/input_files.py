@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import Final, cast
 
 from koophone_async import id_files
 from koophone_async.cli.interruption import raising
+from koophone_async.cli.profiles import running
 from koophone_async.errors import InvalidRequest
 from koophone_async.file_access import UnusableFile, bounded, exposure, open_bounded
 from koophone_async.id_files import MAX_SIZE
@@ -40,11 +41,17 @@ def opened(file: str, option: str, max_bytes: int) -> Generator[BufferedReader]:
 
 
 def _open(file: str, max_bytes: int) -> BufferedReader:
-    return (
-        bounded(cast("BufferedReader", sys.stdin.buffer).read1, max_bytes)
-        if file == "-"
-        else open_bounded(file, max_bytes)
-    )
+    return _open_stdin(max_bytes) if file == "-" else open_bounded(file, max_bytes)
+
+
+def _open_stdin(max_bytes: int) -> BufferedReader:
+    """Return a stream of stdin: from its start again for each profile, if the command runs over several."""
+    stdin, profiles = cast("BufferedReader", sys.stdin.buffer), running()
+    if profiles is None:
+        return bounded(stdin.read1, max_bytes)
+    if profiles.stdin is None:
+        profiles.stdin = bounded(stdin.read1, MAX_SIZE).read()
+    return bounded(BytesIO(profiles.stdin).read, max_bytes)
 
 
 def read_bytes(file: str, option: str, max_bytes: int) -> bytes:

@@ -223,7 +223,9 @@ class FleetCommand:
         view, options = view_of(args), RunOptions.of(args)
         if args.get("server"):
             return await run_on_servers(self.entry, settings, arguments, args, view)
-        selected = await with_failed(args, self.verb.inventory, self.entry.operation, options.journal)
+        selected = await with_failed(
+            args, self.verb.inventory, self.entry.operation, options.journal, settings.profile
+        )
         if selected is None:
             return Exit.DONE
         selection = Selection.of(self.verb.inventory, selected)

@@ -14,6 +14,9 @@ from koophone_async.cli.errors import STOPPED, Exit, print_stderr
 from koophone_async.cli.rows import Row
 from koophone_async.cli.view_rows import Arranged
 
+_OF_NO_ACCOUNT: Final = ("rollout", "emulator", "demo", "events", "console")
+"""Commands that are no call of an account: the plan of a rollout names the profiles of its targets."""
+
 
 @define
 class Profiles:
@@ -25,6 +28,9 @@ class Profiles:
     rows: Arranged | None = field(default=None, init=False)
     """Prints the rows of all."""
 
+    stdin: bytes | None = field(default=None, init=False)
+    """What was read from stdin, which every run reads."""
+
 
 _running: Final = ContextVar[Profiles | None]("profiles", default=None)
 
@@ -33,6 +39,11 @@ def current_profile() -> str | None:
     """Return the profile in use, if the command runs over several."""
     running = _running.get()
     return None if running is None else running.profile
+
+
+def running() -> Profiles | None:
+    """Return what the runs share, if the command runs over several profiles."""
+    return _running.get()
 
 
 def with_profile(columns: Columns) -> Columns:
@@ -79,23 +90,35 @@ def run_over(context: Any, invoke: Callable[[Any], object]) -> None:  # noqa: AN
     """
     # Invoking a group takes the words of its subcommand out of the context.
     words = (list(context._protected_args), list(context.args))  # noqa: SLF001 - click has no other way
+    _check([*words[0], *words[1]])
     codes: list[int] = []
-    running = Profiles()
-    token = _running.set(running)
+    profiles = Profiles()
+    token = _running.set(profiles)
     try:
-        for running.profile in dict.fromkeys(context.params["profile"]):
-            print_stderr(f"koophone: profile {running.profile}:")
-            context.params["profile"] = [running.profile]
+        for profiles.profile in dict.fromkeys(context.params["profile"]):
+            print_stderr(f"koophone: profile {profiles.profile}:")
+            context.params["profile"] = [profiles.profile]
             context._protected_args, context.args = map(list, words)  # noqa: SLF001 - as above
             codes.append(_code_of(context, invoke))
             if codes[-1] in STOPPED:
                 break
-        if running.rows is not None:
-            running.rows.close()
+        if profiles.rows is not None:
+            profiles.rows.close()
     finally:
         _running.reset(token)
     if code := _combined(codes):
         raise typer.Exit(code)
+
+
+def _check(words: Sequence[str]) -> None:
+    """Refuse a command that is not of one account.
+
+    Raises:
+        typer.BadParameter: It takes one profile.
+    """
+    if (command := next(iter(words), "")) in _OF_NO_ACCOUNT:
+        problem = f"several profiles are for commands of an account; {command} takes one profile at most"
+        raise typer.BadParameter(problem, param_hint="--profile")
 
 
 def _code_of(context: Any, invoke: Callable[[Any], object]) -> int:  # noqa: ANN401 - click's

@@ -87,6 +87,11 @@ class Settings:
         return default_chain(self.environ)
 
     @property
+    def profile(self) -> str | None:
+        """The profile that an option or the environment names."""
+        return self.environ.get(PROFILE) or None
+
+    @property
     def _explicit_profile(self) -> str | None:
         return self.environ[PROFILE] or None if PROFILE in self.overridden else None
 
@@ -105,7 +110,7 @@ class Settings:
             setting = Setting(project, str(chain.providers[0]))
         else:
             setting = UNKNOWN_PROJECT
-        named = self.environ.get(PROFILE) or None
+        named = self.profile
         profile = named if isinstance(chain.providers[0], ProfileFile) else None
         return Account(found, chain, setting, environ, profile, self._conflict(named, profile, environ))
 

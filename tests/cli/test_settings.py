@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -216,6 +218,52 @@ def test_groups_are_those_of_each_account(run_main: RunMain, two_accounts: Profi
         "profile prod:",
         "profile test:",
     ]
+
+
+@pytest.mark.parametrize("option", ["-", "--ids-file=-"])
+def test_every_account_gets_the_ids_of_stdin(
+    run_main: RunMain, two_accounts: Profile, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"phone0001\nphone0002\n")))
+    line = ("exec", option, "--sync", "--no-journal", "--output", "jsonl", "--", "id", "-u")
+
+    result = run_main(*SEVERAL, *line, environ=two_accounts.environ)
+
+    ids = sorted((row["profile"], row["id"], row["state"]) for row in result.rows)
+    assert ids == [
+        (profile, phone, "succeeded") for profile in ("prod", "test") for phone in ("phone0001", "phone0002")
+    ]
+
+
+def test_what_failed_is_selected_for_the_account_that_it_failed_for(
+    run_main: RunMain, two_accounts: Profile, tmp_path: Path
+) -> None:
+    rows = [("prod", "phone0001", "failed"), ("prod", "phone0002", "succeeded")]
+    rows += [("test", "phone0001", "succeeded"), ("test", "phone0002", "failed")]
+    file = tmp_path / "run.csv"
+    file.write_text("profile,id,state\n" + "".join(f"{','.join(row)}\n" for row in rows))
+    line = ("exec", "--failed-from", str(file), "--sync", "--no-journal", "--output", "jsonl", "--", "id")
+
+    both = run_main(*SEVERAL, *line, environ=two_accounts.environ)
+    one = run_main("--profile", "test", *line, environ=two_accounts.environ)
+    neither = run_main(*line, environ=two_accounts.environ)
+
+    assert [(row["profile"], row["id"]) for row in both.rows] == [
+        ("prod", "phone0001"),
+        ("test", "phone0002"),
+    ]
+    assert [row["id"] for row in one.rows] == ["phone0002"]
+    assert "has rows of the profile prod; use --profile prod, or several" in neither.err
+
+
+@pytest.mark.parametrize("command", ["rollout", "emulator", "demo", "events"])
+def test_what_is_of_no_account_takes_one_profile(
+    run_main: RunMain, two_accounts: Profile, command: str
+) -> None:
+    result = run_main(*SEVERAL, command, environ=two_accounts.environ)
+
+    assert (result.code, result.out) == (2, "")
+    assert f"{command} takes one profile" in result.err
 
 
 @pytest.mark.parametrize(
