@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, cast
 
 import typer
 
+from koophone_async.cli.columns import Columns
 from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.outcome_printer import OutcomePrinter
 from koophone_async.cli.output import Format, print_lines, printer
 from koophone_async.cli.rollouts.checking import shown_duration
 from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record
@@ -19,7 +22,7 @@ from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute
 from koophone_async.cli.status_line import STATUS, StatusLine
-from koophone_async.cli.view import Output
+from koophone_async.cli.view import OUTCOMES, ROWS, Output, View, with_view
 from koophone_async.rollouts import (
     Journal,
     Plan,
@@ -28,7 +31,9 @@ from koophone_async.rollouts import (
     json_schema,
 )
 from koophone_async.rollouts.durations import parse_duration
+from koophone_async.rollouts.journal import Target
 from koophone_async.rollouts.last_outcomes import all_outcomes, last_outcomes
+from koophone_async.rollouts.outcomes import PhoneOutcome
 from koophone_async.rollouts.requests import describe_state
 from koophone_async.session import utc_now
 
@@ -48,6 +53,7 @@ def schema() -> None:
     execute(work())
 
 
+@with_view(ROWS)
 def list_(
     *,
     state: Annotated[
@@ -58,7 +64,7 @@ def list_(
         str | None, typer.Option(metavar="DURATION", help="Only those of the last time, such as 7d.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of rollouts.")] = 50,
-    output: Output = Format.TABLE,
+    view: View,
     journal: JournalOption = None,
 ) -> None:
     """List rollouts, the newest first. Every command that changes phones is one."""
@@ -68,9 +74,9 @@ def list_(
             records = await opened.rollouts(
                 state=state or None, name=name, since=_before(since) if since else None, limit=limit
             )
-        with printer(output, _LIST_COLUMNS) as out:
+        with view.printer(Columns(_LIST_COLUMNS, _LIST_COLUMNS)) as out:
             for record in records:
-                out.row(_shown(_row(record), output))
+                out.row(_shown(_row(record), view.output))
         if not records:
             print_stderr("koophone: no rollouts")
         return Exit.DONE
@@ -97,13 +103,14 @@ def status(run: Run = "last", *, output: Output = Format.TABLE, journal: Journal
     execute(unless_refused(work()))
 
 
+@with_view(OUTCOMES)
 def outcomes(
     run: Run = "last",
     *,
     all_attempts: Annotated[
         bool, typer.Option("--all-attempts", help="Print every step of every attempt, not only the last.")
     ] = False,
-    output: Output = Format.TABLE,
+    view: View,
     journal: JournalOption = None,
 ) -> None:
     """Print the outcome of each phone: its last attempt, and the step that it reached."""
@@ -112,19 +119,39 @@ def outcomes(
         count = 0
         async with await Journal.open(journal) as opened:
             record = await opened.find(run)
-            places = _places(record)
-            columns = (*(_PLACE_COLUMNS if len(places) > 1 else ()), *_OUTCOME_COLUMNS)
             found = all_outcomes(opened, record) if all_attempts else last_outcomes(opened, record)
-            with printer(output, columns) as out:
+            with _grouped(view) if view.is_grouped else _rows(view, record) as out:
                 async for target, outcome in found:
                     count += 1
-                    place = places[target.selection] if len(places) > 1 else {}
-                    out.row({**place, **outcome.to_rollout_row()})
+                    out(target, outcome)
         if not all_attempts and count < record.targets:
             print_stderr(f"koophone: {record.targets - count:,} phones have no outcome yet")
         return Exit.DONE
 
     execute(unless_refused(work()))
+
+
+@contextmanager
+def _rows(view: View, record: RolloutRecord) -> Generator[Callable[[Target, PhoneOutcome], None]]:
+    """Print a row for each outcome, with the place of its phone if the plan has several selections."""
+    places = _places(record)
+    columns = (*(_PLACE_COLUMNS if len(places) > 1 else ()), *_OUTCOME_COLUMNS)
+    with view.printer(Columns(columns, columns)) as rows:
+
+        def add(target: Target, outcome: PhoneOutcome) -> None:
+            if view.failed_only and outcome.ok:
+                return
+            place = places[target.selection] if len(places) > 1 else {}
+            rows.row({**place, **outcome.to_rollout_row()})
+
+        yield add
+
+
+@contextmanager
+def _grouped(view: View) -> Generator[Callable[[Target, PhoneOutcome], None]]:
+    """Print phones with the same result as a group."""
+    with OutcomePrinter.of(view) as groups:
+        yield lambda _, outcome: groups.add(outcome)
 
 
 def watch(run: Run = "last", *, journal: JournalOption = None) -> None:

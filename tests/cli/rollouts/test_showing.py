@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from koophone_async.emulator import Fail, Fault
 from tests.cli.rollouts.conftest import PHONES, rollout
 
 if TYPE_CHECKING:
@@ -89,6 +90,31 @@ def test_several_selections_are_columns(
         (PHONES[1], "cn-north-4"),
         (PHONES[2], None),
     ]
+
+
+@pytest.mark.parametrize(
+    "options, printed",
+    [
+        (("--group",), "9 succeeded · 1 failed\n9 succeeded: ok\n  on phone[0002-0010]\n1 failed: CPS.0191"),
+        (("--failed-only", "--columns", "id,state", "-o", "csv"), "id,state\nphone0001,failed\n"),
+        (("--sort=-id", "--columns", "id", "-o", "csv"), "id\nphone0010\nphone0009\n"),
+    ],
+)
+def test_outcomes_are_arranged_like_those_of_a_command(
+    koophone: Invoke, plan: Callable[..., str], options: tuple[str, ...], printed: str
+) -> None:
+    steps = [{"run": "echo ok"}]
+    fails = Fault(Fail("CPS.0191"), phone="phone0001")
+
+    result = koophone(rollout("start", plan(steps=steps)), rollout("outcomes", *options), faults=[fails])
+
+    assert result.out.startswith(printed)
+
+
+def test_columns_of_rollouts_are_chosen(koophone: Invoke, plan: Callable[..., str]) -> None:
+    result = koophone(rollout("start", plan()), rollout("list", "--columns", "name,state", "-o", "csv"))
+
+    assert result.out == "name,state\nshop,finished\n"
 
 
 def test_phones_without_an_outcome_are_counted(
