@@ -15,6 +15,7 @@ from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, report_unknown
 from koophone_async.cli.json_options import Wire, parse_json_object, structure
 from koophone_async.cli.output import Format, printer
+from koophone_async.cli.preview import DryRun, print_request
 from koophone_async.cli.rows import Row
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
@@ -41,6 +42,7 @@ def run(
             show_default=False,
         ),
     ] = None,
+    *,
     body: Annotated[
         str,
         typer.Option(
@@ -58,6 +60,7 @@ def run(
             help="Output format. For a call: json (default) or jsonl; for --list: any, table by default.",
         ),
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Make one call of an operation with a JSON body, or list all operations.
 
@@ -67,7 +70,7 @@ def run(
     if listing:
         execute(_list(name, output or Format.TABLE))
     else:
-        execute(_call(current_settings(context), name, body, output or Format.JSON))
+        execute(_call(current_settings(context), name, body, output or Format.JSON, dry_run=dry_run))
 
 
 async def _list(name: str | None, output: Format) -> Exit:
@@ -106,7 +109,7 @@ def _operation(name: str | None) -> AnyOperation:
     return OPERATIONS[name]
 
 
-async def _call(settings: Settings, name: str | None, body: str, output: Format) -> Exit:
+async def _call(settings: Settings, name: str | None, body: str, output: Format, *, dry_run: bool) -> Exit:
     operation = _operation(name)
     if output not in _RAW_FORMATS:
         raise InvalidRequest(
@@ -114,6 +117,8 @@ async def _call(settings: Settings, name: str | None, body: str, output: Format)
         )
     request = _request(operation, parse_json_object(body))
     async with settings.session(anonymous=operation.anonymous) as session:
+        if dry_run:
+            return await print_request(operation, request, session, printer(output))
         try:
             answer = await session.send(operation, request)
         except asyncio.CancelledError:

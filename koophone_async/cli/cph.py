@@ -115,6 +115,8 @@ _DETAILS: Final = {
     "storage.restore": Details(destroys="overwrite the data of"),
 }
 
+_BY_PARAMETER: Final = {"phone": PHONES, "server": SERVERS, "servers": SERVERS}
+
 SERVICE: Final = Service(
     ("cph",),
     CloudPhone,
@@ -146,6 +148,7 @@ SERVICE: Final = Service(
     ),
     details=_DETAILS,
     wait_resource="jobs",
+    inventories_by_parameter=_BY_PARAMETER,
     inventories=(PHONES, SERVERS, ENCODING_SERVERS),
 )
 
@@ -169,4 +172,5 @@ GAMING: Final = Service(
     about="Cloud mobile gaming: applications, their versions, and deployments.",
     client_path=("gaming",),
     wait_resource="deployments",
+    inventories_by_parameter=_BY_PARAMETER,
 )

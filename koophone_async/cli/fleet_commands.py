@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from koophone_async.batches import Run
 from koophone_async.fleet_methods import fleet_methods
-from koophone_async.session import Session
+from koophone_async.operation import Sender
 
 Client: TypeAlias = Any
 """A client of some service, whose classes have no parent in common."""
@@ -123,7 +123,7 @@ class Service:
     path: tuple[str, ...]
     """Command words before the resource."""
 
-    client: Callable[[Session], Client]
+    client: Callable[[Sender], Client]
     resources: Mapping[str, type]
     verbs: Mapping[str, Verb]
     """Fleet verbs by operation name, without the service."""
@@ -139,6 +139,9 @@ class Service:
 
     wait_resource: str = ""
     """The resource with the `wait` command."""
+
+    inventories_by_parameter: Mapping[str, Inventory] = field(factory=dict[str, Inventory])
+    """What the ids of single calls are of, by the name of the parameter that takes them."""
 
     inventories: tuple[Inventory, ...] = ()
     """Lists that can be filtered."""

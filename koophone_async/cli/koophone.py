@@ -62,5 +62,6 @@ SERVICE: Final = Service(
     ),
     details=_DETAILS,
     wait_resource="jobs",
+    inventories_by_parameter={"instance": INSTANCES},
     inventories=(INSTANCES,),
 )

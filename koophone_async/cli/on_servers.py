@@ -15,6 +15,7 @@ from koophone_async.cli.confirmation import Consequence, confirm
 from koophone_async.cli.errors import Exit, report_unknown
 from koophone_async.cli.journalled import RunOptions, deadline
 from koophone_async.cli.outcome_printer import OutcomePrinter
+from koophone_async.cli.preview import print_call
 from koophone_async.cli.progress import Total, Work
 from koophone_async.cli.rows import rows
 from koophone_async.cli.runner import print_outcomes
@@ -51,7 +52,7 @@ _OPTIONS_OF_PHONES: Final[Mapping[str, str]] = {
         name: f"--{name.replace('_', '-')}"
         for name in (
             *("ids_file", "where", "where_output", "failed_from", "not_sent"),
-            *("waves", "stop_at", "dry_run", "journal", "concurrency", "max_per_server"),
+            *("waves", "stop_at", "journal", "concurrency", "max_per_server"),
         )
     },
 }
@@ -81,6 +82,9 @@ async def run_on_servers(
     servers = OnServers(args["server"])
     out = OutcomePrinter.of(view)
     async with settings.session() as session:
+        if args["dry_run"]:
+            where = {"where": servers, **arguments}
+            return await print_call(entry, session, where, view.printer(Columns()))
         if entry.is_confirmed:
             consequence = Consequence.of_change(entry.details.destroys, "servers", servers.servers)
             if (code := confirm(consequence, str(await settings.account()), yes=args["yes"])) is not None:

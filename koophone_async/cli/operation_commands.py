@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import (
-    AsyncIterable,
     Awaitable,
     Callable,
     Mapping,
@@ -13,7 +11,7 @@ from collections.abc import (
 from functools import partial
 from inspect import Parameter, Signature
 from itertools import groupby
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from attrs import frozen
@@ -21,10 +19,11 @@ from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
 from koophone_async.cli import help_text, wait
+from koophone_async.cli.call_commands import CallCommand, print_answer
 from koophone_async.cli.changes import COLUMNS, Changes, ShowChanges, print_changes
 from koophone_async.cli.columns import Columns
 from koophone_async.cli.confirmation import Yes, confirm_entry
-from koophone_async.cli.errors import NO_RESULTS, Exit, print_stderr, report_unknown
+from koophone_async.cli.errors import Exit
 from koophone_async.cli.examples import examples
 from koophone_async.cli.failed_from import FAILED_FROM, with_failed
 from koophone_async.cli.fleet_commands import Client, Verb
@@ -33,21 +32,15 @@ from koophone_async.cli.lazy_groups import Builders, Click, group
 from koophone_async.cli.on_servers import Servers, run_on_servers, takes_servers
 from koophone_async.cli.option_classes import parameters_of
 from koophone_async.cli.options import MethodOptions
-from koophone_async.cli.orders import unpaid
 from koophone_async.cli.outcome_printer import OutcomePrinter
-from koophone_async.cli.output import print_bytes
 from koophone_async.cli.progress import Work, quota_wait
-from koophone_async.cli.resume_tokens import wait_command
-from koophone_async.cli.rows import rows
 from koophone_async.cli.runner import execute, print_outcomes, print_values, with_option_names
-from koophone_async.cli.selection import Selection, filter_parameters, option, selection_parameters
+from koophone_async.cli.selection import Selection, option, selection_parameters
 from koophone_async.cli.services import Entry, entries, service
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.values import Arguments
-from koophone_async.cli.view import LIST, OUTCOMES, ROWS, VALUES, View, view_of, view_parameters
-from koophone_async.cli.view_rows import Arranged
+from koophone_async.cli.view import OUTCOMES, VALUES, View, view_of, view_parameters
 from koophone_async.errors import InvalidRequest
-from koophone_async.services.cph.undocumented import RawAnswer
 from koophone_async.session import Session
 
 NoWait = Annotated[
@@ -113,60 +106,6 @@ def command(entry: Entry) -> Callable[..., None]:
     verb = entry.verb.run if entry.verb and entry.verb.waits else None
     run.__doc__ = help_text.about(entry.method, verb)
     return run
-
-
-@frozen
-class CallCommand:
-    """An operation without a fleet verb: one documented call, or all pages of a list."""
-
-    entry: Entry
-
-    @property
-    def options(self) -> MethodOptions:
-        """Options of the method."""
-        return MethodOptions.of(self.entry.method, self.entry.operation)
-
-    @property
-    def columns(self) -> Columns:
-        """Columns of the rows, if it lists any."""
-        return Columns.of(self.entry.operation)
-
-    @property
-    def parameters(self) -> Sequence[Parameter]:
-        """Parameters of the command."""
-        filtering = filter_parameters(self.entry.lists) if self.entry.lists else []
-        return [
-            *self.options.parameters,
-            *filtering,
-            *_confirmation_parameters(self.entry),
-            *view_parameters(LIST if self.columns.is_list else ROWS),
-        ]
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Options and metavars of arguments by field name, for error messages."""
-        return {"where": "--where"} | self.options.labels | dict(self.entry.details.labels)
-
-    async def work(self, settings: Settings, args: Arguments) -> Exit:
-        """Make the call and print its answer; rows of a list are printed as they arrive."""
-        arguments = self.options.read(args)
-        inventory = self.entry.lists
-        selection = Selection.filtered(inventory, args) if inventory else None
-        batch = self.entry.operation.batch
-        ids = cast("tuple[str, ...]", arguments.get(batch.field, ())) if batch else ()
-        out = view_of(args).printer(self.columns)
-        async with settings.session(anonymous=self.entry.operation.anonymous) as session:
-            if self.entry.is_confirmed:
-                code = await confirm_entry(self.entry, settings, arguments, ids, yes=args["yes"])
-                if code is not None:
-                    return code
-            client = self.entry.service.client(session)
-            if selection is not None:
-                return await _print(self.entry, selection.items(client, *arguments.values()), out)
-            code = await _print(self.entry, self.entry.bound(client)(**arguments), out)
-            if self.entry.operation.order and (note := unpaid(arguments)):
-                print_stderr(f"koophone: {note}")
-            return code
 
 
 @frozen
@@ -245,7 +184,7 @@ class FleetCommand:
             if self._is_one_call(options):
                 request = self._request(client, selection.ids or (), arguments)
                 answer = session.send(self.entry.operation, request)
-                return await _print(self.entry, answer, view.printer(Columns()))
+                return await print_answer(self.entry, answer, view.printer(Columns()))
             if args.get("changes") and not options.dry_run and (read := self.entry.details.shows_changes):
                 changes = await Changes.of(selection.ids or (), partial(read, client), options.concurrency)
                 print_run = partial(print_run, changes=changes)
@@ -325,40 +264,3 @@ class FleetCommand:
             columns = Columns.of_values(self.entry.operation, self.verb.reads)
             return partial(print_values, out=view.values_printer(columns))
         return partial(print_outcomes, out=OutcomePrinter.of(view, selection.names))
-
-
-def _confirmation_parameters(entry: Entry) -> list[Parameter]:
-    return [option("yes", Yes, default=False)] if entry.is_confirmed else []
-
-
-async def _print(entry: Entry, answer: Awaitable[object] | AsyncIterable[object], out: Arranged) -> Exit:
-    if isinstance(answer, AsyncIterable):
-        await _print_list(answer, out)
-        return Exit.DONE
-    try:
-        result = await answer
-    except asyncio.CancelledError:
-        report_unknown(entry.operation)
-        raise
-    if isinstance(result, bytes) and not isinstance(result, RawAnswer):
-        print_bytes(result)
-        return Exit.DONE
-    with out:
-        for row in rows(result):
-            out.row(row)
-    if hint := wait_command(entry, result):
-        print_stderr(f"koophone: to wait for the end: {hint}")
-    elif not out.count:
-        print_stderr(NO_RESULTS)
-    return Exit.DONE
-
-
-async def _print_list(answer: AsyncIterable[object], out: Arranged) -> None:
-    with out:
-        async for item in answer:
-            for row in rows(item):
-                out.row(row)
-            if out.is_full:
-                break
-    if not out.count:
-        print_stderr(NO_RESULTS)

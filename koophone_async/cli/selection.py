@@ -267,13 +267,21 @@ class Selection:
             InvalidRequest: A name is that of none.
         """
         ids = tuple(dict.fromkeys(await self.list_ids(client)))
-        if unknown := sorted({*self.literal_names} - {*self.names.values()}):
-            noun = self.inventory.noun.removesuffix("s")
-            raise InvalidRequest("", "--name", f"is {unknown[0]!r}, which is the name of no {noun}")
+        self.check_names()
         if self.output is not None and ids:
             fleet = self.inventory.fleet(client, ids)
             ids = await self.output.filter(fleet, ids, dry_run=dry_run)
         return evolve(self, ids=ids, output=None)
+
+    def check_names(self) -> None:
+        """Check that each name was listed.
+
+        Raises:
+            InvalidRequest: A name is that of none.
+        """
+        if unknown := sorted({*self.literal_names} - {*self.names.values()}):
+            noun = self.inventory.noun.removesuffix("s")
+            raise InvalidRequest("", "--name", f"is {unknown[0]!r}, which is the name of no {noun}")
 
     def items(self, client: Client, query: object) -> AsyncIterable[Any]:
         """List the items that match."""

@@ -39,6 +39,12 @@ _IAM: Final = Service(
 )
 
 
+_LOOK_UPS: Final = frozenset(
+    {"koophone.streaming.progress", "cph.tags.count", "cph.tags.find", "iam.tokens.create"}
+)
+"""Operations that change nothing, though their method is not GET."""
+
+
 @frozen
 class Entry:
     """An operation and its command."""
@@ -81,6 +87,11 @@ class Entry:
     def is_confirmed(self) -> bool:
         """Whether it may need to be confirmed before it runs."""
         return bool(self.details.destroys) or self.operation.order
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether it is more than a look-up."""
+        return self.operation.method != "GET" and self.operation.name not in _LOOK_UPS
 
     @property
     def lists(self) -> Inventory | None:

@@ -14,6 +14,7 @@ from typer.main import get_command
 from koophone_async.cli.app import app
 from koophone_async.cli.examples import examples
 from koophone_async.cli.services import Entry, entries
+from koophone_async.emulator import Fault, Refuse
 from koophone_async.wire import to_wire
 from tests.cli.test_commands import VIDEO
 from tests.services.test_cph_servers import BARE_ORDER, CHANGE, OLD_ORDER, ORDER
@@ -115,6 +116,29 @@ def test_the_examples_of_an_operation_run(koophone: Invoke, entry: Entry, files:
         assert ended.code in ((0, 1, 3) if is_refused else (0, 1)), ended.err
         assert "Nothing was sent" not in ended.err
         assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in OPERATIONS if entry.changes_something and not (entry.verb and entry.verb.reads)],
+    ids=lambda entry: entry.operation.name,
+)
+def test_a_dry_run_of_every_write_sends_nothing(koophone: Invoke, entry: Entry, files: Path) -> None:
+    (files / "order.json").write_text(json.dumps(ORDERS.get(entry.operation.name, {})))
+    lists = (("cph", "phones", "list", "--output", "jsonl"), ("cph", "servers", "list", "--output", "jsonl"))
+    line, _ = examples(entry)
+    result = koophone(
+        *lists,
+        with_ids(f"{line.replace(' --yes', '')} --dry-run"),
+        edition="international",
+        faults=[Fault(Refuse(500), operation=entry.operation.name)],
+    )
+
+    assert result.code == 0, result.err
+    if entry.verb is None:
+        call = result.out.splitlines()[-1]
+        assert call.split()[:2] == [entry.operation.name, entry.operation.method]
+        assert result.err.endswith("koophone: a dry run: nothing was sent\n")
 
 
 @pytest.mark.parametrize("words", [("api",), ("config",), ("doctor",), ("exec",)], ids=" ".join)

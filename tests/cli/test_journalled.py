@@ -219,7 +219,6 @@ def test_a_wrong_argument_is_named_as_typed_in_a_journalled_command(
         ("--failed-from", "last"),
         ("--waves", "5"),
         ("--stop-at", "5"),
-        ("--dry-run",),
         ("--journal", "x.db"),
         ("--concurrency", "5"),
         ("--max-per-server", "5"),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from typer.models import ArgumentInfo
 
-from koophone_async.cli.operation_commands import CallCommand, FleetCommand
+from koophone_async.cli.call_commands import CallCommand
+from koophone_async.cli.operation_commands import FleetCommand
 from koophone_async.cli.services import Entry, entries
 
 if TYPE_CHECKING:

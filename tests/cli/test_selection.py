@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from koophone_async.cli.call_commands import CallCommand
 from koophone_async.cli.output_selection import OutputCondition
+from koophone_async.cli.services import entries
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -73,6 +75,50 @@ def test_a_dry_run_asks_no_phone_for_its_output(koophone: Invoke) -> None:
     assert "would ask 250 phones; all of them are counted" in result.err
     assert "phones:      250" in result.out
     assert "7" not in result.out.splitlines()[-1].split()
+
+
+@pytest.mark.parametrize(
+    "line, problem",
+    [
+        (("cph", "phones", "show"), "PHONE: is missing; --name NAME can replace it"),
+        (("cph", "phones", "show", "x", "--name", "y"), "--name: cannot be combined with PHONE"),
+        (
+            ("cph", "phones", "show", "--name", "phone-0000*"),
+            "--name phone-0000*: is the name of 9 phones; the call takes one",
+        ),
+        (("cph", "servers", "show", "--name", "x*"), "--name x*: is the name of no server"),
+        (("cph", "servers", "show", "--name", "x"), "--name: is 'x', which is the name of no server"),
+    ],
+)
+def test_a_single_call_takes_one_id_or_name(koophone: Invoke, line: tuple[str, ...], problem: str) -> None:
+    result = koophone(line)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err == f"koophone: {problem}. Nothing was sent.\n"
+
+
+@pytest.mark.parametrize(
+    "line, name",
+    [
+        (("cph", "phones", "show"), "phone-00007"),
+        (("cph", "servers", "show"), "server-0002"),
+        (("cph", "tags", "show"), "server-0001"),
+        (("cph", "shared-apps", "list"), "server-0001"),
+        (("cph", "gaming", "deployments", "on-phone"), "phone-00001"),
+        (("cph", "gaming", "deployments", "on-server"), "server-0001"),
+    ],
+)
+def test_a_single_call_takes_a_name(koophone: Invoke, line: tuple[str, ...], name: str) -> None:
+    assert koophone((*line, "--name", name)).code == 0
+
+
+def test_every_single_call_about_a_phone_or_server_takes_a_name() -> None:
+    for entry in entries("koophone", "cph", "gaming"):
+        if entry.verb is None:
+            command = CallCommand(entry)
+            required = {each.name for each in command.options.parameters if each.default is each.empty}
+            names = {each.name for each in command.parameters} & {"name", "names"}
+            assert names or not required & {"phone", "server", "servers", "instance"}, entry.operation.name
 
 
 NONE: Final = ("--where", "name == none")
