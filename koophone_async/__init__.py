@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Unavailable,
         UnreadableAnswer,
     )
+    from koophone_async.limits.shared import PostgresLimits, RedisLimits
     from koophone_async.operation import Quota
     from koophone_async.polling import ResumeToken
     from koophone_async.retry import Retries
@@ -85,8 +86,10 @@ __all__ = [
     "PartialFailure",
     "Password",
     "Plan",
+    "PostgresLimits",
     "Quota",
     "QuotaTooSlow",
+    "RedisLimits",
     "Refused",
     "Report",
     "ResumeToken",
@@ -117,7 +120,9 @@ _MODULE_OF: Final = {
     "Outcome": "batches",
     "Password": "credentials",
     "Plan": "rollouts.plan",
+    "PostgresLimits": "limits.shared",
     "Quota": "operation",
+    "RedisLimits": "limits.shared",
     "Report": "batches",
     "ResumeToken": "polling",
     "Retries": "retry",

@@ -56,6 +56,11 @@ class SendTracker:
     not_executed: Callable[[], Awaitable[None]] | None = None
     """Awaited before the delay of a retry, if the attempt before it certainly was not executed."""
 
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether the permit of the current attempt is still valid."""
+        return self.permit is None or self.permit.is_valid
+
     def mark_sent(self) -> None:
         """Record that bytes of the request were written."""
         self.sent = True

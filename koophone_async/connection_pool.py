@@ -125,6 +125,8 @@ class _FirstWrite:
         if self._exchange.is_reused and (self._protocol.should_close or _is_readable(self._transport)):
             self._exchange.is_stale = True
             raise aiohttp.ClientConnectionResetError("data was received before the request was sent")
+        if not self._exchange.tracker.may_be_sent:
+            raise aiohttp.ClientConnectionResetError("the lease of its shared quota ended before it was sent")
         write(data)
         self._exchange.mark_sent()
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from koophone_async.limits.shared import SharedQuotas
     from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
@@ -97,6 +98,7 @@ class Session:
         timeouts: Timeouts = Timeouts(),
         retries: Retries = Retries(),
         quotas: Mapping[str, tuple[Quota, ...]] | None = None,
+        limits: SharedQuotas | None = None,
         max_quota_wait: float | None = None,
         connections: int = 100,
         max_answer_bytes: int = 64 * 2**20,
@@ -116,6 +118,8 @@ class Session:
             timeouts: For the connection, the answer and the whole call.
             retries: How often, and for how long, a call is retried.
             quotas: Additional quotas, by operation (`koophone.commands.run`), service (`koophone`) or `*`.
+            limits: Where quotas are shared with other processes, `RedisLimits` or `PostgresLimits`; default:
+                KOOPHONE_LIMITS, else this session has them for itself.
             max_quota_wait: Seconds that a call may wait for its quota; if it would take longer, the call
                 raises `QuotaTooSlow` at once. Default: no limit.
             connections: The maximum number of connections.
@@ -147,7 +151,6 @@ class Session:
         self._allow_http = {ALLOW_HTTP: environ.get(ALLOW_HTTP, "")}
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
-        self.limits: Limits = Limits(quotas or {}, rng=rng)
         self._poll_scheduler = PollScheduler(rng=rng)
         # Clients that wrap an aiohttp session look like one to people.
         if http is not None and not isinstance(http, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -169,6 +172,7 @@ class Session:
         self.credentials: CredentialCache[Credentials] = CredentialCache(
             source_of(credentials or default_chain(environ)), clock.now
         )
+        self.limits: Limits = self._create_limits(limits, quotas or {}, environ)
         self._authenticator = Authenticator(
             self.credentials, clock, lambda request: self.send(CREATE_TOKEN, request)
         )
@@ -184,6 +188,24 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._binding = threading.Lock()
 
+    def _create_limits(
+        self,
+        shared: SharedQuotas | None,
+        quotas: Mapping[str, tuple[Quota, ...]],
+        environ: Mapping[str, str],
+    ) -> Limits:
+        if shared is None and not environ.get("KOOPHONE_LIMITS"):
+            return Limits(quotas, rng=self.rng)
+        from koophone_async.limits import shared as sharing  # noqa: PLC0415 - few programs need it
+
+        return sharing.create_limits(
+            shared or sharing.parse_limits(environ),
+            quotas,
+            rng=self.rng,
+            now=self.now,
+            credentials=self.credentials.current,
+        )
+
     async def __aenter__(self) -> Self:
         """Open the connection pool, or reopen it after `close`."""
         self._enter_loop()
@@ -195,12 +217,13 @@ class Session:
         await self.close()
 
     async def close(self) -> None:
-        """End all waits for jobs and close the connection pool, unless it is the caller's own.
+        """End all waits for jobs, return shared permits, and close the connections that are not the caller's.
 
         Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """
         self._enter_loop()
         await self._poll_scheduler.aclose()
+        await self.limits.close()
         await self._connections.close()
 
     def __repr__(self) -> str:

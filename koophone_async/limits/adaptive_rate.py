@@ -134,6 +134,10 @@ class AdaptiveRate:
         """Free a permit whose call was never sent."""
         self._reserved -= 1
 
+    def is_valid(self, granted: float, now: float) -> bool:
+        """Return True: a permit of this process stays valid."""
+        return True
+
     def accepted(self, granted: float, now: float) -> None:
         """Record that the service accepted a call; the first one granted after a 429 ends the probing."""
         self._long_term.add(now)

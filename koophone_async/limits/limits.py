@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from random import Random
 
-    from koophone_async.limits.operation_limiter import RateLimit
+    from koophone_async.limits.operation_limiter import QuotaWindow, RateLimit
     from koophone_async.operation import Quota
 
 
@@ -41,7 +41,7 @@ class Limits:
     configured: Mapping[str, tuple[Quota, ...]] = field(factory=dict[str, tuple["Quota", ...]])
     _rng: Random = field(alias="rng", kw_only=True)
     _margin: float = field(default=MARGIN, alias="margin", kw_only=True)
-    _configured_windows: dict[str, tuple[Window, ...]] = field(init=False)
+    _configured_windows: dict[str, tuple[QuotaWindow, ...]] = field(init=False)
     _limiters: dict[str, OperationLimiter] = field(factory=dict[str, OperationLimiter], init=False)
     _unlimited: dict[str, Permit] = field(factory=dict[str, Permit], init=False)
     _waiting: dict[str, OperationLimiter] = field(factory=dict[str, OperationLimiter], init=False)
@@ -49,10 +49,19 @@ class Limits:
     _timer: asyncio.TimerHandle | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._configured_windows = {name: self._windows(quotas) for name, quotas in self.configured.items()}
+        self._configured_windows = {
+            name: tuple(self._configured_window(name, quota) for quota in quotas)
+            for name, quotas in self.configured.items()
+        }
 
-    def _windows(self, quotas: Iterable[Quota]) -> tuple[Window, ...]:
-        return tuple(Window(quota, self._margin) for quota in quotas)
+    def _configured_window(self, scope: str, quota: Quota) -> QuotaWindow:
+        return Window(quota, self._margin)
+
+    def _new_limiter(
+        self, name: str, configured: tuple[QuotaWindow, ...], quotas: Iterable[Quota], meter: Meter
+    ) -> OperationLimiter:
+        own: dict[float, QuotaWindow] = {quota.seconds: Window(quota, self._margin) for quota in quotas}
+        return OperationLimiter(name, configured, own, meter, self._rng)
 
     async def acquire(self, name: str, quotas: tuple[Quota, ...], *, max_wait: float | None = None) -> Permit:
         """Wait until every rate limit of an operation has a free permit, and take one of each.
@@ -99,6 +108,9 @@ class Limits:
         now = asyncio.get_running_loop().time()
         return min(limiter.free_at(now) for limiter in self._waiting.values()) - now
 
+    async def close(self) -> None:
+        """End what the limits do in the background; nothing, unless they are shared."""
+
     def enter_loop(self) -> None:
         """Continue in the running loop, with the quotas learned so far, after an earlier loop was closed.
 
@@ -118,10 +130,8 @@ class Limits:
             window for prefix in prefixes for window in self._configured_windows.get(prefix, ())
         )
         tightest_last = sorted(quotas, key=lambda quota: -quota.permits)
-        own = {window.quota.seconds: window for window in self._windows(tightest_last)}
-        limiter = self._limiters[name] = OperationLimiter(
-            name, configured, own, Meter(loop.time()), self._rng
-        )
+        limiter = self._new_limiter(name, configured, tightest_last, Meter(loop.time()))
+        self._limiters[name] = limiter
         self._unlimited[name] = Permit(limiter, (), loop.time(), loop, self._changed)
         return limiter
 
@@ -182,7 +192,7 @@ class Limits:
         nth = 1
         for future, place in list(limiter.waiting.items()):
             seconds, limit = self._delay(limiter, now, nth)
-            if now + seconds <= place.deadline:
+            if seconds <= max(0.0, place.deadline - now):
                 nth += 1
             else:
                 del limiter.waiting[future]
@@ -219,11 +229,11 @@ class Limits:
             if self._timer.when() == due:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(due, self._timer_fired, loop) if due < inf else None
+        self._timer = loop.call_at(due, self._timer_fired, loop, due) if due < inf else None
 
-    def _timer_fired(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _timer_fired(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self._timer = None
-        self._grant(loop, loop.time())
+        self._grant(loop, max(due, loop.time()))  # timers may fire early, by the resolution of the clock
 
 
 def _too_slow(limiter: OperationLimiter, limit: RateLimit | None, seconds: float) -> QuotaTooSlow:

@@ -13,7 +13,7 @@ from koophone_async.limits.throttle import parse_quota
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from random import Random
     from types import TracebackType
 
@@ -53,6 +53,25 @@ class RateLimit(Protocol):
     def release(self) -> None:
         """Free a reserved permit whose call was never sent."""
 
+    def is_valid(self, granted: float, now: float) -> bool:
+        """Return whether a reserved permit that was granted at some time may still be used."""
+        ...
+
+
+class QuotaWindow(RateLimit, Protocol):
+    """The rate limit of a quota."""
+
+    quota: Quota
+
+    def exhaust(self, now: float) -> None:
+        """Treat every free permit as used now: the service has just reported that none is left."""
+
+    def record(self, now: float) -> None:
+        """Count a call that was sent before this quota was known, even beyond its permits."""
+
+    def change_quota(self, quota: Quota) -> None:
+        """Change the number of permits; reserved permits and counted calls are kept."""
+
 
 class Place(NamedTuple):
     """The place of a waiting call among all waiting calls, and until when it waits."""
@@ -66,10 +85,10 @@ class OperationLimiter:
     """The rate limits of an operation, and its waiting calls in order of arrival."""
 
     name: str
-    configured: tuple[Window, ...]
+    configured: tuple[QuotaWindow, ...]
     """Windows configured by the user; operations that share a window have the same object."""
 
-    own: dict[float, Window]
+    own: dict[float, QuotaWindow]
     """Windows that are documented or learned, by their length in seconds."""
 
     _meter: Meter
@@ -84,8 +103,13 @@ class OperationLimiter:
         self._collect()
 
     def _collect(self) -> None:
-        rate = (self._rate,) if self._rate else ()
-        self.rate_limits = (*self.own.values(), *self.configured, *rate)
+        self.rate_limits = tuple(self._all_limits())
+
+    def _all_limits(self) -> Iterator[RateLimit]:
+        yield from self.own.values()
+        yield from self.configured
+        if self._rate:
+            yield self._rate
 
     @property
     def first_number(self) -> int:
@@ -131,18 +155,25 @@ class OperationLimiter:
             self._slow(permit, retry_after, now)
 
     def _learn(self, quota: Quota, now: float) -> None:
-        window = self.own.setdefault(quota.seconds, Window(quota))
+        window = self.own.get(quota.seconds) or self._new_window(quota)
         window.change_quota(quota)
         window.exhaust(now)
+        self.own[quota.seconds] = window
         self._collect()
 
+    def _new_window(self, quota: Quota) -> QuotaWindow:
+        return Window(quota)
+
     def _slow(self, permit: Permit, retry_after: float | None, now: float) -> None:
+        if self._rate is None or self._rate in permit.rate_limits:
+            self.slow(permit.granted, retry_after, now)
+
+    def slow(self, granted: float, retry_after: float | None, now: float) -> None:
+        """Cut the rate after a 429 to a call that was granted its permit at some time."""
         if self._rate is None:
             self._rate = AdaptiveRate(self._meter, self._rng)
             self._collect()
-        elif self._rate not in permit.rate_limits:
-            return
-        self._rate.throttled(permit.granted, now, retry_after)
+        self._rate.throttled(granted, now, retry_after)
 
 
 @define(eq=False)
@@ -164,6 +195,12 @@ class Permit:
 
     _is_sent: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the request may be sent now: permits of shared quotas are valid for some seconds."""
+        now = self._loop.time()
+        return all(limit.is_valid(self.granted, now) for limit in self.rate_limits)
 
     def mark_sent(self) -> None:
         """Record that the request was sent: quotas of a few seconds count it from now."""

@@ -80,6 +80,10 @@ class Window:
         """Free a reserved permit whose call was never sent."""
         self._reserved -= 1
 
+    def is_valid(self, granted: float, now: float) -> bool:
+        """Return True: a permit of this process stays valid."""
+        return True
+
     def exhaust(self, now: float) -> None:
         """Treat every free permit as used now: the service has just reported that none is left."""
         self.free_at(now)
