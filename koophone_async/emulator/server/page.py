@@ -26,8 +26,10 @@ from koophone_async.emulator.server.turns import taking_turns
 from koophone_async.emulator.world import World
 from koophone_async.wire import encode
 
-HEADERS: Final = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-"""Nothing that a caller puts into a path or a name is executed."""
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+}
+"""Nothing that a caller puts into a path or a name is executed, and no other page frames this one."""
 
 _MAX_PHONES: Final = 2_000
 _MAX_ROWS: Final = 25
