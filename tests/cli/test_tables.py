@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import attrs
 import pytest
@@ -14,6 +14,8 @@ from koophone_async.cli import help_text
 from koophone_async.cli.app import app
 from koophone_async.cli.options import MethodOptions, ModelOptions
 from koophone_async.cli.services import Entry, entries, service
+from koophone_async.wire import spelling
+from tests.wire.documented import REQUEST_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +77,35 @@ def reachable(entry: Entry) -> Iterator[str]:
         command = command.commands[word]
     typed = {name for parameter in command.params for name in (*parameter.opts, parameter.name)}
     yield from (name for name, option in TYPED.items() if option in typed)
+
+
+SUPERSEDED: Final = {"cph.jobs.list": {"request_id"}}
+"""Fields in whose place the newer document has another one, which does the same: request_ids with one id."""
+
+
+def wire_paths(model: type, above: str = "") -> Iterator[str]:
+    """Yield the wire names of the fields of a model and of those in it, joined by dots."""
+    for attribute in attrs.fields(attrs.resolve_types(model)):
+        spelt = spelling(attribute)
+        for name in (spelt.name, *spelt.also):
+            yield f"{above}{name}"
+            for inner in models_in(attribute.type):
+                yield from wire_paths(inner, f"{above}{name}.")
+
+
+def models_in(hint: Any) -> Iterator[type]:  # noqa: ANN401 - annotations are of any type
+    """Yield the models in an annotation, such as the items of a list."""
+    if isinstance(hint, type) and attrs.has(hint):
+        yield hint
+    for inner in get_args(hint):
+        yield from models_in(inner)
+
+
+@pytest.mark.parametrize("name", REQUEST_FIELDS)
+def test_every_documented_field_is_one_of_the_request(name: str) -> None:
+    documented = {*REQUEST_FIELDS[name]} - SUPERSEDED.get(name, set())
+
+    assert sorted(documented - {*wire_paths(OPERATIONS[name].request)}) == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from koophone_async.operation import AnyOperation
 
 FILE: Final = Path(__file__).with_name("operations.json")
+FIELDS_FILE: Final = Path(__file__).with_name("request-fields.json")
 
 
 @frozen
@@ -44,6 +45,13 @@ class Documented:
 DOCUMENTED: Final[tuple[Documented, ...]] = tuple(
     Documented(**row) for row in json.loads(FILE.read_text("utf-8"))
 )
+
+
+REQUEST_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    name: tuple(paths) for name, paths in json.loads(FIELDS_FILE.read_text("utf-8")).items()
+}
+"""The fields of path, query and body that the documents describe, by our name of the operation; those of
+nested objects are joined by dots."""
 
 
 def by_document(*services: str) -> Mapping[str, AnyOperation]:
