@@ -9,6 +9,7 @@ import attrs
 import typer
 from yarl import URL
 
+from koophone_async.cli.confirmation import YES
 from koophone_async.cli.errors import Exit, NoCredentials, print_stderr, report_error
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import Row
@@ -22,10 +23,14 @@ from koophone_async.cli.settings import (
     describe,
 )
 from koophone_async.cli.view import Output
-from koophone_async.endpoints import VARIABLES
+from koophone_async.endpoints import ALLOW_HTTP, VARIABLES
 from koophone_async.errors import InvalidRequest
+from koophone_async.protocol.redaction import redact
 from koophone_async.proxies import Proxies
 from koophone_async.session import Session, Timeouts
+
+_TRUE: Final = ("1", "true", "t", "yes", "y", "on")
+"""Values of variables that turn an option on, as click reads them."""
 
 EXAMPLES: Final = (
     "koophone config",
@@ -64,6 +69,11 @@ def _in_effect(session: Session, settings: Settings, account: Account | None) ->
     for service, variable in VARIABLES.items():
         yield _endpoint(session, settings, service, variable, account)
     yield _proxy(settings)
+    named = settings.environ.get(ALLOW_HTTP)
+    yield _row("plain HTTP", named or "loopback", settings.source(ALLOW_HTTP, "default"))
+    yield _journal(settings)
+    is_asked = settings.environ.get(YES, "").lower() not in _TRUE
+    yield _row("confirmation", "asked" if is_asked else "not asked", settings.source(YES, "default"))
     for name, seconds in attrs.asdict(Timeouts()).items():
         yield _row(f"timeout {name}", "none" if seconds is None else f"{seconds:g} s", "default")
     yield _row(
@@ -99,6 +109,14 @@ def _proxy(settings: Settings) -> Row:
     except InvalidRequest as error:
         return _row("proxy", None, f"{error.field} {error.problem}")
     return _row("proxy", str(proxy.url), source) if proxy else _row("proxy", None, "not set")
+
+
+def _journal(settings: Settings) -> Row:
+    """Return where commands that change phones are written down."""
+    from koophone_async.rollouts.journal.location import VARIABLE, default_location  # noqa: PLC0415 - slow
+
+    location = default_location(settings.environ)
+    return _row("journal", redact(location) if location else "off", settings.source(VARIABLE, "default"))
 
 
 def _row(setting: str, value: str | None, source: str) -> Row:

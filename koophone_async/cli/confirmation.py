@@ -17,9 +17,10 @@ from koophone_async.cli.settings import Settings
 from koophone_async.cli.terminal import visible
 from koophone_async.errors import InvalidRequest
 
+YES: Final = "KOOPHONE_YES"
 Yes = Annotated[
     bool,
-    typer.Option("--yes", envvar="KOOPHONE_YES", help="Do not ask for confirmation; required in scripts."),
+    typer.Option("--yes", envvar=YES, help="Do not ask for confirmation; required in scripts."),
 ]
 
 _SHOWN: Final = 3

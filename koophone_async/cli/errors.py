@@ -29,6 +29,7 @@ from koophone_async.errors import (
     Unavailable,
     UnreadableAnswer,
 )
+from koophone_async.limits.throttle import parse_quota
 from koophone_async.operation import AnyOperation
 
 
@@ -116,7 +117,17 @@ def advice_for(error: KooPhoneError) -> str | None:
         return advice
     if isinstance(error, AuthenticationFailed) and error.clock_ahead is not None:
         advice = _SET_CLOCK
+    elif isinstance(error, Throttled) and (seconds := _wait_of(error)):
+        advice = f"Try again in {seconds:g} s."
     return f"Nothing was done. {advice}" if error.not_executed else MAY_HAVE_RUN
+
+
+def _wait_of(error: Throttled) -> float | None:
+    """Return the seconds after which a call is possible again, as far as the service states them."""
+    if error.retry_after is not None:
+        return error.retry_after
+    quota = parse_quota(error.message)
+    return None if quota is None else quota.seconds
 
 
 def advice_on(kind: type[KooPhoneError]) -> str | None:

@@ -24,12 +24,6 @@ from koophone_async.wire import Edition
 SECRET_VERBS: Final = frozenset({"authorize", "connections"})
 """Verbs whose outcomes give access to phones; their values are never stored, so that they are no steps."""
 
-_ONE_EDITION: Final = {
-    "koophone.streaming.stop": Edition.INTERNATIONAL,
-    "koophone.streaming.release": Edition.INTERNATIONAL,
-}
-"""Operations that only one edition has."""
-
 
 @frozen(eq=False, slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class FleetVerb(FleetMethod):
@@ -38,7 +32,7 @@ class FleetVerb(FleetMethod):
     @property
     def edition(self) -> Edition | None:
         """The only edition that has it; None if all have."""
-        return _ONE_EDITION.get(self.operation.name)
+        return self.operation.edition
 
     @property
     def costs_money(self) -> bool:

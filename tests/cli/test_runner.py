@@ -40,6 +40,8 @@ from koophone_async.errors import (
         (Refused("o", 400, "X", "no", not_executed=False), 1, "It may have been executed"),
         (AuthenticationFailed("o", 401, "X", "no", clock_ahead=9.0), 3, "Nothing was done. Set the clock"),
         (Throttled("o", 429, "X", "no"), 1, "Try again later"),
+        (Throttled("o", 429, "X", "no", retry_after=7.0), 1, "Nothing was done. Try again in 7 s."),
+        (Throttled("o", 429, "X", "over ratelimit,limit:6,time:1 minute"), 1, "Try again in 60 s."),
         (AnswerTimedOut("o", "late"), 1, "It may have been executed"),
         (UnreadableAnswer("o", 200, "no JSON", b"secret"), 1, "It may have been executed"),
     ],

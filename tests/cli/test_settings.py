@@ -165,6 +165,31 @@ def test_config_shows_what_is_used(
         assert shown[name] == tuple(values.get(str(text), text) for text in pair)
 
 
+@pytest.mark.parametrize(
+    "environ, setting, shown",
+    [
+        ({}, "confirmation", ("asked", "default")),
+        ({"KOOPHONE_YES": "1"}, "confirmation", ("not asked", "environment KOOPHONE_YES")),
+        ({"KOOPHONE_YES": "0"}, "confirmation", ("asked", "environment KOOPHONE_YES")),
+        ({"KOOPHONE_JOURNAL": "off"}, "journal", ("off", "environment KOOPHONE_JOURNAL")),
+        ({"KOOPHONE_JOURNAL": "", "XDG_STATE_HOME": "/s"}, "journal", ("/s/koophone/rollouts.db", "default")),
+        (
+            {"KOOPHONE_JOURNAL": "postgresql://ann:secret@db/runs"},
+            "journal",
+            ("postgresql://***@db/runs", "environment KOOPHONE_JOURNAL"),
+        ),
+        ({}, "plain HTTP", ("loopback", "default")),
+        ({"KOOPHONE_ALLOW_HTTP": "box"}, "plain HTTP", ("box", "environment KOOPHONE_ALLOW_HTTP")),
+    ],
+)
+def test_config_shows_what_is_no_setting_of_an_account(
+    run_main: RunMain, profile: Profile, environ: dict[str, str], setting: str, shown: tuple[str, str]
+) -> None:
+    result = run_main("config", "--output", "jsonl", environ=profile.environ | environ)
+
+    assert next((row["value"], row["source"]) for row in result.rows if row["setting"] == setting) == shown
+
+
 def test_a_question_shows_the_account(run_main: RunMain, profile: Profile) -> None:
     result = run_main("--profile", "prod", "instances", "reset", "a", "b", environ=profile.environ | OTHER)
 
