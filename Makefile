@@ -71,6 +71,10 @@ bench-check: bench ## Measure, and fail where a ratio to the floor fell back by 
 bench-plots: ## Draw what the last bench measured into docs/
 	@$(BIN)/python -m benchmarks.plots
 
+.PHONY: captures
+captures: $(DEV) ## Write what terminals show to build/captures: make captures ARGS="'ask-*-80'"
+	@$(BIN)/python -m tests.cli.captures build/captures $(ARGS)
+
 # The core is what another Python or another version of a dependency can break: requests on real sockets, models,
 # polling, batches, the emulator, the command line; without what starts processes and takes long.
 CORE := $(PARALLEL) -m "not process and not nightly" $(addprefix tests/,batches cli emulator polling send services wire)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 import aiohttp
@@ -22,8 +23,11 @@ def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
         case aiohttp.ClientConnectorError() if is_handshake(error.os_error):
             where = ", in the tunnel that the proxy opened" if no_tunnel else ""
             reason = f"{error.host}:{error.port}: {_handshake(error.os_error)}{where}"
+        case aiohttp.ClientConnectorCertificateError():
+            problem = _certificate_problem(error)
+            reason = f"{error.host}:{error.port}: its certificate is not trusted: {problem}"
         case aiohttp.ClientConnectorError():
-            reason = _text(error)
+            reason = f"{error.host}:{error.port}: {_cause(error.os_error)}"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if no_tunnel:
             reason = f"the proxy closed the connection instead of opening a tunnel ({_text(error)})"
         case _ if "content-encoding" in str(error):  # aiohttp's ContentEncodingError, in either wrapper
@@ -36,7 +40,21 @@ def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
 
 
 def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return _cause(error)
     return redact(str(error)) or type(error).__name__
+
+
+def _cause(error: OSError) -> str:
+    """Return the system's words, such as `connection refused`; asyncio replaces them by the address."""
+    number = error.errno or 0  # those of getaddrinfo are negative
+    text = os.strerror(number) if number > 0 else error.strerror or redact(str(error)) or type(error).__name__
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _certificate_problem(error: aiohttp.ClientConnectorCertificateError) -> str:
+    problem = error.certificate_error
+    return getattr(problem, "verify_message", "") or str(problem)
 
 
 def is_handshake(error: OSError) -> bool:

@@ -207,5 +207,8 @@ def error_state(error: KooPhoneError, *, sent: bool) -> tuple[State, str, str | 
             return State.REFUSED, error.reason, error.code
         case Refused(not_executed=False) if sent:
             return State.FAILED, error.message, error.code
-        case _:
+        case Refused():  # perhaps of signing in, and not of the operation of the run
             return State.UNKNOWN if sent else State.NOT_SENT, str(error), None
+        case _:
+            message = str(error).removeprefix(f"{error.operation}: ")
+            return State.UNKNOWN if sent else State.NOT_SENT, message, None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
 from attrs import field, frozen
 
-from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.errors import STOPPED, Exit, print_stderr
+from koophone_async.cli.id_ranges import shorten
 from koophone_async.cli.interruption import Interrupted, raising
 from koophone_async.cli.orders import ordered
 from koophone_async.cli.services import Entry
 from koophone_async.cli.settings import Settings
-from koophone_async.cli.terminal import visible
+from koophone_async.cli.terminal import terminal_width
 from koophone_async.errors import InvalidRequest
 
 YES: Final = "KOOPHONE_YES"
@@ -24,7 +25,7 @@ Yes = Annotated[
 ]
 
 _SHOWN: Final = 3
-"""How many ids the question shows."""
+"""How many ids an error message shows."""
 
 
 @frozen
@@ -32,8 +33,12 @@ class Consequence:
     """What a command does that must be confirmed."""
 
     action: str
-    """Such as `reset 5 phones (a, b, c and 2 more)`."""
+    """Such as `erase the data of 5 phones`."""
 
+    noun: str = ""
+    """Of the ids, in the plural."""
+
+    ids: Sequence[str] = ()
     order: Mapping[str, str] = field(factory=dict[str, str])
     """What is ordered, by field."""
 
@@ -46,7 +51,7 @@ class Consequence:
             noun: Of the ids, in the plural.
             ids: All ids that the command changes.
         """
-        return cls(f"{verb} {_counted(noun, ids)}")
+        return cls(f"{verb} {_counted(noun, ids)}", noun, ids)
 
     @classmethod
     def of_order(
@@ -59,12 +64,30 @@ class Consequence:
             noun: Of the ids, in the plural.
             ids: What the order changes, unless it is for something new.
         """
-        subject = f" for {_counted(noun, ids)}" if ids else ""
-        return cls(f"place an order{subject}, which costs money", ordered(arguments))
+        subject = f", for {_counted(noun, ids)}" if ids else ""
+        return cls(f"place an order, which costs money{subject}", noun, ids, ordered(arguments))
 
     def __str__(self) -> str:
-        """Return the consequence in one line."""
-        return ": ".join(filter(None, (self.action, ", ".join(f"{k} {v}" for k, v in self.order.items()))))
+        """Return the consequence in one line, with the first ids."""
+        first, rest = ", ".join(self.ids[:_SHOWN]), len(self.ids) - _SHOWN
+        more = f" and {rest:,} more" if rest > 0 else ""
+        ids = f" ({first}{more})" if self.ids else ""
+        order = ", ".join(f"{name} {value}" for name, value in self.order.items())
+        return ": ".join(filter(None, (f"{self.action}{ids}", order)))
+
+    def lines(self, account: str, width: int) -> Iterator[str]:
+        """Return the consequence as lines: what is done, to which ids, with which account.
+
+        Args:
+            account: The account in use, without secrets.
+            width: Width of the terminal.
+        """
+        yield f"koophone: about to {self.action}"
+        if self.ids:
+            head = f"  {self.noun}: "
+            yield f"{head}{shorten(self.ids, width - len(head))}"
+        yield from (f"  {name}: {value}" for name, value in self.order.items())
+        yield f"  account: {account}"
 
 
 async def confirm_entry(
@@ -108,13 +131,16 @@ def confirm(consequence: Consequence, account: str, *, yes: bool) -> Exit | None
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         problem = f"is required without a terminal: would {consequence}, with {account}"
         raise InvalidRequest("", "--yes", problem)
-    for name, value in consequence.order.items():
-        print_stderr(f"  {name}: {value}")
+    for line in consequence.lines(account, terminal_width(sys.stderr) or 1):
+        print_stderr(line)
     try:
-        answer = _ask(f"koophone: {consequence.action}, with {account}? [y/N] ")
+        answer = _ask()
     except Interrupted as error:
-        print_stderr("")
+        print_stderr("")  # below the question
+        print_stderr(f"koophone: {STOPPED[error.exit]}; nothing was done")
         return error.exit
+    if not answer.endswith("\n"):  # Ctrl-D
+        print_stderr("")
     if answer.strip().lower() in ("y", "yes"):
         return None
     print_stderr("koophone: not confirmed; nothing was done")
@@ -122,15 +148,12 @@ def confirm(consequence: Consequence, account: str, *, yes: bool) -> Exit | None
 
 
 def _counted(noun: str, ids: Sequence[str]) -> str:
-    """Return the number of ids and the first of them, such as `5 phones (a, b, c and 2 more)`."""
-    first, rest = ", ".join(ids[:_SHOWN]), len(ids) - _SHOWN
-    shown = f"{first} and {rest:,} more" if rest > 0 else first
-    return f"{len(ids):,} {noun if len(ids) > 1 else noun.removesuffix('s')} ({shown})"
+    return f"{len(ids):,} {noun if len(ids) > 1 else noun.removesuffix('s')}"
 
 
-def _ask(question: str) -> str:
-    """Read a line from the terminal."""
+def _ask() -> str:
+    """Ask the user, and read the answer from the terminal."""
     with raising():
-        sys.stderr.write(visible(question))
+        sys.stderr.write("Continue? [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -10,9 +12,10 @@ import typer
 
 from koophone_async.cli.checkup import Check, Verdict, examine
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.output import Format, print_styled, printer
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
+from koophone_async.cli.terminal import Style, styled, terminal_width, visible, wrap
 from koophone_async.cli.view import Output
 from koophone_async.session import utc_now
 
@@ -38,7 +41,7 @@ async def diagnose(settings: Settings, output: Format) -> Exit:
         async for check in examine(settings, utc_now):
             counts[check.verdict] += 1
             if output is Format.TABLE:
-                _print(check)
+                print_styled(_lines(check))
             else:
                 out.row(attrs.asdict(check) | {"verdict": check.verdict.value})
     if not counts[Verdict.FAILED]:
@@ -47,7 +50,23 @@ async def diagnose(settings: Settings, output: Format) -> Exit:
     return Exit.SOME_FAILED
 
 
-def _print(check: Check) -> None:
-    print_lines([f"{check.verdict:8} {check.check:20} {check.found}"])
+_STYLES: Final = {Verdict.OK: Style.GREEN, Verdict.FAILED: Style.RED}
+_MARGIN: Final = 30
+"""Columns before what was found."""
+
+
+def _lines(check: Check) -> Iterator[str]:
+    """Return the lines of a check, the advice in one of its own."""
+    yield _styled(check.verdict, _wrapped(f"{check.verdict:8} {check.check:20} {visible(check.found)}"))
     if check.advice:
-        print_lines([f"{'':8} {'':20} -> {check.advice}"])
+        yield _wrapped(f"{'':{_MARGIN}}-> {visible(check.advice)}", indent=3)
+
+
+def _wrapped(line: str, indent: int = _MARGIN) -> str:
+    width = terminal_width(sys.stdout)
+    return wrap(line, width, indent) if width else line
+
+
+def _styled(verdict: Verdict, line: str) -> str:
+    style = _STYLES.get(verdict)
+    return styled(verdict, style, sys.stdout) + line.removeprefix(verdict) if style else line

@@ -43,7 +43,7 @@ def log_to_stderr(*, verbose: bool) -> None:
         logging.basicConfig(handlers=[handler])
         logging.getLogger("koophone_async").setLevel(logging.DEBUG)
     else:
-        handler.setFormatter(VisibleFormatter())
+        handler.setFormatter(VisibleFormatter("koophone: %(message)s"))
         handler.setLevel(logging.WARNING)
         logging.lastResort = handler
 

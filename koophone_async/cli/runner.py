@@ -66,18 +66,24 @@ async def exit_code_of(work: Awaitable[Exit], *, is_server: bool = False) -> Exi
 
 async def _until_signal(work: Awaitable[Exit]) -> Exit:
     """Run a command until its end or a signal; what it has printed by then is complete rows."""
-    task = asyncio.ensure_future(work)
 
     async def stop() -> None:
         task.cancel()
 
     with interruptible(stop) as interruption:
+        # Created here, so that its context knows the interruption, which counts the signals of inner work.
+        task = asyncio.ensure_future(work)
         try:
             return await task
         except asyncio.CancelledError:
             if interruption.exit is None:
                 raise
             return _report_stop(interruption.exit)
+        except OSError:
+            if interruption.exit is not Exit.HUNG_UP:
+                raise
+            discard_stdout()  # its terminal is gone
+            return Exit.HUNG_UP
         finally:
             task.cancel()
 

@@ -7,9 +7,14 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from koophone_async.cli.terminal import cut, terminal_width, visible
+from koophone_async.cli.terminal import cut, terminal_width, visible, wrap
 
-_ERASE_REST: Final = "\x1b[K"
+_ERASE: Final = "\x1b[J"
+"""Erases everything after the cursor.
+
+The cursor stays at the start of the line: a terminal that becomes narrower may lay a long line out anew, as
+several, and they are all after it.
+"""
 
 
 class StatusLine:
@@ -28,13 +33,13 @@ class StatusLine:
         shown = cut(visible(text), max((terminal_width(sys.stderr) or 1) - 1, 1))
         if shown != self._text:
             self._text = shown
-            self._write(f"\r{shown}{_ERASE_REST}")
+            self._write(f"\r{shown}{_ERASE}\r")
 
     def clear(self) -> None:
         """Erase the line."""
         if self._text:
             self._text = ""
-            self._write(f"\r{_ERASE_REST}")
+            self._write(f"\r{_ERASE}")
 
     @staticmethod
     def _write(text: str) -> None:
@@ -48,8 +53,10 @@ STATUS: Final = StatusLine()
 
 
 def print_above(text: str) -> None:
-    """Print text that a terminal may show to stderr."""
+    """Print text that a terminal may show to stderr; in a terminal, long lines are broken between words."""
     STATUS.clear()
+    if width := terminal_width(sys.stderr):
+        text = "\n".join(wrap(line, width) for line in text.split("\n"))
     with suppress(OSError):  # a terminal that was closed; the rows on stdout matter more
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()

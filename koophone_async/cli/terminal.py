@@ -8,6 +8,7 @@ to a terminal passes `visible`; JSON escapes the same characters in its own way.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from enum import Enum
@@ -91,6 +92,33 @@ def chop(text: str, width: int) -> list[str]:
             rest = rest[end:]
         lines.append(rest)
     return lines
+
+
+_WORD: Final = re.compile(r"\s*\S+")
+
+
+def wrap(text: str, width: int, indent: int = 2) -> str:
+    """Return a line as lines of at most some columns, broken between words.
+
+    A word that is too long for a line stays where it is: a command with a long token can be copied.
+
+    Args:
+        text: A visible text.
+        width: Columns of the terminal.
+        indent: How far further lines are indented, beyond the indentation of the first.
+    """
+    if width_of(text) <= width:
+        return text
+    margin = " " * (len(text) - len(text.lstrip()) + indent)
+    lines, line = list[str](), ""
+    for word in _WORD.findall(text):
+        moved = margin + word.lstrip()
+        if line and width_of(line + word) > width >= width_of(moved):
+            lines.append(line)
+            line = moved
+        else:
+            line += word
+    return "\n".join((*lines, line))
 
 
 def _fitting(text: str, width: int) -> int:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from subprocess import PIPE, Popen
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import pytest
@@ -192,6 +192,28 @@ def emulator() -> Iterator[dict[str, str]]:
         yield settings_of(banner)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+_STUCK: Final = [
+    {"phone": "phone0002", "action": "stick"},
+    {"operation": "koophone.instances.list", "every": 2, "action": "stall"},
+    {"operation": "koophone.instances.reboot", "action": "stall"},
+]
+
+
+@pytest.fixture(scope="package")
+def stuck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An emulator on which the job of phone0002 never ends, and every second page never comes."""
+    plan = tmp_path_factory.mktemp("plan") / "plan.json"
+    plan.write_text(json.dumps(_STUCK))
+    with started("emulator", "--phones", "250", "--faults", str(plan)) as process:
+        assert process.stdout
+        banner = json.loads(process.stdout.readline())
+        yield {
+            "KOOPHONE_ENDPOINT": banner["endpoint"],
+            "HUAWEICLOUD_SDK_AK": banner["access_key"],
+            "HUAWEICLOUD_SDK_SK": banner["secret_key"],
+        }
 
 
 @pytest.fixture

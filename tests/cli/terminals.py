@@ -6,8 +6,10 @@ import fcntl
 import os
 import pty
 import struct
+import sys
 import termios
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +17,13 @@ from tests.cli.conftest import COMMAND, Process
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+
+_OPEN_TERMINAL: Final = """
+import os, sys
+os.close(os.open(os.ttyname(next(filter(os.isatty, range(3)))), os.O_RDWR))
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Program that makes its terminal the controlling one, as a login does: Ctrl-C and a hang-up send signals."""
 
 PLAIN: Final = {"NO_COLOR": "1", "TERM": "dumb"}
 """Environment in which the command itself writes no escape sequence, so that any other is the phone's."""
@@ -26,7 +35,11 @@ def resize(terminal: int, columns: int, lines: int = 50) -> None:
 
 @contextmanager
 def in_terminal(
-    *line: str, environ: Mapping[str, str], columns: int = 80, piped: str = ""
+    *line: str,
+    environ: Mapping[str, str],
+    columns: int = 80,
+    piped: str = "",
+    directory: Path | None = None,
 ) -> Generator[tuple[Process, int]]:
     """Start a command in a terminal of its own; yield it and the descriptor of what the user sees.
 
@@ -34,16 +47,27 @@ def in_terminal(
         line: Arguments of the command.
         environ: Variables that are added to the environment.
         columns: Width of the terminal.
-        piped: The streams that are pipes instead: `stdout`, `stderr` or both.
+        piped: The streams that are pipes instead, such as `stdout stderr`.
+        directory: The working directory; by default that of this process.
     """
     controller, terminal = pty.openpty()
     resize(terminal, columns)
     environment = {**os.environ, **environ}
     environment.pop("COLUMNS", None)
-    stdout, stderr = (PIPE if name in piped else terminal for name in ("stdout", "stderr"))
-    command = [*COMMAND, *line]
+    stdin, stdout, stderr = (PIPE if name in piped else terminal for name in ("stdin", "stdout", "stderr"))
+    has_terminal = terminal in (stdin, stdout, stderr)
+    command = (
+        [sys.executable, "-Sc", _OPEN_TERMINAL, *COMMAND[1:], *line] if has_terminal else [*COMMAND, *line]
+    )
     with Process(
-        command, env=environment, stdin=terminal, stdout=stdout, stderr=stderr, text=True
+        command,
+        env=environment,
+        cwd=directory,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
     ) as process:
         os.close(terminal)
         try:
@@ -51,6 +75,12 @@ def in_terminal(
         finally:
             process.kill()
             os.close(controller)
+
+
+def hang_up(controller: int) -> None:
+    """Close a terminal, as a person closes its window."""
+    with Path(os.devnull).open() as null:
+        os.dup2(null.fileno(), controller)
 
 
 def shown(controller: int, until: str | None = None) -> str:

@@ -24,7 +24,6 @@ from koophone_async.polling import ResumeToken
 from tests.cli.conftest import COMMAND, Process, interrupted, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Invoke
@@ -40,26 +39,6 @@ GO_ON = (
     "TOKEN is the resume_token of its row.\n"
 )
 STOPPED = "  1 unfinished: the wait was stopped\n    on phone0002\n"
-PLAN = [
-    {"phone": "phone0002", "action": "stick"},
-    {"operation": "koophone.instances.list", "every": 2, "action": "stall"},
-    {"operation": REBOOT, "action": "stall"},
-]
-
-
-@pytest.fixture(scope="module")
-def stuck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An emulator on which the job of phone0002 never ends, and every second page never comes."""
-    plan = tmp_path_factory.mktemp("plan") / "plan.json"
-    plan.write_text(json.dumps(PLAN))
-    with started("emulator", "--phones", "250", "--faults", str(plan)) as process:
-        assert process.stdout
-        banner = json.loads(process.stdout.readline())
-        yield {
-            "KOOPHONE_ENDPOINT": banner["endpoint"],
-            "HUAWEICLOUD_SDK_AK": banner["access_key"],
-            "HUAWEICLOUD_SDK_SK": banner["secret_key"],
-        }
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_nothing_is_printed_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err == ""
 
 
-DRAWN: Final = re.compile(r"\r([^\r\x1b\n]*)\x1b\[K")
+DRAWN: Final = re.compile(r"\r([^\r\x1b\n]*)\x1b\[J")
 LINE: Final = ("exec", "--all", "-o", "csv", "--", "id -u")
 
 
@@ -224,7 +224,7 @@ def test_the_line_is_redrawn_in_the_width_of_the_window(emulator: dict[str, str]
     assert rows == 250
     assert all(len(text) < 70 for text in DRAWN.findall(wide + narrow))
     assert (wide + narrow).count("\n") == 0
-    assert narrow.endswith("\r\x1b[K")
+    assert narrow.endswith("\r\x1b[J")
 
 
 @pytest.mark.process
@@ -257,4 +257,5 @@ def test_a_message_is_printed_above_the_line(monkeypatch: pytest.MonkeyPatch) ->
     STATUS.clear()
     STATUS.clear()
 
-    assert stderr.getvalue() == ("\rexec: 1 of…\x1b[K\r\x1b[Kkoophone: no answer\n\rexec: 2\x1b[K\r\x1b[K")
+    drawn, cleared = "\rexec: 1 of…\x1b[J\r", "\r\x1b[J"
+    assert stderr.getvalue() == f"{drawn}{cleared}koophone: no\n  answer\n\rexec: 2\x1b[J\r{cleared}"
