@@ -43,6 +43,7 @@ class Proxy:
     at_cut: Callable[[], object] = field(default=lambda: None, init=False)
     """Called in a thread when the server's connection is closed, and the client's is not yet."""
 
+    _frozen: asyncio.Event = field(factory=asyncio.Event, init=False)
     _late: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     @classmethod
@@ -59,11 +60,19 @@ class Proxy:
         """Return the URL of a database behind the proxy."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
+    def freeze(self) -> None:
+        """Forward nothing more on the connections that are open now, and keep them open."""
+        self._frozen.set()
+        self._frozen = asyncio.Event()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_unix_connection(self._socket)
         answers = asyncio.create_task(self._forward_answers(server_reader, writer))
+        frozen = self._frozen
         try:
             while data := await reader.read(_SIZE):
+                if frozen.is_set():
+                    continue
                 if b"pg_xact_status" in data:
                     self._late.set()
                 if self.cut is not None and _COMMIT in data:

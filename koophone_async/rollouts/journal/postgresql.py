@@ -17,7 +17,7 @@ from attrs import define, field
 
 from koophone_async.errors import KooPhoneError
 from koophone_async.rollouts.journal.errors import JournalError
-from koophone_async.rollouts.journal.postgresql_connection import connect
+from koophone_async.rollouts.journal.postgresql_connection import Connection, connect
 from koophone_async.rollouts.journal.postgresql_errors import REPEATABLE, is_cut, message_of, problem_of
 from koophone_async.rollouts.journal.postgresql_schema import Schema
 
@@ -52,7 +52,7 @@ class PostgresDatabase:
     _lease_clock: Callable[[], float] | None
     _lock_timeout: float
     _sleep: Callable[[float], None]
-    _db: psycopg.Connection[TupleRow] = field(init=False)
+    _db: Connection = field(init=False)
     failures: tuple[type[Exception], ...] = field(default=(psycopg.Error,), init=False)
     has_clock: bool = field(default=True, init=False)
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
+from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.journal.errors import JournalError
 
 if TYPE_CHECKING:
-    from psycopg.rows import TupleRow
+    from psycopg.abc import PQGen
 
     from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 
 IDLE_TIMEOUT: Final = 5.0
 """Seconds after which the server undoes a transaction whose process was stopped or cannot be reached, so that
 others do not wait for its locks; shorter than a lease."""
+
+ANSWER_TIMEOUT: Final = 20.0
+"""Seconds after which a connection without an answer is given up, such as one to a server that is frozen or
+through a proxy that no longer forwards; longer than a lock is waited for."""
 
 _MIN_VERSION: Final = 130000
 """Before PostgreSQL 13 the status of a transaction cannot be asked for."""
@@ -42,7 +48,41 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 """
 
 
-def connect(location: PostgresLocation, lock_timeout: float) -> psycopg.Connection[TupleRow]:
+Returned = TypeVar("Returned")
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection that is given up when the server does not answer."""
+
+    answer_timeout: float | None = None
+    """In seconds; None while the server may take long."""
+
+    def wait(self, gen: PQGen[Returned], *arguments: Any, **options: Any) -> Returned:  # noqa: ANN401 - of psycopg
+        """Wait for an answer, at most as long as it may take.
+
+        Raises:
+            psycopg.OperationalError: There is none; the connection is closed.
+        """
+        return super().wait(self._bounded(gen), *arguments, **options)
+
+    def _bounded(self, gen: PQGen[Returned]) -> PQGen[Returned]:
+        """Yield what is waited for; psycopg sends whether that came, or nothing did, ten times a second."""
+        limit = self.answer_timeout
+        ends_at = None if limit is None else monotonic() + limit
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                if not ready and ends_at is not None and monotonic() > ends_at:
+                    self.close()
+                    raise psycopg.OperationalError(f"no answer for {limit} s")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: Returned = end.value
+            return result
+
+
+def connect(location: PostgresLocation, lock_timeout: float) -> Connection:
     """Connect to the server.
 
     Args:
@@ -55,7 +95,8 @@ def connect(location: PostgresLocation, lock_timeout: float) -> psycopg.Connecti
         psycopg.Error: It is not possible.
         OSError: The file with the password cannot be read.
     """
-    db = psycopg.connect(**parameters_of(location), autocommit=True, prepare_threshold=None)
+    db = Connection.connect(**parameters_of(location), autocommit=True, prepare_threshold=None)
+    db.answer_timeout = ANSWER_TIMEOUT
     try:
         _check(db, location)
         settings = SQL(_SETTINGS).format(
@@ -94,7 +135,7 @@ def _problem_of_options(location: PostgresLocation) -> str:
     return f"{unknown[0]}: is no option of PostgreSQL" if unknown else "is no valid PostgreSQL URL"
 
 
-def _check(db: psycopg.Connection[TupleRow], location: PostgresLocation) -> None:
+def _check(db: Connection, location: PostgresLocation) -> None:
     if db.info.server_version < _MIN_VERSION:
         raise JournalError("", location.label, f"needs PostgreSQL {_MIN_VERSION // 10_000} or newer")
     encoding = db.info.parameter_status("server_encoding")

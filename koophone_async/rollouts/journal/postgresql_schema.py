@@ -13,9 +13,7 @@ from koophone_async.rollouts.journal import schema
 from koophone_async.rollouts.journal.errors import JournalError
 
 if TYPE_CHECKING:
-    import psycopg
-    from psycopg.rows import TupleRow
-
+    from koophone_async.rollouts.journal.postgresql_connection import Connection
     from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 
 _PRIVILEGES: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -49,7 +47,7 @@ class Schema:
     """The schema of a journal, as a connection sees it."""
 
     _location: PostgresLocation
-    _db: psycopg.Connection[TupleRow]
+    _db: Connection
 
     def prepare(self) -> None:
         """Create or migrate the tables if necessary, and check them.
@@ -85,6 +83,7 @@ class Schema:
 
     def _migrate(self) -> None:
         """Create the tables, or bring those of an earlier version up to date, in one transaction."""
+        limit, self._db.answer_timeout = self._db.answer_timeout, None
         try:
             with self._db.transaction():
                 self._db.execute(f"SET LOCAL lock_timeout = '{_MIGRATION_LOCK_TIMEOUT}'")
@@ -97,6 +96,8 @@ class Schema:
                 self._db.execute("UPDATE journal_version SET version = %s", (schema.VERSION,))
         except errors.InsufficientPrivilege as error:
             raise self._error(self._missing_for_migration()) from error
+        finally:
+            self._db.answer_timeout = limit
 
     def _create(self) -> None:
         ((exists,),) = self._db.execute(

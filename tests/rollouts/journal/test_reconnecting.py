@@ -10,7 +10,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from koophone_async.rollouts.journal import ChunkState, Journal, JournalError, LeaseLost, NewRollout
+from koophone_async.rollouts.journal import (
+    ChunkState,
+    Journal,
+    JournalError,
+    LeaseLost,
+    NewRollout,
+    postgresql_connection,
+)
 from koophone_async.rollouts.journal.location import parse_location
 from koophone_async.rollouts.journal.postgresql import RECONNECT_TIMEOUT, PostgresDatabase
 from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
@@ -40,6 +47,11 @@ def cut_connections(location: str) -> None:
     )
 
 
+def through(proxy: Proxy, location: str) -> str:
+    """Return the URL of a database through the proxy."""
+    return proxy.url(str(conninfo_to_dict(location)["dbname"]))
+
+
 @pytest.fixture
 async def proxy(postgresql_server: PostgresServer) -> AsyncGenerator[Proxy]:
     async with Proxy.run(postgresql_server.socket) as proxy:
@@ -49,7 +61,7 @@ async def proxy(postgresql_server: PostgresServer) -> AsyncGenerator[Proxy]:
 @pytest.fixture
 async def remote(proxy: Proxy, location: str, rollout: RolloutRecord) -> AsyncGenerator[Driver]:
     """Return a driver whose connection goes through the proxy."""
-    async with await Journal.open(proxy.url(str(conninfo_to_dict(location)["dbname"]))) as journal:
+    async with await Journal.open(through(proxy, location)) as journal:
         yield await journal.acquire(rollout.id)
 
 
@@ -114,6 +126,19 @@ async def test_a_driver_that_was_replaced_while_it_was_cut_off_sends_nothing(
     with pytest.raises(LeaseLost):
         await remote.mark_sending(chunk)
     assert (await only_chunk(journal, remote.rollout.id)).state is ChunkState.PLANNED
+
+
+@IN_A_SERVER
+async def test_a_connection_without_answers_is_given_up(
+    proxy: Proxy, location: str, rollout: RolloutRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_connection, "ANSWER_TIMEOUT", 0.2)
+    async with await Journal.open(through(proxy, location)) as journal:
+        driver = await journal.acquire(rollout.id)
+        chunk = driver.plan_chunk(0, range(2))
+        proxy.freeze()
+        await driver.mark_sending(chunk)
+        assert (await only_chunk(journal, rollout.id)).state is ChunkState.SENDING
 
 
 @pytest.fixture
