@@ -70,9 +70,9 @@ class PostgresServer:
 
     @classmethod
     @contextmanager
-    def run(cls) -> Generator[PostgresServer]:
-        """Run a new server until the context ends."""
-        directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    def run(cls, directory: Path | None = None) -> Generator[PostgresServer]:
+        """Run a new server until the context ends; by default in a temporary directory."""
+        directory = Path(tempfile.mkdtemp(prefix="postgresql-", dir=directory))
         try:
             server = cls(directory, _accessible_binaries(directory))
             server._initialize()
@@ -126,6 +126,10 @@ class PostgresServer:
                 is_ready.set()
         has_ended.set()
         is_ready.set()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends its connections in order, SIGQUIT is a crash."""

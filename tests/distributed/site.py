@@ -8,9 +8,11 @@ import signal
 import sys
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString
 
 import psycopg
+import pytest
 from attrs import define, field
 
 from koophone_async import Endpoints, Session
@@ -86,10 +88,10 @@ class Site:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, rollouts: int) -> AsyncGenerator[Site]:
-        """Start an emulator with phones for so many rollouts, and a database."""
+    async def open(cls, rollouts: int, directory: Path | None = None) -> AsyncGenerator[Site]:
+        """Start an emulator with phones for so many rollouts, and a database in a directory."""
         jobs, no_quotas = Durations(median=0.3), {"koophone": ()}
-        with PostgresServer.run() as server:
+        with PostgresServer.run(directory) as server:
             async with (
                 Emulator(rollouts * PHONES, jobs=jobs, quotas=no_quotas) as emulator,
                 Session(
@@ -103,8 +105,8 @@ class Site:
                 finally:
                     await site.stop_workers(signal.SIGKILL)
 
-    async def add_worker(self) -> None:
-        """Start a worker, and wait until it is ready."""
+    async def add_worker(self, *, hours_ahead: int = 0) -> None:
+        """Start a worker, whose clock may be wrong, and wait until it is ready."""
         host, _, port = self.emulator.endpoint.removeprefix("http://").rpartition(":")
         async with AsyncExitStack() as links:
             database = await links.enter_async_context(
@@ -118,7 +120,8 @@ class Site:
                 | {
                     "KOOPHONE_JOURNAL": f"postgresql://postgres@127.0.0.1:{database.port}/postgres",
                     "KOOPHONE_ENDPOINT": f"http://127.0.0.1:{cloud.port}",
-                },
+                }
+                | (_wrong_clock(hours_ahead) if hours_ahead else {}),
                 stderr=asyncio.subprocess.PIPE,
             )
             assert process.stderr is not None
@@ -184,6 +187,11 @@ class Site:
                 states[outcome.state] += 1
         return states
 
+    async def restart_a_database_that_ended(self) -> None:
+        """Start the database if it has ended by itself."""
+        if not self.server.is_running:
+            await asyncio.to_thread(self.server.start)
+
     async def rows(self, statement: LiteralString) -> list[tuple[int]]:
         """Return what the database has; nothing while it is being restarted."""
         with suppress(psycopg.Error):
@@ -198,6 +206,14 @@ class Site:
                     await asyncio.sleep(_POLL_SECONDS)
                 return True
         return False
+
+
+def _wrong_clock(hours_ahead: int) -> dict[str, str]:
+    """Return variables that set the wall clock of a process; the program `faketime` would fork."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        pytest.skip("needs faketime: apt-get install faketime")
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{hours_ahead:+}h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 async def _discard(stream: asyncio.StreamReader) -> None:
