@@ -78,7 +78,7 @@ captures: $(DEV) ## Write what terminals show to build/captures: make captures A
 # The core is what another Python or another version of a dependency can break: requests on real sockets, models,
 # polling, batches, the emulator, the command line; without what starts processes and takes long.
 CORE := $(PARALLEL) -m "not process and not nightly" $(addprefix tests/,batches cli emulator polling send services wire)
-.PHONY: test-core test-lowest
+.PHONY: test-core test-lowest test-uvloop
 test-core: $(DEV) ## Run the core of the tests: make test-core VENV=.venv-3.13 PYTHON=python3.13
 	@$(BIN)/pytest -q $(or $(ARGS),$(CORE))
 
@@ -94,9 +94,12 @@ lock: ## Pin the newest versions of all dependencies, and of uv, in requirements
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@echo uv | $(COMPILE) --upgrade --output-file requirements/uv.txt -
-	@$(COMPILE) --upgrade --extra cli --extra distributed --extra redis --group dev --output-file requirements/dev.txt pyproject.toml
+	@$(COMPILE) --upgrade --extra cli --extra distributed --extra fast --extra redis --group dev --output-file requirements/dev.txt pyproject.toml
 	@$(COMPILE) --extra cli --group build --constraint requirements/dev.txt --output-file requirements/demo.txt pyproject.toml
 	@$(COMPILE) --extra cli --extra distributed --extra redis --resolution lowest-direct --output-file requirements/lowest.txt pyproject.toml
+
+test-uvloop: $(DEV) ## Run the tests of real event loops on uvloop
+	@$(BIN)/pytest -q -p tests.on_uvloop $(PARALLEL) -m "not process and not nightly" $(or $(ARGS),tests/cli tests/services)
 
 release: $(DEV) ## Raise the version and move changes/ to the changelog: make release VERSION=0.3.0
 	@$(if $(VERSION),,echo "Which version? make release VERSION=0.3.0" && false)

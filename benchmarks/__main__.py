@@ -11,7 +11,7 @@ from benchmarks.measure import BENCH, read, show
 
 PARTS: Final = (
     "signing", "wire", "requests", "fanout", "singles", "quotas", "polls", "memory", "scaling", "imports",
-    "emulator", "journal", "setup",
+    "emulator", "journal", "loops", "setup",
 )  # fmt: skip
 
 

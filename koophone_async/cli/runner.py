@@ -46,9 +46,19 @@ def execute(work: Coroutine[Any, Any, Exit], *, is_server: bool = False) -> None
     Raises:
         typer.Exit: The exit code is not 0.
     """
-    code = asyncio.run(exit_code_of(work, is_server=is_server))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        code = runner.run(exit_code_of(work, is_server=is_server))
     if code is not Exit.DONE:
         raise typer.Exit(code)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop of uvloop where the extra `fast` is installed, else one of asyncio."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional, and most commands end before they need a loop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 async def exit_code_of(work: Awaitable[Exit], *, is_server: bool = False) -> Exit:

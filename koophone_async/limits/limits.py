@@ -14,6 +14,7 @@ from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits.adaptive_rate import Meter
 from koophone_async.limits.operation_limiter import OperationLimiter, Permit, Place
 from koophone_async.limits.sliding_window import MARGIN, Window
+from koophone_async.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ class Limits:
     _unlimited: dict[str, Permit] = field(factory=dict[str, Permit], init=False)
     _waiting: dict[str, OperationLimiter] = field(factory=dict[str, OperationLimiter], init=False)
     _numbers: Iterator[int] = field(factory=count, init=False)
-    _timer: asyncio.TimerHandle | None = field(default=None, init=False)
+    _timer: Timer = field(factory=Timer, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._configured_windows = {
@@ -117,7 +118,7 @@ class Limits:
         Event loops of one process share their clock, so that the windows stay right.
         """
         loop = asyncio.get_running_loop()
-        self._timer = None
+        self._timer = Timer()
         self._waiting.clear()
         for name, limiter in self._limiters.items():
             limiter.waiting.clear()
@@ -225,15 +226,11 @@ class Limits:
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
         due = min((limiter.free_at(now) for limiter in self._waiting.values()), default=inf)
-        if self._timer:
-            if self._timer.when() == due:
-                return
+        if due == inf:
             self._timer.cancel()
-        self._timer = loop.call_at(due, self._timer_fired, loop, due) if due < inf else None
-
-    def _timer_fired(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._timer = None
-        self._grant(loop, max(due, loop.time()))  # timers may fire early, by the resolution of the clock
+        elif due != self._timer.due:
+            # Timers may fire early, by the resolution of the clock.
+            self._timer.set(due, lambda: self._grant(loop, max(due, loop.time())))
 
 
 def _too_slow(limiter: OperationLimiter, limit: RateLimit | None, seconds: float) -> QuotaTooSlow:

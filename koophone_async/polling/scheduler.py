@@ -25,6 +25,7 @@ from koophone_async.polling.pending_jobs import JobStream, PendingJobs
 from koophone_async.polling.policy import PollLoad, PollPolicy
 from koophone_async.polling.poll_queue import PollQueue
 from koophone_async.protocol.codes import normalise
+from koophone_async.timers import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -69,7 +70,7 @@ class PollScheduler:
         factory=dict["asyncio.Task[Any]", _Poll], init=False, repr=False
     )
     _load: PollLoad = field(factory=PollLoad, init=False, repr=False)
-    _timer: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
+    _timer: Timer = field(factory=Timer, init=False, repr=False)
 
     def subscribe(  # noqa: PLR0913 - most are named, and have defaults
         self,
@@ -201,21 +202,16 @@ class PollScheduler:
         ):
             handle.in_flight.cancel()
         self._plan_oldest(handle.group)
-        if not self._queues and self._timer is not None:
+        if not self._queues:
             self._timer.cancel()
-            self._timer = None
 
     def _wake_by(self, when: float) -> None:
         """Set the timer to this time, unless it is set to an earlier one."""
-        if self._timer is not None:
-            if self._timer.when() <= when:
-                return
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(when, self._run)
+        if when < self._timer.due:
+            self._timer.set(when, self._run)
 
     def _run(self) -> None:
         """Send every poll that is worth its cost now, and set the timer for the next."""
-        self._timer = None
         now = asyncio.get_running_loop().time()
         cost_fell = self._load.has_fallen(now)
         replans = [self._replan(group, now, cost_fell=cost_fell) for group in self._groups.values()]
