@@ -80,8 +80,8 @@ async def receive(journal: str) -> None:
         await asyncio.Event().wait()
 
 
-async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection("127.0.0.1", port, local_addr=(STRANGER, 0))
+async def connect(port: int, address: str = STRANGER) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
 
 
 async def silent(port: int) -> None:
@@ -93,6 +93,38 @@ async def silent(port: int) -> None:
                 reader, writer = await connect(port)
                 await reader.read()
                 writer.close()
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one() for _ in range(195)))
+
+
+async def many_addresses(port: int) -> None:
+    """Do the same, each time from another one of 65,000 addresses."""
+    numbers = count()
+
+    async def one() -> None:
+        while True:
+            number = next(numbers) % 65_000
+            with suppress(OSError):
+                reader, writer = await connect(port, f"127.1.{number // 250}.{number % 250 + 1}")
+                await reader.read()
+                writer.close()
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(one() for _ in range(195)))
+
+
+async def kept_alive(port: int) -> None:
+    """Send a request a second on each of 195 connections, so that none of them is idle."""
+
+    async def one() -> None:
+        while True:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                reader, writer = await connect(port)
+                while True:
+                    writer.write(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+                    await reader.readuntil(b"\r\n\r\n")
+                    await asyncio.sleep(1)
             await asyncio.sleep(0.01)
 
     await asyncio.gather(*(one() for _ in range(195)))
@@ -197,6 +229,8 @@ CAPTURED: Final = access("s", TICKET + "s")
 FLOODS: Final[dict[str, tuple[Flood, bool]]] = {
     "nothing": (lambda _: asyncio.sleep(0), False),
     "silent connections": (silent, False),
+    "from 65,000 addresses": (many_addresses, False),
+    "kept alive": (kept_alive, False),
     "half heads of 240 kB": (half_heads, False),
     "connections at once": (churn, False),
     "unread answers": (unread, False),

@@ -13,7 +13,7 @@ from attrs import Factory, define, field, frozen
 from attrs.validators import gt, optional
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.events.access import Cipher, Validity, digest, milliseconds, verify
+from koophone_async.events.access import Cipher, Mode, Validity, digest, milliseconds, verify
 from koophone_async.events.asgi import Asgi
 from koophone_async.events.callbacks import CallbackFailed, run_callback
 from koophone_async.events.counters import Counts
@@ -63,6 +63,12 @@ class _Run:
     queue: Queue
     dispatcher: Dispatcher
     used_tickets: UsedTickets
+
+
+_WEAK_CIPHER: Final = (
+    "AES-CBC does not authenticate the vector: a grant without a ticket cannot stop a replay, "
+    "unless its content is the exact bytes"
+)
 
 
 def _presence(receiver: Receiver) -> Presence:
@@ -182,6 +188,8 @@ class Receiver:
         dispatcher = Dispatcher(queue, self._deliver, self.delivery, self.rng, self.counts)
         self._run = _Run(queue, dispatcher, used_tickets)
         dispatcher.start()
+        if self._lookup is not None and self.cipher.mode is Mode.CBC:
+            LOG.warning(_WEAK_CIPHER)
         return self
 
     def _queue(self) -> Queue:

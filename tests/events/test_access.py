@@ -311,6 +311,35 @@ async def test_a_captured_access_is_accepted_once_for_ever(
 
 
 @pytest.mark.parametrize(
+    "grant, statuses",
+    [
+        (GRANT, [200, 403]),
+        (Grant(KEY, content=CONTENT), [200, 403]),
+        (Grant(KEY, content=lambda plaintext: plaintext.endswith(CONTENT[1:])), [200, 200]),
+    ],
+    ids=["ticket", "exact content", "a check of the content"],
+)
+async def test_cbc_without_a_ticket_cannot_stop_a_replay_and_warns(
+    grant: Grant, statuses: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with granting(virtual(CBC), grant) as receiver:
+        captured = access(CBC)
+        altered = evolve(captured, iv=f"{int(captured.iv[:2], 16) ^ 1:02x}{captured.iv[2:]}")
+        answers = [await send_access(receiver, call, VERIFY) for call in (captured, altered)]
+
+    assert [status for status, _ in answers] == statuses
+    assert "a grant without a ticket cannot stop a replay" in caplog.text
+
+
+@pytest.mark.parametrize("receiver", [virtual(CBC), granting(virtual())], ids=["no lookup", "GCM"])
+async def test_what_is_authenticated_is_not_warned_of(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiver:
+        assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"ticket": "another"},
