@@ -6,10 +6,12 @@ Files with secrets are checked as ssh checks keys.
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import stat
 from errno import EINVAL
+from functools import cache
 from io import DEFAULT_BUFFER_SIZE, BufferedReader, RawIOBase
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
+
+LOG: Final = logging.getLogger(__name__)
 
 WRITER_TIMEOUT: Final = 10.0
 """Seconds that a FIFO may be without a writer."""
@@ -122,6 +126,25 @@ def _first_of_fifo(descriptor: int) -> bytes:
     if not (ready or first):
         raise UnusableFile(f"is a FIFO that nobody opened to write for {WRITER_TIMEOUT:g} s")
     return first
+
+
+def read_secret(path: Path | str, max_bytes: int) -> bytes:
+    """Return the content of a file with secrets; log a warning, once, if others can read it.
+
+    Raises:
+        UnusableFile: It is too large, a FIFO without a writer, or can be changed by others.
+        OSError: It cannot be read.
+    """
+    with open_bounded(path, max_bytes) as file:
+        if warning := exposure(os.fstat(file.fileno())):
+            _warn(path, warning)
+        return file.read()
+
+
+@cache
+def _warn(path: Path | str, warning: str) -> None:
+    """Log a warning once, though the file may be read again and again."""
+    LOG.warning("%s %s", path, warning)
 
 
 def exposure(status: os.stat_result) -> str | None:

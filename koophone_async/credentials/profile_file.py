@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import configparser
 import io
-import logging
-import os
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,14 +12,12 @@ from attrs import define, field, frozen
 
 from koophone_async.credentials.environment import access_key_of, variables
 from koophone_async.errors import InvalidRequest
-from koophone_async.file_access import UnusableFile, exposure, open_bounded
+from koophone_async.file_access import UnusableFile, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from koophone_async.credentials.keys import AccessKey
-
-LOG: Final = logging.getLogger(__name__)
 
 _OPTIONS: Final = ("ak", "sk", "security_token", "project_id", "domain_id", "iam_endpoint")
 """The options of a section, in the order of the variables of the environment."""
@@ -103,10 +98,7 @@ class ProfileFile:
         is_default = not (self._configured or self._profile)
         error_type: type[InvalidRequest] = InvalidRequest
         try:
-            with open_bounded(self._path, _MAX_SIZE) as file:
-                if warning := exposure(os.fstat(file.fileno())):
-                    _warn(self._path, warning)
-                return io.TextIOWrapper(file, "utf-8-sig").read()
+            return io.TextIOWrapper(io.BytesIO(read_secret(self._path, _MAX_SIZE)), "utf-8-sig").read()
         except UnusableFile as error:
             problem = str(error)
         except OSError as error:
@@ -120,9 +112,3 @@ class ProfileFile:
             problem = "cannot be read: not a valid path"
         # Raised outside of the handler, as above: a decoder's error contains the file.
         raise error_type("", str(self._path), problem)
-
-
-@cache
-def _warn(path: Path, warning: str) -> None:
-    """Log a warning once, though the file is read again whenever a key is renewed."""
-    LOG.warning("%s %s", path, warning)

@@ -84,7 +84,12 @@ def test_a_link_is_installed_from_stdin_or_a_file(
 
 @pytest.mark.parametrize(
     "command, option",
-    [(("apps", "install"), "--url"), (("iam", "tokens", "create"), "--password"), ((), "--proxy")],
+    [
+        (("apps", "install"), "--url"),
+        (("iam", "tokens", "create"), "--password"),
+        (("rollout", "resume"), "--set"),
+        ((), "--proxy"),
+    ],
 )
 def test_the_help_of_a_secret_says_how_to_hide_it(
     run_main: RunMain, command: tuple[str, ...], option: str

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from koophone_async.batches import State
+from koophone_async.cli import help_text
 from koophone_async.cli.confirmation import Consequence, Yes, confirm
 from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.input_files import secret_value
 from koophone_async.cli.journalled import JournalledRun
 from koophone_async.cli.progress import Total, Work, quota_wait
 from koophone_async.cli.rollouts.findings import print_findings
@@ -101,7 +103,8 @@ def resume(
         typer.Option(
             "--set",
             metavar="PATH=VALUE",
-            help="Another value of the plan, such as steps[0].install.url=https://...; it is logged.",
+            help="Another value of the plan, such as steps[0].install.url=@FILE; it is logged. For a value, "
+            f"{help_text.HIDING}.",
         ),
     ] = None,
     reconcile: Annotated[
@@ -117,9 +120,10 @@ def resume(
 
     What was planned is sent, what was sent is awaited, and what may have been sent is never sent again.
     """
-    values = dict(_assignment(text) for text in changes or ())
+    assignments = [_assignment(text) for text in changes or ()]
 
     async def work() -> Exit:
+        values = {path: secret_value(value, f"--set {path}") for path, value in assignments}
         seconds = None if deadline is None else parse_duration(deadline)
 
         def rollout(opened: Journal, session: Session) -> Rollout:

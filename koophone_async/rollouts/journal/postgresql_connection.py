@@ -12,9 +12,13 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Identifier
 
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.file_access import UnusableFile, read_secret
 from koophone_async.rollouts.journal.errors import JournalError
+from koophone_async.text_input import decode_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from psycopg.abc import PQGen
 
     from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
@@ -39,6 +43,9 @@ _DEFAULTS: Final = {
     "fallback_application_name": "koophone",
 }
 """Options of libpq where the URL does not name them: a network that is gone is noticed within a lease."""
+
+_MAX_PASSWORD: Final = 2**16
+"""Maximum size of a file with a password."""
 
 _SETTINGS: Final = """
 SET search_path = {schema}, pg_temp;
@@ -123,8 +130,15 @@ def parameters_of(location: PostgresLocation) -> dict[str, Any]:
     except psycopg.Error:
         raise InvalidRequest("", "journal", _problem_of_options(location), Rule.BAD_FORMAT) from None
     if location.password_file is not None:
-        parameters["password"] = location.password_file.read_text("utf-8").rstrip("\r\n")
+        parameters["password"] = _password_in(location.password_file)
     return {**_DEFAULTS, **parameters, "client_encoding": "utf8"}
+
+
+def _password_in(file: Path) -> str:
+    try:
+        return decode_text(read_secret(file, _MAX_PASSWORD)).rstrip("\r\n")
+    except (UnusableFile, ValueError) as error:
+        raise UnusableFile(f"{file} {error}") from None
 
 
 def _problem_of_options(location: PostgresLocation) -> str:

@@ -13,6 +13,7 @@ from tests.cli.rollouts.conftest import PHONES, rollout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cli.conftest import Invoke
 
@@ -140,6 +141,17 @@ def test_a_resumed_rollout_runs_what_was_set(koophone: Invoke) -> None:
 @pytest.mark.usefixtures("waiting")
 def test_an_option_without_a_value_to_set_is_wrong_usage(koophone: Invoke) -> None:
     assert koophone(rollout("resume", "--set", "steps[1].run.command")).code == 2
+
+
+@pytest.mark.usefixtures("waiting")
+def test_a_value_to_set_can_be_in_a_file(koophone: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    file.write_text("echo 2\n")
+
+    line = rollout("resume", "--set", f"steps[1].run.command=@{file}")
+    result = koophone(rollout("approve"), line, OUTCOMES)
+
+    assert [row["output"] for row in result.rows] == ["two\n"] + ["2\n"] * 9
 
 
 @pytest.mark.parametrize(

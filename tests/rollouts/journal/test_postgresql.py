@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,24 @@ async def test_a_missing_password_file_is_reported(location: str) -> None:
     assert await refusal(f"{location}&password_file=/nowhere/password") == (
         "cannot be opened: No such file or directory"
     )
+
+
+@pytest.mark.parametrize(
+    "content, mode, problem",
+    [
+        (b"x", 0o666, r"can be changed by others \(mode 0666\); set it to 0600"),
+        (b"x" * 65_537, 0o600, "is larger than 64 KiB"),
+        (b"\xff", 0o600, "is not UTF-8"),
+    ],
+)
+async def test_an_unsuitable_password_file_is_refused(
+    location: str, tmp_path: Path, content: bytes, mode: int, problem: str
+) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    file.chmod(mode)
+
+    assert re.match(f"cannot be opened: {file} {problem}", await refusal(f"{location}&password_file={file}"))
 
 
 async def test_an_unknown_option_is_named(location: str) -> None:
