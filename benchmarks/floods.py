@@ -1,7 +1,7 @@
 """Floods of the event receiver by a stranger: what an honest caller notices, and what the flood costs.
 
 The receiver runs in a separate process that may have 200 descriptors. For some seconds a stranger sends what
-it likes from one address, while a phone sends an access and a heartbeat from another one ten times a second.
+it likes, from one address or many, while a phone sends an access and a heartbeat ten times a second.
 Memory and descriptors of the receiver are sampled meanwhile, and its stderr is counted.
 
     python -m benchmarks.floods [SECONDS]
