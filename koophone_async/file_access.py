@@ -42,8 +42,8 @@ class _Bounded(RawIOBase):
 
     def __init__(self, read: Callable[[int], bytes], max_bytes: int) -> None:
         self._read = read
-        self._left = max_bytes
-        self._problem = f"is larger than {_describe_size(max_bytes)}"
+        self._max_bytes = max_bytes
+        self._size = 0
 
     def readable(self) -> bool:
         return True
@@ -51,9 +51,8 @@ class _Bounded(RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
         data = self._read(len(view))
-        self._left -= len(data)
-        if self._left < 0:
-            raise UnusableFile(self._problem)
+        self._size += len(data)
+        _check_size(self._size, self._max_bytes)
         view[: len(data)] = data
         return len(data)
 
@@ -79,6 +78,11 @@ class _File(_Bounded):
         super().close()
 
 
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise UnusableFile(f"is larger than {_describe_size(max_bytes)}")
+
+
 def _describe_size(size: int) -> str:
     for unit, name in ((2**20, "MiB"), (2**10, "KiB")):
         if size % unit == 0:
@@ -98,14 +102,16 @@ def open_bounded(path: Path | str, max_bytes: int) -> BufferedReader:
     """Open a file to read `max_bytes` at most. Reading more raises `UnusableFile`.
 
     Raises:
-        UnusableFile: It is a FIFO that nobody opened to write for 10 s.
+        UnusableFile: It is larger, or a FIFO that nobody opened to write for 10 s.
         OSError: It cannot be opened.
     """
     # Without O_NONBLOCK, opening a FIFO waits for its writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
-        is_fifo = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-        first = _first_of_fifo(descriptor) if is_fifo else b""
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            _check_size(status.st_size, max_bytes)
+        first = _first_of_fifo(descriptor) if stat.S_ISFIFO(status.st_mode) else b""
         if hasattr(os, "set_blocking"):  # pragma: no branch - older versions of Python on Windows lack it
             os.set_blocking(descriptor, True)
     except BaseException:

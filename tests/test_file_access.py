@@ -48,6 +48,15 @@ def test_a_device_without_end_is_read_to_the_bound() -> None:
         read("/dev/zero")
 
 
+def test_a_file_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        file.truncate(4 * 2**30)
+
+    with pytest.raises(UnusableFile, match="is larger than 10,000 bytes"):
+        open_bounded(tmp_path / "file", 10_000)
+    assert not is_open(tmp_path / "file")
+
+
 def test_a_directory_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         read(tmp_path)
