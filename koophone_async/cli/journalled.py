@@ -274,6 +274,7 @@ async def _run_journalled(
         targets=selection.to_plan(),
         service=call.service,
         resource=resource,
+        **await _place(call.service, session),
         **options.plan_fields,
     )
     if options.dry_run:
@@ -299,6 +300,13 @@ async def _run_journalled(
         with suppress(JournalError):  # the next command deletes what is old, and this one has ended
             await journal.prune(session.now() - _KEPT, kind=Kind.COMMAND, keep=_MAX_KEPT)
     return _exit_of(rollout, code, options)
+
+
+async def _place(service: str, session: Session) -> Mapping[str, str | None]:
+    """Return the project and region that calls are made in now, and will be when the command is resumed."""
+    if service == "koophone":
+        return {}
+    return {"project_id": await session.project_id(), "region": session.region}
 
 
 async def run_directly(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
@@ -45,8 +46,9 @@ def command(entry: Entry) -> Callable[..., None]:
     ) -> None:
         """Wait for jobs that were started elsewhere, and print a row for each.
 
-        The rows of a bare KooPhone task have the ids of its jobs, unless --ids-file has those of its phones,
-        in the order of the call that started it.
+        The phones of a bare id are those of the call in the journal that started it. Of a KooPhone task that
+        no journal has, the rows have the ids of its jobs, unless --ids-file has those of its phones, in the
+        order of the call.
         """
         wait = WaitCommand(entry, resume_tokens, ids_file, deadline(timeout))
         execute(with_option_names(wait.work(current_settings(context), view), {"resume_token": "TOKEN"}))
@@ -69,12 +71,32 @@ class WaitCommand:
         """Wait, and print a row for each job."""
         out = OutcomePrinter.of(view)
         phones = self._phones()
-        parts = [part for token in dict.fromkeys(self.tokens) for part in split(token)]
+        tokens = dict.fromkeys(self.tokens)
+        if not phones:
+            tokens = dict.fromkeys([await self._known(token) for token in tokens])
+        parts = [part for token in tokens for part in split(token)]
         async with settings.session() as session:
             wait = self.entry.resource(self.entry.service.client(session)).wait
             label = " ".join((*self.entry.words[:-1], "wait"))
             waits = Waits(partial(wait, ids=phones) if phones else wait, parts, self.timeout)
             return await print_outcomes(waits, out, Work(label, "jobs", lambda: Total(len(parts))))
+
+    async def _known(self, token: str) -> str:
+        """Return the resume token of a bare id that the journal knows, else the text itself."""
+        if ResumeToken.is_token(token):
+            return token
+        # Imported here, because a wait for tokens needs none of it.
+        from koophone_async.rollouts.journal import Journal, JournalError  # noqa: PLC0415
+        from koophone_async.rollouts.journal.location import default_location  # noqa: PLC0415
+        from koophone_async.rollouts.sent_calls import find_token  # noqa: PLC0415
+
+        if default_location() is None:
+            return token
+        with suppress(JournalError, InvalidRequest):  # the service knows the id, too
+            async with await Journal.open() as journal:
+                found = await find_token(journal, self.entry.operation.service, token)
+                return token if found is None else str(found)
+        return token
 
     def _phones(self) -> Sequence[str]:
         """Return the phones of a bare task, from the file."""

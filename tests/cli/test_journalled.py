@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from koophone_async.polling import ResumeToken
 from koophone_async.rollouts.journal import Kind, RolloutState
 from tests.cli.conftest import interrupted
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from koophone_async.rollouts.journal import RolloutRecord
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import Invoke, Result
 
 PHONES = ("phone0001", "phone0002", "phone0003")
 JSONL = ("--output", "jsonl")
@@ -87,6 +89,26 @@ def test_an_interrupted_command_is_resumed_as_a_rollout(
     assert (result.code, record.state) == (130, RolloutState.INTERRUPTED)
     assert [row["state"] for row in result.rows] == ["unfinished"] * 3
     assert f"koophone: to go on: koophone rollout resume {record.id}\n" in result.err
+
+
+def test_a_command_is_resumed_in_the_project_in_which_it_began(
+    koophone: Invoke,
+    journal: str,
+    newest: Callable[[], RolloutRecord],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = list[str]()
+
+    def resume_elsewhere(_: Result) -> tuple[str, ...]:
+        project.append(os.environ["HUAWEICLOUD_SDK_PROJECT_ID"])
+        monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", "0" * 32)
+        return ("rollout", "resume", "--journal", journal)
+
+    line = ("cph", "commands", "run", "--all", "--command", "sleep 5", "--journal", journal, *JSONL)
+    koophone(interrupted(line, after=2), resume_elsewhere)
+
+    assert newest().projects == tuple(project)
+    assert newest().counts == {"succeeded": 250}
 
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "soon"])
@@ -205,6 +227,51 @@ def test_a_wrong_argument_is_named_as_typed_in_a_journalled_command(
     result = koophone((*line[:at], "--journal", journal, *line[at:]))
 
     assert (result.code, result.err.partition(":")[2].partition(":")[0]) == (2, f" {option}")
+
+
+@pytest.mark.parametrize("is_job", [False, True])
+@pytest.mark.parametrize(
+    "line, wait",
+    [
+        (("exec", *PHONES), ("jobs", "wait")),
+        (("cph", "commands", "run", "--name", "phone-0000[12]", "--command", "id"), ("cph", "jobs", "wait")),
+    ],
+    ids=["koophone", "cph"],
+)
+def test_a_bare_id_is_that_of_a_call_in_the_journal(  # noqa: PLR0913 - a table of two
+    koophone: Invoke,
+    journal: str,
+    monkeypatch: pytest.MonkeyPatch,
+    line: tuple[str, ...],
+    wait: tuple[str, ...],
+    *,
+    is_job: bool,
+) -> None:
+    monkeypatch.setenv("KOOPHONE_JOURNAL", journal)
+
+    def wait_for_first(previous: Result) -> tuple[str, ...]:
+        token = ResumeToken.parse(previous.rows[0]["resume_token"])
+        return (*wait, previous.rows[0]["job_id"] if is_job else token.handle, *JSONL)
+
+    words = ("--", "id") if line[0] == "exec" else ()
+    result = koophone((*line, "--no-wait", *JSONL, *words), wait_for_first)
+
+    sent = [row["id"] for row in result.rows if row["state"] == "unfinished"]
+    ended = [row["id"] for row in result.rows if row["state"] == "succeeded"]
+    assert sorted(ended) == (sent[:1] if is_job else sorted(sent))
+
+
+def test_a_bare_task_whose_jobs_have_ended_has_its_phones(
+    koophone: Invoke, journal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOOPHONE_JOURNAL", journal)
+
+    def wait(previous: Result) -> tuple[str, ...]:
+        return ("jobs", "wait", ResumeToken.parse(previous.rows[0]["resume_token"]).handle, *JSONL)
+
+    result = koophone(("exec", *PHONES, "--no-wait", *JSONL, "--", "id"), ("rollout", "resume"), wait)
+
+    assert sorted(row["id"] for row in result.rows[3:]) == [*PHONES]
 
 
 @pytest.mark.parametrize("how", [("--journal", "JOURNAL"), ("--no-journal",)], ids=" ".join)

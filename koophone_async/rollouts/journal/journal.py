@@ -260,6 +260,10 @@ class Journal:
         """Return the chunks of a rollout, or of one attempt; by default those that are not settled."""
         return await self._writer.read(partial(queries.chunks, open_only=open_only), rollout, attempt)
 
+    async def calls_with(self, id: str) -> list[tuple[RolloutRecord, ChunkRecord]]:
+        """Return the calls whose task or request has an id, or one of whose open jobs, the newest first."""
+        return await self._writer.read(queries.calls_with, self._leases, id)
+
     async def results(
         self, rollout: str, attempt: int | None = None, *, without_shards: Collection[int] = ()
     ) -> AsyncIterator[Sequence[Result]]:

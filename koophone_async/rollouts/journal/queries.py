@@ -67,6 +67,9 @@ SELECT chunk, attempt, step, wave, selection, state, positions, epoch, parent, h
     called_at, shard
 FROM chunks WHERE rollout = ?
 """
+_CHUNKS_WITH: Final = """
+SELECT rollout, chunk FROM chunks WHERE handle = ? OR jobs LIKE ? ORDER BY called_at DESC
+"""
 _LAST_CHUNK: Final = "SELECT max(chunk) FROM chunks WHERE rollout = ? AND chunk >= ? AND chunk < ?"
 _LAST_REQUEST: Final = "SELECT last_request FROM rollouts WHERE id = ?"
 _OPEN: Final = " AND state <> 'settled'"
@@ -230,6 +233,16 @@ def open_chunks_of(database: Database, key: LeaseKey) -> list[ChunkRecord]:
 def chunk(database: Database, rollout: str, number: int) -> ChunkRecord:
     """Return a chunk."""
     (found,) = _chunks(database, " AND chunk = ?", (rollout, number))
+    return found
+
+
+def calls_with(database: Database, leases: Leases, id: str) -> list[tuple[RolloutRecord, ChunkRecord]]:
+    """Return the calls whose task or request has an id, or one of whose open jobs, the newest first."""
+    found = list[tuple[RolloutRecord, ChunkRecord]]()
+    for rollout, number in database.query(_CHUNKS_WITH, (id, f'%"{id}"%')):
+        record = rollout_by_id(database, leases, rollout)
+        if record is not None:
+            found.append((record, chunk(database, rollout, number)))
     return found
 
 
