@@ -72,7 +72,8 @@ class Drive:
                 chunks = await self._restore(attempt, with_earlier=start.is_resumed)
                 if start.ignores_stop:
                     attempt.tally = StopTally(start.plan.stop, start.waves, start.plan.steps, start.wave)
-                elif (reason := attempt.tally.judge()) is not None:
+                attempt.tally.sizes = await self._sizes_of_waves(attempt)
+                if not start.ignores_stop and (reason := attempt.tally.judge()) is not None:
                     attempt.admission.stop(reason)
                 start.driver.update(
                     wave=start.wave,
@@ -90,6 +91,16 @@ class Drive:
             with suppress(Exception):  # the first error is raised
                 await self._leave(start.driver)
             raise first_error(error) from None
+
+    async def _sizes_of_waves(self, attempt: Attempt) -> Sequence[int] | None:
+        """Return how many phones of each wave an attempt has; None if it has all."""
+        if attempt.number == 1:
+            return None
+        sizes = [0] * len(attempt.waves)
+        async for starts in self._journal.attempt_starts(attempt.driver.rollout.id, attempt.number):
+            for position, _ in starts:
+                sizes[attempt.wave_of(position) - 1] += 1
+        return sizes
 
     async def _prepare(self, driver: Driver) -> None:
         """Take the rollout over, from workers too."""

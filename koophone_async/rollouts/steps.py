@@ -110,6 +110,7 @@ class StepType:
         entries = mapping({raw: None} if isinstance(raw, str) and not is_null(raw) else raw, context)
         verbs = [key for key in entries if key not in OPTIONS]
         if len(verbs) != 1:
+            self._refuse_misspelt_options(verbs, context)
             problem = f"has several verbs: {', '.join(verbs)}; each step has one" if verbs else "has no verb"
             context.refuse(problem, Rule.CONFLICT if verbs else Rule.MISSING)
         (verb,) = verbs
@@ -117,6 +118,22 @@ class StepType:
             name: type_.read(entries.get(name), context.key(name)) for name, type_ in self._options().items()
         }
         return Step(verb, entries[verb], base=context.base, **options)
+
+    def _refuse_misspelt_options(self, keys: Sequence[str], context: Context) -> None:
+        """Refuse a key that is no verb of any service, beside one that is: it is an option.
+
+        Raises:
+            InvalidRequest: There is such a key.
+        """
+        known = {
+            name
+            for service, resources in RESOURCES.items()
+            for each in resources
+            for name in verbs_of(service, each)
+        }
+        unknown = [key for key in keys if key not in known]
+        if unknown and len(unknown) < len(keys):
+            refuse_key(unknown[0], context, OPTIONS)
 
     def _options(self) -> dict[str, ValueType]:
         return {"expect": type_of(Expect | None), "only": type_of(tuple[str, ...] | None)}

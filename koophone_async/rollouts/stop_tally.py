@@ -120,6 +120,9 @@ class StopTally:
     wave: int = 1
     """The present wave, counted from 1."""
 
+    sizes: Sequence[int] | None = None
+    """How many phones each wave has in this attempt, if these are not all: a retry has only some."""
+
     _total: _Counts = field(factory=lambda: _Counts("in the rollout"), init=False)
     _waves: dict[int, _Counts] = field(factory=dict[int, _Counts], init=False)
     _is_due: bool = field(default=False, init=False)
@@ -200,6 +203,8 @@ class StopTally:
 
     def _minimum(self, limit: Limit) -> int:
         """Return how many phones must have a result before a percentage is judged."""
+        if self.sizes is not None:
+            return min(self._minima[limit], self.sizes[self.wave - 1])
         before = self._ends[self.wave - 2] if self.wave > 1 else 0
         return min(self._minima[limit], self._ends[self.wave - 1] - before)
 

@@ -158,6 +158,16 @@ def test_several_accounts_and_regions_are_a_list_of_selections() -> None:
             "- {run: x, reset: }",
             "16:5: undo[0]: has several verbs: run, reset",
         ),
+        (
+            '- run: "pm uninstall com.shop"',
+            "- {run: x, expct: {output: y}}",
+            "16:14: undo[0].expct: is an unknown key; did you mean expect?",
+        ),
+        (
+            '- run: "pm uninstall com.shop"',
+            "- {run: x, colour: red}",
+            "16:14: undo[0].colour: is an unknown key; the keys here are expect, only",
+        ),
         ('{output: "*', '{outptu: "*', "7:14: steps[1].expect.outptu: is an unknown key"),
         ("and name", "and nme", "3:18: targets[0].where: column 24: nme is not a field of Instance"),
         ("name: shop-2.4", "name: last", "1:7: name: is 'last', which stands for the newest rollout"),

@@ -32,6 +32,13 @@ def end(tally: StopTally, state: State, count: int, step: int = 0, *, taken: boo
     return reasons[-1]
 
 
+def test_a_percentage_is_judged_by_the_phones_that_a_retry_has() -> None:
+    retried = StopTally(StopRule.parse("10%"), (50, 100), ONE_STEP, sizes=(3, 0))
+
+    assert end(retried, State.SUCCEEDED, 2) is None
+    assert end(retried, State.FAILED, 1) == "not succeeded in the rollout: 33.3% (1); the limit is 10%"
+
+
 def test_a_number_that_is_reached_stops_at_once() -> None:
     counted = tally("unknown=5", 1_000)
 
