@@ -24,7 +24,7 @@ Schema: TypeAlias = dict[str, Any]
 
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INTEGER: Final = r"-?(0|[1-9][0-9]{0,17})"
+_INTEGER: Final = r"-?(0|[1-9][0-9]{0,99})"
 _NUMBER: Final = rf"{_INTEGER}(\.[0-9]+)?"
 
 
