@@ -132,7 +132,9 @@ class Authenticator:
             problem = f"has {size:,} bytes; a signed one may have at most {MAX_SIGNED_BODY:,}: use a Password"
             raise InvalidRequest(call.operation.name, "body", problem, Rule.TOO_LONG, MAX_SIGNED_BODY)
         at, call.clock_correction = self._clock.now(), self._clock.correction
-        unsigned = Unsigned(call.operation.method, encoded.path, encoded.query, headers, encoded.body)
+        # The query is in the canonical form in the URL already.
+        query = call.url.raw_query_string
+        unsigned = Unsigned(call.operation.method, encoded.path, query, headers, encoded.body)
         return key.signer.sign(unsigned, call.url.host_port_subcomponent or "", at)
 
     def _renew(self, call: Call[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from secrets import token_hex
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -31,8 +32,12 @@ def check_batch(operation: AnyOperation, request: object) -> None:
             raise InvalidRequest(operation.name, batch.field, problem, Rule.TOO_MANY, batch.max)
 
 
+@lru_cache(maxsize=64)
 def check_scope(region: str | None, project_id: str | None) -> None:
-    """Raise `InvalidRequest` if a region or project contains characters that cannot be sent."""
+    """Raise `InvalidRequest` if a region or project contains characters that cannot be sent.
+
+    Cached, because every call checks those of its session.
+    """
     if region:
         REGION.check("region", region)
     if project_id:
@@ -45,9 +50,11 @@ def request_id_of(request: object) -> str:
     Raises:
         InvalidRequest: It contains characters that no header may contain.
     """
-    request_id = getattr(request, "request_id", None) or token_hex(16)
-    HEADER.check("request_id", request_id)
-    return str(request_id)
+    stated = getattr(request, "request_id", None)
+    if not stated:
+        return token_hex(16)
+    HEADER.check("request_id", stated)
+    return str(stated)
 
 
 def prepare(  # noqa: PLR0913 - all but three are named

@@ -21,7 +21,6 @@ import sys
 import weakref
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.request import getproxies, proxy_bypass
 
@@ -35,7 +34,7 @@ from koophone_async.protocol.response import RawResponse
 from koophone_async.proxies import Proxies, Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
@@ -116,8 +115,15 @@ class _FirstWrite:
     _exchange: Exchange
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
-        attribute = getattr(self._transport, name)
-        return partial(self._write, attribute) if name in {"write", "writelines"} else attribute
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write, and report it."""
+        self._write(self._transport.write, data)
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        """Write, and report it."""
+        self._write(self._transport.writelines, data)
 
     def _write(self, write: Callable[[Any], None], data: object) -> None:
         self._protocol.transport = self._transport
@@ -148,7 +154,8 @@ class _WatchedRequest(aiohttp.ClientRequest):
             raise aiohttp.ClientConnectionError(
                 "the connection was closed, or data was received, before the request was sent"
             )
-        exchange.used.add(protocol)
+        if not exchange.is_reused:
+            exchange.used.add(protocol)
         exchange.protocol = protocol
         if exchange.is_traced:
             self.headers.update(exchange.headers)  # the traces may have changed them
@@ -235,7 +242,8 @@ class ConnectionPool:
             ClientError: No complete response arrived; the tracker knows whether the request was sent.
             OSError: The same.
         """
-        await self._close_abandoned()
+        if self._abandoned:
+            await self._close_abandoned()
         client, proxy = self._opened(), self._proxy_for(url)
         tracker.uses_tunnel = proxy is not None and url.scheme == "https"
         if proxy is not None and url.scheme == "http":

@@ -16,13 +16,13 @@ from functools import cache, partial
 from math import isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
-from urllib.parse import quote
 
 import attrs
 import msgspec
 from cattrs import AttributeValidationNote, BaseValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from koophone_async.characters import escape
 from koophone_async.errors import InvalidRequest, Rule
 
 if TYPE_CHECKING:
@@ -356,7 +356,8 @@ def _in_headers(model: Any) -> tuple[str, ...]:
     return tuple(spelling(a).name for a in attrs.fields(model) if spelling(a).place == "header")
 
 
-@attrs.frozen
+# Not frozen: that alone would double the time to create one.
+@attrs.define
 class EncodedRequest:
     """The parts of an HTTP request, with every field in its place."""
 
@@ -423,7 +424,7 @@ def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> s
                     "is empty or consists of dots, and the path of this call needs it",
                     Rule.MISSING,
                 )
-            path = path.replace(slot, quote(value, safe="~"))
+            path = path.replace(slot, escape(value))
     return path
 
 

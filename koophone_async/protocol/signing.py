@@ -18,13 +18,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from attrs import define, field, frozen
 from attrs.validators import min_len
 
+from koophone_async.characters import escape
 from koophone_async.protocol.crypto import Algorithm, SigningKey, hash_function, signing_key
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Query",
     "Request",
     "Signer",
+    "canonical_query",
     "canonical_request",
     "parse_authorization",
     "string_to_sign",
@@ -60,6 +62,8 @@ _authorization: Final = re.compile(
 _signature: Final = re.compile(r"(?:[0-9a-f]{2})+").fullmatch
 _supported: Final = frozenset(Algorithm)
 
+_TWO_DIGITS: Final = tuple(f"{number:02}" for number in range(60))
+
 
 # Not frozen: that alone would add a tenth to the time of a signature.
 @define
@@ -72,19 +76,19 @@ class Request:
     path: str
     """Starts with a slash. Escapes in it are kept; characters that a path may not contain are escaped."""
 
-    query: Query
-    """Unescaped pairs, in any order."""
+    query: Query | str
+    """Unescaped pairs, in any order; or a text that `canonical_query` made of them."""
 
     headers: Mapping[str, str]
     body: bytes | None
     """The bytes as sent."""
 
 
-def target(path: str, query: Query) -> str:
+def target(path: str, query: Query | str) -> str:
     """Format path and query for the request line, ready for `yarl.URL(..., encoded=True)`."""
     plain = _plain_path(path) is not None
     sent = path if plain else quote(_stray_percent.sub("%25", path), safe="/%!$&'()*+,;=:@")
-    return f"{sent}?{_canonical_query(query)}" if query else sent
+    return f"{sent}?{canonical_query(query)}" if query else sent
 
 
 def timestamp(at: datetime) -> str:
@@ -92,8 +96,9 @@ def timestamp(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError("the time of a signature must be aware")
     utc = at.astimezone(UTC)
-    # This takes half the time of strftime.
-    return f"{utc.year:04}{utc.month:02}{utc.day:02}T{utc.hour:02}{utc.minute:02}{utc.second:02}Z"
+    # Formatting five small numbers takes longer than a hash; a table takes a third of it.
+    clock = f"{_TWO_DIGITS[utc.hour]}{_TWO_DIGITS[utc.minute]}{_TWO_DIGITS[utc.second]}"
+    return f"{utc.year:04}{_TWO_DIGITS[utc.month]}{_TWO_DIGITS[utc.day]}T{clock}Z"
 
 
 def canonical_request(algorithm: str, request: Request) -> str:
@@ -257,12 +262,19 @@ def _names(spellings: tuple[str, ...]) -> _Names:
 
 def _canonical_request(algorithm: str, request: Request, headers: Mapping[str, str], names: _Names) -> str:
     lines = "".join([f"{name}:{headers[spelling].strip()}\n" for name, spelling in names.ordered])
-    query = _canonical_query(request.query) if request.query else ""
+    query = canonical_query(request.query) if request.query else ""
     where = f"{request.method.upper()}\n{_canonical_path(request.path)}\n{query}"
     body_hash = hash_function(algorithm)
     declared = names.spelled.get(body_hash.header.lower()) if request.body else None
-    payload = (headers[declared].strip() if declared else "") or body_hash.digest(request.body or b"")
+    payload = headers[declared].strip() if declared else ""
+    if not payload:
+        payload = body_hash.digest(request.body) if request.body else _hash_of_nothing(algorithm)
     return f"{where}\n{lines}\n{names.joined}\n{payload}"
+
+
+@cache
+def _hash_of_nothing(algorithm: str) -> str:
+    return hash_function(algorithm).digest(b"")
 
 
 @lru_cache(maxsize=128)
@@ -271,10 +283,8 @@ def _canonical_path(path: str) -> str:
     return escaped if escaped.endswith("/") else escaped + "/"
 
 
-def _canonical_query(query: Query) -> str:
-    return "&".join([f"{_escaped(name)}={_escaped(value)}" for name, value in sorted(query)])
-
-
-def _escaped(text: str) -> str:
-    # This takes a quarter of the time of quote for numbers and ids.
-    return text if text.isascii() and text.isalnum() else quote(text, safe="~")
+def canonical_query(query: Query | str) -> str:
+    """Escape and sort the pairs of a query; return a text, which is in this form already, as it is."""
+    if isinstance(query, str):
+        return query
+    return "&".join([f"{escape(name)}={escape(value)}" for name, value in sorted(query)])
