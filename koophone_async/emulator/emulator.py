@@ -31,6 +31,7 @@ from koophone_async.emulator.server.authentication import Authenticator
 from koophone_async.emulator.server.control import PREFIX, control
 from koophone_async.emulator.server.faults import Action, Fault, Plan
 from koophone_async.emulator.server.ledger import Ledger
+from koophone_async.emulator.server.log import LOG as SERVER_LOG
 from koophone_async.emulator.server.quotas import Quotas
 from koophone_async.emulator.server.routing import Routes
 from koophone_async.emulator.server.service import MAX_BODY, MAX_HEADER, Service
@@ -150,6 +151,7 @@ class Emulator:
             self._serve,
             request_factory=made,
             access_log=None,
+            logger=SERVER_LOG,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
         )

@@ -57,6 +57,42 @@ async def test_an_address_that_others_can_reach_is_warned_of(
     assert (f"the emulator at {host} can be used by others" in caplog.text) is warns
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x1b]0;canary\x07 / HTTP/9.9\r\n\r\n",
+        b"GET /\x1b[2Jcanary HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX\x00: canary\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\ncanary\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"canary" * 20_000 + b"\r\n\r\n",
+    ],
+    ids=["method", "path", "header", "chunk", "length"],
+)
+async def test_a_request_that_is_no_http_is_answered_and_not_logged(
+    emulator: Emulator, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(emulator.endpoint.rpartition(":")[2]))
+    writer.write(sent)
+    answer = await reader.readline()
+    writer.close()
+
+    assert answer.split()[1] == b"400"
+    assert caplog.text == ""
+
+
+async def test_an_error_of_the_emulator_itself_is_logged(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("koophone_async.emulator.server.control.page.page", fail)
+    async with aiohttp.request("GET", f"{emulator.endpoint}/_emulator/") as answer:
+        assert answer.status == 500
+
+    assert "ZeroDivisionError" in caplog.text
+
+
 DEEP: Final = [
     b"[" * 100_000,
     b'{"instance_ids": ' + b"[" * 500 + b"]" * 500 + b"}",
