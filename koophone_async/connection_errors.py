@@ -10,6 +10,13 @@ import aiohttp
 from koophone_async.protocol.redaction import redact
 
 
+class LeaseEndedError(aiohttp.ClientConnectionResetError):
+    """The lease of a shared quota ended before the request was written."""
+
+    def __init__(self) -> None:
+        super().__init__("the lease of its shared quota ended before it could be written")
+
+
 def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
     """Return the reason for a failed exchange, without anything that was received.
 
@@ -30,6 +37,8 @@ def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
             reason = f"{error.host}:{error.port}: {_cause(error.os_error)}"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() if no_tunnel:
             reason = f"the proxy closed the connection instead of opening a tunnel ({_text(error)})"
+        case aiohttp.ClientOSError(__cause__=LeaseEndedError() as cause):  # while aiohttp wrote a body
+            reason = str(cause)
         case _ if "content-encoding" in str(error):  # aiohttp's ContentEncodingError, in either wrapper
             reason = "the body of the answer is not in the encoding that its header names"
         case aiohttp.ClientResponseError():  # its text would quote the answer

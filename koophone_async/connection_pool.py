@@ -28,6 +28,7 @@ import aiohttp
 from attrs import define, evolve, field
 from yarl import URL
 
+from koophone_async.connection_errors import LeaseEndedError
 from koophone_async.endpoints import is_loopback
 from koophone_async.errors import InvalidRequest
 from koophone_async.protocol.response import RawResponse
@@ -132,7 +133,7 @@ class _FirstWrite:
             self._exchange.is_stale = True
             raise aiohttp.ClientConnectionResetError("data was received before the request was sent")
         if not self._exchange.tracker.may_be_sent:
-            raise aiohttp.ClientConnectionResetError("the lease of its shared quota ended before it was sent")
+            raise LeaseEndedError
         write(data)
         self._exchange.mark_sent()
 

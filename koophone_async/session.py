@@ -172,7 +172,8 @@ class Session:
         self.credentials: CredentialCache[Credentials] = CredentialCache(
             source_of(credentials or default_chain(environ)), clock.now
         )
-        self.limits: Limits = self._create_limits(limits, quotas or {}, environ)
+        self.shared_quotas: SharedQuotas | None = limits or self._parse_limits(environ)
+        self.limits: Limits = self._create_limits(quotas or {})
         self._authenticator = Authenticator(
             self.credentials, clock, lambda request: self.send(CREATE_TOKEN, request)
         )
@@ -188,22 +189,21 @@ class Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._binding = threading.Lock()
 
-    def _create_limits(
-        self,
-        shared: SharedQuotas | None,
-        quotas: Mapping[str, tuple[Quota, ...]],
-        environ: Mapping[str, str],
-    ) -> Limits:
-        if shared is None and not environ.get("KOOPHONE_LIMITS"):
-            return Limits(quotas, rng=self.rng)
-        from koophone_async.limits import shared as sharing  # noqa: PLC0415 - few programs need it
+    @staticmethod
+    def _parse_limits(environ: Mapping[str, str]) -> SharedQuotas | None:
+        if not environ.get("KOOPHONE_LIMITS"):
+            return None
+        from koophone_async.limits.shared import parse_limits  # noqa: PLC0415 - few programs need it
 
-        return sharing.create_limits(
-            shared or sharing.parse_limits(environ),
-            quotas,
-            rng=self.rng,
-            now=self.now,
-            credentials=self.credentials.current,
+        return parse_limits(environ)
+
+    def _create_limits(self, quotas: Mapping[str, tuple[Quota, ...]]) -> Limits:
+        if self.shared_quotas is None:
+            return Limits(quotas, rng=self.rng)
+        from koophone_async.limits.shared import create_limits  # noqa: PLC0415 - as above
+
+        return create_limits(
+            self.shared_quotas, quotas, rng=self.rng, now=self.now, credentials=self.credentials.current
         )
 
     async def __aenter__(self) -> Self:

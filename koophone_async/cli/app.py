@@ -25,18 +25,36 @@ def _show_version(requested: bool) -> None:
         raise typer.Exit
 
 
-def _check_proxy(address: str | None) -> str | None:
-    if address:
+def _check_secret(value: str | None, option: str, check: Callable[[str], object]) -> str | None:
+    """Return the value of a global option that may be secret, after reading and checking it."""
+    if value:
         from koophone_async.cli.input_files import secret_value  # noqa: PLC0415 - slow to import
         from koophone_async.errors import InvalidRequest  # noqa: PLC0415 - as above
-        from koophone_async.proxies import Proxy  # noqa: PLC0415 - as above
 
         try:
-            address = secret_value(address, "--proxy")
-            Proxy.parse(address)
+            value = secret_value(value, option)
+            check(value)
         except InvalidRequest as error:
             raise typer.BadParameter(error.problem) from None
-    return address
+    return value
+
+
+def _check_proxy(address: str | None) -> str | None:
+    def check(value: str) -> object:
+        from koophone_async.proxies import Proxy  # noqa: PLC0415 - slow to import
+
+        return Proxy.parse(value)
+
+    return _check_secret(address, "--proxy", check)
+
+
+def _check_limits(url: str | None) -> str | None:
+    def check(value: str) -> object:
+        from koophone_async.limits.shared import parse_limits  # noqa: PLC0415 - slow to import
+
+        return parse_limits({"KOOPHONE_LIMITS": value})
+
+    return _check_secret(url, "--limits", check)
 
 
 def start(
@@ -66,6 +84,15 @@ def start(
             f"{help_text.HIDING}.",
         ),
     ] = None,
+    limits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            callback=_check_limits,
+            help="Server that several processes share quotas through: redis://, rediss:// or postgresql://; "
+            f"empty for none. Default: KOOPHONE_LIMITS. {help_text.HIDING}.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log retries and their causes to stderr.")
     ] = False,
@@ -88,6 +115,7 @@ def start(
         "KOOPHONE_PROFILE": profile[0] if profile else None,
         "https_proxy": proxy,
         "http_proxy": proxy,
+        "KOOPHONE_LIMITS": limits,
     }
 
 

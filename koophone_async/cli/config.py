@@ -74,6 +74,7 @@ def _in_effect(session: Session, settings: Settings, account: Account | None) ->
     yield _journal(settings)
     is_asked = settings.environ.get(YES, "").lower() not in _TRUE
     yield _row("confirmation", "asked" if is_asked else "not asked", settings.source(YES, "default"))
+    yield _limits(settings)
     for name, seconds in attrs.asdict(Timeouts()).items():
         yield _row(f"timeout {name}", "none" if seconds is None else f"{seconds:g} s", "default")
     yield _row(
@@ -117,6 +118,14 @@ def _journal(settings: Settings) -> Row:
 
     location = default_location(settings.environ)
     return _row("journal", redact(location) if location else "off", settings.source(VARIABLE, "default"))
+
+
+def _limits(settings: Settings) -> Row:
+    """Return where quotas are shared, without user and password."""
+    from koophone_async.limits.shared import VARIABLE, parse_limits  # noqa: PLC0415 - slow
+
+    shared = parse_limits(settings.environ).address if settings.environ.get(VARIABLE) else None
+    return _row("limits", shared, settings.source(VARIABLE, "not set"))
 
 
 def _row(setting: str, value: str | None, source: str) -> Row:

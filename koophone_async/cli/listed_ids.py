@@ -21,6 +21,7 @@ _VARIABLES: Final = {
     "--edition": "KOOPHONE_EDITION",
     "--profile": "KOOPHONE_PROFILE",
     "--proxy": "https_proxy",
+    "--limits": "KOOPHONE_LIMITS",
     "--project-id": "HUAWEICLOUD_SDK_PROJECT_ID",
 }
 

@@ -76,6 +76,8 @@ def quota_wait(session: Session) -> Callable[[], str | None]:
     """Return a function that returns for how long the quota of a session delays the next call, if it does."""
 
     def waits_for() -> str | None:
+        if outage := session.limits.outage:
+            return f"quota: {outage}"
         seconds = session.limits.seconds_to_next_call()
         return f"quota: {_duration(seconds)}" if seconds is not None and 1 <= seconds < inf else None
 

@@ -64,6 +64,11 @@ class Limits:
         own: dict[float, QuotaWindow] = {quota.seconds: Window(quota, self._margin) for quota in quotas}
         return OperationLimiter(name, configured, own, meter, self._rng)
 
+    @property
+    def outage(self) -> str | None:
+        """Why no call is sent: a store of shared quotas cannot be reached."""
+        return None
+
     async def acquire(self, name: str, quotas: tuple[Quota, ...], *, max_wait: float | None = None) -> Permit:
         """Wait until every rate limit of an operation has a free permit, and take one of each.
 

@@ -36,9 +36,6 @@ class Clients:
     _deadline: float | Deadline | None = Deadline.DEFAULT
     """How long the jobs of a call are awaited."""
 
-    _open_session: Callable[[str | None], Session] = lambda profile: Session(
-        None if profile is None else ProfileFile(profile=profile)
-    )
     _sessions: dict[str | None, Session] = field(factory=dict["str | None", Session], init=False)
     _clients: dict[int, Client] = field(factory=dict[int, Any], init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
@@ -105,6 +102,10 @@ class Clients:
             project_id=selection.project_id,
             region=selection.region,
         )
+
+    def _open_session(self, profile: str | None) -> Session:
+        shared = None if self._session is None else self._session.shared_quotas
+        return Session(None if profile is None else ProfileFile(profile=profile), limits=shared)
 
     async def _session_of(self, profile: str | None) -> Session:
         if profile is None and self._session is not None:

@@ -27,6 +27,7 @@ from koophone_async.selection import parse
 from koophone_async.services.koophone.client import KooPhone
 from koophone_async.testing import run_virtually
 from tests.cli.terminals import in_terminal, resize, shown
+from tests.limits.shared.ledger_store import LedgerQuotas, LedgerStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,6 +157,22 @@ def test_the_wait_for_a_quota_is_shown() -> None:
 
     assert before is None
     assert re.fullmatch(r"quota: [34][0-9] s", after or "")
+
+
+def test_an_outage_of_the_store_of_quotas_is_shown() -> None:
+    async def waits() -> str | None:
+        limits = LedgerQuotas(LedgerStore(is_down=True))
+        async with Emulator(1) as emulator, emulator.session(limits=limits) as session:
+            fleet = KooPhone(session).fleet([phone.id for phone in emulator.phones])
+            async with fleet.run("id -u") as run:
+                first = asyncio.ensure_future(anext(aiter(run)))
+                await asyncio.sleep(20)
+                first.cancel()
+                return quota_wait(session)()
+
+    text = run_virtually(waits())
+
+    assert re.fullmatch(r"quota: quota store at ledger is unreachable since [0-9:]{8}", text or "")
 
 
 class TextTerminal(io.StringIO):

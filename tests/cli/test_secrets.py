@@ -89,6 +89,7 @@ def test_a_link_is_installed_from_stdin_or_a_file(
         (("iam", "tokens", "create"), "--password"),
         (("rollout", "resume"), "--set"),
         ((), "--proxy"),
+        ((), "--limits"),
     ],
 )
 def test_the_help_of_a_secret_says_how_to_hide_it(
@@ -112,6 +113,15 @@ def test_a_proxy_is_read_from_a_file(run_main: RunMain, tmp_path: Path) -> None:
     (tmp_path / "proxy").write_text("ftp://user:hunter2@proxy")
 
     result = run_main("--proxy", f"@{tmp_path / 'proxy'}", "orders", "skus")
+
+    assert result.code == 2
+    assert "hunter2" not in result.err
+
+
+def test_the_store_of_quotas_is_read_from_a_file(run_main: RunMain, tmp_path: Path) -> None:
+    (tmp_path / "limits").write_text("ftp://user:hunter2@quotas")
+
+    result = run_main("--limits", f"@{tmp_path / 'limits'}", "orders", "skus")
 
     assert result.code == 2
     assert "hunter2" not in result.err

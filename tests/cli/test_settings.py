@@ -144,6 +144,16 @@ def test_an_empty_profile_option_uses_the_environment(
             },
         ),
         (
+            ("--limits", "redis://user:secret@quotas:1/0"),
+            {"KOOPHONE_LIMITS": "redis://other"},
+            {"limits": ("redis://quotas:1/0", "command-line option")},
+        ),
+        (
+            (),
+            {"KOOPHONE_LIMITS": "postgresql://db/quotas?account=a"},
+            {"limits": ("postgresql://db/quotas", "environment KOOPHONE_LIMITS")},
+        ),
+        (
             (),
             {KEY[0]: "OTHERKEY", KEY[1]: "other"},
             {"project": (None, "looked up by the name of the region")},

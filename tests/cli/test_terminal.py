@@ -244,6 +244,7 @@ ARGUMENT: Final = HOSTILE.replace("/", "")
         ("--region", ARGUMENT, "config"),
         ("--profile", ARGUMENT, "config"),
         ("--proxy", ARGUMENT, "config"),
+        ("--limits", ARGUMENT, "config"),
         ("exec", f"--{ARGUMENT}"),
         ("exec", "phone0001", "-o", ARGUMENT, "--", "id"),
         ("exec", "--ids-file", ARGUMENT, "--", "id"),

@@ -30,6 +30,15 @@ def arrived(ancillary: list[tuple[int, int, bytes]]) -> float:
     return time.time()
 
 
+def receive(connection: socket.socket) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+    """Return what was received, which is nothing if the client is gone."""
+    try:
+        received, ancillary, _, _ = connection.recvmsg(65536, 64)
+    except ConnectionResetError:
+        return b"", []
+    return received, ancillary
+
+
 def main() -> None:
     times: list[float] = []
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -50,7 +59,7 @@ def main() -> None:
                     continue
                 connection = key.fileobj
                 assert isinstance(connection, socket.socket)
-                received, ancillary, _, _ = connection.recvmsg(65536, 64)
+                received, ancillary = receive(connection)
                 if received:
                     times.append(arrived(ancillary))
                     connection.sendall(ANSWER)

@@ -69,6 +69,10 @@ def begin(client: subprocess.Popen[str]) -> None:
     client.stdin.flush()
 
 
+def wait_for_first_answer(client: subprocess.Popen[str]) -> None:
+    assert _line(client) == "first"
+
+
 def answers(client: subprocess.Popen[str]) -> int:
     """Return how many answers a client has received in the end."""
     return int(_line(client))

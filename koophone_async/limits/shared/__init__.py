@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from koophone_async.limits.shared.settings import (
+    VARIABLE,
     PostgresLimits,
     RedisLimits,
     SharedQuotas,
@@ -10,4 +11,4 @@ from koophone_async.limits.shared.settings import (
     parse_limits,
 )
 
-__all__ = ["PostgresLimits", "RedisLimits", "SharedQuotas", "create_limits", "parse_limits"]
+__all__ = ["VARIABLE", "PostgresLimits", "RedisLimits", "SharedQuotas", "create_limits", "parse_limits"]

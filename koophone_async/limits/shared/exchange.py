@@ -35,8 +35,8 @@ class Outage:
     reason: str
 
     def __str__(self) -> str:
-        since = f"{self.since.astimezone():%H:%M:%S}"
-        return f"quota store at {self.address} is unreachable since {since} ({self.reason})"
+        """Return the text for people, such as `quota store at redis://host is unreachable since 12:30:00`."""
+        return f"quota store at {self.address} is unreachable since {self.since.astimezone():%H:%M:%S}"
 
 
 @define(eq=False)
@@ -130,7 +130,7 @@ class Exchanger:
     def _failed(self, address: str, reason: str) -> None:
         if self.outage is None:
             self.outage = Outage(address, self._now(), reason)
-            log.warning("the %s; calls wait for it", self.outage)
+            log.warning("the %s (%s); calls wait for it", self.outage, reason)
         pause = min(MIN_PAUSE * 2**self._failures, MAX_PAUSE)
         self._failures = min(self._failures + 1, 10)
         self._not_before = asyncio.get_running_loop().time() + pause

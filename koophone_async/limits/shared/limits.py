@@ -52,7 +52,7 @@ class SharedLimits(Limits):
 
     @property
     def outage(self) -> str | None:
-        """Why calls wait for the store, if it cannot be reached."""
+        """Why no call is sent: the store cannot be reached."""
         return str(self._exchanger.outage) if self._exchanger.outage else None
 
     async def acquire(self, name: str, quotas: tuple[Quota, ...], *, max_wait: float | None = None) -> Permit:
@@ -73,8 +73,12 @@ class SharedLimits(Limits):
         except TimeoutError:
             if not limit.expired():
                 raise
-            reason = self.outage or "its shared quota had no permit in time"
-            raise QuotaTooSlow(name, reason, GRACE) from None
+            raise QuotaTooSlow(name, self._problem(), GRACE) from None
+
+    def _problem(self) -> str:
+        if outage := self._exchanger.outage:
+            return f"the {outage} ({outage.reason})"
+        return "its shared quota had no permit in time"
 
     def enter_loop(self) -> None:
         """Continue in the running loop, with the quotas learned so far, after an earlier loop was closed."""

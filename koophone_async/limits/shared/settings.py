@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from attrs import Attribute, field, frozen
@@ -32,6 +32,19 @@ PASSWORD: Final = f"{VARIABLE}_PASSWORD"
 PASSWORD_FILE: Final = f"{PASSWORD}_FILE"
 
 _MAX_PASSWORD: Final = 4096
+
+
+class SharedQuotas(Protocol):
+    """Where quotas are shared: what `Session(limits=)` takes."""
+
+    @property
+    def account(self) -> str | None:
+        """The name by which quotas are shared; None for that of the credentials."""
+        ...
+
+    def open_store(self) -> PermitStore:
+        """Return a store, which connects when it is first asked."""
+        ...
 
 
 @frozen
@@ -70,11 +83,16 @@ class RedisLimits:
         prefix: What all keys begin with.
     """
 
-    url: str = field(validator=_Url(("redis", "rediss")), repr=lambda url: repr(address(url)))
+    url: str = field(validator=_Url(("redis", "rediss")), repr=lambda url: repr(_address(url)))
     username: str | None = field(default=None, kw_only=True)
     password: str | None = field(default=None, kw_only=True, repr=False)
     account: str | None = field(default=None, kw_only=True)
     prefix: str = field(default="koophone", kw_only=True)
+
+    @property
+    def address(self) -> str:
+        """The URL without user, password and parameters."""
+        return _address(self.url)
 
     def open_store(self) -> PermitStore:
         """Return the store; it connects when it is first asked.
@@ -86,7 +104,7 @@ class RedisLimits:
             from koophone_async.limits.shared.redis_store import RedisStore  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise _missing("redis", error) from None
-        return RedisStore(self.url, address(self.url), self.username, self.password, self.prefix)
+        return RedisStore(self.url, self.address, self.username, self.password, self.prefix)
 
 
 @frozen
@@ -105,10 +123,15 @@ class PostgresLimits:
             one, or the user.
     """
 
-    url: str = field(validator=_Url(("postgresql", "postgres")), repr=lambda url: repr(address(url)))
+    url: str = field(validator=_Url(("postgresql", "postgres")), repr=lambda url: repr(_address(url)))
     username: str | None = field(default=None, kw_only=True)
     password: str | None = field(default=None, kw_only=True, repr=False)
     account: str | None = field(default=None, kw_only=True)
+
+    @property
+    def address(self) -> str:
+        """The URL without user, password and parameters."""
+        return _address(self.url)
 
     def open_store(self) -> PermitStore:
         """Return the store; it connects when it is first asked.
@@ -120,10 +143,7 @@ class PostgresLimits:
             from koophone_async.limits.shared.postgres_store import PostgresStore  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise _missing("distributed", error) from None
-        return PostgresStore(self.url, address(self.url), self.username, self.password)
-
-
-SharedQuotas: TypeAlias = RedisLimits | PostgresLimits
+        return PostgresStore(self.url, self.address, self.username, self.password)
 
 
 def create_limits(
@@ -151,7 +171,7 @@ def create_limits(
     return SharedLimits(quotas, rng=rng, open=shared.open_store, account=account, now=now)
 
 
-def parse_limits(environ: Mapping[str, str]) -> SharedQuotas:
+def parse_limits(environ: Mapping[str, str]) -> RedisLimits | PostgresLimits:
     """Return what KOOPHONE_LIMITS names.
 
     The URL may have the parameter `account`. The password is that of the URL, of KOOPHONE_LIMITS_PASSWORD, or
@@ -166,7 +186,7 @@ def parse_limits(environ: Mapping[str, str]) -> SharedQuotas:
     return kind(url, password=_password(environ), account=account)
 
 
-def address(url: str) -> str:
+def _address(url: str) -> str:
     """Return a URL without user, password and parameters."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -189,10 +209,10 @@ def account_of(credentials: Credentials) -> str:
 
 
 def _take_account(url: str) -> tuple[str, str | None]:
-    parts = urlsplit(url)
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
+    base, _, query = url.partition("?")
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
     account = parameters.pop("account", None)
-    return parts._replace(query=urlencode(parameters)).geturl(), account
+    return f"{base}?{urlencode(parameters)}" if parameters else base, account
 
 
 def _password(environ: Mapping[str, str]) -> str | None:
@@ -214,5 +234,6 @@ def _password(environ: Mapping[str, str]) -> str | None:
 
 
 def _missing(extra: str, error: ImportError) -> InvalidRequest:
-    problem = f"needs {error.name}, which is not installed: pip install 'koophone-async[{extra}]'"
+    package = str(error.name).partition(".")[0]
+    problem = f"needs {package}, which is not installed: pip install 'koophone-async[{extra}]'"
     return InvalidRequest("", "limits", problem)

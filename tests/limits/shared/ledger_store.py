@@ -6,7 +6,7 @@ import asyncio
 import copy
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from koophone_async.limits.shared.ledger import Document, settle
 from koophone_async.limits.shared.store import StoreError
@@ -54,3 +54,14 @@ class LedgerStore:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+@frozen
+class LedgerQuotas:
+    """Shares quotas through one store, for sessions."""
+
+    store: LedgerStore
+    account: str | None = "account"
+
+    def open_store(self) -> LedgerStore:
+        return self.store
