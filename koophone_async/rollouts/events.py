@@ -10,6 +10,7 @@ WAVE_BEGINS: Final = "wave begins"
 WAVE_ENDS: Final = "wave ends"
 WAIT: Final = "wait"
 GO_ON: Final = "go on"
+REFUSED: Final = "refused by a worker"
 
 ATTEMPT: Final = "attempt"
 WAVE: Final = "wave"

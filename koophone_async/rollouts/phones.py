@@ -70,6 +70,10 @@ class PhoneTable:
         """Return whether a phone waits for its first step, or for the step after one that it has passed."""
         return self._codes[position] in _WAITING
 
+    def count_pending(self, first: int, end: int) -> int:
+        """Return how many phones of a range have not begun."""
+        return self._codes.count(_PENDING, first, end)
+
     def pending(self, first: int, end: int) -> Iterator[int]:
         """Iterate over the positions of a range that have not begun."""
         position = self._codes.find(_PENDING, first, end)

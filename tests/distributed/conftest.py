@@ -42,19 +42,19 @@ class Workers:
     session: Session
     processes: list[Process] = field(factory=list["Process"], init=False)
 
-    async def add(self, *options: str) -> Process:
+    async def add(self, *options: str, **settings: str) -> Process:
         """Start a worker, and wait until it is ready."""
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,
             "--heartbeat=3",
             *options,
-            env=os.environ | settings_of(self.emulator.banner()) | {"KOOPHONE_JOURNAL": self.url},
+            env=os.environ | settings_of(self.emulator.banner()) | {"KOOPHONE_JOURNAL": self.url, **settings},
             stderr=PIPE,
         )
         self.processes.append(process)
         assert process.stderr is not None
         line = await process.stderr.readline()
-        assert line.endswith(b"is ready\n"), line + await process.stderr.read()
+        assert line.endswith(b"is ready\n"), (line + await process.stderr.read(), await process.wait())
         return process
 
     async def hand_over(self, plan: Plan) -> str:

@@ -13,8 +13,11 @@ from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute, with_option_names
 from koophone_async.cli.settings import current_settings
 from koophone_async.cli.view import Output
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import Journal, load_plan, schedules
 from koophone_async.rollouts.cron import Cron
+from koophone_async.rollouts.distributed.hand_over import NEEDS_POSTGRESQL
+from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 from koophone_async.rollouts.journal.schedules import MissedRuns, Schedule
 from koophone_async.rollouts.zones import zone_of
 from koophone_async.session import utc_now
@@ -56,6 +59,8 @@ def add(
         loaded, times = load_plan(plan), Cron(cron, timezone)
 
         async def change(opened: Journal) -> Schedule:
+            if not isinstance(opened.place, PostgresLocation):
+                raise InvalidRequest("", "journal", NEEDS_POSTGRESQL, Rule.CONFLICT)
             async with current_settings(context).session() as session:
                 return await schedules.add_schedule(
                     opened, loaded, times, session, missed=missed, replace=replace

@@ -15,11 +15,12 @@ from koophone_async.cli.interruption import interruptible
 from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rollouts.options import JournalOption
 from koophone_async.cli.rollouts.refusals import unless_refused
-from koophone_async.cli.runner import execute, with_option_names
+from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import current_settings
 from koophone_async.cli.view import Output
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import Journal
+from koophone_async.rollouts.distributed.hand_over import NEEDS_POSTGRESQL, QUEUE
 from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def worker(
             _work(current_settings(context), journal, heartbeat, concurrency, tuple(queue or ()))
         )
 
-    execute(with_option_names(work(), {"journal": "--journal"}), is_server=True)
+    execute(work(), is_server=True)
 
 
 async def _work(
@@ -71,12 +72,12 @@ async def _work(
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(await Journal.open(location))
         if not isinstance(journal.place, PostgresLocation):
-            raise InvalidRequest("", "journal", "is a file; workers need one in PostgreSQL", Rule.CONFLICT)
-        from koophone_async.rollouts.distributed.hand_over import QUEUE  # noqa: PLC0415 - needs an extra
-        from koophone_async.rollouts.distributed.jobs import Jobs  # noqa: PLC0415
+            raise InvalidRequest("", "journal", NEEDS_POSTGRESQL, Rule.CONFLICT)
+        from koophone_async.rollouts.distributed.jobs import Jobs  # noqa: PLC0415 - needs an extra
         from koophone_async.rollouts.distributed.worker import Worker, WorkerOptions  # noqa: PLC0415
 
         logging.basicConfig(stream=sys.stderr, format="koophone: %(message)s", level=logging.WARNING)
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # the worker logs what fails itself
         session = await stack.enter_async_context(settings.session())
         jobs = await stack.enter_async_context(Jobs.open(journal.place, heartbeat=heartbeat))
         options = WorkerOptions(__version__, concurrency, queues or (QUEUE,))

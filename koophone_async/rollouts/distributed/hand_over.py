@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from koophone_async.rollouts.journal import Journal
     from koophone_async.rollouts.starts import Start
 
+NEEDS_POSTGRESQL: Final = "is a file; workers need one in PostgreSQL"
 QUEUE: Final = "koophone"
 """Queue of rollouts that name no other."""
 
@@ -40,7 +41,7 @@ async def hand_over(journal: Journal, start: Start, queue: str | None = None) ->
         JournalError: It could not be written.
     """
     if not isinstance(journal.place, PostgresLocation):
-        raise InvalidRequest("", "journal", "is a file; workers need one in PostgreSQL", Rule.CONFLICT)
+        raise InvalidRequest("", "journal", NEEDS_POSTGRESQL, Rule.CONFLICT)
     from koophone_async.rollouts.distributed.jobs import Jobs  # noqa: PLC0415 - slow to import
 
     async with Jobs.open(journal.place) as jobs:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import define, field
 
 from koophone_async.batches import State
-from koophone_async.rollouts.distributed.sharding import cut
+from koophone_async.rollouts.distributed.sharding import Cutter, shard_size
 from koophone_async.rollouts.journal.records import AdmissionState
 from koophone_async.rollouts.phones import IN_FLIGHT, PENDING
 from koophone_async.rollouts.restore import resume_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from koophone_async.batches import Outcome
     from koophone_async.rollouts.attempt import Attempt
     from koophone_async.rollouts.journal import Journal, Result, Target
-    from koophone_async.rollouts.journal.shards import ShardRecord
+    from koophone_async.rollouts.journal.encoding import Start
+    from koophone_async.rollouts.journal.shards import NewShard, ShardRecord
     from koophone_async.rollouts.plan import Plan
     from koophone_async.rollouts.restore import SentChunk
 
@@ -44,7 +46,7 @@ class _OpenShard:
     """A shard that is not done, as far as its results have been read."""
 
     wave: int
-    targets: Sequence[Target]
+    positions: array[int]
     rows: int = 0
     """Number of rows of results that were read."""
 
@@ -73,8 +75,8 @@ class ShardedWaves:
     """Seconds after which shards that nobody runs are handed out again."""
 
     _open: dict[int, _OpenShard] = field(factory=dict[int, _OpenShard], init=False)
-    _assigned: set[int] = field(factory=set[int], init=False)
-    """Positions of the phones of open shards."""
+    _assigned: bytearray = field(init=False)
+    """Whether each phone is in an open shard, by position."""
 
     _in_flight: int = field(default=0, init=False)
     _untaken: Counter[tuple[int, int]] = field(factory=Counter[tuple[int, int]], init=False)
@@ -87,6 +89,9 @@ class ShardedWaves:
     _handed_out_at: float = field(default=0.0, init=False)
     _reopened: set[int] = field(factory=set[int], init=False)
     """Chunks with late handles that are awaited, each once."""
+
+    def __attrs_post_init__(self) -> None:
+        self._assigned = bytearray(self._attempt.phones.size)
 
     async def run(self, wave: int, chunks: Sequence[SentChunk]) -> None:
         """Have all steps run on the phones of a wave, and read the results."""
@@ -129,36 +134,42 @@ class ShardedWaves:
         earlier, self._earlier = self._earlier, ()
         for record in earlier:
             starts = await self._journal.shards.starts(record.key)
-            self._add(record, [target for target, _ in starts])
+            self._add(record, starts)
 
     async def _write_shards(self, wave: int, chunks: Sequence[SentChunk]) -> None:
-        """Write shards of the phones of a wave that wait and are in none, and of calls to be awaited."""
-        awaited = {target.position for _, members in chunks for target in members}
-        phones = [] if self._attempt.admission.stopped else await self._waiting(wave, awaited)
-        new = list(cut(self._plan, phones, chunks))
-        if not new:
+        """Write shards of calls to be awaited, and of the phones of a wave that wait and are in none."""
+        first, end = self._attempt.range_of(wave)
+        cutter = Cutter(self._plan, shard_size(self._attempt.phones.count_pending(first, end)))
+        for chunk, members in chunks:
+            cutter.add_call(chunk, members)
+        if self._attempt.admission.stopped is None:
+            async for block in self._journal.targets(self._attempt.driver.rollout.id, first, end):
+                await self._write(wave, list(cutter.add(self._waiting(block))))
+        await self._write(wave, list(cutter.rest()))
+
+    async def _write(self, wave: int, shards: Sequence[NewShard]) -> None:
+        """Write shards in one transaction, and hand them out."""
+        if not shards:
             return
-        await self._attempt.driver.flush()
-        records = await self._journal.shards.create(self._attempt.driver, self._attempt.number, wave, new)
-        for record, shard in zip(records, new, strict=True):
-            self._add(record, [target for target, _ in shard.starts])
+        driver = self._attempt.driver
+        records = await self._journal.shards.create(driver, self._attempt.number, wave, shards)
+        for record, shard in zip(records, shards, strict=True):
+            self._add(record, shard.starts)
         await self._hand_out(records)
         self._handed_out_at = asyncio.get_running_loop().time()
 
-    def _add(self, record: ShardRecord, targets: Sequence[Target]) -> None:
-        self._open[record.key.shard] = _OpenShard(record.wave, targets)
-        self._assigned.update(target.position for target in targets)
+    def _add(self, record: ShardRecord, starts: Sequence[Start]) -> None:
+        positions = array("L", (target.position for target, _ in starts))
+        self._open[record.key.shard] = _OpenShard(record.wave, positions)
+        for position in positions:
+            self._assigned[position] = True
 
-    async def _waiting(self, wave: int, awaited: set[int]) -> list[tuple[Target, int]]:
-        phones, taken = self._attempt.phones, self._assigned | awaited
-        return [
-            (target, phones.step(target.position))
-            async for block in self._journal.targets(
-                self._attempt.driver.rollout.id, *self._attempt.range_of(wave)
-            )
-            for target in block
-            if phones.is_pending(target.position) and target.position not in taken
-        ]
+    def _waiting(self, block: Iterable[Target]) -> Iterator[Start]:
+        """Yield the phones of a block that wait and are in no open shard, with the step of each."""
+        phones = self._attempt.phones
+        for target in block:
+            if phones.is_pending(target.position) and not self._assigned[target.position]:
+                yield target, phones.step(target.position)
 
     async def _late_chunks(self) -> Sequence[SentChunk]:
         """Reopen calls whose handles were written late, if their phones are still unknown."""
@@ -248,10 +259,10 @@ class ShardedWaves:
         """Put phones that their worker did not send before the step that they have reached."""
         del self._open[number]
         phones = self._attempt.phones
-        for target in shard.targets:
-            self._assigned.discard(target.position)
-            if phones.is_waiting(target.position):
-                phones.place(target.position, phones.step(target.position))
+        for position in shard.positions:
+            self._assigned[position] = False
+            if phones.is_waiting(position):
+                phones.place(position, phones.step(position))
 
     def _write_counts(self) -> None:
         """Write the phones by state; those that a worker has sent and that have no result are in flight."""

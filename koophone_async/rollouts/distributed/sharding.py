@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import define, field
 
@@ -13,9 +13,12 @@ from koophone_async.rollouts.server_queues import needs_servers_apart
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from koophone_async.rollouts.journal import Target
+    from koophone_async.rollouts.journal import ChunkRecord, Target
+    from koophone_async.rollouts.journal.encoding import Start
     from koophone_async.rollouts.plan import Plan
-    from koophone_async.rollouts.restore import SentChunk
+
+_Key: TypeAlias = tuple[int, str | None]
+"""Selection and server of the phones of a shard."""
 
 _MAX_SIZE: Final = 1_000
 """Phones of a shard: what a worker that is stopped leaves to others."""
@@ -33,44 +36,51 @@ def shard_size(phones: int) -> int:
     return min(_MAX_SIZE, max(1, calls) * _CALL)
 
 
-def cut(
-    plan: Plan, phones: Sequence[tuple[Target, int]], chunks: Iterable[SentChunk] = ()
-) -> Iterator[NewShard]:
-    """Yield the shards of a wave.
+@define(eq=False)
+class Cutter:
+    """Cuts phones into shards as they are read: of one selection each, and of one server if need be."""
 
-    Args:
-        plan: The plan of the attempt.
-        phones: Those that wait to be sent, each with the step that it has reached.
-        chunks: Calls that were sent, whose jobs are awaited, with their phones.
-    """
-    servers_apart = needs_servers_apart(plan)
-    open_shards: dict[tuple[int, str | None], _Shard] = {}
-    size = shard_size(len(phones))
+    _plan: Plan
+    """Of the attempt."""
 
-    def place(target: Target) -> _Shard:
-        server = target.server if servers_apart else None
-        return open_shards.setdefault((target.selection, server), _Shard())
+    _size: int
+    _parts: dict[_Key, _Part] = field(factory=dict["_Key", "_Part"], init=False)
+    _has_servers_apart: bool = field(init=False)
 
-    for chunk, members in chunks:
-        shard = place(members[0])
-        shard.adopted.append(chunk.chunk)
-        shard.starts += [(target, chunk.step) for target in members]
-    for target, step in phones:
-        shard = place(target)
-        shard.starts.append((target, step))
-        if len(shard.starts) >= size:
-            server = target.server if servers_apart else None
-            del open_shards[target.selection, server]
-            yield shard.finish(target.selection, server)
-    for (selection, server), shard in open_shards.items():
-        yield shard.finish(selection, server)
+    def __attrs_post_init__(self) -> None:
+        self._has_servers_apart = needs_servers_apart(self._plan)
+
+    def add_call(self, chunk: ChunkRecord, members: Sequence[Target]) -> None:
+        """Add a call that was sent, whose jobs are awaited, with its phones."""
+        part = self._parts.setdefault(self._key(members[0]), _Part())
+        part.adopted.append(chunk.chunk)
+        part.starts += [(target, chunk.step) for target in members]
+
+    def add(self, phones: Iterable[Start]) -> Iterator[NewShard]:
+        """Add phones that wait to be sent, and yield the shards that are full."""
+        for target, step in phones:
+            key = self._key(target)
+            part = self._parts.setdefault(key, _Part())
+            part.starts.append((target, step))
+            if len(part.starts) >= self._size:
+                del self._parts[key]
+                yield part.finish(key)
+
+    def rest(self) -> Iterator[NewShard]:
+        """Yield the shards that are not full."""
+        parts, self._parts = self._parts, {}
+        return (part.finish(key) for key, part in parts.items())
+
+    def _key(self, target: Target) -> _Key:
+        return target.selection, target.server if self._has_servers_apart else None
 
 
 @define
-class _Shard:
-    starts: list[tuple[Target, int]] = field(factory=list["tuple[Target, int]"])
+class _Part:
+    starts: list[Start] = field(factory=list["Start"])
     adopted: list[int] = field(factory=list[int])
 
-    def finish(self, selection: int, server: str | None) -> NewShard:
+    def finish(self, key: _Key) -> NewShard:
+        selection, server = key
         lock = None if server is None else f"server:{server}"
         return NewShard(selection, self.starts, lock, self.adopted)

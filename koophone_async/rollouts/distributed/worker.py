@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 from procrastinate.exceptions import ConnectorException
 
-from koophone_async.errors import KooPhoneError
+from koophone_async.errors import InvalidRequest, KooPhoneError
+from koophone_async.rollouts import events
 from koophone_async.rollouts.distributed.executor import Executor
 from koophone_async.rollouts.distributed.hand_over import HANDOVER, QUEUE, release
 from koophone_async.rollouts.distributed.jobs import DRIVE, RUN_SHARD, START_SCHEDULES, drive_queue
@@ -65,6 +67,7 @@ class Worker:
     _options: WorkerOptions
     _executor: Executor = field(init=False)
     _running: set[asyncio.Task[None]] = field(factory=set["asyncio.Task[None]"], init=False)
+    _reported: set[tuple[str, str]] = field(factory=set["tuple[str, str]"], init=False)
     _stopping: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -74,14 +77,14 @@ class Worker:
         slots = asyncio.Semaphore(self._options.concurrency)
 
         async def drive(rollout: str) -> None:
-            await self._keep(executor.drive(rollout))
+            await self._keep(executor.drive(rollout), rollout)
 
         async def run_shard(rollout: str, shard: int) -> None:
             async with slots:
                 await executor.run_shard(LeaseKey(rollout, shard))
 
         async def keep_shard(rollout: str, shard: int) -> None:
-            await self._keep(run_shard(rollout, shard))
+            await self._keep(run_shard(rollout, shard), rollout)
 
         async def start_schedules(timestamp: int) -> None:
             del timestamp  # a run that is late is not one that was due then
@@ -145,17 +148,28 @@ class Worker:
                 log.warning("jobs cannot be fetched: %s", error.__cause__ or error)
             await asyncio.sleep(_RESTART_SECONDS)
 
-    async def _keep(self, work: Coroutine[None, None, None]) -> None:
+    async def _keep(self, work: Coroutine[None, None, None], rollout: str) -> None:
         """Do the work of a job, which goes on when procrastinate gives up because its connection is cut."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._logged(work, rollout))
         self._running.add(task)
-        task.add_done_callback(self._end)
+        task.add_done_callback(self._running.discard)
         await asyncio.shield(task)
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("%s", error)
+    async def _logged(self, work: Coroutine[None, None, None], rollout: str) -> None:
+        """Do some work; its job is handed out again if it fails, to another worker if need be."""
+        try:
+            await work
+        except InvalidRequest as error:
+            await self._report(rollout, str(error))
+        except KooPhoneError as error:
+            log.warning("rollout %s: %s", rollout, error)
+
+    async def _report(self, rollout: str, problem: str) -> None:
+        """Write down, once, that a rollout cannot go on here, for example with other credentials."""
+        if (rollout, problem) not in self._reported:
+            self._reported.add((rollout, problem))
+            log.error("rollout %s cannot go on here: %s", rollout, problem)
+            await self._journal.log(rollout, events.REFUSED, {"reason": problem, "pid": os.getpid()})
 
     async def _start_schedules(self) -> None:
         """Start the rollouts that are due."""

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 NIGHTLY = ("--cron", "0 2 * * *", "--timezone", "Asia/Shanghai")
 
 
+@pytest.fixture(autouse=True)
+def _server(plan: object, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the journal in PostgreSQL, where workers read it."""
+    del plan  # it keeps its journal in a file
+    monkeypatch.setenv("KOOPHONE_JOURNAL", postgresql_url)
+
+
 def schedule(*words: str) -> tuple[str, ...]:
     return rollout("schedule", *words)
 
@@ -82,6 +89,14 @@ def test_a_name_has_one_schedule(koophone: Invoke, plan: Callable[..., str]) -> 
     assert twice.code == 3
     assert "--replace replaces it" in twice.err
     assert (replaced.code, len(replaced.rows)) == (0, 1)
+
+
+def test_a_schedule_needs_a_journal_that_workers_share(koophone: Invoke, plan: Callable[..., str]) -> None:
+    file = plan()
+    result = koophone(schedule(file, *NIGHTLY, "--journal", str(file) + ".db"))
+
+    assert result.code == 3
+    assert "journal: is a file; workers need one in PostgreSQL" in result.err
 
 
 def test_unknown_schedules_are_refused(koophone: Invoke, plan: Callable[..., str]) -> None:
