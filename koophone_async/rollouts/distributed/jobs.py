@@ -17,7 +17,7 @@ import psycopg
 from attrs import define, field
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import Status
+from procrastinate.jobs import Job, Status
 
 from koophone_async.rollouts.distributed.tables import connection_options, create_tables
 from koophone_async.rollouts.journal.errors import JournalError
@@ -41,6 +41,18 @@ log: Final = logging.getLogger(__name__)
 def drive_queue(queue: str) -> str:
     """Return the queue of jobs that drive the rollouts of a queue: they wait for those that run shards."""
     return f"{queue}.drive"
+
+
+def _job_of(shard: ShardRecord, queue: str) -> Job:
+    """Return the job that runs a shard."""
+    rollout, number = shard.key
+    return Job(
+        queue=queue,
+        lock=shard.lock,
+        queueing_lock=f"{RUN_SHARD}:{rollout}:{number}",
+        task_name=RUN_SHARD,
+        task_kwargs={"rollout": rollout, "shard": number},
+    )
 
 
 @define(eq=False)
@@ -72,30 +84,35 @@ class Jobs:
 
     async def drive(self, rollout: str, queue: str) -> None:
         """Have a worker drive a rollout; nothing changes if that waits for a worker already."""
-        await self._defer(DRIVE, drive_queue(queue), f"{DRIVE}:{rollout}", None, rollout=rollout)
+        job = Job(
+            queue=drive_queue(queue),
+            lock=None,
+            queueing_lock=f"{DRIVE}:{rollout}",
+            task_name=DRIVE,
+            task_kwargs={"rollout": rollout},
+        )
+        with suppress(AlreadyEnqueued):
+            await self._defer([job])
 
     async def run_shards(self, shards: Sequence[ShardRecord], queue: str) -> None:
         """Have workers run shards, those of which no job waits for a worker yet."""
-        waiting = {
-            job.queueing_lock
-            for job in await self.app.job_manager.list_jobs_async(
+        jobs = [_job_of(shard, queue) for shard in shards]
+        try:
+            await self._defer(jobs)
+        except AlreadyEnqueued:
+            waiting = await self.app.job_manager.list_jobs_async(
                 task=RUN_SHARD, queue=queue, status=Status.TODO.value
             )
-        }
-        for shard in shards:
-            rollout, number = shard.key
-            name = f"{RUN_SHARD}:{rollout}:{number}"
-            if name not in waiting:
-                await self._defer(RUN_SHARD, queue, name, shard.lock, rollout=rollout, shard=number)
+            known = {job.queueing_lock for job in waiting}
+            for job in jobs:
+                if job.queueing_lock not in known:
+                    with suppress(AlreadyEnqueued):  # another process has asked for it meanwhile
+                        await self._defer([job])
 
-    async def _defer(
-        self, task: str, queue: str, queueing_lock: str, lock: str | None, **arguments: str | int
-    ) -> None:
-        job = self.app.configure_task(
-            task, allow_unknown=True, queue=queue, queueing_lock=queueing_lock, lock=lock
-        )
-        with suppress(AlreadyEnqueued):
-            await job.defer_async(**arguments)
+    async def _defer(self, jobs: Sequence[Job]) -> None:
+        """Write jobs, or none of them if one waits already."""
+        if jobs:
+            await self.app.job_manager.batch_defer_jobs_async(list(jobs))
 
     async def journal_version(self) -> int:
         """Return the version of the journal's tables."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 POLL_INTERVAL: Final = 0.5
 """Seconds between polls for what workers have done."""
 
+_WRITTEN_AT_ONCE: Final = 50
+"""Shards that are written in one transaction: others are sent while the rest of a large wave is read."""
+
 TAKEN: Final = "taken:"
 """Prefix, before the index of a step, of the number of phones whose call the service has taken."""
 
@@ -142,10 +145,14 @@ class ShardedWaves:
         cutter = Cutter(self._plan, shard_size(self._attempt.phones.count_pending(first, end)))
         for chunk, members in chunks:
             cutter.add_call(chunk, members)
+        shards: list[NewShard] = []
         if self._attempt.admission.stopped is None:
             async for block in self._journal.targets(self._attempt.driver.rollout.id, first, end):
-                await self._write(wave, list(cutter.add(self._waiting(block))))
-        await self._write(wave, list(cutter.rest()))
+                shards += cutter.add(self._waiting(block))
+                if len(shards) >= _WRITTEN_AT_ONCE:
+                    await self._write(wave, shards)
+                    shards.clear()
+        await self._write(wave, [*shards, *cutter.rest()])
 
     async def _write(self, wave: int, shards: Sequence[NewShard]) -> None:
         """Write shards in one transaction, and hand them out."""
@@ -156,6 +163,7 @@ class ShardedWaves:
         for record, shard in zip(records, shards, strict=True):
             self._add(record, shard.starts)
         await self._hand_out(records)
+        self.write_admission()
         self._handed_out_at = asyncio.get_running_loop().time()
 
     def _add(self, record: ShardRecord, starts: Sequence[Start]) -> None:
