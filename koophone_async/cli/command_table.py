@@ -20,8 +20,8 @@ class Entry(TypedDict, total=False):
     options: Required[dict[str, list[str] | None]]
     """Options with the values that complete them; None for a flag, which takes no value.
 
-    A value that begins with `@` stands for several: `@profiles`, `@operations`, and of what an operation
-    lists `@fields OPERATION`, `@columns OPERATION` (joined by commas) and `@ids OPERATION`.
+    A value that begins with `@` stands for several: `@profiles`, `@rollouts`, `@operations`, and of what an
+    operation lists `@fields OPERATION`, `@columns OPERATION` (joined by commas) and `@ids OPERATION`.
     """
 
     argument: list[str]

@@ -78,7 +78,7 @@ class _Line(NamedTuple):
         for word in words:
             name, equals, value = word.partition("=")
             if pending and word != "=":  # bash splits at it
-                pending, options[pending] = "", word
+                options[pending], pending = word, ""
             elif word.startswith("-") and entry["options"].get(name) is not None:
                 pending = "" if equals else name
                 options |= {name: value} if equals else {}
@@ -100,6 +100,10 @@ def _values(values: list[str], incomplete: str, line: _Line) -> Iterator[Candida
                 yield from _operations(table()["root"])
             case "@profiles":
                 yield from map(Candidate, _profiles())
+            case "@rollouts":
+                from koophone_async.cli import listed_rollouts  # noqa: PLC0415 - only this opens the journal
+
+                yield from (Candidate(*pair) for pair in listed_rollouts.listed(line.options))
             case "@ids" | "@names":
                 from koophone_async.cli.listed_ids import listed  # noqa: PLC0415 - only this asks the service
 

@@ -27,6 +27,14 @@ INVENTORIES: Final = {
     "server": "cph.servers.list",
     "instance": "koophone.instances.list",
 }
+KINDS: Final = {
+    "profile": "@profiles",
+    "failed_from": "@rollouts",
+    "run": "@rollouts",
+    "name": "@operations",
+}
+"""What completes options and arguments, by name."""
+
 OPERATIONS: Final = {entry.words: entry for entry in entries("koophone", "cph", "gaming", "iam")}
 
 
@@ -93,8 +101,8 @@ def option_values(
     inventory: Inventory | None,
 ) -> list[str]:
     match parameter.name:
-        case "profile":
-            return ["@profiles"]
+        case "profile" | "failed_from" as name:
+            return [KINDS[name]]
         case "where" if inventory:
             return [f"@fields {inventory.operation}"]
         case "names" if inventory:
@@ -114,8 +122,8 @@ def choices(parameter: Any) -> list[str]:  # noqa: ANN401 - click's
 
 
 def argument_values(argument: Any, inventory: Inventory | None) -> list[str]:  # noqa: ANN401 - click's
-    if argument.name == "name":
-        return ["@operations"]
+    if argument.name in KINDS:
+        return [KINDS[argument.name]]
     if argument.name == "ids" and inventory:
         return [f"@ids {inventory.operation}"]
     if argument.name in INVENTORIES:

@@ -17,7 +17,7 @@ from tests.cli.conftest import Process
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import RunMain
+    from tests.cli.conftest import Invoke, RunMain
 
 SETTING: Final = ("--region", "cn-north-4", "--profile", "p")
 
@@ -131,6 +131,28 @@ def test_fish_asks_whether_there_are_arguments(typed: str, code: int) -> None:
 
 def test_other_shells_are_left_to_typer() -> None:
     assert complete({"_KOOPHONE_COMPLETE": "complete_pwsh"}) is None
+
+
+def test_rollouts_are_completed(koophone: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = str(tmp_path / "journal.db")
+    koophone(("exec", "phone0001", "--journal", journal, "--", "id"))
+    row = koophone(("rollout", "list", "--journal", journal, "--output", "jsonl")).rows[0]
+
+    assert bash("rollout", "status", "--journal", journal, "") == [row["name"], row["id"]]
+    assert bash("exec", "--journal", journal, "--failed-from", row["id"][:4]) == [row["id"]]
+    monkeypatch.setenv("KOOPHONE_JOURNAL", journal)
+    assert bash("rollout", "watch", row["id"][:4]) == [row["id"]]
+
+
+@pytest.mark.parametrize("journal", ["off", "nowhere/journal.db", "ftp://x"])
+def test_without_a_journal_no_rollout_is_completed(
+    journal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KOOPHONE_JOURNAL", journal)
+
+    assert bash("rollout", "status", "") == []
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.process
