@@ -13,7 +13,7 @@ import aiohttp
 from attrs import define, frozen
 from yarl import URL
 
-from koophone_async.cli.errors import NoCredentials, advice_for
+from koophone_async.cli.errors import NoCredentials, advice_on
 from koophone_async.cli.settings import Account, Settings, describe
 from koophone_async.clock import TOLERANCE
 from koophone_async.clock import describe as describe_clock
@@ -176,7 +176,7 @@ class Examination:
             return Check.failed(f"quota {service}", error, advice)
         except KooPhoneError as error:
             self.is_refused = isinstance(error, AuthenticationFailed)
-            return Check.failed(name, error, advice_for(error) or "Correct the setting that it names.")
+            return Check.failed(name, error, advice_on(type(error)) or "Correct the setting that it names.")
         return Check(name, Verdict.OK, f"{operation} is allowed, and within the quota")
 
 

@@ -51,13 +51,13 @@ async def diagnose(settings: Settings, output: Format) -> Exit:
 
 
 _STYLES: Final = {Verdict.OK: Style.GREEN, Verdict.FAILED: Style.RED}
-_MARGIN: Final = 30
+_MARGIN: Final = 31
 """Columns before what was found."""
 
 
 def _lines(check: Check) -> Iterator[str]:
     """Return the lines of a check, the advice in one of its own."""
-    yield _styled(check.verdict, _wrapped(f"{check.verdict:8} {check.check:20} {visible(check.found)}"))
+    yield _styled(check.verdict, _wrapped(f"{check.verdict:8} {check.check:21} {visible(check.found)}"))
     if check.advice:
         yield _wrapped(f"{'':{_MARGIN}}-> {visible(check.advice)}", indent=3)
 

@@ -98,7 +98,7 @@ def group_lines(
             filter(None, (f"{len(each.ids):>{digits},} {state}", _shown(each.error).rstrip(".")))
         )
         lines = _differences(reference, each) or [_shown(line) for line in each.lines]
-        if len(lines) == 1:
+        if len(lines) == 1 and not each.error:
             yield f"{head}: {lines[0]}"
         else:
             yield f"{head}:" if lines else head

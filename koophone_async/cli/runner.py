@@ -188,9 +188,9 @@ async def print_outcomes(run: Outcomes, out: OutcomePrinter, work: Work) -> Exit
     except OSError:
         report_lost(out.collected)
         raise
-    print_summary(tally, code, work.noun, is_resumable=work.is_resumable)
-    for line in () if out.has_tokens else wait_commands(tally.unfinished):
-        print_stderr(f"  {line}")
+    is_left = work.is_resumable and code in STOPPED  # `rollout resume` awaits its jobs, too
+    go_on = () if out.has_tokens or is_left else tuple(wait_commands(tally.unfinished))
+    print_summary(tally, code, work.noun, is_resumable=work.is_resumable, wait_commands=go_on)
     return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final, TextIO
 
 from attrs import define, field
@@ -120,7 +121,14 @@ def not_started(outcome: Outcome) -> bool:
     return issubclass(means.error, AuthenticationFailed | Forbidden) and not means.blames_ids
 
 
-def print_summary(tally: Tally, code: Exit, noun: str = "phones", *, is_resumable: bool = False) -> None:
+def print_summary(
+    tally: Tally,
+    code: Exit,
+    noun: str = "phones",
+    *,
+    is_resumable: bool = False,
+    wait_commands: Sequence[str] = (),
+) -> None:
     """Print the counts of a run, its failures and what to do about them, unless every id succeeded.
 
     Args:
@@ -128,6 +136,7 @@ def print_summary(tally: Tally, code: Exit, noun: str = "phones", *, is_resumabl
         code: The exit code.
         noun: Of the ids, in the plural.
         is_resumable: Whether a journal has the run: then its ids must not be run again, but resumed.
+        wait_commands: The commands that wait for what is unfinished, if its rows do not show the tokens.
     """
     prefix = f"{STOPPED[code]}: " if code in STOPPED else ""
     if code is Exit.NOT_STARTED:
@@ -138,7 +147,11 @@ def print_summary(tally: Tally, code: Exit, noun: str = "phones", *, is_resumabl
     elif code is not Exit.DONE:
         print_stderr(f"koophone: {prefix}{tally}")
         print_failures(tally)
-    _print_advice(tally, code, noun, is_resumable=is_resumable)
+    _print_advice(tally, code, noun, is_resumable=is_resumable or bool(wait_commands))
+    if wait_commands:
+        print_stderr(f"  {State.UNFINISHED}: Still running. Go on waiting with:")
+        for line in wait_commands:
+            print_stderr(f"  {line}")
 
 
 def print_failures(tally: Tally) -> None:

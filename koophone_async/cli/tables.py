@@ -10,23 +10,26 @@ from typing import Final, TypeAlias
 
 from koophone_async.cli.encoding import dump_json, printable
 from koophone_async.cli.rows import EnumName, JsonValue, Row
-from koophone_async.cli.terminal import Style, chop, cut, styled, visible, width_of
+from koophone_async.cli.terminal import Style, chop, cut, styled, visible, width_of, wrap
 
 _GAP: Final = "  "
 _MIN_WIDTH: Final = 8
 """Columns of the terminal to which a cell can be cut before a table becomes hard to read."""
 
-_WRAPPED: Final = frozenset({"output", "error_message", "description"})
+_WRAPPED: Final = frozenset({"output", "error_message", "description", "value", "source"})
 """Columns that are read in full: in a terminal their cells have several lines, where others are cut."""
+
+_VERBATIM: Final = frozenset({"output"})
+"""Columns whose lines are broken anywhere, because all their spaces count."""
 
 STATE_STYLES: Final = {
     "succeeded": Style.GREEN,
     "accepted": Style.GREEN,
     "failed": Style.RED,
     "refused": Style.RED,
-    "unknown": Style.YELLOW,
-    "unfinished": Style.YELLOW,
-    "not_sent": Style.YELLOW,
+    "unknown": Style.MAGENTA,
+    "unfinished": Style.MAGENTA,
+    "not_sent": Style.MAGENTA,
 }
 """Styles by state of an outcome."""
 
@@ -70,10 +73,10 @@ def table_lines(
     ]
     titles = [printable(visible(name)) for name in used]
     natural = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
-    widths = natural if width is None else _fitted(natural, width)
-    if widths is None:
-        return _fields(titles, cells)
-    return _aligned(titles, cells, widths)
+    if width is None:
+        return _aligned(titles, cells, natural)
+    widths = _fitted(natural, width)
+    return _aligned(titles, cells, widths) if widths else _fields(titles, cells, width)
 
 
 def _width(cell: str) -> int:
@@ -101,11 +104,16 @@ def _aligned(names: Sequence[str], cells: Cells, widths: Sequence[int]) -> Itera
     yield styled(_GAP.join(_pad(header, widths)).rstrip(), Style.BOLD, sys.stdout)
     for row in cells:
         columns = [
-            chop(cell, width) if name in _WRAPPED else [cut(cell, width)]
+            _lines(name, cell, width) if name in _WRAPPED else [cut(cell, width)]
             for name, cell, width in zip(names, row, widths, strict=True)
         ]
         for line in zip_longest(*columns, fillvalue=""):
             yield _GAP.join(_colored(names, line, _pad(line, widths))).rstrip()
+
+
+def _lines(name: str, cell: str, width: int) -> list[str]:
+    text = cell if name in _VERBATIM else "\n".join(wrap(line, width, 0) for line in cell.split("\n"))
+    return chop(text, width)
 
 
 def _pad(line: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -118,10 +126,12 @@ def _colored(names: Sequence[str], line: Sequence[str], padded: Sequence[str]) -
         yield styled(text, style, sys.stdout) if style else text
 
 
-def _fields(names: Sequence[str], cells: Cells) -> Iterator[str]:
-    """Return one line for each field of each row, for terminals that are too narrow for a table."""
-    width = max(map(len, names))
+def _fields(names: Sequence[str], cells: Cells, width: int) -> Iterator[str]:
+    """Return the lines of each field of each row, for terminals that are too narrow for a table."""
+    longest = max(map(len, names))
     for index, row in enumerate(cells):
         if index:
             yield ""
-        yield from (f"{name:<{width}}  {cell}" for name, cell in zip(names, row, strict=True) if cell)
+        for name, cell in zip(names, row, strict=True):
+            if cell:
+                yield wrap(f"{name:<{longest}}  {cell}", width, longest + 2)

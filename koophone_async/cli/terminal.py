@@ -155,7 +155,8 @@ class Style(Enum):
     BOLD = "1"
     RED = "31"
     GREEN = "32"
-    YELLOW = "33"
+    MAGENTA = "35"
+    """For what needs attention: yellow cannot be read on a light background."""
 
 
 def _has_styles(stream: TextIO) -> bool:

@@ -102,6 +102,18 @@ def test_the_summary_of_unknown_outcomes_advises_to_check(capsys: pytest.Capture
     assert capsys.readouterr().err == f"koophone: interrupted: 1 unknown\n  1 unknown\n    on p\n  {advice}\n"
 
 
+def test_the_summary_has_the_commands_that_wait(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    tally.add(Outcome("p", State.UNFINISHED))
+
+    print_summary(tally, Exit.SOME_FAILED, wait_commands=["koophone jobs wait kp1.x"])
+
+    assert capsys.readouterr().err.splitlines()[3:] == [
+        "  unfinished: Still running. Go on waiting with:",
+        "  koophone jobs wait kp1.x",
+    ]
+
+
 @pytest.mark.parametrize(
     "outcomes, lines",
     [

@@ -18,7 +18,7 @@ from koophone_async.cli.output import Format, printer
 from koophone_async.cli.rows import EnumName, item_model, model_fields, rows
 from koophone_async.cli.services import entries
 from koophone_async.cli.tables import table_lines, words
-from koophone_async.cli.terminal import chop, cut, width_of
+from koophone_async.cli.terminal import chop, cut, width_of, wrap
 from koophone_async.services.cph.server import ServerState
 from tests.cli.terminals import PLAIN, run_in_terminal
 
@@ -67,6 +67,20 @@ def test_an_output_is_shown_in_full() -> None:
     items = [{"id": "p1", "output": "one two\nthree\n"}]
 
     assert [*table_lines(("id", "output"), items, 12)] == ["ID  OUTPUT", "p1  one two", "    three"]
+
+
+@given(WIDE, st.integers(10, 40), st.integers(0, 4))
+def test_lines_are_broken_between_words(text: str, width: int, indent: int) -> None:
+    lines = wrap(text.strip(), width, indent).split("\n")
+
+    assert " ".join(lines).split() == text.split()
+    assert all(width_of(line) <= width or max(map(width_of, line.split())) + indent > width for line in lines)
+
+
+def test_a_long_word_stays_in_its_line() -> None:
+    token = "t" * 30
+
+    assert wrap(f"  koophone jobs wait {token} or later", 20) == f"  koophone jobs wait {token}\n    or later"
 
 
 def test_rows_are_printed_as_fields_if_the_columns_do_not_fit() -> None:
