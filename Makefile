@@ -64,9 +64,12 @@ build: $(DEV) ## Build wheel and source distribution into dist/
 bench: $(DEV) ## Measure, side by side with the floor and the vendor's SDK
 	@$(BIN)/python -m benchmarks
 
-.PHONY: bench-check bench-plots
+.PHONY: bench-check bench-history bench-plots
 bench-check: bench ## Measure, and fail where a ratio to the floor fell back by more than 20 %
 	@$(BIN)/python -m benchmarks.check
+
+bench-history: bench ## Measure, and add the medians to benchmarks/history.json
+	@$(BIN)/python -m benchmarks.history
 
 bench-plots: ## Draw what the last bench measured into docs/
 	@$(BIN)/python -m benchmarks.plots

@@ -1,4 +1,4 @@
-"""The emulator: signed requests per second, and the start of a fleet of 100,000 phones."""
+"""The emulator: signed requests to 100,000 phones, the start of such a fleet, and that of a small one."""
 
 from __future__ import annotations
 
@@ -9,54 +9,81 @@ import sys
 import time
 from datetime import UTC, datetime
 from functools import partial
+from statistics import quantiles
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from benchmarks.clients import bare, drive
-from benchmarks.measure import FLOOR, OURS, Result, measure_tasks, report
-from benchmarks.server import run_server
+from benchmarks.measure import FLOOR, OURS, Result, measure_tasks, report, scaled
+from benchmarks.server import Server, run_server
 from koophone_async import wire
 from koophone_async.emulator import Emulator
 from koophone_async.protocol.signing import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import aiohttp
 
-PHONES: Final = 1000
-BIG: Final = 100_000
-REQUESTS: Final = 500
-CONCURRENCY: Final = 32
+PHONES: Final = 100_000
+REQUESTS: Final = 1000
+"""Each names another hundred of the phones."""
+
+CONNECTIONS: Final = 50
 PATH: Final = "/v1/instances/batch-query-status"
-BODY: Final = wire.encode({"instance_ids": [f"phone{n:04}" for n in range(1, 101)]})
 RUNS: Final = 3
+PAIRS: Final = 7
+TESTS: Final = 50
 
 
-def _signed(http: aiohttp.ClientSession, address: str) -> Callable[[], Awaitable[object]]:
-    """Return a function that sends a request signed in advance, to keep the client cheap."""
+def _requests(address: str) -> list[tuple[bytes, dict[str, str]]]:
+    """Return bodies and headers that are signed in advance, to keep the client cheap."""
     # The emulator in the other process has the same seed and so the same key.
     signer, host = Emulator(phones=1).access_key.signer, address.removeprefix("http://")
-    headers = {"Content-Type": "application/json", "x-request-id": "0" * 32}
-    headers |= signer.sign(Request("POST", PATH, (), headers, BODY), host, datetime.now(UTC))
+    requests: list[tuple[bytes, dict[str, str]]] = []
+    for first in range(0, PHONES, 100):
+        ids = [f"phone{number:06}" for number in range(first + 1, first + 101)]
+        body = wire.encode({"instance_ids": ids})
+        headers = {"Content-Type": "application/json", "x-request-id": "0" * 32}
+        headers |= signer.sign(Request("POST", PATH, (), headers, body), host, datetime.now(UTC))
+        requests.append((body, headers))
+    return requests
 
-    async def send() -> None:
-        async with http.post(address + PATH, data=BODY, headers=headers) as response:
+
+async def _drive(http: aiohttp.ClientSession, address: str) -> list[float]:
+    """Send every request once; return how long each took, in ms."""
+    latencies: list[float] = []
+
+    async def send(body: bytes, headers: dict[str, str]) -> None:
+        began = time.perf_counter()
+        async with http.post(address + PATH, data=body, headers=headers) as response:
             answer = await response.read()
-            if response.status != 200 or b'"error_code":"0"' not in answer:
-                raise RuntimeError(f"{response.status} {answer[:200]!r}")
+        latencies.append((time.perf_counter() - began) * 1e3)
+        if response.status != 200 or b'"error_code":"0"' not in answer:
+            raise RuntimeError(f"{response.status} {answer[:200]!r}")
 
-    return send
+    await drive([partial(send, *request) for request in _requests(address)], CONNECTIONS)
+    return latencies
 
 
-async def _rates(emulator: str, floor: str) -> Result:
+async def _calls(servers: Mapping[str, Server]) -> list[Result]:
+    """Drive each server in turn, which its process alone is charged for."""
+    cpu: dict[str, list[float]] = {who: [] for who in servers}
+    slowest: dict[str, list[float]] = {who: [] for who in servers}
     async with bare() as http:
-        requests = {FLOOR: _signed(http, floor), OURS: _signed(http, emulator)}
-        ways = {who: partial(drive, [send] * REQUESTS, CONCURRENCY) for who, send in requests.items()}
-        _, wall = await measure_tasks(ways, runs=5)
-    rates = {who: [REQUESTS / seconds for seconds in runs] for who, runs in wall.items()}
-    return Result("emulator", "state of 100 phones, signed", "per second", rates, higher_is_better=True)
+        for run in range(-1, PAIRS):
+            for who, server in servers.items():
+                before = server.cpu()
+                latencies = await _drive(http, server.address)
+                if run >= 0:  # the first warms up
+                    cpu[who].append((server.cpu() - before) / REQUESTS * 1e6)
+                    slowest[who].append(quantiles(latencies, n=100)[-1])
+    case = f"state of 100 of {PHONES:,} phones, signed"
+    return [
+        Result("emulator", case, "µs CPU", cpu, max_ratio=3.0),
+        Result("emulator", f"{case}, {CONNECTIONS} connections: p99", "ms", slowest),
+    ]
 
 
 def _started() -> list[float]:
@@ -66,11 +93,23 @@ def _started() -> list[float]:
     return [float(figure) for figure in output]
 
 
+async def _start_and_stop() -> Result:
+    """Start and stop an emulator of a hundred phones, as a test does."""
+
+    async def start_and_stop() -> None:
+        for _ in range(TESTS):
+            async with Emulator():
+                pass
+
+    cpu, _ = await measure_tasks({OURS: start_and_stop}, runs=5)
+    return Result("emulator", "start and stop", "ms CPU", scaled(cpu, 1e3 / TESTS), max_value=3.0)
+
+
 async def _start() -> None:
     started_at = time.process_time()
-    async with Emulator(phones=BIG) as emulator:
+    async with Emulator(phones=PHONES) as emulator:
         print(time.process_time() - started_at, _peak())
-        if len({phone.id for phone in emulator.phones}) != BIG:
+        if len({phone.id for phone in emulator.phones}) != PHONES:
             raise RuntimeError("phones are missing")
         print(time.process_time() - started_at, _peak())
 
@@ -105,12 +144,13 @@ def results() -> Sequence[Result]:
         run_server("benchmarks.emulator", "serve") as emulator,
         run_server("benchmarks.emulator", "floor") as floor,
     ):
-        rates = asyncio.run(_rates(emulator.address, floor.address))
+        calls = asyncio.run(_calls({FLOOR: floor, OURS: emulator}))
     figures = zip(*(_started() for _ in range(RUNS)), strict=True)
     seconds, size, touched_seconds, touched_size = ({OURS: list(runs)} for runs in figures)
-    started, touched = f"start of {BIG:,} phones", f"{BIG:,} phones, each used once"
+    started, touched = f"start of {PHONES:,} phones", f"{PHONES:,} phones, each used once"
     return [
-        rates,
+        *calls,
+        asyncio.run(_start_and_stop()),
         Result("emulator", started, "s CPU", seconds, max_value=2.0),
         Result("emulator", started, "MB", size, max_value=300),
         Result("emulator", touched, "s CPU", touched_seconds, max_value=2.0),

@@ -16,7 +16,9 @@ from statistics import median
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
+
+from benchmarks.spread import MAX_SCATTER, Spread, Verdict, pair_ratios
 
 BENCH: Final = Path("build/bench.json")
 
@@ -56,28 +58,53 @@ class Result:
         """Return the median of a client's runs."""
         return median(self.samples[client]) if self.samples.get(client) else None
 
+    def ratios(self, to: str = FLOOR) -> Spread | None:
+        """Return the ratios of ours to another client, by pairs of runs."""
+        pairs = pair_ratios(self.samples[OURS], self.samples[to]) if self.samples.get(to) else []
+        return Spread.of(pairs) if pairs else None
+
     def ratio(self, to: str = FLOOR) -> float | None:
         """Return the ratio of ours to another client."""
-        ours, other = self.median(OURS), self.median(to)
-        return None if ours is None or not other else ours / other
+        ratios = self.ratios(to)
+        return None if ratios is None else ratios.middle
 
     @property
-    def best_ratio(self) -> float | None:
-        """The ratio of the best runs, which other processes disturb least."""
-        ours, floor = self.samples.get(OURS), self.samples.get(FLOOR)
-        best = max if self.higher_is_better else min
-        return best(ours) / best(floor) if ours and floor else None
+    def has_target(self) -> bool:
+        """Whether anything is concluded from it."""
+        return self.guarded or self.max_ratio is not None or self.max_value is not None
+
+    @property
+    def scatter(self) -> float:
+        """How far the ratios to the floor scatter, or ours where there is no floor."""
+        return (self.ratios() or Spread.of(self.samples[OURS])).scatter
 
     @property
     def status(self) -> str:
         """Whether ours meets its targets: the ratio, or at least the absolute value."""
-        if self.max_ratio is None and self.max_value is None:
-            return ""
-        if self.max_ratio is not None and (self.ratio() or 0) <= self.max_ratio:
-            return "met"
-        if self.max_value is not None and (self.median(OURS) or 0) <= self.max_value:
-            return "met" if self.max_ratio is None else "absolute value met"
-        return "NOT MET"
+        ratios = self.ratios()
+        by_ratio = ratios.verdict(self.max_ratio) if ratios and self.max_ratio is not None else None
+        by_value = None if self.max_value is None else Spread.of(self.samples[OURS]).verdict(self.max_value)
+        if by_value is Verdict.MET and by_ratio not in (None, Verdict.MET):
+            return "absolute value met"
+        verdicts = [verdict for verdict in (by_ratio, by_value) if verdict is not None]
+        best = (verdict for verdict in Verdict if verdict in verdicts)
+        return next(best, "")
+
+
+def scattered(results: Sequence[Result]) -> list[str]:
+    """Return the names of the results with targets that scatter too far to be relied on."""
+    return [result.name for result in results if result.has_target and result.scatter > MAX_SCATTER]
+
+
+def merged(results: Sequence[Result], repeated: Sequence[Result]) -> list[Result]:
+    """Add the runs of a repetition to those of the same results; pairs stay pairs."""
+    again = {result.name: result.samples for result in repeated}
+    return [
+        evolve(result, samples={
+            who: [*runs, *again.get(result.name, {}).get(who, ())] for who, runs in result.samples.items()
+        })
+        for result in results
+    ]  # fmt: skip
 
 
 def measure_calls(

@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote
 
@@ -191,11 +192,16 @@ class Server:
     """A running server."""
 
     address: str
+    pid: int
 
     def set(self, *, delay: float = 0.0, seconds: float = 0.0) -> int:
         """Set response time and job duration in seconds; return the requests since the last call."""
         with urllib.request.urlopen(f"{self.address}/_bench/{delay}/{seconds}") as answer:  # noqa: S310 - ours
             return int(answer.read())
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that its process has used, as Linux counts them."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 @contextmanager
@@ -205,7 +211,7 @@ def run_server(module: str = "benchmarks.server", *arguments: str) -> Generator[
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         assert process.stdout is not None  # noqa: S101 - for the type checkers
         try:
-            yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}")
+            yield Server(f"http://127.0.0.1:{int(process.stdout.readline())}", process.pid)
         finally:
             process.terminate()
 
