@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 @pytest_asyncio.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    """Return an empty journal, which has the time of the loop."""
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    """Return an empty journal, which has the time of the loop; in a file, or in each kind with `IN_BOTH`."""
+    is_served = getattr(request, "param", "sqlite") == "postgresql"
+    location: str | Path = (
+        request.getfixturevalue("postgresql_url") if is_served else tmp_path / "rollouts.db"
+    )
     loop = asyncio.get_running_loop()
     now = loop.now if isinstance(loop, VirtualTimeLoop) else utc_now
-    async with await Journal.open(tmp_path / "rollouts.db", now=now, lease_clock=loop.time) as opened:
+    async with await Journal.open(location, now=now, lease_clock=loop.time) as opened:
         yield opened
 
 

@@ -24,12 +24,14 @@ from koophone_async.call import SendTracker
 from koophone_async.rollouts import Plan, Rollout
 from koophone_async.rollouts.call_log import LoggedChunk
 from koophone_async.rollouts.journal.driver import Driver
+from koophone_async.rollouts.journal.postgresql import PostgresDatabase
 from koophone_async.rollouts.journal.sqlite import SqliteDatabase
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.koophone.client import KooPhone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
 IMPORTED: Final = (CloudPhone, KooPhone)  # rollouts import these when they need them
 
@@ -67,15 +69,16 @@ class Points:
 
     def observe(self) -> None:
         """Count from now on what is written, sent and answered."""
-        for name in ("execute", "execute_many"):
-            self._count_calls(SqliteDatabase, name, before="inside a write")
-        self._count_calls(SqliteDatabase, "query", before="a read")
+        for database in (SqliteDatabase, PostgresDatabase):
+            for name in ("execute", "execute_many"):
+                self._count_calls(database, name, before="inside a write")
+            self._count_calls(database, "query", before="a read")
+            self._count_commits(database)
         self._count_calls(Driver, "plan_chunk", after="a plan")
         self._count_calls(Driver, "mark_sending", before="before it is marked", after="right before a send")
         self._count_calls(SendTracker, "mark_sent", after="right after a send")
         self._count_calls(Driver, "mark_sent", before="an answer", after="an answer that is noted")
         self._count_calls(LoggedChunk, "settle", before="a completion", after="a completion that is noted")
-        self._count_commits()
 
     def _count_calls(self, owner: type, name: str, before: str = "", after: str = "") -> None:
         original: Callable[..., Any] = getattr(owner, name)
@@ -98,17 +101,17 @@ class Points:
 
         setattr(owner, name, counted_coroutine if inspect.iscoroutinefunction(original) else counted)
 
-    def _count_commits(self) -> None:
-        original = SqliteDatabase.transaction
+    def _count_commits(self, owner: type[SqliteDatabase | PostgresDatabase]) -> None:
+        original: Callable[..., AbstractContextManager[None]] = vars(owner)["transaction"]
 
         @contextmanager
-        def transaction(database: SqliteDatabase) -> Generator[None]:
+        def transaction(database: object) -> Generator[None]:
             with original(database):
                 yield
                 self.reach("right before a commit")
             self.reach("right after a commit")
 
-        setattr(SqliteDatabase, "transaction", transaction)  # noqa: B010 - not assignable by its type
+        setattr(owner, "transaction", transaction)  # noqa: B010 - not assignable by its type
 
 
 def report(line: str) -> None:

@@ -27,7 +27,7 @@ from tests.cli.conftest import settings_of
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from koophone_async.emulator.phone import Phone
     from koophone_async.rollouts.journal import RolloutRecord
@@ -118,7 +118,9 @@ class CrashTest:
     case: Case
     driver: CrashingDriver
     rng: random.Random
-    directory: Path
+    journals: Callable[[int], str]
+    """Returns the location of the journal of each rollout."""
+
     points: Mapping[str, int] = field(factory=dict[str, int], init=False)
     """Number of points by kind that a rollout passes."""
 
@@ -136,7 +138,7 @@ class CrashTest:
     async def _roll_out(self, *, may_crash: bool) -> Mapping[str, int] | None:
         """Roll out to new phones, with crashes; return the points that the last process has passed."""
         self._rollouts += 1
-        journal, emulator = self.directory / f"{self.case}-{self._rollouts}.db", self.driver.emulator
+        journal, emulator = self.journals(self._rollouts), self.driver.emulator
         emulator.reset()
         ids = [self.case.id_of(phone) for phone in emulator.phones]
         if self.rng.random() < _SOME:
@@ -152,7 +154,7 @@ class CrashTest:
                 passed = self.points[kind] // (4 if exists else 1)
                 order |= {"kind": kind, "count": self.rng.randint(1, passed + 1)}
                 may_crash = not exists or self.rng.random() < _SOME
-            points = await self.driver.drive(journal=str(journal), **order)
+            points = await self.driver.drive(journal=journal, **order)
             if points is None:
                 self.crashes[kind] += 1
                 exists, positions = await _after_a_crash(journal)
@@ -160,7 +162,7 @@ class CrashTest:
         await self._check(journal, ids, in_doubt)
         return points
 
-    async def _check(self, journal: Path, ids: Sequence[str], in_doubt: set[int]) -> None:
+    async def _check(self, journal: str, ids: Sequence[str], in_doubt: set[int]) -> None:
         """Compare the journal with what phones have executed."""
         executed = self.driver.emulator.ledger.executions(self.case.operation)
         async with await Journal.open(journal) as opened:
@@ -179,7 +181,7 @@ class CrashTest:
                 assert (outcome.state, count) == (State.SUCCEEDED, self.case.steps), outcome
 
 
-async def _after_a_crash(journal: Path) -> tuple[bool, set[int]]:
+async def _after_a_crash(journal: str) -> tuple[bool, set[int]]:
     """Return whether the journal has a rollout, and the phones that may have executed a step or not."""
     async with await Journal.open(journal) as opened:
         found: Sequence[RolloutRecord] = await opened.rollouts()
@@ -199,13 +201,25 @@ async def open_emulator(regions: int = 1) -> AsyncGenerator[Emulator]:
         yield emulator
 
 
-async def crash(case: Case, count: int, seed: int, directory: Path) -> Counter[str]:
-    """Kill so many processes in one case, and return how many at each kind of point."""
+async def crash(case: Case, count: int, seed: int, journals: Callable[[int], str]) -> Counter[str]:
+    """Kill so many processes in one case, and return how many at each kind of point.
+
+    Args:
+        case: What is rolled out.
+        count: Number of crashes.
+        seed: Of where they happen.
+        journals: Returns the location of the journal of each rollout.
+    """
     regions = 3 if case.service == "koophone" else 1  # so that calls are refused, and divided by region
     async with open_emulator(regions) as emulator, CrashingDriver.start(emulator) as driver:
-        test = CrashTest(case, driver, random.Random(f"{seed}{case}"), directory)
+        test = CrashTest(case, driver, random.Random(f"{seed}{case}"), journals)
         await test.run(count)
     return test.crashes
+
+
+def in_files(directory: Path, name: str = "rollout") -> Callable[[int], str]:
+    """Return what names a file for the journal of each rollout."""
+    return lambda number: str(directory / f"{name}-{number}.db")
 
 
 async def main(count: int, seed: int) -> None:
@@ -213,7 +227,9 @@ async def main(count: int, seed: int) -> None:
     sys.stdout.write(f"seed {seed}\n")
     with TemporaryDirectory() as directory:
         share = -(-count // len(CASES))
-        crashes = await asyncio.gather(*(crash(case, share, seed, Path(directory)) for case in CASES))
+        crashes = await asyncio.gather(
+            *(crash(case, share, seed, in_files(Path(directory), str(case))) for case in CASES)
+        )
     for kind, number in sum(crashes, Counter[str]()).most_common():
         sys.stdout.write(f"{number:5}  {kind}\n")
 

@@ -15,6 +15,7 @@ from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
 from koophone_async.rollouts.last_outcomes import last_outcomes
 from koophone_async.rollouts.plan import Between, Plan, Selection, Step
 from koophone_async.rollouts.rollout import Rollout
+from tests.rollouts.journal.samples import IN_BOTH
 from tests.rollouts.test_rollout import wait_for
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def plan(ids: list[str], **fields: Any) -> Plan:  # noqa: ANN401 - fields of the
     return Plan(targets=Selection(ids=ids), steps=[Step("run", "id")], **fields)
 
 
+@IN_BOTH
 async def test_only_the_gate_at_which_a_rollout_stands_is_approved(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -45,6 +47,7 @@ async def test_only_the_gate_at_which_a_rollout_stands_is_approved(
     assert emulator.ledger.executions(RUN) == {ids[0]: 1}
 
 
+@IN_BOTH
 async def test_a_rollout_that_has_ended_is_neither_approved_nor_paused(
     session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -58,6 +61,7 @@ async def test_a_rollout_that_has_ended_is_neither_approved_nor_paused(
             await request
 
 
+@IN_BOTH
 async def test_a_rollout_left_at_a_gate_is_not_paused(
     session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -70,6 +74,7 @@ async def test_a_rollout_left_at_a_gate_is_not_paused(
         await rollout.pause()
 
 
+@IN_BOTH
 async def test_a_cancelled_rollout_has_unknown_what_a_crash_left(
     session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -90,6 +95,7 @@ async def test_a_cancelled_rollout_has_unknown_what_a_crash_left(
     assert shown[2][1] == "cancelled"
 
 
+@IN_BOTH
 async def test_a_pause_at_a_gate_lasts_after_the_approval(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -108,6 +114,7 @@ async def test_a_pause_at_a_gate_lasts_after_the_approval(
     assert (await running).counts == {State.SUCCEEDED: 6}
 
 
+@IN_BOTH
 async def test_a_pause_that_others_request_has_their_names_in_the_log(
     session: Session, journal: Journal, ids: list[str]
 ) -> None:

@@ -15,11 +15,12 @@ from koophone_async.rollouts.plan import Plan, Selection, Step
 from koophone_async.rollouts.restore import targets_at
 from koophone_async.rollouts.rollout import Rollout
 from koophone_async.virtual_time import EPOCH
+from tests.rollouts.journal.samples import IN_BOTH
 
 if TYPE_CHECKING:
     from koophone_async import Session
 
-pytestmark = [pytest.mark.virtual_time, pytest.mark.emulator(phones=6, jobs=Durations(fixed=20))]
+pytestmark = [IN_BOTH, pytest.mark.virtual_time, pytest.mark.emulator(phones=6, jobs=Durations(fixed=20))]
 
 RUN = "koophone.commands.run"
 

@@ -14,6 +14,7 @@ from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
 from koophone_async.rollouts.plan import Between, Plan, Selection, Step
 from koophone_async.rollouts.rollout import Rollout
+from tests.rollouts.journal.samples import IN_BOTH
 
 if TYPE_CHECKING:
     from koophone_async import Session
@@ -36,6 +37,7 @@ async def wait_for(rollout: Rollout, state: RolloutState, waiting_for: WaitingFo
         await asyncio.sleep(0.1)
 
 
+@IN_BOTH
 async def test_every_phone_takes_every_step_once(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -48,6 +50,7 @@ async def test_every_phone_takes_every_step_once(
     assert (await journal.find("last")).counts == {"succeeded": 40}
 
 
+@IN_BOTH
 async def test_a_phone_that_fails_takes_no_further_step(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -59,6 +62,7 @@ async def test_a_phone_that_fails_takes_no_further_step(
     assert emulator.ledger.executions(RUN)[ids[3]] == 1
 
 
+@IN_BOTH
 async def test_what_an_answer_shows_at_once_is_a_share_of_all_phones_in_it(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -72,6 +76,7 @@ async def test_what_an_answer_shows_at_once_is_a_share_of_all_phones_in_it(
     assert rollout.state is RolloutState.FINISHED
 
 
+@IN_BOTH
 async def test_waves_follow_each_other(session: Session, journal: Journal, ids: list[str]) -> None:
     rollout = Rollout(plan(ids, waves=["1", "50%"]), journal, session)
 
@@ -80,6 +85,7 @@ async def test_waves_follow_each_other(session: Session, journal: Journal, ids: 
     assert waves == [1] + [2] * 19 + [3] * 20
 
 
+@IN_BOTH
 async def test_a_pause_between_waves_is_kept(session: Session, journal: Journal, ids: list[str]) -> None:
     loop = asyncio.get_running_loop()
     times = dict[int, float]()
@@ -90,6 +96,7 @@ async def test_a_pause_between_waves_is_kept(session: Session, journal: Journal,
     assert times[2] - times[1] >= 600
 
 
+@IN_BOTH
 async def test_a_gate_waits_for_approval(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -107,6 +114,7 @@ async def test_a_gate_waits_for_approval(
     assert delay_of(rollout, session)() is None
 
 
+@IN_BOTH
 async def test_a_rollout_left_at_a_gate_goes_on_after_approval(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -124,6 +132,7 @@ async def test_a_rollout_left_at_a_gate_goes_on_after_approval(
     assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
 
 
+@IN_BOTH
 async def test_a_pause_holds_until_it_ends(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -140,6 +149,7 @@ async def test_a_pause_holds_until_it_ends(
     assert (await running).counts == {State.SUCCEEDED: 40}
 
 
+@IN_BOTH
 async def test_a_cancelled_rollout_sends_nothing_more(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -156,6 +166,7 @@ async def test_a_cancelled_rollout_sends_nothing_more(
     assert len(emulator.ledger.executions(RUN)) == 1
 
 
+@IN_BOTH
 async def test_a_canary_that_fails_stops_the_rollout(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -169,6 +180,7 @@ async def test_a_canary_that_fails_stops_the_rollout(
     assert (await journal.find("last")).counts == {"failed": 1, "not_sent": 39}
 
 
+@IN_BOTH
 async def test_a_wave_of_which_no_phone_succeeds_stops_a_rollout_without_a_rule(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -182,6 +194,7 @@ async def test_a_wave_of_which_no_phone_succeeds_stops_a_rollout_without_a_rule(
     assert emulator.ledger.executions(RUN) == {ids[0]: 1}
 
 
+@IN_BOTH
 async def test_a_phone_skips_steps_that_are_only_for_others(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -194,6 +207,7 @@ async def test_a_phone_skips_steps_that_are_only_for_others(
     assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids[:2], 1)
 
 
+@IN_BOTH
 async def test_the_deadline_leaves_jobs_unfinished(
     session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -206,6 +220,7 @@ async def test_the_deadline_leaves_jobs_unfinished(
     assert (await journal.find("last")).reason == "deadline"
 
 
+@IN_BOTH
 async def test_a_resume_with_a_new_deadline_awaits_unfinished_jobs(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -217,6 +232,7 @@ async def test_a_resume_with_a_new_deadline_awaits_unfinished_jobs(
     assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
 
 
+@IN_BOTH
 async def test_an_interrupted_rollout_is_resumed(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -248,6 +264,7 @@ async def test_calls_wait_for_the_window(session: Session, journal: Journal, ids
     assert record.ended_at.hour == 2
 
 
+@IN_BOTH
 async def test_a_retry_takes_what_failed_from_its_step(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -261,6 +278,7 @@ async def test_a_retry_takes_what_failed_from_its_step(
     assert (await journal.find("last")).counts == {"succeeded": 40}
 
 
+@IN_BOTH
 async def test_an_undo_reaches_what_a_step_may_have_reached(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -274,6 +292,7 @@ async def test_an_undo_reaches_what_a_step_may_have_reached(
     assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids[:2], 1)
 
 
+@IN_BOTH
 async def test_an_undo_of_a_rollout_in_waves_reaches_all(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:
@@ -286,6 +305,7 @@ async def test_an_undo_of_a_rollout_in_waves_reaches_all(
 
 
 @pytest.mark.emulator(phones=250)
+@IN_BOTH
 async def test_a_wait_for_the_quota_is_shown(emulator: Emulator, journal: Journal, ids: list[str]) -> None:
     async with emulator.session(quotas={RUN: (Quota(1, 60),)}) as session:
         rollout = Rollout(plan(ids), journal, session)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 IN_A_FILE: Final = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
+IN_BOTH: Final = pytest.mark.parametrize("journal", ["sqlite", "postgresql"], indirect=True)
 IN_A_SERVER: Final = pytest.mark.parametrize("location", ["postgresql"], indirect=True)
 
 
@@ -78,6 +79,15 @@ def run_sql(location: str, statement: str, *values: object) -> list[tuple[Any, .
         db.execute("SET search_path = koophone")
         cursor = db.execute(statement.replace("?", "%s").encode(), values)
         return cursor.fetchall() if cursor.description else []
+
+
+def cut_connections(location: str) -> None:
+    """End all other connections to a database."""
+    run_sql(
+        location,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
 
 
 def change_holder(location: str, **changes: object) -> None:

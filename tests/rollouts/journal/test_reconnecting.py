@@ -26,6 +26,7 @@ from tests.postgresql_server import PostgresServer
 from tests.rollouts.journal.samples import (
     IN_A_SERVER,
     all_results,
+    cut_connections,
     only_chunk,
     result,
     run_sql,
@@ -37,14 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
     from koophone_async.rollouts.journal import Driver, RolloutRecord
-
-
-def cut_connections(location: str) -> None:
-    run_sql(
-        location,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
 
 
 def through(proxy: Proxy, location: str) -> str:
