@@ -20,7 +20,7 @@ PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test nightly browser kills kills-distributed lint types check build bench lock release clean
+.PHONY: help demo test nightly test-system kills kills-distributed lint types check build bench lock release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +35,8 @@ test: $(DEV) ## Run the tests, with coverage; some of them: make test ARGS="test
 nightly: $(DEV) ## Run the long simulations, which `make test` leaves out
 	@$(BIN)/pytest -q $(PARALLEL) -m nightly --timeout 1200
 
-browser: $(DEV) ## Run the tests of pages in Chromium, which must be installed
-	@$(BIN)/pytest -q $(PARALLEL) -m browser
+test-system: $(DEV) ## Run the tests that need Chromium, faketime and the right to mount a disk
+	@$(BIN)/pytest -q $(PARALLEL) -m system
 
 kills: $(DEV) ## Kill rollouts at random points, resume them, and compare: make kills N=200
 	@$(BIN)/python -m tests.rollouts.crashes $(or $(N),200) $(SEED)

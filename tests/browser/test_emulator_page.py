@@ -16,7 +16,7 @@ from tests.emulator.signed_client import SignedClient
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-pytestmark = [pytest.mark.browser, pytest.mark.emulator(phones=3, jobs=Durations(fixed=600))]
+pytestmark = [pytest.mark.system, pytest.mark.emulator(phones=3, jobs=Durations(fixed=600))]
 
 MARKUP: Final = (
     "<script>document.title='taken'</script><img src=//evil.example onerror=document.title='taken'>"

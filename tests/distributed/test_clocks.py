@@ -9,7 +9,7 @@ import pytest
 from koophone_async.batches import State
 from tests.distributed.site import PHONES, ROLLOUTS, Site
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.process, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("hours", [(1, 0, -1), (-1, 1, 0)])

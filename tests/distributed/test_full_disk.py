@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,21 +16,21 @@ from tests.distributed.site import PHONES, ROLLOUTS, RUN, STEPS, Site
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.process, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Generator[Path]:
+def small_disk() -> Generator[Path]:
     """Mount a disk of 256 MB, on which a database has room for little more than itself."""
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)  # PostgreSQL does not run as root
-    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", str(tmp_path)]
+    directory = Path(tempfile.mkdtemp())  # below those of pytest only root can read
+    directory.chmod(0o755)
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", str(directory)]
     if subprocess.run(mount, check=False).returncode:  # noqa: S603 - a directory of the test
         pytest.skip("needs the right to mount a disk")
-    yield tmp_path
-    subprocess.run(["/bin/umount", "--lazy", tmp_path], check=True)  # noqa: S603 - the same
+    yield directory
+    subprocess.run(["/bin/umount", "--lazy", directory], check=True)  # noqa: S603 - the same
+    directory.rmdir()
 
 
 def fill(file: Path) -> None:
