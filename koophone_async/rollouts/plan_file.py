@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from attrs import define
+from attrs import define, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.file_access import UnusableFile, open_bounded
 from koophone_async.rollouts.model_types import WrongKey
 from koophone_async.rollouts.plan import Plan
 from koophone_async.text_input import decode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from koophone_async.rollouts.yaml_data import YamlData
 
 EXTRA: Final = "koophone-async[rollouts]"
 
@@ -34,6 +40,31 @@ class InvalidPlan(InvalidRequest):
         return f"{self.file}:{self.line}:{self.column}: {super().__str__()}"
 
 
+@frozen
+class PlanFile:
+    """A plan, and where its values stand in its file."""
+
+    plan: Plan
+    file: str
+    _data: YamlData
+
+    @contextmanager
+    def located(self) -> Generator[None]:
+        """Add file, line and column to errors about values of the plan that are found after it was read.
+
+        Raises:
+            InvalidPlan: As raised inside, about a value that stands in the file.
+        """
+        try:
+            yield
+        except InvalidPlan:
+            raise
+        except InvalidRequest as error:
+            if not self._data.has(error.field):
+                raise
+            raise _located(error, self._data, self.file) from None
+
+
 def load_plan(path: Path | str) -> Plan:
     """Return the plan in a YAML file. Relative paths in it start from the file's directory.
 
@@ -41,6 +72,11 @@ def load_plan(path: Path | str) -> Plan:
         InvalidPlan: The file is no plan; the error has line and column.
         InvalidRequest: The file cannot be read, or PyYAML is not installed.
     """
+    return load_plan_file(path).plan
+
+
+def load_plan_file(path: Path | str) -> PlanFile:
+    """Return the plan in a YAML file, with the places of its values; see `load_plan`."""
     path = Path(path)
     try:
         with open_bounded(path, MAX_BYTES) as stream:
@@ -51,7 +87,7 @@ def load_plan(path: Path | str) -> Plan:
         raise InvalidRequest("", str(path), f"cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InvalidRequest("", str(path), str(error), Rule.BAD_FORMAT) from None
-    return parse_plan(text, file=str(path), base=path.absolute().parent)
+    return _parse(text, str(path), path.absolute().parent)
 
 
 def parse_plan(text: str, *, file: str = "plan", base: Path | None = None) -> Plan:
@@ -66,6 +102,10 @@ def parse_plan(text: str, *, file: str = "plan", base: Path | None = None) -> Pl
         InvalidPlan: The text is no plan; the error has line and column.
         InvalidRequest: PyYAML is not installed.
     """
+    return _parse(text, file, base).plan
+
+
+def _parse(text: str, file: str, base: Path | None) -> PlanFile:
     try:
         from koophone_async.rollouts.yaml_data import InvalidYaml, parse_yaml  # noqa: PLC0415 - needs an extra
     except ModuleNotFoundError:
@@ -76,7 +116,11 @@ def parse_plan(text: str, *, file: str = "plan", base: Path | None = None) -> Pl
     except InvalidYaml as error:
         raise InvalidPlan("", "plan", error.problem, Rule.BAD_FORMAT, None, file, *error.position) from None
     try:
-        return Plan.from_data(data.value, base=base)
+        return PlanFile(Plan.from_data(data.value, base=base), file, data)
     except InvalidRequest as error:
-        position = data.position(error.field, of_key=isinstance(error, WrongKey))
-        raise InvalidPlan("", error.field, error.problem, error.rule, error.limit, file, *position) from None
+        raise _located(error, data, file) from None
+
+
+def _located(error: InvalidRequest, data: YamlData, file: str) -> InvalidPlan:
+    position = data.position(error.field, of_key=isinstance(error, WrongKey))
+    return InvalidPlan("", error.field, error.problem, error.rule, error.limit, file, *position)

@@ -212,7 +212,7 @@ def bind(step: Step, fleet: AnyFleet, *, path: str = "") -> Run[Any, Any]:
     Raises:
         InvalidRequest: An argument is invalid, or a reference cannot be read.
     """
-    verb = verb_of(fleet, step.verb)
+    verb, path = verb_of(fleet, step.verb), f"{path}.{step.verb}" if path else ""
     run = verb.run(fleet, step.arguments, path)
     if step.has_references:
         return run.build_requests(lambda ids: _request(verb.run(fleet, step.arguments, path), ids))

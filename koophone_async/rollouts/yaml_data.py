@@ -44,6 +44,10 @@ class YamlData:
     keys: dict[str, Position]
     """Positions of keys, by the path of their value."""
 
+    def has(self, path: str) -> bool:
+        """Return whether a value stands in the text, which may write a list of one without brackets."""
+        return bool(path) and not self.values.keys().isdisjoint((path, path.replace("[0]", "")))
+
     def position(self, path: str, *, of_key: bool = False) -> Position:
         """Return where a value or its key stands, else the nearest value around it."""
         if of_key and path in self.keys:

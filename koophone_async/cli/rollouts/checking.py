@@ -21,7 +21,7 @@ from koophone_async.rollouts.forecast import forecast_plan
 from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.location import default_location
 from koophone_async.rollouts.links import check_links
-from koophone_async.rollouts.plan_file import load_plan
+from koophone_async.rollouts.plan_file import load_plan_file
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ def check(
 
 
 async def _check(settings: Settings, path: str, output: Format, journal: str | None) -> Exit:
-    plan = load_plan(path)
+    file = load_plan_file(path)
 
     async def work() -> Exit:
         async with settings.session() as session:
-            return await print_forecast(plan, session, output, journal)
+            with file.located():
+                return await print_forecast(file.plan, session, output, journal)
 
     return await unless_refused(work())
 

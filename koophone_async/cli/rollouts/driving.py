@@ -28,11 +28,11 @@ from koophone_async.rollouts import (
     NewOptions,
     Rollout,
     RolloutState,
-    load_plan,
 )
 from koophone_async.rollouts.durations import parse_duration
 from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.plan_file import load_plan_file
 from koophone_async.rollouts.requests import go_on
 from koophone_async.rollouts.runner import DEADLINE
 from koophone_async.rollouts.starts import RETRIABLE
@@ -78,14 +78,18 @@ def start(
     options = NewOptions(again=again, may_be_empty=allow_empty, keeps_output=not forget_output)
 
     async def work() -> Exit:
-        loaded = load_plan(plan)
+        file = load_plan_file(plan)
 
         def rollout(opened: Journal, session: Session) -> Rollout:
-            return Rollout(loaded, opened, session, waits_at_gates=_has_terminal(), options=options)
+            return Rollout(file.plan, opened, session, waits_at_gates=_has_terminal(), options=options)
 
-        return await unless_refused(
-            _drive(current_settings(context), journal, rollout, waves=loaded.waves, queue=queue)
-        )
+        async def drive() -> Exit:
+            with file.located():
+                return await _drive(
+                    current_settings(context), journal, rollout, waves=file.plan.waves, queue=queue
+                )
+
+        return await unless_refused(drive())
 
     execute(work())
 

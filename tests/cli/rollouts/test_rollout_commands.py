@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -294,3 +295,25 @@ def test_a_check_of_cph_shows_the_servers(koophone: Invoke, plan: Callable[..., 
 
     assert result.code == 0
     assert ("servers:" if output == "table" else "server_count") in result.out
+
+
+@pytest.mark.parametrize("command", ["start", "check"])
+@pytest.mark.parametrize(
+    "fields, path",
+    [
+        ({"targets": {"ids_file": "none.txt"}}, "targets[0].ids_file"),
+        ({"steps": [{"run": {"command": {"env": "NOT_SET_ANYWHERE"}}}]}, "steps[0].run.command"),
+        ({"targets": {"all": True}, "stop": {"failed": 9999}}, "stop.failed"),
+    ],
+    ids=["file", "variable", "number"],
+)
+def test_what_is_found_after_a_plan_was_read_has_its_line(
+    koophone: Invoke, plan: Callable[..., str], command: str, fields: dict[str, object], path: str
+) -> None:
+    file = plan(**fields)
+
+    result = koophone(rollout(command, file))
+
+    place = re.match(rf"koophone: {re.escape(file)}:(\d+:\d+): {re.escape(path)}: ", result.err)
+    assert place is not None, result.err
+    assert place[1] != "1:1"
