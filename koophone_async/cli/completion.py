@@ -130,10 +130,15 @@ def _profiles() -> list[str]:
         return []
 
 
+_SHELL_SYNTAX: Final = re.compile(r"[\s|&;<>()$`\\\"'*?\[\]{}!]")
+
+
 def _bash(environ: Mapping[str, str]) -> str:
     words, position = _split(environ.get("COMP_WORDS", "")), int(environ.get("COMP_CWORD", "1"))
     incomplete = "".join(words[position : position + 1]).removeprefix("=")  # bash splits at it
-    return "\n".join(candidate.value for candidate in candidates(words[1:position], incomplete))
+    found = candidates(words[1:position], incomplete)
+    # bash puts a word into the line as it is: what the shell would split or execute there is left out.
+    return "\n".join(candidate.value for candidate in found if not _SHELL_SYNTAX.search(candidate.value))
 
 
 def _zsh(environ: Mapping[str, str]) -> str:
@@ -147,9 +152,13 @@ def _zsh_item(candidate: Candidate) -> str:
 
 
 def _zsh_escaped(text: str) -> str:
-    for character, escaped in (('"', '""'), ("'", "''"), ("$", r"\$"), ("`", r"\`"), (":", r"\\:")):
-        text = text.replace(character, escaped)
-    return text
+    """Return a text for zsh, which reads it three times: in single quotes, in double quotes, and before `:`.
+
+    Names are the service's: what would be left unescaped would be executed.
+    """
+    text = re.sub(r"[\\:]", r"\\\g<0>", text)
+    text = re.sub(r'[\\"$`]', r"\\\g<0>", text)
+    return text.replace("'", r"'\''")
 
 
 def _fish(environ: Mapping[str, str]) -> str | None:

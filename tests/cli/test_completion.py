@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from subprocess import PIPE
 from typing import TYPE_CHECKING, Final
@@ -116,7 +117,56 @@ def test_zsh_shows_the_help_of_a_command() -> None:
 
     assert shown is not None
     assert shown.startswith("""_arguments '*: :(("buy":"Buy servers in a network of your own.\"""")
-    assert "service''s" in shown
+    assert r"service'\''s" in shown
+
+
+HOSTILE_NAMES: Final = (
+    r"a\$(echo executed)",
+    r"b\`echo executed`",
+    r"c\"$(echo executed)",
+    r"d'$(echo executed)'",
+    r"e)); echo executed; ((",
+    r"""f'"\'"$(echo executed)""",
+    r"g:\:h\\:",
+    "i\\",
+    "j; echo executed",
+    "k<(echo executed)",
+)
+
+
+@pytest.fixture
+def hostile_profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name profiles as a service could name its phones."""
+    file = tmp_path / "credentials"
+    file.write_text("".join(f"[{name}]\n" for name in ("plain", *HOSTILE_NAMES)))
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(file))
+
+
+AS_ZSH: Final = r"""
+_arguments() { action=${1#'*: :(('}; eval "words=( ${action%'))'} )"; printf '%s\n' "${words[@]}"; }
+set -f; eval $1
+"""
+"""What zsh does with an answer: its completion evaluates it, and `_arguments` the words in it."""
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("hostile_profiles")
+def test_zsh_executes_nothing_of_a_name() -> None:
+    answer = complete({"_KOOPHONE_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "koophone --profile "})
+    assert answer
+
+    with Process(["bash", "-c", AS_ZSH, "bash", answer], stdout=PIPE, stderr=PIPE, text=True) as shell:
+        result = shell.end()
+
+    words = result.out.splitlines()
+    assert [re.sub(r"\\([\\:])", r"\1", word) for word in words] == ["plain", *HOSTILE_NAMES]
+
+
+@pytest.mark.usefixtures("hostile_profiles")
+def test_bash_is_offered_no_name_that_it_would_execute() -> None:
+    line = {"COMP_WORDS": "koophone --profile ", "COMP_CWORD": "2"}
+
+    assert complete({"_KOOPHONE_COMPLETE": "complete_bash", **line}) == "plain"
 
 
 @pytest.mark.parametrize("typed, code", [("koophone inst", 0), ("koophone nothing", 1)])
