@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,8 +16,6 @@ from koophone_async.rollouts.journal import schema as tables
 from tests.rollouts.journal.samples import all_results, result, run_sql, targets
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.postgresql_server import PostgresServer
 
 
@@ -123,6 +122,33 @@ async def test_a_role_that_can_only_read_sees_rollouts(location: str) -> None:
         assert (await journal.find(rollout)).targets == 3
         with pytest.raises(JournalError, match=r"the role lacks a privilege \(permission denied for table"):
             await journal.acquire(rollout)
+
+
+async def test_the_roles_of_the_documentation_are_enough(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker goes on when the owner has migrated the tables and added one."""
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text("utf-8")
+    (block,) = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    ((database,),) = run_sql(location, "SELECT current_database()")
+    first, second = re.split(r"--.*\n", block.replace("rollouts", database))
+    run_sql(location, first)
+    try:
+        rollout = await create(location.replace("postgres@", "koophone_owner@"))
+        run_sql(location, second)
+        monkeypatch.setattr(tables, "MIGRATIONS", (*tables.MIGRATIONS, ("CREATE TABLE later (line TEXT)",)))
+        monkeypatch.setattr(tables, "VERSION", len(tables.MIGRATIONS))
+        monkeypatch.setattr(tables, "COLUMNS", {**tables.COLUMNS, "later": frozenset({"line"})})
+        worker = location.replace("postgres@", "koophone_worker@")
+        assert "may not create or migrate the tables" in await refusal(worker)
+        async with await Journal.open(location.replace("postgres@", "koophone_owner@")):
+            pass
+        async with await Journal.open(worker) as journal:
+            await (await journal.acquire(rollout)).release(state=RolloutState.FINISHED)
+    finally:
+        for role in ("koophone_owner", "koophone_worker"):
+            run_sql(location, f"DROP OWNED BY {role} CASCADE")
+            run_sql(location, f"DROP ROLE {role}")
 
 
 @pytest.mark.parametrize(
