@@ -201,17 +201,21 @@ async def test_data_that_the_loop_has_not_read_yet_makes_a_connection_stale() ->
     assert (answer, len(server.connections), server.executions) == (Answer("done"), 2, 2)
 
 
+async def speak(connection: Connection) -> bool:
+    """Answer before the request was read."""
+    connection.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    await connection.request(executed=True)
+    return False
+
+
+async def a_second(*_: object) -> None:
+    """Delay a call, at a signal of its trace."""
+    await asyncio.sleep(1)
+
+
 async def test_a_server_that_speaks_first_is_not_connected() -> None:
-    async def speak(connection: Connection) -> bool:
-        connection.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        await connection.request(executed=True)
-        return False
-
-    async def pause(*_: object) -> None:
-        await asyncio.sleep(1)
-
     trace, tracker = aiohttp.TraceConfig(), SendTracker()
-    trace.on_connection_create_end.append(pause)
+    trace.on_connection_create_end.append(a_second)
     async with (
         FakeServer(default=speak) as server,
         aiohttp.ClientSession(trace_configs=[trace]) as http,
@@ -228,11 +232,8 @@ async def test_a_server_that_hangs_up_first_is_not_connected() -> None:
         connection.writer.close()
         return False
 
-    async def pause(*_: object) -> None:
-        await asyncio.sleep(1)
-
     trace, tracker = aiohttp.TraceConfig(), SendTracker()
-    trace.on_connection_create_end.append(pause)
+    trace.on_connection_create_end.append(a_second)
     async with (
         FakeServer(default=hang_up) as server,
         aiohttp.ClientSession(trace_configs=[trace]) as http,
@@ -259,16 +260,8 @@ async def test_a_duplicate_on_a_connection_of_the_caller_is_not_read() -> None:
 
 
 async def test_an_answer_before_the_request_is_not_read() -> None:
-    async def speak(connection: Connection) -> bool:
-        connection.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        await connection.request(executed=True)
-        return False
-
-    async def pause(*_: object) -> None:
-        await asyncio.sleep(1)
-
     trace, tracker = aiohttp.TraceConfig(), SendTracker()
-    trace.on_request_chunk_sent.append(pause)
+    trace.on_request_chunk_sent.append(a_second)
     async with (
         FakeServer(default=speak) as server,
         aiohttp.ClientSession(trace_configs=[trace]) as http,
