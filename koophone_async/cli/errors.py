@@ -74,6 +74,8 @@ NO_RESULTS: Final = "koophone: no results"
 
 MAY_HAVE_RUN: Final = "It may have been executed. Check before you run it again."
 
+NOTHING_CHANGED: Final = "Nothing was changed: it only reads. Run it again."
+
 SEE_CONFIG: Final = "`koophone config` shows the settings in effect"
 FIND_CAUSE: Final = f"`koophone doctor` finds the cause, and {SEE_CONFIG}"
 
@@ -113,13 +115,26 @@ def report_error(error: KooPhoneError, *, is_server: bool = False) -> Exit:
 def advice_for(error: KooPhoneError) -> str | None:
     """Return whether anything was done, and one next step."""
     advice = advice_on(type(error))
+    if advice == MAY_HAVE_RUN:
+        return _if_lost(error.operation)
     if not isinstance(error, Refused):
         return advice
     if isinstance(error, AuthenticationFailed) and error.clock_ahead is not None:
         advice = _SET_CLOCK
     elif isinstance(error, Throttled) and (seconds := _wait_of(error)):
         advice = f"Try again in {seconds:g} s."
-    return f"Nothing was done. {advice}" if error.not_executed else MAY_HAVE_RUN
+    return f"Nothing was done. {advice}" if error.not_executed else _if_lost(error.operation)
+
+
+def _if_lost(name: str) -> str:
+    """Return what to know of a call of an operation that may have been executed."""
+    # Imported here, because commands without an error need none of it.
+    from koophone_async.catalogue import OPERATIONS  # noqa: PLC0415
+    from koophone_async.cli.services import Entry  # noqa: PLC0415
+
+    operation = OPERATIONS.get(name)
+    only_reads = operation is not None and not Entry(operation).changes_something
+    return NOTHING_CHANGED if only_reads else MAY_HAVE_RUN
 
 
 def _wait_of(error: Throttled) -> float | None:
@@ -137,8 +152,8 @@ def advice_on(kind: type[KooPhoneError]) -> str | None:
 
 def report_unknown(operation: AnyOperation) -> None:
     """Print that a call was stopped whose answer did not arrive; reading again changes nothing."""
-    if operation.method != "GET":
-        print_stderr(f"koophone: {operation.name}: no answer. {MAY_HAVE_RUN}")
+    if (advice := _if_lost(operation.name)) == MAY_HAVE_RUN:
+        print_stderr(f"koophone: {operation.name}: no answer. {advice}")
 
 
 def _exit(error: KooPhoneError) -> Exit:

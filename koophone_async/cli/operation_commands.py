@@ -231,7 +231,14 @@ class FleetCommand:
         client = self.entry.service.client(session)
         label, noun = " ".join(self.entry.words), self.verb.inventory.noun
         is_rollout = not self.verb.reads and (options.is_journalled or options.dry_run)
-        work = Work(label, noun, selection.total, quota_wait(session), is_resumable=is_rollout)
+        work = Work(
+            label,
+            noun,
+            selection.total,
+            quota_wait(session),
+            is_resumable=is_rollout,
+            only_reads=not self.entry.changes_something,
+        )
         print_run = partial(print_run, work=work)
         if is_rollout:
             service = self.entry.operation.name.partition(".")[0]

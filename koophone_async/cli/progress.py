@@ -71,6 +71,9 @@ class Work:
     is_resumable: bool = False
     """Whether a journal has it, so that another process can resume it."""
 
+    only_reads: bool = False
+    """Whether it changes nothing."""
+
 
 def quota_wait(session: Session) -> Callable[[], str | None]:
     """Return a function that returns for how long the quota of a session delays the next call, if it does."""

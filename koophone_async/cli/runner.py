@@ -143,7 +143,7 @@ async def follow(
     Raises:
         OSError: stdout cannot be written. The run is stopped, and stderr shows the outcomes that are lost.
     """
-    tally, failures, lost = Tally(), list[OSError](), list[Outcome]()
+    tally, failures, lost = Tally(only_reads=work.only_reads), list[OSError](), list[Outcome]()
 
     async def consume() -> None:
         async for outcome in run:

@@ -42,7 +42,11 @@ _IAM: Final = Service(
 
 
 _LOOK_UPS: Final = frozenset(
-    {"koophone.streaming.progress", "cph.tags.count", "cph.tags.find", "iam.tokens.create"}
+    {
+        *("koophone.instances.status", "koophone.streaming.progress"),
+        *("cph.shared_files.list", "cph.tags.count", "cph.tags.find"),
+        "iam.tokens.create",
+    }
 )
 """Operations that change nothing, though their method is not GET."""
 

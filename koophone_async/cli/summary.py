@@ -15,6 +15,7 @@ from koophone_async.cli.encoding import encodable
 from koophone_async.cli.errors import (
     FIND_CAUSE,
     MAY_HAVE_RUN,
+    NOTHING_CHANGED,
     STOPPED,
     Exit,
     advice_on,
@@ -53,6 +54,9 @@ class Tally:
     counts: Counter[State] = field(factory=Counter[State])
     failures: dict[tuple[State, str | None], Failure] = field(factory=dict[Any, Failure], repr=False)
     """What is not ok, by state and error code."""
+
+    only_reads: bool = False
+    """Whether what is counted changes nothing."""
 
     unfinished: list[Outcome] = field(factory=list[Outcome], repr=False)
     """Outcomes that can be awaited."""
@@ -166,7 +170,7 @@ def print_failures(tally: Tally) -> None:
 
 def _print_advice(tally: Tally, code: Exit, noun: str, *, is_resumable: bool) -> None:
     if tally.counts[State.UNKNOWN]:
-        print_stderr(f"  {State.UNKNOWN}: {MAY_HAVE_RUN}")
+        print_stderr(f"  {State.UNKNOWN}: {NOTHING_CHANGED if tally.only_reads else MAY_HAVE_RUN}")
     if tally.counts[State.UNFINISHED] and not is_resumable:
         print_stderr(f"  {State.UNFINISHED}: {_GO_ON_WAITING}")
     if tally.counts[State.NOT_SENT] and code in STOPPED and not is_resumable:

@@ -43,6 +43,9 @@ from koophone_async.errors import (
         (Throttled("o", 429, "X", "no", retry_after=7.0), 1, "Nothing was done. Try again in 7 s."),
         (Throttled("o", 429, "X", "over ratelimit,limit:6,time:1 minute"), 1, "Try again in 60 s."),
         (AnswerTimedOut("o", "late"), 1, "It may have been executed"),
+        (AnswerTimedOut("koophone.instances.list", "late"), 1, "Nothing was changed: it only reads. Run it"),
+        (UnreadableAnswer("koophone.instances.status", 200, "x", b""), 1, "Nothing was changed: it only"),
+        (AnswerTimedOut("koophone.instances.reset", "late"), 1, "It may have been executed"),
         (UnreadableAnswer("o", 200, "no JSON", b"secret"), 1, "It may have been executed"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from koophone_async.cli.call_commands import CallCommand
 from koophone_async.cli.output_selection import OutputCondition
 from koophone_async.cli.services import entries
+from koophone_async.emulator import Fault, Reset
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -119,6 +120,25 @@ def test_every_single_call_about_a_phone_or_server_takes_a_name() -> None:
             required = {each.name for each in command.options.parameters if each.default is each.empty}
             names = {each.name for each in command.parameters} & {"name", "names"}
             assert names or not required & {"phone", "server", "servers", "instance"}, entry.operation.name
+
+
+@pytest.mark.parametrize(
+    "line, advice",
+    [
+        (("apps", "list"), "unknown: Nothing was changed: it only reads. Run it again."),
+        (("instances", "status"), "unknown: Nothing was changed: it only reads. Run it again."),
+        (("instances", "reset"), "unknown: It may have been executed. Check before you run it again."),
+    ],
+)
+def test_a_lost_answer_of_a_read_has_changed_nothing(
+    koophone: Invoke, line: tuple[str, ...], advice: str
+) -> None:
+    lost = Fault(Reset(executed=True), operation=f"koophone.{'.'.join(line)}")
+
+    result = koophone((*line, "phone0001", *JSONL), faults=[lost])
+
+    assert result.code == 1
+    assert advice in result.err
 
 
 NONE: Final = ("--where", "name == none")
