@@ -120,12 +120,19 @@ def _operations(entry: Entry) -> Iterator[Candidate]:
         yield from _operations(child)
 
 
+_MAX_PROFILES: Final = 2**20
+"""Maximum size of the profile file in bytes, as where its keys are read."""
+
+
 def _profiles() -> list[str]:
     """Return the sections of the profile file; the module that reads their keys is slow to import."""
     default = Path("~/.huaweicloud/credentials").expanduser()
     path = Path(os.environ.get("HUAWEICLOUD_SDK_CREDENTIALS_FILE") or default)
+    from koophone_async.file_access import open_bounded  # noqa: PLC0415 - slow to import
+
     try:
-        return re.findall(r"^\[(.+?)\]", path.read_text("utf-8-sig"), re.MULTILINE)
+        with open_bounded(path, _MAX_PROFILES) as file:
+            return re.findall(r"^\[(.+?)\]", file.read().decode("utf-8-sig"), re.MULTILINE)
     except (OSError, ValueError):
         return []
 

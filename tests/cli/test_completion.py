@@ -162,6 +162,12 @@ def test_zsh_executes_nothing_of_a_name() -> None:
     assert [re.sub(r"\\([\\:])", r"\1", word) for word in words] == ["plain", *HOSTILE_NAMES]
 
 
+def test_a_profile_file_without_end_completes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "/dev/zero")
+
+    assert bash("--profile", "") == []
+
+
 @pytest.mark.usefixtures("hostile_profiles")
 def test_bash_is_offered_no_name_that_it_would_execute() -> None:
     line = {"COMP_WORDS": "koophone --profile ", "COMP_CWORD": "2"}
