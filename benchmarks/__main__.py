@@ -11,8 +11,8 @@ from benchmarks.machine import Machine, load
 from benchmarks.measure import BENCH, Result, merged, read, scattered, show, write
 
 PARTS: Final = (
-    "signing", "wire", "requests", "fanout", "singles", "quotas", "polls", "memory", "scaling", "imports",
-    "emulator", "journal", "loops", "setup",
+    "signing", "wire", "requests", "fanout", "singles", "quotas", "polls", "memory", "scaling", "million",
+    "imports", "emulator", "journal", "loops", "setup",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""Plot the main results as SVG: CPU per phone, polls against delay, throughput against concurrency."""
+"""Plot the main results as SVG: CPU per phone, memory of a run, polls against delay, throughput."""
 
 from __future__ import annotations
 
+import sys
 from math import ceil, floor, log10
 from pathlib import Path
 from statistics import median
@@ -109,6 +110,16 @@ def cost(results: Sequence[Result]) -> Plot:
     return Plot.of("CPU per phone", "phones", "µs CPU per phone", {OURS: points})
 
 
+def memory(results: Sequence[Result]) -> Plot:
+    """Plot the memory of one run on a million phones against the outcomes so far."""
+    rows = [r for r in results if r.part == "million" and r.case.endswith("outcomes")]
+    curves = {
+        name: [(_number(r.case), median(r.samples[who])) for r in rows]
+        for who, name in {OURS: "ours", FLOOR: "before the run"}.items()
+    }
+    return Plot.of("Memory, listing and running on 1,000,000 phones", "outcomes", "MB", curves)
+
+
 def polls(results: Sequence[Result]) -> Plot:
     """Plot polls against delay, with a point for each width of the durations."""
     rows = [r for r in results if r.part == "polls"]
@@ -149,11 +160,14 @@ def _number(text: str) -> float:
     return float(text.split(maxsplit=1)[0].replace(",", ""))
 
 
+PLOTS: Final = {"cost": cost, "memory": memory, "polls": polls, "throughput": throughput}
+
+
 def main() -> None:
-    """Plot the results of `python -m benchmarks`."""
+    """Plot the results of `python -m benchmarks`: all of them, or those that the command line names."""
     results = read()
-    for name, plot in {"cost": cost, "polls": polls, "throughput": throughput}.items():
-        (DOCS / f"bench-{name}.svg").write_text(plot(results).svg())
+    for name in sys.argv[1:] or PLOTS:
+        (DOCS / f"bench-{name}.svg").write_text(PLOTS[name](results).svg())
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def _new_scheduler() -> PollScheduler:
 
 
 @define(eq=False)
-class _Service:
+class Service:
     """A sender that answers requests in this process; the jobs that they start take two seconds."""
 
     edition: Edition = Edition.CHINA
@@ -83,14 +83,18 @@ class _Service:
         self.requests += 1
         placed = wire.encode_request(operation, request)
         await asyncio.sleep(ROUND_TRIP)
-        return read(operation, RawResponse(200, {}, self._answer(placed)), Edition.CHINA, None)
+        return read(operation, RawResponse(200, {}, self._timed_answer(placed)), Edition.CHINA, None)
 
-    def _answer(self, placed: wire.EncodedRequest) -> bytes:
+    def _timed_answer(self, request: wire.EncodedRequest) -> bytes:
         started_at = time.process_time()
-        data = self._start(placed.body) if placed.body else self._task_status(placed.path)
-        body = msgspec.json.encode({"data": data, "error_code": "0", "error_msg": "OK"})
+        body = self.answer(request)
         self.seconds += time.process_time() - started_at
         return body
+
+    def answer(self, request: wire.EncodedRequest) -> bytes:
+        """Answer a request."""
+        data = self._start(request.body) if request.body else self._task_status(request.path)
+        return msgspec.json.encode({"data": data, "error_code": "0", "error_msg": "OK"})
 
     def _start(self, body: bytes) -> dict[str, Any]:
         ids: list[str] = msgspec.json.decode(body)["instance_ids"]
@@ -109,7 +113,7 @@ class _Service:
         return {"jobs": [{"job_id": job, "status": state, "execute_msg": "13"} for job in jobs]}
 
 
-async def _run(service: _Service, phones: int) -> float:
+async def _run(service: Service, phones: int) -> float:
     """Run a command on `phones` phones; return the microseconds of CPU per phone."""
     gc.collect()
     started_at = time.process_time()
@@ -123,7 +127,7 @@ async def _run(service: _Service, phones: int) -> float:
 
 
 async def _microseconds_per_phone(phones: int) -> tuple[float, int]:
-    service = _Service()
+    service = Service()
     cost = await _run(service, phones)
     await service.poll_scheduler.aclose()
     return cost, service.requests
