@@ -202,6 +202,8 @@ class ShardedWaves:
 
     async def _read_until_done(self) -> None:
         while self._open:
+            if self._attempt.admission.stopped is not None and not self._attempt.is_interrupted:
+                await self._journal.shards.close_unbegun(self._attempt.driver)
             await self._read()
             if self._attempt.is_interrupted or not self._open:
                 return

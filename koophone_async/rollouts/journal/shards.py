@@ -7,6 +7,7 @@ somebody drives the rollout, and that it admits calls.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from attrs import define, evolve, field, frozen
@@ -43,6 +44,12 @@ FROM shards s JOIN leases l ON l.rollout = s.rollout AND l.shard = s.shard
 """
 _OF_ROLLOUT: Final = _SHARDS + "WHERE s.rollout = ? AND s.shard >= ? ORDER BY s.shard"
 _OPEN: Final = _SHARDS + "WHERE s.rollout = ? AND s.is_done = 0 ORDER BY s.shard"
+_HAS_OPEN_CHUNKS: Final = """
+EXISTS (SELECT 1 FROM chunks c WHERE c.rollout = s.rollout AND c.shard = s.shard AND c.state <> 'settled')
+"""
+_UNBEGUN: Final = (
+    _SHARDS + "WHERE s.rollout = ? AND s.is_done = 0 AND l.holder IS NULL AND NOT " + _HAS_OPEN_CHUNKS
+)
 _ONE: Final = _SHARDS + "WHERE s.rollout = ? AND s.shard = ?"
 _WITH_LOCK: Final = _SHARDS + "WHERE s.lock = ? AND s.is_done = 0 ORDER BY s.rollout, s.shard"
 _STARTS: Final = "SELECT starts FROM shards WHERE rollout = ? AND shard = ?"
@@ -291,6 +298,23 @@ class Shards:
         for other in self._records(database, _WITH_LOCK, (shard.lock,), locked=True):
             if other.holder is not None and other.key != shard.key:
                 raise LeaseHeld("", shard.key.rollout, lease.LENGTH, other.holder)
+
+    async def close_unbegun(self, driver: Driver) -> None:
+        """Close the shards of a rollout that has stopped, of which nothing was sent and that nobody runs.
+
+        Raises:
+            LeaseLost: Another process has taken over.
+            JournalError: They could not be written.
+        """
+        await self._writer.write(self._close_unbegun, LeaseKey(driver.rollout.id), driver.epoch)
+
+    def _close_unbegun(self, database: Database, key: LeaseKey, epoch: int) -> None:
+        lease.check(database, key, epoch)
+        for shard in self._records(database, _UNBEGUN, (key.rollout,)):
+            with suppress(LeaseHeld):  # a worker has begun meanwhile, and ends it
+                _, acquired = self._leases.acquire(database, shard.key, steal=False)
+                is_unbegun = not queries.open_chunks_of(database, shard.key)
+                _hand_back(database, shard.key, acquired.epoch, is_done=is_unbegun)
 
     async def close_all(self, driver: Driver) -> None:
         """Close the shards of a rollout that goes on in the process of its driver, which gets their chunks.

@@ -332,3 +332,19 @@ async def test_a_file_of_the_first_version_keeps_its_leases(path: Path, clock: L
 
     async with await Journal.open(path, lease_clock=clock) as journal:
         assert (await journal.acquire("r")).epoch == 8
+
+
+async def test_shards_of_which_nothing_was_sent_are_closed(
+    journal: Journal, driver: Driver, other: Journal
+) -> None:
+    phones = PHONES[:3]
+    running, left, unbegun = await shards(journal, driver, [NewShard(0, [(one, 0)]) for one in phones])
+    await acquire(other, running)
+    worker = await acquire(other, left)
+    await send(worker, range(1, 2))
+    await worker.hand_back(is_done=False)
+
+    await journal.shards.close_unbegun(driver)
+
+    assert [one.key for one in await journal.shards.open(driver.rollout.id)] == [running.key, left.key]
+    assert await other.shards.acquire(unbegun.key) is None
