@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koophone_async import KooPhone, State
+from koophone_async.polling.policy import PollPolicy
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.batches.koophone_service import After, KooPhoneService
 from tests.fake_server import FakeServer, Reply
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.virtual_time
 
 HOUR = 3600.0
+DEFAULT = PollPolicy()
+RARE_POLLS = PollPolicy(max_interval=600)
+"""For tests of hours, whose polls would take seconds of CPU."""
 
 
 @asynccontextmanager
-async def serving(service: KooPhoneService, edition: str = "china") -> AsyncGenerator[KooPhone]:
+async def serving(
+    service: KooPhoneService, edition: str = "china", policy: PollPolicy = DEFAULT
+) -> AsyncGenerator[KooPhone]:
     now = VirtualTimeLoop.running().now
     handling = FakeServer.handling(service.handle)
     async with handling as server, server.session(edition=edition, now=now) as session:
+        session.poll_scheduler.policy = policy
         yield KooPhone(session)
 
 
@@ -229,7 +236,8 @@ async def test_states_that_cannot_be_read_end_as_unknown() -> None:
 
 @pytest.mark.parametrize("verb, hours", [("reset", 0.5), ("reboot", 0.5), ("backup", 6)])
 async def test_a_state_that_never_comes_ends_at_the_default_deadline(verb: str, hours: float) -> None:
-    async with serving(KooPhoneService(status=3, row={"backup_status": 0})) as koophone:
+    service = KooPhoneService(status=3, row={"backup_status": 0})
+    async with serving(service, policy=RARE_POLLS) as koophone:
         report = await getattr(koophone.fleet(["p1"]), verb)()
 
     assert report["p1"].state is State.UNFINISHED

@@ -11,7 +11,7 @@ from koophone_async.errors import InvalidRequest, NotFound, Refused
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.batches.koophone_service import After, KooPhoneService, ok
 from tests.batches.test_bare_ids import REFUSALS, UNKNOWN_TASK
-from tests.batches.test_koophone_states import serving
+from tests.batches.test_koophone_states import DEFAULT, RARE_POLLS, serving
 from tests.fake_server import Reply
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ async def test_a_hidden_task_ends_by_what_it_changes(end: str, edition: str) -> 
     row, state = ENDS[end]
     now = f"{VirtualTimeLoop.running().now():%Y-%m-%d %H:%M:%S}"
     row = {name: now if value == "now" else value for name, value in row.items()}
-    async with serving(KooPhoneService(row=row, jobs=UNKNOWN_TASK), edition) as koophone:
+    policy = RARE_POLLS if state is State.UNFINISHED else DEFAULT
+    async with serving(KooPhoneService(row=row, jobs=UNKNOWN_TASK), edition, policy) as koophone:
         report = await koophone.jobs.wait("RM_1", ids=["p1"])
 
     outcome = report["p1"]
