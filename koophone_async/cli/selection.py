@@ -63,6 +63,8 @@ def where_option(inventory: Inventory) -> Any:  # noqa: ANN401 - as typer declar
     fields = attrs.fields(attrs.resolve_types(inventory.model))
     names = ", ".join(field.name for field in fields if field_type(field.type))
     text = f"Select those that match, such as '{inventory.example}'. Fields: {names}."
+    if inventory.runs_commands:
+        text += " Properties and versions of apps are in no list: --where-output selects by them."
     return typer.Option("--where", metavar="EXPR", help=text)
 
 

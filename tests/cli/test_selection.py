@@ -141,6 +141,23 @@ def test_a_lost_answer_of_a_read_has_changed_nothing(
     assert advice in result.err
 
 
+@pytest.mark.parametrize(
+    "condition, count",
+    [
+        ("getprop ro.build.version.release ~ [1-9]*", 250),
+        ("getprop ro.build.version.release == 2.4", 0),
+        ("dumpsys package com.android.phone | grep versionName ~ *versionName=[1-9]*", 250),
+        ("dumpsys package com.android.phone | grep versionName ~ *versionName=2.4*", 0),
+        ("pm path com.android.phone != ''", 250),
+        ("pm path com.example.app != ''", 0),
+    ],
+)
+def test_phones_are_selected_by_properties_and_apps(koophone: Invoke, condition: str, count: int) -> None:
+    result = koophone(("instances", "status", "--all", "--where-output", condition, *JSONL))
+
+    assert len(result.rows) == count
+
+
 NONE: Final = ("--where", "name == none")
 
 
