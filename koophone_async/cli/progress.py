@@ -53,6 +53,17 @@ def _nothing() -> None:
 
 
 @frozen
+class Delay:
+    """What delays the next call."""
+
+    reason: str
+    """Such as `quota: 41 s`, `approval` or `window, opens 01:00`."""
+
+    seconds: float | None = None
+    """How long it takes; None where that is not known."""
+
+
+@frozen
 class Work:
     """What a command is doing."""
 
@@ -65,8 +76,8 @@ class Work:
     total: Callable[[], Total | None] = _nothing
     """Returns the number of ids as far as it is known."""
 
-    waits_for: Callable[[], str | None] = _nothing
-    """Returns what delays the next call, such as `quota: 41 s`, `approval` or `window opens 01:00`."""
+    waits_for: Callable[[], Delay | None] = _nothing
+    """Returns what delays the next call."""
 
     is_resumable: bool = False
     """Whether a journal has it, so that another process can resume it."""
@@ -75,14 +86,16 @@ class Work:
     """Whether it changes nothing."""
 
 
-def quota_wait(session: Session) -> Callable[[], str | None]:
+def quota_wait(session: Session) -> Callable[[], Delay | None]:
     """Return a function that returns for how long the quota of a session delays the next call, if it does."""
 
-    def waits_for() -> str | None:
+    def waits_for() -> Delay | None:
         if outage := session.limits.outage:
-            return f"quota: {outage}"
+            return Delay(f"quota: {outage}")
         seconds = session.limits.seconds_to_next_call()
-        return f"quota: {_duration(seconds)}" if seconds is not None and 1 <= seconds < inf else None
+        if seconds is None or not 1 <= seconds < inf:
+            return None
+        return Delay(f"quota: {_duration(seconds)}", seconds)
 
     return waits_for
 
@@ -122,16 +135,24 @@ def describe(work: Work, tally: Tally, meter: Meter, now: float) -> list[Part]:
     total, rate = work.total(), meter.rate(now, tally.total)
     rest = total.count - tally.total if total and total.is_final else 0
     done = f"{tally.total:,} of {total}" if total else f"{tally.total:,}"
-    slowest = meter.slowest
+    slowest, delay = meter.slowest, work.waits_for()
+    left = _seconds_left(rest, rate, delay)
     parts = (
         (f"{cut(visible(work.label), _LABEL_WIDTH)}: {done} {work.noun}", 0),
         (str(tally), 3),
         (f"{rate:.{0 if rate >= 10 else 1}f}/s" if rate else "", 4),
-        (f"{_duration(rest / rate)} left" if rate and rest >= rate else "", 2),
-        (f"waits for {waits}" if (waits := work.waits_for()) else "", 1),
+        (f"{_duration(left)} left" if left else "", 2),
+        (f"waits for {delay.reason}" if delay else "", 1),
         (f"slowest {visible(slowest.id)} {_duration(slowest.seconds)}" if slowest else "", 5),
     )
     return [Part(text, rank) for text, rank in parts if text]
+
+
+def _seconds_left(rest: int, rate: float, delay: Delay | None) -> float | None:
+    """Return how long the rest takes at least, as far as that is known."""
+    if not rate or rest < rate or (delay and delay.seconds is None):
+        return None
+    return max(rest / rate, (delay and delay.seconds) or 0.0)
 
 
 def fit(parts: Sequence[Part], width: int) -> str:

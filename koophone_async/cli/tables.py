@@ -16,7 +16,7 @@ _GAP: Final = "  "
 _MIN_WIDTH: Final = 8
 """Columns of the terminal to which a cell can be cut before a table becomes hard to read."""
 
-_WRAPPED: Final = frozenset({"output", "error_message", "description", "value", "source"})
+_WRAPPED: Final = frozenset({"output", "error_message", "description", "value", "source", "counts"})
 """Columns that are read in full: in a terminal their cells have several lines, where others are cut."""
 
 _VERBATIM: Final = frozenset({"output"})

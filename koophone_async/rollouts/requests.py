@@ -54,8 +54,8 @@ async def approve(journal: Journal, name: str, wave: int | None = None) -> Rollo
     """
     record = await journal.find(name)
     if record.waiting_for is not WaitingFor.APPROVAL:
-        problem = f"of rollout {record.id} is not awaited: it is {describe_state(record)}"
-        raise InvalidRequest("", "approval", problem, Rule.CONFLICT)
+        problem = f"{record.id} waits for no approval: it is {describe_state(record)}"
+        raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
     if wave is not None and wave != record.wave:
         problem = f"is {wave}, and the rollout stands at the gate after wave {record.wave}"
         raise InvalidRequest("", "wave", problem, Rule.CONFLICT)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from koophone_async import Outcome, State
 from koophone_async.cli.errors import print_stderr
-from koophone_async.cli.progress import Meter, Progress, Total, Work, describe, fit, quota_wait
+from koophone_async.cli.progress import Delay, Meter, Progress, Total, Work, describe, fit, quota_wait
 from koophone_async.cli.selection import Listing, Selection
 from koophone_async.cli.services import entries
 from koophone_async.cli.status_line import STATUS
@@ -48,7 +48,7 @@ def line(work: Work, *, width: int = 200, seconds: float = 10.0) -> str:
 
 
 COUNTS: Final = "exec: 100 of 1,000 phones · 90 succeeded · 10 failed"
-EXEC: Final = Work("exec", total=lambda: Total(1_000), waits_for=lambda: "quota: 41 s")
+EXEC: Final = Work("exec", total=lambda: Total(1_000), waits_for=lambda: Delay("quota: 41 s", 41.0))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,17 @@ def test_without_a_total_or_a_rest_no_time_is_left(total: Total | None, start: s
 
     assert text.startswith(start)
     assert "left" not in text
+
+
+@pytest.mark.parametrize(
+    "delay, text",
+    [
+        (Delay("quota: 3 min 0 s", 180.0), " · 3 min 0 s left · waits for quota: 3 min 0 s · "),
+        (Delay("approval"), " · 10/s · waits for approval · "),
+    ],
+)
+def test_the_time_left_includes_what_the_run_waits_for(delay: Delay, text: str) -> None:
+    assert text in line(evolve(EXEC, waits_for=lambda: delay))
 
 
 def test_long_times_are_hours() -> None:
@@ -142,7 +153,7 @@ async def test_items_without_a_name_are_counted() -> None:
 
 
 def test_the_wait_for_a_quota_is_shown() -> None:
-    async def waits() -> list[str | None]:
+    async def waits() -> list[Delay | None]:
         async with Emulator(150) as emulator, emulator.session(quotas={"*": (Quota(1, 60),)}) as session:
             waits_for = quota_wait(session)
             before = waits_for()
@@ -156,11 +167,12 @@ def test_the_wait_for_a_quota_is_shown() -> None:
     before, after = run_virtually(waits())
 
     assert before is None
-    assert re.fullmatch(r"quota: [34][0-9] s", after or "")
+    assert after is not None
+    assert re.fullmatch(r"quota: [34][0-9] s", after.reason)
 
 
 def test_an_outage_of_the_store_of_quotas_is_shown() -> None:
-    async def waits() -> str | None:
+    async def waits() -> Delay | None:
         limits = LedgerQuotas(LedgerStore(is_down=True))
         async with Emulator(1) as emulator, emulator.session(limits=limits) as session:
             fleet = KooPhone(session).fleet([phone.id for phone in emulator.phones])
@@ -170,9 +182,10 @@ def test_an_outage_of_the_store_of_quotas_is_shown() -> None:
                 first.cancel()
                 return quota_wait(session)()
 
-    text = run_virtually(waits())
+    delay = run_virtually(waits())
 
-    assert re.fullmatch(r"quota: quota store at ledger is unreachable since [0-9:]{8}", text or "")
+    assert delay is not None
+    assert re.fullmatch(r"quota: quota store at ledger is unreachable since [0-9:]{8}", delay.reason)
 
 
 class TextTerminal(io.StringIO):

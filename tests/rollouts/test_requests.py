@@ -54,7 +54,7 @@ async def test_a_rollout_that_has_ended_is_neither_approved_nor_paused(
     rollout = Rollout(plan(ids), journal, session)
     await rollout
 
-    with pytest.raises(InvalidRequest, match="is not awaited: it is finished"):
+    with pytest.raises(InvalidRequest, match="waits for no approval: it is finished"):
         await rollout.approve()
     for request in (rollout.pause(), rollout.go_on()):
         with pytest.raises(InvalidRequest, match="is finished, and no process drives it"):

@@ -9,6 +9,7 @@ import pytest
 
 from koophone_async import Quota
 from koophone_async.batches import State
+from koophone_async.cli.progress import Delay
 from koophone_async.cli.rollouts.driving import delay_of
 from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
@@ -106,7 +107,7 @@ async def test_a_gate_waits_for_approval(
     await wait_for(rollout, RolloutState.WAITING, WaitingFor.APPROVAL)
     assert emulator.ledger.executions(RUN) == {ids[0]: 1}
     assert rollout.waiting_for is WaitingFor.APPROVAL
-    assert delay_of(rollout, session)() == "approval"
+    assert delay_of(rollout, session)() == Delay("approval")
 
     await rollout.approve(1)
 
@@ -255,7 +256,7 @@ async def test_calls_wait_for_the_window(session: Session, journal: Journal, ids
     await rollout.start()
     running = asyncio.ensure_future(rollout)
     await wait_for(rollout, RolloutState.WAITING, WaitingFor.WINDOW)
-    assert delay_of(rollout, session)() == "window, opens 02:00"
+    assert delay_of(rollout, session)() == Delay("window, opens 02:00")
 
     await running
 

@@ -15,7 +15,7 @@ from koophone_async.cli.confirmation import Consequence, Yes, confirm
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.input_files import secret_value
 from koophone_async.cli.journalled import JournalledRun
-from koophone_async.cli.progress import Total, Work, quota_wait
+from koophone_async.cli.progress import Delay, Total, Work, quota_wait
 from koophone_async.cli.rollouts.findings import print_findings
 from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record
 from koophone_async.cli.rollouts.refusals import unless_refused
@@ -310,14 +310,14 @@ async def _follow(rollout: Rollout, session: Session) -> Exit:
     return await _exit_of(rollout, code)
 
 
-def delay_of(rollout: Rollout, session: Session) -> Callable[[], str | None]:
+def delay_of(rollout: Rollout, session: Session) -> Callable[[], Delay | None]:
     """Return a function that returns what delays the rollout now: a gate, its window, or a quota."""
     quota = quota_wait(session)
 
-    def waits_for() -> str | None:
+    def waits_for() -> Delay | None:
         if rollout.waiting_for is WaitingFor.WINDOW and rollout.window_opens_at:
-            return f"window, opens {rollout.window_opens_at:%H:%M}"
-        return rollout.waiting_for.value if rollout.waiting_for else quota()
+            return Delay(f"window, opens {rollout.window_opens_at:%H:%M}")
+        return Delay(rollout.waiting_for.value) if rollout.waiting_for else quota()
 
     return waits_for
 

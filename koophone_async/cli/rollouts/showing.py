@@ -74,9 +74,11 @@ def list_(
             records = await opened.rollouts(
                 state=state or None, name=name, since=_before(since) if since else None, limit=limit
             )
+        is_table = view.output is Format.TABLE
         with view.printer(Columns(_LIST_COLUMNS, _LIST_COLUMNS)) as out:
             for record in records:
-                out.row(_shown(_row(record), view.output))
+                minute = {"created": f"{record.created_at:%Y-%m-%d %H:%M %Z}"} if is_table else {}
+                out.row(_shown(_row(record) | minute, view.output))
         if not records:
             print_stderr("koophone: no rollouts")
         return Exit.DONE

@@ -76,7 +76,7 @@ def test_an_approved_rollout_is_resumed(koophone: Invoke, plan: Callable[..., st
 @pytest.mark.parametrize(
     "line, problem",
     [
-        (("approve", "shop"), "is not awaited"),
+        (("approve", "shop"), "waits for no approval"),
         (("pause", "shop"), "no process drives it"),
         (("cancel", "shop"), "is finished already"),
         (("status", "shop2"), "there is no rollout"),

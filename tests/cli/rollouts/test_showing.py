@@ -157,7 +157,7 @@ def test_a_watch_in_a_terminal_rewrites_its_line(
 
     line = result.err.rpartition("koophone: ")[2].rstrip("\n")
     assert "finished · 10 succeeded" in line
-    assert result.err == f"\r{line}\x1b[K\r\x1b[Kkoophone: {line}\n"
+    assert result.err == f"\r{line}\x1b[J\r\r\x1b[Jkoophone: {line}\n"
 
 
 def test_a_rollout_without_a_reader_of_its_journal(koophone: Invoke) -> None:
