@@ -130,7 +130,7 @@ class AdaptiveRate:
         """Free the permit of a call that has ended."""
         self._reserved -= 1
 
-    def release(self) -> None:
+    def release(self, granted: float) -> None:
         """Free a permit whose call was never sent."""
         self._reserved -= 1
 

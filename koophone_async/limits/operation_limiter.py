@@ -50,8 +50,8 @@ class RateLimit(Protocol):
     def start(self, now: float) -> None:
         """Count the call of a reserved permit from now."""
 
-    def release(self) -> None:
-        """Free a reserved permit whose call was never sent."""
+    def release(self, granted: float) -> None:
+        """Free a reserved permit that was granted at some time, and whose call was never sent."""
 
     def is_valid(self, granted: float, now: float) -> bool:
         """Return whether a reserved permit that was granted at some time may still be used."""
@@ -233,7 +233,7 @@ class Permit:
             return
         self._closed = bool(self.rate_limits)
         for limit in self.rate_limits:
-            limit.release()
+            limit.release(self.granted)
         self._changed(None)
 
     def _close(self, delay: float = 0.0) -> None:

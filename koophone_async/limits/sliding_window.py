@@ -76,7 +76,7 @@ class Window:
         self._reserved -= 1
         self._free_times.append(now + self._length)
 
-    def release(self) -> None:
+    def release(self, granted: float) -> None:
         """Free a reserved permit whose call was never sent."""
         self._reserved -= 1
 

@@ -155,14 +155,14 @@ local function lease(document, state, holder, window, is_late)
     holder.held, holder.due, holder.want = holder.held + taken, holder.due - taken, holder.want - taken
     holder.served, holder.last = now, math.max(holder.last, starts[#starts][1])
   end
-  local reserved, sharers = 0, 0
+  local reserved, sharers, others = 0, 0, 0
   for _, one in pairs(state.holders) do
     reserved = reserved + one.due
-    if one.want > 0 then sharers = sharers + 1 end
+    if one ~= holder and one.want > 0 then sharers, others = sharers + 1, others + one.want end
   end
   return {
     id = window.id, term = term_of(document, state), starts = starts, next = nth(available, reserved),
-    sharers = sharers,
+    sharers = sharers, others = others,
   }
 end
 

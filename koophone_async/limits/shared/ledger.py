@@ -93,7 +93,10 @@ class Lease(TypedDict):
     """When the next permit becomes free; 0 if that depends on calls in progress."""
 
     sharers: int
-    """The number of processes whose calls wait."""
+    """The number of other processes whose calls wait."""
+
+    others: int
+    """The number of these calls, of each process at most as many as the quota has permits."""
 
 
 class Answer(TypedDict):
@@ -239,12 +242,14 @@ def _lease(document: Document, state: Json, holder: Json, window: WindowRequest,
         holder["served"] = now
         holder["last"] = max(holder["last"], starts[-1][0])
     reserved = sum(one["due"] for one in holders)
+    waiting = [one["want"] for one in holders if one is not holder and one["want"] > 0]
     return {
         "id": window["id"],
         "term": _term(document, state),
         "starts": starts,
         "next": _nth(available, reserved),
-        "sharers": sum(one["want"] > 0 for one in holders),
+        "sharers": len(waiting),
+        "others": sum(waiting),
     }
 
 

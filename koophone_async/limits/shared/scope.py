@@ -93,7 +93,7 @@ class News:
     def start(self, now: float) -> None:
         """Do nothing: there are no permits to count."""
 
-    def release(self) -> None:
+    def release(self, granted: float) -> None:
         """Do nothing: there are no permits to free."""
 
     def is_valid(self, granted: float, now: float) -> bool:
@@ -138,12 +138,8 @@ class SharedLimiter(OperationLimiter):
 
     def learn(self, quota: Quota) -> None:
         """Apply a quota that another process has learned."""
-        known = self.own.get(quota.seconds)
-        if known is None:
-            self.own[quota.seconds] = self._new_window(quota)
-            self._collect()
-        else:
-            known.change_quota(quota)
+        self.own[quota.seconds] = self._new_window(quota)
+        self._collect()
 
     def demand(self, window: SharedWindow) -> int:
         """Return how many waiting calls need a permit of a window next.
@@ -202,8 +198,11 @@ class OperationScope(Scope):
         self.news.refresh(now)
         if self._throttle is request["throttle"]:
             self._throttle = None
-        for milliseconds, permits in answer["quotas"].items():
-            self.limiter.learn(Quota(permits, int(milliseconds) / 1000))
+        for id, permits in answer["quotas"].items():
+            if id in self.windows:
+                self.windows[id].learn(permits)
+            else:
+                self.limiter.learn(Quota(permits, int(id) / 1000))
         if throttle := answer["throttle"]:
             self._slow(throttle, answer["now"], now)
 

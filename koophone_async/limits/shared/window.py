@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections import deque
 from math import ceil, inf
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from koophone_async.limits.shared.store import MILLISECOND, StoreClock
 
@@ -69,9 +70,6 @@ class SharedWindow:
     counts_from_answer: bool = field(init=False)
     """Whether a call counts from its answer instead of from when it is sent."""
 
-    sharers: int = field(default=1, init=False)
-    """The number of processes whose calls wait."""
-
     _length: float = field(init=False)
     _stock: deque[float] = field(factory=deque[float], init=False)
     """From when on each unused permit may be used."""
@@ -97,6 +95,12 @@ class SharedWindow:
 
     _next: float = field(default=inf, init=False)
     """When it will have the next."""
+
+    _sharers: int = field(default=0, init=False)
+    """The number of other processes whose calls wait."""
+
+    _others: int = field(default=0, init=False)
+    """The number of these calls."""
 
     def __attrs_post_init__(self) -> None:
         self.counts_from_answer = self.quota.counts_from_answer
@@ -134,10 +138,11 @@ class SharedWindow:
         """Return when the nth permit from now is free at the earliest, if other processes get their share."""
         if nth <= len(self._stock):
             return max(now, self._stock[nth - 1])
-        if self._next == inf:
-            return now
-        rounds = (nth - len(self._stock) - 1) * max(1, self.sharers) // self.quota.permits
-        return max(now, self._next) + rounds * self._length
+        last = self._stock[-1] if self._stock else now
+        first = max(now, last if self._next == inf else self._next)
+        place = nth - len(self._stock)
+        place += min(self._others, place * self._sharers)
+        return first + (place - 1) // self.quota.permits * self._length
 
     def reserve(self, now: float) -> None:
         """Reserve a permit, of which `free_at` has returned that it is free."""
@@ -149,10 +154,11 @@ class SharedWindow:
         self._reserved -= 1
         self.record(now)
 
-    def release(self) -> None:
-        """Free a reserved permit whose call was never sent."""
+    def release(self, granted: float) -> None:
+        """Free a reserved permit whose call was never sent, unless it is void."""
         self._reserved -= 1
-        self._stock.appendleft(-inf)
+        if self.is_valid(granted, get_running_loop().time()):
+            self._stock.appendleft(-inf)
         self._member.changed()
 
     def is_valid(self, granted: float, now: float) -> bool:
@@ -174,6 +180,11 @@ class SharedWindow:
     def change_quota(self, quota: Quota) -> None:
         """Change the number of permits."""
         self.quota = quota
+
+    def learn(self, permits: int) -> None:
+        """Change the number of permits to what another process has learned, unless this one knows better."""
+        if not self._is_exhausted:
+            self.quota = evolve(self.quota, permits=permits)
 
     def request(self, now: float) -> WindowRequest:
         """Return what to report to the store, and what to ask for."""
@@ -212,13 +223,14 @@ class SharedWindow:
         reported = len(request["used"])
         self._reported += reported
         del self._used[:reported]
-        self._is_exhausted = False
+        if request["exhausted"]:
+            self._is_exhausted = False
         for start, count in lease["starts"]:
             self._stock.extend([self._member.clock.usable_at(start)] * count)
             self._wanted -= count
         self._until = self._member.clock.usable_until(store_now + request["valid"])
         self._next = self._member.clock.usable_at(lease["next"]) if lease["next"] else inf
-        self.sharers = lease["sharers"]
+        self._sharers, self._others = lease["sharers"], lease["others"]
 
     def exchange_at(self, now: float) -> float:
         """Return when the store has to be asked next; `inf` if there is no reason."""

@@ -27,6 +27,7 @@ class LedgerStore:
 
     address: str = "ledger"
     is_down: bool = False
+    error: Exception | None = None
     trips: int = 0
     documents: dict[str, Document] = field(factory=dict[str, Document])
     answers_lost: list[int] = field(factory=list[int])
@@ -38,6 +39,8 @@ class LedgerStore:
     async def settle(self, requests: Mapping[str, Request]) -> Mapping[str, Answer]:
         requests = copy.deepcopy(requests)
         await asyncio.sleep(self.delay)
+        if self.error:
+            raise self.error
         if self.is_down:
             raise StoreError("it is down")
         self.trips += 1

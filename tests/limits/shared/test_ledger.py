@@ -118,7 +118,7 @@ def test_everybody_who_waits_gets_a_share(ledger: Ledger) -> None:
     lease = ledger.settle(300, used=[NOW] * 4, want=100)
 
     assert starts(lease) == [(1000, 3)]
-    assert lease["sharers"] == 2
+    assert (lease["sharers"], lease["others"]) == (1, 1)
     assert starts(ledger.settle(2300, "b", want=1)) == [(2300, 1)]
 
 

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from koophone_async import Quota
 from koophone_async.errors import QuotaTooSlow
 from koophone_async.limits.shared.limits import SharedLimits
+from koophone_async.virtual_time import run_virtually
 from tests.limits.shared.ledger_store import LedgerStore
 
 if TYPE_CHECKING:
@@ -248,6 +251,39 @@ async def test_a_wait_for_the_store_is_bounded(max_wait: float, waited: float) -
     assert now() == pytest.approx(waited)
 
 
+async def test_a_wait_for_calls_of_others_is_bounded() -> None:
+    store = LedgerStore()
+    other = process(store)
+    for _ in range(6):
+        await other.acquire("a.b", (SIX_A_MINUTE,))
+
+    with pytest.raises(QuotaTooSlow, match="its shared quota had no permit in time"):
+        await process(store).acquire("a.b", (SIX_A_MINUTE,), max_wait=20)
+
+    assert now() == pytest.approx(20, abs=0.1)
+
+
+async def test_calls_go_on_after_an_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
+    store = LedgerStore(error=ZeroDivisionError())
+    waiting = create_task(call(process(store), TEN_A_SECOND))
+    await sleep(3)
+    store.error = None
+
+    assert await waiting < 5
+    assert "unhandled exception in the exchange with the quota store" in caplog.text
+
+
+async def test_the_wait_until_the_next_call_is_known() -> None:
+    limits = process(LedgerStore())
+    assert limits.seconds_to_next_call() is None
+    await calls(limits, 6, SIX_A_MINUTE)
+    waiting = create_task(call(limits, SIX_A_MINUTE))
+    await sleep(30)
+
+    assert limits.seconds_to_next_call() == pytest.approx(30, abs=0.1)
+    waiting.cancel()
+
+
 async def test_a_timeout_of_the_caller_is_not_one_of_the_quota() -> None:
     limits = process(LedgerStore(is_down=True))
 
@@ -379,3 +415,101 @@ async def test_limits_go_on_in_another_loop() -> None:
     limits.enter_loop()
 
     assert await call(limits, TEN_A_SECOND) > 1
+
+
+async def test_a_void_permit_is_not_used_again() -> None:
+    store, quota = LedgerStore(), Quota(10, 3)
+    connection = evolve(store)
+    limits = process(connection)
+    permits = [await limits.acquire("a.b", (quota,)) for _ in range(5)]
+    connection.is_down = True
+    await sleep(6.5)  # its lease of three seconds has ended, and its permits are free again
+    others = await calls(process(store), 10, quota)
+    connection.is_down = False
+    await sleep(1.2)
+    for permit in permits:
+        permit.release()
+
+    times = await calls(limits, 10, quota)
+
+    assert fullest([*others, *times], 3) <= 10
+
+
+async def test_a_quota_learned_during_an_exchange_is_shared_by_the_next() -> None:
+    store = LedgerStore(delay=0.1)
+    first, second = process(store), process(store)
+    await gather(call(first, SIX_A_MINUTE), call(second, SIX_A_MINUTE))
+    permit = await first.acquire("a.b", (SIX_A_MINUTE,))
+    first._exchanger.wake()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    waiting = create_task(call(first, SIX_A_MINUTE))
+    await sleep(0.15)
+    permit.mark_throttled(WORDS.format(2))
+    await sleep(2)
+
+    assert list(store.documents["account:a.b"]["quotas"].values()) == [2]
+    waiting.cancel()
+
+
+async def test_an_estimate_includes_the_calls_of_other_processes() -> None:
+    async def estimate(others: int) -> float:
+        store = LedgerStore()
+        busy, limits = process(store), process(store)
+        tasks = [create_task(call(busy, TEN_A_SECOND)) for _ in range(others)]
+        tasks += [create_task(call(limits, TEN_A_SECOND)) for _ in range(40)]
+        await sleep(2.5)
+        seconds = limits.estimate("a.b", (TEN_A_SECOND,), 22)
+        for task in tasks:
+            task.cancel()
+        return seconds
+
+    assert await estimate(40) > await estimate(0) + 2.5
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=25)
+def test_no_window_has_too_many_calls_whatever_fails(seed: int) -> None:
+    times = run_virtually(chaos(random.Random(seed)))
+
+    assert len(times) == 90
+    assert fullest(times, 1) <= 10
+
+
+async def chaos(rng: random.Random) -> list[float]:
+    """Make calls in three processes whose connections fail, and over a store that is emptied."""
+    store = LedgerStore()
+    connections = [evolve(store, delay=rng.uniform(0, 0.05)) for _ in range(3)]
+    times = list[float]()
+
+    async def make(limits: SharedLimits) -> None:
+        await sleep(rng.uniform(0, 6))
+        while True:
+            with await limits.acquire("a.b", (TEN_A_SECOND,)) as permit:
+                await sleep(rng.choice([0, 0, 0, 0.1, 3]))
+                if not permit.is_valid or rng.random() < 0.1:
+                    permit.release()
+                    continue
+                permit.mark_sent()
+                times.append(now())
+                await sleep(rng.uniform(0, 0.1))
+                permit.mark_answered()
+                return
+
+    async def fail() -> None:
+        while True:
+            await sleep(rng.uniform(0, 4))
+            connection = rng.choice(connections)
+            connection.answers_lost.append(connection.trips + 1)
+            connection = rng.choice(connections)
+            connection.is_down = True
+            await sleep(rng.uniform(0, 4))
+            connection.is_down = False
+            if rng.random() < 0.1:
+                store.documents.clear()
+                for one in connections:
+                    one.since = one.now()
+
+    failures = create_task(fail())
+    processes = [process(connection) for connection in connections]
+    await gather(*(make(limits) for limits in processes for _ in range(30)))
+    failures.cancel()
+    return times
