@@ -56,6 +56,7 @@ def make(tmp_path: Path, _registry: None) -> Make:
     return make
 
 
+@pytest.mark.nightly  # it takes 20 s of CPU, and .ci/run runs it before each change lands
 @pytest.mark.timeout(600)  # it downloads all that a developer needs
 def test_a_fresh_clone_runs_the_demo_and_then_the_tests(make: Make) -> None:
     assert "1,000 phones: 1,000 succeeded" in make("demo")
