@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -78,9 +79,15 @@ def group(
             return super().get_command(ctx, cmd_name.replace("_", "-"))
 
         def resolve_command(self, ctx: Click, args: list[str]) -> Any:  # noqa: ANN401 - click's triple
-            """Return the name, the command and its arguments."""
-            if default is not None and args[0] not in self.commands:
-                args = [default, *args]
+            """Return the name, the command and its arguments; an unknown name needs no import of commands."""
+            known = commands_of(path)
+            if args[0].replace("_", "-") not in known:
+                if default is None:
+                    near = ", ".join(map(repr, get_close_matches(args[0], known)))
+                    hint = f" Did you mean {near}?" if near else ""
+                    ctx.fail(f"No such command {args[0]!r}.{hint}")
+                else:
+                    args = [default, *args]
             return super().resolve_command(ctx, args)
 
         def invoke(self, ctx: Click) -> Any:  # noqa: ANN401 - the result of a command
