@@ -29,6 +29,12 @@ class Cut(Enum):
     LATE = auto()
     """The client's connection is cut, and the server gets it when it is asked for the transaction."""
 
+    HELD = auto()
+    """The client's connection is cut, and the server gets it when the proxy is released."""
+
+    TWICE = auto()
+    """As AFTER, and the connection that asks for the transaction is cut too."""
+
 
 @define(eq=False)
 class Proxy:
@@ -43,7 +49,11 @@ class Proxy:
     at_cut: Callable[[], object] = field(default=lambda: None, init=False)
     """Called in a thread when the server's connection is closed, and the client's is not yet."""
 
+    released: asyncio.Event = field(factory=asyncio.Event, init=False)
+    """To be set for what is held."""
+
     _frozen: asyncio.Event = field(factory=asyncio.Event, init=False)
+    _cuts_questions: bool = field(default=False, init=False)
     _late: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     @classmethod
@@ -75,6 +85,9 @@ class Proxy:
                     continue
                 if b"pg_xact_status" in data:
                     self._late.set()
+                    if self._cuts_questions:
+                        self._cuts_questions = False
+                        return
                 if self.cut is not None and _COMMIT in data:
                     answers.cancel()
                     await self._commit(data, writer, server_reader, server_writer)
@@ -107,9 +120,10 @@ class Proxy:
             await writer.wait_closed()
             await asyncio.to_thread(self.at_cut)
             return
-        if cut is Cut.LATE:
+        if cut in (Cut.LATE, Cut.HELD):
             client.close()
-            await self._late.wait()
+            await (self._late if cut is Cut.LATE else self.released).wait()
+        self._cuts_questions = cut is Cut.TWICE
         writer.write(data)
         while _COMMIT not in await reader.read(_SIZE):
             pass

@@ -10,7 +10,7 @@ import random
 import time
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
 from attrs import define, field
@@ -41,6 +41,9 @@ _NUL: Final = "\N{SYMBOL FOR NULL}"
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.pg_current_xact_id()::text"
 _STATUS: Final = "SELECT pg_catalog.pg_xact_status(%s::text::pg_catalog.xid8)"
+_FINAL: Final = {"committed": True, "aborted": False}
+"""Whether a transaction was committed, by its status; the server knows no status of a very old one."""
+
 _CLOCK: Final = "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::double precision"
 
 
@@ -150,14 +153,22 @@ class PostgresDatabase:
         Raises:
             JournalError: It is not known.
         """
-        self._reconnect()
         for delay in _delays(RECONNECT_TIMEOUT):
-            ((status,),) = self._db.execute(_STATUS, (transaction,)).fetchall()
-            if status != "in progress":
-                return bool(status == "committed")
+            status = self._status_of(transaction)
+            if status in _FINAL:
+                return _FINAL[status]
             self._sleep(delay)
         problem = "the connection was lost, and it is not known whether the last changes were written"
         raise JournalError("", self._location.label, problem)
+
+    def _status_of(self, transaction: str) -> str | None:
+        """Return the status of a transaction by a new connection; None if that is lost, too."""
+        self._reconnect()
+        try:
+            ((status,),) = self._db.execute(_STATUS, (transaction,)).fetchall()
+        except psycopg.Error:
+            return None
+        return cast("str | None", status)
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -183,7 +194,7 @@ class PostgresDatabase:
         """
         if failures >= _MAX_FAILURES:
             return False
-        if is_cut(error):
+        if isinstance(error, psycopg.Error) and is_cut(error):
             self._reconnect()
             return True
         return isinstance(error, REPEATABLE)

@@ -31,7 +31,7 @@ ANSWER_TIMEOUT: Final = 20.0
 """Seconds after which a connection without an answer is given up, such as one to a server that is frozen or
 through a proxy that no longer forwards; longer than a lock is waited for."""
 
-_MIN_VERSION: Final = 130000
+MIN_VERSION: Final = 130000
 """Before PostgreSQL 13 the status of a transaction cannot be asked for."""
 
 _DEFAULTS: Final = {
@@ -150,8 +150,8 @@ def _problem_of_options(location: PostgresLocation) -> str:
 
 
 def _check(db: Connection, location: PostgresLocation) -> None:
-    if db.info.server_version < _MIN_VERSION:
-        raise JournalError("", location.label, f"needs PostgreSQL {_MIN_VERSION // 10_000} or newer")
+    if db.info.server_version < MIN_VERSION:
+        raise JournalError("", location.label, f"needs PostgreSQL {MIN_VERSION // 10_000} or newer")
     encoding = db.info.parameter_status("server_encoding")
     if encoding != "UTF8":
         raise JournalError(

@@ -29,10 +29,8 @@ _PROBLEMS: Final = (
 )
 
 
-def is_cut(error: Exception) -> bool:
+def is_cut(error: psycopg.Error) -> bool:
     """Return whether an error means that the connection is lost."""
-    if not isinstance(error, psycopg.Error):
-        return False
     if error.sqlstate is None:  # from the client's side of the connection
         return isinstance(error, psycopg.OperationalError)
     return error.sqlstate.startswith("08") or error.sqlstate in _CUT

@@ -11,7 +11,13 @@ import psycopg
 import pytest
 
 from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts.journal import Journal, JournalError, NewRollout, RolloutState
+from koophone_async.rollouts.journal import (
+    Journal,
+    JournalError,
+    NewRollout,
+    RolloutState,
+    postgresql_connection,
+)
 from koophone_async.rollouts.journal import schema as tables
 from tests.rollouts.journal.samples import all_results, result, run_sql, targets
 
@@ -97,6 +103,29 @@ async def test_tables_of_another_program_are_not_touched(location: str) -> None:
         db.execute("CREATE TABLE koophone.log (line TEXT)")
 
     assert await refusal(location) == "the schema koophone has tables of another program"
+
+
+async def test_damaged_content_is_reported(location: str) -> None:
+    rollout = await create(location)
+    run_sql(location, "UPDATE rollouts SET counts = '{'")
+
+    async with await Journal.open(location) as journal:
+        with pytest.raises(JournalError, match="is damaged"):
+            await journal.find(rollout)
+
+
+async def test_a_schema_that_an_administrator_has_created_is_used(location: str) -> None:
+    owner = as_role(location, "owner")
+    run_sql(location, "CREATE SCHEMA prepared AUTHORIZATION owner")
+
+    await create(f"{owner}&schema=prepared")
+    run_sql(location, "DROP OWNED BY owner")
+
+
+async def test_an_old_server_is_refused(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql_connection, "MIN_VERSION", 990_000)
+
+    assert await refusal(location) == "needs PostgreSQL 99 or newer"
 
 
 async def test_a_role_needs_only_to_read_and_write_the_tables(location: str) -> None:

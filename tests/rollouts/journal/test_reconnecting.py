@@ -16,6 +16,7 @@ from koophone_async.rollouts.journal import (
     JournalError,
     LeaseLost,
     NewRollout,
+    postgresql,
     postgresql_connection,
 )
 from koophone_async.rollouts.journal.location import parse_location
@@ -89,7 +90,7 @@ async def test_a_transaction_that_was_cut_is_repeated_completely(
 
 
 @IN_A_SERVER
-@pytest.mark.parametrize("cut", Cut)
+@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.AFTER, Cut.LATE, Cut.TWICE], ids=str)
 async def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated(
     proxy: Proxy, remote: Driver, journal: Journal, cut: Cut
 ) -> None:
@@ -105,6 +106,23 @@ async def test_a_commit_whose_answer_is_lost_is_neither_lost_nor_repeated(
     await remote.flush()
     assert len(await all_results(journal, remote.rollout.id)) == 2
     assert proxy.cuts == 2
+
+
+@IN_A_SERVER
+async def test_a_commit_that_stays_unknown_ends_the_driver_and_sends_nothing(
+    proxy: Proxy, remote: Driver, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "RECONNECT_TIMEOUT", 0.3)
+    chunk = remote.plan_chunk(0, range(2))
+    proxy.cut = Cut.HELD
+    with pytest.raises(JournalError, match="it is not known whether the last changes were written"):
+        await remote.mark_sending(chunk)
+    with pytest.raises(JournalError):
+        await remote.mark_sending(chunk)
+    proxy.released.set()
+
+    await remote.flush()
+    assert (await only_chunk(journal, remote.rollout.id)).state is ChunkState.SENDING
 
 
 @IN_A_SERVER

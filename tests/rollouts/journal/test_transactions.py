@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -174,6 +174,18 @@ BEGIN
 END $$;
 CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON chunks FOR EACH ROW EXECUTE FUNCTION fail()
 """
+
+
+async def test_a_transaction_that_was_not_committed_is_reported(
+    journal: Journal, rollout: RolloutRecord
+) -> None:
+    def hide_failure(database: Database) -> None:
+        with suppress(*database.failures):
+            database.execute("UPDATE nothing SET reason = ?", ("x",))
+
+    with pytest.raises(JournalError, match="a transaction was not committed, but ROLLBACK"):
+        await journal._writer.write(hide_failure)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    assert (await journal.find(rollout.id)).reason is None
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization", "deadlock"])
