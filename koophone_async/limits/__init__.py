@@ -28,6 +28,8 @@ sees when it was sent and when the answer came; the arrival is somewhere in betw
   machine, and 446 calls arrived within a second under a quota of 400.
   (`tests/limits/test_at_a_counting_server.py` counts at a server in another process.)
 
+**Several processes** lease their permits from a store (`shared`).
+
 **An undocumented quota** is learned from the 429 of the API gateway that states it (`throttle`). Its window
 is then assumed to be used up, because it is unknown when it began.
 

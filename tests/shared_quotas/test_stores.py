@@ -99,6 +99,19 @@ async def test_two_processes_may_create_the_table_at_once(postgresql_url: str) -
     assert [count(lease) for lease in leases] == [0, 0]
 
 
+async def test_a_cancelled_exchange_leaves_no_lock(store_url: str) -> None:
+    limits = parse_limits({"KOOPHONE_LIMITS": store_url})
+    async with opened(limits) as first, opened(limits) as second:
+        await first.settle({})
+        cancelled = asyncio.create_task(lease(first, "a", permits=4, want=1))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+
+        assert count(await lease(second, "b", permits=4, want=3)) == 3
+        assert count(await lease(first, "c", permits=9, want=1)) == 1
+
+
 async def test_a_clock_that_was_set_back_holds_all_permits(postgresql: str) -> None:
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute("UPDATE koophone_quotas SET document = '99999999999999'")

@@ -73,9 +73,6 @@ class News:
 
     _fresh_until: float = field(default=-inf, init=False)
 
-    def __str__(self) -> str:
-        return "shared, as far as other processes have learned it"
-
     def free_at(self, now: float) -> float:
         """Return `now` if the news is fresh, else `inf`."""
         return now if now < self._fresh_until else inf
