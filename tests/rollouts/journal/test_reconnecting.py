@@ -81,8 +81,8 @@ async def test_a_transaction_that_was_cut_is_repeated_completely(
     failures = iter([True, False])
     writer = journal._writer  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     driver.settle(None, [result(0, output=long)], {"succeeded": 1})
-    cut = writer.write(lambda _: cut_connections(location) if next(failures) else None)
-    await asyncio.gather(driver.flush(), cut)
+    cut = writer.submit(lambda: lambda _: cut_connections(location) if next(failures) else None)
+    await asyncio.gather(driver.flush(), cut)  # all in one transaction
 
     driver.settle(None, [result(1, output=long)], {"succeeded": 2})
     await driver.flush()
