@@ -39,8 +39,14 @@ _ACCESS: Final = """
 local all with_password scram-sha-256
 local all all trust
 """
-_RUN: Final = '"$1" -D "$2" & server=$!; read -r mode; kill -${mode:-QUIT} $server; wait $server'
-"""The shell ends the server when its standard input is closed, even if the tests are killed."""
+_RUN: Final = """
+"$1" -D "$2/data" & server=$!
+read -r mode
+kill -${mode:-QUIT} $server
+wait $server
+[ -n "$mode" ] || rm -rf "$2"
+"""
+"""Ends the server when standard input is closed, even if the tests are killed, and cleans up then."""
 
 
 def _program(name: str) -> Path:
@@ -106,7 +112,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server, and wait until it accepts connections."""
         self._process = subprocess.Popen(  # noqa: S603 - the same
-            ["/bin/sh", "-c", _RUN, "sh", self._bin / "postgres", self._data],
+            ["/bin/sh", "-c", _RUN, "sh", self._bin / "postgres", self.directory],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
