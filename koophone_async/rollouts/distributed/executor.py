@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 from attrs import define, field
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from koophone_async.rollouts.journal import Driver, Journal
     from koophone_async.rollouts.journal.shards import ShardDriver, ShardRecord
     from koophone_async.session import Session
+
+
+_MAX_PLANS: Final = 4
+"""Plans that are kept for the next shard."""
 
 
 class Dispatch(Protocol):
@@ -145,7 +150,7 @@ class Executor:
     async def _run(self, driver: ShardDriver) -> None:
         record, number = driver.rollout, driver.shard.attempt
         attempt = next(each for each in await self._journal.attempts(record.id) if each.attempt == number)
-        plan = plan_of(Plan.from_json(record.plan), attempt.kind)
+        plan = _plan_of(record.plan, attempt.kind)
         async with self._pool.clients(record, number, plan) as (clients, slots):
             run = ShardRun(
                 self._journal, driver, plan, attempt.waves or record.waves, clients, slots, self._session.now
@@ -163,6 +168,12 @@ class Executor:
         if handover is not None:
             left = [shard for shard in shards if shard.key == driver.shard.key]
             await self._dispatch.run_shards(left, HANDOVER.decode(handover).queue)
+
+
+@lru_cache(maxsize=_MAX_PLANS)
+def _plan_of(text: str, kind: str) -> Plan:
+    """Return the plan of an attempt. One with a million ids takes seconds to parse, and has many shards."""
+    return plan_of(Plan.from_json(text), kind)
 
 
 def _ignore(step: int, wave: int, outcomes: Iterable[Outcome]) -> None:
