@@ -1,0 +1,103 @@
+"""A worker in this process, with the jobs and the journal of a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from koophone_async.emulator import Durations
+from koophone_async.rollouts import Plan, Rollout, Selection, Step
+from koophone_async.rollouts.cron import Cron
+from koophone_async.rollouts.distributed.jobs import START_SCHEDULES, Jobs
+from koophone_async.rollouts.distributed.worker import Worker, WorkerOptions
+from koophone_async.rollouts.journal import Journal
+from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.schedules import add_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from koophone_async import Session
+
+pytestmark = [pytest.mark.emulator(phones=6, jobs=Durations(fixed=0.1)), pytest.mark.timeout(120)]
+
+EVERY_MINUTE = Cron("* * * * *", "UTC")
+
+
+@pytest_asyncio.fixture
+async def journal(postgresql_url: str) -> AsyncIterator[Journal]:
+    async with await Journal.open(postgresql_url) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def jobs(journal: Journal) -> AsyncIterator[Jobs]:
+    assert isinstance(journal.place, PostgresLocation)
+    async with Jobs.open(journal.place, heartbeat=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def worker(journal: Journal, jobs: Jobs, session: Session) -> Worker:
+    return Worker(journal, jobs, session, WorkerOptions("1"))
+
+
+@pytest.fixture
+def plan(ids: list[str]) -> Plan:
+    return Plan(name="nightly", targets=Selection(ids=ids), steps=[Step("run", "id")])
+
+
+@asynccontextmanager
+async def working(worker: Worker) -> AsyncGenerator[None]:
+    """Have a worker work during the context."""
+    task = asyncio.create_task(worker.run())
+    yield
+    worker.stop()
+    await task
+
+
+async def ended(journal: Journal, name: str) -> dict[str, int]:
+    """Wait until a rollout has ended, and return its counts."""
+    while not (record := await journal.find(name)).has_ended:  # noqa: ASYNC110 - in the database
+        await asyncio.sleep(0.05)
+    return dict(record.counts)
+
+
+async def make_due(journal: Journal) -> None:
+    """Bring the next run of the only schedule forward to a minute ago."""
+    (schedule,) = await journal.schedules.all()
+    await journal.schedules.postpone(schedule, schedule.due_at - timedelta(minutes=2), "earlier")
+
+
+async def test_a_worker_starts_what_is_due_and_runs_it(
+    worker: Worker, jobs: Jobs, journal: Journal, session: Session, plan: Plan
+) -> None:
+    await add_schedule(journal, plan, EVERY_MINUTE, session)
+    await make_due(journal)
+
+    await jobs.app.tasks[START_SCHEDULES](timestamp=0)
+    async with working(worker):
+        counts = await ended(journal, "nightly")
+
+    assert counts == {"succeeded": 6}
+
+
+async def test_a_worker_goes_on_when_the_database_fails_a_while(
+    worker: Worker, jobs: Jobs, journal: Journal, session: Session, plan: Plan
+) -> None:
+    async with working(worker):
+        cut = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await jobs.app.connector.execute_query_all_async(cut)
+        async with Rollout(plan, journal, session) as rollout:
+            await rollout.hand_over()
+        counts = await ended(journal, "nightly")
+
+    assert counts == {"succeeded": 6}
