@@ -79,9 +79,6 @@ class Operation(Generic[Request, Answer]):
     order: bool = attrs.field(default=False, kw_only=True)
     """Whether it costs money. Orders are never retried."""
 
-    edition: Edition | None = attrs.field(default=None, kw_only=True)
-    """The only edition whose document has it; None if all have."""
-
     anonymous: bool = attrs.field(default=False, kw_only=True)
     """Whether it is sent without credentials. Only the request for a token is."""
 

@@ -76,7 +76,6 @@ class CallCommand:
         out = view_of(args).printer(self.columns)
         async with settings.session(anonymous=self.entry.operation.anonymous) as session:
             client = self.entry.service.client(session)
-            self.entry.check_edition(session.edition)
             if named and args["names"]:
                 arguments |= {named.parameter: await named.resolve(args["names"], client)}
             if args.get("dry_run"):

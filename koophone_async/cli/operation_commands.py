@@ -171,7 +171,6 @@ class FleetCommand:
         print_run = self._run_printer(view, selection, args)
         async with settings.session() as session:
             client = self.entry.service.client(session)
-            self.entry.check_edition(session.edition)
             if self._needs_ids(selection, options, args):
                 # What was confirmed, and nothing that appears in the list later.
                 selection = await selection.resolved(client, dry_run=options.dry_run)

@@ -11,10 +11,8 @@ from attrs import frozen
 
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.fleet_commands import NO_DETAILS, Client, Details, Inventory, Service, Verb
-from koophone_async.errors import InvalidRequest
 from koophone_async.operation import AnyOperation
 from koophone_async.services import iam
-from koophone_async.wire import Edition
 
 
 def service(name: str) -> Service:
@@ -98,19 +96,6 @@ class Entry:
     def changes_something(self) -> bool:
         """Whether it is more than a look-up."""
         return self.operation.method != "GET" and self.operation.name not in _LOOK_UPS
-
-    def check_edition(self, edition: Edition) -> None:
-        """Check that the edition in use has the operation.
-
-        Raises:
-            InvalidRequest: Its document has not; the error has what can be done.
-        """
-        if (only := self.operation.edition) not in (None, edition):
-            problem = (
-                f"is no operation of the edition {edition.value} by its document; "
-                f"use --edition {only.value}, or `koophone api {self.operation.name}`, which sends it"
-            )
-            raise InvalidRequest("", " ".join(self.words), problem)
 
     @property
     def lists(self) -> Inventory | None:

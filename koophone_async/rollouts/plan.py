@@ -14,7 +14,7 @@ from koophone_async.rollouts.context import Context
 from koophone_async.rollouts.durations import Duration, parse_duration
 from koophone_async.rollouts.expectations import Expect
 from koophone_async.rollouts.fleets import RESOURCES, TAGGED, AnyFleet, open_fleet
-from koophone_async.rollouts.model_types import ListType, ModelType, OneOrManyType, WrongKey
+from koophone_async.rollouts.model_types import ListType, ModelType, OneOrManyType
 from koophone_async.rollouts.order import Order, Spread
 from koophone_async.rollouts.selections import Selection
 from koophone_async.rollouts.steps import Step, StepType, check_arguments, check_step
@@ -197,8 +197,6 @@ class Plan:
         set_field(self, "resource", self._find_resource())
         for name in ("steps", "undo"):
             set_field(self, name, self._checked(name, getattr(self, name)))
-        if self.edition is not None:
-            self.check_edition(self.edition)
         self._check_targets()
         self._check_stop()
 
@@ -228,19 +226,6 @@ class Plan:
         listed = [selection.ids for selection in self.targets]
         if self.stop is not None and None not in listed:
             self.stop.check_total(sum(len(set(ids or ())) for ids in listed))
-
-    def check_edition(self, edition: Edition) -> None:
-        """Check that an edition has every step.
-
-        Raises:
-            InvalidRequest: It has not.
-        """
-        for name in ("steps", "undo"):
-            for index, step in enumerate(getattr(self, name)):
-                only = self.verb(step).edition
-                if only not in (None, edition):
-                    problem = f"is no operation of the edition {edition}, only of {only}"
-                    raise WrongKey("", f"{name}[{index}].{step.verb}", problem, Rule.NOT_A_CHOICE)
 
     def check_references(self) -> None:
         """Read what references stand for now, and check the arguments with it.

@@ -28,7 +28,6 @@ from koophone_async.rollouts.targets import resolve, targets_of
 from koophone_async.rollouts.verbs import verbs_of
 from koophone_async.rollouts.waves import WavePlan
 from koophone_async.session import utc_now
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -114,7 +113,6 @@ async def create(
         await _refuse_unended(journal, plan.name)
     async with Clients(plan, session) as clients:
         account, edition = await clients.account(), await clients.edition()
-        plan.check_edition(Edition(edition))
         if options.account not in (None, account):
             problem = f"is {account}, and the plan was scheduled with {options.account}"
             raise InvalidRequest("", "account", problem, Rule.CONFLICT)

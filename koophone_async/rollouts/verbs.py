@@ -19,7 +19,6 @@ from koophone_async.rollouts.context import Context, Reference, is_reference
 from koophone_async.rollouts.fleets import RESOURCES, AnyFleet, resources_of
 from koophone_async.rollouts.model_types import ModelType, checked_mapping, type_of
 from koophone_async.rollouts.value_types import Json, Schema, ValueType, is_null
-from koophone_async.wire import Edition
 
 SECRET_VERBS: Final = frozenset({"authorize", "connections"})
 """Verbs whose outcomes give access to phones; their values are never stored, so that they are no steps."""
@@ -28,11 +27,6 @@ SECRET_VERBS: Final = frozenset({"authorize", "connections"})
 @frozen(eq=False, slots=False)  # in slots, attrs' cached properties break `help` of Python 3.13
 class FleetVerb(FleetMethod):
     """A fleet verb: a method of a fleet, with its parameters."""
-
-    @property
-    def edition(self) -> Edition | None:
-        """The only edition that has it; None if all have."""
-        return self.operation.edition
 
     @property
     def costs_money(self) -> bool:

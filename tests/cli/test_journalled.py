@@ -274,20 +274,6 @@ def test_a_bare_task_whose_jobs_have_ended_has_its_phones(
     assert sorted(row["id"] for row in result.rows[3:]) == [*PHONES]
 
 
-@pytest.mark.parametrize("how", [("--journal", "JOURNAL"), ("--no-journal",)], ids=" ".join)
-@pytest.mark.parametrize("line", [("streaming", "stop"), ("streaming", "release")], ids=" ".join)
-def test_what_the_edition_has_not_is_not_sent(
-    koophone: Invoke, journal: str, line: tuple[str, ...], how: tuple[str, ...]
-) -> None:
-    how = tuple(journal if word == "JOURNAL" else word for word in how)
-
-    result = koophone((*line, "phone0001", *how))
-
-    assert (result.code, result.out) == (2, "")
-    assert f"{' '.join(line)}: is no operation of the edition china by its document" in result.err
-    assert "use --edition international" in result.err
-
-
 @pytest.mark.parametrize(
     "options",
     [

@@ -22,7 +22,6 @@ from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.location import default_location
 from koophone_async.rollouts.links import check_links
 from koophone_async.rollouts.plan_file import load_plan_file
-from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,7 +75,6 @@ async def print_forecast(
     """
     plan.check_references()
     async with Clients(plan, session) as clients:
-        plan.check_edition(Edition(await clients.edition()))
         if journal is None and default_location() is None:
             found = await forecast_plan(plan, clients, session.now(), None)
         else:

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from koophone_async.checks import IDS, MAX_ID_LENGTH, Text, ids
 from koophone_async.operation import Batch, Operation, Sender
 from koophone_async.services.koophone.jobs import Accepted
-from koophone_async.wire import Edition, json_texts, wire
+from koophone_async.wire import json_texts, wire
 
 
 class PrepareState(IntEnum):
@@ -176,14 +176,12 @@ AUTHORIZE: Final = Operation(
 
 STOP: Final = Operation(
     "koophone.streaming.stop", "POST", "/v1/instances/streaming/stop",
-    InstanceRequest, Accepted, source="KooPhone 4.3.4 (2025-12-31)", edition=Edition.INTERNATIONAL,
-    repeatable=True,
+    InstanceRequest, Accepted, source="KooPhone 4.3.4 (2025-12-31)", repeatable=True,
 )  # fmt: skip
 
 RELEASE: Final = Operation(
     "koophone.streaming.release", "POST", "/v1/instances/session/release",
-    InstanceRequest, Accepted, source="KooPhone 4.3.5 (2025-12-31)", edition=Edition.INTERNATIONAL,
-    repeatable=True,
+    InstanceRequest, Accepted, source="KooPhone 4.3.5 (2025-12-31)", repeatable=True,
 )  # fmt: skip
 
 

@@ -210,10 +210,6 @@ def test_an_error_has_its_line_and_column(old: str, new: str, error: str) -> Non
         (f"{SHORT}resource: phones\n", "3:11: resource: is 'phones'; koophone has instances"),
         (f"{SHORT}edition: europe\n", "3:10: edition: is 'europe'; it must be china or international"),
         (
-            "edition: china\ntargets: {all: true}\nsteps: [stop_streaming]\n",
-            "3:9: steps[0].stop_streaming: is no",
-        ),
-        (
             "service: cph\nresource: phones\ntargets: {all: true}\nsteps: [push_files: {}]\n",
             "4:9: steps[0].push_files: is a verb of servers, and the targets are phones; set `resource: s",
         ),

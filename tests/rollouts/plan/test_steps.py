@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async import CloudPhone, Edition, KooPhone
+from koophone_async import CloudPhone, KooPhone
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest
 from koophone_async.koophone import Package
@@ -142,14 +142,6 @@ def test_the_resource_is_the_first_that_has_all_verbs() -> None:
     assert plan("restart", service="cph", resource="encoding_servers").resource == "encoding_servers"
     assert Plan.single("restart", targets=Selection(tag={"a": "b"}), service="cph").resource == "servers"
     assert plan("update", ["v"], service="gaming").resource == "phones"
-
-
-def test_an_edition_lacks_some_verbs() -> None:
-    streaming = plan("stop_streaming")
-
-    streaming.check_edition(Edition.INTERNATIONAL)
-    with pytest.raises(InvalidRequest, match="is no operation of the edition china"):
-        plan("stop_streaming", edition="china")
 
 
 def test_orders_cost_money() -> None:
