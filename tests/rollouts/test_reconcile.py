@@ -98,6 +98,43 @@ async def test_a_phone_that_has_started_after_the_call_was_rebooted(
     assert "it has started at" in findings[0].reason
 
 
+async def test_a_phone_that_does_not_show_its_start_stays_unknown(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    _ = await lost(koophone(ids, Step("reboot")), emulator, session, journal)
+    emulator.fault(Garble(), "koophone.commands.run")
+
+    findings = await reconcile(journal, "last", session)
+
+    assert {finding.reason for finding in findings} == {"it does not show when it has started"}
+    assert not any(finding.is_settled for finding in findings)
+
+
+async def test_properties_that_cannot_be_compared_stay_unknown(
+    emulator: Emulator, session: Session, journal: Journal
+) -> None:
+    step = Step("update_properties", {"properties": '{"com.cph.mainkeys": "1"}'})
+    _ = await lost(cph(emulator, step), emulator, session, journal)
+
+    findings = await reconcile(journal, "last", session)
+
+    assert {finding.reason for finding in findings} == {"the properties are JSON text, which is not compared"}
+    assert not any(finding.is_settled for finding in findings)
+
+
+async def test_a_phone_that_cannot_be_shown_stays_unknown(
+    emulator: Emulator, session: Session, journal: Journal
+) -> None:
+    step = Step("update_properties", {"properties": {"com.cph.mainkeys": "1"}})
+    _ = await lost(cph(emulator, step), emulator, session, journal)
+    emulator.fault(Garble(), "cph.phones.show")
+
+    findings = await reconcile(journal, "last", session)
+
+    assert all(finding.reason.startswith("cph.phones.show: ") for finding in findings)
+    assert not any(finding.is_settled for finding in findings)
+
+
 async def test_properties_that_are_set_settle_their_update(
     emulator: Emulator, session: Session, journal: Journal
 ) -> None:

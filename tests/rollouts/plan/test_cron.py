@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -102,3 +103,10 @@ def test_an_unknown_zone_is_refused() -> None:
         Cron("0 2 * * *", "Asia/Shangai")
 
     assert refused.value.field == "timezone"
+
+
+def test_without_cronsim_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cronsim", None)
+
+    with pytest.raises(InvalidRequest, match=r"pip install 'koophone-async\[distributed\]'"):
+        Cron("0 2 * * *", "UTC")
