@@ -13,7 +13,7 @@ import pytest_asyncio
 from koophone_async.emulator import Durations
 from koophone_async.rollouts import Plan, Rollout, Selection, Step
 from koophone_async.rollouts.cron import Cron
-from koophone_async.rollouts.distributed.jobs import START_SCHEDULES, Jobs
+from koophone_async.rollouts.distributed.jobs import START_SCHEDULES, Jobs, drive_queue
 from koophone_async.rollouts.distributed.worker import Worker, WorkerOptions
 from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
@@ -63,9 +63,11 @@ async def working(worker: Worker) -> AsyncGenerator[None]:
 
 async def ended(journal: Journal, name: str) -> dict[str, int]:
     """Wait until a rollout has ended, and return its counts."""
-    while not (record := await journal.find(name)).has_ended:  # noqa: ASYNC110 - in the database
+    while True:
+        for record in await journal.rollouts(name=name):
+            if record.has_ended:
+                return dict(record.counts)
         await asyncio.sleep(0.05)
-    return dict(record.counts)
 
 
 async def make_due(journal: Journal) -> None:
@@ -80,7 +82,8 @@ async def test_a_worker_starts_what_is_due_and_runs_it(
     await add_schedule(journal, plan, EVERY_MINUTE, session)
     await make_due(journal)
 
-    await jobs.app.tasks[START_SCHEDULES](timestamp=0)
+    due = jobs.app.configure_task(START_SCHEDULES, queue=drive_queue("koophone"))
+    await due.defer_async(timestamp=0)
     async with working(worker):
         counts = await ended(journal, "nightly")
 
