@@ -85,7 +85,9 @@ class Harm:
             await asyncio.wait(self._repairs)
 
     def _any(self) -> Worker:
-        return self.rng.choice([worker for worker in self.site.workers if worker.is_alive])
+        """Return a worker that is alive; one that has ended if none is."""
+        alive = [worker for worker in self.site.workers if worker.is_alive]
+        return self.rng.choice(alive or self.site.workers)
 
     async def _wait_for_results(self, count: int) -> None:
         ((before,),) = await self.site.rows(_RESULTS) or [(0,)]
