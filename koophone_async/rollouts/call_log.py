@@ -105,12 +105,11 @@ class LoggedChunk:
         if not self._is_sending:
             try:
                 await attempt.driver.mark_sending(self._chunk)
-            except (JournalError, LeaseLost) as error:
-                attempt.admission.stop(str(error))
-                raise SendingStopped(str(error)) from error
-            except SendingStopped as error:
-                attempt.admission.stop(error.reason)
-                raise
+            except (JournalError, LeaseLost, SendingStopped) as error:
+                reason = error.reason if isinstance(error, SendingStopped) else str(error)
+                attempt.admission.stop(reason)
+                # The first reason, by which phones are left to a resume.
+                raise SendingStopped(attempt.admission.stopped or reason) from error
             except SendingHeld:
                 attempt.admission.hold(HELD_ELSEWHERE)
                 raise
