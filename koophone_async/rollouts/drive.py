@@ -103,7 +103,7 @@ class Drive:
         return sizes
 
     async def _prepare(self, driver: Driver) -> None:
-        """Take the rollout over, from workers too."""
+        """Close the shards that workers have, and mark the rollout as running."""
         if driver.rollout.handover is not None:
             await self._journal.shards.close_all(driver)
             driver.update(handover=None)

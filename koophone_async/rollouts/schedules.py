@@ -81,7 +81,7 @@ async def enable_schedule(journal: Journal, name: str, now: datetime) -> Schedul
         InvalidRequest: There is none of this name.
     """
     schedule = await _schedule(journal, name)
-    await journal.schedules.enable(name, next(_cron(schedule).after(now)))
+    await journal.schedules.set_enabled(name, next(_cron(schedule).after(now)), is_enabled=True)
     return await _schedule(journal, name)
 
 
@@ -92,7 +92,7 @@ async def disable_schedule(journal: Journal, name: str) -> Schedule:
         InvalidRequest: There is none of this name.
     """
     schedule = await _schedule(journal, name)
-    await journal.schedules.disable(name, schedule.due_at)
+    await journal.schedules.set_enabled(name, schedule.due_at, is_enabled=False)
     return await _schedule(journal, name)
 
 

@@ -78,7 +78,7 @@ class Tab:
         return result["result"].get("value")
 
     async def look(self, width: int, *, is_dark: bool) -> None:
-        """Give the window a width, and choose between dark and light."""
+        """Set the width of the window, and its colours to dark or light."""
         await self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
         )

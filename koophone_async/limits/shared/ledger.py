@@ -286,7 +286,7 @@ def _distribute(holders: dict[str, Json], available: int) -> None:
 
 
 def _take(state: Json, available: list[list[int]], count: int, now: int) -> list[tuple[int, int]]:
-    """Take the first permits from those available, and from the log."""
+    """Remove the first permits from those available, and from the log."""
     starts: list[tuple[int, int]] = []
     while count > 0:
         start, free = available[0]

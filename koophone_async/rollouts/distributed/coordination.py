@@ -37,7 +37,7 @@ class Coordination(Drive):
     """Shards that workers go on with, whoever drives the rollout."""
 
     async def _prepare(self, driver: Driver) -> None:
-        """Hold what workers send until the rule can be judged, and leave their chunks to them."""
+        """Suspend the calls of workers until the rule can be judged, and leave their chunks to them."""
         driver.update(admission=AdmissionState.HELD, reason=None, ended_at=None)
         if driver.rollout.state is not RolloutState.PAUSED:
             driver.update(state=RolloutState.RUNNING, waiting_for=None)

@@ -103,21 +103,13 @@ class ScheduleStore:
         """
         await self._writer.write(_add, schedule, replace)
 
-    async def enable(self, name: str, due_at: datetime) -> None:
-        """Enable a schedule from a time on.
+    async def set_enabled(self, name: str, due_at: datetime, *, is_enabled: bool) -> None:
+        """Enable a schedule from a time on, or disable it until it is enabled.
 
         Raises:
             InvalidRequest: There is none of this name.
         """
-        await self._writer.write(_enable, name, 1, due_at)
-
-    async def disable(self, name: str, due_at: datetime) -> None:
-        """Disable a schedule: nothing is started until it is enabled.
-
-        Raises:
-            InvalidRequest: There is none of this name.
-        """
-        await self._writer.write(_enable, name, 0, due_at)
+        await self._writer.write(_enable, name, int(is_enabled), due_at)
 
     async def postpone(self, schedule: Schedule, due_at: datetime, note: str) -> None:
         """Set the next time of a schedule, unless another process has done so, and note why."""
