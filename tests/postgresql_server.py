@@ -172,7 +172,10 @@ def _accessible_binaries(directory: Path) -> Path:
     programs = _program("postgres").parent
     if all(parent.stat().st_mode & 0o001 for parent in programs.parents):
         return programs
-    copy = directory / "pginstall"
+    package = programs.parents[1]
+    copy = directory / package.name / programs.parent.name
     shutil.copytree(programs.parent, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(libraries, directory / libraries.name)  # the programs load them from beside their package
     directory.chmod(0o755)
     return copy / "bin"
