@@ -24,7 +24,7 @@ from koophone_async import KooPhone
 from koophone_async.batches import Outcome, Report, State
 from koophone_async.rollouts.journal import Driver, Journal, NewRollout, Target
 from koophone_async.rollouts.journal import Result as PhoneResult
-from koophone_async.rollouts.plan import Plan, Selection
+from koophone_async.rollouts.plans.plan import Plan, Selection
 from koophone_async.rollouts.rollout import Rollout
 from koophone_async.virtual_time import EPOCH
 

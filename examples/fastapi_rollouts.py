@@ -113,7 +113,7 @@ async def outcomes(name: str, request: Request) -> StreamingResponse:
     journal: Journal = request.app.state.rollouts.journal
 
     async def lines() -> AsyncIterator[bytes]:
-        async for _, outcome in last_outcomes.last_outcomes(journal, await journal.find(name)):
+        async for _, outcome in last_outcomes(journal, await journal.find(name)):
             yield encode(outcome.to_rollout_row()) + b"\n"
 
     return StreamingResponse(lines(), media_type="application/jsonl")

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from koophone_async.operation import Quota
     from koophone_async.polling import ResumeToken
     from koophone_async.retry import Retries
-    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.plans.plan import Plan
     from koophone_async.rollouts.rollout import Rollout
     from koophone_async.rows import Items, UnreadableValue, unreadable_values
     from koophone_async.services.cph.client import CloudPhone
@@ -119,7 +119,7 @@ _MODULE_OF: Final = {
     "KooPhone": "services.koophone.client",
     "Outcome": "batches",
     "Password": "credentials",
-    "Plan": "rollouts.plan",
+    "Plan": "rollouts.plans.plan",
     "PostgresLimits": "limits.shared",
     "Quota": "operation",
     "RedisLimits": "limits.shared",

@@ -109,8 +109,8 @@ async def _of_rollout(name: str, location: str | None, lister: str) -> dict[str,
     """Return the last state of each phone of a rollout."""
     # Imported here, because few commands need it.
     from koophone_async.rollouts.journal import Journal, JournalError  # noqa: PLC0415
-    from koophone_async.rollouts.last_outcomes import last_outcomes  # noqa: PLC0415
-    from koophone_async.rollouts.plan import Plan  # noqa: PLC0415
+    from koophone_async.rollouts.plans.plan import Plan  # noqa: PLC0415
+    from koophone_async.rollouts.reports.last_outcomes import last_outcomes  # noqa: PLC0415
 
     try:
         async with await Journal.open(location) as journal:

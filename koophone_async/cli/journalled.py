@@ -260,11 +260,11 @@ async def _run_journalled(
     print_run: Callable[..., Awaitable[Exit]],
 ) -> Exit:
     # Imported here, because help, usage errors and commands without a journal need none of it.
+    from koophone_async.rollouts.execution.starts import NewOptions  # noqa: PLC0415
     from koophone_async.rollouts.journal import Journal, JournalError, Kind  # noqa: PLC0415
-    from koophone_async.rollouts.plan import Plan  # noqa: PLC0415
+    from koophone_async.rollouts.plans.plan import Plan  # noqa: PLC0415
+    from koophone_async.rollouts.plans.verbs import verbs_of  # noqa: PLC0415
     from koophone_async.rollouts.rollout import Rollout  # noqa: PLC0415
-    from koophone_async.rollouts.starts import NewOptions  # noqa: PLC0415
-    from koophone_async.rollouts.verbs import verbs_of  # noqa: PLC0415
 
     selection, resource = call.selection, call.selection.inventory.operation.split(".")[1]
     data = verbs_of(call.service, resource)[call.verb].dump(call.arguments)
@@ -318,8 +318,8 @@ async def run_directly(
 
 def _exit_of(rollout: Rollout, code: Exit, options: RunOptions) -> Exit:
     """Return the exit code of a rollout, and print how to go on."""
+    from koophone_async.rollouts.execution.runner import DEADLINE  # noqa: PLC0415
     from koophone_async.rollouts.journal import RolloutState  # noqa: PLC0415
-    from koophone_async.rollouts.runner import DEADLINE  # noqa: PLC0415
 
     if rollout.state is RolloutState.INTERRUPTED:
         print_stderr(f"koophone: to go on: koophone rollout resume {rollout.id}")

@@ -26,7 +26,7 @@ from koophone_async.selection.field_types import field_type
 from koophone_async.selection.grammar import Value
 
 if TYPE_CHECKING:
-    from koophone_async.rollouts.plan import Selection as PlannedSelection
+    from koophone_async.rollouts.plans.plan import Selection as PlannedSelection
 
 _STDIN = "`-` reads them from stdin."
 
@@ -236,7 +236,7 @@ class Selection:
 
     def to_plan(self) -> PlannedSelection:
         """Return the selection as plans write it."""
-        from koophone_async.rollouts.plan import Selection as PlannedSelection  # noqa: PLC0415 - after help
+        from koophone_async.rollouts.plans.plan import Selection as PlannedSelection  # noqa: PLC0415 - after help
 
         if self.ids is not None:
             return PlannedSelection(ids=self.ids)

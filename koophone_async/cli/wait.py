@@ -86,9 +86,9 @@ class WaitCommand:
         if ResumeToken.is_token(token):
             return token
         # Imported here, because a wait for tokens needs none of it.
+        from koophone_async.rollouts.execution.sent_calls import find_token  # noqa: PLC0415
         from koophone_async.rollouts.journal import Journal, JournalError  # noqa: PLC0415
         from koophone_async.rollouts.journal.location import default_location  # noqa: PLC0415
-        from koophone_async.rollouts.sent_calls import find_token  # noqa: PLC0415
 
         if default_location() is None:
             return token

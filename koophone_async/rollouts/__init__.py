@@ -10,9 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from koophone_async.rollouts.changes import with_value
-    from koophone_async.rollouts.context import Reference
-    from koophone_async.rollouts.expectations import Expect, Match
+    from koophone_async.rollouts.execution.reconciliation import reconcile
+    from koophone_async.rollouts.execution.starts import NewOptions
     from koophone_async.rollouts.journal import (
         Actor,
         Journal,
@@ -25,21 +24,23 @@ if TYPE_CHECKING:
         Target,
         WaitingFor,
     )
-    from koophone_async.rollouts.links import check_links, link_expiry
-    from koophone_async.rollouts.order import Order, Spread
-    from koophone_async.rollouts.outcomes import PhoneOutcome
-    from koophone_async.rollouts.plan import Between, Plan, Service
-    from koophone_async.rollouts.plan_file import InvalidPlan, load_plan, parse_plan
-    from koophone_async.rollouts.plan_schema import json_schema
-    from koophone_async.rollouts.reconciliation import reconcile
-    from koophone_async.rollouts.redaction import redacted_data
+    from koophone_async.rollouts.plans.changes import with_value
+    from koophone_async.rollouts.plans.context import Reference
+    from koophone_async.rollouts.plans.expectations import Expect, Match
+    from koophone_async.rollouts.plans.file import InvalidPlan, load_plan, parse_plan
+    from koophone_async.rollouts.plans.links import check_links, link_expiry
+    from koophone_async.rollouts.plans.order import Order, Spread
+    from koophone_async.rollouts.plans.plan import Between, Plan, Service
+    from koophone_async.rollouts.plans.redaction import redacted_data
+    from koophone_async.rollouts.plans.schema import json_schema
+    from koophone_async.rollouts.plans.selections import Selection
+    from koophone_async.rollouts.plans.steps import Step
+    from koophone_async.rollouts.plans.stop_rule import Limit, StopRule
+    from koophone_async.rollouts.plans.waves import Wave
+    from koophone_async.rollouts.plans.windows import Weekday, Window
+    from koophone_async.rollouts.reports.last_outcomes import last_outcomes
+    from koophone_async.rollouts.reports.outcomes import PhoneOutcome
     from koophone_async.rollouts.rollout import Rollout
-    from koophone_async.rollouts.selections import Selection
-    from koophone_async.rollouts.starts import NewOptions
-    from koophone_async.rollouts.steps import Step
-    from koophone_async.rollouts.stop_rule import Limit, StopRule
-    from koophone_async.rollouts.waves import Wave
-    from koophone_async.rollouts.windows import Weekday, Window
 
 __all__ = [
     "Actor",
@@ -73,6 +74,7 @@ __all__ = [
     "Window",
     "check_links",
     "json_schema",
+    "last_outcomes",
     "link_expiry",
     "load_plan",
     "parse_plan",
@@ -82,33 +84,34 @@ __all__ = [
 ]
 
 _MODULE_OF: Final = {
-    "Between": "plan",
-    "Expect": "expectations",
-    "InvalidPlan": "plan_file",
-    "Limit": "stop_rule",
-    "Match": "expectations",
-    "NewOptions": "starts",
-    "Order": "order",
-    "PhoneOutcome": "outcomes",
-    "Plan": "plan",
-    "Reference": "context",
+    "Between": "plans.plan",
+    "Expect": "plans.expectations",
+    "InvalidPlan": "plans.file",
+    "Limit": "plans.stop_rule",
+    "Match": "plans.expectations",
+    "NewOptions": "execution.starts",
+    "Order": "plans.order",
+    "PhoneOutcome": "reports.outcomes",
+    "Plan": "plans.plan",
+    "Reference": "plans.context",
     "Rollout": "rollout",
-    "Selection": "selections",
-    "Service": "plan",
-    "Spread": "order",
-    "Step": "steps",
-    "StopRule": "stop_rule",
-    "Wave": "waves",
-    "Weekday": "windows",
-    "Window": "windows",
-    "check_links": "links",
-    "json_schema": "plan_schema",
-    "link_expiry": "links",
-    "load_plan": "plan_file",
-    "parse_plan": "plan_file",
-    "reconcile": "reconciliation",
-    "redacted_data": "redaction",
-    "with_value": "changes",
+    "Selection": "plans.selections",
+    "Service": "plans.plan",
+    "Spread": "plans.order",
+    "Step": "plans.steps",
+    "StopRule": "plans.stop_rule",
+    "Wave": "plans.waves",
+    "Weekday": "plans.windows",
+    "Window": "plans.windows",
+    "check_links": "plans.links",
+    "json_schema": "plans.schema",
+    "last_outcomes": "reports.last_outcomes",
+    "link_expiry": "plans.links",
+    "load_plan": "plans.file",
+    "parse_plan": "plans.file",
+    "reconcile": "execution.reconciliation",
+    "redacted_data": "plans.redaction",
+    "with_value": "plans.changes",
 }
 """The module that defines each name; those not listed are the journal's.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import define
 
 from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.rollouts.zones import moment_of, zone_of
+from koophone_async.rollouts.plans.zones import moment_of, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

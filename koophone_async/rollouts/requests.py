@@ -10,7 +10,7 @@ from attrs import evolve
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from koophone_async.batches import Report, State
 from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts import requests, starts
-from koophone_async.rollouts.drive import Drive
+from koophone_async.rollouts import requests
+from koophone_async.rollouts.execution import starts
+from koophone_async.rollouts.execution.drive import Drive
+from koophone_async.rollouts.execution.starts import NewOptions
 from koophone_async.rollouts.journal import ChunkState, Journal, JournalError, LeaseLost, RolloutState
 from koophone_async.rollouts.journal.records import ENDED_STATES
-from koophone_async.rollouts.outcomes import PhoneOutcome
-from koophone_async.rollouts.starts import NewOptions
+from koophone_async.rollouts.reports.outcomes import PhoneOutcome
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Iterable, Mapping
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from koophone_async.batches import Outcome
+    from koophone_async.rollouts.execution.runner import Runner
+    from koophone_async.rollouts.execution.starts import Start
     from koophone_async.rollouts.journal import RolloutRecord, WaitingFor
-    from koophone_async.rollouts.plan import Plan
-    from koophone_async.rollouts.runner import Runner
-    from koophone_async.rollouts.starts import Start
+    from koophone_async.rollouts.plans.plan import Plan
     from koophone_async.session import Session
 
 

@@ -12,11 +12,11 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from koophone_async.errors import InvalidRequest, KooPhoneError, Rule
-from koophone_async.rollouts.clients import Clients
 from koophone_async.rollouts.cron import Cron
+from koophone_async.rollouts.execution.clients import Clients
+from koophone_async.rollouts.execution.starts import NewOptions, find_unended
 from koophone_async.rollouts.journal.schedules import MissedRuns, Schedule, ScheduleChanged, run_of
-from koophone_async.rollouts.plan import Plan
-from koophone_async.rollouts.starts import NewOptions, find_unended
+from koophone_async.rollouts.plans.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -20,7 +20,7 @@ from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.rollouts import Plan, Rollout, Selection, Step
 from koophone_async.rollouts.journal import Journal
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from tests.cli.conftest import settings_of
 from tests.distributed.links import Link
 from tests.postgresql_server import PostgresServer

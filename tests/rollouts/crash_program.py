@@ -22,9 +22,9 @@ from attrs import define, field, frozen
 
 from koophone_async.call import SendTracker
 from koophone_async.rollouts import Plan, Rollout
-from koophone_async.rollouts.call_log import LoggedChunk
+from koophone_async.rollouts.execution.call_log import LoggedChunk
 from koophone_async.rollouts.journal.driver import Driver
-from koophone_async.rollouts.journal.postgresql import PostgresDatabase
+from koophone_async.rollouts.journal.postgresql.driver import PostgresDatabase
 from koophone_async.rollouts.journal.sqlite import SqliteDatabase
 from koophone_async.services.cph.client import CloudPhone
 from koophone_async.services.koophone.client import KooPhone

@@ -22,7 +22,7 @@ from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator, Throttle
 from koophone_async.rollouts import Plan, Selection, Step
 from koophone_async.rollouts.journal import ChunkState, Journal
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from tests.cli.conftest import settings_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from koophone_async.batches.call_log import SendingHeld, SendingStopped
-from koophone_async.rollouts.admission import Admission
+from koophone_async.rollouts.execution.admission import Admission
 
 pytestmark = pytest.mark.virtual_time
 

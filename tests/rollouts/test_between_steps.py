@@ -10,7 +10,7 @@ from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator, Fail, Stick
 from koophone_async.rollouts import Plan, Rollout, Selection, Step
 from koophone_async.rollouts.journal import RolloutState
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 
 if TYPE_CHECKING:
     from koophone_async import Session

@@ -11,9 +11,9 @@ from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.errors import InvalidRequest
 from koophone_async.operation import Quota
-from koophone_async.rollouts.clients import Clients
-from koophone_async.rollouts.forecast import DUPLICATE, UNLISTED, Forecast, forecast_plan
-from koophone_async.rollouts.plan import Between, Plan, Selection, Step
+from koophone_async.rollouts.execution.clients import Clients
+from koophone_async.rollouts.plans.plan import Between, Plan, Selection, Step
+from koophone_async.rollouts.reports.forecast import DUPLICATE, UNLISTED, Forecast, forecast_plan
 from koophone_async.rollouts.rollout import Rollout
 from koophone_async.session import utc_now
 

@@ -10,8 +10,9 @@ import pytest
 
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.rollouts import Plan, Rollout, Selection, Step
-from koophone_async.rollouts.journal import Journal, JournalError, RolloutState, postgresql
+from koophone_async.rollouts.journal import Journal, JournalError, RolloutState
 from koophone_async.rollouts.journal.lease import LENGTH
+from koophone_async.rollouts.journal.postgresql import driver as postgresql
 from koophone_async.virtual_time import VirtualTimeLoop
 from tests.postgresql_server import PostgresServer
 from tests.rollouts.journal.samples import cut_connections

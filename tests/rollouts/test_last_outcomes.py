@@ -8,8 +8,8 @@ import pytest
 
 from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator, Fail
-from koophone_async.rollouts.last_outcomes import all_outcomes, last_outcomes
-from koophone_async.rollouts.plan import Plan, Selection, Step
+from koophone_async.rollouts.plans.plan import Plan, Selection, Step
+from koophone_async.rollouts.reports.last_outcomes import all_outcomes, last_outcomes
 from koophone_async.rollouts.rollout import Rollout
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from koophone_async.rollouts.markdown import to_markdown
-from koophone_async.rollouts.report import Cause, Failure, Happened, LogLine, RolloutReport
+from koophone_async.rollouts.reports.markdown import to_markdown
+from koophone_async.rollouts.reports.report import Cause, Failure, Happened, LogLine, RolloutReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from koophone_async.batches import State
-from koophone_async.rollouts.phones import PhoneTable
+from koophone_async.rollouts.execution.phones import PhoneTable
 
 
 def test_a_phone_between_two_steps_is_not_read_again() -> None:

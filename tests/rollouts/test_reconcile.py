@@ -10,11 +10,11 @@ import pytest
 from koophone_async.batches import State
 from koophone_async.cli.rollouts.findings import print_findings
 from koophone_async.emulator import Durations, Emulator, Garble
-from koophone_async.rollouts.expectations import Expect
+from koophone_async.rollouts.execution.reconciliation import RECONCILERS, Finding, reconcile
 from koophone_async.rollouts.journal import Journal, RolloutState
-from koophone_async.rollouts.last_outcomes import last_outcomes
-from koophone_async.rollouts.plan import Plan, Selection, Step
-from koophone_async.rollouts.reconciliation import RECONCILERS, Finding, reconcile
+from koophone_async.rollouts.plans.expectations import Expect
+from koophone_async.rollouts.plans.plan import Plan, Selection, Step
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from koophone_async.rollouts.rollout import Rollout
 from koophone_async.session import utc_now
 

@@ -12,9 +12,9 @@ import pytest
 
 from koophone_async.emulator import Durations, Emulator, Fail
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
-from koophone_async.rollouts.markdown import to_markdown
-from koophone_async.rollouts.plan import Between, Plan, Selection, Step
-from koophone_async.rollouts.report import MAX_FAILURES, report
+from koophone_async.rollouts.plans.plan import Between, Plan, Selection, Step
+from koophone_async.rollouts.reports.markdown import to_markdown
+from koophone_async.rollouts.reports.report import MAX_FAILURES, report
 from koophone_async.rollouts.rollout import Rollout
 from tests.rollouts.test_rollout import wait_for
 

@@ -12,8 +12,8 @@ from koophone_async.emulator import Durations, Emulator
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
-from koophone_async.rollouts.last_outcomes import last_outcomes
-from koophone_async.rollouts.plan import Between, Plan, Selection, Step
+from koophone_async.rollouts.plans.plan import Between, Plan, Selection, Step
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from koophone_async.rollouts.rollout import Rollout
 from tests.rollouts.journal.samples import IN_BOTH
 from tests.rollouts.test_rollout import wait_for

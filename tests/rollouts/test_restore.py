@@ -9,10 +9,10 @@ import pytest
 
 from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator
+from koophone_async.rollouts.execution.restore import targets_at
 from koophone_async.rollouts.journal import Driver, Journal, RolloutState
-from koophone_async.rollouts.last_outcomes import last_outcomes
-from koophone_async.rollouts.plan import Plan, Selection, Step
-from koophone_async.rollouts.restore import targets_at
+from koophone_async.rollouts.plans.plan import Plan, Selection, Step
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from koophone_async.rollouts.rollout import Rollout
 from koophone_async.virtual_time import EPOCH
 from tests.rollouts.journal.samples import IN_BOTH

@@ -13,7 +13,7 @@ from koophone_async.cli.progress import Delay
 from koophone_async.cli.rollouts.driving import delay_of
 from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor
-from koophone_async.rollouts.plan import Between, Plan, Selection, Step
+from koophone_async.rollouts.plans.plan import Between, Plan, Selection, Step
 from koophone_async.rollouts.rollout import Rollout
 from tests.rollouts.journal.samples import IN_BOTH
 

@@ -13,9 +13,9 @@ from koophone_async.emulator import Emulator, Reset
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import Journal, Plan, RolloutState, Selection, Step
 from koophone_async.rollouts.cron import Cron
+from koophone_async.rollouts.execution.starts import NewOptions, create
 from koophone_async.rollouts.journal.schedules import MissedRuns, Schedule
 from koophone_async.rollouts.schedules import add_schedule, disable_schedule, enable_schedule, start_due
-from koophone_async.rollouts.starts import NewOptions, create
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

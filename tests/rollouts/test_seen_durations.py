@@ -10,8 +10,8 @@ import pytest
 
 from koophone_async.batches import Outcome, State
 from koophone_async.rollouts.journal import NewRollout, Result
-from koophone_async.rollouts.plan import Plan, Selection, Step
-from koophone_async.rollouts.seen_durations import seen_durations
+from koophone_async.rollouts.plans.plan import Plan, Selection, Step
+from koophone_async.rollouts.reports.seen_durations import seen_durations
 from tests.rollouts.journal.samples import targets
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from koophone_async.operation import Quota
 from koophone_async.rollouts import Between, Plan, Rollout, Selection, Step, requests
 from koophone_async.rollouts.journal import ChunkState, Journal, LeaseLost
 from koophone_async.rollouts.journal.lease import LENGTH
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:

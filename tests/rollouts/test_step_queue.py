@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from koophone_async.rollouts.pipeline import _MAX_QUEUED, StepQueue  # pyright: ignore[reportPrivateUsage]
+from koophone_async.rollouts.execution.pipeline import _MAX_QUEUED, StepQueue  # pyright: ignore[reportPrivateUsage]
 from tests.rollouts.journal.samples import targets
 
 pytestmark = pytest.mark.virtual_time

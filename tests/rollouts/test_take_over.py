@@ -12,7 +12,7 @@ from koophone_async.rollouts import Rollout
 from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.lease import LENGTH
 from koophone_async.rollouts.journal.machine import boot_clock
-from koophone_async.rollouts.last_outcomes import last_outcomes
+from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from tests.rollouts.crashes import OPERATIONS, PHONES, Case, CrashingDriver, open_emulator
 
 if TYPE_CHECKING:

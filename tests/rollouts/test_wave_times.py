@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from koophone_async.rollouts import events
 from koophone_async.rollouts.journal import Actor, LogEntry
-from koophone_async.rollouts.report import Gate, WaveTimes, wave_times
+from koophone_async.rollouts.reports.report import Gate, WaveTimes, wave_times
 from koophone_async.virtual_time import EPOCH
 
 

@@ -15,19 +15,19 @@ from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
 from koophone_async.cli.view import Output
-from koophone_async.rollouts.clients import Clients
-from koophone_async.rollouts.durations import format_duration
-from koophone_async.rollouts.forecast import forecast_plan
+from koophone_async.rollouts.execution.clients import Clients
 from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.location import default_location
-from koophone_async.rollouts.links import check_links
-from koophone_async.rollouts.plan_file import load_plan_file
+from koophone_async.rollouts.plans.durations import format_duration
+from koophone_async.rollouts.plans.file import load_plan_file
+from koophone_async.rollouts.plans.links import check_links
+from koophone_async.rollouts.reports.forecast import forecast_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from koophone_async.rollouts.forecast import Forecast
-    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.plans.plan import Plan
+    from koophone_async.rollouts.reports.forecast import Forecast
     from koophone_async.session import Session
 
 _SHOWN: Final = 5

@@ -29,19 +29,19 @@ from koophone_async.rollouts import (
     Rollout,
     RolloutState,
 )
-from koophone_async.rollouts.durations import parse_duration
+from koophone_async.rollouts.execution.runner import DEADLINE
+from koophone_async.rollouts.execution.starts import RETRIABLE
 from koophone_async.rollouts.journal import WaitingFor
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
-from koophone_async.rollouts.plan_file import load_plan_file
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
+from koophone_async.rollouts.plans.durations import parse_duration
+from koophone_async.rollouts.plans.file import load_plan_file
+from koophone_async.rollouts.plans.waves import ALL, WavePlan
 from koophone_async.rollouts.requests import go_on
-from koophone_async.rollouts.runner import DEADLINE
-from koophone_async.rollouts.starts import RETRIABLE
-from koophone_async.rollouts.waves import ALL, WavePlan
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from koophone_async.rollouts.waves import Wave
+    from koophone_async.rollouts.plans.waves import Wave
     from koophone_async.session import Session
 
 _LIVING: Final = 60.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from koophone_async.cli.errors import print_stderr
 from koophone_async.cli.id_ranges import shorten
-from koophone_async.rollouts.reconciliation import reconcile
+from koophone_async.rollouts.execution.reconciliation import reconcile
 
 if TYPE_CHECKING:
     from koophone_async.rollouts import Journal

@@ -14,8 +14,8 @@ from koophone_async.cli.rollouts.options import JournalOption, Run
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
 from koophone_async.rollouts.journal import Journal
-from koophone_async.rollouts.markdown import to_markdown
-from koophone_async.rollouts.report import report as report_of
+from koophone_async.rollouts.reports.markdown import to_markdown
+from koophone_async.rollouts.reports.report import report as report_of
 
 
 class ReportFormat(StrEnum):

@@ -17,9 +17,9 @@ from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import Journal, load_plan, schedules
 from koophone_async.rollouts.cron import Cron
 from koophone_async.rollouts.distributed.hand_over import NEEDS_POSTGRESQL
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.journal.schedules import MissedRuns, Schedule
-from koophone_async.rollouts.zones import zone_of
+from koophone_async.rollouts.plans.zones import zone_of
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:

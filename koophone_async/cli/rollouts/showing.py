@@ -30,10 +30,10 @@ from koophone_async.rollouts import (
     RolloutState,
     json_schema,
 )
-from koophone_async.rollouts.durations import parse_duration
 from koophone_async.rollouts.journal import Target
-from koophone_async.rollouts.last_outcomes import all_outcomes, last_outcomes
-from koophone_async.rollouts.outcomes import PhoneOutcome
+from koophone_async.rollouts.plans.durations import parse_duration
+from koophone_async.rollouts.reports.last_outcomes import all_outcomes, last_outcomes
+from koophone_async.rollouts.reports.outcomes import PhoneOutcome
 from koophone_async.rollouts.requests import describe_state
 from koophone_async.session import utc_now
 

@@ -21,7 +21,7 @@ from koophone_async.cli.view import Output
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import Journal
 from koophone_async.rollouts.distributed.hand_over import NEEDS_POSTGRESQL, QUEUE
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 
 if TYPE_CHECKING:
     from koophone_async.cli.settings import Settings

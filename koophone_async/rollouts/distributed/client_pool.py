@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field
 
-from koophone_async.rollouts.clients import Clients
-from koophone_async.rollouts.starts import check_account
+from koophone_async.rollouts.execution.clients import Clients
+from koophone_async.rollouts.execution.starts import check_account
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from koophone_async.rollouts.journal import RolloutRecord
-    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.plans.plan import Plan
     from koophone_async.session import Session
 
 _Key: TypeAlias = tuple[str, int]

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from koophone_async.rollouts.distributed.sharded_waves import ShardedWaves
-from koophone_async.rollouts.drive import Drive, OnEnd
+from koophone_async.rollouts.execution.drive import Drive, OnEnd
+from koophone_async.rollouts.execution.restore import restore
+from koophone_async.rollouts.execution.runner import Runner
 from koophone_async.rollouts.journal import RolloutState
 from koophone_async.rollouts.journal.records import AdmissionState
-from koophone_async.rollouts.restore import restore
-from koophone_async.rollouts.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from koophone_async.rollouts.attempt import Attempt
-    from koophone_async.rollouts.clients import Clients
     from koophone_async.rollouts.distributed.sharded_waves import HandOut
+    from koophone_async.rollouts.execution.attempt import Attempt
+    from koophone_async.rollouts.execution.clients import Clients
+    from koophone_async.rollouts.execution.restore import SentChunk
     from koophone_async.rollouts.journal import Driver
     from koophone_async.rollouts.journal.shards import ShardRecord
-    from koophone_async.rollouts.plan import Plan
-    from koophone_async.rollouts.restore import SentChunk
+    from koophone_async.rollouts.plans.plan import Plan
 
 
 @define(eq=False)

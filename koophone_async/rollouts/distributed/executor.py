@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 from attrs import define, field
 
-from koophone_async.rollouts.attempt_plans import plan_of
 from koophone_async.rollouts.distributed.client_pool import ClientPool
 from koophone_async.rollouts.distributed.coordination import Coordination
 from koophone_async.rollouts.distributed.hand_over import HANDOVER
 from koophone_async.rollouts.distributed.shard_run import ShardRun
+from koophone_async.rollouts.execution.attempt_plans import plan_of
+from koophone_async.rollouts.execution.starts import last_attempt
 from koophone_async.rollouts.journal import LeaseHeld, RolloutState
 from koophone_async.rollouts.journal.lease import LeaseKey
-from koophone_async.rollouts.plan import Plan
-from koophone_async.rollouts.starts import last_attempt
+from koophone_async.rollouts.plans.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,12 +9,12 @@ from attrs import frozen
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.journal import RolloutState
 from koophone_async.rollouts.journal.encoding import Codec
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 
 if TYPE_CHECKING:
     from koophone_async.rollouts.distributed.executor import Dispatch
+    from koophone_async.rollouts.execution.starts import Start
     from koophone_async.rollouts.journal import Journal
-    from koophone_async.rollouts.starts import Start
 
 NEEDS_POSTGRESQL: Final = "is a file; workers need one in PostgreSQL"
 QUEUE: Final = "koophone"

@@ -21,12 +21,12 @@ from procrastinate.jobs import Job, Status
 
 from koophone_async.rollouts.distributed.tables import connection_options, create_tables
 from koophone_async.rollouts.journal.errors import JournalError
-from koophone_async.rollouts.journal.postgresql_errors import problem_of
+from koophone_async.rollouts.journal.postgresql.errors import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+    from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
     from koophone_async.rollouts.journal.shards import ShardRecord
 
 DRIVE: Final = "drive"

@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from attrs import define, field
 
-from koophone_async.rollouts.admission import Admission
-from koophone_async.rollouts.attempt import Attempt
-from koophone_async.rollouts.call_log import HELD_ELSEWHERE
 from koophone_async.rollouts.distributed.sharded_waves import TAKEN
+from koophone_async.rollouts.execution.admission import Admission
+from koophone_async.rollouts.execution.attempt import Attempt
+from koophone_async.rollouts.execution.call_log import HELD_ELSEWHERE
+from koophone_async.rollouts.execution.local_waves import opener
+from koophone_async.rollouts.execution.phones import IN_FLIGHT, PhoneTable
+from koophone_async.rollouts.execution.pipeline import Pipeline
+from koophone_async.rollouts.execution.restore import resume_chunks
+from koophone_async.rollouts.execution.runner import ANSWER_SECONDS, INTERRUPTED
+from koophone_async.rollouts.execution.stop_tally import StopTally
 from koophone_async.rollouts.journal import JournalError, LeaseLost
 from koophone_async.rollouts.journal.records import AdmissionState
 from koophone_async.rollouts.journal.shards import STOPPED
-from koophone_async.rollouts.local_waves import opener
-from koophone_async.rollouts.phones import IN_FLIGHT, PhoneTable
-from koophone_async.rollouts.pipeline import Pipeline
-from koophone_async.rollouts.restore import resume_chunks
-from koophone_async.rollouts.runner import ANSWER_SECONDS, INTERRUPTED
-from koophone_async.rollouts.steps import next_step
-from koophone_async.rollouts.stop_rule import StopRule
-from koophone_async.rollouts.stop_tally import StopTally
+from koophone_async.rollouts.plans.steps import next_step
+from koophone_async.rollouts.plans.stop_rule import StopRule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from koophone_async.batches import Outcome
-    from koophone_async.rollouts.clients import Clients
+    from koophone_async.rollouts.execution.clients import Clients
     from koophone_async.rollouts.journal import Journal, Target
     from koophone_async.rollouts.journal.shards import ShardDriver
-    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.plans.plan import Plan
 
 _POLL_INTERVAL: Final = 0.5
 """Seconds between polls for whether the rollout admits calls."""

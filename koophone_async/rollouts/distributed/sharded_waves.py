@@ -11,20 +11,20 @@ from attrs import define, field
 
 from koophone_async.batches import State
 from koophone_async.rollouts.distributed.sharding import Cutter, shard_size
+from koophone_async.rollouts.execution.phones import IN_FLIGHT, PENDING
+from koophone_async.rollouts.execution.restore import resume_chunks
 from koophone_async.rollouts.journal.records import AdmissionState
-from koophone_async.rollouts.phones import IN_FLIGHT, PENDING
-from koophone_async.rollouts.restore import resume_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from koophone_async.batches import Outcome
-    from koophone_async.rollouts.attempt import Attempt
+    from koophone_async.rollouts.execution.attempt import Attempt
+    from koophone_async.rollouts.execution.restore import SentChunk
     from koophone_async.rollouts.journal import Journal, Result, Target
     from koophone_async.rollouts.journal.encoding import Start
     from koophone_async.rollouts.journal.shards import NewShard, ShardRecord
-    from koophone_async.rollouts.plan import Plan
-    from koophone_async.rollouts.restore import SentChunk
+    from koophone_async.rollouts.plans.plan import Plan
 
 POLL_INTERVAL: Final = 0.5
 """Seconds between polls for what workers have done."""

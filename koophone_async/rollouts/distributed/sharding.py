@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import define, field
 
+from koophone_async.rollouts.execution.server_queues import needs_servers_apart
 from koophone_async.rollouts.journal.shards import NewShard
-from koophone_async.rollouts.server_queues import needs_servers_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from koophone_async.rollouts.journal import ChunkRecord, Target
     from koophone_async.rollouts.journal.encoding import Start
-    from koophone_async.rollouts.plan import Plan
+    from koophone_async.rollouts.plans.plan import Plan
 
 _Key: TypeAlias = tuple[int, str | None]
 """Selection and server of the phones of a shard."""

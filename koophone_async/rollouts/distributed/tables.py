@@ -8,12 +8,12 @@ from procrastinate.schema import SchemaManager
 from psycopg import errors
 
 from koophone_async.rollouts.journal.errors import JournalError
-from koophone_async.rollouts.journal.postgresql_connection import connect, parameters_of
+from koophone_async.rollouts.journal.postgresql.connection import connect, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+    from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 
 _LOCK: Final = int.from_bytes(b"KPrq")
 """Of whoever creates the tables in this database."""

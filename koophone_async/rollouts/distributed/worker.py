@@ -16,19 +16,19 @@ from koophone_async.rollouts import events
 from koophone_async.rollouts.distributed.executor import Executor
 from koophone_async.rollouts.distributed.hand_over import HANDOVER, QUEUE, release
 from koophone_async.rollouts.distributed.jobs import DRIVE, RUN_SHARD, START_SCHEDULES, drive_queue
+from koophone_async.rollouts.execution.starts import create
 from koophone_async.rollouts.journal import JournalError, schema
 from koophone_async.rollouts.journal.lease import LeaseKey
 from koophone_async.rollouts.journal.workers import NewWorker
 from koophone_async.rollouts.schedules import start_due
-from koophone_async.rollouts.starts import create
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from koophone_async.rollouts.distributed.jobs import Jobs
+    from koophone_async.rollouts.execution.starts import NewOptions
     from koophone_async.rollouts.journal import Journal
-    from koophone_async.rollouts.plan import Plan
-    from koophone_async.rollouts.starts import NewOptions
+    from koophone_async.rollouts.plans.plan import Plan
     from koophone_async.session import Session
 
 _MAX_ROLLOUTS: Final = 100

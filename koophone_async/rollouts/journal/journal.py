@@ -23,7 +23,7 @@ from koophone_async.rollouts.journal.lease import LeaseKey, Leases, lock_lease
 from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
 from koophone_async.rollouts.journal.machine import boot_clock
 from koophone_async.rollouts.journal.opening import open_database
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.journal.queries import WantedResults
 from koophone_async.rollouts.journal.records import Actor
 from koophone_async.rollouts.journal.schedules import ScheduleStore

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from attrs import field, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.rollouts.journal.postgresql_location import SCHEMES, PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import SCHEMES, PostgresLocation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

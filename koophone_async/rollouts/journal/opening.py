@@ -30,7 +30,7 @@ def open_database(
     if isinstance(location, SqliteLocation):
         return SqliteDatabase.open(location, lease_clock or boot_clock, lock_timeout)
     try:
-        from koophone_async.rollouts.journal.postgresql import PostgresDatabase  # noqa: PLC0415 - needs an extra
+        from koophone_async.rollouts.journal.postgresql.driver import PostgresDatabase  # noqa: PLC0415 - needs an extra
     except ImportError as error:  # without its binary wheel psycopg is installed, but not importable
         problem = f"PostgreSQL needs psycopg, which cannot be imported: pip install '{EXTRA}' ({error})"
         raise InvalidRequest("", "journal", problem, Rule.MISSING) from None

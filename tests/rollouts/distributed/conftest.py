@@ -9,16 +9,16 @@ from attrs import define, field
 
 from koophone_async.rollouts.distributed.executor import Executor
 from koophone_async.rollouts.distributed.hand_over import release
-from koophone_async.rollouts.starts import NewOptions, create
+from koophone_async.rollouts.execution.starts import NewOptions, create
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
 
     from koophone_async import Session
+    from koophone_async.rollouts.execution.starts import Start
     from koophone_async.rollouts.journal import Journal
     from koophone_async.rollouts.journal.shards import ShardRecord
-    from koophone_async.rollouts.plan import Plan
-    from koophone_async.rollouts.starts import Start
+    from koophone_async.rollouts.plans.plan import Plan
 
 INTERVAL = 10.0
 

@@ -9,9 +9,9 @@ import pytest
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import Rollout
+from koophone_async.rollouts.execution.starts import create
 from koophone_async.rollouts.journal import LeaseHeld
 from koophone_async.rollouts.journal.lease import LeaseKey
-from koophone_async.rollouts.starts import create
 from tests.rollouts.distributed.test_waves import RUN, plan, wait_until
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 from koophone_async.rollouts.distributed.jobs import DRIVE, RUN_SHARD, Jobs, drive_queue
 from koophone_async.rollouts.journal import Journal, JournalError, NewRollout
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.journal.shards import NewShard
 from tests.rollouts.journal.samples import targets
 

@@ -16,7 +16,7 @@ from koophone_async.rollouts.cron import Cron
 from koophone_async.rollouts.distributed.jobs import START_SCHEDULES, Jobs, drive_queue
 from koophone_async.rollouts.distributed.worker import Worker, WorkerOptions
 from koophone_async.rollouts.journal import Journal
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.schedules import add_schedule
 
 if TYPE_CHECKING:

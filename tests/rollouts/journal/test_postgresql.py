@@ -16,9 +16,9 @@ from koophone_async.rollouts.journal import (
     JournalError,
     NewRollout,
     RolloutState,
-    postgresql_connection,
 )
 from koophone_async.rollouts.journal import schema as tables
+from koophone_async.rollouts.journal.postgresql import connection as connections
 from tests.rollouts.journal.samples import all_results, result, run_sql, targets
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ async def test_a_schema_that_an_administrator_has_created_is_used(location: str)
 
 
 async def test_an_old_server_is_refused(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql_connection, "MIN_VERSION", 990_000)
+    monkeypatch.setattr(connections, "MIN_VERSION", 990_000)
 
     assert await refusal(location) == "needs PostgreSQL 99 or newer"
 
@@ -297,8 +297,8 @@ async def test_a_server_that_is_not_there_is_reported(unused_tcp_port: int) -> N
 
 async def test_a_missing_package_is_named(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    for name in ("postgresql", "postgresql_connection", "postgresql_errors", "postgresql_schema"):
-        monkeypatch.delitem(sys.modules, f"koophone_async.rollouts.journal.{name}", raising=False)
+    for name in ("driver", "connection", "errors", "schema"):
+        monkeypatch.delitem(sys.modules, f"koophone_async.rollouts.journal.postgresql.{name}", raising=False)
 
     with pytest.raises(InvalidRequest, match=r"pip install 'koophone-async\[distributed\]'"):
         await Journal.open(location)

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.journal.location import parse_location
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 
 
 def parse(url: str) -> PostgresLocation:

@@ -16,12 +16,12 @@ from koophone_async.rollouts.journal import (
     JournalError,
     LeaseLost,
     NewRollout,
-    postgresql,
-    postgresql_connection,
 )
 from koophone_async.rollouts.journal.location import parse_location
-from koophone_async.rollouts.journal.postgresql import RECONNECT_TIMEOUT, PostgresDatabase
-from koophone_async.rollouts.journal.postgresql_location import PostgresLocation
+from koophone_async.rollouts.journal.postgresql import connection as connections
+from koophone_async.rollouts.journal.postgresql import driver as postgresql
+from koophone_async.rollouts.journal.postgresql.driver import RECONNECT_TIMEOUT, PostgresDatabase
+from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from tests.postgresql_proxy import Cut, Proxy
 from tests.postgresql_server import PostgresServer
 from tests.rollouts.journal.samples import (
@@ -143,7 +143,7 @@ async def test_a_driver_that_was_replaced_while_it_was_cut_off_sends_nothing(
 async def test_a_connection_without_answers_is_given_up(
     proxy: Proxy, location: str, rollout: RolloutRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_connection, "ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "ANSWER_TIMEOUT", 0.2)
     async with await Journal.open(through(proxy, location)) as journal:
         driver = await journal.acquire(rollout.id)
         chunk = driver.plan_chunk(0, range(2))

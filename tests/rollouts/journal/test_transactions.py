@@ -20,7 +20,7 @@ from koophone_async.rollouts.journal import (
     RequestKind,
     RolloutState,
 )
-from koophone_async.rollouts.journal import postgresql_connection as connections
+from koophone_async.rollouts.journal.postgresql import connection as connections
 from tests.rollouts.journal.samples import change_holder, only_chunk, run_in_journal, run_sql, send
 
 if TYPE_CHECKING:

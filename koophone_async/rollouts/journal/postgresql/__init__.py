@@ -1,0 +1,1 @@
+"""The journal in a PostgreSQL server, which several machines can share."""
