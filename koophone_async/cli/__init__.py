@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import NoReturn
 
-from koophone_async.cli.encoding import escape_unencodable
-from koophone_async.cli.terminal import visible
+from koophone_async.cli.output.encoding import escape_unencodable
+from koophone_async.cli.output.terminal import visible
 
 MISSING_EXTRA = "koophone: the command line needs typer and rich: pip install 'koophone-async[cli]'"
 FAILED = 1

@@ -16,7 +16,7 @@ from typer.models import CommandInfo
 from koophone_async import __version__
 from koophone_async.cli import help_text
 from koophone_async.cli.lazy_groups import Builders, Click, group
-from koophone_async.cli.terminal import visible
+from koophone_async.cli.output.terminal import visible
 
 
 def _show_version(requested: bool) -> None:
@@ -28,7 +28,7 @@ def _show_version(requested: bool) -> None:
 def _check_secret(value: str | None, option: str, check: Callable[[str], object]) -> str | None:
     """Return the value of a global option that may be secret, after reading and checking it."""
     if value:
-        from koophone_async.cli.input_files import secret_value  # noqa: PLC0415 - slow to import
+        from koophone_async.cli.parameters.input_files import secret_value  # noqa: PLC0415 - slow to import
         from koophone_async.errors import InvalidRequest  # noqa: PLC0415 - as above
 
         try:
@@ -134,7 +134,7 @@ def _command(name: str, module: str) -> Click:
 
 def _events() -> Click:
     text = "Receive game events: players entering and quitting games, heartbeats."
-    return get_group(group(("events",), text, dict, {"serve": partial(_command, "serve", "events")}))
+    return get_group(group(("events",), text, dict, {"serve": partial(_command, "serve", "commands.events")}))
 
 
 _ROLLOUTS: Final = {
@@ -188,11 +188,11 @@ def _function(path: str, module: str, function: str) -> Click:
 
 
 def _operations(*services: str) -> Callable[[], Builders]:
-    return lambda: _module("operation_commands").groups(*services)
+    return lambda: _module("commands.operation_commands").groups(*services)
 
 
 def _cph() -> Click:
-    options = _module("cph_options").start
+    options = _module("parameters.cph_options").start
     cph = group(("cph",), None, _operations("cph", "gaming"))
     cph.callback(help=help_text.unwrap(options.__doc__))(options)
     return get_group(cph)
@@ -217,7 +217,7 @@ app: typer.Typer = group(
     None,
     _operations("koophone"),
     {
-        **{name: partial(_command, name, module) for name, module in _COMMANDS.items()},
+        **{name: partial(_command, name, f"commands.{module}") for name, module in _COMMANDS.items()},
         "rollout": _rollout,
         "events": _events,
         "cph": _cph,

@@ -101,11 +101,11 @@ def _values(values: list[str], incomplete: str, line: _Line) -> Iterator[Candida
             case "@profiles":
                 yield from map(Candidate, _profiles())
             case "@rollouts":
-                from koophone_async.cli import listed_rollouts  # noqa: PLC0415 - only this opens the journal
+                from koophone_async.cli.targets import listed_rollouts  # noqa: PLC0415 - only this opens the journal
 
                 yield from (Candidate(*pair) for pair in listed_rollouts.listed(line.options))
             case "@ids" | "@names":
-                from koophone_async.cli.listed_ids import listed  # noqa: PLC0415 - only this asks the service
+                from koophone_async.cli.targets.listed_ids import listed  # noqa: PLC0415 - only this asks the service
 
                 field = kind.removeprefix("@").removesuffix("s")
                 yield from (Candidate(*pair) for pair in listed(operation, field, incomplete, line.options))

@@ -9,8 +9,8 @@ from typing import Final
 
 from attrs import define
 
-from koophone_async.cli.status_line import print_above
-from koophone_async.cli.terminal import visible
+from koophone_async.cli.output.status_line import print_above
+from koophone_async.cli.output.terminal import visible
 from koophone_async.errors import (
     AuthenticationFailed,
     BadEndpoint,
@@ -130,7 +130,7 @@ def _if_lost(name: str) -> str:
     """Return what to know of a call of an operation that may have been executed."""
     # Imported here, because commands without an error need none of it.
     from koophone_async.catalogue import OPERATIONS  # noqa: PLC0415
-    from koophone_async.cli.services import Entry  # noqa: PLC0415
+    from koophone_async.cli.commands.services import Entry  # noqa: PLC0415
 
     operation = OPERATIONS.get(name)
     only_reads = operation is not None and not Entry(operation).changes_something

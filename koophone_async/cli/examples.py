@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from koophone_async.cli.services import Entry
+from koophone_async.cli.commands.services import Entry
 
 _ARGUMENTS: Final = {
     "koophone.apps.install": (

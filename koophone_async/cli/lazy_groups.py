@@ -94,7 +94,7 @@ def group(
             """Run the command, once for each profile if there are several."""
             if len(ctx.params.get("profile") or ()) < 2:
                 return super().invoke(ctx)
-            from koophone_async.cli.profiles import run_over  # noqa: PLC0415 - slow to import
+            from koophone_async.cli.targets.profiles import run_over  # noqa: PLC0415 - slow to import
 
             return run_over(ctx, super().invoke)
 

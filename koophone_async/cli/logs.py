@@ -7,8 +7,8 @@ import traceback
 from types import TracebackType
 from typing import TypeAlias
 
-from koophone_async.cli.status_line import print_above
-from koophone_async.cli.terminal import visible
+from koophone_async.cli.output.status_line import print_above
+from koophone_async.cli.output.terminal import visible
 
 _ExceptionInfo: TypeAlias = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

@@ -15,13 +15,13 @@ from koophone_async.batches import Outcome
 from koophone_async.cli import discard_stdout
 from koophone_async.cli.errors import NO_RESULTS, STOPPED, Exit, print_stderr, report_error
 from koophone_async.cli.interruption import Interrupted, interruptible
-from koophone_async.cli.outcome_printer import OutcomePrinter
-from koophone_async.cli.pivot import Pivot
-from koophone_async.cli.progress import Progress, Work
-from koophone_async.cli.resume_tokens import wait_commands
-from koophone_async.cli.rows import value_rows
-from koophone_async.cli.summary import Tally, print_summary
-from koophone_async.cli.view_rows import Arranged
+from koophone_async.cli.output.outcome_printer import OutcomePrinter
+from koophone_async.cli.output.pivot import Pivot
+from koophone_async.cli.output.progress import Progress, Work
+from koophone_async.cli.output.resume_tokens import wait_commands
+from koophone_async.cli.output.rows import value_rows
+from koophone_async.cli.output.summary import Tally, print_summary
+from koophone_async.cli.output.view_rows import Arranged
 from koophone_async.errors import InvalidRequest, KooPhoneError
 
 

@@ -11,7 +11,7 @@ from attrs import asdict
 
 from koophone_async import CloudPhone, KooPhone, ResumeToken, State
 from koophone_async.batches import StartedCall
-from koophone_async.cli import cph, koophone
+from koophone_async.cli.commands import cph, koophone
 from koophone_async.cph import Route
 from koophone_async.emulator import Durations, Emulator, Fail, Refuse, Stick
 from koophone_async.errors import InvalidRequest

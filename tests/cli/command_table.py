@@ -10,17 +10,17 @@ import attrs
 from typer.main import get_command
 
 from koophone_async.cli.app import app
-from koophone_async.cli.columns import Columns
 from koophone_async.cli.command_table import FILE, Entry, Table
-from koophone_async.cli.koophone import INSTANCES
-from koophone_async.cli.rows import OUTCOME_COLUMNS
-from koophone_async.cli.services import Entry as Operation
-from koophone_async.cli.services import entries
+from koophone_async.cli.commands.koophone import INSTANCES
+from koophone_async.cli.commands.services import Entry as Operation
+from koophone_async.cli.commands.services import entries
+from koophone_async.cli.output.columns import Columns
+from koophone_async.cli.output.rows import OUTCOME_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from koophone_async.cli.fleet_commands import Inventory
+    from koophone_async.cli.commands.fleet_commands import Inventory
 
 INVENTORIES: Final = {
     "phone": "cph.phones.list",

@@ -17,9 +17,10 @@ import attrs
 import pytest
 from typer.testing import CliRunner
 
-from koophone_async.cli import api, config, doctor, exec_command, main, operation_commands, wait
+from koophone_async.cli import main
 from koophone_async.cli.app import app
-from koophone_async.cli.progress import CI_VARIABLES
+from koophone_async.cli.commands import api, config, doctor, exec_command, operation_commands, wait
+from koophone_async.cli.output.progress import CI_VARIABLES
 from koophone_async.cli.rollouts import checking, driving, reporting, requests, scheduling, showing, working
 from koophone_async.cli.runner import exit_code_of
 from koophone_async.emulator import Emulator, Fault

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async.cli import background_emulator
+from koophone_async.cli.commands import background_emulator
 from tests.cli.conftest import Process
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from koophone_async import Outcome, State
-from koophone_async.cli.changes import COLUMNS, Changes, print_changes
-from koophone_async.cli.output import Format
-from koophone_async.cli.progress import Work
-from koophone_async.cli.view import View
+from koophone_async.cli.commands.changes import COLUMNS, Changes, print_changes
+from koophone_async.cli.output.printing import Format
+from koophone_async.cli.output.progress import Work
+from koophone_async.cli.output.view import View
 from koophone_async.errors import NotFound
 
 if TYPE_CHECKING:

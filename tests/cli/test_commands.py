@@ -14,7 +14,7 @@ from typer.main import get_command
 from koophone_async import ResumeToken
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.cli.app import app
-from koophone_async.cli.services import entries, service
+from koophone_async.cli.commands.services import entries, service
 from koophone_async.cph import EncodingFleet, PhoneFleet, ServerFleet
 from koophone_async.services.gaming import fleet as gaming_fleet
 from koophone_async.services.koophone import fleet as koophone_fleet

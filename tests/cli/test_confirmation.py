@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.cli.confirmation import Consequence, confirm
+from koophone_async.cli.commands.confirmation import Consequence, confirm
+from koophone_async.cli.commands.services import entries
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.services import entries
 from koophone_async.emulator import Fault, Refuse
 from koophone_async.errors import InvalidRequest
 

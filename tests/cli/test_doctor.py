@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.cli.checkup import Check, Verdict, examine
+from koophone_async.cli.commands.checkup import Check, Verdict, examine
 from koophone_async.cli.settings import Settings
 from koophone_async.emulator import Emulator
 from koophone_async.emulator.server.faults import from_json

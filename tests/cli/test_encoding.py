@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.encoding import dump_json, escape_unencodable
-from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME_COLUMNS
+from koophone_async.cli.output.encoding import dump_json, escape_unencodable
+from koophone_async.cli.output.printing import Format, printer
+from koophone_async.cli.output.rows import OUTCOME_COLUMNS
 from tests.cli.conftest import started
 
 if TYPE_CHECKING:

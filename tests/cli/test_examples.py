@@ -12,8 +12,8 @@ import pytest
 from typer.main import get_command
 
 from koophone_async.cli.app import app
+from koophone_async.cli.commands.services import Entry, entries
 from koophone_async.cli.examples import examples
-from koophone_async.cli.services import Entry, entries
 from koophone_async.emulator import Fault, Refuse
 from koophone_async.wire import to_wire
 from tests.cli.test_commands import VIDEO

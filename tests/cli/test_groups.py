@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import Outcome, State
-from koophone_async.cli.groups import group, group_lines, group_rows
-from koophone_async.cli.id_ranges import fold, shorten
-from koophone_async.cli.terminal import is_visible, visible, width_of
+from koophone_async.cli.output.groups import group, group_lines, group_rows
+from koophone_async.cli.output.id_ranges import fold, shorten
+from koophone_async.cli.output.terminal import is_visible, visible, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from koophone_async.cli import help_text
 from koophone_async.cli.app import app
-from koophone_async.cli.json_options import first_type
-from koophone_async.cli.options import MethodOptions, ModelOptions
-from koophone_async.cli.services import Entry, entries
+from koophone_async.cli.commands.services import Entry, entries
+from koophone_async.cli.parameters.json_options import first_type
+from koophone_async.cli.parameters.options import MethodOptions, ModelOptions
 from koophone_async.selection import parse
 
 if TYPE_CHECKING:

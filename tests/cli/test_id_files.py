@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from koophone_async import id_files
 from koophone_async.batches import Outcome, State
-from koophone_async.cli.input_files import read_ids
-from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME_COLUMNS
+from koophone_async.cli.output.printing import Format, printer
+from koophone_async.cli.output.rows import OUTCOME_COLUMNS
+from koophone_async.cli.parameters.input_files import read_ids
 from koophone_async.errors import InvalidRequest
 from koophone_async.file_access import bounded
 from koophone_async.id_files import load_ids, parse_ids, parse_stream

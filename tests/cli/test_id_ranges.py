@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.cli.id_ranges import by_number, fold
+from koophone_async.cli.output.id_ranges import by_number, fold
 
 
 def named(before: str, number: int, width: int, after: str) -> str:

@@ -15,10 +15,10 @@ from urllib.request import urlopen
 import pytest
 
 from koophone_async.batches import Outcome, State
+from koophone_async.cli.commands.wait import split
 from koophone_async.cli.errors import MAY_HAVE_RUN, Exit
 from koophone_async.cli.interruption import Interrupted, interruptible, raising
-from koophone_async.cli.resume_tokens import wait_commands
-from koophone_async.cli.wait import split
+from koophone_async.cli.output.resume_tokens import wait_commands
 from koophone_async.emulator import Fault, Stall
 from koophone_async.polling import ResumeToken
 from tests.cli.conftest import COMMAND, Process, interrupted, started

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from typer.models import ArgumentInfo
 
-from koophone_async.cli.call_commands import CallCommand
-from koophone_async.cli.operation_commands import FleetCommand
-from koophone_async.cli.services import Entry, entries
+from koophone_async.cli.commands.call_commands import CallCommand
+from koophone_async.cli.commands.operation_commands import FleetCommand
+from koophone_async.cli.commands.services import Entry, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import State
-from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import OUTCOME_COLUMNS, plain, rows
+from koophone_async.cli.output.printing import Format, printer
+from koophone_async.cli.output.rows import OUTCOME_COLUMNS, plain, rows
 from koophone_async.koophone import Accepted, RunningState, Scene, StartedJob, StartedTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from koophone_async.cli.rows import Row
+    from koophone_async.cli.output.rows import Row
 
 ROWS: list[Row] = [
     {"id": "p1", "state": "failed", "output": "a\nb\n", "value": {"x": [1]}, "none": None},

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.cli.errors import print_stderr
-from koophone_async.cli.status_line import STATUS
+from koophone_async.cli.output.status_line import STATUS
 from tests.cli.screen import Screen
 from tests.cli.terminals import hang_up, in_terminal, shown
 

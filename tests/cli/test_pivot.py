@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.cli.columns import Columns
-from koophone_async.cli.output import Format, Printer
-from koophone_async.cli.pivot import Pivot
-from koophone_async.cli.view import View
+from koophone_async.cli.output.columns import Columns
+from koophone_async.cli.output.pivot import Pivot
+from koophone_async.cli.output.printing import Format, Printer
+from koophone_async.cli.output.view import View
 
 if TYPE_CHECKING:
-    from koophone_async.cli.rows import Row
+    from koophone_async.cli.output.rows import Row
     from tests.cli.conftest import Invoke
 
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import Outcome, State
+from koophone_async.cli.commands.services import entries
 from koophone_async.cli.errors import print_stderr
-from koophone_async.cli.progress import Delay, Meter, Progress, Total, Work, describe, fit, quota_wait
-from koophone_async.cli.selection import Listing, Selection
-from koophone_async.cli.services import entries
-from koophone_async.cli.status_line import STATUS
-from koophone_async.cli.summary import Tally
-from koophone_async.cli.terminal import is_visible, terminal_width, width_of
+from koophone_async.cli.output.progress import Delay, Meter, Progress, Total, Work, describe, fit, quota_wait
+from koophone_async.cli.output.status_line import STATUS
+from koophone_async.cli.output.summary import Tally
+from koophone_async.cli.output.terminal import is_visible, terminal_width, width_of
+from koophone_async.cli.targets.selection import Listing, Selection
 from koophone_async.emulator import Emulator
 from koophone_async.operation import Quota
 from koophone_async.selection import parse

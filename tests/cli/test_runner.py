@@ -4,10 +4,10 @@ import pytest
 
 from koophone_async import AccessKey, Outcome, Password, State
 from koophone_async.batches import STOP_REASONS
-from koophone_async.cli.demo import check_ledger
+from koophone_async.cli.commands.demo import check_ledger
 from koophone_async.cli.errors import Exit, NoCredentials, report_error
+from koophone_async.cli.output.summary import Tally, print_summary
 from koophone_async.cli.settings import describe
-from koophone_async.cli.summary import Tally, print_summary
 from koophone_async.emulator import Emulator
 from koophone_async.errors import (
     AnswerTimedOut,

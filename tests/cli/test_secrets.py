@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from koophone_async.cli.event_secrets import KEY, Secrets
-from koophone_async.cli.input_files import secret_value
+from koophone_async.cli.commands.event_secrets import KEY, Secrets
+from koophone_async.cli.parameters.input_files import secret_value
 from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from koophone_async.cli.call_commands import CallCommand
-from koophone_async.cli.output_selection import OutputCondition
-from koophone_async.cli.services import entries
+from koophone_async.cli.commands.call_commands import CallCommand
+from koophone_async.cli.commands.services import entries
+from koophone_async.cli.targets.output_selection import OutputCondition
 from koophone_async.emulator import Fault, Reset
 from koophone_async.errors import InvalidRequest
 

@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from koophone_async.cli.app import app
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.profiles import current_profile, run_over
+from koophone_async.cli.targets.profiles import current_profile, run_over
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from koophone_async.catalogue import OPERATIONS
 from koophone_async.checks import OneOf
 from koophone_async.cli import help_text
 from koophone_async.cli.app import app
-from koophone_async.cli.options import MethodOptions, ModelOptions
-from koophone_async.cli.services import Entry, entries, service
+from koophone_async.cli.commands.services import Entry, entries, service
+from koophone_async.cli.parameters.options import MethodOptions, ModelOptions
 from koophone_async.wire import spelling
 from tests.wire.documented import REQUEST_FIELDS
 

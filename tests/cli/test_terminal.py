@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async import cli
-from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import print_stderr
 from koophone_async.cli.logs import VisibleFormatter, print_traceback
-from koophone_async.cli.output import Format, print_bytes, print_lines, printer
-from koophone_async.cli.terminal import is_visible, visible
+from koophone_async.cli.output.encoding import dump_json
+from koophone_async.cli.output.printing import Format, print_bytes, print_lines, printer
+from koophone_async.cli.output.terminal import is_visible, visible
 from tests.cli.conftest import settings_of, started
 from tests.cli.terminals import PLAIN, in_terminal, run_in_terminal, shown
 
@@ -299,7 +299,7 @@ WRITERS: Final = {
     "api.py": "an answer as JSON, which is visible",
     "confirmation.py": "the question, without a line end",
     "emulator.py": "its own settings as JSON",
-    "output.py": "the printers of rows",
+    "printing.py": "the printers of rows",
     "status_line.py": "messages, and the line of progress",
     "app.py": "the version, and usage errors",
 }

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from koophone_async.catalogue import OPERATIONS
-from koophone_async.cli.columns import IN_TABLES, Columns
-from koophone_async.cli.output import Format, printer
-from koophone_async.cli.rows import EnumName, item_model, model_fields, rows
-from koophone_async.cli.services import entries
-from koophone_async.cli.tables import table_lines, words
-from koophone_async.cli.terminal import chop, cut, width_of, wrap
+from koophone_async.cli.commands.services import entries
+from koophone_async.cli.output.columns import IN_TABLES, Columns
+from koophone_async.cli.output.printing import Format, printer
+from koophone_async.cli.output.rows import EnumName, item_model, model_fields, rows
+from koophone_async.cli.output.tables import table_lines, words
+from koophone_async.cli.output.terminal import chop, cut, width_of, wrap
 from koophone_async.services.cph.server import ServerState
 from tests.cli.terminals import PLAIN, run_in_terminal
 
 if TYPE_CHECKING:
-    from koophone_async.cli.rows import Row
+    from koophone_async.cli.output.rows import Row
     from koophone_async.operation import AnyOperation
     from tests.cli.conftest import Invoke
 

@@ -9,7 +9,7 @@ import pytest
 
 from koophone_async import Quota
 from koophone_async.batches import State
-from koophone_async.cli.progress import Delay
+from koophone_async.cli.output.progress import Delay
 from koophone_async.cli.rollouts.driving import delay_of
 from koophone_async.emulator import Durations, Emulator, Fail, Omit
 from koophone_async.rollouts.journal import Journal, RolloutState, WaitingFor

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.output.encoding import dump_json
+from koophone_async.cli.output.printing import Format, print_lines, printer
+from koophone_async.cli.output.view import Output
 from koophone_async.cli.rollouts.options import JournalOption
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import Settings, current_settings
-from koophone_async.cli.view import Output
 from koophone_async.rollouts.execution.clients import Clients
 from koophone_async.rollouts.journal import Journal
 from koophone_async.rollouts.journal.location import default_location

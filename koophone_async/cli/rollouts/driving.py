@@ -11,17 +11,17 @@ import typer
 
 from koophone_async.batches import State
 from koophone_async.cli import help_text
-from koophone_async.cli.confirmation import Consequence, Yes, confirm
+from koophone_async.cli.commands.confirmation import Consequence, Yes, confirm
+from koophone_async.cli.commands.journalled import JournalledRun
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.input_files import secret_value
-from koophone_async.cli.journalled import JournalledRun
-from koophone_async.cli.progress import Delay, Total, Work, quota_wait
+from koophone_async.cli.output.progress import Delay, Total, Work, quota_wait
+from koophone_async.cli.output.summary import print_summary
+from koophone_async.cli.parameters.input_files import secret_value
 from koophone_async.cli.rollouts.findings import print_findings
 from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute, follow, with_option_names
 from koophone_async.cli.settings import Settings, current_settings
-from koophone_async.cli.summary import print_summary
 from koophone_async.rollouts import (
     Journal,
     LeaseHeld,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from koophone_async.cli.errors import print_stderr
-from koophone_async.cli.id_ranges import shorten
+from koophone_async.cli.output.id_ranges import shorten
 from koophone_async.rollouts.execution.reconciliation import reconcile
 
 if TYPE_CHECKING:

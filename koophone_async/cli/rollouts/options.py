@@ -8,7 +8,7 @@ import typer
 
 from koophone_async.batches import State
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.journal_option import warn_of_password
+from koophone_async.cli.parameters.journal_option import warn_of_password
 from koophone_async.rollouts import RolloutRecord, RolloutState
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id or name of a rollout, or `last`.")]

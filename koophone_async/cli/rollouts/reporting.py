@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.output import print_lines
+from koophone_async.cli.output.encoding import dump_json
+from koophone_async.cli.output.printing import print_lines
 from koophone_async.cli.rollouts.options import JournalOption, Run
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.output import Format, printer
+from koophone_async.cli.output.printing import Format, printer
+from koophone_async.cli.output.view import Output
 from koophone_async.cli.rollouts.options import JournalOption
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute, with_option_names
 from koophone_async.cli.settings import current_settings
-from koophone_async.cli.view import Output
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import Journal, load_plan, schedules
 from koophone_async.rollouts.cron import Cron

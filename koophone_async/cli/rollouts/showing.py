@@ -11,18 +11,18 @@ from typing import Annotated, Any, Final, cast
 
 import typer
 
-from koophone_async.cli.columns import Columns
-from koophone_async.cli.encoding import dump_json
 from koophone_async.cli.errors import Exit, print_stderr
-from koophone_async.cli.outcome_printer import OutcomePrinter
-from koophone_async.cli.output import Format, print_lines, printer
+from koophone_async.cli.output.columns import Columns
+from koophone_async.cli.output.encoding import dump_json
+from koophone_async.cli.output.outcome_printer import OutcomePrinter
+from koophone_async.cli.output.printing import Format, print_lines, printer
+from koophone_async.cli.output.rows import OUTCOME_COLUMNS
+from koophone_async.cli.output.status_line import STATUS, StatusLine
+from koophone_async.cli.output.view import OUTCOMES, ROWS, Output, View, with_view
 from koophone_async.cli.rollouts.checking import shown_duration
 from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record
 from koophone_async.cli.rollouts.refusals import unless_refused
-from koophone_async.cli.rows import OUTCOME_COLUMNS
 from koophone_async.cli.runner import execute
-from koophone_async.cli.status_line import STATUS, StatusLine
-from koophone_async.cli.view import OUTCOMES, ROWS, Output, View, with_view
 from koophone_async.rollouts import (
     Journal,
     Plan,

@@ -12,12 +12,12 @@ import typer
 from koophone_async import __version__
 from koophone_async.cli.errors import Exit, print_stderr
 from koophone_async.cli.interruption import interruptible
-from koophone_async.cli.output import Format, printer
+from koophone_async.cli.output.printing import Format, printer
+from koophone_async.cli.output.view import Output
 from koophone_async.cli.rollouts.options import JournalOption
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
 from koophone_async.cli.settings import current_settings
-from koophone_async.cli.view import Output
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import Journal
 from koophone_async.rollouts.distributed.hand_over import NEEDS_POSTGRESQL, QUEUE

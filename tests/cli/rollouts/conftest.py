@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async.cli.encoding import dump_yaml
+from koophone_async.cli.output.encoding import dump_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from koophone_async.cli.output import Format
-from koophone_async.cli.terminal import is_visible
+from koophone_async.cli.output.printing import Format
+from koophone_async.cli.output.terminal import is_visible
 from koophone_async.emulator import Fault, Refuse
 from tests.cli.conftest import settings_of, started
 from tests.cli.rollouts.conftest import PHONES, rollout

@@ -1,0 +1,1 @@
+"""Options and arguments of commands: derived from the library, parsed, and validated."""

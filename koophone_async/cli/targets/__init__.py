@@ -1,0 +1,1 @@
+"""The phones, instances and servers that a command works on."""
