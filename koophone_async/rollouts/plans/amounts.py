@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Self
 
@@ -10,8 +11,10 @@ from attrs import frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 
-_MORE: Final = "[0-9]{0,17}"
-"""Further digits: Python converts no text of more than a few thousand."""
+_MAX_PLACES: Final = 17
+"""Decimal places, and digits after the first: Python converts no text of more than a few thousand."""
+
+_MORE: Final = f"[0-9]{{0,{_MAX_PLACES}}}"
 
 AMOUNT_PATTERN: Final = rf"^([1-9]{_MORE}|[0-9]{_MORE}(\.[0-9]{_MORE})?%)$"
 
@@ -24,7 +27,7 @@ class Amount:
     is_percentage: bool = False
 
     def __attrs_post_init__(self) -> None:
-        """Refuse zero, fractions of a phone, and more than 100 %.
+        """Refuse zero, fractions of a phone, more than 100 %, and what `parse` could not read back.
 
         Raises:
             InvalidRequest: The amount is out of range.
@@ -35,6 +38,9 @@ class Amount:
             )
         if self.is_percentage and self.value > 100:
             raise InvalidRequest("", "amount", f"is {self}; at most 100 %", Rule.OUT_OF_RANGE, 100)
+        if self.value >= 10 ** (_MAX_PLACES + 1) or (self.value * 10**_MAX_PLACES).denominator != 1:
+            limit = f"at most {_MAX_PLACES} decimal places, and {_MAX_PLACES + 1} digits before them"
+            raise InvalidRequest("", "amount", f"is {self}; {limit}", Rule.OUT_OF_RANGE, _MAX_PLACES)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -58,7 +64,7 @@ class Amount:
         if self.value.denominator == 1:
             number = str(self.value.numerator)
         else:
-            number = f"{float(self.value):f}".rstrip("0")
+            number = f"{Decimal(self.value.numerator) / Decimal(self.value.denominator):f}"
         return f"{number}%" if self.is_percentage else number
 
     def of(self, total: int) -> Fraction:

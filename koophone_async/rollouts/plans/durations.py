@@ -16,6 +16,8 @@ _PATTERN: Final = "".join(rf"(?:(?P<{unit}>{_DIGITS}(?:\.{_DIGITS})?){unit})?" f
 MAX_DAYS: Final = 3_660
 """Ten years; longer durations are taken for mistakes."""
 
+_MAX_SECONDS: Final = MAX_DAYS * 86_400
+
 
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as `90s`, `10m`, `1h30m` or `2d`.
@@ -31,12 +33,21 @@ def parse_duration(text: str) -> float:
             f"is {text!r}; expected a number with a unit: 90s, 10m, 1h30m, 2d",
             Rule.BAD_FORMAT,
         )
-    seconds = sum(Decimal(count) * _SECONDS[unit] for unit, count in match.groupdict("0").items())
-    if seconds > MAX_DAYS * 86_400:
-        raise InvalidRequest(
-            "", "duration", f"is {text}; at most {MAX_DAYS:,} days", Rule.OUT_OF_RANGE, MAX_DAYS * 86_400
-        )
-    return float(seconds)
+    return check_duration(
+        float(sum(Decimal(count) * _SECONDS[unit] for unit, count in match.groupdict("0").items()))
+    )
+
+
+def check_duration(seconds: float) -> float:
+    """Return seconds, to the microsecond.
+
+    Raises:
+        InvalidRequest: They are negative, or longer than ten years.
+    """
+    if not 0 <= seconds <= _MAX_SECONDS:
+        problem = f"is {seconds:g} s; it must be at least 0, and at most {MAX_DAYS:,} days"
+        raise InvalidRequest("", "duration", problem, Rule.OUT_OF_RANGE, 0 if seconds < 0 else _MAX_SECONDS)
+    return round(float(seconds), 6)
 
 
 def format_duration(seconds: float) -> str:

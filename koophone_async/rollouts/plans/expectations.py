@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
+from math import inf
 from typing import Annotated, Any, Final, TypeAlias, cast
 
 import attrs
@@ -24,7 +25,7 @@ _SHOWN: Final = 200
 def _compile(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     try:
         re.compile(value or "")
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise InvalidRequest(
             "", attribute.name, f"is no regular expression: {error}", Rule.BAD_FORMAT
         ) from None
@@ -95,19 +96,18 @@ class Expect:
     seconds: float | None = field(default=None, metadata=doc("Seconds that it may take at most."))
 
     def __attrs_post_init__(self) -> None:
-        """Refuse an expectation of nothing, or of a negative time.
+        """Refuse an expectation of nothing, or of a time that nothing takes, or anything.
 
         Raises:
-            InvalidRequest: Nothing is expected, or the time is not positive.
+            InvalidRequest: Nothing is expected, or the time is not positive, or not finite.
         """
         if all(value is None for value in (self.output, self.value, self.error_code, self.seconds)):
             raise InvalidRequest(
                 "", "", "expects nothing: it has none of output, value, error_code, seconds", Rule.ALL_MISSING
             )
-        if self.seconds is not None and not self.seconds > 0:
-            raise InvalidRequest(
-                "", "seconds", f"is {self.seconds}; it must be more than 0", Rule.OUT_OF_RANGE, 0
-            )
+        if self.seconds is not None and not 0 < self.seconds < inf:
+            problem = f"is {self.seconds}; it must be more than 0, and finite"
+            raise InvalidRequest("", "seconds", problem, Rule.OUT_OF_RANGE, 0)
 
     def judge(self, outcome: Outcome) -> Outcome:
         """Return an outcome as it counts.

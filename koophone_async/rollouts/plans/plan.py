@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts.plans.context import Context
-from koophone_async.rollouts.plans.durations import Duration, parse_duration
+from koophone_async.rollouts.plans.durations import Duration, check_duration, parse_duration
 from koophone_async.rollouts.plans.expectations import Expect
 from koophone_async.rollouts.plans.fleets import RESOURCES, TAGGED, AnyFleet, open_fleet
 from koophone_async.rollouts.plans.model_types import ListType, ModelType, OneOrManyType
@@ -56,10 +56,7 @@ class Service(StrEnum):
 
 
 def _duration(value: float | str) -> float:
-    seconds = parse_duration(value) if isinstance(value, str) else float(value)
-    if not 0 <= seconds < float("inf"):
-        raise InvalidRequest("", "duration", f"is {value}; it must be at least 0", Rule.OUT_OF_RANGE, 0)
-    return seconds
+    return parse_duration(value) if isinstance(value, str) else check_duration(value)
 
 
 def _optional_duration(value: float | str | None) -> float | None:

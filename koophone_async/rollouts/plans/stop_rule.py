@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -108,7 +109,7 @@ class StopRule:
                 raise InvalidRequest("", "stop", f"names {name} twice", Rule.NOT_UNIQUE)
             values[name] = value.strip()
         after = values.pop("after", "0")
-        if not (after.isascii() and after.isdecimal()):
+        if re.fullmatch("[0-9]{1,18}", after) is None:
             raise InvalidRequest("", "after", f"is {after!r}; it must be a whole number", Rule.WRONG_TYPE)
         limits: dict[str, Any] = {name: _parse_limit(name, value) for name, value in values.items()}
         return cls(**limits, after=int(after))

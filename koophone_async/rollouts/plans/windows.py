@@ -70,11 +70,15 @@ class Window:
     weekdays: tuple[Weekday, ...] = field(default=EVERY_DAY, converter=_weekdays)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a window that never opens.
+        """Refuse a window that never opens, and times that are not of minutes, which `parse` cannot read.
 
         Raises:
-            InvalidRequest: It has no weekday, or it closes when it opens.
+            InvalidRequest: It has no weekday, it closes when it opens, or a time has seconds or a zone.
         """
+        for at in (self.opens, self.closes):
+            if at != time(at.hour, at.minute):
+                problem = f"has the time {at}; it must be of hours and minutes, without a zone"
+                raise InvalidRequest("", "window", problem, Rule.BAD_FORMAT)
         if not self.weekdays:
             raise InvalidRequest("", "window", "never opens: it has no weekday", Rule.TOO_FEW)
         if self.opens == self.closes != time():

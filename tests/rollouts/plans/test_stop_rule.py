@@ -37,6 +37,7 @@ def test_never_is_a_rule_without_limits() -> None:
         "unknown=5,unknown=6",
         "failed=",
         "2%,after=x",
+        "2%,after=" + "9" * 5_000,
         "never,2%",
     ],
 )

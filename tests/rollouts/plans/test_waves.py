@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,11 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts.plans.waves import ALL, Wave, WavePlan, parse_waves
 
 numbers = st.integers(1, 2_000).map(str)
-percentages = st.decimals("0.01", "100", places=2).map(lambda percent: f"{percent}%")
+percentages = st.integers(0, 17).flatmap(
+    lambda places: (
+        st.decimals("1e-17", "100", places=places).filter(bool).map(lambda percent: f"{percent:f}%")
+    )
+)
 
 
 def ends(waves: list[str], total: int) -> tuple[int, ...]:
@@ -59,6 +64,15 @@ def test_waves_that_fall_are_refused(waves: list[str]) -> None:
 
 @given(percentages.map(Wave.parse))
 def test_a_wave_is_read_as_it_was_written(wave: Wave) -> None:
+    assert Wave.parse(str(wave)) == wave
+
+
+@given(st.fractions(0, 100, max_denominator=10**20) | st.integers(0, 10**25), st.booleans())
+def test_what_can_be_a_wave_is_read_as_it_was_written(value: Fraction, is_percentage: bool) -> None:  # noqa: FBT001
+    try:
+        wave = Wave(Fraction(value), is_percentage)
+    except InvalidRequest:
+        return
     assert Wave.parse(str(wave)) == wave
 
 

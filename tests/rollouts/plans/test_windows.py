@@ -121,6 +121,13 @@ def test_a_window_without_weekdays_never_opens() -> None:
         Window(time(5), time(5), "UTC")
 
 
+@pytest.mark.parametrize("at", [time(1, 0, 30), time(1, 0, 0, 5), time(1, tzinfo=UTC)])
+def test_a_window_has_times_of_hours_and_minutes(at: time) -> None:
+    for opens, closes in ((at, time(5)), (time(5), at)):
+        with pytest.raises(InvalidRequest, match="hours and minutes"):
+            Window(opens, closes, "UTC")
+
+
 def test_the_nearest_zone_is_offered() -> None:
     with pytest.raises(InvalidRequest, match="did you mean Asia/Shanghai"):
         Window.parse("01:00-05:00 Asia/Shangai")
