@@ -40,6 +40,8 @@ from koophone_async.polling.duration_model import Lognormal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 
+    from anyio.abc import TaskGroup
+
     from koophone_async.batches.call_log import CallLog, StartedCall
     from koophone_async.batches.chunks import Item, Source
     from koophone_async.batches.verb import RunOptions, Verb
@@ -305,16 +307,22 @@ class Run(Generic[Request, Answer]):
                 async with anyio.create_task_group() as group:
                     if self._intake.needs_read_ahead:
                         group.start_soon(self._intake.read_ahead)
-                    for _ in range(self._options.concurrency):
-                        group.start_soon(self._work)
+                    group.start_soon(self._work, group, self._options.concurrency - 1)
                 await self._recorder.wait_until(lambda: not self._recorder.open)
         except BaseExceptionGroup as raised:
             raise first_error(raised) from None
         finally:
             self._finish()
 
-    async def _work(self) -> None:
+    async def _work(self, group: TaskGroup, more: int) -> None:
+        """Send chunks until there are none.
+
+        The first one starts the next of `more` workers, so that a run has no more of them than calls.
+        """
         while (chunk := await self._intake.next_chunk()) is not None:
+            if more:
+                group.start_soon(self._work, group, more - 1)
+                more = 0
             await self._dispatcher.send(chunk)
             self._intake.end_probe()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
+from koophone_async.checks import Between
 from koophone_async.operation import Answer, Operation, Request, Sender
 from koophone_async.polling.deadlines import Deadline
 
@@ -121,14 +123,17 @@ class Verb(Generic[Request, Answer]):
         return self.operation.batch is not None and self.operation.batch.one_region
 
 
+_AT_LEAST_ONE: Final = Between(1, inf)
+
+
 @frozen
 class RunOptions:
     """Limits of a run."""
 
-    concurrency: int = 32
+    concurrency: int = field(default=32, validator=_AT_LEAST_ONE)
     """Maximum of concurrent calls."""
 
-    in_flight: int = 100_000
+    in_flight: int = field(default=100_000, validator=_AT_LEAST_ONE)
     """Maximum of ids that have been read and not yet reported, however long the input is."""
 
     deadline: float | Deadline | None = Deadline.DEFAULT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -46,6 +46,19 @@ def ids(emulator: Emulator, count: int = 300) -> list[str]:
 
 def states(report: Report) -> dict[str, int]:
     return {state.value: count for state, count in report.counts.items() if count}
+
+
+async def test_a_run_has_no_more_workers_than_calls(emulator: Emulator, koophone: KooPhone) -> None:
+    run = koophone.fleet(ids(emulator, 3), concurrency=10_000).run("id")
+
+    async for _ in run:
+        assert len(asyncio.all_tasks()) < 100
+
+
+@pytest.mark.parametrize("limits", [{"concurrency": 0}, {"concurrency": -1}, {"in_flight": 0}], ids=repr)
+def test_limits_at_which_nothing_is_sent_are_refused(koophone: KooPhone, limits: dict[str, int]) -> None:
+    with pytest.raises(InvalidRequest, match="it must be at least 1"):
+        koophone.fleet(["a"], **cast("dict[str, Any]", limits))
 
 
 async def test_every_phone_runs_the_command_once_and_has_one_outcome(
