@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum, IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
@@ -331,6 +332,15 @@ def test_a_former_name_is_read_if_the_present_one_is_missing(body: dict[str, str
 def test_an_unknown_value_of_a_closed_enum_is_refused() -> None:
     with pytest.raises(ValueError, match="5G"):
         wire.from_wire(Everything, {"key": "a", "network": "5G"})
+
+
+def test_a_deeply_nested_value_spoils_at_most_its_answer() -> None:
+    """At some depths JSON can be decoded, but its values cannot even be shown."""
+    body = b'{"error_code":"0","data":{"jobs":[{"job_id":"j","status":%b%b},{"job_id":"i","status":2}]}}'
+    for depth in (*range(800, 1_000), 5_000):
+        answer = RawResponse(200, {}, body % (b"[" * depth, b"]" * depth))
+        with suppress(UnreadableAnswer):
+            assert [job.id for job in read(jobs.LIST, answer, Edition.CHINA, None).jobs] == ["i"]
 
 
 def test_a_deeply_nested_answer_is_unreadable() -> None:

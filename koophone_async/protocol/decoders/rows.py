@@ -47,8 +47,11 @@ _MAX_LOGGED: Final = 5
 
 _TEXTS: Final = (str, str | None)
 
-_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
-"""What converting a value may raise; times out of range raise the last two."""
+_UNREADABLE: Final = (
+    KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError, RecursionError,
+)  # fmt: skip
+"""What converting a value may raise: arithmetic and operating system errors for times out of range, and the
+last for a value that is nested so deeply that not even an error can show it."""
 
 _recorded: ContextVar[list[UnreadableValue]] = ContextVar("recorded")
 """The unreadable values of the answer that is being read."""
