@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import asdict, define, field
 
 _MAX_RECORDS: Final = 1000
+
+MAX_BATCHES: Final = 1_000
+"""How many batches of an operation are counted as such: those of 100,000 phones, a hundred at a time."""
 
 
 @define
@@ -41,6 +44,37 @@ class RequestRecord:
 
 
 @define(eq=False)
+class _Executions:
+    """How often an operation was executed, by id.
+
+    Clients name the same ids together again and again, so batches are counted, in one step instead of a
+    hundred. The ids in them are counted when somebody asks, or, once there are too many batches, one batch
+    for each new one.
+    """
+
+    _counts: Counter[str] = field(factory=Counter[str])
+    _batches: OrderedDict[tuple[str, ...], int] = field(factory=OrderedDict[tuple[str, ...], int], init=False)
+    """How often each batch came since its ids were last counted."""
+
+    def add(self, ids: tuple[str, ...]) -> None:
+        """Count one execution for each of some ids."""
+        self._batches[ids] = self._batches.get(ids, 0) + 1
+        if len(self._batches) > MAX_BATCHES:
+            self._count_oldest()
+
+    def by_id(self) -> dict[str, int]:
+        """Return the counts."""
+        while self._batches:
+            self._count_oldest()
+        return dict(self._counts)
+
+    def _count_oldest(self) -> None:
+        ids, times = self._batches.popitem(last=False)
+        for id in ids:
+            self._counts[id] += times
+
+
+@define(eq=False)
 class Ledger:
     """What was really executed, for tests to compare outcomes with."""
 
@@ -50,19 +84,19 @@ class Ledger:
     recent_requests: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_MAX_RECORDS))
     """The last 1,000 requests, oldest first, including those that are not answered yet."""
 
-    _executions: dict[str, Counter[str]] = field(factory=dict[str, Counter[str]])
+    _executions: dict[str, _Executions] = field(factory=dict[str, _Executions])
 
     def executed(self, operation: str, ids: Iterable[str]) -> None:
         """Record that an operation was executed for each of some ids."""
         if executed := tuple(ids):
-            counts = self._executions.get(operation)
-            if counts is None:
-                counts = self._executions[operation] = Counter()
-            counts.update(executed)
+            if operation not in self._executions:
+                self._executions[operation] = _Executions()
+            self._executions[operation].add(executed)
 
     def executions(self, operation: str) -> dict[str, int]:
         """Return how often an operation was executed, by id."""
-        return dict(self._executions.get(operation, {}))
+        executions = self._executions.get(operation)
+        return executions.by_id() if executions else {}
 
     def received(self, request: RequestRecord) -> None:
         """Record a request that has arrived."""
@@ -71,7 +105,7 @@ class Ledger:
 
     def to_json(self) -> dict[str, Any]:
         """Return the executions by operation and id, and the number of requests."""
-        executions = {name: dict(ids) for name, ids in self._executions.items()}
+        executions = {name: executions.by_id() for name, executions in self._executions.items()}
         return {"executions": executions, "requests": self.requests}
 
     def requests_to_json(self) -> list[dict[str, Any]]:
@@ -81,4 +115,4 @@ class Ledger:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Restore executions and counts from the result of `to_json`."""
         self.requests = snapshot["requests"]
-        self._executions = {name: Counter(ids) for name, ids in snapshot["executions"].items()}
+        self._executions = {name: _Executions(Counter(ids)) for name, ids in snapshot["executions"].items()}
