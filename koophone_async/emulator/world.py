@@ -114,13 +114,13 @@ class World:
         """Return every phone that is visible."""
         return (phone for phone in self.fleet if phone.id not in self.undelivered)
 
-    def chosen(self, ids: Iterable[str], unknown: str = "1001") -> list[Phone]:
+    def chosen(self, ids: Iterable[str], unknown: str = "1001") -> tuple[Phone, ...]:
         """Return the phones that a call names, each one once.
 
         Raises:
             Refusal: One of them is unknown (the code is `unknown`), or they are not all of one region (1002).
         """
-        names = dict.fromkeys(ids)
+        names = tuple(ids)
         try:
             phones = self.fleet.all_of(names)
         except KeyError as error:
@@ -132,7 +132,7 @@ class World:
             raise koophone_refusal("1002")
         return phones
 
-    def free(self, ids: Iterable[str], unknown: str = "1001") -> list[Phone]:
+    def free(self, ids: Iterable[str], unknown: str = "1001") -> tuple[Phone, ...]:
         """Return the phones that a call names, all of them free for work.
 
         Raises:

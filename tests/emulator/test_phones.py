@@ -199,22 +199,24 @@ def test_a_region_without_servers_sells_no_phones(fleet: Fleet) -> None:
 
 
 def test_a_phone_that_was_named_is_gone_once_it_is_removed(fleet: Fleet) -> None:
-    assert fleet.all_of(["phone0001", "phone0002"]) == [fleet["phone0001"], fleet["phone0002"]]
+    assert fleet.all_of(("phone0001", "phone0002")) == (fleet["phone0001"], fleet["phone0002"])
     fleet.remove("phone0002")
 
     assert fleet.find("phone0002") is None
     with pytest.raises(KeyError, match="phone0002"):
-        fleet.all_of(["phone0001", "phone0002", "phone0999"])
+        fleet.all_of(("phone0001", "phone0002"))
 
 
 def test_a_restored_fleet_has_no_phone_that_was_named_before(fleet: Fleet) -> None:
     before = fleet.snapshot()
     bought = fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0]).id
-    assert fleet.find(bought)
+    assert fleet.all_of((bought, "phone0001"))
 
     fleet.restore(before)
 
     assert fleet.find(bought) is None
+    with pytest.raises(KeyError, match=bought):
+        fleet.all_of((bought, "phone0001"))
 
 
 def test_a_fact_of_many_phones_is_that_of_each(fleet: Fleet) -> None:
@@ -227,11 +229,28 @@ def test_a_fact_of_many_phones_is_that_of_each(fleet: Fleet) -> None:
     assert Phone.running.of(phones) == [phone.running for phone in phones]
 
 
+def test_a_group_has_each_phone_once_however_often_it_is_named(fleet: Fleet) -> None:
+    named = ("phone0002", "phone0001", "phone0002")
+
+    assert [[phone.id for phone in fleet.all_of(named)] for _ in range(2)] == [["phone0002", "phone0001"]] * 2
+
+
 def test_more_phones_can_be_named_than_are_remembered(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("koophone_async.emulator.fleet.MAX_KNOWN", 2)
-    ids = [phone.id for phone in fleet.page(0, 5)]
+    monkeypatch.setattr("koophone_async.emulator.fleet.MAX_GROUPS", 2)
+    ids = tuple(phone.id for phone in fleet.page(0, 5))
+    groups = [ids[first:] for first in range(5)]
 
-    assert [phone.id for phone in fleet.all_of(ids)] == ids
+    assert [tuple(phone.id for phone in fleet.all_of(group)) for group in groups] == groups
+
+
+def test_a_bought_phone_is_found_in_a_group_that_named_it_in_vain(fleet: Fleet) -> None:
+    with pytest.raises(KeyError, match="phone0121"):
+        fleet.all_of(("phone0001", "phone0121"))
+
+    bought = fleet.add("new", "cn-north-4", MODELS[0], RELEASES[0])
+
+    assert fleet.all_of(("phone0001", "phone0121")) == (fleet["phone0001"], bought)
 
 
 def test_the_number_of_a_removed_phone_is_not_reused(fleet: Fleet) -> None:
