@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from koophone_async import Edition
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.emulator.server.errors import Refusal
-from koophone_async.emulator.server.fast_parsing import fast_parser
+from koophone_async.emulator.server.fast_parsing import MAX_REMEMBERED_SIZE, fast_parser
 from koophone_async.emulator.server.request_parsing import HttpRequest, parse_request
 from koophone_async.emulator.server.wire_structs import fields_of, wire_struct
 from koophone_async.services.koophone import commands, instances, jobs
@@ -75,6 +75,17 @@ def test_both_parsers_agree_at_the_edges(body: bytes) -> None:
     fast, slow = (HttpRequest({}, query, body, "r1") for query in ((), ONE_PARAMETER))
 
     assert outcome(commands.RUN, fast) == outcome(commands.RUN, slow)
+
+
+@pytest.mark.parametrize("padding, is_remembered", [(0, True), (MAX_REMEMBERED_SIZE, False)])
+def test_only_bodies_of_a_bounded_size_are_remembered(padding: int, is_remembered: bool) -> None:  # noqa: FBT001
+    parse = fast_parser(instances.STATUS)
+    assert parse is not None
+    body = b'{"instance_ids": ["a", "b"]}' + b" " * padding
+    first, second = parse(body), parse(body)
+
+    assert first == second == instances.InstancesRequest(("a", "b"))
+    assert (first is second) is is_remembered
 
 
 Classes = Callable[[type[Any]], type[Any]]

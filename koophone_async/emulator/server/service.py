@@ -250,15 +250,21 @@ def _refusal(refuse: Refuse) -> Refusal:
     return Refusal(refuse.status, refuse.code, message, "injected by a fault", headers)
 
 
-def _ids(operation: AnyOperation, request: object) -> list[str]:
+def _ids(operation: AnyOperation, request: object) -> tuple[str, ...]:
     """Return the ids in a request: instances, phones or servers, or else one task, job or resource."""
     if operation.batch is not None:
         items = getattr(request, operation.batch.field) or getattr(request, "servers", ())
         if items and not isinstance(items[0], str):
             items = [_id_of(item) or str(item) for item in items]
-        return list(dict.fromkeys(items))
+        return _distinct(tuple(items))
     own = _id_of(request)
-    return [own] if own else []
+    return (own,) if own else ()
+
+
+@lru_cache(maxsize=1_000)
+def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return each of some ids once; most are named together again."""
+    return tuple(dict.fromkeys(ids))
 
 
 def _id_of(item: object) -> str | None:
