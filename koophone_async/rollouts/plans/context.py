@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, cast
 from attrs import evolve, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
-from koophone_async.file_access import UnusableFile, open_bounded
+from koophone_async.file_access import UnusableFile, read_secret
 from koophone_async.text_input import decode_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Reference:
         """Return the present value; the last line end of a file is not part of it.
 
         Raises:
-            InvalidRequest: The variable is not set, or the file cannot be read.
+            InvalidRequest: The variable is not set, or the file cannot be read, or can be changed by others.
         """
         if self.kind == "env":
             value = os.environ.get(self.name)
@@ -47,8 +47,7 @@ class Reference:
                 )
             return value
         try:
-            with open_bounded(self.name, MAX_BYTES) as stream:
-                return decode_text(stream.read()).rstrip("\r\n")
+            return decode_text(read_secret(self.name, MAX_BYTES)).rstrip("\r\n")
         except (UnusableFile, ValueError) as error:
             problem = str(error)
         except OSError as error:

@@ -217,6 +217,22 @@ def test_a_step_stays_what_it_is() -> None:
     assert StepType().read(step, Context()) is step
 
 
+def test_a_file_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    (file := tmp_path / "link").write_text("https://x/y\n")
+    file.chmod(0o620)
+
+    with pytest.raises(InvalidRequest, match=r"link can be changed by others \(mode 0620\); set it to 0600"):
+        Reference("file", str(file)).read()
+
+
+def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (file := tmp_path / "link").write_text("https://x/y\n")
+    file.chmod(0o644)
+
+    assert Reference("file", str(file)).read() == "https://x/y"
+    assert caplog.messages == [f"{file} can be read by others (mode 0644); set it to 0600"]
+
+
 def test_a_file_is_read_without_its_last_line_end(tmp_path: Path) -> None:
     (tmp_path / "link").write_text("https://x/y\n")
 
