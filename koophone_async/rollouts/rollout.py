@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from koophone_async.batches import Report, State
 from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import requests
-from koophone_async.rollouts.execution import starts
+from koophone_async.rollouts.execution import new_attempts, starts
 from koophone_async.rollouts.execution.drive import Drive
 from koophone_async.rollouts.execution.starts import NewOptions
 from koophone_async.rollouts.journal import ChunkState, Journal, JournalError, LeaseLost, RolloutState
@@ -124,8 +124,9 @@ class Rollout:
         session: Session | None = None,
         *,
         waits_at_gates: bool = True,
-        only: Collection[State] = starts.RETRIED,
+        only: Collection[State] = new_attempts.RETRIED,
         despite_stop: bool = False,
+        ids: Collection[str] | None = None,
     ) -> Self:
         """Return a new attempt on the phones that ended in some states, from the step at which they did.
 
@@ -136,16 +137,22 @@ class Rollout:
             waits_at_gates: As for a new one.
             only: The states; by default those that failed or were refused.
             despite_stop: Whether `not_sent` may be among them in a rollout that was stopped.
+            ids: Retry only those of them; default: all.
         """
 
         def begin(opened: Journal) -> Awaitable[Start | None]:
-            return starts.retry(opened, name, session, only=only, despite_stop=despite_stop)
+            return new_attempts.retry(opened, name, session, only=only, despite_stop=despite_stop, ids=ids)
 
         return cls._of(begin, journal, session, waits_at_gates)
 
     @classmethod
     def undo(
-        cls, name: str, journal: Journal | Path | str | None = None, session: Session | None = None
+        cls,
+        name: str,
+        journal: Journal | Path | str | None = None,
+        session: Session | None = None,
+        *,
+        ids: Collection[str] | None = None,
     ) -> Self:
         """Return an attempt that runs the undo steps on every phone that a step may have reached.
 
@@ -153,10 +160,13 @@ class Rollout:
             name: Its id, name, or `last`.
             journal: As for a new one.
             session: As for a new one.
+            ids: Undo only those of them; default: all.
         """
-        return cls._of(
-            lambda opened: starts.undo(opened, name, session), journal, session, waits_at_gates=True
-        )
+
+        def begin(opened: Journal) -> Awaitable[Start | None]:
+            return new_attempts.undo(opened, name, session, ids=ids)
+
+        return cls._of(begin, journal, session, waits_at_gates=True)
 
     @classmethod
     def _of(

@@ -122,8 +122,6 @@ def test_the_environment_can_confirm(koophone: Invoke) -> None:
         "instances reset phone0001 phone0002",
         "cph commands uninstall --package app --server s",
         "cph servers delete s",
-        "rollout retry shop --unknown",
-        "rollout undo shop",
         "cph servers change-model --server s --model m --phone-model p",
     ],
 )

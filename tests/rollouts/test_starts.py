@@ -232,6 +232,20 @@ async def test_phones_whose_jobs_were_left_are_not_retried_as_not_sent(
     assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
 
 
+async def test_an_attempt_can_be_restricted_to_some_ids(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    for id in ids:
+        emulator.fault(Fail(), RUN, phone=id, first=1)
+    await Rollout(plan(ids, stop="never", undo=[Step("reboot")]), journal, session)
+
+    retried = await Rollout.retry("last", journal, session, ids=ids[1:3])
+    undone = await Rollout.undo("last", journal, session, ids=[*ids[2:4], "of another rollout"])
+
+    assert {outcome.id for outcome in retried} == set(ids[1:3])
+    assert {outcome.id for outcome in undone} == set(ids[2:4])
+
+
 async def test_a_retry_asks_for_no_approval_after_waves_without_phones(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from koophone_async.cli.commands.orders import ordered
 from koophone_async.cli.commands.services import Entry
-from koophone_async.cli.errors import STOPPED, Exit, print_stderr
+from koophone_async.cli.errors import STOPPED, Exit, print_stderr, report_error
 from koophone_async.cli.interruption import Interrupted, raising
 from koophone_async.cli.output.id_ranges import shorten
 from koophone_async.cli.output.terminal import terminal_width
@@ -96,10 +96,7 @@ async def confirm_entry(
     """Ask before a command destroys or interrupts several phones, or places an order.
 
     Returns:
-        The exit code if the command must not run, else None.
-
-    Raises:
-        InvalidRequest: There is no terminal to ask in.
+        The exit code if the command must not run, else None. Without a terminal to ask in, it must not.
     """
     inventory = entry.verb.inventory if entry.verb else entry.details.inventory
     noun = inventory.noun if inventory else ""
@@ -121,16 +118,13 @@ def confirm(consequence: Consequence, account: str, *, yes: bool) -> Exit | None
         yes: Whether the user confirmed already, by `--yes`.
 
     Returns:
-        The exit code if the command must not run, else None.
-
-    Raises:
-        InvalidRequest: There is no terminal to ask in.
+        The exit code if the command must not run, else None. Without a terminal to ask in, it must not.
     """
     if yes:
         return None
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         problem = f"is required without a terminal: would {consequence}, with {account}"
-        raise InvalidRequest("", "--yes", problem)
+        return report_error(InvalidRequest("", "--yes", problem))
     for line in consequence.lines(account, terminal_width(sys.stderr) or 1):
         print_stderr(line)
     try:

@@ -29,12 +29,13 @@ from koophone_async.rollouts import (
     Rollout,
     RolloutState,
 )
+from koophone_async.rollouts.execution.new_attempts import RETRIABLE, NewAttempt, plan_retry, plan_undo
 from koophone_async.rollouts.execution.runner import DEADLINE
-from koophone_async.rollouts.execution.starts import RETRIABLE
 from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.plans.durations import parse_duration
 from koophone_async.rollouts.plans.file import load_plan_file
+from koophone_async.rollouts.plans.fleets import RESOURCES
 from koophone_async.rollouts.plans.waves import ALL, WavePlan
 from koophone_async.rollouts.requests import go_on
 
@@ -80,7 +81,7 @@ def start(
     async def work() -> Exit:
         file = load_plan_file(plan)
 
-        def rollout(opened: Journal, session: Session) -> Rollout:
+        async def rollout(opened: Journal, session: Session) -> Rollout:
             return Rollout(file.plan, opened, session, waits_at_gates=_has_terminal(), options=options)
 
         async def drive() -> Exit:
@@ -130,7 +131,7 @@ def resume(
         values = {path: secret_value(value, f"--set {path}") for path, value in assignments}
         seconds = None if deadline is None else parse_duration(deadline)
 
-        def rollout(opened: Journal, session: Session) -> Rollout:
+        async def rollout(opened: Journal, session: Session) -> Rollout:
             return Rollout.resume(
                 run,
                 opened,
@@ -175,19 +176,22 @@ def retry(
         states.add(State.UNKNOWN)
     settings = current_settings(context)
 
-    def rollout(opened: Journal, session: Session) -> Rollout:
+    async def rollout(opened: Journal, session: Session) -> Rollout | Exit:
+        attempt = await plan_retry(opened, run, session, only=states, despite_stop=despite_stop)
+        verb = f"run the steps of {run}, perhaps for a second time, on"
+        if attempt.unknown and (code := await _confirm(attempt, verb, attempt.unknown, settings, yes=yes)):
+            return code
         return Rollout.retry(
-            run, opened, session, waits_at_gates=_has_terminal(), only=states, despite_stop=despite_stop
+            attempt.record.id,
+            opened,
+            session,
+            waits_at_gates=_has_terminal(),
+            only=states,
+            despite_stop=despite_stop,
+            ids=attempt.ids,
         )
 
-    async def work() -> Exit:
-        if unknown:
-            action = f"send the steps of {run} again to phones that may have executed them"
-            if (code := confirm(Consequence(action), str(await settings.account()), yes=yes)) is not None:
-                return code
-        return await unless_refused(_drive(settings, journal, rollout))
-
-    execute(work())
+    execute(unless_refused(_drive(settings, journal, rollout)))
 
 
 def undo(
@@ -196,16 +200,23 @@ def undo(
     """Run the undo steps of the plan on every phone that a step may have reached."""
     settings = current_settings(context)
 
-    def rollout(opened: Journal, session: Session) -> Rollout:
-        return Rollout.undo(run, opened, session)
-
-    async def work() -> Exit:
-        consequence = Consequence(f"run the undo steps of {run} on all phones that it reached")
-        if (code := confirm(consequence, str(await settings.account()), yes=yes)) is not None:
+    async def rollout(opened: Journal, session: Session) -> Rollout | Exit:
+        attempt = await plan_undo(opened, run, session)
+        verb = f"run the undo steps of {run} on"
+        if attempt.targets and (code := await _confirm(attempt, verb, attempt.ids, settings, yes=yes)):
             return code
-        return await unless_refused(_drive(settings, journal, rollout))
+        return Rollout.undo(attempt.record.id, opened, session, ids=attempt.ids)
 
-    execute(work())
+    execute(unless_refused(_drive(settings, journal, rollout)))
+
+
+async def _confirm(
+    attempt: NewAttempt, verb: str, ids: Sequence[str], settings: Settings, *, yes: bool
+) -> Exit | None:
+    """Ask before an attempt begins; return the exit code if it must not."""
+    plan = attempt.plan
+    consequence = Consequence.of_change(verb, RESOURCES[plan.service][plan.resource].noun, ids)
+    return confirm(consequence, str(await settings.account()), yes=yes)
 
 
 def _has_terminal() -> bool:
@@ -234,18 +245,30 @@ def _states(text: str) -> set[State]:
 async def _drive(
     settings: Settings,
     location: str | None,
-    create: Callable[[Journal, Session], Rollout],
+    create: Callable[[Journal, Session], Awaitable[Rollout | Exit]],
     *,
     run: str | None = None,
     waves: Sequence[Wave] = (),
     before: Callable[[Journal, Session], Awaitable[None]] | None = None,
     queue: str | None = None,
 ) -> Exit:
-    """Drive a rollout to its end, or to where it is left, and return the exit code."""
+    """Drive a rollout to its end, or to where it is left, and return the exit code.
+
+    Args:
+        settings: Options of all commands.
+        location: Of the journal.
+        create: Creates the rollout, or returns the exit code if it is not confirmed.
+        run: The rollout that is taken up; None if it is new, or a new attempt.
+        waves: Those of the plan, if it is new.
+        before: Called before the rollout is created.
+        queue: The queue of the workers that it is handed to.
+    """
     async with await Journal.open(location) as journal, settings.session() as session:
         if before is not None:
             await before(journal, session)
-        rollout = create(journal, session)
+        rollout = await create(journal, session)
+        if isinstance(rollout, Exit):
+            return rollout
         if (code := await _begin(rollout, journal, run)) is not None:
             return code
         _report_skipped(waves, (await rollout.status()).targets)

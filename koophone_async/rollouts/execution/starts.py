@@ -1,49 +1,36 @@
-"""Ways to begin driving a rollout: create it, resume it, retry what failed, undo what was done."""
+"""Ways to begin driving a rollout: create it, or resume it."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import Deadline
-from koophone_async.rollouts import events
-from koophone_async.rollouts.execution.attempt_plans import RETRY, UNDO, plan_of
+from koophone_async.rollouts.execution.attempt_plans import UNDO, plan_of
 from koophone_async.rollouts.execution.clients import Clients
 from koophone_async.rollouts.execution.phones import IN_FLIGHT, PENDING
 from koophone_async.rollouts.execution.runner import DEADLINE
 from koophone_async.rollouts.execution.server_queues import needs_servers_apart
 from koophone_async.rollouts.execution.targets import resolve, targets_of
-from koophone_async.rollouts.journal import ChunkState, Kind, NewRollout, RolloutRecord, RolloutState
+from koophone_async.rollouts.journal import Kind, NewRollout, RolloutRecord, RolloutState
 from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.plans.changes import with_value
 from koophone_async.rollouts.plans.links import check_links
 from koophone_async.rollouts.plans.plan import Plan
-from koophone_async.rollouts.plans.verbs import verbs_of
 from koophone_async.rollouts.plans.waves import WavePlan
 from koophone_async.rollouts.reports.forecast import Forecast, forecast
-from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 from koophone_async.session import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from koophone_async.batches.chunks import Item
     from koophone_async.rollouts.journal import Database, Driver, Journal
     from koophone_async.session import Session
-
-RETRIED: Final = frozenset({State.FAILED, State.REFUSED})
-"""States that a retry takes unless others are named."""
-
-RETRIABLE: Final = RETRIED | {State.NOT_SENT, State.UNKNOWN}
-"""States that a retry can take; unfinished jobs are awaited by a resume."""
-
-_RETRYING: Final = "a retry of the stopped rollout would send to the phones that the rule protects"
 
 
 @frozen
@@ -243,107 +230,3 @@ def _likely_end(record: RolloutRecord, now: datetime) -> datetime:
     if record.forecast is None or not record.targets or not left:
         return now
     return now + timedelta(seconds=Forecast.from_json(record.forecast).seconds * left / record.targets)
-
-
-async def retry(
-    journal: Journal,
-    name: str,
-    session: Session | None = None,
-    *,
-    only: Collection[State] = RETRIED,
-    despite_stop: bool = False,
-) -> Start | None:
-    """Begin a new attempt on the phones that ended in some states, from the step at which they did.
-
-    Returns:
-        The start; None if no phone ended so.
-
-    Raises:
-        InvalidRequest: The rollout has not ended; or one of the states is not retried, or is `not_sent`
-            though a rule or a person has stopped the rollout.
-        LeaseHeld: Another process drives it.
-    """
-    for state in sorted(set(only) - RETRIABLE):
-        known = ", ".join(sorted(RETRIABLE))
-        problem = f"has {state}; retried are {known}, and resume awaits unfinished jobs"
-        raise InvalidRequest("", "only", problem, Rule.NOT_A_CHOICE)
-    record = await _ended(journal, name, RETRY)
-    if State.NOT_SENT in only and not despite_stop and await _was_stopped(journal, record):
-        raise InvalidRequest("", "only", f"has not_sent, and {_RETRYING}; use --despite-stop", Rule.CONFLICT)
-    plan = Plan.from_json(record.plan)
-    await check_account(record, plan, session)
-    verbs = verbs_of(plan.service, plan.resource)
-    orders = frozenset(index for index, step in enumerate(plan.steps) if verbs[step.verb].costs_money)
-    starts = [
-        (target.position, step)
-        async for target, outcome in last_outcomes(journal, record)
-        if outcome.state in only
-        and not ((step := outcome.step - 1) in orders and outcome.state is not State.REFUSED)
-    ]
-    return await _begin(journal, record, plan, RETRY, starts)
-
-
-async def _was_stopped(journal: Journal, record: RolloutRecord) -> bool:
-    """Return whether a rule or a person ever stopped a rollout: its state may be that of an undo since."""
-    return any(entry.what in _STOPPED for entry in await journal.read_log(record.id))
-
-
-_STOPPED: Final = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED, events.CANCEL})
-"""Entries of the log after which a rule or a person protects the phones that are left."""
-
-
-async def undo(journal: Journal, name: str, session: Session | None = None) -> Start | None:
-    """Begin an attempt that runs the undo steps on every phone that a step may have reached.
-
-    Returns:
-        The start; None if there is no such phone, or all were undone.
-
-    Raises:
-        InvalidRequest: The rollout has not ended, or its plan has no undo steps.
-        LeaseHeld: Another process drives it.
-    """
-    record = await _ended(journal, name, UNDO)
-    plan = Plan.from_json(record.plan)
-    if not plan.undo:
-        raise InvalidRequest("", "rollout", "has no undo steps in its plan", Rule.MISSING)
-    await check_account(record, plan, session)
-    reached, undone = bytearray(record.targets), set[int]()
-    kinds = {attempt.attempt: attempt.kind for attempt in await journal.attempts(record.id)}
-    async for results in journal.results(record.id):
-        for result in results:
-            if kinds[result.attempt] != UNDO:
-                reached[result.position] |= result.outcome.state not in _NOT_EXECUTED
-                undone.discard(result.position)
-            elif result.outcome.ok and result.step == len(plan.undo) - 1:
-                undone.add(result.position)
-    for chunk in await journal.chunks(record.id):
-        if chunk.state is not ChunkState.PLANNED:
-            for position in chunk.positions:
-                reached[position] = True
-    starts = [(position, 0) for position, was in enumerate(reached) if was and position not in undone]
-    return await _begin(journal, record, plan_of(plan, UNDO), UNDO, starts)
-
-
-_NOT_EXECUTED: Final = frozenset({State.REFUSED, State.NOT_SENT})
-
-
-async def _ended(journal: Journal, name: str, action: str) -> RolloutRecord:
-    record = await journal.find(name)
-    if not record.has_ended:
-        problem = f"is {record.state}; {action} needs one that has ended: cancel it first, or resume it"
-        raise InvalidRequest("", "rollout", problem, Rule.CONFLICT)
-    return record
-
-
-async def _begin(
-    journal: Journal, record: RolloutRecord, plan: Plan, kind: str, starts: Sequence[tuple[int, int]]
-) -> Start | None:
-    """Begin a new attempt on some phones, at their steps."""
-    if not starts:
-        return None
-    waves = (record.targets,) if kind == UNDO else record.waves
-    first = bisect_right(waves, starts[0][0]) + 1
-    driver = await journal.acquire(record.id)
-    number = await driver.add_attempt(kind, starts, waves)
-    driver.log(kind, {"targets": len(starts)})
-    return Start(driver, plan, number, waves, first, is_undo=kind == UNDO)

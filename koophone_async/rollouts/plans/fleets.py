@@ -58,6 +58,9 @@ class Resource:
     opener: str
     """Method of the client that creates fleets."""
 
+    noun: str
+    """What they are, in the plural."""
+
     lister: str
     """Resource of the client with the list."""
 
@@ -79,11 +82,17 @@ class Resource:
 
 _CPH_PHONES: Final = (
     "phones",
+    "phones",
     LazyClass("cph.phone", "Phone"),
     LazyClass("cph.phones", "PhoneQuery"),
     {"limit": 200},
 )
-_CPH_SERVERS: Final = ("servers", LazyClass("cph.server", "Server"), LazyClass("cph.servers", "ServerQuery"))
+_CPH_SERVERS: Final = (
+    "servers",
+    "servers",
+    LazyClass("cph.server", "Server"),
+    LazyClass("cph.servers", "ServerQuery"),
+)
 _ENCODING: Final = "cph.encoding_servers"
 
 RESOURCES: Final[Mapping[str, Mapping[str, Resource]]] = {
@@ -91,6 +100,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Resource]]] = {
         "instances": Resource(
             LazyClass("koophone.fleet", "Fleet"),
             "fleet",
+            "phones",
             "instances",
             LazyClass("koophone.instances", "Instance"),
             LazyClass("koophone.instances", "InstanceQuery"),
@@ -103,6 +113,7 @@ RESOURCES: Final[Mapping[str, Mapping[str, Resource]]] = {
         "encoding_servers": Resource(
             LazyClass("cph.server_fleet", "EncodingFleet"),
             "encoding_fleet",
+            "encoding servers",
             "encoding_servers",
             LazyClass(_ENCODING, "EncodingServer"),
             LazyClass(_ENCODING, "EncodingServerQuery"),

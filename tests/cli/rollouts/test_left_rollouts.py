@@ -106,29 +106,42 @@ def test_unknown_phones_are_retried_where_that_is_confirmed(koophone: Invoke) ->
     assert attempts == {phone: (1 + (phone in again), "succeeded") for phone in PHONES}
 
 
-@pytest.mark.parametrize(
-    "line, action",
-    [
-        (
-            ("retry", "shop", "--unknown"),
-            "send the steps of shop again to phones that may have executed them",
-        ),
-        (("undo", "shop"), "run the undo steps of shop on all phones that it reached"),
-    ],
-)
-def test_what_may_be_run_twice_or_undone_is_confirmed(
-    koophone: Invoke,
-    plan: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-    line: tuple[str, ...],
-    action: str,
+@pytest.mark.usefixtures("waiting")
+def test_phones_that_may_run_a_step_twice_are_confirmed(
+    koophone: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(crash())
+    monkeypatch.delenv("KOOPHONE_YES")
+
+    result = koophone(rollout("approve"), rollout("resume"), rollout("retry", "shop", "--unknown"))
+
+    action = "run the steps of shop, perhaps for a second time, on 2 phones (phone0006, phone0007)"
+    assert f"koophone: --yes: is required without a terminal: would {action}, with " in result.err
+    assert result.code == 2
+
+
+def test_phones_that_are_undone_are_confirmed(
+    koophone: Invoke, plan: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KOOPHONE_YES")
 
-    result = koophone(rollout("start", plan()), rollout(*line), OUTCOMES)
+    result = koophone(rollout("start", plan()), rollout("undo", "shop"))
 
-    assert f"--yes: is required without a terminal: would {action}" in result.err
-    assert {row["attempt"] for row in result.rows} == {1}
+    action = "run the undo steps of shop on 10 phones (phone0001, phone0002, phone0003 and 7 more)"
+    assert f"koophone: --yes: is required without a terminal: would {action}, with " in result.err
+    assert result.code == 2
+
+
+@pytest.mark.parametrize("line", [("retry", "--unknown"), ("undo",)])
+def test_without_a_phone_there_is_nothing_to_confirm(
+    koophone: Invoke, plan: Callable[..., str], monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...]
+) -> None:
+    koophone(rollout("start", plan()), rollout("undo"))
+    monkeypatch.delenv("KOOPHONE_YES")
+
+    result = koophone(rollout(*line))
+
+    assert (result.code, result.err) == (0, "koophone: nothing to do: no phone is in such a state\n")
 
 
 @pytest.mark.usefixtures("waiting")

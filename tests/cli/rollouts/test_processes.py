@@ -103,10 +103,10 @@ def test_a_killed_rollout_is_taken_over_at_once(start: Start, plan: Callable[...
     assert sum(status()[1].values()) == 10
 
 
-def test_unknown_phones_are_retried_only_if_somebody_confirms(start: Start, plan: Callable[..., str]) -> None:
+def test_phones_are_undone_only_if_somebody_confirms(start: Start, plan: Callable[..., str]) -> None:
     started(start, "start", plan())[0].end()
 
-    result = start(*rollout("retry", "--unknown"), environ={"KOOPHONE_YES": ""}).end()
+    result = start(*rollout("undo"), environ={"KOOPHONE_YES": ""}).end()
 
     assert result.code == 2
     assert "--yes" in result.err

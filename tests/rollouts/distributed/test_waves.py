@@ -9,7 +9,8 @@ import pytest
 
 from koophone_async.emulator import Durations, Emulator, Fail
 from koophone_async.rollouts import Rollout, requests
-from koophone_async.rollouts.execution.starts import resume, retry, undo
+from koophone_async.rollouts.execution.new_attempts import retry, undo
+from koophone_async.rollouts.execution.starts import resume
 from koophone_async.rollouts.journal import RolloutState, WaitingFor
 from koophone_async.rollouts.plans.plan import Between, Plan, Selection, Step
 from koophone_async.session import utc_now
