@@ -31,10 +31,14 @@ class UnreadableValue:
     drops_row: bool = True
     """Whether the row is left out, because the field is mandatory; otherwise the field has its default."""
 
+    expected: str = ""
+    """What the field holds, such as `a list`; empty if the value is null or missing."""
+
     def __str__(self) -> str:
-        """Return field, value and first id, as in `status is null (id j1)`."""
+        """Return field, value, expectation and first id: `status is "x", not an integer (id j1)`."""
         row = f" (id {self.ids[0]})" if self.ids else ""
-        return f"{self.field or 'a row'} is {self.value}{row}"
+        expected = f", not {self.expected}" if self.expected else ""
+        return f"{self.field or 'a row'} is {self.value}{expected}{row}"
 
 
 class Rows(tuple[T_co, ...]):  # noqa: SLOT001 - a tuple cannot have slots for attributes

@@ -41,7 +41,14 @@ class NotAnEnvelopeError(ValueError):
     """An answer is JSON, but not what the service answers with. The text quotes nothing of it."""
 
 
-_KINDS: Final = {"NoneType": "null", "bool": "a boolean", "str": "a text", "list": "a list"}
+_KINDS: Final = {
+    "NoneType": "null", "bool": "a boolean", "str": "a text", "list": "a list", "dict": "an object",
+}  # fmt: skip
+
+
+def kind_of(value: object) -> str:
+    """Return the JSON type of a decoded value, in words."""
+    return _KINDS.get(type(value).__name__, "a number")
 
 
 class Dialect(Protocol):
@@ -85,7 +92,7 @@ def _failures(answer: Json) -> tuple[Json, ...]:
 
 def _envelope(answer: Any) -> Json:
     if not isinstance(answer, dict):
-        raise NotAnEnvelopeError(f"it is {_KINDS.get(type(answer).__name__, 'a number')}, not a JSON object")
+        raise NotAnEnvelopeError(f"it is {kind_of(answer)}, not a JSON object")
     return cast("Json", answer)
 
 
@@ -105,7 +112,7 @@ class _KooPhone:
             return Unwrapped(code=str(code), message=message, request_id=_request_id(answer))
         if code is None and data is None:
             raise NotAnEnvelopeError("it has neither error_code nor data")
-        if isinstance(data, list):
+        if not isinstance(data, dict | None):
             return Unwrapped({"data": data} | _paging(answer))
         nested = inside.get("data")
         payload = cast("Json", nested) if isinstance(nested, dict) else inside

@@ -62,7 +62,7 @@ ODD_JOBS: Final[list[tuple[Any, str]]] = [
     ({"status": 2}, "job_id is missing"),
     ({"job_id": "j-b", "status": None}, "status is null (id j-b)"),
     ({"job_id": "j-b"}, "status is missing (id j-b)"),
-    ({"job_id": "j-b", "status": "ended"}, 'status is "ended" (id j-b)'),
+    ({"job_id": "j-b", "status": "ended"}, 'status is "ended", not an integer (id j-b)'),
     (None, "a row is null"),
 ]
 """Rows for the job of b, and what is wrong with them."""
@@ -154,7 +154,7 @@ async def test_an_entry_without_job_and_error_is_unknown() -> None:
     [
         ({"instance_id": "b", "status": None}, "status is null (id b)"),
         ({"instance_id": None, "status": 2}, "instance_id is null"),
-        ("odd", 'a row is "odd"'),
+        ("odd", "a row is a text, not an object"),
     ],
 )
 async def test_an_odd_result_of_a_synchronous_command_spoils_itself_alone(row: object, reason: str) -> None:
@@ -234,7 +234,7 @@ async def test_a_list_yields_the_other_rows_and_reports_the_odd_one() -> None:
     assert ids == [f"p{n}" for n in range(150) if n != 3]
     assert [str(value) for value in phones.unreadable] == [
         "phone_id is null",
-        'create_time is "yesterday" (id p120)',
+        'create_time is "yesterday", not a time (id p120)',
     ]
     assert len(server.received) == 2
 

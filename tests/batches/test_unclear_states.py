@@ -25,7 +25,7 @@ UNREADABLE_STATUSES: Final[list[tuple[object, str]]] = [
     ({}, "status is an object"),
     (ok({"status_results": [{"instance_id": "p1"}]}), "status is missing"),
     (ok({"status_results": [{"instance_id": None, "status": 2}]}), "instance_id is null"),
-    (ok({"status_results": [7]}), "a row is 7"),
+    (ok({"status_results": [7]}), "a row is a number, not an object"),
 ]
 
 

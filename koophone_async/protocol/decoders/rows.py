@@ -3,7 +3,8 @@
 - A value that cannot be read has the field's default, and is recorded.
 - If the field is mandatory, its row is left out of its list, and the value is recorded with the row's id. A
   row that is not in a list is a value of the field that it is in.
-- If a mandatory field of the answer itself cannot be read, the answer cannot be read.
+- If a mandatory field of the answer itself cannot be read, the answer cannot be read. Nor can one that is
+  nothing but a list, if that is no list: it would pass for an empty one.
 
 Null counts as missing, and so do an empty text and the text "null" where the field is no text.
 """
@@ -13,14 +14,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import datetime
 from functools import cache
 from itertools import islice
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args, get_origin
 
 import attrs
 from attrs import frozen
 
 from koophone_async import wire
+from koophone_async.protocol.dialect import kind_of
 from koophone_async.protocol.redaction import REDACTED, redact
 from koophone_async.rows import Rows, UnreadableValue
 
@@ -72,13 +76,13 @@ def build(model: type[T], answer: object, edition: Edition, operation: str) -> T
     Raises:
         UnreadableRow: A mandatory field of the answer itself cannot be read.
     """
-    read = _converter(edition).get_structure_hook(model)
+    read = _answer_hook(cast("Any", model), edition)
     recorded: list[UnreadableValue] = []
     token = _recorded.set(recorded)
     try:
         built: T = read(answer, model)
     except _UNREADABLE as error:
-        value = error.value if isinstance(error, UnreadableRow) else UnreadableValue("", _shown(answer))
+        value = error.value if isinstance(error, UnreadableRow) else _odd_row(answer)
         raise UnreadableRow(value, tuple(islice(_named_ids(answer), _MAX_IDS))) from None
     finally:
         _recorded.reset(token)
@@ -87,6 +91,13 @@ def build(model: type[T], answer: object, edition: Edition, operation: str) -> T
         texts += [f"{len(recorded) - _MAX_LOGGED} more"] if len(recorded) > _MAX_LOGGED else []
         log.warning("%s: unreadable values in the answer: %s", operation, "; ".join(texts))
     return built
+
+
+@cache
+def _answer_hook(model: Any, edition: Edition) -> Hook:
+    hook = _converter(edition).get_structure_hook(model)
+    reader = getattr(hook, "__self__", None)
+    return reader.for_answer().read if isinstance(reader, _RowReader) else hook
 
 
 @cache
@@ -122,7 +133,7 @@ def _list_reader(converter: Converter, kind: Any) -> Hook:
             except UnreadableRow as error:
                 dropped.append(error.value)
             except _UNREADABLE:
-                dropped.append(UnreadableValue("", _shown(item)))
+                dropped.append(_odd_row(item))
         recorded += dropped
         unreadable = recorded[before:]
         return Rows(rows, unreadable, dropped) if unreadable else tuple(rows)
@@ -150,6 +161,8 @@ class _FieldReader:
 
     type: Any
     is_mandatory: bool
+    is_content: bool = False
+    """Whether the answer has nothing else of interest."""
 
     @classmethod
     def of(cls, attribute: attrs.Attribute[Any], converter: Converter, edition: Edition) -> _FieldReader:
@@ -185,10 +198,11 @@ class _FieldReader:
             unreadable = attrs.evolve(error.value, drops_row=False)
         except _UNREADABLE:
             unreadable = self._unreadable(row, value)
-            if self.is_mandatory:
+            if self.is_mandatory or self.is_content:
                 raise UnreadableRow(unreadable) from None
         _recorded.get().append(unreadable)
-        return Rows((), [unreadable]) if self.attribute.default == () else attrs.NOTHING
+        is_list = self.attribute.default == ()
+        return Rows((), [unreadable], [unreadable]) if is_list else attrs.NOTHING
 
     def _value_under_another_name(self, row: Json, value: object) -> object:
         others = (row[name] for name in self.others if name in row)
@@ -197,8 +211,10 @@ class _FieldReader:
     def _unreadable(self, row: Json, value: object) -> UnreadableValue:
         is_present = value is not attrs.NOTHING and value not in self.absent
         name = next((name for name in self.others if name in row and self.name not in row), self.name)
-        shown = REDACTED if is_present and self.attribute.repr is False else _shown(value)
-        return UnreadableValue(name, shown, _ids_in(row), self.is_mandatory)
+        expected = _expected(self.type) if is_present else ""
+        is_secret = is_present and self.attribute.repr is False
+        shown = REDACTED if is_secret else kind_of(value) if expected in (_LIST, _OBJECT) else _shown(value)
+        return UnreadableValue(name, shown, _ids_in(row), self.is_mandatory, expected)
 
 
 @frozen
@@ -207,12 +223,21 @@ class _RowReader:
 
     model: Any
     fields: tuple[_FieldReader, ...]
+    is_answer: bool = False
 
     @classmethod
     def of(cls, model: Any, converter: Converter, edition: Edition) -> _RowReader:
         """Create the reader of a model's rows."""
         attributes = attrs.fields(attrs.resolve_types(model))
         return cls(model, tuple(_FieldReader.of(a, converter, edition) for a in attributes))
+
+    def for_answer(self) -> _RowReader:
+        """Return a reader for an answer; if that has nothing but a list, it is one that needs the list."""
+        lists = [field for field in self.fields if _is_list(field.type)]
+        has_texts = any(field.type in _TEXTS for field in self.fields)
+        content = lists[0] if len(lists) == 1 and not has_texts else None
+        fields = (attrs.evolve(field, is_content=field is content) for field in self.fields)
+        return attrs.evolve(self, fields=tuple(fields), is_answer=True)
 
     def read(self, row: object, _: object) -> Any:
         """Return the model that a row describes.
@@ -221,9 +246,38 @@ class _RowReader:
             UnreadableRow: It is no JSON object, or a mandatory field cannot be read.
         """
         if not isinstance(row, dict):
-            raise UnreadableRow(UnreadableValue("", _shown(row)))
+            raise UnreadableRow(_odd_row(row))
+        if self.is_answer:
+            self._check_data(cast("Json", row))
         read = [(field.attribute.alias or "", field.read(cast("Json", row))) for field in self.fields]
         return self.model(**{name: value for name, value in read if value is not attrs.NOTHING})
+
+    def _check_data(self, row: Json) -> None:
+        """Refuse an envelope whose `data` is no object, and which has nothing else of the model."""
+        data = row.get("data")
+        names = {name for field in self.fields for name in (field.name, *field.others)}
+        if names and data not in (None, "", *wire.NULL_TEXTS) and not names & row.keys():
+            raise UnreadableRow(UnreadableValue("data", kind_of(data), expected=_OBJECT))
+
+
+_OBJECT: Final = kind_of({})
+_LIST: Final = kind_of([])
+_EXPECTED: Final = (
+    (bool, "a boolean"), (int, "an integer"), (float, "a number"), (str, "a text"), (datetime, "a time"),
+)  # fmt: skip
+
+
+def _expected(kind: Any) -> str:
+    """Return what a field of a type holds, in words."""
+    if _is_list(kind):
+        return _LIST
+    first = next((member for member in get_args(kind) if member is not NoneType), kind)
+    known = isinstance(first, type) and (text for type_, text in _EXPECTED if issubclass(first, type_))
+    return next(known, _OBJECT) if known else _OBJECT
+
+
+def _odd_row(value: object) -> UnreadableValue:
+    return UnreadableValue("", kind_of(value), expected="" if value is None else _OBJECT)
 
 
 def _ids_in(row: Json) -> tuple[str, ...]:
@@ -250,9 +304,7 @@ def _shown(value: object) -> str:
     """Return a value as short JSON without secrets. Of an object or a list only the kind is shown."""
     if value is attrs.NOTHING:
         return "missing"
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
+    if isinstance(value, dict | list):
+        return kind_of(cast("object", value))
     text = redact(wire.encode(value).decode())
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
