@@ -221,8 +221,8 @@ class PollScheduler:
             self._wake_by(wake_at)
 
     def _replan(self, group: JobGroup, now: float, *, cost_fell: bool) -> float:
-        """Plan all polls of a group again if cost or model changed; return when to try again."""
-        if not group.handles or not (cost_fell or group.model_has_changed()):
+        """Plan all polls of a group again if cost or model has changed; return when to try again."""
+        if not group.handles or not (cost_fell or group.is_outdated()):
             return inf
         if now < group.replan_at and not cost_fell:
             return group.replan_at
