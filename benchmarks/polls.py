@@ -101,8 +101,9 @@ async def _adaptive(workload: _Workload) -> _Cost:
     all_ended = asyncio.Event()
 
     def subscribe(task: int) -> None:
-        def on_end(job: str, _: object) -> None:
-            delays.append(clock() - started_at - START_INTERVAL * task - workload.durations[task][int(job)])
+        def on_end(ended: Iterable[str]) -> None:
+            age, durations = clock() - started_at - START_INTERVAL * task, workload.durations[task]
+            delays.extend(age - durations[int(job)] for job in ended)
             if len(delays) == TASKS * JOBS:
                 all_ended.set()
 

@@ -125,6 +125,10 @@ class StartedCall:
         return max(0.0, (now - self.started_at).total_seconds())
 
 
-def settling(record: Callable[[Outcome], None], entry: LoggedCall | None) -> Callable[[Outcome], None]:
-    """Return `record`, preceded by writing the outcome to the entry of its call, if there is one."""
-    return record if entry is None else lambda outcome: record(entry.settle(outcome))
+def settling(
+    record: Callable[[Sequence[Outcome]], None], entry: LoggedCall | None
+) -> Callable[[Sequence[Outcome]], None]:
+    """Return `record`, preceded by writing the outcomes to the entry of their call, if there is one."""
+    if entry is None:
+        return record
+    return lambda outcomes: record([entry.settle(outcome) for outcome in outcomes])

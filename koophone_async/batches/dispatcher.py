@@ -54,7 +54,7 @@ class _Chunk:
     entry: LoggedCall | None
     """The entry of the call in the log of the run, if it has one."""
 
-    record: Callable[[Outcome], None]
+    record: Callable[[Sequence[Outcome]], None]
     split: _Split | None = None
     """Set for the halves of a call of several regions."""
 
@@ -82,7 +82,7 @@ class Dispatcher(Generic[Request, Answer]):
 
     _session: Sender
     _verb: Verb[Request, Answer]
-    _record: Callable[[Outcome], None]
+    _record: Callable[[Sequence[Outcome]], None]
     _discard_duplicates: Callable[[int], None]
     """Uncounts ids that a chunk has twice, although the caller guaranteed that there are none."""
 
@@ -120,8 +120,7 @@ class Dispatcher(Generic[Request, Answer]):
 
     def record_unsent(self, ids: Iterable[str], message: str) -> None:
         """Record that ids were not sent, in no call."""
-        for id in ids:
-            self._record(Outcome(id, State.NOT_SENT, error_message=message))
+        self._record([Outcome(id, State.NOT_SENT, error_message=message) for id in ids])
 
     async def _send_chunk(self, chunk: _Chunk) -> Sequence[_Chunk]:
         """Send a chunk, and settle its ids or wait for their jobs; return the halves that are to be sent."""
@@ -205,11 +204,12 @@ class Dispatcher(Generic[Request, Answer]):
         if wait is not None and jobs and chunk.entry is not None:
             chunk.entry.started(wait.handle, jobs, has_jobs=wait.has_jobs)
         seconds = chunk.seconds
-        for outcome in known:
-            chunk.record(evolve(outcome, seconds=seconds))
+        if known:
+            chunk.record([evolve(outcome, seconds=seconds) for outcome in known])
         if wait is not None and jobs:
             self._pending.add(wait, jobs, chunk.record, seconds)
-        self._settle_all(chunk, missing, State.UNKNOWN, NOT_IN_ANSWER)
+        if missing:
+            self._settle_all(chunk, missing, State.UNKNOWN, NOT_IN_ANSWER)
 
     def _settle_unanswered(self, chunk: _Chunk, message: str) -> None:
         state = State.UNKNOWN if chunk.tracker.sent else State.NOT_SENT
@@ -220,9 +220,9 @@ class Dispatcher(Generic[Request, Answer]):
     ) -> None:
         """Record the same outcome for several ids of a chunk."""
         seconds = chunk.seconds
-        for id in ids:
-            outcome = Outcome(id, state, error_code=code, error_message=message, seconds=seconds)
-            chunk.record(outcome)
+        chunk.record(
+            [Outcome(id, state, error_code=code, error_message=message, seconds=seconds) for id in ids]
+        )
 
 
 _PAIR: Final = 2

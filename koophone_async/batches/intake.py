@@ -196,9 +196,11 @@ class Intake:
         self._recorder.notify()  # more may be read ahead
         return self._complete.popleft()
 
-    def release(self, id: str) -> None:
-        """Make room for another id in the partition of one that has ended."""
-        self._partitions.release(id)
+    def release(self, outcomes: Iterable[Outcome]) -> None:
+        """Make room for other ids in the partitions of those that have ended."""
+        if self._partition_of is not None:
+            for outcome in outcomes:
+                self._partitions.release(outcome.id)
 
     def unsent(self) -> Iterable[list[str]]:
         """Yield what is not sent when a run ends early: waiting ids, and the unread ids of a list."""
@@ -310,7 +312,7 @@ class Intake:
     def _reject(self, id: str, problem: str) -> None:
         """Record that no call can have an id."""
         outcome = Outcome(id, State.NOT_SENT, error_message=problem)
-        self._recorder.record(outcome if self.log is None else self.log.unsendable(outcome))
+        self._recorder.record([outcome if self.log is None else self.log.unsendable(outcome)])
 
 
 async def _blocks(source: AsyncIterable[Item]) -> AsyncIterator[Sequence[Item]]:

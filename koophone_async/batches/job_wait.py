@@ -69,7 +69,7 @@ async def wait_for_jobs(  # noqa: PLR0913 - one is named, and has a default
     merger = OutcomeMerger.of(resume_token.jobs.values())
 
     def keep(outcome: Outcome, jobs: int = 1) -> None:
-        if (merged := merger.add(outcome, jobs)) is not None:
+        for merged in merger.merge([outcome], jobs):
             report.keep(merged)
 
     async with session.poll_scheduler.stream(

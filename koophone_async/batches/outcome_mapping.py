@@ -169,8 +169,13 @@ class OutcomeMerger:
         """Create a merger for jobs of these ids: an id for each job."""
         return cls(Counter({id: jobs for id, jobs in Counter(ids).items() if jobs > 1}))
 
-    def add(self, outcome: Outcome, jobs: int = 1) -> Outcome | None:
-        """Add the outcome of some jobs of an id; return that of the id if it is the last."""
+    def merge(self, outcomes: Sequence[Outcome], jobs: int = 1) -> Sequence[Outcome]:
+        """Add outcomes, each of this many jobs of its id; return those of the ids without open jobs."""
+        if not self._open:
+            return outcomes
+        return [merged for outcome in outcomes if (merged := self._add(outcome, jobs)) is not None]
+
+    def _add(self, outcome: Outcome, jobs: int) -> Outcome | None:
         if outcome.id not in self._open:
             return outcome
         known = self._known.setdefault(outcome.id, [])

@@ -106,11 +106,12 @@ class Report:
     """Whether it has every id of the input. False while the run goes on, and if it ended early, by a cancel
     or its deadline, before it had read an input other than a list to its end."""
 
-    def add(self, outcome: Outcome) -> None:
-        """Count an outcome."""
-        self.counts[outcome.state] += 1
-        if not outcome.ok:
-            self.failures[outcome.error_code or outcome.state.value] += 1
+    def add(self, *outcomes: Outcome) -> None:
+        """Count outcomes."""
+        for outcome in outcomes:
+            self.counts[outcome.state] += 1
+            if outcome.state not in _OK_STATES:
+                self.failures[outcome.error_code or outcome.state.value] += 1
 
     def keep(self, outcome: Outcome) -> None:
         """Count an outcome and keep it."""

@@ -11,9 +11,10 @@ from attrs import define, field
 from koophone_async.batches.call_log import settling
 from koophone_async.batches.outcome_mapping import OutcomeMerger, job_outcome, jobs_by_id, unfinished
 from koophone_async.polling import PendingJobs, ResumeToken
+from koophone_async.polling.pending_jobs import report_callback_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from koophone_async.batches.call_log import StartedCall
     from koophone_async.batches.outcomes import Outcome
@@ -30,7 +31,7 @@ class _PendingCall:
     jobs: dict[str, str]
     """The id that each open job is for, by job id."""
 
-    record: Callable[[Outcome], None]
+    record: Callable[[Sequence[Outcome]], None]
     started: float
     """When the call began, by the loop's clock."""
 
@@ -41,6 +42,15 @@ class _PendingCall:
         """Count the jobs of each id."""
         self.merger = OutcomeMerger.of(self.jobs.values())
 
+    def outcome(self, job_id: str, job: EndedJob | LostJob, seconds: float) -> Outcome:
+        """Return the outcome of a job that has ended; without a value if that cannot be read."""
+        id, shown = self.jobs[job_id], job_id if self.wait.has_jobs else None
+        try:
+            return job_outcome(id, shown, job, seconds, self.wait.value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the loop's own handler reports it
+            report_callback_error(error)
+            return job_outcome(id, shown, job, seconds)
+
 
 @define(eq=False)
 class PendingCalls:
@@ -48,14 +58,14 @@ class PendingCalls:
 
     _session: Sender
     _operation: str
-    _record: Callable[[Outcome], None]
+    _record: Callable[[Sequence[Outcome]], None]
     _max_wait: float | None = None
     """Seconds after which the jobs of a call are left running."""
 
     _calls: set[_PendingCall] = field(factory=set[_PendingCall], init=False)
 
     def add(
-        self, wait: Wait, jobs: dict[str, str], record: Callable[[Outcome], None], seconds: float
+        self, wait: Wait, jobs: dict[str, str], record: Callable[[Sequence[Outcome]], None], seconds: float
     ) -> None:
         """Wait for jobs of a call that began some seconds ago."""
         call = _PendingCall(wait, jobs, record, _now() - seconds)
@@ -75,17 +85,14 @@ class PendingCalls:
     def _subscribe(self, call: _PendingCall, deadline: float | None, age: float = 0.0) -> None:
         self._calls.add(call)
 
-        def on_end(job_id: str, job: EndedJob | LostJob) -> None:
-            id, shown = call.jobs.pop(job_id), job_id if call.wait.has_jobs else None
+        def on_end(ended: Mapping[str, EndedJob | LostJob]) -> None:
+            seconds = _now() - call.started
+            outcomes = [call.outcome(job_id, job, seconds) for job_id, job in ended.items()]
+            for job_id in ended:
+                del call.jobs[job_id]
             if not call.jobs:
                 self._calls.discard(call)
-            seconds = _now() - call.started
-            try:
-                outcome = job_outcome(id, shown, job, seconds, call.wait.value)
-            except BaseException:
-                self._merge(call, job_outcome(id, shown, job, seconds))
-                raise
-            self._merge(call, outcome)
+            call.record(call.merger.merge(outcomes))
 
         def on_done(_: PendingJobs[Any]) -> None:
             if call.jobs:
@@ -108,15 +115,13 @@ class PendingCalls:
             call.pending.cancel()
         seconds = _now() - call.started
         started_at = self._session.now() - timedelta(seconds=seconds)
+        outcomes: list[Outcome] = []
         for jobs in jobs_by_id(call.jobs, call.jobs):
             token = ResumeToken(self._operation, call.wait.handle, jobs, started_at)
             reason = call.pending.reason(next(iter(jobs))) if call.pending else "still running"
-            self._merge(call, unfinished(token, seconds, reason, resumable=call.wait.has_jobs), len(jobs))
-
-    def _merge(self, call: _PendingCall, outcome: Outcome, jobs: int = 1) -> None:
-        """Record the outcome of an id once all its jobs have one."""
-        if (merged := call.merger.add(outcome, jobs)) is not None:
-            call.record(merged)
+            outcome = unfinished(token, seconds, reason, resumable=call.wait.has_jobs)
+            outcomes += call.merger.merge([outcome], len(jobs))
+        call.record(outcomes)
 
 
 def _now() -> float:

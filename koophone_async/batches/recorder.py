@@ -53,14 +53,14 @@ class OutcomeRecorder:
         """Uncount ids that are duplicates, although the caller guaranteed that there are none."""
         self.open -= count
 
-    def record(self, outcome: Outcome) -> None:
-        """Record the outcome of an id."""
-        self.open -= 1
-        self.report.add(outcome)
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Record the outcomes of some ids."""
+        self.open -= len(outcomes)
+        self.report.add(*outcomes)
         if self.keeps:
-            self._outcomes[outcome.id] = outcome
+            self._outcomes.update({outcome.id: outcome for outcome in outcomes})
         else:
-            self.ready.append(outcome)
+            self.ready.extend(outcomes)
         self.notify()
 
     def take_ready(self) -> Sequence[Outcome]:

@@ -267,9 +267,9 @@ class Run(Generic[Request, Answer]):
         is_late = self._limit is not None and self._limit.cancel_called
         return PAST_DEADLINE if is_late else CANCELLED
 
-    def _record(self, outcome: Outcome) -> None:
-        self._intake.release(outcome.id)
-        self._recorder.record(outcome)
+    def _record(self, outcomes: Sequence[Outcome]) -> None:
+        self._intake.release(outcomes)
+        self._recorder.record(outcomes)
 
     def _start(self) -> None:
         self._is_unused = False

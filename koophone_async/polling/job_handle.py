@@ -13,7 +13,7 @@ from koophone_async.polling.poller import LostJob, OpenJob
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from koophone_async.polling.pending_jobs import PendingJobs
     from koophone_async.polling.policy import PollPolicy
@@ -152,8 +152,7 @@ class JobHandle:
         """Remove a wait, and the jobs that no other wait needs."""
         self.waits.pop(wait, None)
         needed = {job for other in self.waits for job in other.pending}
-        for job in [job for job in self.open_jobs if job not in needed]:
-            self._close(job)
+        self._close([job for job in self.open_jobs if job not in needed])
         if not self.waits:
             self.group.handles.pop(self, None)
             self.group.any_ended = self.group.any_ended and bool(self.group.handles)
@@ -189,33 +188,26 @@ class JobHandle:
 
     def process(self, jobs: Mapping[str, Any], sent: float, now: float, policy: PollPolicy) -> None:
         """Process one poll result: update the model, notify waits of finished and lost jobs."""
-        listed = self.open_jobs.keys() & jobs.keys()
-        ended = {
-            id: job
-            for id, job in jobs.items()
-            if job is not None and id in self.open_jobs and not isinstance(job, OpenJob)
-        }
-        self._update_model(Counter(self.open_jobs[job] for job in ended), len(listed) - len(ended), sent, now)
+        open_jobs = self.open_jobs
+        listed = {id: job for id, job in jobs.items() if id in open_jobs}
+        ended = {id: job for id, job in listed.items() if job is not None and not isinstance(job, OpenJob)}
+        self._update_model(Counter(open_jobs[job] for job in ended), len(listed) - len(ended), sent, now)
         if ended:
             self.group.add_end()
-        self.open_jobs.update(dict.fromkeys(listed, sent - self.started))
+        open_jobs.update(dict.fromkeys(listed, sent - self.started))
         self.last_polled = sent
-        lost = self._lost_jobs([job for job in self.open_jobs if job not in listed], now, policy)
+        lost = self._lost_jobs([job for job in open_jobs if job not in listed], now, policy)
         self._unreadable = 0
         self.notes.clear()
-        self.notes.update((id, job.note) for id, job in jobs.items() if isinstance(job, OpenJob))
-        for id, job in ended.items():
-            self._end(id, job)
-        for id in lost:
-            self._end(id, LostJob("the service does not know its job any more"))
+        self.notes.update((id, job.note) for id, job in listed.items() if isinstance(job, OpenJob))
+        self._end(ended | dict.fromkeys(lost, LostJob("the service does not know its job any more")))
 
     def process_unreadable(self, reason: str) -> None:
         """Process an answer that cannot be read, and give up the jobs of too many such answers in a row."""
         self._unreadable += 1
         self.alone = self.alone or self._unreadable >= _UNREADABLE_BEFORE_ALONE
         if self._unreadable >= _MAX_UNREADABLE:
-            for id in tuple(self.open_jobs):
-                self._end(id, LostJob(reason))
+            self._end(dict.fromkeys(self.open_jobs, LostJob(reason)))
 
     @property
     def _weight(self) -> float:
@@ -243,13 +235,14 @@ class JobHandle:
         self._missed_at = now
         return [job for job, misses in self._misses.items() if misses >= _MAX_MISSES]
 
-    def _end(self, job_id: str, job: object) -> None:
-        self._close(job_id)
-        self.notes.pop(job_id, None)
+    def _end(self, jobs: Mapping[str, object]) -> None:
+        self._close(jobs)
         for wait in tuple(self.waits):
-            wait.notify(job_id, job)
+            wait.notify(jobs)
 
-    def _close(self, job_id: str) -> None:
-        if self.open_jobs.pop(job_id, None) is not None:
+    def _close(self, job_ids: Iterable[str]) -> None:
+        """Stop polling for open jobs."""
+        for job_id in job_ids:
+            del self.open_jobs[job_id]
             self._misses.pop(job_id, None)
             self.group.open_jobs -= 1

@@ -20,12 +20,12 @@ J = TypeVar("J")
 
 @define(eq=False)
 class PendingJobs(Generic[J]):
-    """A wait for jobs of one handle. It calls back once for each job, and needs no task of its own."""
+    """A wait for jobs of one handle. It calls back with those that a poll shows as ended; it has no task."""
 
     handle: str
     operation: str
     _pending: dict[str, None]
-    _on_end: Callable[[str, J | LostJob], None]
+    _on_end: Callable[[Mapping[str, J | LostJob]], None]
     _on_done: Callable[[PendingJobs[J]], None] | None
     _leave: Callable[[PendingJobs[J]], None] | None = field(repr=False)
     _notes: Mapping[str, str] = field(repr=False)
@@ -58,12 +58,14 @@ class PendingJobs(Generic[J]):
         self._on_done = None
         self.finish()
 
-    def notify(self, job_id: str, job: J | LostJob) -> None:
-        """Report that a job ended or is lost. Called by the scheduler."""
-        if job_id not in self._pending or self.done:
+    def notify(self, jobs: Mapping[str, J | LostJob]) -> None:
+        """Report jobs that ended or are lost. Called by the scheduler."""
+        ended = {id: job for id, job in jobs.items() if id in self._pending}
+        if not ended or self.done:
             return
-        del self._pending[job_id]
-        _call(self._on_end, job_id, job)
+        for id in ended:
+            del self._pending[id]
+        _call(self._on_end, ended)
         if not self._pending:
             self.finish()
 
@@ -84,8 +86,13 @@ def _call(callback: Callable[..., None], *args: object) -> None:
     try:
         callback(*args)
     except Exception as error:  # noqa: BLE001 - whatever it is, the loop's own handler reports it
-        context = {"message": "unhandled exception in a job callback", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(context)
+        report_callback_error(error)
+
+
+def report_callback_error(error: Exception) -> None:
+    """Report an exception in a callback to the loop's handler, which logs it by default."""
+    context = {"message": "unhandled exception in a job callback", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
 
 
 @define(eq=False)
@@ -97,7 +104,7 @@ class JobStream(Generic[J]):
     """
 
     _subscribe: Callable[
-        [Callable[[str, J | LostJob], None], Callable[[PendingJobs[J]], None]], PendingJobs[J]
+        [Callable[[Mapping[str, J | LostJob]], None], Callable[[PendingJobs[J]], None]], PendingJobs[J]
     ]
     _ended: deque[tuple[str, J | LostJob]] = field(factory=deque[tuple[str, J | LostJob]], init=False)
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -134,6 +141,6 @@ class JobStream(Generic[J]):
     ) -> None:
         self._wait.cancel()
 
-    def _add(self, job_id: str, job: J | LostJob) -> None:
-        self._ended.append((job_id, job))
+    def _add(self, jobs: Mapping[str, J | LostJob]) -> None:
+        self._ended.extend(jobs.items())
         self._changed.set()

@@ -28,7 +28,7 @@ from koophone_async.protocol.codes import normalise
 from koophone_async.timers import Timer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Self
 
     from koophone_async.polling.duration_model import Lognormal
@@ -79,19 +79,20 @@ class PollScheduler:
         jobs: Sequence[str],
         *,
         operation: str,
-        on_end: Callable[[str, J | LostJob], None],
+        on_end: Callable[[Mapping[str, J | LostJob]], None],
         on_done: Callable[[PendingJobs[J]], None] | None = None,
         deadline: float | None = None,
         age: float = 0.0,
     ) -> PendingJobs[J]:
-        """Wait for jobs of a handle, and call back as each ends.
+        """Wait for jobs of a handle, and call back as they end.
 
         Args:
             poller: The same object for all handles of its sort at one endpoint.
             handle: The id that the service looks the jobs up by. Waits may share one.
             jobs: The ids of the jobs to wait for.
             operation: The name of the operation that started them; their durations are assumed alike.
-            on_end: Called once for each job; with a `LostJob` if its result will not be known.
+            on_end: Called with the jobs that a poll shows as ended, each once; with a `LostJob` if the result
+                of a job will not be known.
             on_done: Called once when the wait is over, but not after `cancel`.
             deadline: By the loop's clock. The wait ends then, the jobs go on.
             age: Seconds since the jobs were started.

@@ -32,10 +32,10 @@ def test_an_id_with_several_jobs_has_the_worst_outcome(states: str, merged: Stat
     ]
     for order in permutations(outcomes):
         merger = OutcomeMerger.of(["p"] * len(order))
-        *early, last = [merger.add(outcome) for outcome in order]
+        *early, ended = [merger.merge([outcome]) for outcome in order]
 
-        assert early == [None] * (len(order) - 1)
-        assert last is not None
+        assert early == [[]] * (len(order) - 1)
+        (last,) = ended
         assert (last.id, last.state) == ("p", merged)
         assert last.job_id == ",".join(outcome.job_id or "" for outcome in order)
         assert last.resume_token == ("kp1.t" if "unfinished" in states else None)
@@ -44,7 +44,7 @@ def test_an_id_with_several_jobs_has_the_worst_outcome(states: str, merged: Stat
 def test_an_id_with_one_job_has_its_outcome() -> None:
     outcome = Outcome("p", State.FAILED, "j")
 
-    assert OutcomeMerger.of(["p", "q", "q"]).add(outcome) is outcome
+    assert OutcomeMerger.of(["p", "q", "q"]).merge([outcome]) == [outcome]
 
 
 def test_default_deadlines_name_operations() -> None:

@@ -30,7 +30,7 @@ from koophone_async.virtual_time import run_virtually
 from tests.polling.service import Job, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 
 def now() -> float:
@@ -49,9 +49,9 @@ class Callbacks:
     times: Counter[str] = field(factory=Counter[str])
     done: asyncio.Event = field(factory=asyncio.Event)
 
-    def end(self, job: str, seen: Job | LostJob) -> None:
-        self.ended[job] = now(), seen
-        self.times[job] += 1
+    def end(self, jobs: Mapping[str, Job | LostJob]) -> None:
+        self.ended |= {job: (now(), seen) for job, seen in jobs.items()}
+        self.times.update(jobs.keys())
 
     def finish(self, _: PendingJobs[Job]) -> None:
         self.done.set()
@@ -132,6 +132,38 @@ async def test_ten_thousand_jobs_of_two_seconds_take_few_polls() -> None:
     assert now() < 2.3
     assert len(service.polls) < 150
     assert sum(len(callbacks.ended) for callbacks in all_callbacks) == 10_000
+
+
+@virtual
+async def test_every_run_of_a_session_polls_each_task_once_as_a_rule() -> None:
+    service, scheduler = Service(delay=0.01), new_scheduler()
+    polls, seconds = list[int](), list[float]()
+    for run in range(4):
+        before, began, all_callbacks = len(service.polls), now(), list[Callbacks]()
+        for n in range(100):
+            jobs = service.start(f"{run}-{n}", [2.0] * 100)
+            all_callbacks.append(subscribe(scheduler, service, f"{run}-{n}", jobs)[1])
+            await asyncio.sleep(0.001)
+        for callbacks in all_callbacks:
+            await callbacks.done.wait()
+        polls.append(len(service.polls) - before)
+        seconds.append(now() - began)
+
+    assert max(polls) <= 120
+    assert max(seconds) < 2.3
+
+
+@virtual
+async def test_tasks_that_follow_a_slow_one_are_not_seen_late() -> None:
+    service, scheduler, all_callbacks = Service(delay=0.01), new_scheduler(), list[Callbacks]()
+    for n in range(20):
+        jobs = service.start(f"task-{n}", [2.0 if n else 60.0] * 100)
+        all_callbacks.append(subscribe(scheduler, service, f"task-{n}", jobs)[1])
+    for callbacks in all_callbacks[1:]:
+        await callbacks.done.wait()
+
+    assert now() < 6
+    await all_callbacks[0].done.wait()
 
 
 @virtual
@@ -596,15 +628,15 @@ async def test_an_error_in_a_callback_does_not_affect_other_waits() -> None:
     )
     jobs = service.start("task", [2.0, 2.0])
 
-    def fail(job: str, _: Job | LostJob) -> None:
-        raise RuntimeError(job)
+    def fail(ended: Mapping[str, Job | LostJob]) -> None:
+        raise RuntimeError(*ended)
 
     scheduler.subscribe(service, "task", jobs, operation="run", on_end=fail)
     _, callbacks = subscribe(scheduler, service, "task", jobs)
     await callbacks.done.wait()
 
     assert set(callbacks.ended) == set(jobs)
-    assert set(errors) == set(jobs)
+    assert errors == [str(tuple(jobs))]
 
 
 @virtual
