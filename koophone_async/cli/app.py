@@ -17,6 +17,7 @@ from koophone_async import __version__
 from koophone_async.cli import help_text
 from koophone_async.cli.lazy_groups import Builders, Click, group
 from koophone_async.cli.output.terminal import visible
+from koophone_async.cli.parameters.names import refuse_empty
 
 
 def _show_version(requested: bool) -> None:
@@ -61,7 +62,8 @@ def start(
     context: typer.Context,
     *,
     region: Annotated[
-        str | None, typer.Option(help="Region, such as cn-north-4. Default: KOOPHONE_REGION.")
+        str | None,
+        typer.Option(callback=refuse_empty, help="Region, such as cn-north-4. Default: KOOPHONE_REGION."),
     ] = None,
     edition: Annotated[
         Literal["china", "international"] | None,

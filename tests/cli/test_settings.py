@@ -72,6 +72,35 @@ def test_an_explicit_profile_goes_before_the_environment(
     assert result.err == (f"koophone: --profile prod is used; {ignored}\n" if ignored else "")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("--region", "", "instances", "list"),
+        ("cph", "--region", "", "phones", "list"),
+        ("cph", "--project-id", "", "phones", "list"),
+        ("exec", "--all", "--where-output", "", "--", "id"),
+        ("exec", "--all", "--waves", "", "--", "id"),
+        ("exec", "--all", "--stop-at", "", "--", "id"),
+        ("exec", "--where", "", "--", "id"),
+        ("exec", "--name", "", "--", "id"),
+        ("exec", "--ids-file", "", "--", "id"),
+        ("exec", "--failed-from", "", "--", "id"),
+        ("rollout", "list", "--since", ""),
+        ("rollout", "prune", "--older-than", ""),
+        ("rollout", "resume", "--deadline", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_option_is_no_default(
+    run_main: RunMain, emulator: dict[str, str], line: tuple[str, ...]
+) -> None:
+    """A variable that is not set must not select all phones, all at once, or those of another project."""
+    result = run_main(*line, environ=emulator)
+
+    assert result.code == Exit.USAGE
+    assert result.out == ""
+
+
 def test_an_explicit_project_goes_before_the_profile(run_main: RunMain, profile: Profile) -> None:
     cph, *line = PHONES
 

@@ -172,7 +172,7 @@ class RunOptions:
         fields = {
             "concurrency": self.concurrency,
             "max_per_server": self.max_per_server,
-            "waves": self.waves and [wave.strip() for wave in self.waves.split(",")],
+            "waves": None if self.waves is None else [wave.strip() for wave in self.waves.split(",")],
             "stop": self.stop_at,
             "deadline": None if self.no_wait or self.timeout == inf else self.timeout,
         }
@@ -191,6 +191,8 @@ class RunOptions:
             field, *_ = re.split(r"[.\[]", error.field)
             if field == "waves":
                 error.field = f"--waves {self.waves}"
+            elif field in ("deadline", "duration"):
+                error.field = "--timeout"
             elif self.stop_at is not None and field in _OF_STOP:
                 error.field = f"--stop-at {self.stop_at}"
             raise

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from koophone_async.cli.parameters.names import refuse_empty
+
 
 def start(
     context: typer.Context,
@@ -13,11 +15,17 @@ def start(
     project_id: Annotated[
         str | None,
         typer.Option(
-            help="Project. Default: HUAWEICLOUD_SDK_PROJECT_ID, else the project with the name of the region."
+            callback=refuse_empty,
+            help="Project. Default: HUAWEICLOUD_SDK_PROJECT_ID, else the project with the name of the "
+            "region.",
         ),
     ] = None,
     region: Annotated[
-        str | None, typer.Option(help="Region of the servers, such as cn-north-4. Default: KOOPHONE_REGION.")
+        str | None,
+        typer.Option(
+            callback=refuse_empty,
+            help="Region of the servers, such as cn-north-4. Default: KOOPHONE_REGION.",
+        ),
     ] = None,
 ) -> None:
     """CPH: cloud phones on servers that you rent.

@@ -18,7 +18,7 @@ from koophone_async.cli.output.progress import Delay, Total, Work, quota_wait
 from koophone_async.cli.output.summary import print_summary
 from koophone_async.cli.parameters.input_files import secret_value
 from koophone_async.cli.rollouts.findings import print_findings
-from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record
+from koophone_async.cli.rollouts.options import DespiteStop, JournalOption, Run, exit_of_record, seconds_of
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute, follow, with_option_names
 from koophone_async.cli.settings import Settings, current_settings
@@ -33,7 +33,6 @@ from koophone_async.rollouts.execution.new_attempts import RETRIABLE, NewAttempt
 from koophone_async.rollouts.execution.runner import DEADLINE
 from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
-from koophone_async.rollouts.plans.durations import parse_duration
 from koophone_async.rollouts.plans.file import load_plan_file
 from koophone_async.rollouts.plans.fleets import RESOURCES
 from koophone_async.rollouts.plans.waves import ALL, WavePlan
@@ -101,7 +100,10 @@ def resume(
     *,
     despite_stop: DespiteStop = False,
     deadline: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Go on for so long, such as 2h, after a deadline.")
+        float | None,
+        typer.Option(
+            parser=seconds_of, metavar="DURATION", help="Go on for so long, such as 2h, after a deadline."
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -129,7 +131,6 @@ def resume(
 
     async def work() -> Exit:
         values = {path: secret_value(value, f"--set {path}") for path, value in assignments}
-        seconds = None if deadline is None else parse_duration(deadline)
 
         async def rollout(opened: Journal, session: Session) -> Rollout:
             return Rollout.resume(
@@ -138,7 +139,7 @@ def resume(
                 session,
                 waits_at_gates=_has_terminal(),
                 despite_stop=despite_stop,
-                deadline=seconds,
+                deadline=deadline,
                 values=values,
                 judges_anew=reconcile,
             )

@@ -9,7 +9,9 @@ import typer
 from koophone_async.batches import State
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.parameters.journal_option import warn_of_password
+from koophone_async.errors import InvalidRequest
 from koophone_async.rollouts import RolloutRecord, RolloutState
+from koophone_async.rollouts.plans.durations import parse_duration
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Id or name of a rollout, or `last`.")]
 JournalOption = Annotated[
@@ -24,6 +26,18 @@ JournalOption = Annotated[
 DespiteStop = Annotated[
     bool, typer.Option("--despite-stop", help="Go on though a rule or a person has stopped the rollout.")
 ]
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of an option such as `7d`.
+
+    Raises:
+        BadParameter: The text is no duration.
+    """
+    try:
+        return parse_duration(text)
+    except InvalidRequest as error:
+        raise typer.BadParameter(error.problem) from None
 
 
 def exit_of_record(record: RolloutRecord) -> Exit:

@@ -20,7 +20,7 @@ from koophone_async.cli.output.rows import OUTCOME_COLUMNS
 from koophone_async.cli.output.status_line import STATUS, StatusLine
 from koophone_async.cli.output.view import OUTCOMES, ROWS, Output, View, with_view
 from koophone_async.cli.rollouts.checking import shown_duration
-from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record
+from koophone_async.cli.rollouts.options import JournalOption, Run, exit_of_record, seconds_of
 from koophone_async.cli.rollouts.refusals import unless_refused
 from koophone_async.cli.runner import execute
 from koophone_async.rollouts import (
@@ -31,13 +31,15 @@ from koophone_async.rollouts import (
     json_schema,
 )
 from koophone_async.rollouts.journal import Target
-from koophone_async.rollouts.plans.durations import parse_duration
 from koophone_async.rollouts.reports.last_outcomes import all_outcomes, last_outcomes
 from koophone_async.rollouts.reports.outcomes import PhoneOutcome
 from koophone_async.rollouts.requests import describe_state
 from koophone_async.session import utc_now
 
 _WATCH_INTERVAL: Final = 1.0
+_PRUNED: Final = 90 * 86_400
+"""Age in seconds of the rollouts that `prune` deletes by default."""
+
 _LIST_COLUMNS: Final = ("id", "name", "state", "targets", "counts", "created")
 _OUTCOME_COLUMNS: Final = (*OUTCOME_COLUMNS, "step", "wave", "attempt")
 _PLACE_COLUMNS: Final = ("profile", "project", "region")
@@ -61,7 +63,8 @@ def list_(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Only those of this name, such as 'shop-*'.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Only those of the last time, such as 7d.")
+        float | None,
+        typer.Option(parser=seconds_of, metavar="DURATION", help="Only those of the last time, such as 7d."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of rollouts.")] = 50,
     view: View,
@@ -72,7 +75,7 @@ def list_(
     async def work() -> Exit:
         async with await Journal.open(journal) as opened:
             records = await opened.rollouts(
-                state=state or None, name=name, since=_before(since) if since else None, limit=limit
+                state=state or None, name=name, since=None if since is None else _before(since), limit=limit
             )
         is_table = view.output is Format.TABLE
         with view.printer(Columns(_LIST_COLUMNS, _LIST_COLUMNS)) as out:
@@ -178,23 +181,26 @@ def watch(run: Run = "last", *, journal: JournalOption = None) -> None:
 def prune(
     *,
     older_than: Annotated[
-        str, typer.Option("--older-than", metavar="DURATION", help="Age such as 90d.")
-    ] = "90d",
+        float | None,
+        typer.Option(
+            "--older-than", parser=seconds_of, metavar="DURATION", help="Age such as 30d. Default: 90d."
+        ),
+    ] = None,
     journal: JournalOption = None,
 ) -> None:
     """Delete old rollouts that have ended, and whose phones are neither unknown nor unfinished."""
 
     async def work() -> Exit:
         async with await Journal.open(journal) as opened:
-            deleted = await opened.prune(_before(older_than))
+            deleted = await opened.prune(_before(_PRUNED if older_than is None else older_than))
         print_stderr(f"koophone: {len(deleted):,} rollouts deleted")
         return Exit.DONE
 
     execute(unless_refused(work()))
 
 
-def _before(duration: str) -> datetime:
-    return utc_now() - timedelta(seconds=parse_duration(duration))
+def _before(seconds: float) -> datetime:
+    return utc_now() - timedelta(seconds=seconds)
 
 
 def _row(record: RolloutRecord) -> dict[str, Any]:

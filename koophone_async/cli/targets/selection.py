@@ -161,7 +161,8 @@ class Selection:
         ids, ids_file = args["ids"], args["ids_file"]
         ids_file, ids = ("-", None) if ids == ["-"] else (ids_file, ids)
         filtered = cls.filtered(inventory, args)
-        output = OutputCondition.parse(args["where_output"]) if args.get("where_output") else None
+        condition = args.get("where_output")
+        output = None if condition is None else OutputCondition.parse(condition)
         methods = [bool(ids), ids_file is not None, filtered.is_filtered, args["select_all"]]
         if sum(methods) != 1:
             problem = (

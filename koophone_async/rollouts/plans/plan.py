@@ -16,7 +16,7 @@ from koophone_async.rollouts.plans.expectations import Expect
 from koophone_async.rollouts.plans.fleets import RESOURCES, TAGGED, AnyFleet, open_fleet
 from koophone_async.rollouts.plans.model_types import ListType, ModelType, OneOrManyType
 from koophone_async.rollouts.plans.order import Order, Spread
-from koophone_async.rollouts.plans.selections import Selection
+from koophone_async.rollouts.plans.selections import Selection, refuse_empty
 from koophone_async.rollouts.plans.steps import Step, StepType, check_arguments, check_step
 from koophone_async.rollouts.plans.stop_rule import StopRule, StopText
 from koophone_async.rollouts.plans.value_types import Json, choice
@@ -147,9 +147,11 @@ class Plan:
     edition: Edition | None = field(
         default=None, converter=_edition, metadata=doc("Edition of KooPhone; default: that of the session.")
     )
-    profile: str | None = field(default=None, metadata=doc("Profile of the credentials."))
-    project_id: str | None = field(default=None, metadata=doc("Project of CPH."))
-    region: str | None = field(default=None, metadata=doc("Region of CPH."))
+    profile: str | None = field(
+        default=None, validator=refuse_empty, metadata=doc("Profile of the credentials.")
+    )
+    project_id: str | None = field(default=None, validator=refuse_empty, metadata=doc("Project of CPH."))
+    region: str | None = field(default=None, validator=refuse_empty, metadata=doc("Region of CPH."))
     waves: tuple[WaveText, ...] = field(
         default=(ALL,),
         converter=parse_waves,

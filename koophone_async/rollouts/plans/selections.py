@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest, Rule
@@ -34,6 +34,16 @@ def _check_where(_: object, __: object, where: str | None) -> None:
             raise
 
 
+def refuse_empty(_: object, attribute: Attribute[Any], name: str | None) -> None:
+    """Refuse an empty name of an account, a project or a region: its default is another one.
+
+    Raises:
+        InvalidRequest: It is.
+    """
+    if name == "":
+        raise InvalidRequest("", attribute.name, "is empty; leave it out for the default", Rule.TOO_SHORT)
+
+
 @frozen(kw_only=True)
 class Selection:
     """Phones or servers of one account, project and region, selected in one way.
@@ -57,10 +67,16 @@ class Selection:
         default=None, converter=_tags, metadata=doc("Tags of servers, with one value or several.")
     )
     profile: str | None = field(
-        default=None, metadata=doc("Profile of the credentials; default: that of the plan.")
+        default=None,
+        validator=refuse_empty,
+        metadata=doc("Profile of the credentials; default: that of the plan."),
     )
-    project_id: str | None = field(default=None, metadata=doc("Default: that of the plan."))
-    region: str | None = field(default=None, metadata=doc("Default: that of the plan."))
+    project_id: str | None = field(
+        default=None, validator=refuse_empty, metadata=doc("Default: that of the plan.")
+    )
+    region: str | None = field(
+        default=None, validator=refuse_empty, metadata=doc("Default: that of the plan.")
+    )
 
     @property
     def is_listed(self) -> bool:

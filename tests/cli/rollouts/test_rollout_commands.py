@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Invoke
+    from tests.cli.conftest import Invoke, RunMain
 
 
 def test_a_plan_is_started_and_shown(koophone: Invoke, plan: Callable[..., str]) -> None:
@@ -135,6 +135,18 @@ def test_a_plan_that_is_wrong_is_a_usage_error(koophone: Invoke, plan: Callable[
 
     assert result.code == 2
     assert "plan.yaml:" in result.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [("list", "--since"), ("prune", "--older-than"), ("resume", "--deadline")],
+    ids=" ".join,
+)
+def test_a_wrong_duration_is_a_usage_error_of_its_option(run_main: RunMain, line: tuple[str, str]) -> None:
+    result = run_main("rollout", *line, "yesterday")
+
+    assert result.code == 2
+    assert f"'{line[1]}': is 'yesterday'; expected a number with a unit" in result.err
 
 
 def test_a_retry_without_failures_does_nothing(koophone: Invoke, plan: Callable[..., str]) -> None:
