@@ -12,8 +12,9 @@ from `koophone_async.koophone`, `.cph`, `.gaming` and `.iam`; what plans of roll
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from koophone_async.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from koophone_async.batches import Estimate, Outcome, Report, Run, State
@@ -140,15 +141,4 @@ Names are imported on first use: a program does not wait for the import of servi
 """
 
 if not TYPE_CHECKING:  # a type checker that sees __getattr__ accepts any name
-
-    def __getattr__(name: str) -> object:
-        """Import a public name on first use."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-        module = import_module(f"{__name__}.{_MODULE_OF.get(name, 'errors')}")
-        value = globals()[name] = getattr(module, name)
-        return value
-
-    def __dir__() -> list[str]:
-        """List all names, including those not imported yet."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, "errors") | _MODULE_OF)

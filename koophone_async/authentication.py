@@ -23,26 +23,26 @@ from koophone_async.errors import (
     UnreadableAnswer,
 )
 from koophone_async.protocol.signing import Request as Unsigned
-from koophone_async.services.iam import CREATE_TOKEN, CreateToken, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from koophone_async.call import Call
+    from koophone_async.operation import Sender
+    from koophone_async.services.iam import Token
 
 MAX_SIGNED_BODY: Final = 12 * 2**20
 """The maximum size in bytes of a body signed with an access key; larger ones need a token."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Authenticator:
     """Authenticates the calls of a session."""
 
     _credentials: CredentialCache[Credentials]
     _clock: Clock
-    _create_token: Callable[[CreateToken], Awaitable[Token]]
-    """Sends a request for a token."""
+    _session: Sender
+    """Sends the requests for tokens."""
 
     _tokens: CredentialCache[Token] = field(init=False)
 
@@ -67,10 +67,10 @@ class Authenticator:
 
         A token is not fetched here, since its request might need the quota of which this call has a permit.
         """
-        if isinstance(call.credentials, Token):
-            call.credentials = self._tokens.cached or call.credentials
-        elif call.credentials is not None:
+        if isinstance(call.credentials, AccessKey):
             call.credentials = await self._credentials_for(call)
+        elif call.credentials is not None:
+            call.credentials = self._tokens.cached or call.credentials
 
     def headers(self, call: Call[Any]) -> dict[str, str]:
         """Return the headers of an attempt, with its signature or token."""
@@ -80,7 +80,7 @@ class Authenticator:
             headers["Content-Type"] = "application/json"
         if credentials is None:
             return headers
-        if isinstance(credentials, Token):
+        if not isinstance(credentials, AccessKey):
             return headers | {"X-Auth-Token": credentials.value}
         if call.operation.service == "iam" and credentials.domain_id:
             headers["X-Domain-Id"] = credentials.domain_id
@@ -142,14 +142,18 @@ class Authenticator:
         if call.is_renewed:
             return False
         call.is_renewed = True
-        if isinstance(call.credentials, Token):
-            return self._tokens.invalidate(call.credentials)
-        # A permanent key stays refused, and the vendor locks a key after five refusals.
-        key = call.credentials
-        is_temporary = isinstance(key, AccessKey) and key.security_token is not None
-        return is_temporary and self._credentials.invalidate(key)
+        match call.credentials:
+            case None:
+                return False
+            case AccessKey() as key:
+                # A permanent key stays refused, and the vendor locks a key after five refusals.
+                return key.security_token is not None and self._credentials.invalidate(key)
+            case token:
+                return self._tokens.invalidate(token)
 
     async def _fetch_token(self) -> Token:
+        from koophone_async.services.iam import CREATE_TOKEN, CreateToken  # noqa: PLC0415 - a key needs no IAM
+
         credentials = await self._credentials.current()
         if not isinstance(credentials, Password):
             raise InvalidRequest(
@@ -160,7 +164,7 @@ class Authenticator:
         request = CreateToken.of(
             credentials.user, credentials.password, credentials.domain, credentials.project
         )
-        token = await self._create_token(request)
+        token = await self._session.send(CREATE_TOKEN, request)
         if not HEADER.accepts(token.value):
             reason = "the token contains characters that no header may contain"
             raise UnreadableAnswer(CREATE_TOKEN.name, CREATE_TOKEN.success, reason, b"")

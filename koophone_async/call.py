@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from koophone_async.wire import Edition
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class SendTracker:
     """Tracks whether a call was sent, so that a caller knows it even if the call is cancelled."""
 
@@ -68,7 +68,7 @@ class SendTracker:
             self.permit.mark_sent()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Call(Generic[Answer]):
     """A call in flight, with all of its attempts."""
 

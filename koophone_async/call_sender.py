@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("koophone_async")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class CallSender:
     """Sends the calls of a session, with retries."""
 

@@ -28,7 +28,7 @@ MAX_CORRECTION: Final = timedelta(days=1)
 RIGHT: Final = timedelta(0)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Clock:
     """The wall clock of a session."""
 

@@ -56,7 +56,7 @@ class AnswerTooLongError(Exception):
         self.status = status
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Exchange:
     """One request to be sent, and what is known of it."""
 
@@ -107,7 +107,7 @@ class Exchange:
 _current: Final[ContextVar[Exchange]] = ContextVar("_current")
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _FirstWrite:
     """Stands in for the transport of a connection until the first write, which it reports."""
 
@@ -177,7 +177,7 @@ def _is_readable(transport: asyncio.Transport) -> bool:
     return bool(poll.poll(0))
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ConnectionPool:
     """Connections that are kept open between requests."""
 

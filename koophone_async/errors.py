@@ -152,12 +152,10 @@ class NotSent(KooPhoneError):
         return f"{self.operation}: not sent: {self.reason}"
 
 
-@define(eq=False, slots=False)
 class NotConnected(NotSent, ConnectionError):
     """No connection could be made: the name was not resolved, or nothing listens there."""
 
 
-@define(eq=False, slots=False)
 class BadEndpoint(NotSent, ConnectionError):
     """The address is invalid, or its certificate does not verify."""
 
@@ -167,7 +165,6 @@ class BadEndpoint(NotSent, ConnectionError):
         return False
 
 
-@define(eq=False, slots=False)
 class ConnectTimedOut(NotSent, TimeoutError):
     """No connection within the connect timeout, or none became free in the pool."""
 
@@ -259,27 +256,22 @@ class AuthenticationFailed(Refused):
         return super().__str__() + self._clock_problem
 
 
-@define(eq=False, slots=False)
 class Forbidden(Refused):
     """The account has no permission, in general or for one of the ids."""
 
 
-@define(eq=False, slots=False)
 class NotFound(Refused, LookupError):
     """Something that the request names does not exist."""
 
 
-@define(eq=False, slots=False)
 class Busy(Refused):
     """The request is right but cannot be served now; nothing was done."""
 
 
-@define(eq=False, slots=False)
 class Throttled(Refused):
     """Too many requests; nothing was done."""
 
 
-@define(eq=False, slots=False)
 class Unavailable(Refused):
     """The service cannot serve any request now."""
 
@@ -304,12 +296,10 @@ class NoAnswer(KooPhoneError):
         return f"{self.operation}: sent, but no trustworthy answer: {self.reason}{request}"
 
 
-@define(eq=False, slots=False)
 class ConnectionLost(NoAnswer, ConnectionError):
     """The connection broke after the request was sent."""
 
 
-@define(eq=False, slots=False)
 class AnswerTimedOut(NoAnswer, TimeoutError):
     """The request was sent, and the answer did not arrive in time."""
 

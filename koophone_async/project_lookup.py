@@ -10,13 +10,12 @@ from attrs import define, field
 from koophone_async.characters import HEADER
 from koophone_async.credentials import Password
 from koophone_async.errors import InvalidRequest, NoAnswer, NotConnected, NotFound, Rule, UnreadableAnswer
-from koophone_async.services.iam import LIST_PROJECTS, ProjectQuery
 
 if TYPE_CHECKING:
     from koophone_async.session import Session
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class ProjectLookup:
     """Finds the project of each region once: in the environment, the credentials, or the account's list."""
 
@@ -43,7 +42,7 @@ class ProjectLookup:
                 try:
                     self._known[region] = await self._look_up(region)
                 except (NoAnswer, UnreadableAnswer) as error:
-                    raise NotConnected(LIST_PROJECTS.name, f"the project is not known: {error}") from error
+                    raise NotConnected(error.operation, f"the project is not known: {error}") from error
             return self._known[region]
 
     async def _look_up(self, region: str | None) -> str:
@@ -57,6 +56,8 @@ class ProjectLookup:
         if not name:
             problem = "is not set, and there is no region to look it up by; set one of them"
             raise InvalidRequest("", "project_id", problem, Rule.ALL_MISSING)
+        from koophone_async.services.iam import LIST_PROJECTS, ProjectQuery  # noqa: PLC0415 - rarely needed
+
         answer = await session.send(LIST_PROJECTS, ProjectQuery(name), region=region)
         for project in answer.projects:
             if project.name == name:

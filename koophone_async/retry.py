@@ -86,7 +86,7 @@ class Retries:
 _REFILL: Final = 1.0
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Budget:
     """What a session may still spend on retries."""
 

@@ -37,11 +37,9 @@ from koophone_async.endpoints import (
 )
 from koophone_async.errors import InvalidRequest
 from koophone_async.limits import Limits
-from koophone_async.polling import PollScheduler
 from koophone_async.project_lookup import ProjectLookup
 from koophone_async.proxies import Proxies
 from koophone_async.retry import Budget, Retries
-from koophone_async.services.iam import CREATE_TOKEN
 from koophone_async.wire import Edition
 
 if TYPE_CHECKING:
@@ -51,6 +49,7 @@ if TYPE_CHECKING:
 
     from koophone_async.limits.shared import SharedQuotas
     from koophone_async.operation import Answer, AnyOperation, Operation, Quota, Request
+    from koophone_async.polling import PollScheduler
 
 _PROJECT: Final = "HUAWEICLOUD_SDK_PROJECT_ID"
 
@@ -151,7 +150,7 @@ class Session:
         self._allow_http = {ALLOW_HTTP: environ.get(ALLOW_HTTP, "")}
         rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self.rng = rng
-        self._poll_scheduler = PollScheduler(rng=rng)
+        self._poll_scheduler: PollScheduler | None = None
         # Clients that wrap an aiohttp session look like one to people.
         if http is not None and not isinstance(http, aiohttp.ClientSession):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidRequest(
@@ -174,9 +173,7 @@ class Session:
         )
         self.shared_quotas: SharedQuotas | None = limits or self._parse_limits(environ)
         self.limits: Limits = self._create_limits(quotas or {})
-        self._authenticator = Authenticator(
-            self.credentials, clock, lambda request: self.send(CREATE_TOKEN, request)
-        )
+        self._authenticator = Authenticator(self.credentials, clock, self)
         self._sender = CallSender(
             self.limits,
             max_quota_wait,
@@ -222,7 +219,8 @@ class Session:
         Later calls raise `InvalidRequest`, until `async with` opens the session again.
         """
         self._enter_loop()
-        await self._poll_scheduler.aclose()
+        if self._poll_scheduler is not None:
+            await self._poll_scheduler.aclose()
         await self.limits.close()
         await self._connections.close()
 
@@ -260,6 +258,10 @@ class Session:
         """
         with suppress(RuntimeError):  # no loop is running
             self._enter_loop()
+        if self._poll_scheduler is None:
+            from koophone_async.polling import PollScheduler  # noqa: PLC0415 - only waits for jobs need it
+
+            self._poll_scheduler = PollScheduler(rng=self.rng)
         return self._poll_scheduler
 
     def _enter_loop(self) -> None:
@@ -286,7 +288,7 @@ class Session:
             self._loop = loop
 
     def _leave_closed_loop(self) -> None:
-        self._poll_scheduler = PollScheduler(rng=self.rng)
+        self._poll_scheduler = None
         for part in (self._connections, self.limits, self._authenticator, self._projects):
             part.enter_loop()
 

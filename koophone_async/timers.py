@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Timer:
     """Call a function once, at a time that can be changed.
 

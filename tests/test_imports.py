@@ -45,7 +45,16 @@ LAYERS: Final = (
     ("characters", "checks", "clock"),
     ("virtual_time",),
     ("id_files",),
-    ("docstrings", "errors", "exception_groups", "file_access", "sqlite_files", "text_input", "timers"),
+    (
+        "docstrings",
+        "errors",
+        "exception_groups",
+        "file_access",
+        "lazy_names",
+        "sqlite_files",
+        "text_input",
+        "timers",
+    ),
 )
 """From top to bottom: a module imports from its own layer and from those below it."""
 

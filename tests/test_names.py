@@ -6,6 +6,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import koophone_async
-from koophone_async import CloudPhone, Iam, KooPhone, errors
+from koophone_async import CloudPhone, KooPhone, errors
+from koophone_async.gaming import Gaming
 from koophone_async.session import Session
 
 if TYPE_CHECKING:
@@ -65,13 +67,37 @@ def test_a_flat_module_lists_exactly_what_it_offers(module: str) -> None:
     assert ours == set(flat.__all__)
 
 
-async def test_help_describes_every_resource_of_a_client(emulator: Emulator) -> None:
-    async with emulator.session() as session:
-        for client in (KooPhone(session), CloudPhone(session, project_id="p"), Iam(session)):
-            text = pydoc.plain(pydoc.render_doc(type(client)))
+CLIENTS = (KooPhone, CloudPhone, Gaming)
 
-            for resource in vars(client):
-                assert resource.startswith("_") or f" {resource}: " in text
+
+def resources(client: type) -> dict[str, cached_property[object]]:
+    return {
+        name: value
+        for name, value in vars(client).items()
+        if isinstance(value, cached_property) and not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_help_describes_every_resource_of_a_client(client: type) -> None:
+    text = pydoc.plain(pydoc.render_doc(client))
+
+    assert resources(client)
+    for name, resource in resources(client).items():
+        assert f" {name} = " in text
+        assert str(resource.__doc__) in text
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_resource_is_one_object_of_the_stated_type(client: type, emulator: Emulator) -> None:
+    async with emulator.session() as session:
+        of_session = client(session)
+
+        for name, resource in resources(client).items():
+            loaded = getattr(of_session, name)
+
+            assert type(loaded).__name__ == resource.func.__annotations__["return"]
+            assert getattr(of_session, name) is loaded
 
 
 @pytest.mark.process
@@ -90,3 +116,21 @@ def test_the_package_alone_imports_no_other_package() -> None:
     done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - ourselves
 
     assert done.stdout.strip() == "set()"
+
+
+def test_clients_and_session_import_no_resource_and_no_converter() -> None:
+    code = "import sys; from koophone_async import CloudPhone, KooPhone, Session; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603 - ourselves
+    services = {name for name in done.stdout.split() if name.startswith("koophone_async.services.")}
+
+    assert services == {
+        "koophone_async.services.cph",
+        "koophone_async.services.cph.client",
+        "koophone_async.services.cph.quotas",
+        "koophone_async.services.koophone",
+        "koophone_async.services.koophone.client",
+    }
+    assert not {"cattrs", "koophone_async.batches", "koophone_async.polling.scheduler"} & set(
+        done.stdout.split()
+    )

@@ -134,7 +134,7 @@ import asyncio, sys
 async def test_other():
     assert type(asyncio.get_running_loop()) is type(asyncio.new_event_loop())
     loaded = {name for name in sys.modules if name.startswith("koophone_async")}
-    assert loaded == {"koophone_async", "koophone_async.pytest_plugin"}
+    assert loaded == {"koophone_async", "koophone_async.lazy_names", "koophone_async.pytest_plugin"}
 """)
 
     code, output = run(tmp_path, "", *PLUGIN, *ASYNCIO, *AUTO, "test_other.py")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from attrs import define, frozen
 
 from koophone_async.credentials.environment import VARIABLES, Environment
+from koophone_async.credentials.errors import UnreadableDefault
 from koophone_async.credentials.keys import AccessKey, Credentials, Password
-from koophone_async.credentials.metadata import Metadata
-from koophone_async.credentials.profile_file import ProfileFile, UnreadableDefault
 from koophone_async.errors import InvalidRequest, KooPhoneError, NotConnected, Rule
 
 if TYPE_CHECKING:
@@ -137,4 +136,7 @@ class Chain:
 
 def default_chain(environ: Mapping[str, str] | None = None) -> Chain:
     """Return the default chain: environment, profile file, metadata service."""
+    from koophone_async.credentials.metadata import Metadata  # noqa: PLC0415 - only the default chain needs it
+    from koophone_async.credentials.profile_file import ProfileFile  # noqa: PLC0415 - as above
+
     return Chain(Environment(environ), ProfileFile(environ=environ), Metadata())

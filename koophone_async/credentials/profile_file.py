@@ -8,9 +8,10 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from koophone_async.credentials.environment import access_key_of, variables
+from koophone_async.credentials.errors import UnreadableDefault
 from koophone_async.errors import InvalidRequest
 from koophone_async.file_access import UnusableFile, read_secret
 
@@ -28,11 +29,6 @@ _MAX_SIZE: Final = 2**20
 _INDENTED: Final = "an indented line continues a line without a value"
 _CAUSES: Final = {"AttributeError": _INDENTED, "MultilineContinuationError": _INDENTED}
 """Causes of the errors that the parser raises for such a line, up to Python 3.12 and since."""
-
-
-@define(eq=False, slots=False)
-class UnreadableDefault(InvalidRequest):
-    """The file that is read by default cannot be. Nobody asked for it, so that a chain goes on."""
 
 
 @frozen

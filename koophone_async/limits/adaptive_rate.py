@@ -38,7 +38,7 @@ LONG_TERM: Final = 60.0
 """The same for the long-term meter: the service's window may be a minute."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Meter:
     """Measures how many calls a second the service accepted, over the last one to two buckets of time."""
 
@@ -73,7 +73,7 @@ class Meter:
         return self.total / max(now - self.since, 1.0)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class AdaptiveRate:
     """A rate that a 429 cuts to 0.7, and that recovers: fast at first, slowly near the old rate, then faster.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from koophone_async.operation import Quota
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Limits:
     """Grants a permit to each call when every rate limit that it is under has one.
 

@@ -80,7 +80,7 @@ class Place(NamedTuple):
     deadline: float
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class OperationLimiter:
     """The rate limits of an operation, and its waiting calls in order of arrival."""
 
@@ -176,7 +176,7 @@ class OperationLimiter:
         self._rate.throttled(granted, now, retry_after)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Permit:
     """A permit for one call under all of its rate limits, to be used in a `with` block.
 

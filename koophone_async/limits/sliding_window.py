@@ -19,7 +19,7 @@ window of the service. It costs 2 % of a quota per second.
 """
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Window:
     """Allows `quota.permits` calls in any `quota.seconds`, by a log of the calls that count.
 

@@ -8,9 +8,9 @@ from typing import Final
 from koophone_async.operation import Quota
 
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_FIGURES: Final = re.compile(
-    r"\blimit\s*[:=]\s*(?P<permits>[0-9]{1,9})\s*[,;]\s*time\s*[:=]\s*(?P<count>[0-9]{1,6})?\s*(?P<unit>second|minute|hour|day)s?\b",
-    re.IGNORECASE,
+_FIGURES: Final = (
+    r"\blimit\s*[:=]\s*(?P<permits>[0-9]{1,9})\s*[,;]"
+    r"\s*time\s*[:=]\s*(?P<count>[0-9]{1,6})?\s*(?P<unit>second|minute|hour|day)s?\b"
 )
 
 
@@ -22,7 +22,7 @@ def parse_quota(text: str) -> Quota | None:
 
     API: API Gateway, error APIG.0308; the message is known from the vendor's answers, no document states it.
     """
-    match = _FIGURES.search(text)
+    match = re.search(_FIGURES, text, re.IGNORECASE)
     if match is None:
         return None
     permits, seconds = int(match["permits"]), int(match["count"] or 1) * _SECONDS[match["unit"].lower()]

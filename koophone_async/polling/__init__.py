@@ -62,12 +62,17 @@ retrying cannot help. Five answers in a row that cannot be read end the jobs tha
 
 from __future__ import annotations
 
-from koophone_async.polling.deadlines import Deadline
-from koophone_async.polling.pending_jobs import JobStream, PendingJobs
-from koophone_async.polling.policy import PollPolicy
-from koophone_async.polling.poller import LimitedPoller, LostJob, OpenJob, Poller, PollLimiter, PollResult
-from koophone_async.polling.resume_token import ResumeToken
-from koophone_async.polling.scheduler import PollScheduler
+from typing import TYPE_CHECKING, Final
+
+from koophone_async.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from koophone_async.polling.deadlines import Deadline
+    from koophone_async.polling.pending_jobs import JobStream, PendingJobs
+    from koophone_async.polling.policy import PollPolicy
+    from koophone_async.polling.poller import LimitedPoller, LostJob, OpenJob, Poller, PollLimiter, PollResult
+    from koophone_async.polling.resume_token import ResumeToken
+    from koophone_async.polling.scheduler import PollScheduler
 
 __all__ = [
     "Deadline",
@@ -83,3 +88,22 @@ __all__ = [
     "Poller",
     "ResumeToken",
 ]
+
+_MODULE_OF: Final = {
+    "Deadline": "deadlines",
+    "JobStream": "pending_jobs",
+    "LimitedPoller": "poller",
+    "LostJob": "poller",
+    "OpenJob": "poller",
+    "PendingJobs": "pending_jobs",
+    "PollLimiter": "poller",
+    "PollPolicy": "policy",
+    "PollResult": "poller",
+    "PollScheduler": "scheduler",
+    "Poller": "poller",
+    "ResumeToken": "resume_token",
+}
+"""The module of each name: a client states a default deadline before it waits for any job."""
+
+if not TYPE_CHECKING:  # a type checker that sees __getattr__ accepts any name
+    __getattr__, __dir__ = lazy_names(__name__, _MODULE_OF)

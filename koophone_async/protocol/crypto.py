@@ -29,7 +29,7 @@ class Algorithm(StrEnum):
     """HMAC-SHA256 with a key derived for each day, region and service."""
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class HashFunction:
     """The hash function of an algorithm."""
 
@@ -62,7 +62,7 @@ _SHA256: Final = HashFunction(_sha256, "X-Sdk-Content-Sha256")
 _SM3: Final = HashFunction(_sm3, "X-Sdk-Content-Sm3")
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class SigningKey:
     """A key ready to sign with one algorithm; signatures are hexadecimal."""
 

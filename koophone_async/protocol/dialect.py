@@ -96,7 +96,6 @@ def _envelope(answer: Any) -> Json:
     return cast("Json", answer)
 
 
-@frozen
 class _KooPhone:
     """`error_code`, `error_msg` and `data`; some operations nest `data` twice or page beside it."""
 
@@ -127,7 +126,6 @@ class _KooPhone:
         return {"error_code": code, "error_msg": message}
 
 
-@frozen
 class _Cph:
     """The bare result, with a `request_id` in it."""
 
@@ -148,7 +146,6 @@ class _Cph:
         return {"request_id": request_id, "error_code": code, "error_msg": message}
 
 
-@frozen
 class _Iam:
     """The bare result; failures in `error`, or as in the general example of the documents."""
 

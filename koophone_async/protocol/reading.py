@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from koophone_async.protocol.decoders import fallback
 from koophone_async.protocol.decoders.fast import NOT_DECODED, fast_decoder
 
 if TYPE_CHECKING:
@@ -28,4 +27,6 @@ def read(
     if decode is not None:
         with suppress(*NOT_DECODED):
             return decode(response.body)
+    from koophone_async.protocol.decoders import fallback  # noqa: PLC0415 - documented answers do not need it
+
     return fallback.decode(operation, response, edition, request_id)

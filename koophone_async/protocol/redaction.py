@@ -29,20 +29,20 @@ _TRIGGERS: Final = (
 )
 """Every text that the patterns below change contains one of these; most texts contain none."""
 
+# The patterns are compiled when a text first contains a trigger: that takes longer than all else here.
 _FLAGS: Final = re.IGNORECASE | re.ASCII | re.DOTALL | re.VERBOSE
 
 # The scheme of a link is not matched: a pattern that begins with letters would scan a long word from each
 # letter.
 _SLASHES: Final = r":(?:\\*/){2}"  # JSON may write a slash as \/
-_USER: Final = re.compile(rf"({_SLASHES}) [^\s\"'<>/?\#\\]+ @", _FLAGS)
-_QUERY: Final = re.compile(rf"({_SLASHES} [^\s\"'<>?]*) (?: \? ([^\s\"'<>]*) )?", _FLAGS)
+_USER: Final = rf"({_SLASHES}) [^\s\"'<>/?\#\\]+ @"
+_QUERY: Final = rf"({_SLASHES} [^\s\"'<>?]*) (?: \? ([^\s\"'<>]*) )?"
 _AFTER_LINK: Final = ".,;:!)]}\\"
 """Characters that, after a link, belong to the sentence or JSON string around it."""
 
 _NAME: Final = r"""(?:token|authorization|signature|_sk|aes_?key|ticket
     |(?:passw(?:or)?d|secret|access_?key)[\w-]{0,40})"""
-_NAMED: Final = re.compile(
-    rf"""(
+_NAMED: Final = rf"""(
         (?: {_NAME} \\*["'] \s*+[:=]\s*+ [\[(]?\s*+                      # "password": "..."
           | (?:-token|authorization) ["'],\s*+                           # (b'X-Auth-Token', b'...')
           | (?P<line> (?:{_NAME}[ \t]*+: | authorization[ \t]*+=) [ \t]*+)    # X-Auth-Token: ...
@@ -52,9 +52,7 @@ _NAMED: Final = re.compile(
     (?: (?P<quote> ["']) (?: \\. | (?! (?P=quote) ) [^\\] )+
       | (?P<nested> \\+["']) (?: (?! (?<!\\) (?P=nested) ) . )+          # JSON in a JSON string
       | (?! (?:null|none|true|false) \b )
-        (?(line) [^\r\n"']+ | [^\s,;&"'<>(){{}}\[\]]+ ) )""",
-    _FLAGS,
-)
+        (?(line) [^\r\n"']+ | [^\s,;&"'<>(){{}}\[\]]+ ) )"""
 
 
 def redact(text: str) -> str:
@@ -66,9 +64,9 @@ def redact(text: str) -> str:
     lowered = text.lower()
     if not any(trigger in lowered for trigger in _TRIGGERS):
         return text
-    text = _NAMED.sub(_hide_value, text)
-    text = _USER.sub(rf"\1{REDACTED}@", text)
-    return _QUERY.sub(_cut_query, text)
+    text = re.sub(_NAMED, _hide_value, text, flags=_FLAGS)
+    text = re.sub(_USER, rf"\1{REDACTED}@", text, flags=_FLAGS)
+    return re.sub(_QUERY, _cut_query, text, flags=_FLAGS)
 
 
 def _hide_value(named: re.Match[str]) -> str:

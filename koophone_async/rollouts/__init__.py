@@ -6,8 +6,9 @@ it out, and writes down in a `Journal` what it does, so that another process can
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from koophone_async.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from koophone_async.rollouts.execution.reconciliation import reconcile
@@ -119,15 +120,4 @@ Names are imported on first use: a journal can be read without the services that
 """
 
 if not TYPE_CHECKING:  # a type checker that sees __getattr__ accepts any name
-
-    def __getattr__(name: str) -> object:
-        """Import a public name on first use."""
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-        module = import_module(f"{__name__}.{_MODULE_OF.get(name, 'journal')}")
-        value = globals()[name] = getattr(module, name)
-        return value
-
-    def __dir__() -> list[str]:
-        """List all names, including those not imported yet."""
-        return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, "journal") | _MODULE_OF)

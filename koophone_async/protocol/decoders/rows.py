@@ -27,6 +27,7 @@ from koophone_async import wire
 from koophone_async.protocol.dialect import kind_of
 from koophone_async.protocol.redaction import REDACTED, redact
 from koophone_async.rows import Rows, UnreadableValue
+from koophone_async.wire import converters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ def _answer_hook(model: Any, edition: Edition) -> Hook:
 
 @cache
 def _converter(edition: Edition) -> Converter:
-    converter = wire.scalar_converter()
+    converter = converters.scalar_converter()
 
     def list_hook(kind: Any) -> Hook:
         return _list_reader(converter, kind)
@@ -168,7 +169,7 @@ class _FieldReader:
     def of(cls, attribute: attrs.Attribute[Any], converter: Converter, edition: Edition) -> _FieldReader:
         """Create the reader of a field."""
         on_wire, type_ = wire.spelling(attribute), attribute.type or Any
-        hook = wire.edition_hook(attribute, edition) or converter.get_structure_hook(type_)
+        hook = converters.edition_hook(attribute, edition) or converter.get_structure_hook(type_)
         nulls: tuple[str | None, ...] = (None, *wire.NULL_TEXTS) if on_wire.null_text else (None,)
         absent = nulls if type_ in _TEXTS else (None, "", *wire.NULL_TEXTS)
         is_mandatory = attribute.default is attrs.NOTHING

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from koophone_async.batches import RunOptions
-from koophone_async.batches.chunks import Source
-from koophone_async.operation import Quota, Sender
-from koophone_async.polling import Deadline, PollLimiter
-from koophone_async.services.cph.bandwidths import Bandwidths
-from koophone_async.services.cph.commands import Commands
-from koophone_async.services.cph.completion import POLL_QUOTA, JobPoller, SingleJobPoller
-from koophone_async.services.cph.encoding_servers import EncodingServers
-from koophone_async.services.cph.fleet import PhoneFleet
-from koophone_async.services.cph.image_members import ImageMembers
-from koophone_async.services.cph.images import Images
-from koophone_async.services.cph.keypairs import Keypairs
-from koophone_async.services.cph.phone_images import PhoneImages
-from koophone_async.services.cph.phones import Phones
-from koophone_async.services.cph.scheduled_events import ScheduledEvents
-from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
-from koophone_async.services.cph.servers import Servers
-from koophone_async.services.cph.shared_apps import SharedApps
-from koophone_async.services.cph.shared_files import SharedFiles
-from koophone_async.services.cph.shared_filesystems import SharedFilesystems
-from koophone_async.services.cph.storage import Storage
-from koophone_async.services.cph.tags import Tags
-from koophone_async.services.cph.traffic import Traffic
-from koophone_async.services.cph.undocumented import Undocumented
-from koophone_async.services.cph.waiting import Jobs
-from koophone_async.services.gaming.client import Gaming
+from koophone_async.polling import Deadline
+from koophone_async.services.cph.quotas import POLL_QUOTA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from koophone_async.batches.chunks import Source
+    from koophone_async.operation import Quota, Sender
+    from koophone_async.services.cph.bandwidths import Bandwidths
+    from koophone_async.services.cph.commands import Commands
+    from koophone_async.services.cph.completion import JobPoller
+    from koophone_async.services.cph.encoding_servers import EncodingServers
+    from koophone_async.services.cph.fleet import PhoneFleet
+    from koophone_async.services.cph.image_members import ImageMembers
+    from koophone_async.services.cph.images import Images
+    from koophone_async.services.cph.keypairs import Keypairs
+    from koophone_async.services.cph.phone_images import PhoneImages
+    from koophone_async.services.cph.phones import Phones
+    from koophone_async.services.cph.scheduled_events import ScheduledEvents
+    from koophone_async.services.cph.server_fleet import EncodingFleet, ServerFleet
+    from koophone_async.services.cph.servers import Servers
+    from koophone_async.services.cph.shared_apps import SharedApps
+    from koophone_async.services.cph.shared_files import SharedFiles
+    from koophone_async.services.cph.shared_filesystems import SharedFilesystems
+    from koophone_async.services.cph.storage import Storage
+    from koophone_async.services.cph.tags import Tags
+    from koophone_async.services.cph.traffic import Traffic
+    from koophone_async.services.cph.undocumented import Undocumented
+    from koophone_async.services.cph.waiting import Jobs
+    from koophone_async.services.gaming.client import Gaming
 
 
 class CloudPhone:
@@ -40,27 +45,6 @@ class CloudPhone:
     report = await cph.jobs.wait(started)                         # and its end, one job for each phone
     report = await cph.fleet(cph.phones.list()).run("getprop")    # any number of phones, to the end
     ```
-
-    Attributes:
-        bandwidths: List and resize the bandwidths of servers.
-        commands: Run ADB commands on phones: shell, push, install, uninstall.
-        encoding_servers: List and restart encoding servers.
-        gaming: Client of cloud mobile gaming: applications, versions, deployments.
-        image_members: Share images with other accounts, and answer their offers.
-        images: List and delete your own and shared images.
-        jobs: Show and list jobs, and wait until they end.
-        keypairs: Replace the key pairs that open ADB on servers.
-        phone_images: List the images that phones can run.
-        phones: List, rename, stop, restart and reset phones, and update their properties.
-        scheduled_events: List, reschedule and authorize planned maintenance of servers.
-        servers: List, buy, change, restart, rename and delete servers.
-        shared_apps: Push, list and delete apps shared by all phones of a server.
-        shared_files: Push, list and delete files shared by all phones of a server.
-        shared_filesystems: Attach file systems to servers, and detach them.
-        storage: Export and restore the data of phones, and expand their disks.
-        tags: Tag servers, and find servers by their tags.
-        traffic: Route the traffic of phones.
-        undocumented: Send calls that the vendor's SDK has and no document describes.
     """
 
     def __init__(
@@ -86,27 +70,142 @@ class CloudPhone:
         """
         sender = session.bind(region=region, project_id=project_id)
         sender.origin("cph")  # an unknown region raises here, not at the first call
-        poller = JobPoller(sender, PollLimiter(poll_quota))
-        self._sender, self._poller = sender, poller
-        self.bandwidths: Bandwidths = Bandwidths(sender)
-        self.commands: Commands = Commands(sender)
-        self.encoding_servers: EncodingServers = EncodingServers(sender)
-        self.gaming: Gaming = Gaming(sender, poller.limiter)
-        self.image_members: ImageMembers = ImageMembers(sender)
-        self.images: Images = Images(sender)
-        self.jobs: Jobs = Jobs(sender, poller, SingleJobPoller(sender, poller.limiter))
-        self.keypairs: Keypairs = Keypairs(sender)
-        self.phone_images: PhoneImages = PhoneImages(sender)
-        self.phones: Phones = Phones(sender)
-        self.scheduled_events: ScheduledEvents = ScheduledEvents(sender)
-        self.servers: Servers = Servers(sender)
-        self.shared_apps: SharedApps = SharedApps(sender)
-        self.shared_files: SharedFiles = SharedFiles(sender)
-        self.shared_filesystems: SharedFilesystems = SharedFilesystems(sender)
-        self.storage: Storage = Storage(sender)
-        self.tags: Tags = Tags(sender)
-        self.traffic: Traffic = Traffic(sender)
-        self.undocumented: Undocumented = Undocumented(sender)
+        self._sender, self._poll_quota = sender, poll_quota
+
+    @cached_property
+    def bandwidths(self) -> Bandwidths:
+        """List and resize the bandwidths of servers."""
+        from koophone_async.services.cph.bandwidths import Bandwidths
+
+        return Bandwidths(self._sender)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Run ADB commands on phones: shell, push, install, uninstall."""
+        from koophone_async.services.cph.commands import Commands
+
+        return Commands(self._sender)
+
+    @cached_property
+    def encoding_servers(self) -> EncodingServers:
+        """List and restart encoding servers."""
+        from koophone_async.services.cph.encoding_servers import EncodingServers
+
+        return EncodingServers(self._sender)
+
+    @cached_property
+    def gaming(self) -> Gaming:
+        """Client of cloud mobile gaming: applications, versions, deployments."""
+        from koophone_async.services.gaming.client import Gaming
+
+        return Gaming(self._sender, self._poller.limiter)
+
+    @cached_property
+    def image_members(self) -> ImageMembers:
+        """Share images with other accounts, and answer their offers."""
+        from koophone_async.services.cph.image_members import ImageMembers
+
+        return ImageMembers(self._sender)
+
+    @cached_property
+    def images(self) -> Images:
+        """List and delete your own and shared images."""
+        from koophone_async.services.cph.images import Images
+
+        return Images(self._sender)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Show and list jobs, and wait until they end."""
+        from koophone_async.services.cph.completion import SingleJobPoller
+        from koophone_async.services.cph.waiting import Jobs
+
+        single = SingleJobPoller(self._sender, self._poller.limiter)
+        return Jobs(self._sender, self._poller, single)
+
+    @cached_property
+    def keypairs(self) -> Keypairs:
+        """Replace the key pairs that open ADB on servers."""
+        from koophone_async.services.cph.keypairs import Keypairs
+
+        return Keypairs(self._sender)
+
+    @cached_property
+    def phone_images(self) -> PhoneImages:
+        """List the images that phones can run."""
+        from koophone_async.services.cph.phone_images import PhoneImages
+
+        return PhoneImages(self._sender)
+
+    @cached_property
+    def phones(self) -> Phones:
+        """List, rename, stop, restart and reset phones, and update their properties."""
+        from koophone_async.services.cph.phones import Phones
+
+        return Phones(self._sender)
+
+    @cached_property
+    def scheduled_events(self) -> ScheduledEvents:
+        """List, reschedule and authorize planned maintenance of servers."""
+        from koophone_async.services.cph.scheduled_events import ScheduledEvents
+
+        return ScheduledEvents(self._sender)
+
+    @cached_property
+    def servers(self) -> Servers:
+        """List, buy, change, restart, rename and delete servers."""
+        from koophone_async.services.cph.servers import Servers
+
+        return Servers(self._sender)
+
+    @cached_property
+    def shared_apps(self) -> SharedApps:
+        """Push, list and delete apps shared by all phones of a server."""
+        from koophone_async.services.cph.shared_apps import SharedApps
+
+        return SharedApps(self._sender)
+
+    @cached_property
+    def shared_files(self) -> SharedFiles:
+        """Push, list and delete files shared by all phones of a server."""
+        from koophone_async.services.cph.shared_files import SharedFiles
+
+        return SharedFiles(self._sender)
+
+    @cached_property
+    def shared_filesystems(self) -> SharedFilesystems:
+        """Attach file systems to servers, and detach them."""
+        from koophone_async.services.cph.shared_filesystems import SharedFilesystems
+
+        return SharedFilesystems(self._sender)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """Export and restore the data of phones, and expand their disks."""
+        from koophone_async.services.cph.storage import Storage
+
+        return Storage(self._sender)
+
+    @cached_property
+    def tags(self) -> Tags:
+        """Tag servers, and find servers by their tags."""
+        from koophone_async.services.cph.tags import Tags
+
+        return Tags(self._sender)
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """Route the traffic of phones."""
+        from koophone_async.services.cph.traffic import Traffic
+
+        return Traffic(self._sender)
+
+    @cached_property
+    def undocumented(self) -> Undocumented:
+        """Send calls that the vendor's SDK has and no document describes."""
+        from koophone_async.services.cph.undocumented import Undocumented
+
+        return Undocumented(self._sender)
 
     async def project_id(self) -> str:
         """Return the project's id; look it up in IAM if it was not configured.
@@ -148,6 +247,9 @@ class CloudPhone:
             linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
                 queue may; None: it waits for a full one.
         """
+        from koophone_async.batches import RunOptions
+        from koophone_async.services.cph.fleet import PhoneFleet
+
         options = RunOptions(concurrency, in_flight, deadline, assume_unique, max_per_server, linger)
         return PhoneFleet(self._sender, self._poller, phones, options, server_of)
 
@@ -169,6 +271,9 @@ class CloudPhone:
             linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
                 queue may; None: it waits for a full one.
         """
+        from koophone_async.batches import RunOptions
+        from koophone_async.services.cph.server_fleet import ServerFleet
+
         options = RunOptions(concurrency, deadline=deadline, linger=linger)
         return ServerFleet(self._sender, self._poller, servers, options)
 
@@ -190,5 +295,15 @@ class CloudPhone:
             linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
                 queue may; None: it waits for a full one.
         """
+        from koophone_async.batches import RunOptions
+        from koophone_async.services.cph.server_fleet import EncodingFleet
+
         options = RunOptions(concurrency, deadline=deadline, linger=linger)
         return EncodingFleet(self._sender, self._poller, encoding_servers, options)
+
+    @cached_property
+    def _poller(self) -> JobPoller:
+        from koophone_async.polling import PollLimiter
+        from koophone_async.services.cph.completion import JobPoller
+
+        return JobPoller(self._sender, PollLimiter(self._poll_quota))

@@ -21,7 +21,7 @@ from koophone_async.batches import (
     unreadable_jobs,
 )
 from koophone_async.errors import Refused
-from koophone_async.operation import Quota, Sender
+from koophone_async.operation import Sender
 from koophone_async.polling import OpenJob, PollLimiter, PollResult
 from koophone_async.rows import UnreadableValue, dropped_rows
 from koophone_async.services.cph.commands import CommandResult, CommandResults
@@ -37,11 +37,9 @@ from koophone_async.services.cph.jobs import (
     JobRequest,
     JobState,
 )
+from koophone_async.services.cph.quotas import POLL_QUOTA
 from koophone_async.services.cph.started_jobs import NO_ERROR, JobEntry, Started
 from koophone_async.services.page_reader import PageReader
-
-POLL_QUOTA: Final = Quota(60, 60)
-"""Default maximum rate of job polls. No document states a quota."""
 
 
 @frozen(eq=False)

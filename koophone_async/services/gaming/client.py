@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from koophone_async.batches import RunOptions
-from koophone_async.batches.chunks import Source
-from koophone_async.operation import Sender
-from koophone_async.polling import Deadline, PollLimiter
-from koophone_async.services.cph.completion import POLL_QUOTA, SingleJobPoller
-from koophone_async.services.gaming.applications import Applications
-from koophone_async.services.gaming.completion import DeploymentPoller
-from koophone_async.services.gaming.deployments import Deployments
-from koophone_async.services.gaming.fleet import Fleet
-from koophone_async.services.gaming.versions import Versions
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from koophone_async.polling import Deadline
+
+if TYPE_CHECKING:
+    from koophone_async.batches.chunks import Source
+    from koophone_async.operation import Sender
+    from koophone_async.polling import PollLimiter
+    from koophone_async.services.gaming.applications import Applications
+    from koophone_async.services.gaming.completion import DeploymentPoller
+    from koophone_async.services.gaming.deployments import Deployments
+    from koophone_async.services.gaming.fleet import Fleet
+    from koophone_async.services.gaming.versions import Versions
 
 
 class Gaming:
@@ -20,11 +24,6 @@ class Gaming:
     ```python
     report = await cph.gaming.fleet(servers).deploy([version])
     ```
-
-    Attributes:
-        applications: Create, list, show and delete games, and find where they are deployed.
-        deployments: Deploy versions to servers and phones, update and remove them, and wait for it.
-        versions: Create, show and delete versions of games.
     """
 
     def __init__(self, session: Sender, limiter: PollLimiter | None = None) -> None:
@@ -34,12 +33,30 @@ class Gaming:
             session: Shared with any number of other clients.
             limiter: Maximum rate of job polls, shared with the other clients of the project.
         """
-        self._session = session
-        self._poller = DeploymentPoller(session, limiter or PollLimiter(POLL_QUOTA))
-        self.applications: Applications = Applications(session)
-        single = SingleJobPoller(session, self._poller.limiter)
-        self.deployments: Deployments = Deployments(session, self._poller, single)
-        self.versions: Versions = Versions(session)
+        self._session, self._limiter = session, limiter
+
+    @cached_property
+    def applications(self) -> Applications:
+        """Create, list, show and delete games, and find where they are deployed."""
+        from koophone_async.services.gaming.applications import Applications
+
+        return Applications(self._session)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """Deploy versions to servers and phones, update and remove them, and wait for it."""
+        from koophone_async.services.cph.completion import SingleJobPoller
+        from koophone_async.services.gaming.deployments import Deployments
+
+        single = SingleJobPoller(self._session, self._poller.limiter)
+        return Deployments(self._session, self._poller, single)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """Create, show and delete versions of games."""
+        from koophone_async.services.gaming.versions import Versions
+
+        return Versions(self._session)
 
     def fleet(  # noqa: PLR0913 - all but one are named, and have defaults
         self,
@@ -64,5 +81,16 @@ class Gaming:
             linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
                 queue may; None: it waits for a full one.
         """
+        from koophone_async.batches import RunOptions
+        from koophone_async.services.gaming.fleet import Fleet
+
         options = RunOptions(concurrency, in_flight, deadline, assume_unique, linger=linger)
         return Fleet(self._session, self._poller, ids, options)
+
+    @cached_property
+    def _poller(self) -> DeploymentPoller:
+        from koophone_async.polling import PollLimiter
+        from koophone_async.services.cph.quotas import POLL_QUOTA
+        from koophone_async.services.gaming.completion import DeploymentPoller
+
+        return DeploymentPoller(self._session, self._limiter or PollLimiter(POLL_QUOTA))

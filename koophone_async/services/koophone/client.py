@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
-from koophone_async.batches import RunOptions
-from koophone_async.batches.chunks import Source
-from koophone_async.batches.regions import RegionMap
-from koophone_async.operation import Sender
 from koophone_async.polling import Deadline
-from koophone_async.services.koophone.apps import Apps
-from koophone_async.services.koophone.commands import Commands
-from koophone_async.services.koophone.completion import TaskPoller
-from koophone_async.services.koophone.fleet import Fleet
-from koophone_async.services.koophone.instances import Instances, list_regions
-from koophone_async.services.koophone.orders import Orders
-from koophone_async.services.koophone.streaming import Streaming
-from koophone_async.services.koophone.users import Users
-from koophone_async.services.koophone.video import Video
-from koophone_async.services.koophone.waiting import Jobs
-from koophone_async.wire import Edition
+
+if TYPE_CHECKING:
+    from koophone_async.batches.chunks import Source
+    from koophone_async.batches.regions import RegionMap
+    from koophone_async.operation import Sender
+    from koophone_async.services.koophone.apps import Apps
+    from koophone_async.services.koophone.commands import Commands
+    from koophone_async.services.koophone.completion import TaskPoller
+    from koophone_async.services.koophone.fleet import Fleet
+    from koophone_async.services.koophone.instances import Instances
+    from koophone_async.services.koophone.orders import Orders
+    from koophone_async.services.koophone.streaming import Streaming
+    from koophone_async.services.koophone.users import Users
+    from koophone_async.services.koophone.video import Video
+    from koophone_async.services.koophone.waiting import Jobs
+    from koophone_async.wire import Edition
 
 
 class KooPhone:
@@ -29,16 +31,6 @@ class KooPhone:
     started = await koophone.commands.run(ids[:100], "getprop")   # one documented call
     report = await koophone.fleet(ids).run("getprop")             # any number of ids, to the end
     ```
-
-    Attributes:
-        apps: Install and list apps.
-        commands: Run shell commands.
-        instances: List, inspect, reset, reboot and back up instances.
-        jobs: List the jobs of a task, and wait until they end.
-        orders: List what is for sale, buy instances, and end subscriptions.
-        streaming: Prepare, authorize, stop and release streams.
-        users: Assign instances to users, and unassign them.
-        video: Set bit rates and frame rates of the video stream.
     """
 
     def __init__(self, session: Sender, *, edition: Edition | str | None = None) -> None:
@@ -51,18 +43,63 @@ class KooPhone:
         Raises:
             InvalidRequest: The edition is unknown.
         """
-        sender = session.bind(edition=edition)
-        tasks = TaskPoller(sender)
-        self._sender, self._tasks = sender, tasks
-        self._regions = RegionMap(partial(list_regions, sender))
-        self.apps: Apps = Apps(sender)
-        self.commands: Commands = Commands(sender)
-        self.instances: Instances = Instances(sender)
-        self.jobs: Jobs = Jobs(sender, tasks)
-        self.orders: Orders = Orders(sender)
-        self.streaming: Streaming = Streaming(sender)
-        self.users: Users = Users(sender)
-        self.video: Video = Video(sender)
+        self._sender = session.bind(edition=edition)
+
+    @cached_property
+    def apps(self) -> Apps:
+        """Install and list apps."""
+        from koophone_async.services.koophone.apps import Apps
+
+        return Apps(self._sender)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Run shell commands."""
+        from koophone_async.services.koophone.commands import Commands
+
+        return Commands(self._sender)
+
+    @cached_property
+    def instances(self) -> Instances:
+        """List, inspect, reset, reboot and back up instances."""
+        from koophone_async.services.koophone.instances import Instances
+
+        return Instances(self._sender)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """List the jobs of a task, and wait until they end."""
+        from koophone_async.services.koophone.waiting import Jobs
+
+        return Jobs(self._sender, self._tasks)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """List what is for sale, buy instances, and end subscriptions."""
+        from koophone_async.services.koophone.orders import Orders
+
+        return Orders(self._sender)
+
+    @cached_property
+    def streaming(self) -> Streaming:
+        """Prepare, authorize, stop and release streams."""
+        from koophone_async.services.koophone.streaming import Streaming
+
+        return Streaming(self._sender)
+
+    @cached_property
+    def users(self) -> Users:
+        """Assign instances to users, and unassign them."""
+        from koophone_async.services.koophone.users import Users
+
+        return Users(self._sender)
+
+    @cached_property
+    def video(self) -> Video:
+        """Set bit rates and frame rates of the video stream."""
+        from koophone_async.services.koophone.video import Video
+
+        return Video(self._sender)
 
     @property
     def edition(self) -> Edition:
@@ -93,5 +130,21 @@ class KooPhone:
             linger: Seconds after which an incomplete call is sent although the source may have more ids, as a
                 queue may; None: it waits for a full one.
         """
+        from koophone_async.batches import RunOptions
+        from koophone_async.services.koophone.fleet import Fleet
+
         options = RunOptions(concurrency, in_flight, deadline, assume_unique, linger=linger)
         return Fleet(self._sender, self._tasks, ids, options, self._regions)
+
+    @cached_property
+    def _tasks(self) -> TaskPoller:
+        from koophone_async.services.koophone.completion import TaskPoller
+
+        return TaskPoller(self._sender)
+
+    @cached_property
+    def _regions(self) -> RegionMap:
+        from koophone_async.batches.regions import RegionMap
+        from koophone_async.services.koophone.instances import list_regions
+
+        return RegionMap(partial(list_regions, self._sender))

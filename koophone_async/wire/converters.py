@@ -1,6 +1,5 @@
-"""The converter between models and JSON.
+"""Converters between models and JSON values, derived from the types of the models' fields.
 
-A model's field declares its name on the wire (`wire("job_id")`); everything else is derived from its type.
 Reading is tolerant, because the documents contradict each other: numbers as strings, strings as numbers,
 nulls, unknown fields and unknown enum values are accepted. Answers are read by `protocol.decoders`, which
 read even more.
@@ -8,114 +7,27 @@ read even more.
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
-from functools import cache, partial
+from functools import partial
 from math import isfinite
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
-import msgspec
 from cattrs import AttributeValidationNote, BaseValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from koophone_async.characters import escape
 from koophone_async.errors import InvalidRequest, Rule
+from koophone_async.wire.fields import spelling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from koophone_async.operation import Operation
+    from koophone_async.wire.fields import Edition
+    from koophone_async.wire.json_text import Json
 
 T = TypeVar("T")
-Place = Literal["path", "query", "body", "header"]
-Json = dict[str, Any]
-
-_WIRE: Final = "wire"
-_DOC: Final = "doc"
-_surrogate: Final = re.compile("[\ud800-\udfff]").search
-
-NULL_TEXTS: Final = ("null", "NULL", "None")
-"""Texts that answers have in place of null."""
-
-
-class Edition(StrEnum):
-    """The editions of KooPhone, in which some numbers have different meanings."""
-
-    CHINA = "china"
-    INTERNATIONAL = "international"
-
-
-@attrs.frozen
-class Spelling:
-    """How a field appears on the wire."""
-
-    name: str
-    also: tuple[str, ...] = ()
-    """Other names, which are read but never written."""
-
-    place: Place | None = None
-    editions: Mapping[Edition, type[Enum]] | None = None
-    """The enum of a number, where the editions differ."""
-
-    as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None
-    """How values are written, if unlike others of their type: a table or a function."""
-
-    convert: Callable[[Any], Any] | None = None
-    """Converts a JSON value before it is read by its type, where answers have values of other types."""
-
-    null_text: bool = False
-    """Whether the text "null" in an answer means that there is no value.
-
-    Only texts need this: of every other type "null" can be nothing else. It may be the output of a command.
-    """
-
-
-def wire(  # noqa: PLR0913 - all but one are named, and have defaults
-    name: str,
-    *also: str,
-    place: Place | None = None,
-    editions: Mapping[Edition, type[Enum]] | None = None,
-    as_text: Mapping[Any, Any] | Callable[[Any], Any] | None = None,
-    convert: Callable[[Any], Any] | None = None,
-    null_text: bool = False,
-) -> dict[str, Spelling]:
-    """Return the metadata of a field whose name on the wire is `name`."""
-    return {_WIRE: Spelling(name, also, place, editions, as_text, convert, null_text)}
-
-
-def spelling(attribute: attrs.Attribute[Any]) -> Spelling:
-    """Return how a field appears on the wire: as in its metadata, else by its own name."""
-    stated = attribute.metadata.get(_WIRE)
-    return stated if isinstance(stated, Spelling) else Spelling(attribute.name)
-
-
-def json_texts(values: Any) -> Any:
-    """Return a list with each object in it as JSON text."""
-    if not isinstance(values, list):
-        return values
-    items = cast("list[object]", values)
-    return [encode(item).decode() if isinstance(item, dict) else item for item in items]
-
-
-def doc(text: str) -> dict[str, str]:
-    """Return the metadata of a request's field that explains it to readers and in the help of its option.
-
-    A string under a field would reach readers only: Python drops it when it compiles, and the command line
-    must run from bytecode alone.
-    """
-    return {_DOC: text}
-
-
-PAGE_SIZE: Final = doc("Page size; iterating follows all pages.")
-
-
-def doc_of(attribute: attrs.Attribute[Any]) -> str:
-    """Return the explanation of a field; empty if it has none."""
-    return str(attribute.metadata.get(_DOC, ""))
 
 
 def _text(value: Any, _: type) -> str:
@@ -268,8 +180,14 @@ def _writer(converter: Converter, *, nulls: bool) -> Callable[[type], Callable[[
     return factory
 
 
-@cache
-def _converter(edition: Edition, *, nulls: bool = False, detailed: bool = False) -> Converter:
+def create_converter(edition: Edition, *, nulls: bool, detailed: bool) -> Converter:
+    """Return a converter between models and JSON values.
+
+    Args:
+        edition: The edition whose numbers it reads.
+        nulls: Write optional fields that are None as null, instead of omitting them.
+        detailed: Raise errors that name the field, which is slower.
+    """
     converter = scalar_converter(detailed=detailed)
     converter.register_unstructure_hook(datetime, lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"))
     converter.register_unstructure_hook_factory(_is_open_enum, _plain_values)
@@ -294,34 +212,16 @@ def scalar_converter(*, detailed: bool = False) -> Converter:
     return converter
 
 
-def from_wire(model: type[T], value: Any, edition: Edition = Edition.CHINA) -> T:
+def structure_detailed(converter: Converter, model: type[T], value: Json) -> T:
     """Return the model that decoded JSON describes.
 
     Raises:
-        ValueError, TypeError, KeyError: The value does not fit the model.
+        InvalidRequest: Describes the first field that the detailed converter could not read.
     """
     try:
-        return _converter(edition).structure(value, model)
-    except (OverflowError, OSError) as error:  # a number too large for a time or a float
-        raise ValueError(str(error)) from error
-
-
-def request_from_wire(model: type[T], value: Json, edition: Edition) -> T:
-    """Return the request that decoded JSON describes, as a server does.
-
-    Raises:
-        InvalidRequest: A field is missing, cannot be read as its type, or breaks a rule of the model.
-    """
-    try:
-        return from_wire(model, value, edition)
-    except InvalidRequest:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError):
-        # Only the converter's detailed mode, which is slower, reports the field.
-        try:
-            return _converter(edition, detailed=True).structure(value, model)
-        except BaseValidationError as group:
-            raise _first_invalid_field(group) from group
+        return converter.structure(value, model)
+    except BaseValidationError as group:
+        raise _first_invalid_field(group) from group
 
 
 def _first_invalid_field(group: BaseValidationError) -> InvalidRequest:
@@ -335,104 +235,3 @@ def _first_invalid_field(group: BaseValidationError) -> InvalidRequest:
     if isinstance(error, KeyError):
         return InvalidRequest("", name, "is missing", Rule.MISSING)
     return InvalidRequest("", name, f"cannot be read: {error}", Rule.WRONG_TYPE)
-
-
-def to_wire(model: object, *, nulls: bool = False) -> Any:
-    """Return a model as JSON values. Optional fields that are None are omitted, or null with `nulls`."""
-    return _converter(Edition.CHINA, nulls=nulls).unstructure(model)
-
-
-decode: Final = msgspec.json.Decoder().decode
-encode: Final = msgspec.json.Encoder().encode
-
-
-def in_headers(model: type[Any]) -> tuple[str, ...]:
-    """Return the response headers that are fields of an answer."""
-    return _in_headers(cast("Hashable", model))
-
-
-@cache
-def _in_headers(model: Any) -> tuple[str, ...]:
-    return tuple(spelling(a).name for a in attrs.fields(model) if spelling(a).place == "header")
-
-
-# Not frozen: that alone would double the time to create one.
-@attrs.define
-class EncodedRequest:
-    """The parts of an HTTP request, with every field in its place."""
-
-    path: str
-    query: Sequence[tuple[str, str]]
-    body: bytes | None
-
-
-@cache
-def _places(request: Any, method: str, path: str) -> tuple[tuple[str, Place], ...]:
-    rest: Place = "query" if method in ("GET", "DELETE") else "body"
-
-    def place(attribute: attrs.Attribute[Any]) -> Place:
-        on_wire = spelling(attribute)
-        return on_wire.place or ("path" if f"{{{on_wire.name}}}" in path else rest)
-
-    return tuple((spelling(a).name, place(a)) for a in attrs.fields(request))
-
-
-def encode_request(
-    operation: Operation[Any, Any], request: object, **path_values: str | None
-) -> EncodedRequest:
-    """Return the HTTP request for an operation, with every field in path, query or body.
-
-    Args:
-        operation: Defines method and path.
-        request: An instance of its request class.
-        path_values: Values of the path that are not fields of the request, such as `project_id`.
-
-    Raises:
-        InvalidRequest: A value of the path is missing or empty.
-    """
-    values: Json = to_wire(request)
-    # mypy takes the __hash__ of a class for that of its instances.
-    places = _places(cast("Hashable", type(request)), operation.method, operation.path)
-    path = dict(path_values)
-    path |= {name: str(values.pop(name, "")) for name, where in places if where == "path"}
-    query = [
-        pair for name, where in places if where == "query" for pair in _pairs(name, values.pop(name, None))
-    ]
-    body = encode(values) if any(where == "body" for _, where in places) else None
-    return EncodedRequest(_path(operation, path), query, body)
-
-
-def not_encodable(operation: Operation[Any, Any], request: object) -> InvalidRequest:
-    """Return the error for a request with a lone surrogate, with the name of the field that has it."""
-    values: Json = to_wire(request)
-    # Unlike msgspec, the standard library writes a surrogate as it is.
-    texts = {name: json.dumps(value, ensure_ascii=False, default=str) for name, value in values.items()}
-    name = next((name for name, text in texts.items() if _surrogate(text)), "request")
-    problem = "contains a lone surrogate, which cannot be encoded as UTF-8"
-    return InvalidRequest(operation.name, name, problem, Rule.BAD_FORMAT)
-
-
-def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> str:
-    path = operation.path
-    for name, value in values.items():
-        slot = f"{{{name}}}"
-        if slot in path:
-            if not value or not value.strip("."):
-                raise InvalidRequest(
-                    operation.name,
-                    name,
-                    "is empty or consists of dots, and the path of this call needs it",
-                    Rule.MISSING,
-                )
-            path = path.replace(slot, escape(value))
-    return path
-
-
-def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
-    if value is None:
-        return []
-    if isinstance(value, list | tuple):
-        return [(name, str(item)) for item in cast("Sequence[Any]", value)]
-    if isinstance(value, bool):
-        return [(name, "true" if value else "false")]
-    return [(name, str(value))]
