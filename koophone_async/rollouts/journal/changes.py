@@ -29,16 +29,18 @@ if TYPE_CHECKING:
 
     from koophone_async.rollouts.journal.database import Database, Value
     from koophone_async.rollouts.journal.encoding import OutputStore
-    from koophone_async.rollouts.journal.lease import LeaseKey
+    from koophone_async.rollouts.journal.lease import Lease, LeaseKey
     from koophone_async.rollouts.journal.records import Actor, Result
 
-_PLAN: Final = (
+_NEW: Final = (
     "INSERT INTO chunks"
-    " (rollout, chunk, attempt, step, wave, selection, state, positions, epoch, parent, has_jobs, shard)"
-    " VALUES (?, ?, ?, ?, ?, ?, 'planned', ?, ?, ?, 0, ?) ON CONFLICT DO NOTHING"
+    " (rollout, chunk, attempt, step, wave, selection, positions, epoch, parent, has_jobs, shard, called_at,"
+    " state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, "
 )
+_PLAN: Final = _NEW + "'planned') ON CONFLICT DO NOTHING"
 """Once more if it is not known whether a transaction was committed; no other driver has this epoch."""
 
+_PLAN_SENDING: Final = _NEW + "'sending')"
 _SENDING: Final = (
     "UPDATE chunks SET state = 'sending', called_at = ?, epoch = ?"
     " WHERE rollout = ? AND chunk = ? AND state = 'planned'"
@@ -150,13 +152,17 @@ class FencedWriter:
         If another process has taken over, write only the handles of chunks, for its driver.
         """
         try:
-            lease.check(database, self.key, self.epoch)
+            own = lease.check(database, self.key, self.epoch)
         except LeaseLost as error:
             for sent in changes.sent:
                 self._write_late(database, sent)
             return error
-        self._write_planned(database, changes.planned)
-        refused = self._mark_sending(database, changes.sending)
+        reason = self._refusal(database, own) if changes.sending else None
+        if reason is None:
+            refused = self._write_chunks(database, changes.planned, changes.sending)
+        else:
+            self._write_chunks(database, changes.planned, {})
+            refused = dict.fromkeys(changes.sending, reason)
         self._write_sent(database, changes.sent)
         self._write_results(database, changes.results)
         database.execute_many(_CLOSE, [(self.epoch, self.rollout, chunk) for chunk in changes.closed])
@@ -164,23 +170,31 @@ class FencedWriter:
         self._write_log(database, changes.logged)
         return refused
 
-    def _write_planned(self, database: Database, planned: Iterable[Planned]) -> None:
-        shard = self.key.shard
-        database.execute_many(
-            _PLAN,
-            [
-                (self.rollout, *chunk[:5], NUMBERS.encode(chunk.positions), self.epoch, chunk.parent, shard)
-                for chunk in planned
-            ],
-        )
+    def _refusal(self, database: Database, own: Lease) -> Exception | None:
+        """Return why nothing may be sent now; None if it may."""
+        return None
 
-    def _mark_sending(self, database: Database, chunks: Mapping[int, int]) -> Refusals:
-        """Mark chunks that are planned as about to be sent, and return the others."""
+    def _write_chunks(
+        self, database: Database, planned: Iterable[Planned], sending: Mapping[int, int]
+    ) -> Refusals:
+        """Write new chunks, mark those that are about to be sent, and return those that must not be."""
+        earlier = dict(sending)
+        new: list[tuple[Value, ...]] = []
+        new_sending: list[tuple[Value, ...]] = []
+        for chunk in planned:
+            called_at = earlier.pop(chunk.chunk, None)
+            (new if called_at is None else new_sending).append(self._row_of(chunk, called_at))
+        database.execute_many(_PLAN, new)
+        database.execute_many(_PLAN_SENDING, new_sending)
         return {
             chunk: JournalError("", self.rollout, f"chunk {chunk} is not planned")
-            for chunk, at in chunks.items()
+            for chunk, at in earlier.items()
             if not database.execute(_SENDING, (at, self.epoch, self.rollout, chunk))
         }
+
+    def _row_of(self, new: Planned, called_at: int | None) -> tuple[Value, ...]:
+        positions = NUMBERS.encode(new.positions)
+        return (self.rollout, *new[:5], positions, self.epoch, new.parent, self.key.shard, called_at)
 
     def _write_sent(self, database: Database, calls: Iterable[Sent]) -> None:
         database.execute_many(_SENT, [self._values_of(sent) for sent in calls])

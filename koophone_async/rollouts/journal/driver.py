@@ -84,6 +84,9 @@ class Driver:
 
     _attempt: int = field(init=False)
     _open: dict[int, _OpenChunk] = field(factory=dict[int, _OpenChunk], init=False)
+    _planned: dict[int, Planned] = field(factory=dict[int, Planned], init=False)
+    """Chunks that are written when they are sent: until then a crash loses nothing with them."""
+
     _changes: Changes = field(factory=Changes, init=False)
     _unwritten: list[Changes] = field(factory=list[Changes], init=False)
     """Changes of the transaction that is running, or that failed; `flush` and `release` try these again."""
@@ -118,9 +121,9 @@ class Driver:
 
     def plan_chunk(self, step: int, positions: Sequence[int], *, wave: int = 0, selection: int = 0) -> int:
         """Plan a chunk, and return its number."""
-        return self._plan(
-            Planned(self._next_chunk(), self._attempt, step, wave, selection, tuple(positions), None)
-        )
+        number = self._next_chunk()
+        self._plan(Planned(number, self._attempt, step, wave, selection, tuple(positions), None))
+        return number
 
     async def mark_sending(self, chunk: int) -> None:
         """Write that a chunk is about to be sent. When this returns, it is on disk and the chunk may be sent.
@@ -133,6 +136,7 @@ class Driver:
         """
         if self.error is not None:
             raise self.error
+        self._write_planned(chunk)
         self._changes.sending[chunk] = to_micros(self._now())
         if (refusal := (await self._write_now()).get(chunk)) is not None:
             raise refusal
@@ -140,15 +144,14 @@ class Driver:
     def replan_chunk(self, chunk: int, parts: Sequence[Sequence[int]]) -> list[int]:
         """Close a chunk that was certainly not executed, plan its parts, and return their numbers."""
         old = self._open.pop(chunk)
+        self._write_planned(chunk)
         self._changes.closed.append(chunk)
-        return [
-            self._plan(
-                Planned(
-                    self._next_chunk(), old.attempt, old.step, old.wave, old.selection, tuple(part), chunk
-                )
-            )
-            for part in parts
-        ]
+        numbers = [self._next_chunk() for _ in parts]
+        for number, part in zip(numbers, parts, strict=True):
+            self._plan(Planned(number, old.attempt, old.step, old.wave, old.selection, tuple(part), chunk))
+            self._write_planned(number)
+        self._write_later()
+        return numbers
 
     def mark_sent(
         self, chunk: int, handle: str, jobs: Mapping[str, int], *, has_jobs: bool, called_at: datetime
@@ -172,6 +175,7 @@ class Driver:
         else:
             of_chunk += results
         if chunk is not None and (known := self._open.get(chunk)) is not None:
+            self._write_planned(chunk)
             self._count_down(chunk, known, results)
             if known.is_sent:
                 self._write_later()
@@ -253,6 +257,8 @@ class Driver:
             LeaseLost: Another process has taken over.
             JournalError: It could not be written.
         """
+        for chunk in list(self._planned):
+            self._write_planned(chunk)
         await self._write_now()
 
     async def renew(self) -> None:
@@ -287,7 +293,7 @@ class Driver:
     async def close(self) -> None:
         """Write what is queued, as far as that is possible, and no longer renew the lease."""
         self._renewing.cancel()
-        if self._changes != Changes():
+        if self._planned or self._changes != Changes():
             with suppress(KooPhoneError):
                 await self.flush()
 
@@ -303,13 +309,16 @@ class Driver:
         self._last_chunk += 1
         return self._last_chunk
 
-    def _plan(self, chunk: Planned) -> int:
+    def _plan(self, chunk: Planned) -> None:
         self._open[chunk.chunk] = _OpenChunk(
             chunk.attempt, chunk.step, chunk.wave, chunk.selection, len(chunk.positions)
         )
-        self._changes.planned.append(chunk)
-        self._write_later()
-        return chunk.chunk
+        self._planned[chunk.chunk] = chunk
+
+    def _write_planned(self, chunk: int) -> None:
+        """Have the next transaction write a chunk that is not written yet."""
+        if (planned := self._planned.pop(chunk, None)) is not None:
+            self._changes.planned.append(planned)
 
     def _reopen(self, chunk: ChunkRecord) -> None:
         remaining = len(chunk.positions) - len(chunk.settled)

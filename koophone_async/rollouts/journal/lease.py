@@ -111,20 +111,22 @@ class Leases:
         database.execute(_ACQUIRE, (expires_at, holder, *key))
         return before, Lease(key, before.epoch + 1, before.renewals + 1, expires_at, self.me)
 
-    def read(self, database: Database, key: LeaseKey) -> Lease:
-        """Return a lease."""
-        (row,) = database.query(_READ, key)
-        return Lease.of_row(key, row)
-
-    def living_holder(self, database: Database, lease: Lease) -> Holder | None:
+    def living_holder(self, database: Database, lease: Lease, now: float | None = None) -> Holder | None:
         """Return who holds a lease that has not ended."""
-        return lease.holder if self.remaining(database, lease) > 0 else None
+        return lease.holder if self.remaining(database, lease, now) > 0 else None
 
-    def remaining(self, database: Database, lease: Lease) -> float:
-        """Return the seconds that a lease still lasts, unless it is renewed; 0 if it has ended."""
+    def remaining(self, database: Database, lease: Lease, now: float | None = None) -> float:
+        """Return the seconds that a lease still lasts, unless it is renewed; 0 if it has ended.
+
+        Args:
+            database: Where it is.
+            lease: As it was read.
+            now: The clock of leases, if that was read after the lease.
+        """
         if lease.holder is None or self._is_gone(lease.holder.process):
             return 0.0
-        now = database.lease_clock()
+        if now is None:
+            now = database.lease_clock()
         if database.has_clock or self.me.process.shares_clock_with(lease.holder.process):
             ends_at = lease.expires_at
         else:
@@ -154,15 +156,16 @@ def lock_lease(database: Database, key: LeaseKey) -> Lease:
     return Lease.of_row(key, rows[0])
 
 
-def check(database: Database, key: LeaseKey, epoch: int) -> None:
-    """Raise if another process has taken over; none does until the transaction ends.
+def check(database: Database, key: LeaseKey, epoch: int) -> Lease:
+    """Return a lease with this epoch, which no other process acquires until the transaction ends.
 
     Raises:
-        LeaseLost: It has.
+        LeaseLost: Another process has taken over.
     """
     rows = database.query_locked(_READ, key, shared=True)
     if not rows or rows[0][0] != epoch:
         raise LeaseLost("", key.rollout)
+    return Lease.of_row(key, rows[0])
 
 
 def renew(database: Database, key: LeaseKey, epoch: int) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from koophone_async.rollouts.journal.changes import Changes, Refusals
+    from koophone_async.rollouts.journal.changes import Changes
     from koophone_async.rollouts.journal.database import Database
     from koophone_async.rollouts.journal.lease import Leases
     from koophone_async.rollouts.journal.records import Actor, ChunkRecord, Holder, Result
@@ -53,8 +53,9 @@ _UNBEGUN: Final = (
 _ONE: Final = _SHARDS + "WHERE s.rollout = ? AND s.shard = ?"
 _WITH_LOCK: Final = _SHARDS + "WHERE s.lock = ? AND s.is_done = 0 ORDER BY s.rollout, s.shard"
 _STARTS: Final = "SELECT starts FROM shards WHERE rollout = ? AND shard = ?"
-_PROGRESS: Final = "UPDATE shards SET counts = ? WHERE rollout = ? AND shard = ?"
-_COUNT_RESULTS: Final = "UPDATE shards SET results = results + ? WHERE rollout = ? AND shard = ?"
+_PROGRESS: Final = """
+UPDATE shards SET results = results + ?, counts = coalesce(?, counts) WHERE rollout = ? AND shard = ?
+"""
 _DONE: Final = "UPDATE shards SET is_done = 1 WHERE rollout = ? AND shard = ?"
 _ADMISSION: Final = """
 SELECT r.admission, l.epoch, l.renewals, l.expires_at, l.holder
@@ -128,24 +129,20 @@ class ShardWriter(FencedWriter):
 
     _leases: Leases
 
-    def _mark_sending(self, database: Database, chunks: Mapping[int, int]) -> Refusals:
-        if chunks and (error := self._refusal(database)) is not None:
-            return dict.fromkeys(chunks, error)
-        return super()._mark_sending(database, chunks)
-
-    def _refusal(self, database: Database) -> Exception | None:
+    def _refusal(self, database: Database, own: Lease) -> Exception | None:
         """Return why nothing of the shard may be sent now; None if it may."""
-        own = self._leases.read(database, self.key)
-        if self._leases.remaining(database, own) <= 0:
+        state, driver = _read_driver(database, self.rollout)
+        now = database.lease_clock()
+        if self._leases.remaining(database, own, now) <= 0:
             return SendingHeld()  # until it is renewed: nobody else has acquired it yet
-        return read_admission(database, self._leases, self.rollout).error
+        return Admission(state, self._leases.living_holder(database, driver, now) is not None).error
 
     def _write_rollout(self, database: Database, changes: Changes) -> None:
         """Write how far the shard has come; the rollout itself is its driver's."""
-        if changes.results:
-            database.execute(_COUNT_RESULTS, (len(changes.results), *self.key))
-        if "counts" in changes.rollout:
-            database.execute(_PROGRESS, (COUNTS.encode(changes.rollout["counts"]), *self.key))
+        counts = changes.rollout.get("counts")
+        if changes.results or counts is not None:
+            values = len(changes.results), None if counts is None else COUNTS.encode(counts)
+            database.execute(_PROGRESS, (*values, *self.key))
 
 
 @define(eq=False)
@@ -360,9 +357,14 @@ class Shards:
 
 def read_admission(database: Database, leases: Leases, rollout: str) -> Admission:
     """Return whether calls of a rollout may be sent."""
-    ((state, *lease_row),) = database.query(_ADMISSION, (rollout,))
-    held = Lease.of_row(LeaseKey(rollout), tuple(lease_row))
-    return Admission(AdmissionState(state), leases.living_holder(database, held) is not None)
+    state, driver = _read_driver(database, rollout)
+    return Admission(state, leases.living_holder(database, driver) is not None)
+
+
+def _read_driver(database: Database, rollout: str) -> tuple[AdmissionState, Lease]:
+    """Return what the driver of a rollout admits, and its lease."""
+    ((state, *row),) = database.query(_ADMISSION, (rollout,))
+    return AdmissionState(state), Lease.of_row(LeaseKey(rollout), tuple(row))
 
 
 def _read_starts(database: Database, key: LeaseKey) -> Sequence[Start]:

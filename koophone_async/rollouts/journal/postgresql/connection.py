@@ -102,7 +102,7 @@ def connect(location: PostgresLocation, lock_timeout: float) -> Connection:
         psycopg.Error: It is not possible.
         OSError: The file with the password cannot be read.
     """
-    db = Connection.connect(**parameters_of(location), autocommit=True, prepare_threshold=None)
+    db = Connection.connect(**parameters_of(location), autocommit=True)
     db.answer_timeout = ANSWER_TIMEOUT
     try:
         _check(db, location)

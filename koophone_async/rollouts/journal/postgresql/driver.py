@@ -112,8 +112,12 @@ class PostgresDatabase:
 
     def execute_many(self, statement: str, rows: Iterable[Sequence[Value]]) -> None:
         """Execute a statement for each row of values."""
-        with self._db.cursor() as cursor:
-            cursor.executemany(_translated(statement), map(_storable, rows))
+        values = list(map(_storable, rows))
+        if len(values) > 1:
+            with self._db.cursor() as cursor:
+                cursor.executemany(_translated(statement), values)
+        elif values:  # without the round trips of a pipeline
+            self._db.execute(_translated(statement), *values)
 
     def _execute(self, statement: str, values: Sequence[Value] = ()) -> psycopg.Cursor[TupleRow]:
         return self._db.execute(_translated(statement), _storable(values))
