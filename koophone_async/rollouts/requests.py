@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.rollouts import events
-from koophone_async.rollouts.journal import RequestKind, RolloutState, WaitingFor
+from koophone_async.rollouts.journal import LeaseHeld, RequestKind, RolloutState, WaitingFor
 from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 
 if TYPE_CHECKING:
@@ -74,18 +75,32 @@ async def cancel(journal: Journal, name: str, now: datetime) -> RolloutRecord:
     if record.has_ended:
         raise InvalidRequest("", "rollout", f"{record.id} is {record.state} already", Rule.CONFLICT)
     await journal.log(record.id, events.CANCEL)
-    is_driven = await journal.request(record.id, RequestKind.CANCEL)
-    if not is_driven and not await journal.shards.open(record.id):  # else a worker will end it
-        driver = await journal.acquire(record.id)
-        await driver.requests()
-        await driver.release(
-            state=RolloutState.CANCELLED,
-            waiting_for=None,
-            reason="cancelled",
-            counts=await _counts_if_ended(journal, driver.rollout),
-            ended_at=now,
-        )
+    if not await journal.request(record.id, RequestKind.CANCEL):
+        with suppress(LeaseHeld):  # a worker has a part of it, and whoever drives it next ends it
+            await _end(journal, record.id, now)
     return record
+
+
+async def _end(journal: Journal, id: str, now: datetime) -> None:
+    """End a rollout that no process drives, and of which none runs a shard.
+
+    Raises:
+        LeaseHeld: One does.
+    """
+    driver = await journal.acquire(id)
+    try:
+        await journal.shards.close_all(driver)
+    except LeaseHeld:
+        await driver.release()
+        raise
+    await driver.requests()
+    await driver.release(
+        state=RolloutState.CANCELLED,
+        waiting_for=None,
+        reason="cancelled",
+        counts=await _counts_if_ended(journal, driver.rollout),
+        ended_at=now,
+    )
 
 
 async def _counts_if_ended(journal: Journal, record: RolloutRecord) -> Mapping[str, int]:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from attrs import frozen
+
 from koophone_async.errors import InvalidRequest, KooPhoneError, Rule
 from koophone_async.rollouts.cron import Cron
 from koophone_async.rollouts.execution.clients import Clients
@@ -27,6 +29,18 @@ if TYPE_CHECKING:
 
 Begin: TypeAlias = "Callable[[Plan, NewOptions], Awaitable[str]]"
 """Writes a new rollout down, hands it to workers, and returns its id."""
+
+
+@frozen
+class DueRun:
+    """What became of a run that was due."""
+
+    description: str
+    """For people."""
+
+    is_in_time: bool = False
+    """Whether it was started in time, by whichever worker."""
+
 
 PUNCTUAL: Final = timedelta(minutes=5)
 """A run that starts later than this was missed."""
@@ -96,7 +110,7 @@ async def disable_schedule(journal: Journal, name: str) -> Schedule:
     return await _schedule(journal, name)
 
 
-async def start_due(journal: Journal, begin: Begin, now: datetime) -> Mapping[str, str]:
+async def start_due(journal: Journal, begin: Begin, now: datetime) -> Mapping[str, DueRun]:
     """Start the rollouts that are due.
 
     Args:
@@ -105,17 +119,17 @@ async def start_due(journal: Journal, begin: Begin, now: datetime) -> Mapping[st
         now: The present time.
 
     Returns:
-        What was done, for people, by the name of the schedule.
+        What became of each, by the name of the schedule.
     """
-    done = dict[str, str]()
+    done = dict[str, DueRun]()
     for schedule in await journal.schedules.all():
         if schedule.is_enabled and schedule.due_at <= now:
             done[schedule.name] = await _start(journal, schedule, begin, now)
     return done
 
 
-async def _start(journal: Journal, schedule: Schedule, begin: Begin, now: datetime) -> str:
-    """Start a run that is due, postpone it, or skip it; return which, for people."""
+async def _start(journal: Journal, schedule: Schedule, begin: Begin, now: datetime) -> DueRun:
+    """Start a run that is due, postpone it, or skip it."""
     following = next(_cron(schedule).after(now))
     unended = await find_unended(journal, schedule.name)
     is_missed = unended is not None or now - schedule.due_at > PUNCTUAL
@@ -130,17 +144,25 @@ async def _start(journal: Journal, schedule: Schedule, begin: Begin, now: dateti
     try:
         rollout = await begin(Plan.from_json(schedule.plan), options)
     except ScheduleChanged as changed:
-        return str(changed)
+        return _changed(changed)
     except InvalidRequest as error:  # the same plan would be refused a minute later too
         return await _postpone(journal, schedule, following, f"not started: {error}")
     except KooPhoneError as error:
         return await _postpone(journal, schedule, schedule.due_at, f"not started yet: {error}")
-    return f"started rollout {rollout}" + (f"; {note}" if note else "")
+    return DueRun(f"started rollout {rollout}" + (f"; {note}" if note else ""), is_in_time=not is_missed)
 
 
-async def _postpone(journal: Journal, schedule: Schedule, due_at: datetime, note: str) -> str:
-    await journal.schedules.postpone(schedule, due_at, note)
-    return note
+async def _postpone(journal: Journal, schedule: Schedule, due_at: datetime, note: str) -> DueRun:
+    """Set the next time of a schedule, unless another process has started the run or postponed it, too."""
+    try:
+        await journal.schedules.postpone(schedule, due_at, note)
+    except ScheduleChanged as changed:
+        return _changed(changed)
+    return DueRun(note)
+
+
+def _changed(changed: ScheduleChanged) -> DueRun:
+    return DueRun(str(changed), is_in_time=True)
 
 
 def _describe_missed(schedule: Schedule, now: datetime) -> str:

@@ -46,7 +46,8 @@ class Worker:
         return start.driver.rollout.id
 
     async def start_due(self, now: datetime) -> Mapping[str, str]:
-        return await start_due(self.journal, self.begin, now)
+        done = await start_due(self.journal, self.begin, now)
+        return {name: run.description for name, run in done.items()}
 
     async def started(self) -> int:
         return len(await self.journal.rollouts(name="shop"))

@@ -178,8 +178,9 @@ class Worker:
             start = await create(self._journal, plan, self._session, options)
             return await release(start, self._jobs, self._options.queues[0])
 
-        for name, what in (await start_due(self._journal, begin, self._session.now())).items():
-            log.info("schedule %s: %s", name, what)
+        for name, run in (await start_due(self._journal, begin, self._session.now())).items():
+            level = logging.INFO if run.is_in_time else logging.WARNING
+            log.log(level, "schedule %s: %s", name, run.description)
 
     async def _rescue_repeatedly(self) -> None:
         """Hand out what workers without a sign of life have left, beside procrastinate's periodic jobs."""

@@ -53,6 +53,11 @@ if TYPE_CHECKING:
         Target,
     )
 
+_HOLD: Final = (
+    "UPDATE rollouts SET admission = 'held' WHERE id = ? AND admission = 'open' AND handover IS NOT NULL"
+)
+"""Nothing is sent by workers until their new driver has counted what became of earlier calls."""
+
 _BLOCKS_READ: Final = 10
 """Rows of a large table that are read at once; other work of the journal comes between."""
 
@@ -318,6 +323,7 @@ class Journal:
         lock_lease(database, key)
         record = history.find(database, self._leases, key.rollout)  # as the last driver has left it
         before, lease = self._leases.acquire(database, key, steal=steal)
+        database.execute(_HOLD, (record.id,))
         if before.holder is not None:
             details = {"from": f"{before.holder.user}@{before.holder.host}", "pid": before.holder.pid}
             self._log(database, record.id, at, "take-over", details)

@@ -24,9 +24,8 @@ _COLUMNS: Final = (
     " last_rollout, note"
 )
 _ALL: Final = f"SELECT {_COLUMNS} FROM schedules ORDER BY name"  # noqa: S608 - columns of ours
-_INSERT: Final = f"INSERT INTO schedules ({_COLUMNS}) VALUES ({', '.join('?' * 13)})"  # noqa: S608 - as above
+_INSERT: Final = f"INSERT INTO schedules ({_COLUMNS}) VALUES ({', '.join('?' * 13)}) ON CONFLICT DO NOTHING"  # noqa: S608 - as above
 _DELETE: Final = "DELETE FROM schedules WHERE name = ?"
-_EXISTS: Final = "SELECT 1 FROM schedules WHERE name = ?"
 _ENABLE: Final = "UPDATE schedules SET is_enabled = ?, due_at = ?, note = NULL WHERE name = ?"
 _RUN: Final = (
     "UPDATE schedules SET due_at = ?, last_run_at = ?, last_rollout = ?, note = ?"
@@ -112,9 +111,13 @@ class ScheduleStore:
         await self._writer.write(_enable, name, int(is_enabled), due_at)
 
     async def postpone(self, schedule: Schedule, due_at: datetime, note: str) -> None:
-        """Set the next time of a schedule, unless another process has done so, and note why."""
+        """Set the next time of a schedule, and note why.
+
+        Raises:
+            ScheduleChanged: Another process has done so, or has started the run.
+        """
         values = (to_micros(due_at), note, schedule.name, to_micros(schedule.due_at))
-        await self._writer.write(_postpone, values)
+        await self._writer.write(_postpone, schedule.name, values)
 
 
 def run_of(
@@ -166,11 +169,7 @@ def _to_schedule(row: tuple[Any, ...]) -> Schedule:
 def _add(database: Database, schedule: Schedule, replace: bool) -> None:  # noqa: FBT001 - of a transaction
     if replace:
         database.execute(_DELETE, (schedule.name,))
-    elif database.query(_EXISTS, (schedule.name,)):
-        raise InvalidRequest(
-            "", "name", f"{schedule.name!r} has a schedule already; --replace replaces it", Rule.NOT_UNIQUE
-        )
-    database.execute(
+    is_added = database.execute(
         _INSERT,
         (
             schedule.name,
@@ -188,10 +187,15 @@ def _add(database: Database, schedule: Schedule, replace: bool) -> None:  # noqa
             None,
         ),
     )
+    if not is_added:  # also if another process adds one at the same time
+        raise InvalidRequest(
+            "", "name", f"{schedule.name!r} has a schedule already; --replace replaces it", Rule.NOT_UNIQUE
+        )
 
 
-def _postpone(database: Database, values: tuple[Value, ...]) -> None:
-    database.execute(_POSTPONE, values)
+def _postpone(database: Database, name: str, values: tuple[Value, ...]) -> None:
+    if not database.execute(_POSTPONE, values):
+        raise ScheduleChanged("", name)
 
 
 def _enable(database: Database, name: str, is_enabled: int, due_at: datetime) -> None:

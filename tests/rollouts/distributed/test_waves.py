@@ -121,6 +121,42 @@ async def test_a_cancelled_rollout_sends_nothing_more(
     assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 1)
 
 
+@pytest.mark.emulator(jobs=Durations(fixed=60))
+async def test_a_cancel_ends_a_rollout_whose_workers_are_gone(
+    emulator: Emulator, workers: InProcess, journal: Journal, ids: list[str]
+) -> None:
+    id = await workers.start(plan(ids, waves=["100", "100%"]))
+    await wait_until(journal, lambda record: record.counts.get("in_flight", 0) == 100)
+    for worker in workers.workers:
+        await worker.interrupt()
+    await workers.finish()
+    assert await journal.shards.open(id)
+
+    await requests.cancel(journal, id, utc_now())
+
+    record = await journal.find(id)
+    assert (record.state, record.counts) == (RolloutState.CANCELLED, {"unfinished": 100, "not_sent": 150})
+    assert await journal.shards.open(id) == []
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids[:100], 1)
+
+
+@pytest.mark.emulator(jobs=Durations(fixed=60))
+async def test_a_cancel_leaves_a_rollout_to_the_worker_that_runs_a_part(
+    workers: InProcess, journal: Journal, ids: list[str]
+) -> None:
+    id = await workers.start(plan(ids))
+    await wait_until(journal, lambda record: record.counts.get("in_flight", 0) == 250)
+    await workers.workers[0].interrupt()  # which drives it, and runs every other shard
+
+    await requests.cancel(journal, id, utc_now())
+    assert not (await journal.find(id)).has_ended
+    workers.workers.pop(0)
+    await workers.drive(id, "koophone")
+    await workers.finish()
+
+    assert (await journal.find(id)).state is RolloutState.CANCELLED
+
+
 @pytest.mark.emulator(jobs=Durations(fixed=300))
 async def test_at_the_deadline_jobs_are_left_running_and_awaited_by_a_resume(
     emulator: Emulator, workers: InProcess, journal: Journal, session: Session, ids: list[str]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import pytest_asyncio
@@ -20,7 +21,7 @@ from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.schedules import add_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from koophone_async import Session
 
@@ -70,24 +71,47 @@ async def ended(journal: Journal, name: str) -> dict[str, int]:
         await asyncio.sleep(0.05)
 
 
-async def make_due(journal: Journal) -> None:
-    """Bring the next run of the only schedule forward to a minute ago."""
-    (schedule,) = await journal.schedules.all()
-    await journal.schedules.postpone(schedule, schedule.due_at - timedelta(minutes=2), "earlier")
+Due: TypeAlias = "Callable[[int], Awaitable[None]]"
+
+
+@pytest.fixture
+def make_due(journal: Journal, jobs: Jobs, session: Session, plan: Plan) -> Due:
+    """Schedule a plan so that its first run was due some minutes ago, and have a worker start what is due."""
+
+    async def make(minutes: int) -> None:
+        schedule = await add_schedule(journal, plan, EVERY_MINUTE, session)
+        await journal.schedules.postpone(schedule, schedule.due_at - timedelta(minutes=minutes), "earlier")
+        due = jobs.app.configure_task(START_SCHEDULES, queue=drive_queue("koophone"))
+        await due.defer_async(timestamp=0)
+
+    return make
+
+
+def warnings(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return what is logged by default."""
+    return [record.message for record in log.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_worker_starts_what_is_due_and_runs_it(
-    worker: Worker, jobs: Jobs, journal: Journal, session: Session, plan: Plan
+    worker: Worker, make_due: Due, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await add_schedule(journal, plan, EVERY_MINUTE, session)
-    await make_due(journal)
-
-    due = jobs.app.configure_task(START_SCHEDULES, queue=drive_queue("koophone"))
-    await due.defer_async(timestamp=0)
+    await make_due(2)
     async with working(worker):
         counts = await ended(journal, "nightly")
 
     assert counts == {"succeeded": 6}
+    assert not any("schedule" in message for message in warnings(caplog))
+
+
+async def test_a_worker_warns_of_a_run_that_was_missed(
+    worker: Worker, make_due: Due, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    await make_due(20)
+    async with working(worker):
+        await ended(journal, "nightly")
+
+    (warning,) = (message for message in warnings(caplog) if "schedule nightly: " in message)
+    assert "started late: " in warning
 
 
 async def test_a_worker_goes_on_when_the_database_fails_a_while(

@@ -348,3 +348,50 @@ async def test_shards_of_which_nothing_was_sent_are_closed(
 
     assert [one.key for one in await journal.shards.open(driver.rollout.id)] == [running.key, left.key]
     assert await other.shards.acquire(unbegun.key) is None
+
+
+async def test_a_new_driver_holds_workers_until_it_has_counted(
+    journal: Journal, driver: Driver, other: Journal
+) -> None:
+    first, _ = await shards(journal, driver)
+    worker = await acquire(other, first)
+    await driver.release(state=RolloutState.RUNNING, handover="{}")
+    successor = await journal.acquire(driver.rollout.id)
+    chunk = worker.plan_chunk(0, range(2))
+    with pytest.raises(SendingHeld):
+        await worker.mark_sending(chunk)
+    successor.update(admission=AdmissionState.OPEN)
+    await successor.flush()
+
+    await worker.mark_sending(chunk)
+
+
+async def test_a_driver_that_was_replaced_admits_nothing(
+    journal: Journal, driver: Driver, other: Journal, clock: LeaseClock
+) -> None:
+    first, _ = await shards(journal, driver)
+    driver.update(handover="{}")
+    await driver.flush()
+    clock.now += LENGTH
+    await other.acquire(driver.rollout.id)
+    worker = await acquire(other, first)
+    driver.update(admission=AdmissionState.OPEN)
+    with pytest.raises(LeaseLost):
+        await driver.flush()
+
+    with pytest.raises(SendingHeld):
+        await worker.mark_sending(worker.plan_chunk(0, range(2)))
+
+
+async def test_a_chunk_is_written_when_it_is_sent(journal: Journal, driver: Driver) -> None:
+    sent, waiting = driver.plan_chunk(0, range(2)), driver.plan_chunk(0, range(2, 4))
+    await driver.mark_sending(sent)
+    assert [one.chunk for one in await journal.chunks(driver.rollout.id)] == [sent]
+
+    await driver.flush()
+
+    chunks = await journal.chunks(driver.rollout.id)
+    assert [(one.chunk, one.state) for one in chunks] == [
+        (sent, ChunkState.SENDING),
+        (waiting, ChunkState.PLANNED),
+    ]

@@ -21,6 +21,8 @@ from koophone_async.rollouts.journal import (
     RolloutState,
 )
 from koophone_async.rollouts.journal.postgresql import connection as connections
+from koophone_async.rollouts.journal.schedules import MissedRuns, Schedule
+from koophone_async.virtual_time import EPOCH
 from tests.rollouts.journal.samples import change_holder, only_chunk, run_in_journal, run_sql, send
 
 if TYPE_CHECKING:
@@ -260,3 +262,18 @@ async def test_a_commit_is_on_disk_whatever_the_server_is_set_to(
             assert await writer.read(lambda _: database.query("SHOW synchronous_commit")) == [(used,)]
     finally:
         run_sql(location, "ALTER ROLE CURRENT_USER RESET synchronous_commit")
+
+
+async def test_of_two_schedules_added_at_once_one_is_refused_by_name(
+    journal: Journal, other: Journal, location: str
+) -> None:
+    new = Schedule("shop", "{}", "* * * * *", "UTC", MissedRuns.ONCE, None, EPOCH, journal.actor, EPOCH)
+    with transaction(location) as blocking:
+        blocking.execute("LOCK TABLE schedules IN SHARE MODE")
+        adding = [asyncio.create_task(one.schedules.add(new)) for one in (journal, other)]
+        await wait_for_waiting(location, 2)
+    outcomes = await asyncio.gather(*adding, return_exceptions=True)
+
+    (refused,) = (outcome for outcome in outcomes if outcome is not None)
+    assert isinstance(refused, InvalidRequest)
+    assert "'shop' has a schedule already" in str(refused)
