@@ -387,3 +387,20 @@ async def test_an_undo_that_is_cancelled_while_it_awaits_jobs_sends_nothing(
     record = await journal.find("last")
     assert (undo.is_undo, record.state) == (True, RolloutState.CANCELLED)
     assert emulator.ledger.executions("koophone.instances.reboot") == {}
+
+
+@pytest.mark.emulator(phones=1_200)
+async def test_a_plan_with_many_ids_goes_on_with_those_of_the_journal(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    emulator.fault(Fail(), RUN, phone=ids[-1], first=1)
+    await Rollout(plan(ids, name="shop"), journal, session)
+    record = await journal.find("shop")
+    assert Plan.from_json(record.plan).targets == (Selection(recorded=1_200),)
+
+    report = await Rollout.retry("shop", journal, session)
+
+    assert report.counts == {State.SUCCEEDED: 1}
+    assert emulator.ledger.executions(RUN)[ids[-1]] == 2
+    with pytest.raises(InvalidRequest, match="only in the plan of a rollout that was started"):
+        await Rollout(Plan.from_json(record.plan), journal, session, options=NewOptions(again=True))

@@ -116,6 +116,7 @@ async def create(
     if plan.stop is not None:
         plan.stop.check_total(len(targets))
     check_links(plan, now if foreseen is None else foreseen.likely_end)
+    plan = plan.without_ids()
     new = NewRollout(
         plan.name or plan.steps[0].verb,
         plan.service,

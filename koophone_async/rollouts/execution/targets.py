@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attrs import define, field
 
 from koophone_async.batches.chunks import id_and_region
+from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.id_files import load_ids
 from koophone_async.rollouts.journal import Target
 from koophone_async.rollouts.plans.fleets import RESOURCES
@@ -129,6 +130,9 @@ async def _found(
     resource: Resource, client: Client | None, index: int, selection: Selection
 ) -> AsyncIterator[tuple[str, Place]]:
     """Yield the ids of a selection with their places; those that are stated keep their order."""
+    if selection.recorded is not None:
+        problem = "is only in the plan of a rollout that was started; use ids"
+        raise InvalidRequest("", f"targets[{index}].recorded", problem, Rule.CONFLICT)
     if selection.is_listed:
         async for item in _matching(resource, client, selection):
             yield item.id, _place(item, index, selection)

@@ -301,6 +301,10 @@ class Plan:
             for selection in self.targets
         )
 
+    def without_ids(self) -> Plan:
+        """Return the plan of a rollout whose targets are in a journal: long lists of ids are left out."""
+        return evolve(self, targets=[selection.without_ids() for selection in self.targets])
+
     @classmethod
     def from_data(cls, raw: object, *, base: Path | None = None) -> Plan:
         """Return the plan that plain data describes, as YAML and JSON have it.

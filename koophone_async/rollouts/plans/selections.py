@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Self
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from koophone_async.checks import ids
 from koophone_async.errors import InvalidRequest, Rule
@@ -13,6 +13,9 @@ from koophone_async.rollouts.plans.model_types import OneOrManyType
 from koophone_async.rollouts.plans.value_types import PathType, TextType
 from koophone_async.selection import parse
 from koophone_async.wire import doc
+
+_MAX_KEPT: Final = 1_000
+"""Ids that a plan keeps once the journal has them: a million are 11 MB that every process would read."""
 
 
 def _ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -77,11 +80,21 @@ class Selection:
     region: str | None = field(
         default=None, validator=refuse_empty, metadata=doc("Default: that of the plan.")
     )
+    recorded: int | None = field(
+        default=None,
+        metadata=doc("Number of ids of a rollout that was started, which its journal has; in no other plan."),
+    )
 
     @property
     def is_listed(self) -> bool:
         """Whether the phones are those in the list that match, and not ids that are stated."""
-        return self.ids is None and self.ids_file is None
+        return self.ids is None and self.ids_file is None and self.recorded is None
+
+    def without_ids(self) -> Self:
+        """Return the selection with the number of its ids in the place of many of them."""
+        if self.ids is None or len(self.ids) <= _MAX_KEPT:
+            return self
+        return evolve(self, ids=None, recorded=len(self.ids))
 
     def __attrs_post_init__(self) -> None:
         """Refuse a selection that is made in no way, or in more than one.
@@ -93,6 +106,7 @@ class Selection:
             "ids": self.ids is not None,
             "ids_file": self.ids_file is not None,
             "all": self.all,
+            "recorded": self.recorded is not None,
             "where": self.where is not None or self.tag is not None,
         }
         chosen = [way for way, is_used in ways.items() if is_used]
