@@ -63,12 +63,13 @@ class Authenticator:
         call.credentials = None if call.operation.anonymous else await self._credentials_for(call)
 
     async def refresh(self, call: Call[Any]) -> None:
-        """Replace a token that was renewed, or a key that has expired, during the wait for the quota.
+        """Replace a token that was renewed, or a key that may have expired, during the wait for the quota.
 
         A token is not fetched here, since its request might need the quota of which this call has a permit.
         """
         if isinstance(call.credentials, AccessKey):
-            call.credentials = await self._credentials_for(call)
+            if call.credentials.expires_at is not None:
+                call.credentials = await self._credentials_for(call)
         elif call.credentials is not None:
             call.credentials = self._tokens.cached or call.credentials
 

@@ -88,7 +88,10 @@ ADDRESS: Final = Characters(
 """URLs."""
 
 
+_is_unreserved: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
 def escape(text: str) -> str:
     """Escape a value for a path or a query, leaving letters, digits and `-_.~`."""
-    # This takes a quarter of the time of quote for numbers and ids.
-    return text if text.isascii() and text.isalnum() else quote(text, safe="~")
+    # This takes a quarter of the time of quote for numbers, ids and the names of fields.
+    return text if _is_unreserved(text) else quote(text, safe="~")

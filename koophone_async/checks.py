@@ -9,6 +9,7 @@ import re
 import reprlib
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
@@ -191,14 +192,16 @@ def list_problem(values: object, name: str = "ids") -> str | None:
     """Return why a value is no list of ids, or None: the parts of a string or of bytes would become ids."""
     if isinstance(values, str):
         return f"is the string {reprlib.repr(values)}; pass a list of {name}"
-    kind = type(values)
-    if issubclass(kind, bytes | bytearray | memoryview) or not _is_iterable(kind):
+    kind: Any = type(values)  # mypy takes the __hash__ of a class for that of its instances
+    if not _has_items(kind):
         return f"is of type {kind.__name__}; pass a list of {name}"
     return None
 
 
-def _is_iterable(kind: type) -> bool:
-    return any(hasattr(kind, method) for method in ("__iter__", "__aiter__", "__getitem__"))
+@lru_cache(maxsize=64)
+def _has_items(kind: Any) -> bool:
+    is_iterable = any(hasattr(kind, method) for method in ("__iter__", "__aiter__", "__getitem__"))
+    return is_iterable and not issubclass(kind, bytes | bytearray | memoryview)
 
 
 def ids(values: Iterable[str], name: str = "ids") -> tuple[str, ...]:

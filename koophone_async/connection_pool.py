@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from attrs import define, evolve, field
+from attrs import define, field
 from yarl import URL
 
 from koophone_async.connection_errors import LeaseEndedError
@@ -117,6 +117,10 @@ class _FirstWrite:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
         return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Return whether the transport is closing, which aiohttp asks before it writes."""
+        return self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Write, and report it."""
@@ -290,8 +294,8 @@ class ConnectionPool:
                     response.close()
                     raise aiohttp.ClientConnectionError("an answer was received before the request was sent")
                 head = RawResponse(response.status, response.headers, b"", exchange.close_connection)
-                body = await self._read_body(response)
-                return RawResponse(head.status, head.headers, body, exchange.close_connection)
+                head.body = await self._read_body(response)
+                return head
         except (aiohttp.ClientError, OSError) as error:
             if head is None or head.succeeded:
                 if exchange.deadline.expired():
@@ -302,12 +306,14 @@ class ConnectionPool:
         except AnswerTooLongError as error:
             if head is None or head.succeeded:
                 raise
-            return evolve(head, body=str(error).encode())
+            head.body = str(error).encode()
+            return head
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        while chunk := await response.content.readany():
+        while not response.content.at_eof():
+            chunk = await response.content.readany()
             size += len(chunk)
             if size > self.max_answer_bytes:
                 reason = f"its body has more than {self.max_answer_bytes:,} bytes, the maximum of the session"

@@ -56,6 +56,10 @@ class Batch:
     """Whether all ids of a call must be in one region (KOOPHONE.API.1002)."""
 
 
+def _service_of(operation: AnyOperation) -> str:
+    return operation.name.partition(".")[0]
+
+
 @frozen
 class Operation(Generic[Request, Answer]):
     """One documented request.
@@ -92,10 +96,8 @@ class Operation(Generic[Request, Answer]):
     success: int = attrs.field(default=200, kw_only=True)
     """The HTTP status of a success; the emulator sends it, the client accepts any 2xx."""
 
-    @property
-    def service(self) -> str:
-        """The first part of the name: `koophone`, `cph`, `iam`."""
-        return self.name.partition(".")[0]
+    service: str = attrs.field(default=attrs.Factory(_service_of, takes_self=True), init=False, repr=False)
+    """The first part of the name: `koophone`, `cph`, `iam`."""
 
 
 AnyOperation = Operation[Any, Any]

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
-from attrs import field, frozen
+from attrs import define, field
 from yarl import URL
 
 from koophone_async.protocol.redaction import redact
@@ -35,7 +35,8 @@ def _place(location: str) -> str:
     return redact(printable[:_MAX_PLACE]) or "nowhere"
 
 
-@frozen
+# Not frozen: that would triple the time to create one, and the body is read after the head.
+@define
 class RawResponse:
     """Status, headers and body of a response."""
 

@@ -9,6 +9,8 @@ from koophone_async.errors import InvalidRequest
 from koophone_async.wire.fields import Edition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cattrs import Converter
 
     from koophone_async.wire.json_text import Json
@@ -54,4 +56,11 @@ def request_from_wire(model: type[T], value: Json, edition: Edition) -> T:
 
 def to_wire(model: object, *, nulls: bool = False) -> Any:
     """Return a model as JSON values. Optional fields that are None are omitted, or null with `nulls`."""
-    return _converter(Edition.CHINA, nulls=nulls).unstructure(model)
+    kind: Any = type(model)  # mypy takes the __hash__ of a class for that of its instances
+    return _writer_of(kind, nulls=nulls)(model)
+
+
+@cache
+def _writer_of(model: Any, *, nulls: bool) -> Callable[[Any], Any]:
+    """Return the function that writes models of a class, which takes longer to find than to call."""
+    return _converter(Edition.CHINA, nulls=nulls).get_unstructure_hook(model)

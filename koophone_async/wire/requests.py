@@ -35,15 +35,27 @@ class EncodedRequest:
     body: bytes | None
 
 
+@attrs.frozen
+class _Places:
+    """The names of the fields that go into path and query, and whether any goes into the body."""
+
+    path: tuple[str, ...]
+    query: tuple[str, ...]
+    has_body: bool
+
+
 @cache
-def _places(request: Any, method: str, path: str) -> tuple[tuple[str, Place], ...]:
+def _places(request: Any, method: str, path: str) -> _Places:
     rest: Place = "query" if method in ("GET", "DELETE") else "body"
 
     def place(attribute: attrs.Attribute[Any]) -> Place:
         on_wire = spelling(attribute)
         return on_wire.place or ("path" if f"{{{on_wire.name}}}" in path else rest)
 
-    return tuple((spelling(a).name, place(a)) for a in attrs.fields(request))
+    def names(where: Place) -> tuple[str, ...]:
+        return tuple(spelling(a).name for a in attrs.fields(request) if place(a) == where)
+
+    return _Places(names("path"), names("query"), has_body=bool(names("body")))
 
 
 def encode_request(
@@ -63,11 +75,9 @@ def encode_request(
     # mypy takes the __hash__ of a class for that of its instances.
     places = _places(cast("Hashable", type(request)), operation.method, operation.path)
     path = dict(path_values)
-    path |= {name: str(values.pop(name, "")) for name, where in places if where == "path"}
-    query = [
-        pair for name, where in places if where == "query" for pair in _pairs(name, values.pop(name, None))
-    ]
-    body = encode(values) if any(where == "body" for _, where in places) else None
+    path |= {name: str(values.pop(name, "")) for name in places.path}
+    query = [pair for name in places.query for pair in _pairs(name, values.pop(name, None))]
+    body = encode(values) if places.has_body else None
     return EncodedRequest(_path(operation, path), query, body)
 
 
@@ -98,10 +108,12 @@ def _path(operation: Operation[Any, Any], values: Mapping[str, str | None]) -> s
 
 
 def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
-    if value is None:
-        return []
-    if isinstance(value, list | tuple):
-        return [(name, str(item)) for item in cast("Sequence[Any]", value)]
-    if isinstance(value, bool):
-        return [(name, "true" if value else "false")]
-    return [(name, str(value))]
+    match value:
+        case None:
+            return []
+        case list() | tuple():
+            return [(name, str(item)) for item in cast("Sequence[Any]", value)]
+        case bool():
+            return [(name, "true" if value else "false")]
+        case _:
+            return [(name, str(value))]
