@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 
@@ -32,6 +32,7 @@ from koophone_async.batches.chunks import (
     Item,
     Partitions,
     Source,
+    are_plain_ids,
     are_sorted,
     id_and_region,
     id_of,
@@ -148,7 +149,7 @@ class Intake:
     def put_back(self, ids: Sequence[str]) -> None:
         """Put ids back that were not executed; they leave again in chunks of the regions known by now."""
         for id in (*self._chunker.reopen(), *ids):
-            if chunk := self._chunker.add(id, self._region_of(id)):
+            if chunk := self._chunker.add((id,), self._region_of(id)):
                 self._complete.append(chunk)
         self._recorder.notify()  # a worker may wait for room, which these ids have left
 
@@ -261,7 +262,7 @@ class Intake:
                     self._items if isinstance(self._items, Iterator) else await self._next_items(self._items)
                 )
                 room = max(1, self._max_in_flight - self._recorder.unreported + self._waiting)
-                chunk = next(filter(None, map(self._add, islice(items, room))), None)
+                chunk = self._take_chunk(islice(items, room))
                 if chunk or self.needs_read_ahead:
                     return chunk
         except Exception as error:  # noqa: BLE001 - of the caller's input; raised after the ids before it
@@ -288,13 +289,35 @@ class Intake:
         finally:
             self._has_ended = True
 
+    def _take_chunk(self, items: Iterator[Item]) -> list[str] | None:
+        """Add items until they complete a chunk, and return it; None if there are too few."""
+        if self._partition_of is not None:
+            return next(filter(None, map(self._add, items)), None)
+        chunk = None
+        while chunk is None:
+            block = list[Item]()
+            try:
+                block.extend(islice(items, self._chunker.room))
+            finally:  # if the input raises, the items before are added
+                chunk = self._add_block(block)
+            if not block:
+                break
+        return chunk
+
+    def _add_block(self, block: Sequence[Item]) -> list[str] | None:
+        """Add items that complete one chunk at most; return it if they do."""
+        has_regions = self._regions is not None and not self._regions.is_empty
+        if not has_regions and not self._returned and are_plain_ids(block):
+            return self._chunker.add(self._recorder.begin(cast("Sequence[str]", block)), None)
+        return next(filter(None, [self._add(item) for item in block]), None)
+
     def _add(self, item: Item) -> list[str] | None:
         """Add an item to its chunk, unless it is a duplicate or invalid; return the chunk if it is full."""
         raw_id, region = id_and_region(item)
         id, problem = str(raw_id), id_problem(raw_id)
         if id in self._returned:
             self._returned.remove(id)
-        elif not self._recorder.begin(id):
+        elif not self._recorder.begin((id,)):
             return None
         if problem:
             self._reject(id, problem)
@@ -305,7 +328,7 @@ class Intake:
             self._reject(id, type(error).__name__)
             raise
         if partition is None:
-            return self._chunker.add(id, region or self._region_of(id))
+            return self._chunker.add((id,), region or self._region_of(id))
         self._partitions.add(id, partition)
         return self._partitions.next_chunk()
 

@@ -11,7 +11,7 @@ from attrs import define, field
 from koophone_async.batches.outcomes import Outcome, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 
 @define(eq=False)
@@ -40,14 +40,14 @@ class OutcomeRecorder:
         """Ids that were read and not yet reported to the caller."""
         return self.open + len(self.ready)
 
-    def begin(self, id: str) -> bool:
-        """Count an id; return False if it is a duplicate, which is not counted."""
+    def begin(self, ids: Collection[str]) -> Collection[str]:
+        """Count ids, and return them; without duplicates, which are not counted."""
         if self.keeps or not self.assume_unique:
-            if id in self._outcomes:
-                return False
-            self._outcomes[id] = None
-        self.open += 1
-        return True
+            new = {id: None for id in ids if id not in self._outcomes}
+            self._outcomes |= new
+            ids = new
+        self.open += len(ids)
+        return ids
 
     def discard_duplicates(self, count: int) -> None:
         """Uncount ids that are duplicates, although the caller guaranteed that there are none."""

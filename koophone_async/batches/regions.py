@@ -50,6 +50,11 @@ class RegionMap:
 
     _regions: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no region is known."""
+        return not self._regions
+
     def get(self, id: str) -> str | None:
         """Return the region of an id, if it is known."""
         return self._regions.get(id)
@@ -93,6 +98,11 @@ class RegionLookup:
 
     _is_long: bool = field(default=False, init=False)
     """Whether reading it would take many requests."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no region is known."""
+        return self._map.is_empty
 
     @property
     def is_in_order(self) -> bool:

@@ -340,8 +340,7 @@ class Run(Generic[Request, Answer]):
             return
         for call in calls:
             wait = resume(call)
-            for id in dict.fromkeys(wait.jobs.values()):
-                self._recorder.begin(id)
+            self._recorder.begin(set(wait.jobs.values()))
             self._pending.resume(wait, call)
 
     def _finish(self) -> None:

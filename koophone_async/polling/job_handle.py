@@ -13,7 +13,7 @@ from koophone_async.polling.poller import LostJob, OpenJob
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from koophone_async.polling.pending_jobs import PendingJobs
     from koophone_async.polling.policy import PollPolicy
@@ -141,8 +141,7 @@ class JobHandle:
     def join(self, wait: PendingJobs[Any]) -> None:
         """Add a wait, and poll for its jobs too."""
         before = len(self.open_jobs)
-        for job in wait.pending:
-            self.open_jobs.setdefault(job, 0.0)
+        self.open_jobs.update({job: 0.0 for job in wait.pending if job not in self.open_jobs})
         self.listed_jobs += len(self.open_jobs) - before
         self.group.open_jobs += len(self.open_jobs) - before
         self.group.handles.setdefault(self)
@@ -190,17 +189,21 @@ class JobHandle:
         """Process one poll result: update the model, notify waits of finished and lost jobs."""
         open_jobs = self.open_jobs
         listed = {id: job for id, job in jobs.items() if id in open_jobs}
-        ended = {id: job for id, job in listed.items() if job is not None and not isinstance(job, OpenJob)}
-        self._update_model(Counter(open_jobs[job] for job in ended), len(listed) - len(ended), sent, now)
+        still_open = {id: job for id, job in listed.items() if job is None or isinstance(job, OpenJob)}
+        ended = {id: job for id, job in listed.items() if id not in still_open} if still_open else listed
+        self._update_model(Counter(map(open_jobs.__getitem__, ended)), len(still_open), sent, now)
         if ended:
             self.group.add_end()
-        open_jobs.update(dict.fromkeys(listed, sent - self.started))
+        open_jobs.update(dict.fromkeys(still_open, sent - self.started))
         self.last_polled = sent
-        lost = self._lost_jobs([job for job in open_jobs if job not in listed], now, policy)
+        missing = [job for job in open_jobs if job not in listed] if len(listed) < len(open_jobs) else []
+        lost = self._lost_jobs(missing, now, policy)
         self._unreadable = 0
         self.notes.clear()
-        self.notes.update((id, job.note) for id, job in listed.items() if isinstance(job, OpenJob))
-        self._end(ended | dict.fromkeys(lost, LostJob("the service does not know its job any more")))
+        self.notes.update((id, job.note) for id, job in still_open.items() if job is not None)
+        if lost:
+            ended |= dict.fromkeys(lost, LostJob("the service does not know its job any more"))
+        self._end(ended)
 
     def process_unreadable(self, reason: str) -> None:
         """Process an answer that cannot be read, and give up the jobs of too many such answers in a row."""
@@ -240,9 +243,10 @@ class JobHandle:
         for wait in tuple(self.waits):
             wait.notify(jobs)
 
-    def _close(self, job_ids: Iterable[str]) -> None:
+    def _close(self, job_ids: Collection[str]) -> None:
         """Stop polling for open jobs."""
+        self.group.open_jobs -= len(job_ids)
         for job_id in job_ids:
             del self.open_jobs[job_id]
-            self._misses.pop(job_id, None)
-            self.group.open_jobs -= 1
+        if self._misses:
+            self._misses = {job: misses for job, misses in self._misses.items() if job in self.open_jobs}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,35 @@ class Blocks(BlockSource):
         for size in self.sizes:
             yield [f"phone{number:04}" for number in range(first, first + size)]
             first += size
+
+
+@frozen
+class Listed:
+    id: str
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("assume_unique", [False, True])
+async def test_plain_ids_leave_in_the_same_calls_as_objects(
+    koophone: KooPhone, seed: int, *, assume_unique: bool
+) -> None:
+    rng, singly, at_once = Random(seed), RecordingLog(), RecordingLog()
+    ids = [f"phone{number:04}" for number in range(1, 301)]
+    if not assume_unique:
+        ids += rng.choices(ids, k=rng.randrange(300))
+    ids += rng.sample(["", "tab\there", "long" * 10, "caf\u00e9", " outer ", "in ner"], k=rng.randrange(6))
+    rng.shuffle(ids)
+
+    reports = [
+        await koophone.fleet(source, assume_unique=assume_unique).run("id").log_calls_to(log)
+        for source, log in (([Listed(id) for id in ids], singly), (ids, at_once))
+    ]
+
+    assert [call.ids for call in at_once.calls] == [call.ids for call in singly.calls]
+    states = [
+        [(outcome.id, outcome.state, outcome.error_message) for outcome in report] for report in reports
+    ]
+    assert states[0] == states[1]
 
 
 @pytest.mark.parametrize("linger", [None, 5])

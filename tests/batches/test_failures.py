@@ -19,7 +19,7 @@ from koophone_async.services.koophone.completion import TaskPoller
 from koophone_async.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextvars import Context
 
     from koophone_async import Report, Session
@@ -53,6 +53,18 @@ async def test_ids_before_an_input_error_are_run_to_the_end(emulator: Emulator, 
         for id in ids(emulator, 250):
             yield id
         await asyncio.sleep(0.001)
+        raise OSError("the list is gone")
+
+    run = koophone.fleet(broken()).run("id")
+
+    with pytest.raises(OSError, match="the list is gone"):
+        await run
+    assert states(run.report) == {"succeeded": 250}
+
+
+async def test_ids_before_an_error_of_an_iterator_are_run_too(emulator: Emulator, koophone: KooPhone) -> None:
+    def broken() -> Iterator[str]:
+        yield from ids(emulator, 250)
         raise OSError("the list is gone")
 
     run = koophone.fleet(broken()).run("id")

@@ -207,9 +207,11 @@ def test_the_oldest_id_waits_exactly_as_long_as_allowed(
                 assert all(clock() - came_at.pop(id) <= linger + 1e-6 for id in chunk[1:])
             await asyncio.sleep(at - clock())
             came_at[id] = clock()
-            full = chunks.add(id, id[0])
             if isinstance(chunks, Partitions):
+                chunks.add(id, id[0])
                 full = chunks.next_chunk()
+            else:
+                full = chunks.add((id,), id[0])
             for each in full or ():
                 del came_at[each]
         assert chunks.oldest == min(came_at.values(), default=inf)

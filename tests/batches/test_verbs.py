@@ -157,7 +157,7 @@ def test_chunks_hold_every_id_once_in_order_and_one_region_each(
     items: list[tuple[str, str | None]], size: int, *, by_region: bool
 ) -> None:
     chunker, region_of = Chunker(size, by_region), dict(items)
-    chunks = [chunk for id, region in items if (chunk := chunker.add(id, region))]
+    chunks = [chunk for id, region in items if (chunk := chunker.add((id,), region))]
     while rest := chunker.flush():
         chunks.append(rest)
 

@@ -55,12 +55,12 @@ class TaskPoller:
     ) -> Mapping[str, Job | UnreadableJob | OpenJob | None]:
         """Return all jobs of a task; a job that is still running maps to an `OpenJob` or None."""
         rows = (await self._session.send(jobs.LIST, TaskQuery(handle))).jobs
-        listed = {job.id: _ended_or_open(job) for job in rows}
-        return {**listed, **unreadable_jobs(dropped_rows(rows), awaited, listed)}
-
-
-def _ended_or_open(job: Job) -> Job | OpenJob | None:
-    return job if job.ended else open_job(job.state, job.error_code, job.error_message)
+        listed: dict[str, Job | UnreadableJob | OpenJob | None] = {
+            job.id: job if job.ended else open_job(job.state, job.error_code, job.error_message)
+            for job in rows
+        }
+        listed.update(unreadable_jobs(dropped_rows(rows), awaited, listed))
+        return listed
 
 
 @define(eq=False)
