@@ -13,7 +13,7 @@ from koophone_async.batches import State
 from koophone_async.cli import help_text
 from koophone_async.cli.commands.confirmation import Consequence, Yes, confirm
 from koophone_async.cli.commands.journalled import JournalledRun
-from koophone_async.cli.errors import Exit, print_stderr
+from koophone_async.cli.errors import STOPPED, Exit, print_stderr
 from koophone_async.cli.output.progress import Delay, Total, Work, quota_wait
 from koophone_async.cli.output.summary import print_summary
 from koophone_async.cli.parameters.input_files import secret_value
@@ -330,7 +330,10 @@ async def _follow(rollout: Rollout, session: Session) -> Exit:
     record = await rollout.status()
     work = Work("rollout", total=lambda: Total(record.targets), waits_for=delay_of(rollout, session))
     tally, code = await follow(JournalledRun(rollout), lambda _: None, work)
-    print_summary(tally, code, is_resumable=True)
+    if tally.total or not record.targets:
+        print_summary(tally, code, is_resumable=True)
+    elif code in STOPPED:
+        print_stderr(f"koophone: {STOPPED[code]}")
     return await _exit_of(rollout, code)
 
 

@@ -54,6 +54,16 @@ def test_an_interrupted_rollout_can_be_resumed(koophone: Invoke, plan: Callable[
     assert {(row["attempt"], row["state"]) for row in result.rows} == {(1, "succeeded")}
 
 
+def test_a_resume_with_nothing_left_to_do_matched_its_phones(
+    koophone: Invoke, plan: Callable[..., str]
+) -> None:
+    result = koophone(rollout("start", plan()), rollout("resume"))
+
+    assert result.code == 0
+    assert "matched" not in result.err
+    assert result.err.count("finished: 10 succeeded") == 2
+
+
 def test_an_interruption_is_the_exit_code_of_a_rollout(koophone: Invoke, plan: Callable[..., str]) -> None:
     file = plan(steps=[{"run": "sleep 600"}])
 
