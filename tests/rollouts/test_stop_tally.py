@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from koophone_async.batches import State
+from koophone_async.batches import Outcome, State
 from koophone_async.rollouts.execution.stop_tally import StopTally
 from koophone_async.rollouts.plans.plan import Step
 from koophone_async.rollouts.plans.stop_rule import NOT_SUCCEEDED, StopRule
@@ -212,6 +212,29 @@ def test_at_the_end_the_share_is_that_of_all_phones(
     failed = sum(state in NOT_SUCCEEDED for state, _, _ in results)
 
     assert (counted.end_wave() is not None) == (Fraction(failed * 100, len(results)) >= percent)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 60), st.booleans(), st.sampled_from([None, *NOT_SUCCEEDED])), min_size=1
+    ),
+    st.sampled_from(["10%", "failed=3", "5%,after=30", None]),
+)
+def test_successes_count_together_as_one_by_one(
+    polls: list[tuple[int, bool, State | None]], rule: str | None
+) -> None:
+    """Each poll has some successes, and perhaps a failure after them."""
+    together, singly = tally(rule, 40, 10_000), tally(rule, 40, 10_000)
+    for number, (count, taken, failure) in enumerate(polls):
+        outcomes = [Outcome(f"{number}-{index}", State.SUCCEEDED) for index in range(count)]
+        for counted in (together, singly):
+            counted.taken(0, count if taken else 0)
+        reasons = [singly.ended(one.id, 0, one.state, taken=taken) for one in outcomes]
+
+        assert together.passed(outcomes, 0, taken=taken) == next(filter(None, reasons), None)
+        if failure is not None:
+            expected = singly.ended("failed", 0, failure, taken=False)
+            assert together.ended("failed", 0, failure, taken=False) == expected
 
 
 @pytest.mark.parametrize("percent", range(1, 100))

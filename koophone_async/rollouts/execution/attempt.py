@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from koophone_async.rollouts.execution.call_log import LoggedChunk, StepLog
     from koophone_async.rollouts.execution.phones import PhoneTable
     from koophone_async.rollouts.execution.stop_tally import StopTally
-    from koophone_async.rollouts.journal import Driver
+    from koophone_async.rollouts.journal import Driver, Result
     from koophone_async.rollouts.plans.plan import Step
 
 
@@ -62,23 +62,36 @@ class Attempt:
             return outcome.error_message in (self.admission.stopped, CANCELLED)
         return outcome.state is State.UNFINISHED and self.is_interrupted
 
-    def record(self, position: int, log: StepLog, outcome: Outcome, *, taken: bool) -> Outcome:
-        """Judge the outcome of a phone's step, count it, and stop if the rule demands it.
+    def count_failure(self, log: StepLog, result: Result, *, taken: bool) -> None:
+        """Count a phone that has not passed a step, and stop if the rule demands it."""
+        outcome = result.outcome
+        self.phones.end(result.position, log.step, outcome.state)
+        self._stop(self.tally.ended(outcome.id, log.step, outcome.state, taken=taken, wave=log.wave))
 
-        Returns:
-            The outcome, which is a failure if it is not what the step expects.
-        """
-        outcome = self.steps[log.step].judge(outcome)
+    def count_passed(self, log: StepLog, results: Sequence[Result], *, taken: bool) -> None:
+        """Count phones that have passed a step, and stop if the rule demands it."""
         is_last = log.step + 1 == len(self.steps)
-        following = self.next_step(outcome.id, log.step + 1) if not is_last and outcome.ok else None
-        if following is not None:
-            self.phones.advance(position, following)
-        else:
-            self.phones.end(position, log.step, outcome.state)
-        reason = self.tally.ended(outcome.id, log.step, outcome.state, taken=taken, wave=log.wave)
+        ended = results if is_last else [one for one in results if not self._advance(log, one)]
+        self.phones.end_all(((result.position, result.outcome.state) for result in ended), log.step)
+        outcomes = [result.outcome for result in results]
+        self._stop(self.tally.passed(outcomes, log.step, taken=taken, wave=log.wave))
+
+    def _advance(self, log: StepLog, result: Result) -> bool:
+        """Put a phone before its next step; return False if there is none."""
+        following = self.next_step(result.outcome.id, log.step + 1)
+        if following is None:
+            return False
+        self.phones.advance(result.position, following)
+        return True
+
+    def _stop(self, reason: str | None) -> None:
         if reason is not None:
             self.admission.stop(reason)
-        return outcome
+
+    def count_successes(self) -> None:
+        """Count the phones that have succeeded and are not counted yet."""
+        for chunk in self._unwritten:
+            chunk.count_successes()
 
     def write_soon(self, chunk: LoggedChunk) -> None:
         """Write a chunk's results once those that are known at the same time have been added."""
@@ -88,6 +101,7 @@ class Attempt:
 
     def write(self) -> None:
         """Pass all results to the journal."""
+        self.count_successes()
         chunks, self._unwritten = list(self._unwritten), {}
         for chunk in chunks:
             chunk.write()

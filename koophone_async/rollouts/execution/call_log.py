@@ -46,6 +46,7 @@ class StepLog:
 
     def plan(self, ids: Sequence[str]) -> LoggedChunk:
         """Write down a chunk that is about to be sent."""
+        self.attempt.count_successes()  # these phones may be among them
         positions = {id: self.targets[id].position for id in ids}
         chunk = self.attempt.driver.plan_chunk(
             self.step, tuple(positions.values()), wave=self.wave, selection=self.selection
@@ -89,6 +90,15 @@ class LoggedChunk:
 
     _results: list[Result] = field(factory=list[Result], init=False)
     """Results that are not written yet: those of one poll are written together."""
+
+    _counted: int = field(default=0, init=False)
+    """How many of these are counted; the others are successes, and are counted together."""
+
+    _were_taken: bool = field(default=False, init=False)
+    """Whether the service had taken the phones that are not counted yet before they succeeded."""
+
+    _is_queued: bool = field(default=False, init=False)
+    """Whether it will be written soon."""
 
     _is_unsent: bool = field(default=False, init=False)
     """Whether it was not sent because the rollout stopped, so that a resume sends its phones."""
@@ -146,22 +156,39 @@ class LoggedChunk:
         if not is_taken:  # otherwise the call has been answered before
             attempt.admission.end_call(self)
         position = self._open.pop(outcome.id)
-        if not outcome.ok and attempt.is_left_to_resume(outcome):
-            if outcome.state is State.NOT_SENT:
-                attempt.phones.place(position, step)
-                self._is_unsent = True
-        else:
-            outcome = attempt.record(position, self._log, outcome, taken=is_taken)
-            self._results.append(Result(position, attempt.number, step, outcome))
-        if len(self._results) == 1 or not self._open:
+        if outcome.ok or not attempt.is_left_to_resume(outcome):
+            outcome = attempt.steps[step].judge(outcome)
+            self._count(Result(position, attempt.number, step, outcome), taken=is_taken)
+        elif outcome.state is State.NOT_SENT:
+            attempt.phones.place(position, step)
+            self._is_unsent = True
+        if not self._is_queued:
+            self._is_queued = True
             attempt.write_soon(self)
         return outcome
 
+    def _count(self, result: Result, *, taken: bool) -> None:
+        """Count a failure at once, as it may stop the rollout, and successes together."""
+        if not result.outcome.ok:
+            self._log.attempt.count_successes()
+            self._log.attempt.count_failure(self._log, result, taken=taken)
+            self._counted += 1
+        elif taken is not self._were_taken:
+            self.count_successes()
+            self._were_taken = taken
+        self._results.append(result)
+
+    def count_successes(self) -> None:
+        """Count the phones that have succeeded since the last time."""
+        if successes := self._results[self._counted :]:
+            self._counted += len(successes)
+            self._log.attempt.count_passed(self._log, successes, taken=self._were_taken)
+
     def write(self) -> None:
-        """Write what is known of its phones by now."""
-        attempt = self._log.attempt
+        """Write what is known of its phones by now; all of it must have been counted."""
+        attempt, self._is_queued = self._log.attempt, False
         if self._results:
-            results, self._results = self._results, []
+            results, self._results, self._counted = self._results, [], 0
             attempt.driver.settle(self._chunk, results, attempt.phones.counts)
         if self._is_unsent and not self._open:
             self.dissolve()

@@ -113,6 +113,16 @@ class PhoneTable:
         self._steps[position] = step
         self._set(position, _CODES[state])
 
+    def end_all(self, ends: Iterable[tuple[int, State]], step: int) -> None:
+        """Record the outcomes of phones at a step that they have begun."""
+        counts, codes = self._counts, self._codes
+        for position, state in ends:
+            code = _CODES[state]
+            counts[codes[position]] -= 1
+            counts[code] += 1
+            codes[position] = code
+            self._steps[position] = step
+
     def end_pending(self, state: State) -> None:
         """Record the same outcome for every phone that waits, unless an earlier attempt has one."""
         for position in self.pending(0, self.size) if any(self._earlier) else ():

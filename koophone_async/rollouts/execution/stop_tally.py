@@ -26,6 +26,7 @@ from koophone_async.rollouts.plans.stop_rule import COUNTED, NOT_SUCCEEDED, Limi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from koophone_async.batches import Outcome
     from koophone_async.rollouts.plans.steps import Step
 
 
@@ -50,6 +51,13 @@ class _StepCounts:
         self.ended += 1
         self.answered += not taken
         (self.later if taken else self.at_once)[state] += 1
+
+    def add_all(self, states: Counter[State], *, taken: bool) -> None:
+        """Count results."""
+        count = states.total()
+        self.ended += count
+        self.answered += 0 if taken else count
+        (self.later if taken else self.at_once).update(states)
 
     def remove(self, state: State) -> None:
         """Remove a result that another one replaces."""
@@ -154,6 +162,19 @@ class StopTally:
                 counts.steps[index].add(State.SUCCEEDED, taken=False)
             self._is_due = self._is_due or counts.steps[step].ended <= self._largest_minimum
         return None if has_passed and not self._is_due else self.judge()
+
+    def passed(
+        self, outcomes: Sequence[Outcome], step: int, *, taken: bool, wave: int | None = None
+    ) -> str | None:
+        """Count phones that have passed a step, and return why the rollout must stop; None if it need not."""
+        scopes = self._scopes(wave)
+        may_reach = any(counts.steps[step].ended <= self._largest_minimum for counts in scopes)
+        singly = len(outcomes) if self._has_narrow_steps or may_reach else int(self._is_due)
+        reasons = [self.ended(one.id, step, one.state, taken=taken, wave=wave) for one in outcomes[:singly]]
+        if states := Counter(one.state for one in outcomes[singly:]):
+            for counts in scopes:
+                counts.steps[step].add_all(states, taken=taken)
+        return next(filter(None, reasons), None)
 
     def replaced(self, step: int, state: State, *, wave: int | None = None) -> None:
         """Remove a result of a phone, which another one is about to replace."""

@@ -17,7 +17,7 @@ from koophone_async.rollouts.plans.order import Spread
 from koophone_async.selection import parse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from koophone_async.batches.chunks import Item
     from koophone_async.rollouts.execution.clients import Clients
@@ -75,6 +75,16 @@ class Targets:
         self.ids.append(id)
         self.places.append(self._shared.setdefault(place, place))
 
+    def add_all(
+        self, ids: Sequence[str], places: Mapping[str, Place], otherwise: Place, seen: set[str]
+    ) -> None:
+        """Add phones that have not been seen before, those without a place at another."""
+        new = [id for id in dict.fromkeys(ids) if id not in seen]
+        self.duplicates += len(ids) - len(new)
+        seen.update(new)
+        self.ids += new
+        self.places += [places.get(id, otherwise) for id in new] if places else [otherwise] * len(new)
+
     def arranged(self, order: Order) -> Targets:
         """Return the phones in the order in which they are reached.
 
@@ -108,8 +118,13 @@ async def resolve(plan: Plan, clients: Clients, *, with_states: bool = False) ->
     for index, selection in enumerate(plan.selections):
         seen = known.setdefault((selection.profile, selection.project_id, selection.region), set())
         client = await clients.get(index) if selection.is_listed or is_looked_up else None
-        async for id, place in _found(resource, client, index, selection):
-            targets.add(id, place, seen)
+        if selection.is_listed:
+            async for item in _matching(resource, client, selection):
+                targets.add(item.id, _place(item, index, selection), seen)
+        else:
+            ids, unlisted = _stated_ids(index, selection), Place(index, selection.region)
+            places = {} if client is None else await _places(resource, client, index, selection, set(ids))
+            targets.add_all(ids, places, unlisted, seen)
     return targets.arranged(plan.order)
 
 
@@ -126,26 +141,14 @@ def targets_of(items: Iterable[Item], order: Order) -> Targets:
     return targets.arranged(order)
 
 
-async def _found(
-    resource: Resource, client: Client | None, index: int, selection: Selection
-) -> AsyncIterator[tuple[str, Place]]:
-    """Yield the ids of a selection with their places; those that are stated keep their order."""
+def _stated_ids(index: int, selection: Selection) -> Sequence[str]:
+    """Return the ids that a selection states, in their order."""
     if selection.recorded is not None:
         problem = "is only in the plan of a rollout that was started; use ids"
         raise InvalidRequest("", f"targets[{index}].recorded", problem, Rule.CONFLICT)
-    if selection.is_listed:
-        async for item in _matching(resource, client, selection):
-            yield item.id, _place(item, index, selection)
-        return
-    ids = (
-        selection.ids
-        if selection.ids is not None
-        else load_ids(str(selection.ids_file), f"targets[{index}].ids_file")
-    )
-    unlisted = Place(index, selection.region)
-    places = {} if client is None else await _places(resource, client, index, selection, set(ids))
-    for id in ids:
-        yield id, places.get(id, unlisted)
+    if selection.ids is not None:
+        return selection.ids
+    return load_ids(str(selection.ids_file), f"targets[{index}].ids_file")
 
 
 async def _places(
