@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+RESUME: Final = "resume"
 APPROVE: Final = "approve"
 CANCEL: Final = "cancel"
 WAVE_BEGINS: Final = "wave begins"
@@ -15,6 +16,9 @@ REFUSED: Final = "refused by a worker"
 ATTEMPT: Final = "attempt"
 WAVE: Final = "wave"
 COUNTS: Final = "counts"
+DEADLINE: Final = "deadline"
+"""Seconds from a resume on."""
+
 FOR: Final = "for"
 """What is waited for: a `WaitingFor`, or `PERSON`."""
 

@@ -14,6 +14,7 @@ import anyio
 from attrs import define, field
 
 from koophone_async.rollouts import events
+from koophone_async.rollouts.execution.deadline import OUTSIDE_DEADLINE, seconds_left
 from koophone_async.rollouts.execution.restore import resume_chunks
 from koophone_async.rollouts.journal import JournalError, LeaseLost, RequestKind, RolloutState, WaitingFor
 
@@ -39,9 +40,6 @@ _MAX_WINDOW_SLEEP: Final = 30.0
 
 _QUOTA_SECONDS: Final = 2.0
 """Seconds that the next call must wait for the quota, for the rollout to be waiting for it."""
-
-_OUTSIDE_DEADLINE: Final = frozenset({WaitingFor.APPROVAL, WaitingFor.PAUSE, WaitingFor.WINDOW})
-"""What is waited for without using up the deadline."""
 
 INTERRUPTED: Final = "interrupted"
 CANCELLED_BY_REQUEST: Final = "cancelled"
@@ -78,6 +76,9 @@ class Runner:
     is_cancelled: bool = field(default=False, init=False)
     """Whether somebody has cancelled the rollout."""
 
+    _seconds_left: float | None = field(default=None, init=False)
+    """Seconds of the deadline that were left when this process began; None if there is none."""
+
     _is_paused: bool = field(default=False, init=False)
     _approved: int = field(default=0, init=False)
     """The last wave after which the next one was approved."""
@@ -105,13 +106,12 @@ class Runner:
         """
         driver = self._attempt.driver
         self._awaited.update(chunk.chunk for chunk, _ in chunks)
-        approvals = [
-            entry.details
-            for entry in await self._journal.read_log(driver.rollout.id)
-            if entry.what == events.APPROVE
-        ]
+        log = await self._journal.read_log(driver.rollout.id)
+        approvals = [entry.details for entry in log if entry.what == events.APPROVE]
         if {events.ATTEMPT: self._attempt.number, events.WAVE: self._wave} in approvals:
             self._approved = self._wave  # an earlier process has not passed the gate
+        if (deadline := self._plan.deadline) is not None:
+            self._seconds_left = seconds_left(deadline, log, self._attempt.number, driver.now())
         await self._poll_requests()
         async with anyio.create_task_group() as group:
             for watch in (self._watch_requests, self._watch_window, self._watch_deadline, self._watch_lease):
@@ -315,13 +315,13 @@ class Runner:
 
     async def _watch_deadline(self) -> None:
         """Stop at the deadline. Time at gates and outside of the window does not count."""
-        if self._plan.deadline is None:
+        if self._seconds_left is None:
             return
-        left, now = self._plan.deadline, asyncio.get_running_loop().time
+        left, now = self._seconds_left, asyncio.get_running_loop().time
         while left > 0:
             before = now()
             await asyncio.sleep(min(1.0, left))
-            if not self._reasons & _OUTSIDE_DEADLINE:
+            if not self._reasons & OUTSIDE_DEADLINE:
                 left -= now() - before
         await self._leave(RolloutState.STOPPED, DEADLINE)
 

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from koophone_async.errors import InvalidRequest, Rule
 from koophone_async.polling import Deadline
+from koophone_async.rollouts import events
 from koophone_async.rollouts.execution.attempt_plans import UNDO, plan_of
 from koophone_async.rollouts.execution.clients import Clients
 from koophone_async.rollouts.execution.phones import IN_FLIGHT, PENDING
@@ -186,7 +187,7 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     """
     record = await journal.find(name)
     is_late = record.state is RolloutState.STOPPED and record.reason == DEADLINE
-    goes_on = despite_stop or (deadline is not None if is_late else judges_anew)
+    goes_on = deadline is not None if is_late else despite_stop or judges_anew
     if record.state is RolloutState.STOPPED and not goes_on:
         option = "--deadline" if is_late else "--despite-stop"
         problem = f"was stopped: {record.reason}; {option} goes on"
@@ -201,7 +202,8 @@ async def resume(  # noqa: PLR0913 - all but three are named, and have defaults
     driver = await journal.acquire(record.id)
     if values:
         driver.update(plan=plan.to_json())
-    driver.log("resume", {"despite_stop": despite_stop, "changed": sorted(values or ())})
+    anew = {} if deadline is None else {events.DEADLINE: deadline}
+    driver.log(events.RESUME, {"despite_stop": despite_stop, "changed": sorted(values or ()), **anew})
     start = await last_attempt(journal, driver, plan, ignores_stop=despite_stop)
     return start if deadline is None else evolve(start, plan=evolve(start.plan, deadline=deadline))
 

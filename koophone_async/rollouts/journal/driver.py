@@ -72,7 +72,9 @@ class Driver:
 
     _writer: GroupWriter
     _fenced: FencedWriter
-    _now: Callable[[], datetime]
+    now: Callable[[], datetime]
+    """Returns the time that is recorded."""
+
     _clock: Callable[[], float]
     _last_chunk: int
     _last_request: int
@@ -137,7 +139,7 @@ class Driver:
         if self.error is not None:
             raise self.error
         self._write_planned(chunk)
-        self._changes.sending[chunk] = to_micros(self._now())
+        self._changes.sending[chunk] = to_micros(self.now())
         if (refusal := (await self._write_now()).get(chunk)) is not None:
             raise refusal
 
@@ -190,7 +192,7 @@ class Driver:
 
     def log(self, what: str, details: Mapping[str, object] | None = None) -> None:
         """Add an entry to the log."""
-        at = to_micros(self._now())
+        at = to_micros(self.now())
         self._changes.logged.append(Logged(at, self._fenced.actor, what, details or {}))
         self._write_soon()
 
@@ -208,7 +210,7 @@ class Driver:
             LeaseLost: Another process has taken over.
             JournalError: It could not be written.
         """
-        new = NewAttempt(kind, list(starts), tuple(waves), to_micros(self._now()))
+        new = NewAttempt(kind, list(starts), tuple(waves), to_micros(self.now()))
         await self.flush()
         self._attempt = await self._checked(self._writer.write(self._add_attempt, new))
         return self._attempt
