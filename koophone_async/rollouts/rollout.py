@@ -146,13 +146,15 @@ class Rollout:
         return cls._of(begin, journal, session, waits_at_gates)
 
     @classmethod
-    def undo(
+    def undo(  # noqa: PLR0913 - all but three are named
         cls,
         name: str,
         journal: Journal | Path | str | None = None,
         session: Session | None = None,
         *,
         ids: Collection[str] | None = None,
+        stop: str | None = None,
+        window: str | None = None,
     ) -> Self:
         """Return an attempt that runs the undo steps on every phone that a step may have reached.
 
@@ -161,10 +163,13 @@ class Rollout:
             journal: As for a new one.
             session: As for a new one.
             ids: Undo only those of them; default: all.
+            stop: When nothing more is sent, such as `2%,unknown=5`; the rule of the plan does not hold.
+            window: When calls may be sent, such as `01:00-05:00 Asia/Shanghai`; that of the plan does not
+                hold.
         """
 
         def begin(opened: Journal) -> Awaitable[Start | None]:
-            return new_attempts.undo(opened, name, session, ids=ids)
+            return new_attempts.undo(opened, name, session, ids=ids, stop=stop, window=window)
 
         return cls._of(begin, journal, session, waits_at_gates=True)
 

@@ -294,6 +294,26 @@ async def test_an_undo_reaches_what_a_step_may_have_reached(
 
 
 @IN_BOTH
+async def test_a_resumed_undo_waits_for_its_own_window(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    await Rollout(plan(ids, undo=[Step("reboot")]), journal, session)
+    undo = Rollout.undo("last", journal, session, window="02:00-03:00 UTC")
+    await undo.start()
+    running = asyncio.ensure_future(undo)
+    await wait_for(undo, RolloutState.WAITING, WaitingFor.WINDOW)
+    await undo.interrupt()
+    await running
+
+    await Rollout.resume("last", journal, session)
+
+    record = await journal.find("last")
+    assert record.ended_at is not None
+    assert record.ended_at.hour == 2
+    assert emulator.ledger.executions("koophone.instances.reboot") == dict.fromkeys(ids, 1)
+
+
+@IN_BOTH
 async def test_an_undo_of_a_rollout_in_waves_reaches_all(
     emulator: Emulator, session: Session, journal: Journal, ids: list[str]
 ) -> None:

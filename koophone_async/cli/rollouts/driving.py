@@ -35,6 +35,7 @@ from koophone_async.rollouts.journal import WaitingFor
 from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
 from koophone_async.rollouts.plans.file import load_plan_file
 from koophone_async.rollouts.plans.fleets import RESOURCES
+from koophone_async.rollouts.plans.stop_rule import LIMIT_NAMES
 from koophone_async.rollouts.plans.waves import ALL, WavePlan
 from koophone_async.rollouts.requests import go_on
 
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
 
 _LIVING: Final = 60.0
 """Seconds since its last heartbeat after which a worker does not count as running."""
+
+_OPTIONS_OF_UNDO: Final = {
+    "window": "--window",
+    **dict.fromkeys(("stop", "after", *LIMIT_NAMES, *(f"stop.{name}" for name in LIMIT_NAMES)), "--stop-at"),
+}
+"""By the field of the plan."""
 
 _LEASE_MARGIN: Final = 1.0
 """Seconds after the end of a lease at which it is tried again."""
@@ -196,19 +203,37 @@ def retry(
 
 
 def undo(
-    context: typer.Context, run: Run = "last", *, yes: Yes = False, journal: JournalOption = None
+    context: typer.Context,
+    run: Run = "last",
+    *,
+    stop_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="Send nothing more once so many did not succeed, such as 2%,unknown=5."
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="TIMES", help="Send only then, such as '01:00-05:00 Asia/Shanghai'."),
+    ] = None,
+    yes: Yes = False,
+    journal: JournalOption = None,
 ) -> None:
-    """Run the undo steps of the plan on every phone that a step may have reached."""
+    """Run the undo steps of the plan on every phone that a step may have reached.
+
+    It is one wave without gates, and the stop rule and window of the plan do not hold for it.
+    """
     settings = current_settings(context)
 
     async def rollout(opened: Journal, session: Session) -> Rollout | Exit:
-        attempt = await plan_undo(opened, run, session)
+        attempt = await plan_undo(opened, run, session, stop=stop_at, window=window)
         verb = f"run the undo steps of {run} on"
         if attempt.targets and (code := await _confirm(attempt, verb, attempt.ids, settings, yes=yes)):
             return code
-        return Rollout.undo(attempt.record.id, opened, session, ids=attempt.ids)
+        return Rollout.undo(attempt.record.id, opened, session, ids=attempt.ids, stop=stop_at, window=window)
 
-    execute(unless_refused(_drive(settings, journal, rollout)))
+    driving = with_option_names(_drive(settings, journal, rollout), _OPTIONS_OF_UNDO)
+    execute(unless_refused(driving))
 
 
 async def _confirm(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
@@ -22,19 +22,18 @@ UNDO: Final = "undo"
 RETRY: Final = "retry"
 
 
-def plan_of(plan: Plan, kind: str) -> Plan:
-    """Return the plan of an attempt: an undo is one wave, without gates, window and rule."""
+def plan_of(plan: Plan, kind: str, options: Mapping[str, str] | None = None) -> Plan:
+    """Return the plan of an attempt: an undo is one wave without gates, and has a rule and window of its own.
+
+    Args:
+        plan: The plan of the rollout.
+        kind: What the attempt is.
+        options: Fields of an undo, as plans have them.
+    """
     if kind != UNDO:
         return plan
-    return evolve(
-        plan,
-        steps=plan.undo,
-        waves=(ALL,),
-        between=Between(),
-        stop=StopRule(never=True),
-        window=None,
-        deadline=None,
-    )
+    fields: dict[str, Any] = {"stop": StopRule(never=True), "window": None, **(options or {})}
+    return evolve(plan, steps=plan.undo, waves=(ALL,), between=Between(), deadline=None, **fields)
 
 
 @frozen

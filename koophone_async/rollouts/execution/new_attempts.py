@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from koophone_async.batches import State
 from koophone_async.errors import InvalidRequest, Rule
@@ -18,7 +18,7 @@ from koophone_async.rollouts.plans.verbs import verbs_of
 from koophone_async.rollouts.reports.last_outcomes import last_outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from koophone_async.rollouts.journal import Journal, RolloutRecord, Target
     from koophone_async.session import Session
@@ -46,6 +46,9 @@ class NewAttempt:
 
     unknown: Sequence[str] = ()
     """Ids of the phones that may execute a step a second time."""
+
+    options: Mapping[str, str] = field(factory=dict[str, str])
+    """Fields in which the plan differs from that of the kind."""
 
     @property
     def ids(self) -> list[str]:
@@ -75,8 +78,8 @@ class NewAttempt:
         waves = (self.record.targets,) if is_undo else self.record.waves
         first = bisect_right(waves, starts[0][0]) + 1
         driver = await journal.acquire(self.record.id)
-        number = await driver.add_attempt(self.kind, starts, waves)
-        driver.log(self.kind, {"targets": len(starts)})
+        number = await driver.add_attempt(self.kind, starts, waves, self.options)
+        driver.log(self.kind, {"targets": len(starts), **self.options})
         return Start(driver, self.plan, number, waves, first, is_undo=is_undo)
 
 
@@ -94,11 +97,17 @@ async def retry(  # noqa: PLR0913 - all but three are named, and have defaults
     return await attempt.restricted_to(ids).begin(journal)
 
 
-async def undo(
-    journal: Journal, name: str, session: Session | None = None, *, ids: Collection[str] | None = None
+async def undo(  # noqa: PLR0913 - all but three are named, and have defaults
+    journal: Journal,
+    name: str,
+    session: Session | None = None,
+    *,
+    ids: Collection[str] | None = None,
+    stop: str | None = None,
+    window: str | None = None,
 ) -> Start | None:
     """Undo phones; those with some ids, or all that `plan_undo` returns."""
-    attempt = await plan_undo(journal, name, session)
+    attempt = await plan_undo(journal, name, session, stop=stop, window=window)
     return await attempt.restricted_to(ids).begin(journal)
 
 
@@ -147,18 +156,34 @@ _STOPPED: Final = frozenset({RolloutState.STOPPED, RolloutState.CANCELLED, event
 """Entries of the log after which a rule or a person protects the phones that are left."""
 
 
-async def plan_undo(journal: Journal, name: str, session: Session | None = None) -> NewAttempt:
+async def plan_undo(
+    journal: Journal,
+    name: str,
+    session: Session | None = None,
+    *,
+    stop: str | None = None,
+    window: str | None = None,
+) -> NewAttempt:
     """Return an attempt that runs the undo steps on every phone that a step may have reached.
 
     Phones that were undone already are left out.
 
+    Args:
+        journal: Its journal.
+        name: Its id, name, or `last`.
+        session: The session that it is undone with.
+        stop: When nothing more is sent, as plans state it; by default never.
+        window: When calls may be sent, as plans state it; by default always.
+
     Raises:
-        InvalidRequest: The rollout has not ended, or its plan has no undo steps.
+        InvalidRequest: The rollout has not ended, its plan has no undo steps, or the rule or window is wrong.
     """
+    options = {name: text for name, text in {"stop": stop, "window": window}.items() if text is not None}
     record = await _ended(journal, name, UNDO)
     plan = Plan.from_json(record.plan)
     if not plan.undo:
         raise InvalidRequest("", "rollout", "has no undo steps in its plan", Rule.MISSING)
+    of_undo = plan_of(plan, UNDO, options)
     await check_account(record, plan, session)
     reached = await _reached(journal, record, plan)
     targets = [
@@ -167,7 +192,9 @@ async def plan_undo(journal: Journal, name: str, session: Session | None = None)
         for target in block
         if reached[target.position]
     ]
-    return NewAttempt(record, plan_of(plan, UNDO), UNDO, targets)
+    if targets and of_undo.stop is not None:
+        of_undo.stop.check_total(len(targets))
+    return NewAttempt(record, of_undo, UNDO, targets, options=options)
 
 
 async def _reached(journal: Journal, record: RolloutRecord, plan: Plan) -> Sequence[int]:

@@ -217,7 +217,7 @@ async def last_attempt(journal: Journal, driver: Driver, plan: Plan, *, ignores_
     reached = min(max(1, record.wave), max(1, len(waves)))
     return Start(
         driver,
-        plan_of(plan, last.kind),
+        plan_of(plan, last.kind, last.options),
         last.attempt,
         waves,
         reached,

@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from koophone_async.rollouts.journal.encoding import BLOCK, COUNTS, NUMBERS, PAIRS, STRINGS, encode_targets
+from koophone_async.rollouts.journal.encoding import (
+    BLOCK,
+    COUNTS,
+    NUMBERS,
+    PAIRS,
+    STRINGS,
+    TEXTS,
+    encode_targets,
+)
 from koophone_async.rollouts.journal.queries import ACTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from koophone_async.rollouts.journal.database import Database
     from koophone_async.rollouts.journal.records import Actor, NewRollout, Target
@@ -23,7 +31,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 'hidden', ?, 1, 0, 0, ?, ?)
 _TARGETS: Final = "INSERT INTO targets (rollout, block, body) VALUES (?, ?, ?)"
 _FINISH: Final = "UPDATE rollouts SET targets = ?, state = 'running' WHERE id = ?"
 _ATTEMPT: Final = (
-    "INSERT INTO attempts (rollout, attempt, kind, targets, waves, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO attempts (rollout, attempt, kind, targets, waves, created_at, options)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 _LAST_ATTEMPT: Final = "SELECT max(attempt) FROM attempts WHERE rollout = ?"
 _START: Final = "INSERT INTO attempt_starts (rollout, attempt, block, body) VALUES (?, ?, ?, ?)"
@@ -90,7 +99,7 @@ def finish_creation(database: Database, creation: Creation, targets: int) -> Non
     """Make a rollout visible, with its first attempt."""
     waves = NUMBERS.encode(creation.new.waves)
     database.execute(_FINISH, (targets, creation.id))
-    database.execute(_ATTEMPT, (creation.id, 1, FIRST, targets, waves, creation.at))
+    database.execute(_ATTEMPT, (creation.id, 1, FIRST, targets, waves, creation.at, TEXTS.encode({})))
     if creation.record is not None:
         creation.record(database, creation.id)
 
@@ -103,13 +112,15 @@ class NewAttempt:
     starts: Sequence[tuple[int, int]]
     waves: tuple[int, ...]
     at: int
+    options: Mapping[str, str]
 
 
 def add(database: Database, id: str, new: NewAttempt) -> int:
     """Write an attempt as the current one, and return its number."""
     ((last,),) = database.query(_LAST_ATTEMPT, (id,))
     attempt: int = last + 1
-    database.execute(_ATTEMPT, (id, attempt, new.kind, len(new.starts), NUMBERS.encode(new.waves), new.at))
+    waves, options = NUMBERS.encode(new.waves), TEXTS.encode(new.options)
+    database.execute(_ATTEMPT, (id, attempt, new.kind, len(new.starts), waves, new.at, options))
     database.execute_many(
         _START,
         (

@@ -197,7 +197,11 @@ class Driver:
         self._write_soon()
 
     async def add_attempt(
-        self, kind: str, starts: Iterable[tuple[int, int]], waves: Sequence[int] = ()
+        self,
+        kind: str,
+        starts: Iterable[tuple[int, int]],
+        waves: Sequence[int] = (),
+        options: Mapping[str, str] | None = None,
     ) -> int:
         """Start an attempt, and return its number; chunks that are planned from now on belong to it.
 
@@ -205,12 +209,13 @@ class Driver:
             kind: What it is, such as `retry` or `undo`.
             starts: Position and first step of each phone.
             waves: Cumulative number of its phones at the end of each wave.
+            options: Fields in which its plan differs from that of its kind.
 
         Raises:
             LeaseLost: Another process has taken over.
             JournalError: It could not be written.
         """
-        new = NewAttempt(kind, list(starts), tuple(waves), to_micros(self.now()))
+        new = NewAttempt(kind, list(starts), tuple(waves), to_micros(self.now()), options or {})
         await self.flush()
         self._attempt = await self._checked(self._writer.write(self._add_attempt, new))
         return self._attempt

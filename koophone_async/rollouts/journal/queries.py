@@ -15,6 +15,7 @@ from koophone_async.rollouts.journal.encoding import (
     OUTPUT,
     PAIRS,
     STRINGS,
+    TEXTS,
     Codec,
     EncodedResults,
     decode_targets,
@@ -90,7 +91,8 @@ _CHUNK_OF_RESULTS: Final = "SELECT number, chunk FROM results WHERE rollout = ? 
 _RESULT: Final = "SELECT attempt, step, body FROM results WHERE number = ?"
 _OUTPUTS: Final = "SELECT hash, body FROM outputs WHERE rollout = ? AND hash IN ({})"
 _ATTEMPTS: Final = (
-    "SELECT attempt, kind, targets, waves, created_at FROM attempts WHERE rollout = ? ORDER BY attempt"
+    "SELECT attempt, kind, targets, waves, created_at, options FROM attempts"
+    " WHERE rollout = ? ORDER BY attempt"
 )
 _REQUESTS: Final = (
     "SELECT number, kind, wave, sent, at, actor FROM requests WHERE rollout = ? AND number > ?"
@@ -211,8 +213,10 @@ def starts_from(
 def attempts(database: Database, rollout: str) -> list[AttemptRecord]:
     """Return the attempts of a rollout, the first one first."""
     return [
-        AttemptRecord(attempt, kind, targets, NUMBERS.decode(waves), from_micros(created_at))
-        for attempt, kind, targets, waves, created_at in database.query(_ATTEMPTS, (rollout,))
+        AttemptRecord(
+            attempt, kind, targets, NUMBERS.decode(waves), from_micros(created_at), TEXTS.decode(options)
+        )
+        for attempt, kind, targets, waves, created_at, options in database.query(_ATTEMPTS, (rollout,))
     ]
 
 

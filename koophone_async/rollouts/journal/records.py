@@ -221,6 +221,8 @@ class AttemptRecord:
     targets: int
     waves: tuple[int, ...]
     created_at: datetime
+    options: Mapping[str, str] = field(factory=dict[str, str])
+    """Fields in which its plan differs from that of its kind."""
 
 
 @frozen

@@ -106,6 +106,8 @@ CREATE TABLE workers (
     started_at BIGINT NOT NULL, beats BIGINT NOT NULL, beat_at DOUBLE PRECISION NOT NULL)
 """,
     ),
+    # Fields in which the plan of an attempt differs from that of its kind.
+    ("ALTER TABLE attempts ADD COLUMN options TEXT NOT NULL DEFAULT '{{}}'",),
 )
 """Statements that bring a journal from each version to the next; the first create it.
 
@@ -122,7 +124,7 @@ COLUMNS: Final = {
         " admission handover",
         "leases": "rollout shard epoch renewals expires_at holder",
         "targets": "rollout block body",
-        "attempts": "rollout attempt kind targets waves created_at",
+        "attempts": "rollout attempt kind targets waves created_at options",
         "attempt_starts": "rollout attempt block body",
         "chunks": "rollout chunk attempt step wave selection state positions epoch parent handle jobs"
         " has_jobs called_at shard",

@@ -177,6 +177,33 @@ def test_an_undo_reaches_every_phone(koophone: Invoke, plan: Callable[..., str])
     assert {(row["attempt"], row["output"]) for row in result.rows} == {(2, "undo\n")}
 
 
+def test_an_undo_stops_by_a_rule_of_its_own(koophone: Invoke, plan: Callable[..., str]) -> None:
+    failing = plan(undo=[{"run": "exit 1"}], concurrency=1)
+
+    result = koophone(rollout("start", failing), rollout("undo", "--stop-at", "failed=1"))
+
+    assert result.code == 4
+    assert "koophone: stopped: failed in the rollout: 1; the limit is 1" in result.err
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (("--stop-at", "2%%"), "--stop-at: "),
+        (("--stop-at", "failed=11"), "--stop-at: is 11, which can never be reached"),
+        (("--stop-at", "lost=1"), "--stop-at: has the unknown name 'lost'"),
+        (("--window", "at night"), "--window: is 'at night'; expected "),
+    ],
+)
+def test_wrong_options_of_an_undo_are_named(
+    koophone: Invoke, plan: Callable[..., str], options: tuple[str, ...], problem: str
+) -> None:
+    result = koophone(rollout("start", plan()), rollout("undo", *options))
+
+    assert result.code == 3
+    assert problem in result.err
+
+
 def test_an_undo_ends_by_its_own_outcomes(koophone: Invoke, plan: Callable[..., str]) -> None:
     steps = [{"run": "echo one"}, {"run": "exit 1"}]
     result = koophone(rollout("start", plan(steps=steps, stop="never")), rollout("undo", "--yes"))
