@@ -35,7 +35,7 @@ test: $(DEV) ## Run the tests, with coverage; some of them: make test ARGS="test
 nightly: $(DEV) ## Run the long simulations, which `make test` leaves out
 	@$(BIN)/pytest -q $(PARALLEL) -m nightly --timeout 1200
 
-test-system: $(DEV) ## Run the tests that need Chromium, faketime and the right to mount a disk
+test-system: $(DEV) ## Run the tests that need Chromium, faketime, fish, zsh and the right to mount a disk
 	@$(BIN)/pytest -q $(PARALLEL) -m system
 
 kills: $(DEV) ## Kill rollouts at random points, resume them, and compare: make kills N=200
