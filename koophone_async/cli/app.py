@@ -233,6 +233,9 @@ app.callback(help=help_text.unwrap(start.__doc__), no_args_is_help=True)(start)
 _UsageError: Any = typer.BadParameter.__base__
 """The error of all wrong lines, which typer does not export."""
 
+_PYDANTIC: Final = "Value error, "
+"""What pydantic, by which typer checks values, puts before the message."""
+
 
 def run() -> None:
     """Run the command of this process's arguments, and exit with its exit code.
@@ -242,6 +245,7 @@ def run() -> None:
     try:
         code = app(prog_name="koophone", standalone_mode=False)
     except _UsageError as error:
+        error.message = error.message.removeprefix(_PYDANTIC)
         text = io.StringIO()
         error.show(text)
         sys.stderr.write(visible(text.getvalue(), keep_lines=True))

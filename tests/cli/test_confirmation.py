@@ -205,7 +205,7 @@ def test_an_order_is_shown_before_it_is_placed(unconfirmed: Invoke) -> None:
     ended = unconfirmed(("orders", "buy", *order, *more))
 
     shown = "os AOSP11, sku sku1, band-sku band1, region cn-north-4, prefix shop, bandwidth 2.0, count 3"
-    assert f"costs money: {shown}, charge.period 2, charge.count 1" in ended.err
+    assert f"costs money: {shown}, charge-period 2, charge-count 1" in ended.err
 
 
 @pytest.mark.parametrize(

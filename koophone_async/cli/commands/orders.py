@@ -9,18 +9,19 @@ from koophone_async.cli.output.rows import plain
 
 
 def ordered(arguments: Mapping[str, object]) -> dict[str, str]:
-    """Return the fields of an order that are set; a field of a nested model has the name of the model first.
+    """Return the fields of an order that are set, named like options: `charge-period` of the model `charge`.
 
     Args:
         arguments: Those of the method that places the order.
     """
     # An argument that is a model is called `order` or `change`, which nobody typed.
-    return {path.partition(".")[2] or path: leaf for path, leaf in _leaves("", plain(arguments))}
+    leaves = _leaves("", plain(arguments))
+    return {(path.partition(".")[2] or path).replace(".", "-"): leaf for path, leaf in leaves}
 
 
 def unpaid(arguments: Mapping[str, object]) -> str | None:
     """Return what to know of an order that was placed but not paid; None if it was paid."""
-    options = [f"--{path.replace('.', '-')} {leaf}" for path, leaf in ordered(arguments).items()]
+    options = [f"--{name} {leaf}" for name, leaf in ordered(arguments).items()]
     option = next((option for option in options if option.endswith("-pay 0")), None)
     if option is None:
         return None

@@ -121,10 +121,8 @@ def _field_problems(
     item_type = get_args(hint)[0] if is_list else hint
     value = next((wire[name] for name in (spelt.name, *spelt.also) if wire.get(name) is not None), None)
     if attribute.default is attrs.NOTHING and value in (None, ""):
-        if attrs.has(hint) and options:
-            yield from _problems(hint, {}, options, f"{path}.")
-        else:
-            yield options.get(path, path), "missing"
+        inside = [*_problems(hint, {}, options, f"{path}.")] if attrs.has(hint) and options else []
+        yield from inside or [(options.get(path, path), "missing")]
     elif value is None:
         return
     elif is_list and not isinstance(value, list):

@@ -75,7 +75,7 @@ class BuyServers(TenantNetwork):
     name: str = field(
         validator=NAME,
         metadata=wire("server_name")
-        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."),
+        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002` and so on."),
     )
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=[Between(1, MAX_SERVERS), _check_one_server])
@@ -126,7 +126,7 @@ class BuyServersV1(NewPhones):
     name: str = field(
         validator=Text(60, pattern=r"[A-Za-z0-9_-]+"),
         metadata=wire("server_name")
-        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."),
+        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002` and so on."),
     )
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=Between(1, MAX_SERVERS))
@@ -186,7 +186,7 @@ class BuyBareServers:
     name: str = field(
         validator=NAME,
         metadata=wire("server_name")
-        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002`, ..."),
+        | doc("At most 60 characters. The names of several servers end in `-0001`, `-0002` and so on."),
     )
     model: str = field(validator=MODEL, metadata=wire("server_model_name"))
     count: int = field(default=1, validator=Between(1, MAX_SERVERS))

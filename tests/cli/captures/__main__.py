@@ -77,6 +77,7 @@ def environment(scene: Scene, setting: Setting) -> Generator[tuple[Path, dict[st
     ):
         for name, text in scene.files.items():
             Path(home, name).write_text(text)
+            Path(home, name).chmod(0o600)  # some have secrets
         yield Path(home), {**settings_of(emulator.banner()), "HOME": home, **scene.environ, **setting.environ}
 
 

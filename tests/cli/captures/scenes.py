@@ -41,7 +41,9 @@ _SERVER_ORDER: Final = {
     "server_model_name": "physical.rx1.xlarge",
     "phone_model_name": "rx1.cp.c60.d10",
     "image_id": "1234567890",
-    "vpc_id": "01234567-89ab-cdef-0123-456789abcdef",
+    "tenant_vpc_id": "01234567-89ab-cdef-0123-456789abcdef",
+    "public_ip": {},
+    "nics": [{"subnet_id": "01234567-89ab-cdef-0123-456789abcdef"}],
     "count": 2,
     "extend_param": {"charging_mode": 0, "period_type": 2, "period_num": 1, "is_auto_pay": 1},
     "band_width": {"band_width_share_type": 0, "band_width_size": 300, "band_width_charge_mode": 0},
@@ -100,7 +102,7 @@ _CONFIRMATIONS: Final = {
     "ask-reset": Scene("instances reset --all"),
     "ask-reset-cph": Scene("cph phones reset --all"),
     "ask-unsubscribe": Scene("orders unsubscribe --all"),
-    "ask-delete": Scene("cph servers delete --all"),
+    "ask-delete": Scene("cph servers delete server0001 server0002"),
     "ask-delete-app": Scene("cph shared-apps delete --all --package com.shop"),
     "ask-delete-files": Scene("cph shared-files delete --all --paths /data/shop"),
     "ask-uninstall": Scene("cph commands uninstall --all --package com.shop"),
@@ -168,7 +170,7 @@ _ERRORS: Final = {
     "error-profile": Scene("--profile nobody instances list"),
     "error-tar": Scene("cph commands push --all --tar shop.txt"),
     "error-edition": Scene(
-        "instances stop-streams phone0001",
+        "streaming stop phone0001",
         edition="international",
         environ={"KOOPHONE_EDITION": "international"},
     ),
@@ -199,7 +201,7 @@ _ERRORS: Final = {
     ),
     "error-unpaid": Scene(
         "orders buy --os AOSP11 --sku sku1 --band-sku band1 --region cn-north-4 --prefix shop"
-        " --bandwidth 2 --count 1 --charge-period 2 --charge-count 1 --timeout 5",
+        " --bandwidth 2 --count 1 --charge-period 2 --charge-count 1",
         answer="y",
     ),
     "interrupt": Scene(
