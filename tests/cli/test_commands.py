@@ -434,7 +434,7 @@ def test_a_token_needs_no_credentials(koophone: Invoke) -> None:
             "user_instances.user_id, user_instances.instance_id are missing",
         ),
         (("api", "koophone.instances.status"), "instance_ids is missing"),
-        (("cph", "servers", "buy", "--name", "shop"), "--vpc, public_ip, "),
+        (("cph", "servers", "buy", "--name", "shop"), "--vpc, public_ip, --bandwidth-sharing"),
         (("api", "koophone.instances.status", "--body", '{"instance_ids": null}'), "instance_ids is missing"),
         (
             ("api", "cph.phones.restart", "--body", '{"phones": [{"phone_id": "a", "property": 5}]}'),

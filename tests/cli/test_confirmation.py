@@ -12,7 +12,6 @@ from koophone_async.cli.commands.confirmation import Consequence, confirm
 from koophone_async.cli.commands.services import entries
 from koophone_async.cli.errors import Exit
 from koophone_async.emulator import Fault, Refuse
-from koophone_async.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,11 +50,11 @@ def test_yes_is_a_confirmation() -> None:
     assert ask(yes=True) is None
 
 
-def test_without_a_terminal_yes_is_required() -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        ask()
+def test_without_a_terminal_yes_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask() is Exit.USAGE
 
-    assert str(caught.value) == f"--yes: is required without a terminal: would {ERROR}"
+    problem = f"--yes: is required without a terminal: would {ERROR}"
+    assert capsys.readouterr().err == f"koophone: {problem}. Nothing was sent.\n"
 
 
 @pytest.mark.parametrize(
