@@ -8,7 +8,9 @@ import pytest
 
 from koophone_async.batches import State
 from koophone_async.emulator import Durations, Emulator, Fail
+from koophone_async.rollouts.journal import last_results
 from koophone_async.rollouts.plans.plan import Plan, Selection, Step
+from koophone_async.rollouts.reports import last_outcomes as outcomes
 from koophone_async.rollouts.reports.last_outcomes import all_outcomes, last_outcomes
 from koophone_async.rollouts.rollout import Rollout
 
@@ -67,6 +69,30 @@ async def test_a_retry_replaces_the_outcome(
 
     assert (await shown(journal))[ids[0]] == (State.SUCCEEDED, 2, 1, 2)
     assert rows == [(1, 1, State.FAILED), (2, 1, State.SUCCEEDED), (2, 2, State.SUCCEEDED)]
+
+
+@pytest.fixture(params=range(1, 7))
+def few_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the outcomes of so few phones at once that some rows of results are read for several ranges."""
+    monkeypatch.setattr(outcomes, "_RANGE", request.param)
+    monkeypatch.setattr(last_results, "_READ_AT_ONCE", 2)
+
+
+@pytest.mark.usefixtures("few_at_once")
+async def test_phones_are_shown_range_by_range(
+    emulator: Emulator, session: Session, journal: Journal, ids: list[str]
+) -> None:
+    emulator.fault(Fail(), RUN, phone=ids[2], first=1)
+    await Rollout(Plan(targets=Selection(ids=ids), steps=TWO_STEPS, waves=["2", "5"]), journal, session)
+    await Rollout.retry("last", journal, session)
+
+    found = await shown(journal)
+
+    assert list(found) == ids
+    assert found == {
+        id: (State.SUCCEEDED, 2, wave, 1 + (id == ids[2]))
+        for id, wave in zip(ids, [1, 1, 2, 2, 2, 3], strict=True)
+    }
 
 
 async def test_a_rollout_left_at_its_jobs_shows_them_unfinished(

@@ -18,13 +18,13 @@ from koophone_async.rollouts.journal.attempts import Creation
 from koophone_async.rollouts.journal.changes import FencedWriter
 from koophone_async.rollouts.journal.driver import Driver
 from koophone_async.rollouts.journal.encoding import BLOCK, DETAILS, OutputStore, to_micros
-from koophone_async.rollouts.journal.history import Filter, Retention
+from koophone_async.rollouts.journal.history import Retention
 from koophone_async.rollouts.journal.lease import LeaseKey, Leases, lock_lease
 from koophone_async.rollouts.journal.location import VARIABLE, default_location, parse_location
 from koophone_async.rollouts.journal.machine import boot_clock
 from koophone_async.rollouts.journal.opening import open_database
 from koophone_async.rollouts.journal.postgresql.location import PostgresLocation
-from koophone_async.rollouts.journal.queries import WantedResults
+from koophone_async.rollouts.journal.reader import JournalReader
 from koophone_async.rollouts.journal.records import Actor
 from koophone_async.rollouts.journal.schedules import ScheduleStore
 from koophone_async.rollouts.journal.schema import OWNED_TABLES
@@ -34,22 +34,17 @@ from koophone_async.rollouts.journal.workers import Workers
 from koophone_async.rollouts.journal.writer import GroupWriter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from koophone_async.rollouts.journal.database import Database
     from koophone_async.rollouts.journal.location import Location
     from koophone_async.rollouts.journal.records import (
-        AttemptRecord,
-        ChunkRecord,
         Kind,
-        LogEntry,
         NewRollout,
         RequestKind,
-        Result,
         RolloutRecord,
-        RolloutState,
         Target,
     )
 
@@ -57,9 +52,6 @@ _HOLD: Final = (
     "UPDATE rollouts SET admission = 'held' WHERE id = ? AND admission = 'open' AND handover IS NOT NULL"
 )
 """Nothing is sent by workers until their new driver has counted what became of earlier calls."""
-
-_BLOCKS_READ: Final = 10
-"""Rows of a large table that are read at once; other work of the journal comes between."""
 
 _TARGETS_WRITTEN: Final = 10 * BLOCK
 """Targets that are written at once."""
@@ -70,7 +62,7 @@ def _utc_now() -> datetime:
 
 
 @define(eq=False)
-class Journal:
+class Journal(JournalReader):
     """A journal of rollouts, open.
 
     ```python
@@ -83,8 +75,6 @@ class Journal:
 
     location: str
     actor: Actor
-    _writer: GroupWriter
-    _leases: Leases
     _now: Callable[[], datetime]
     _lease_clock: Callable[[], float]
     _thread: ThreadPoolExecutor
@@ -149,7 +139,8 @@ class Journal:
         leases = Leases.of_this_process(actor, is_local=not place.is_shared)
         writer = GroupWriter(database, thread)
         label = place.label if isinstance(place, PostgresLocation) else str(text)
-        return cls(label, actor, writer, leases, now, lease_clock or boot_clock, thread, database, place)
+        clock = lease_clock or boot_clock
+        return cls(writer, leases, label, actor, now, clock, thread, database, place)
 
     async def __aenter__(self) -> Self:
         """Return the journal."""
@@ -216,85 +207,6 @@ class Journal:
         attempts.finish_creation(database, creation, count)
         self._leases.create(database, LeaseKey(creation.id))
         return history.find(database, self._leases, creation.id)
-
-    async def rollouts(
-        self,
-        *,
-        state: RolloutState | Collection[RolloutState] | None = None,
-        name: str | None = None,
-        kind: Kind | None = None,
-        since: datetime | None = None,
-        limit: int | None = None,
-    ) -> list[RolloutRecord]:
-        """Return the rollouts that fit, the newest first.
-
-        Args:
-            state: One or several; RUNNING without a living driver reads as INTERRUPTED.
-            name: With `*` and `?` as in file names.
-            kind: Plans or commands.
-            since: Created at this time or later.
-            limit: Maximum number.
-        """
-        states = () if state is None else (state,) if isinstance(state, str) else tuple(state)
-        wanted = Filter(states, name, kind, 0 if since is None else to_micros(since), limit=limit)
-        return await self._writer.read(history.select, self._leases, wanted)
-
-    async def find(self, name: str) -> RolloutRecord:
-        """Return a rollout by its id, the beginning of its id, its name (the newest one) or `last`.
-
-        Raises:
-            InvalidRequest: There is none, or several ids begin so.
-        """
-        return await self._writer.read(history.find, self._leases, name)
-
-    async def targets(
-        self, rollout: str, first: int = 0, end: int | None = None
-    ) -> AsyncIterator[Sequence[Target]]:
-        """Yield the targets from one position to before another, in order, block by block."""
-        block: int | None = first // BLOCK
-        while block is not None and (end is None or block * BLOCK < end):
-            blocks = await self._writer.read(queries.targets_from, rollout, block, _BLOCKS_READ)
-            for _, targets in blocks:
-                if some := [t for t in targets if t.position >= first and (end is None or t.position < end)]:
-                    yield some
-            block = blocks[-1][0] + 1 if blocks else None
-
-    async def chunks(
-        self, rollout: str, attempt: int | None = None, *, open_only: bool = True
-    ) -> list[ChunkRecord]:
-        """Return the chunks of a rollout, or of one attempt; by default those that are not settled."""
-        return await self._writer.read(partial(queries.chunks, open_only=open_only), rollout, attempt)
-
-    async def calls_with(self, id: str) -> list[tuple[RolloutRecord, ChunkRecord]]:
-        """Return the calls whose task or request has an id, or one of whose open jobs, the newest first."""
-        return await self._writer.read(queries.calls_with, self._leases, id)
-
-    async def results(
-        self, rollout: str, attempt: int | None = None, *, without_shards: Collection[int] = ()
-    ) -> AsyncIterator[Sequence[Result]]:
-        """Yield the results of all attempts, or of one, in the order in which they were written.
-
-        The last result of a phone in a step counts.
-        """
-        wanted = WantedResults(rollout, attempt, without_shards)
-        number: int | None = 0
-        while number is not None:
-            number, results = await self._writer.read(queries.results_after, wanted, number, _BLOCKS_READ)
-            if results:
-                yield results
-
-    async def attempts(self, rollout: str) -> list[AttemptRecord]:
-        """Return the attempts of a rollout, the first one first."""
-        return await self._writer.read(queries.attempts, rollout)
-
-    async def attempt_starts(self, rollout: str, attempt: int) -> AsyncIterator[Sequence[tuple[int, int]]]:
-        """Yield position and first step of the phones of an attempt; the first attempt has none written."""
-        block: int | None = 0
-        while block is not None:
-            blocks = await self._writer.read(queries.starts_from, rollout, attempt, block, _BLOCKS_READ)
-            for _, starts in blocks:
-                yield starts
-            block = blocks[-1][0] + 1 if blocks else None
 
     async def acquire(self, rollout: str, *, steal: bool = False) -> Driver:
         """Acquire the lease of a rollout, with a new epoch, renew it from now on, and return its driver.
@@ -368,10 +280,6 @@ class Journal:
     ) -> None:
         actor = queries.ACTOR.encode(self.actor)
         database.execute(changes.LOG, (rollout, at, actor, what, DETAILS.encode(details)))
-
-    async def read_log(self, rollout: str) -> list[LogEntry]:
-        """Return the log of a rollout, the first entry first."""
-        return await self._writer.read(queries.log_of, rollout)
 
     async def prune(
         self, before: datetime | None = None, *, kind: Kind | None = None, keep: int | None = None

@@ -322,17 +322,17 @@ def results_after(
 ) -> tuple[int | None, list[Result]]:
     """Return results after a row, and the number of the last row; None if there are no more."""
     rows = database.query(_RESULTS, (wanted.rollout, number, limit))
-    found = _resolve(database, wanted.rollout, [row for row in rows if wanted.fits(row[1], row[4])])
+    found = resolve(database, wanted.rollout, [row for row in rows if wanted.fits(row[1], row[4])])
     return (rows[-1][0] if rows else None), found
 
 
 def results_of_shard(database: Database, key: LeaseKey, number: int) -> tuple[int, list[Result]]:
     """Return the results of a shard after a row, and the number of the last row."""
     rows = database.query(_RESULTS_OF_SHARD, (*key, number))
-    return (rows[-1][0] if rows else number), _resolve(database, key.rollout, rows)
+    return (rows[-1][0] if rows else number), resolve(database, key.rollout, rows)
 
 
-def _resolve(database: Database, rollout: str, rows: Iterable[tuple[Any, ...]]) -> list[Result]:
+def resolve(database: Database, rollout: str, rows: Iterable[tuple[Any, ...]]) -> list[Result]:
     """Return the results of rows of `number, attempt, step, body, shard`, with their outputs."""
     blocks = [EncodedResults(attempt, step, body) for _, attempt, step, body, _ in rows]
     outputs = _outputs(database, rollout, {hash_ for block in blocks for hash_ in block.hashes()})

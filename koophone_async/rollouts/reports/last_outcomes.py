@@ -14,10 +14,10 @@ from koophone_async.rollouts.reports.outcomes import PhoneOutcome
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from koophone_async.rollouts.journal import Journal, RolloutRecord, Target
+    from koophone_async.rollouts.journal import Journal, Result, RolloutRecord, Target
 
-_RANGE: Final = 200_000
-"""Phones whose outcomes are kept at once; the results are read once for each such range."""
+_RANGE: Final = 20_000
+"""Phones whose outcomes are kept at once."""
 
 _Last: TypeAlias = "tuple[int, int, Outcome | None]"
 """Attempt, step and outcome of a phone; None if it has passed the step before and waits for this one."""
@@ -33,12 +33,13 @@ async def last_outcomes(
     """
     steps = await StepsByAttempt.read(journal, record)
     open_chunks = await _open_phones(journal, record)
+    last_results = await journal.last_results(record.id, record.targets)
     for first in range(0, record.targets, _RANGE):
         end = min(record.targets, first + _RANGE)
-        last = await _last_results(journal, record, steps, first, end)
+        results = await last_results.within(first, end)
         async for block in journal.targets(record.id, first, end):
             for target in block:
-                attempt, step, outcome = last.get(target.position, (1, 0, None))
+                attempt, step, outcome = _last(results.get(target.position), steps)
                 if outcome is None or (outcome.state is State.UNKNOWN and target.position in open_chunks):
                     outcome = _open_outcome(target, record, open_chunks)
                 if outcome is not None:
@@ -60,20 +61,14 @@ async def all_outcomes(journal: Journal, record: RolloutRecord) -> AsyncIterator
             )
 
 
-async def _last_results(
-    journal: Journal, record: RolloutRecord, steps: StepsByAttempt, first: int, end: int
-) -> Mapping[int, _Last]:
-    last: dict[int, _Last] = {}
-    async for results in journal.results(record.id):
-        for result in results:
-            if first <= result.position < end:
-                following = steps.next_step(result)
-                last[result.position] = (
-                    (result.attempt, result.step, result.outcome)
-                    if following is None
-                    else (result.attempt, following, None)
-                )
-    return last
+def _last(result: Result | None, steps: StepsByAttempt) -> _Last:
+    """Return what is known of a phone by its last result."""
+    if result is None:
+        return 1, 0, None
+    following = steps.next_step(result)
+    if following is None:
+        return result.attempt, result.step, result.outcome
+    return result.attempt, following, None
 
 
 async def _open_phones(journal: Journal, record: RolloutRecord) -> Mapping[int, ChunkState]:
