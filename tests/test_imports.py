@@ -47,6 +47,7 @@ LAYERS: Final = (
     ("id_files",),
     (
         "docstrings",
+        "drafts",
         "errors",
         "exception_groups",
         "file_access",

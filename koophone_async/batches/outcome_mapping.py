@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State
+from koophone_async.batches.outcomes import NOT_IN_ANSWER, Outcome, State, new_outcome
 from koophone_async.errors import KooPhoneError, Refused
 from koophone_async.polling import LostJob, OpenJob
 
@@ -111,7 +111,7 @@ def job_outcome(
         return Outcome(id, State.UNKNOWN, job_id, error_message=job.reason, seconds=seconds)
     if isinstance(job, UnreadableJob):
         return Outcome(id, State.UNKNOWN, job_id, error_message=job.error_message, seconds=seconds)
-    return Outcome(
+    return new_outcome(
         id,
         State.SUCCEEDED if job.succeeded else State.FAILED,
         job_id,

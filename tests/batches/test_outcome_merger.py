@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import permutations
 
 import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
 
 from koophone_async import Outcome, State
 from koophone_async.batches.outcome_mapping import OutcomeMerger
+from koophone_async.batches.outcomes import new_outcome
 from koophone_async.catalogue import OPERATIONS
 from koophone_async.polling.deadlines import DEFAULT_DEADLINES
 
@@ -39,6 +43,19 @@ def test_an_id_with_several_jobs_has_the_worst_outcome(states: str, merged: Stat
         assert (last.id, last.state) == ("p", merged)
         assert last.job_id == ",".join(outcome.job_id or "" for outcome in order)
         assert last.resume_token == ("kp1.t" if "unfinished" in states else None)
+
+
+def test_a_new_outcome_is_like_one_of_the_constructor() -> None:
+    fields = ("p", State.FAILED, "j", "E.1", "no room", "out", 1.5, "value")
+
+    outcome, constructed = new_outcome(*fields), Outcome(*fields)
+
+    assert type(outcome) is Outcome
+    assert (outcome, repr(outcome)) == (constructed, repr(constructed))
+    assert pickle.loads(pickle.dumps(outcome)) == constructed  # noqa: S301 - pickled here
+    assert evolve(outcome, seconds=2.0) == evolve(constructed, seconds=2.0)
+    with pytest.raises(FrozenInstanceError):
+        outcome.seconds = 2.0  # type: ignore[misc]
 
 
 def test_an_id_with_one_job_has_its_outcome() -> None:

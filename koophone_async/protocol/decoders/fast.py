@@ -9,11 +9,9 @@ How it works, for a model `Job`:
 3. A generated function, `build`, copies the struct into a new `Job`, and converts what msgspec cannot, such
    as times without a zone. It calls no `__init__`. That is why only models are supported whose instances are
    nothing but their field values: slots, no converters, no validators.
-4. `build` fills a *draft*, which then becomes a `Job` (`draft.__class__ = Job`). The draft is of a subclass
-   with the same slots that is not frozen, because the interpreter has an instruction for `draft.id = value`
-   on such a class, five to ten times faster than any call that sets a slot of a frozen one. The code is
-   generated per model for the same reason: a loop over the fields has no such instruction. Lists have a
-   function of their own, `build_all`, because a call for each row takes as long as six of its fields.
+4. `build` fills a draft (see `drafts`), which then becomes a `Job`. The code is generated per model because
+   a loop over the fields would not have the instruction that sets a slot. Lists have a function of their own,
+   `build_all`, because a call for each row takes as long as six of its fields.
 
 Everything unusual (a number in quotes, null for a mandatory field, an unknown state, another spelling,
 another envelope, an error) raises one of `NOT_DECODED`, which the caller answers with the fallback decoder.
@@ -35,6 +33,7 @@ import msgspec
 from attrs import evolve, frozen
 from msgspec import UNSET, UnsetType
 
+from koophone_async.drafts import draft_class
 from koophone_async.protocol.dialect import PAGING
 from koophone_async.wire import NULL_TEXTS, Edition, in_headers, spelling
 
@@ -134,7 +133,7 @@ def _classes(model: Any, context: _Context) -> _Classes:
     # Other spellings get a field that must be absent, so that their presence raises.
     others = {f"_{n}": other for n, other in enumerate(o for a in attributes for o in spelling(a).also)}
     names: Names = {
-        "draft": _draft(model),
+        "draft": draft_class(model),
         "model": model,
         "parse_time": datetime.fromisoformat,
         "booleans": _BOOLEANS,
@@ -153,12 +152,6 @@ def _classes(model: Any, context: _Context) -> _Classes:
     _generate_builders(types, names)
     fields = wire_names | {wire: name for name, wire in others.items()}
     return _Classes(struct, names["build"], names["build_all"], fields)
-
-
-def _draft(model: Any) -> Any:
-    """Return a subclass with the same slots whose instances can be changed."""
-    setters = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    return type(model.__name__, (model,), {"__slots__": (), "__init__": object.__init__, **setters})
 
 
 def _generate_builders(types: Mapping[str, _FieldType], names: Names) -> None:
