@@ -49,6 +49,8 @@ def reason_of(error: Exception, *, no_tunnel: bool = False) -> str:
 
 
 def _text(error: Exception) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return "the connection was closed within the head of the answer"  # which its text would quote
     if isinstance(error, OSError) and error.errno:
         return _cause(error)
     return redact(str(error)) or type(error).__name__

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _MAX_MESSAGE: Final = 500
 """Characters of a message that are kept: enough for each message of the documents, little of a web page."""
 
-_OUTAGES: Final = {408, *range(500, 600)}
-"""Statuses of a failure between client and service, unless the error code is more specific."""
+_OUTAGES: Final = {408, *range(500, 1000)}
+"""Statuses of a failure between client and service, unless the error code is more specific; those from 600 on
+are no statuses of HTTP, and prove nothing."""
 
 
 def refusal(

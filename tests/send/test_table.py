@@ -47,6 +47,7 @@ from tests.send.operations import COLUMNS, Answer, Note, session
 if TYPE_CHECKING:
     from koophone_async import Session
     from koophone_async.operation import AnyOperation
+    from tests.fake_server import Connection
 
 AGAIN: Final = None
 """Sent again, and then well."""
@@ -111,6 +112,7 @@ ROWS: Final = [
     Row("500", replies(500, executed=True), 1, 1, OPEN),
     Row("502", replies(502, executed=True), 1, 1, OPEN),
     Row("504", replies(504, executed=True), 1, 1, OPEN),
+    Row("no status of HTTP", replies(999, executed=True), 1, 1, OPEN),
     Row("500 with 9999", replies(500, "KOOPHONE.API.9999", executed=True), 1, 1, OPEN),
     Row("500 unlisted", replies(500, "KOOPHONE.API.77777", executed=True), 1, 1, OPEN),
     Row("500 proven", replies(500, "APIG.0606"), 1, 0, (AGAIN, AGAIN, Unavailable, Unavailable)),
@@ -229,10 +231,17 @@ async def test_a_bad_address_is_not_retried(column: str, address: str) -> None:
     assert not sent.tracker.sent
 
 
+async def close_in_head(connection: Connection) -> bool:
+    await connection.request(executed=True)
+    connection.writer.write(b"HTTP/1.1 201 Created\r\nX-Private: not to be shown\r\nContent-Le")
+    return False
+
+
 @pytest.mark.parametrize(
     "behaviour, reason",
     [
         (garbage, "the answer is not HTTP"),
+        (close_in_head, "the connection was closed within the head of the answer"),
         (close_after_request, "Server disconnected"),
         (stall, "Timeout on reading data from socket"),
     ],
