@@ -19,8 +19,8 @@ from koophone_async.wire import spelling
 NOT_PARSED: Final = (msgspec.MsgspecError, ValueError)
 """What a parser raises for a body that it leaves to the slower one."""
 
-MAX_REMEMBERED: Final = 1_000
-"""How many bodies of an operation are remembered: those of 100,000 phones, a hundred at a time."""
+MAX_REMEMBERED: Final = 2_000
+"""How many bodies of an operation are remembered; 100,000 phones are 1,000 bodies of a hundred."""
 
 MAX_REMEMBERED_SIZE: Final = 8 * 2**10
 """The largest body that is remembered, in bytes; a hundred ids of the longest are half of it."""

@@ -10,8 +10,8 @@ from attrs import asdict, define, field
 
 _MAX_RECORDS: Final = 1000
 
-MAX_BATCHES: Final = 1_000
-"""How many batches of an operation are counted as such: those of 100,000 phones, a hundred at a time."""
+MAX_BATCHES: Final = 2_000
+"""How many batches of an operation are counted as such; 100,000 phones are 1,000 batches of a hundred."""
 
 
 @define

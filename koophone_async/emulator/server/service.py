@@ -261,7 +261,7 @@ def _ids(operation: AnyOperation, request: object) -> tuple[str, ...]:
     return (own,) if own else ()
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=2_000)
 def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
     """Return each of some ids once; most are named together again."""
     return tuple(dict.fromkeys(ids))
