@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from attrs import define, evolve, field
 
-from koophone_async.batches import State
 from koophone_async.errors import KooPhoneError
 from koophone_async.rollouts.journal import attempts, lease, queries
 from koophone_async.rollouts.journal.attempts import NewAttempt
@@ -25,6 +24,7 @@ from koophone_async.rollouts.journal.changes import (
 )
 from koophone_async.rollouts.journal.encoding import from_micros, to_micros
 from koophone_async.rollouts.journal.errors import JournalError, LeaseLost
+from koophone_async.rollouts.journal.open_chunks import OpenChunk
 
 if TYPE_CHECKING:
     from asyncio import Future, Task, TimerHandle
@@ -38,22 +38,9 @@ if TYPE_CHECKING:
 
 Returned = TypeVar("Returned")
 
-_UNFINISHED: Final = State.UNFINISHED  # attributes of an enum are slow to read
 _RESULTS_DELAY: Final = 0.2
 """Seconds that results wait for others, to be written with them, if a crash could not lose them: the jobs
 of their chunk are found again by its handle."""
-
-
-@define
-class _OpenChunk:
-    attempt: int
-    step: int
-    wave: int
-    selection: int
-    remaining: int
-    """Number of its phones without a final result."""
-
-    is_sent: bool = False
 
 
 @define(eq=False)
@@ -85,7 +72,7 @@ class Driver:
     """Why it is lost."""
 
     _attempt: int = field(init=False)
-    _open: dict[int, _OpenChunk] = field(factory=dict[int, _OpenChunk], init=False)
+    _open: dict[int, OpenChunk] = field(factory=dict[int, OpenChunk], init=False)
     _planned: dict[int, Planned] = field(factory=dict[int, Planned], init=False)
     """Chunks that are written when they are sent: until then a crash loses nothing with them."""
 
@@ -150,7 +137,7 @@ class Driver:
         self._changes.closed.append(chunk)
         numbers = [self._next_chunk() for _ in parts]
         for number, part in zip(numbers, parts, strict=True):
-            self._plan(Planned(number, old.attempt, old.step, old.wave, old.selection, tuple(part), chunk))
+            self._plan(old.part(number, part, chunk))
             self._write_planned(number)
         self._write_later()
         return numbers
@@ -178,7 +165,9 @@ class Driver:
             of_chunk += results
         if chunk is not None and (known := self._open.get(chunk)) is not None:
             self._write_planned(chunk)
-            self._count_down(chunk, known, results)
+            if known.is_settled_by(results):
+                del self._open[chunk]
+                self._changes.closed.append(chunk)
             if known.is_sent:
                 self._write_later()
                 return
@@ -317,9 +306,7 @@ class Driver:
         return self._last_chunk
 
     def _plan(self, chunk: Planned) -> None:
-        self._open[chunk.chunk] = _OpenChunk(
-            chunk.attempt, chunk.step, chunk.wave, chunk.selection, len(chunk.positions)
-        )
+        self._open[chunk.chunk] = OpenChunk.planned(chunk)
         self._planned[chunk.chunk] = chunk
 
     def _write_planned(self, chunk: int) -> None:
@@ -328,10 +315,7 @@ class Driver:
             self._changes.planned.append(planned)
 
     def _reopen(self, chunk: ChunkRecord) -> None:
-        remaining = len(chunk.positions) - len(chunk.settled)
-        self._open[chunk.chunk] = _OpenChunk(
-            chunk.attempt, chunk.step, chunk.wave, chunk.selection, remaining, chunk.handle is not None
-        )
+        self._open[chunk.chunk] = OpenChunk.restored(chunk)
 
     async def reopen(self, late: Sent) -> ChunkRecord:
         """Reopen the chunk of a late handle, in case it was closed as unknown in the meantime."""
@@ -341,14 +325,6 @@ class Driver:
         chunk = await self._writer.read(queries.chunk, self.rollout.id, late.chunk)
         self._reopen(chunk)
         return chunk
-
-    def _count_down(self, chunk: int, known: _OpenChunk, results: Iterable[Result]) -> None:
-        for result in results:
-            if result.outcome.state is not _UNFINISHED:
-                known.remaining -= 1
-        if known.remaining <= 0:
-            del self._open[chunk]
-            self._changes.closed.append(chunk)
 
     def _write_later(self) -> None:
         if self._commit is None and self._timer is None and self.error is None:
