@@ -15,7 +15,8 @@ from typer.models import CommandInfo
 
 from koophone_async import __version__
 from koophone_async.cli import help_text
-from koophone_async.cli.lazy_groups import Builders, Click, group
+from koophone_async.cli.lazy_groups import Builders, group
+from koophone_async.cli.light_checks import Click
 from koophone_async.cli.output.terminal import visible
 from koophone_async.cli.parameters.names import refuse_empty
 

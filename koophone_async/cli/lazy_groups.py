@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import typer
-from typer.core import TyperGroup
+from typer.main import get_group
 
 from koophone_async.cli.command_table import commands_of
-
-Click: TypeAlias = Any
-"""A command or context of click; newer versions of typer vendor click, so no import works with all."""
+from koophone_async.cli.described_commands import described_command, description
+from koophone_async.cli.light_checks import Click, LightGroup
 
 Builders: TypeAlias = Mapping[str, Callable[[], Click]]
 """Functions that build commands, by command name."""
@@ -51,6 +50,21 @@ class LazyCommands(Mapping[str, Any]):
         return sum(1 for _ in self)
 
 
+def described(path: tuple[str, ...], load: Callable[[], Click]) -> Click:
+    """Return a command or group as described, which loads the real one if need be; else the real one."""
+    text = description(path)
+    if text is None:
+        return load()
+    if "parameters" in text:
+        return described_command(path[-1], text, load)
+    return get_group(group(path, text["help"], lambda: _builders(load())))
+
+
+def _builders(loaded: Click) -> Builders:
+    """Return the builders of the commands of a group, which builds them itself."""
+    return {name: partial(loaded.commands.__getitem__, name) for name in loaded.commands}
+
+
 def group(
     path: tuple[str, ...],
     help: str | None,  # noqa: A002 - typer's parameter
@@ -69,14 +83,15 @@ def group(
         default: The command that is meant where none is named.
     """
 
-    class LazyGroup(TyperGroup):
+    class LazyGroup(LightGroup):
         def __init__(self, **options: Any) -> None:  # noqa: ANN401 - passed on
             super().__init__(**options)
             self.commands: Click = LazyCommands(self.commands, light or {}, load)
 
         def get_command(self, ctx: Click, cmd_name: str) -> Click:
-            """Return a command by name."""
-            return super().get_command(ctx, cmd_name.replace("_", "-"))
+            """Return a command by name, from its description if there is one."""
+            name = cmd_name.replace("_", "-")
+            return described((*path, name), partial(super().get_command, ctx, name))
 
         def resolve_command(self, ctx: Click, args: list[str]) -> Any:  # noqa: ANN401 - click's triple
             """Return the name, the command and its arguments; an unknown name needs no import of commands."""

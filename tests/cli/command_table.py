@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_origin
 
 import attrs
+import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
+from koophone_async.cli import described_commands
 from koophone_async.cli.app import app
 from koophone_async.cli.command_table import FILE, Entry, Table
 from koophone_async.cli.commands.koophone import INSTANCES
 from koophone_async.cli.commands.services import Entry as Operation
 from koophone_async.cli.commands.services import entries
+from koophone_async.cli.described_commands import DescribedParameter, Description
 from koophone_async.cli.output.columns import Columns
 from koophone_async.cli.output.rows import OUTCOME_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from koophone_async.cli.commands.fleet_commands import Inventory
 
@@ -144,5 +148,65 @@ def lines(entry: Entry, indent: int = 1) -> str:
     return f'{text[:-1]}, "commands": {{\n{children}}}}}'
 
 
+def descriptions() -> dict[str, Description]:
+    """Return the descriptions of all commands that can be described."""
+    return dict(descriptions_below(get_command(app), ()))
+
+
+def descriptions_below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Description]]:  # noqa: ANN401 - click's
+    for name, command in group.commands.items():
+        words = (*path, name)
+        if hasattr(command, "commands"):
+            if len(command.params) == 0 and not command.context_settings.get("ignore_unknown_options"):
+                yield " ".join(words), Description(help=command.help or "")
+            yield from descriptions_below(command, words)
+        elif type(command) is TyperCommand and not any(getattr(p, "prompt", None) for p in command.params):
+            parameters = [parameter(each) for each in command.params]
+            yield (
+                " ".join(words),
+                Description(help=command.help or "", epilog=command.epilog, parameters=parameters),
+            )
+
+
+PLAIN: Final[dict[bool, dict[str, Any]]] = {True: vars(typer.Argument()), False: vars(typer.Option())}
+"""What arguments and options have where nothing else is stated."""
+
+STATED_ELSEWHERE: Final = {"default", "param_decls", "parser", "callback"}
+
+
+def parameter(described: Any) -> DescribedParameter:  # noqa: ANN401 - click's
+    """Describe a parameter; what is empty is left out, but for a default."""
+    info, type_ = described.type_descriptor.parameter_info, described.type_descriptor.annotation
+    is_argument, is_list = described.param_type_name == "argument", get_origin(type_) is list
+    (item,) = get_args(type_) if is_list else (type_,)
+    values = [str(getattr(each, "value", each)) for each in described.type_descriptor.choices or ()]
+    plain = PLAIN[is_argument]
+    settings = cast("dict[str, Any]", vars(info))
+    entry = DescribedParameter(
+        name=described.name,
+        is_argument=is_argument,
+        type="" if values else item.__name__,
+        choices=values,
+        is_list=is_list,
+        required=described.required,
+        default=getattr(described.default, "value", described.default),
+        names=list(info.param_decls or ()),
+        settings={k: v for k, v in settings.items() if v != plain[k] and k not in STATED_ELSEWHERE},
+        is_parsed=info.parser is not None,
+        is_checked=info.callback is not None,
+    )
+    stated = {k: v for k, v in entry.items() if v or (k == "default" and v is not None)}
+    return cast("DescribedParameter", stated)
+
+
+def text_of_descriptions(described: Mapping[str, Description]) -> str:
+    """Return descriptions as JSON with a line for each command."""
+    texts = (
+        f"{json.dumps(path)}: {json.dumps(each, ensure_ascii=False)}" for path, each in described.items()
+    )
+    return "{\n" + ",\n".join(texts) + "\n}\n"
+
+
 if __name__ == "__main__":
     FILE.write_text(text_of(commands()), "utf-8")
+    described_commands.FILE.write_text(text_of_descriptions(descriptions()), "utf-8")

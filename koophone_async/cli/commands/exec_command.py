@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from koophone_async.cli.commands.journalled import NAMES, FleetCall, RunOptions, run_directly, run_journalled
 from koophone_async.cli.commands.koophone import INSTANCES
 from koophone_async.cli.errors import Exit
-from koophone_async.cli.lazy_groups import Click
+from koophone_async.cli.light_checks import Click
 from koophone_async.cli.output.outcome_printer import OutcomePrinter
 from koophone_async.cli.output.progress import Work, quota_wait
 from koophone_async.cli.output.view import OUTCOMES, View, with_view

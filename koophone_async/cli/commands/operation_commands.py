@@ -29,7 +29,8 @@ from koophone_async.cli.commands.on_servers import Servers, run_on_servers, take
 from koophone_async.cli.commands.services import Entry, entries, service
 from koophone_async.cli.errors import Exit
 from koophone_async.cli.examples import examples
-from koophone_async.cli.lazy_groups import Builders, Click, group
+from koophone_async.cli.lazy_groups import Builders, group
+from koophone_async.cli.light_checks import Click
 from koophone_async.cli.output.columns import Columns
 from koophone_async.cli.output.outcome_printer import OutcomePrinter
 from koophone_async.cli.output.progress import Work, quota_wait
