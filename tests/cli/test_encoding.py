@@ -34,7 +34,7 @@ def stdout_of(encoding: str) -> Generator[io.BytesIO]:
     buffer, previous = io.BytesIO(), sys.stdout
     sys.stdout = io.TextIOWrapper(buffer, encoding=encoding, newline="")
     try:
-        escape_unencodable(sys.stdout)
+        escape_unencodable(sys.stdout, sys.stderr)
         yield buffer
     finally:
         sys.stdout.flush()
@@ -104,3 +104,13 @@ def test_help_and_errors_are_printed_in_ascii() -> None:
     assert (result.code, result.err) == (0, "")
     assert refused.code == 2
     assert refused.err.startswith("koophone: OPERATION: \\u4e2d\\U0001f600 does not exist")
+
+
+@pytest.mark.process
+def test_marks_of_messages_have_ascii_forms(emulator: dict[str, str]) -> None:
+    environ = emulator | {"PYTHONIOENCODING": "ascii:strict"}
+    with started("instances", "reset", "phone0001", "phone0002", environ=environ) as process:
+        result = process.end()
+
+    key = emulator["HUAWEICLOUD_SDK_AK"][:4]
+    assert f"with permanent access key {key}... (project" in result.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import sys
@@ -13,11 +14,26 @@ from koophone_async.cli.output.terminal import is_visible
 _ESCAPE: Final = "backslashreplace"
 
 
-def escape_unencodable(*streams: TextIO) -> None:
-    r"""Make streams print a character that they cannot encode as `\xe9`, `\u4e2d` or `\U0001f600`."""
-    for stream in streams:
+def escape_unencodable(out: TextIO, err: TextIO) -> None:
+    r"""Make stdout and stderr print a character that they cannot encode as `\xe9`, `\u4e2d` or `\U0001f600`.
+
+    The marks of our own messages, which go to stderr, have ASCII forms there; stdout loses nothing.
+    """
+    codecs.register_error(_READABLE, _in_ascii)
+    for stream, errors in ((out, _ESCAPE), (err, _READABLE)):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_ESCAPE)
+            stream.reconfigure(errors=errors)
+
+
+_READABLE: Final = "koophone_readable"
+_ASCII_MARKS: Final = {"…": "...", "·": "|"}
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Handle an encoding error: return the ASCII form of a mark, or the characters escaped."""
+    if isinstance(error, UnicodeEncodeError) and (mark := _ASCII_MARKS.get(error.object[error.start])):
+        return mark, error.start + 1
+    return codecs.backslashreplace_errors(error)
 
 
 def dump_json(value: object, encoding: str | None = None, *, indent: int | None = None) -> str:
