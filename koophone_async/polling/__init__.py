@@ -46,6 +46,10 @@ or minus 10 %, they are polled at 2.05, 2.28 and 2.47 s.
   outlasted nearly all others (`Lognormal.tail`) is polled less and less often, down to every 5 minutes.
 - *The oldest handle counts for more.* What its polls show is learned for all handles of the operation, so
   early polls of it save polls of the others.
+- *The two oldest handles are polled first.* Tasks that were started together often end together. As long as
+  none of their jobs has ended, polls of the others cost four times as much, and once one has, all are planned
+  anew. Otherwise a hundred tasks whose learned duration is a little too short would all be polled just before
+  their end, and again after it.
 - *Jitter* of 10 %, so that processes that were started together do not poll together.
 
 **Where the numbers come from.** Durations are modelled by a lognormal distribution for each operation, since
