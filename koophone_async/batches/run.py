@@ -340,7 +340,7 @@ class Run(Generic[Request, Answer]):
             return
         for call in calls:
             wait = resume(call)
-            self._recorder.begin(set(wait.jobs.values()))
+            self._recorder.begin(dict.fromkeys(wait.jobs.values()))
             self._pending.resume(wait, call)
 
     def _finish(self) -> None:
