@@ -51,6 +51,9 @@ _PRIOR_SIGMA: Final = 1.2
 _PRIOR_WEIGHT: Final = 0.15
 """How many observed jobs the prior counts for."""
 
+_CONVERGED: Final = 0.01
+"""A fit that changes the distribution by less than this share of its deviation is not repeated."""
+
 _MEMORY: Final = 2_000.0
 """Observed jobs above which all weights are halved, so that a change of durations is followed."""
 
@@ -85,6 +88,11 @@ class Lognormal:
     def deviations(self, age: float) -> float:
         """Return how many standard deviations an age lies above the median, on the logarithmic scale."""
         return (log(age) - self.mu) / self.sigma if age > 0 else -inf
+
+    def is_close_to(self, other: Lognormal, tolerance: float) -> bool:
+        """Return whether both differ by no more than a share of the smaller deviation."""
+        limit = tolerance * min(self.sigma, other.sigma)
+        return abs(self.mu - other.mu) <= limit and abs(self.sigma - other.sigma) <= limit
 
     def quantile(self, share: float) -> float:
         """Return the duration that a share of jobs does not exceed; outliers are left out."""
@@ -250,12 +258,15 @@ class DurationModel:
             still_open = Interval(min(still_open.jobs, 1), still_open.low)
         others, ended_before = self._active - evidence.total, evidence.ended
         # The value of an interval depends on the distribution and the other way round; three rounds are
-        # enough, because the next poll continues from here.
+        # always enough, because the next poll continues from here.
         for _ in range(3):
+            before = self.distribution
             evidence.ended = sum((interval.evidence(self.distribution) for interval in ended), ended_before)
             evidence.still_open = still_open.evidence(self.distribution)
             self._active = others + evidence.total
             self.distribution = fit(_PRIOR + self._retired + self._active)
+            if self.distribution.is_close_to(before, _CONVERGED):
+                break
 
     def retire(self, evidence: HandleEvidence) -> None:
         """Keep the evidence of a handle that is no longer polled.

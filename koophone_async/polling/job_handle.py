@@ -37,6 +37,9 @@ _SCOUTS: Final = 2
 _FOLLOWER_COST: Final = 4.0
 """Factor of the cost of polling the other handles as long as no job has ended."""
 
+_REPLAN_TOLERANCE: Final = 1 / 8
+"""By which share of its deviation a distribution may change before polls are planned again."""
+
 _MAX_OUTLIER_INTERVAL: Final = 300.0
 """The longest interval between polls of jobs that take longer than any before, in seconds."""
 
@@ -83,10 +86,7 @@ class JobGroup:
     def is_outdated(self) -> bool:
         """Return whether so much has changed that all polls should be planned again."""
         then, now = self.planned_with, self.model.distribution
-        if then is None:
-            return True
-        tolerance = min(then.sigma, now.sigma) / 8
-        return abs(now.mu - then.mu) > tolerance or abs(now.sigma - then.sigma) > tolerance
+        return then is None or not now.is_close_to(then, _REPLAN_TOLERANCE)
 
 
 @define(eq=False)
