@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import frozen
 
 from koophone_async.batches import Outcome
+from koophone_async.drafts import draft_class
 
 
 @frozen(kw_only=True)
@@ -24,17 +27,23 @@ class PhoneOutcome(Outcome):
     @classmethod
     def of(cls, outcome: Outcome, *, step: int, wave: int, attempt: int) -> PhoneOutcome:
         """Return an outcome of a run with its place in the rollout."""
-        return cls(
-            id=outcome.id,
-            state=outcome.state,
-            job_id=outcome.job_id,
-            error_code=outcome.error_code,
-            error_message=outcome.error_message,
-            output=outcome.output,
-            seconds=outcome.seconds,
-            value=outcome.value,
-            resume_token=outcome.resume_token,
-            step=step,
-            wave=wave,
-            attempt=attempt,
-        )
+        draft = _Draft()
+        draft.id = outcome.id
+        draft.state = outcome.state
+        draft.job_id = outcome.job_id
+        draft.error_code = outcome.error_code
+        draft.error_message = outcome.error_message
+        draft.output = outcome.output
+        draft.seconds = outcome.seconds
+        draft.value = outcome.value
+        draft.resume_token = outcome.resume_token
+        draft.step = step
+        draft.wave = wave
+        draft.attempt = attempt
+        draft.__class__ = cls
+        created: PhoneOutcome = draft
+        return created
+
+
+_Draft: Final = draft_class(PhoneOutcome)
+"""The constructor of a frozen class sets each field by a call, and a rollout creates one for each phone."""
