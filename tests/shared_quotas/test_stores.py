@@ -15,6 +15,7 @@ import pytest
 
 from koophone_async import PostgresLimits, Quota, RedisLimits
 from koophone_async.limits.shared import create_limits, parse_limits
+from koophone_async.limits.shared.redis_store import RedisStore
 from koophone_async.limits.shared.store import StoreError
 from tests.limits.shared.test_ledger import window
 from tests.postgresql_server import PostgresServer
@@ -197,6 +198,22 @@ async def test_a_wrong_password_is_not_shown(own_valkey: ValkeyServer) -> None:
             await lease(store, "a", want=1)
 
     assert "hunter2" not in f"{error.value}{limits}"
+
+
+@pytest.mark.parametrize("reply", [b"$-1\r\n", b"+odd\r\n", b"garbage\r\n", b"-LOADING\r\n"])
+async def test_what_another_server_answers_is_an_outage(reply: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readline():
+            writer.write(reply)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    store = RedisStore(f"redis://127.0.0.1:{port}", "", None, None, "p")
+    async with server:
+        with pytest.raises(StoreError):
+            await lease(store, "one", want=1)
+        await store.close()
 
 
 async def test_a_wrong_role_is_not_shown(postgresql_server: PostgresServer) -> None:

@@ -71,7 +71,10 @@ class RedisStore:
                 answers = await self._run(requests)
         except (RedisError, OSError) as error:
             raise StoreError(str(error) or type(error).__name__) from error
-        return {key: json.loads(answer) for key, answer in zip(requests, answers, strict=True)}
+        try:
+            return {key: json.loads(answer) for key, answer in zip(requests, answers, strict=True)}
+        except (TypeError, ValueError):
+            raise StoreError("it answers what the script does not") from None
 
     async def _run(self, requests: Mapping[str, Request]) -> list[bytes]:
         epoch = f"{self._prefix}:epoch"
