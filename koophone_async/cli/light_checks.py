@@ -5,13 +5,16 @@ typer imports pydantic to check any value, a default too, and that takes longer 
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 Click: TypeAlias = Any
 """A command, context or parameter of click; newer typers vendor click, so that no import works with all."""
+
+_KNOWN_TYPER: Final = "0.29."
+"""The versions of typer whose internals are known; any other checks all values itself, and starts slower."""
 
 
 class _Check:
@@ -32,8 +35,9 @@ class _Check:
 
 
 def _light(parameters: list[Click]) -> list[Click]:
-    for parameter in parameters:
-        parameter.get_runtime_param = _Check
+    if typer.__version__.startswith(_KNOWN_TYPER):
+        for parameter in parameters:
+            parameter.get_runtime_param = _Check
     return parameters
 
 

@@ -86,6 +86,19 @@ def test_a_described_command_answers_as_the_real_one(path: str, capsys: pytest.C
     assert decided >= 5
 
 
+@pytest.mark.parametrize(
+    "line", [[], ["--help"], ["--output", "bogus"], ["--output", "json"], ["--limit", "2"]], ids=str
+)
+def test_a_typer_of_unknown_internals_checks_all_values_itself(
+    line: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = answer(real_command("instances list"), "instances list", line, capsys)
+    monkeypatch.setattr(typer, "__version__", "1.0.0")
+    monkeypatch.delattr("koophone_async.cli.light_checks._Check.coerce")
+
+    assert answer(real_command("instances list"), "instances list", line, capsys) == known
+
+
 @pytest.mark.parametrize("path", sorted(DESCRIPTIONS.keys() - COMMANDS.keys()))
 @pytest.mark.parametrize("line", [[], ["--help"], ["--bogus"]], ids=str)
 def test_a_described_group_answers_as_the_real_one(
