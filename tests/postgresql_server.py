@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -71,6 +71,7 @@ class PostgresServer:
     directory: Path
     _bin: Path
     _process: subprocess.Popen[str] = field(init=False)
+    _reader: Thread = field(init=False)
     _log: list[str] = field(factory=list[str], init=False)
     _numbers: Iterator[int] = field(factory=count, init=False)
 
@@ -121,15 +122,18 @@ class PostgresServer:
         )
         is_ready, has_ended = Event(), Event()
         assert self._process.stderr is not None
-        Thread(target=self._read_log, args=(self._process.stderr, is_ready, has_ended), daemon=True).start()
+        arguments = (self._process.stderr, is_ready, has_ended)
+        self._reader = Thread(target=self._read_log, args=arguments, daemon=True)
+        self._reader.start()
         assert is_ready.wait(30), self._log
         assert not has_ended.is_set(), self._log
 
     def _read_log(self, log: IO[str], is_ready: Event, has_ended: Event) -> None:
-        for line in log:
-            self._log.append(line)
-            if "ready to accept connections" in line:
-                is_ready.set()
+        with log:
+            for line in log:
+                self._log.append(line)
+                if "ready to accept connections" in line:
+                    is_ready.set()
         has_ended.set()
         is_ready.set()
 
@@ -139,7 +143,11 @@ class PostgresServer:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends its connections in order, SIGQUIT is a crash."""
-        self._process.communicate(how.name.removeprefix("SIG"), timeout=30)
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError), self._process.stdin as order:  # broken if it has ended by itself
+            order.write(how.name.removeprefix("SIG"))
+        self._process.wait(30)
+        self._reader.join(30)
 
     def url(self, database: str = "postgres", user: str = "postgres", **options: str) -> str:
         """Return the URL of a database."""
