@@ -63,7 +63,7 @@ def results() -> Sequence[Result]:
             FLOOR: [_child(FLOOR) for _ in range(RUNS)],
             OURS: [_child(server.address) for _ in range(RUNS)],
         }
-    return [Result("memory", f"{PHONES:,} phones in flight", "MB", samples, max_value=250)]
+    return [Result("memory", f"{PHONES:,} phones in flight", "MB", samples, max_value=100)]
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def results() -> Sequence[Result]:
         OURS: lambda: signer.sign(request, "koophone.myhuaweicloud.com", AT),
     }
     samples = measure_calls(ways, loops=2000)
-    return [Result("signing", "a body of 100 ids", "µs CPU", samples, max_ratio=2.5, guarded=True)]
+    return [Result("signing", "a body of 100 ids", "µs CPU", samples, max_ratio=2.3, guarded=True)]
 
 
 if __name__ == "__main__":

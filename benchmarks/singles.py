@@ -42,8 +42,8 @@ async def _measured(server: Server) -> list[Result]:
         vendor_cpu, vendor_wall = await measure_tasks(work, runs=1, warm_up=0)
     case = f"{CALLS:,} calls of one phone at {DELAY * 1e3:.0f} ms"
     return [
-        Result("singles", case, "s", {**wall, **vendor_wall}, max_ratio=1.2),
-        Result("singles", case, "s CPU", {**cpu, **vendor_cpu}, max_ratio=2.5, guarded=True),
+        Result("singles", case, "s", {**wall, **vendor_wall}, max_ratio=1.1),
+        Result("singles", case, "s CPU", {**cpu, **vendor_cpu}, max_ratio=2.0, guarded=True),
     ]
 
 

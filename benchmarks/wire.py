@@ -63,7 +63,7 @@ def _decoding_results() -> list[Result]:
     page, rows = _floor(phone(1), "phones"), _floor(instance(1), "result", "data")
     peers = {FLOOR: lambda: page(cph), VENDOR: vendor.reading(cph, "ListCloudPhonesResponse")}
     floor = {FLOOR: lambda: rows(koophone)}
-    limits: Any = {"max_ratio": 0.25 / 0.074, "max_value": 0.25, "guarded": True}
+    limits: Any = {"max_ratio": 2.0, "max_value": 0.25, "guarded": True}
     of_cph = measure_calls(peers | _decoders(phones.LIST, cph), loops=40, scale=1e3)
     of_koophone = measure_calls(floor | _decoders(instances.LIST, koophone), loops=40, scale=1e3)
     return [
