@@ -81,11 +81,11 @@ class Plot:
         for tick in self.x.ticks():
             x, _ = self._at((tick, self.y.low))
             yield f'<path d="M{x} {TOP}V{HEIGHT - BOTTOM}" stroke="#ddd"/>'
-            yield _text(x, HEIGHT - BOTTOM + 18, f"{tick:,g}")
+            yield _text(x, HEIGHT - BOTTOM + 18, f"{tick:,.10g}")
         for tick in self.y.ticks():
             _, y = self._at((self.x.low, tick))
             yield f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#ddd"/>'
-            yield _text(LEFT - 6, y + 4, f"{tick:,g}", "end")
+            yield _text(LEFT - 6, y + 4, f"{tick:,.10g}", "end")
 
     def _curves(self) -> Iterator[str]:
         for number, (name, points) in enumerate(self.curves.items()):
