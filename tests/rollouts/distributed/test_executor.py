@@ -8,11 +8,12 @@ import pytest
 
 from koophone_async.emulator import Durations, Emulator
 from koophone_async.errors import InvalidRequest
-from koophone_async.rollouts import Rollout
+from koophone_async.rollouts import Rollout, Step
 from koophone_async.rollouts.execution.starts import create
-from koophone_async.rollouts.journal import LeaseHeld
+from koophone_async.rollouts.journal import LeaseHeld, LeaseLost
 from koophone_async.rollouts.journal.lease import LeaseKey
 from tests.rollouts.distributed.test_waves import RUN, plan, wait_until
+from tests.rollouts.journal.samples import run_sql
 
 if TYPE_CHECKING:
     from koophone_async import Session
@@ -51,6 +52,39 @@ async def test_a_worker_that_stops_before_the_journal_is_read_leaves_the_rollout
     await workers.finish()
 
     assert (await journal.find(id)).counts == {"succeeded": 120}
+
+
+async def test_a_worker_goes_on_with_a_later_step_of_what_another_has_left(
+    emulator: Emulator, workers: InProcess, journal: Journal, ids: list[str]
+) -> None:
+    id = await workers.start(plan(ids, Step("run", "id"), Step("run", "id")))
+    await wait_until(journal, lambda _: 2 in emulator.ledger.executions(RUN).values())
+    leaving, workers.workers = workers.workers, []
+    workers.add_worker()
+    for worker in leaving:
+        await worker.interrupt()
+    await workers.finish()
+
+    assert (await journal.find(id)).counts == {"succeeded": 120}
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
+
+
+async def test_a_worker_leaves_a_shard_that_another_has_taken_over(
+    emulator: Emulator, workers: InProcess, journal: Journal, ids: list[str]
+) -> None:
+    id = await workers.start(plan(ids, Step("run", "id"), Step("run", "id")))
+    await wait_until(journal, lambda record: record.counts.get("in_flight", 0) == 120)
+    run_sql(str(journal.location), "UPDATE leases SET epoch = epoch + 1, expires_at = 0 WHERE shard > 0")
+    left = 0
+    while workers.tasks:
+        try:
+            await workers.finish()
+        except LeaseLost:
+            left += 1
+
+    assert left > 0
+    assert (await journal.find(id)).counts == {"succeeded": 120}
+    assert emulator.ledger.executions(RUN) == dict.fromkeys(ids, 2)
 
 
 async def test_a_process_refuses_what_a_worker_is_running(
