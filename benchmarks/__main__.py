@@ -12,7 +12,7 @@ from benchmarks.measure import BENCH, Result, merged, read, scattered, show, wri
 
 PARTS: Final = (
     "signing", "wire", "requests", "fanout", "singles", "quotas", "polls", "memory", "scaling", "million",
-    "imports", "emulator", "journal", "loops", "setup",
+    "imports", "emulator", "journal", "workers", "loops", "setup",
 )  # fmt: skip
 
 

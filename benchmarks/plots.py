@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 from attrs import frozen
 
 from benchmarks.measure import FLOOR, OURS, Result, read
+from benchmarks.workers import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -148,6 +149,13 @@ def throughput(results: Sequence[Result]) -> Plot:
     return Plot.of("Throughput, shell on 100 phones", "concurrent calls", "calls per second", curves)
 
 
+def workers(results: Sequence[Result]) -> Plot:
+    """Plot calls per second of one rollout against the number of its workers."""
+    rows = [r for r in results if r.part == "workers"]
+    points = [(_number(r.case), CALLS / median(r.samples[OURS])) for r in rows]
+    return Plot.of("One rollout on several workers", "workers", "calls per second", {OURS: points})
+
+
 def _concurrency(result: Result) -> float:
     return _number(result.case.split(", ")[1])
 
@@ -160,7 +168,7 @@ def _number(text: str) -> float:
     return float(text.split(maxsplit=1)[0].replace(",", ""))
 
 
-PLOTS: Final = {"cost": cost, "memory": memory, "polls": polls, "throughput": throughput}
+PLOTS: Final = {"cost": cost, "memory": memory, "polls": polls, "throughput": throughput, "workers": workers}
 
 
 def main() -> None:
